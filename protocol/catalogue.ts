@@ -1,0 +1,270 @@
+/**
+ * Everything that can be said over the socket: commands, durable events and volatile frames, each with its number.
+ * Validators, TypeScript types, the protocol page, the AsyncAPI document and the golden vectors are generated from
+ * this file. Numbers are never reused and tuples only grow at the tail (`since` tells when).
+ */
+import { type BodyOf, type Field, f } from './schema.ts';
+
+/** Who may use a command. A token carries the scopes of its account kind. */
+export type Scope = 'session' | 'meet' | 'officer' | 'civilian';
+/** Named token buckets; the figures stand in `gateway/limits.ts`. */
+export type RateClass = 'command' | 'auth' | 'qr';
+
+export interface Command<B extends readonly Field[] = readonly Field[], R extends readonly Field[] = readonly Field[]> {
+  readonly code: number;
+  readonly body: B;
+  readonly result: R;
+  /** Changes something: an idempotency key is required. */
+  readonly mutates: boolean;
+  readonly scope: Scope;
+  readonly rate: RateClass;
+  readonly since: number;
+  readonly doc: string;
+}
+
+export interface Event<B extends readonly Field[] = readonly Field[]> {
+  readonly code: number;
+  readonly body: B;
+  readonly durable: boolean;
+  readonly since: number;
+  readonly doc: string;
+}
+
+const command = <const B extends readonly Field[], const R extends readonly Field[]>(
+  spec: Command<B, R>,
+): Command<B, R> => spec;
+const event = <const B extends readonly Field[]>(spec: Event<B>): Event<B> => spec;
+
+export const METHODS = ['proximity', 'hey', 'qr'] as const;
+/** How a meeting was proved, weakest first (DOMAIN rule 2). */
+export type Method = (typeof METHODS)[number];
+
+export const ACCOUNT_KINDS = [
+  'civilian',
+  'officer',
+  'merchant',
+  'charity',
+  'family',
+  'municipality',
+  'operator',
+] as const;
+export type AccountKind = (typeof ACCOUNT_KINDS)[number];
+
+const outcome = [
+  f.id('encounterId', 'the encounter that this settled'),
+  f.points('points', 'what the caller earned'),
+  f.points('balance', "the caller's balance after it"),
+] as const;
+
+export const COMMANDS = {
+  'auth.refresh': command({
+    code: 1,
+    body: [f.str('token', 2048, 'a fresh access token of the same user and device')],
+    result: [f.u32('ttlS', 'seconds that the new token lives')],
+    mutates: false,
+    scope: 'session',
+    rate: 'auth',
+    since: 1,
+    doc: 'Renews the token of this connection in place.',
+  }),
+  'state.get': command({
+    code: 2,
+    body: [],
+    result: [],
+    mutates: false,
+    scope: 'session',
+    rate: 'command',
+    since: 1,
+    doc: 'Asks for the full state again: a `snapshot` event follows the empty reply.',
+  }),
+  'location.share': command({
+    code: 10,
+    body: [],
+    result: [f.u32('untilS', 'Unix second at which sharing ends by itself; 0 when it does not')],
+    mutates: true,
+    scope: 'meet',
+    rate: 'command',
+    since: 1,
+    doc: 'Starts sharing the position. An officer stops sharing by himself after 15 minutes.',
+  }),
+  'location.stop': command({
+    code: 11,
+    body: [],
+    result: [],
+    mutates: true,
+    scope: 'meet',
+    rate: 'command',
+    since: 1,
+    doc: 'Stops sharing; what is remembered of the position is wiped.',
+  }),
+  'instant.set': command({
+    code: 12,
+    body: [f.bool('on', 'whether a completed dwell counts without a tap')],
+    result: [f.bool('on', 'as it is now')],
+    mutates: true,
+    scope: 'meet',
+    rate: 'command',
+    since: 1,
+    doc: 'Instant match: counts only between two people who both switched it on.',
+  }),
+  'hey.say': command({
+    code: 20,
+    body: [f.id('officerId', 'an officer named by an `area.officers` frame')],
+    result: [f.id('heyId', 'this hey'), f.u32('expiresS', 'Unix second at which it is over')],
+    mutates: true,
+    scope: 'civilian',
+    rate: 'command',
+    since: 1,
+    doc: 'A civilian greets an officer in the same area; the officer accepts or declines.',
+  }),
+  'hey.accept': command({
+    code: 21,
+    body: [f.id('heyId', 'the hey received')],
+    result: outcome,
+    mutates: true,
+    scope: 'officer',
+    rate: 'command',
+    since: 1,
+    doc: 'The officer accepts: fresh positions of both must agree. The reply leaves after the points are durable.',
+  }),
+  'hey.decline': command({
+    code: 22,
+    body: [f.id('heyId', 'the hey received')],
+    result: [],
+    mutates: true,
+    scope: 'officer',
+    rate: 'command',
+    since: 1,
+    doc: 'The officer declines; the civilian is told.',
+  }),
+  'qr.show': command({
+    code: 30,
+    body: [],
+    result: [f.str('token', 64, 'the HB1 text to draw as a QR code'), f.u32('expiresS', 'Unix second of its end')],
+    mutates: false,
+    scope: 'meet',
+    rate: 'qr',
+    since: 1,
+    doc: 'A fresh code of the caller for the other side to scan; ask again each 15 s.',
+  }),
+  'qr.scan': command({
+    code: 31,
+    body: [f.str('token', 128, 'the text read from the other phone')],
+    result: outcome,
+    mutates: true,
+    scope: 'meet',
+    rate: 'qr',
+    since: 1,
+    doc: 'Face to face: settles an encounter with the person who showed the code.',
+  }),
+} as const;
+
+const encounterFields = [
+  f.id('encounterId', 'the encounter'),
+  f.enum('method', METHODS, 'how it was proved'),
+  f.str('otherHandle', 64, 'display handle of the other person'),
+  f.points('points', 'earned by this user'),
+  f.u32('atS', 'Unix second of the database clock'),
+] as const;
+
+export const EVENTS = {
+  'encounter.completed': event({
+    code: 1,
+    body: [
+      ...encounterFields,
+      f.points('balance', 'balance after it'),
+      f.count('balanceVersion', 'rises with every movement of the account'),
+      f.str('message', 200, 'a short positive sentence'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'A meeting counted, for both; the points are in the ledger.',
+  }),
+  'hey.received': event({
+    code: 2,
+    body: [
+      f.id('heyId', 'to accept or decline'),
+      f.str('civilianHandle', 64, 'display handle of the civilian'),
+      f.u32('expiresS', 'Unix second at which it is over'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'To an officer: a civilian nearby says hey.',
+  }),
+  'hey.closed': event({
+    code: 3,
+    body: [f.id('heyId', 'the hey'), f.enum('reason', ['declined', 'expired', 'gone', 'refused'], 'why')],
+    durable: true,
+    since: 1,
+    doc: 'To the civilian: the hey ended without a meeting.',
+  }),
+  'sharing.ended': event({
+    code: 4,
+    body: [f.enum('reason', ['timeout', 'stopped'], 'why')],
+    durable: true,
+    since: 1,
+    doc: 'The position is no longer shared.',
+  }),
+  'points.changed': event({
+    code: 5,
+    body: [
+      f.id('transferId', 'the ledger entry'),
+      f.points('delta', 'signed change'),
+      f.points('balance', 'balance after it'),
+      f.count('balanceVersion', 'rises with every movement'),
+      f.str('reason', 64, 'rule that moved the points'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'The balance moved for a reason other than an encounter.',
+  }),
+  snapshot: event({
+    code: 9,
+    body: [
+      f.id('userId', 'who'),
+      f.enum('kind', ACCOUNT_KINDS, 'account kind'),
+      f.str('handle', 64, 'display handle'),
+      f.bool('sharing', 'position is shared'),
+      f.u32('sharingUntilS', 'Unix second; 0 when open-ended or off'),
+      f.bool('instant', 'instant match is on'),
+      f.points('balance', 'points now'),
+      f.count('balanceVersion', 'version of the balance'),
+      f.count('encounterCount', 'encounters ever'),
+      f.list('encounters', encounterFields, 16, 'the newest encounters, newest first'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'Full state; resets what the phone holds. Follows WELCOME when the session was not resumed.',
+  }),
+  'area.officers': event({
+    code: 40,
+    body: [
+      f.str('cell', 16, 'the coarse cell, about 2 km wide; also the key of the frame'),
+      f.list(
+        'officers',
+        [f.id('officerId', 'public id'), f.str('handle', 64, 'display handle')] as const,
+        16,
+        'officers who share in this cell, never with a distance, bearing or coordinate',
+      ),
+    ],
+    durable: false,
+    since: 1,
+    doc: 'To a civilian: who can be greeted in the area. Latest wins.',
+  }),
+  'report.next': event({
+    code: 41,
+    body: [f.u16('periodS', 'report the next position after so many seconds')],
+    durable: false,
+    since: 1,
+    doc: 'Answers each position; its version is the sequence number of that position.',
+  }),
+} as const;
+
+export type CommandName = keyof typeof COMMANDS;
+export type EventName = keyof typeof EVENTS;
+export type CommandBody<N extends CommandName> = BodyOf<(typeof COMMANDS)[N]['body']>;
+export type CommandResult<N extends CommandName> = BodyOf<(typeof COMMANDS)[N]['result']>;
+export type EventBody<N extends EventName> = BodyOf<(typeof EVENTS)[N]['body']>;
+
+export const SUBPROTOCOL = 'heyblue.v1.msgpack';
+export const PROTOCOL_VERSION = 1;
