@@ -1,0 +1,92 @@
+/**
+ * What an actor may ask to be remembered. An operation is a value: the actor names it in a turn, the node commits it
+ * in a group with others, and the answer comes back as a `committed` message. Ids are given by the caller, so that a
+ * repeat finds its first effect instead of making a second.
+ */
+import type { Method } from '../protocol/catalogue.ts';
+
+/** The versioned business rule that moved points (DOMAIN rule 9: every movement names it). */
+export interface RuleRef {
+  readonly id: string;
+  readonly version: number;
+}
+
+/** One side of a double entry: positive credits the account, negative debits it; the legs of an entry sum to zero. */
+export interface Leg {
+  readonly account: string;
+  readonly delta: number;
+}
+
+/** Ties a client's idempotency key to the effect, in the same transaction. */
+export interface Idempotency {
+  readonly userId: string;
+  readonly key: string;
+  /** Hex digest of operation and body: the same key with another body is a conflict. */
+  readonly requestHash: string;
+}
+
+/** Points from mint to both, if the pair's cooldown is over by the database clock. */
+export interface EncounterOp {
+  readonly type: 'encounter';
+  /** Encounter id and ledger transfer id in one; derived from the evidence, so every path to it gives the same. */
+  readonly id: string;
+  readonly officer: string;
+  readonly civilian: string;
+  readonly method: Method;
+  /** Coarse cell (about 2 km) where they met, or empty; never a coordinate. */
+  readonly cell: string;
+  readonly rule: RuleRef;
+  readonly officerPoints: number;
+  readonly civilianPoints: number;
+  readonly cooldownS: number;
+  readonly idempotency: Idempotency | null;
+}
+
+/** Any other movement. */
+export interface TransferOp {
+  readonly type: 'transfer';
+  readonly id: string;
+  /** Short code of why, `donation` for example. */
+  readonly reason: string;
+  readonly legs: readonly Leg[];
+  readonly rule: RuleRef;
+  readonly idempotency: Idempotency | null;
+}
+
+export type DurableOp = EncounterOp | TransferOp;
+
+/** Closed and append-only: these words are stored and sent. */
+export const COMMIT_CODES = [
+  'created',
+  'exists',
+  'exists_with_different_payload',
+  'cooldown',
+  'insufficient_points',
+  'account_unknown',
+  'account_closed',
+  'idempotency_conflict',
+  'invalid',
+] as const;
+export type CommitCode = (typeof COMMIT_CODES)[number];
+
+export interface Posting {
+  readonly account: string;
+  readonly delta: number;
+  /** Balance of the account after this posting. */
+  readonly balance: number;
+  /** Version of the account after this posting: rises with every posting. */
+  readonly version: number;
+}
+
+/** What the store decided. `created` and `exists` carry the effect (the first one), every other code means no effect. */
+export interface Committed {
+  readonly id: string;
+  readonly code: CommitCode;
+  /** Database clock of the effect, Unix milliseconds; 0 when there is none. */
+  readonly atMs: number;
+  /** Postings on accounts of people (the striped mint is left out). */
+  readonly postings: readonly Posting[];
+}
+
+/** The account that gives points for meetings: striped, unlimited (it may go below zero). */
+export const MINT_ACCOUNT = '00000000-0000-7000-8000-000000000001';

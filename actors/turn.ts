@@ -1,0 +1,90 @@
+/**
+ * A turn: one message handled by one actor, synchronously and purely. The handler gets the state and the message,
+ * returns the next state, and says what it wants from the world by calling methods of `Turn`, which only collect.
+ * Nothing happens until the handler has returned; a handler that throws has done nothing.
+ *
+ * There is no `await` in a turn. Whatever needs waiting (an ask, a durable operation, a read, a timer) comes back as
+ * a later message. So an actor is never re-entered, two actors cannot wait for each other's stack, and a turn can be
+ * replayed from its inputs.
+ */
+import type { Refusal, Result } from '../protocol/errors.ts';
+import type { Committed, DurableOp } from './durable.ts';
+import type { Query } from './queries.ts';
+
+export const ACTOR_KINDS = ['user', 'region', 'pair'] as const;
+export type ActorKind = (typeof ACTOR_KINDS)[number];
+
+export interface Address {
+  readonly kind: ActorKind;
+  readonly id: string;
+}
+
+/** Where an answer must go; a value, so that it can wait in the state until a later turn. */
+export interface ReplyTo {
+  readonly node: string;
+  readonly askId: number;
+}
+
+/** What the runtime itself sends to an actor. `tag` is what the actor gave with the effect. */
+export type SystemMessage =
+  | { readonly type: 'answer'; readonly tag: string; readonly result: Result<unknown> }
+  | { readonly type: 'committed'; readonly tag: string; readonly committed: Committed }
+  | { readonly type: 'commitFailed'; readonly tag: string; readonly refusal: Refusal }
+  | { readonly type: 'queried'; readonly tag: string; readonly result: Result<unknown> };
+
+/** How a pushed frame is treated on its way to the sessions. */
+export type PushClass = 'durable' | 'volatile';
+
+export interface Turn {
+  readonly self: Address;
+  /** Town clock at the start of the turn, Unix milliseconds. */
+  readonly nowMs: number;
+  /** Where the answer to this message goes; null when nobody asked. Keep it to answer in a later turn. */
+  readonly replyTo: ReplyTo | null;
+  /** A fresh UUIDv7. */
+  newId(): string;
+  /** Random 32 bits. */
+  random32(): number;
+  /** Answers this message, or an earlier one by its `replyTo`. Held by the output gate. */
+  reply(result: Result<unknown>, to?: ReplyTo | null): void;
+  /** Sends at most once, in order per pair of actors. Held by the output gate. */
+  tell(to: Address, message: object): void;
+  /** Sends and gets `answer` with this tag, at the latest (a 504 refusal) after `timeoutMs`. Held by the output gate. */
+  ask(to: Address, message: object, tag: string, timeoutMs?: number): void;
+  /** Sends encoded frame bytes to sessions attached to this user. Held by the output gate. */
+  push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: PushClass): void;
+  /** Closes sessions with a close code. Held by the output gate. */
+  close(sessions: readonly SessionRef[], code: number, reason: string): void;
+  /** Makes an operation durable; `committed` with this tag follows. Every later output of this actor waits for it. */
+  persist(op: DurableOp, tag: string): void;
+  /** Reads from the store; `queried` with this tag follows. */
+  query(query: Query, tag: string): void;
+  /** (Re)arms the named timer: `message` arrives after `delayMs`. Volatile: dies with the activation. */
+  timer(name: string, delayMs: number, message: object): void;
+  cancelTimer(name: string): void;
+  /** Asks to leave memory once the mailbox is empty and the gate is open. */
+  passivate(): void;
+}
+
+/** One connected socket of a user: which gateway holds it, and its id there. */
+export interface SessionRef {
+  readonly gateway: string;
+  readonly id: string;
+}
+
+/** The pure behaviour of a kind of actor. `S` is its state, `M` the messages others send to it. */
+export interface Behaviour<S, M extends { readonly type: string }> {
+  readonly kind: ActorKind;
+  /** What to read before the first turn; null for an actor that starts from nothing. */
+  hydrate(id: string): Query | null;
+  /** The first state, or a refusal that every waiting message gets (for example: no such user). */
+  create(id: string, loaded: unknown, turn: Turn): Result<S>;
+  /** Handles one message. Returns the next state; must not change the old one unless `inPlace`. */
+  receive(state: S, message: M | SystemMessage, turn: Turn): S;
+  /** State is changed in place (typed arrays); a throw then discards the activation instead of keeping the old state. */
+  readonly inPlace?: boolean;
+  /** Messages with the same non-null key replace an older one that still waits (newest wins, place is kept). */
+  coalesce?(message: M): string | null;
+  /** Milliseconds without a message after which the actor may leave memory; false keeps it (a socket is attached). */
+  idleMs(state: S): number | false;
+}
