@@ -1,0 +1,27 @@
+/** Everything that is said to a pair actor (id `officer|civilian`). */
+import type { Method } from '../../protocol/catalogue.ts';
+import type { Idempotency } from '../durable.ts';
+
+export interface Evidence {
+  readonly method: Method;
+  /** What makes this proof one of a kind (a hey id, token and scanner); null for proximity: the pair gives one. */
+  readonly id: string | null;
+  readonly cell: string;
+}
+
+export type PairMessage = {
+  /** Ask or tell: settles the meeting if the pair's cooldown is over. Answer: `Result<Settlement>`. */
+  readonly type: 'observe';
+  readonly evidence: Evidence;
+  readonly officer: { readonly id: string; readonly handle: string };
+  readonly civilian: { readonly id: string; readonly handle: string };
+  readonly idempotency?: Idempotency | null;
+};
+
+/** The durable outcome for both sides. */
+export interface Settlement {
+  readonly encounterId: string;
+  readonly atMs: number;
+  readonly officer: { readonly points: number; readonly balance: number; readonly version: number };
+  readonly civilian: { readonly points: number; readonly balance: number; readonly version: number };
+}

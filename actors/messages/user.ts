@@ -1,0 +1,96 @@
+/** Everything that is said to a user actor: by its gateway sessions, by regions, by other users and by pairs. */
+import type { CommandName, Method } from '../../protocol/catalogue.ts';
+import type { Location, Resume } from '../../protocol/frames.ts';
+import type { SessionRef } from '../turn.ts';
+
+/** Where a person is, as one actor tells another. Never leaves the node towards a phone, a log or a store. */
+export interface Fix {
+  readonly latE7: number;
+  readonly lngE7: number;
+  readonly accuracyDm: number;
+  readonly takenAtMs: number;
+}
+
+export type UserMessage =
+  /** Ask: a socket said HELLO. Answer: {@link Attached}. An older session of the device is closed with 4004. */
+  | {
+      readonly type: 'attach';
+      readonly session: SessionRef;
+      readonly deviceId: string;
+      /** Rises with every connection of the gateway: fences a late detach of an older socket. */
+      readonly connSeq: number;
+      readonly resume: Resume | null;
+    }
+  | { readonly type: 'detach'; readonly session: SessionRef; readonly connSeq: number }
+  /** Ask: answer is `Result<CommandResult<name>>`. `requestHash` is null exactly when the command does not mutate. */
+  | {
+      readonly type: 'command';
+      readonly session: SessionRef;
+      readonly name: CommandName;
+      readonly body: object;
+      readonly key: string | null;
+      readonly requestHash: string | null;
+    }
+  /** Coalesced: while one waits, a newer one takes its place. Answered by a `report.next` frame, or an ERROR frame. */
+  | { readonly type: 'location'; readonly session: SessionRef; readonly location: Location }
+  | { readonly type: 'ack'; readonly session: SessionRef; readonly offset: number }
+  | { readonly type: 'clientState'; readonly session: SessionRef; readonly foreground: boolean }
+  /** Ask: answer {@link Balance}. */
+  | { readonly type: 'balance' }
+  /** Ask: answer `{ text, expiresS }`, a fresh HB1 token. */
+  | { readonly type: 'qr' }
+  | { readonly type: 'area'; readonly cell: string; readonly version: number; readonly officers: readonly OfficerRef[] }
+  | { readonly type: 'closeness'; readonly level: Closeness }
+  /** Ask, civilian to officer: answer `Result<{}>` once the officer's phone was told. */
+  | {
+      readonly type: 'heyOffered';
+      readonly heyId: string;
+      readonly civilian: PersonRef;
+      readonly fix: Fix;
+      readonly cell: string;
+      readonly expiresAtMs: number;
+    }
+  | { readonly type: 'heyClosed'; readonly heyId: string; readonly reason: 'declined' | 'expired' | 'gone' | 'refused' }
+  /** Ask, scanner to presenter: answer `Result<PersonRef>`; at most once per (token, scanner). */
+  | { readonly type: 'qrShown'; readonly tokenId: string; readonly deviceNumber: number; readonly scanner: PersonRef }
+  /** From a pair: an encounter of this user is durable. May come more than once. */
+  | { readonly type: 'encounterSettled'; readonly settled: SettledView }
+  | { readonly type: 'shareTimeout' }
+  | { readonly type: 'heyTimeout'; readonly heyId: string };
+
+export type Closeness = 'far' | 'area' | 'near' | 'candidate';
+
+export interface OfficerRef {
+  readonly id: string;
+  readonly handle: string;
+}
+
+export interface PersonRef {
+  readonly id: string;
+  readonly kind: 'civilian' | 'officer';
+  readonly handle: string;
+}
+
+/** One side's view of a settled encounter. */
+export interface SettledView {
+  readonly encounterId: string;
+  readonly method: Method;
+  readonly otherHandle: string;
+  readonly points: number;
+  readonly balance: number;
+  readonly balanceVersion: number;
+  readonly atMs: number;
+}
+
+export interface Attached {
+  readonly epoch: string;
+  readonly offset: number;
+  readonly resumed: boolean;
+  /** Encoded frames to send right after WELCOME: the missed events, or a snapshot. */
+  readonly frames: readonly Uint8Array[];
+}
+
+export interface Balance {
+  readonly balance: number;
+  readonly version: number;
+}

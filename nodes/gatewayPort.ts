@@ -1,0 +1,13 @@
+/** The door that a node opens to its gateway: asks and tells to user actors, and what the REST side needs. */
+import type { Address } from '../actors/turn.ts';
+import type { Result } from '../protocol/errors.ts';
+
+export interface AskOptions {
+  readonly timeoutMs?: number;
+}
+
+/** Asks never reject: every failure is a refusal (503 mailbox full or moved, 504 deadline, 500 a bug). */
+export interface ActorDoor {
+  ask(to: Address, message: object, done: (result: Result<unknown>) => void, options?: AskOptions): void;
+  tell(to: Address, message: object): void;
+}
