@@ -1,0 +1,147 @@
+/**
+ * The servers behind a town, embedded: PostgreSQL, DynamoDB and Kinesis in one folder on one machine.
+ *
+ * `npm start`, the tests, the benchmarks and the demo all start them here, each in a folder of its own. Every server can
+ * be replaced by a URL in the environment; then nothing is started in its place.
+ */
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { lockFolder } from '../launch/folder-lock.mjs';
+import { type Aws, startAws } from './aws-process.ts';
+import { DATABASE, ensureDatabase } from './database.ts';
+import { StartFailure } from './failure.ts';
+import { LOOPBACK } from './ports.ts';
+import { OWNER_ROLE, type Postgres, startPostgres } from './postgres.ts';
+import { Kept } from './restart.ts';
+
+export { temporaryDatabase, withDatabase } from './database.ts';
+export { StartFailure, sentenceOf } from './failure.ts';
+
+export interface TownOptions {
+  /** Where the servers keep their files; made when missing; one town at a time. */
+  dataDir: string;
+  /** DATABASE_URL, DYNAMODB_ENDPOINT, KINESIS_ENDPOINT and AWS_* are read from here. Default: nothing is set. */
+  env?: NodeJS.ProcessEnv;
+  /** One line of progress for people. */
+  log?: (line: string) => void;
+  /** A server died again and again and stays away. */
+  onGiveUp?: (sentence: string) => void;
+}
+
+export interface Town {
+  databaseUrl: string;
+  dynamodbEndpoint: string;
+  kinesisEndpoint: string;
+  /** Region and credentials for the AWS clients, as environment variables. */
+  awsEnv: Record<string, string>;
+  /** All of the above as the environment of a node. */
+  env: Record<string, string>;
+  /** The servers we started: what people call them, their pids right now. */
+  processes(): { name: string; pid: number }[];
+  stop(): Promise<void>;
+}
+
+const DEFAULT_REGION = 'us-east-1';
+
+/** The embedded servers accept any credentials, the AWS clients insist on some. Servers elsewhere need real ones. */
+function awsEnvironment(env: NodeJS.ProcessEnv, endpoints: string[]): Record<string, string> {
+  const region = env.AWS_REGION || env.AWS_DEFAULT_REGION || DEFAULT_REGION;
+  const local = endpoints.every(url => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname));
+  const given = env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY;
+  if (given || !local) return { AWS_REGION: region };
+  return { AWS_REGION: region, AWS_ACCESS_KEY_ID: 'heyblue', AWS_SECRET_ACCESS_KEY: 'heyblue' };
+}
+
+function prepareFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    accessSync(dataDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new StartFailure(
+      `The data folder ${dataDir} cannot be written (${code}): set HEYBLUE_DATA_DIR to another one.`,
+    );
+  }
+}
+
+/**
+ * Starts what the environment does not name.
+ *
+ * @throws StartFailure with one sentence: the folder is in use or cannot be written, or a server does not come up
+ */
+export async function startTown(options: TownOptions): Promise<Town> {
+  const dataDir = resolve(options.dataDir);
+  const env = options.env ?? {};
+  const log = options.log ?? (() => {});
+  const onGiveUp = options.onGiveUp ?? log;
+  prepareFolder(dataDir);
+  const lock = await lockFolder(join(dataDir, 'lock'));
+  if (!lock.ok) throw new StartFailure(`Another town (pid ${lock.pid}) already runs in ${dataDir}.`);
+
+  let postgres: Kept<Postgres> | undefined;
+  let aws: Kept<Aws> | undefined;
+  const stop = async () => {
+    await aws?.stop();
+    await postgres?.stop();
+    lock.release();
+  };
+  const startingPostgres = async () => {
+    if (env.DATABASE_URL) return;
+    const start = () => startPostgres(dataDir, log);
+    postgres = new Kept({
+      name: 'PostgreSQL',
+      first: await start(),
+      start,
+      log,
+      onGiveUp,
+      onRestart: running => aws?.current.guard(running.pid),
+    });
+  };
+  const startingAws = async () => {
+    const wanted = { dynamodb: !env.DYNAMODB_ENDPOINT, kinesis: !env.KINESIS_ENDPOINT };
+    if (!wanted.dynamodb && !wanted.kinesis) return;
+    const start = () => startAws(dataDir, wanted);
+    aws = new Kept({
+      name: 'The DynamoDB and Kinesis process',
+      first: await start(),
+      start,
+      log,
+      onGiveUp,
+      onRestart: running => postgres && running.guard(postgres.current.pid),
+    });
+  };
+  const begun = await Promise.allSettled([startingPostgres(), startingAws()]);
+  const failed = begun.find(one => one.status === 'rejected');
+  if (failed) {
+    await stop();
+    throw failed.reason;
+  }
+  if (postgres) aws?.current.guard((postgres as Kept<Postgres>).current.pid);
+
+  const databaseUrl = env.DATABASE_URL || embeddedUrl(postgres!.current);
+  if (postgres) await ensureDatabase(databaseUrl);
+  const dynamodbEndpoint = env.DYNAMODB_ENDPOINT || aws!.current.dynamodbEndpoint!;
+  const kinesisEndpoint = env.KINESIS_ENDPOINT || aws!.current.kinesisEndpoint!;
+  const awsEnv = awsEnvironment(env, [dynamodbEndpoint, kinesisEndpoint]);
+  return {
+    databaseUrl,
+    dynamodbEndpoint,
+    kinesisEndpoint,
+    awsEnv,
+    env: {
+      DATABASE_URL: databaseUrl,
+      DYNAMODB_ENDPOINT: dynamodbEndpoint,
+      KINESIS_ENDPOINT: kinesisEndpoint,
+      ...awsEnv,
+    },
+    processes: () => [
+      ...(postgres ? [{ name: 'PostgreSQL', pid: postgres.current.pid }] : []),
+      ...(aws ? [{ name: 'DynamoDB and Kinesis', pid: aws.current.pid }] : []),
+    ],
+    stop,
+  };
+}
+
+function embeddedUrl(postgres: Postgres): string {
+  return `postgres://${OWNER_ROLE}:${encodeURIComponent(postgres.password)}@${LOOPBACK}:${postgres.port}/${DATABASE}`;
+}

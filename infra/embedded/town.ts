@@ -1,0 +1,140 @@
+/**
+ * One node as a real process: the composition in nodes/main.ts under the pinned Node, started, killed and started again.
+ *
+ * The supervisor runs its node through this, and so do the end-to-end tests, the benchmarks, the demo and the replay:
+ * what they kill with `kill -9` is what people run.
+ */
+import { fork, type StdioOptions } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { StartFailure } from './failure.ts';
+import { NODE_READY_MS_MAX, NODE_STOP_MS_MAX } from './limits.ts';
+import { endInSteps, exitOf, type Running, signal, within } from './processes.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const NODE_FLAGS = ['--disable-proto=throw', '--expose-gc', '--no-warnings'];
+
+/** Where people and programs reach a node. */
+export interface NodeUrls {
+  /** `http://host:port` of REST and its documents. */
+  rest: string;
+  /** `ws://host:port/v1/ws` */
+  realtime: string;
+  /** `http://127.0.0.1:port` of /livez, /readyz, /startupz and /metrics. */
+  admin: string;
+}
+
+/** What nodes/main.ts says over ipc: once, when it serves or when it cannot. */
+export type NodeMessage =
+  | { type: 'ready'; summary: string[]; urls?: NodeUrls }
+  | { type: 'failed'; message: string };
+
+/** Where the node's own log goes: our output, nowhere, or a file. */
+export type NodeOutput = 'inherit' | 'ignore' | { file: string };
+
+export interface NodeOptions {
+  /** The whole environment of the node: `{ ...town.env, HEYBLUE_REST_PORT: '0', ... }`. PATH is added. */
+  env: NodeJS.ProcessEnv;
+  /** Default: `inherit`. */
+  output?: NodeOutput;
+  /** Another program in place of nodes/main.ts, for tests of the supervisor. */
+  entry?: string;
+}
+
+export interface NodeProcess extends Running {
+  summary: string[];
+  urls: NodeUrls;
+}
+
+/** A node that tests may kill and start again. */
+export interface StartedNode {
+  readonly pid: number;
+  readonly urls: NodeUrls;
+  readonly summary: string[];
+  /** Sends a signal and, when it is one that ends the process, waits until it is gone. */
+  kill(name?: NodeJS.Signals): Promise<void>;
+  /** Starts it again (after a `kill`, or in place of the running one) with the same environment. */
+  restart(): Promise<void>;
+  /** SIGTERM, and SIGKILL when it does not drain in time. */
+  stop(): Promise<void>;
+}
+
+/** What a node announces when it does not tell: the configured ports. */
+function defaultUrls(env: NodeJS.ProcessEnv): NodeUrls {
+  return {
+    rest: `http://127.0.0.1:${env.HEYBLUE_REST_PORT || 8080}`,
+    realtime: `ws://127.0.0.1:${env.HEYBLUE_REALTIME_PORT || 8081}/v1/ws`,
+    admin: `http://127.0.0.1:${env.HEYBLUE_ADMIN_PORT || 9090}`,
+  };
+}
+
+/**
+ * Starts the process and waits until it serves.
+ *
+ * @throws StartFailure with the node's own sentence, or ours when it dies or says nothing
+ */
+export async function spawnNode(options: NodeOptions): Promise<NodeProcess> {
+  const output = options.output ?? 'inherit';
+  const one = typeof output === 'string' ? output : 'pipe';
+  const stdio: StdioOptions = ['ignore', one, one, 'ipc'];
+  const child = fork(options.entry ?? join(ROOT, 'nodes/main.ts'), {
+    detached: true,
+    cwd: ROOT,
+    execPath: process.execPath,
+    execArgv: NODE_FLAGS,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
+    stdio,
+  });
+  if (typeof output === 'object') {
+    const file = createWriteStream(output.file, { flags: 'a' });
+    child.stdout?.pipe(file, { end: false });
+    child.stderr?.pipe(file, { end: false });
+    child.once('close', () => file.end());
+  }
+  const exited = exitOf(child);
+  const pid = child.pid ?? 0;
+  const stop = () => endInSteps(pid, exited, [['SIGTERM', NODE_STOP_MS_MAX]]);
+  const answered = new Promise<Extract<NodeMessage, { type: 'ready' }>>((resolve, reject) => {
+    child.on('message', (message: NodeMessage) => {
+      if (message.type === 'ready') resolve(message);
+      else if (message.type === 'failed') reject(new StartFailure(message.message));
+    });
+    exited.then(words => reject(new StartFailure(`The node ${words} before it was ready.`)));
+  });
+  try {
+    if (!(await within(answered, NODE_READY_MS_MAX))) {
+      throw new StartFailure(`The node was not ready within ${NODE_READY_MS_MAX / 1000} s.`);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const ready = await answered;
+  return { pid, exited, stop, summary: ready.summary, urls: ready.urls ?? defaultUrls(options.env) };
+}
+
+/** Starts a node in front of backing servers that run already. */
+export async function startNode(options: NodeOptions): Promise<StartedNode> {
+  let running = await spawnNode(options);
+  return {
+    get pid() {
+      return running.pid;
+    },
+    get urls() {
+      return running.urls;
+    },
+    get summary() {
+      return running.summary;
+    },
+    async kill(name = 'SIGKILL') {
+      signal(running.pid, name);
+      if (name === 'SIGKILL' || name === 'SIGTERM' || name === 'SIGINT') await running.exited;
+    },
+    async restart() {
+      await running.stop();
+      running = await spawnNode(options);
+    },
+    stop: () => running.stop(),
+  };
+}

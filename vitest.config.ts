@@ -1,0 +1,14 @@
+/** How the tests run: real processes, two at a time, with the real servers started once before them. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['{protocol,actors,nodes,gateway,infra,k8s}/**/*.test.ts'],
+    globalSetup: ['infra/embedded/test-servers.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 10_000,
+  },
+});
