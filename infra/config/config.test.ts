@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { type Config, fieldOf, readConfig, renderHelp, renderTable } from './index.ts';
+import { withTable } from './readme.ts';
+import { SETTINGS, type SettingName } from './settings.ts';
+
+const names = Object.keys(SETTINGS) as SettingName[];
+
+function config(env: Record<string, string> = {}): Config {
+  const result = readConfig(env);
+  if (!result.ok) throw new Error(result.sentence);
+  return result.config;
+}
+
+function sentence(env: Record<string, string>): string {
+  const result = readConfig(env);
+  if (result.ok) throw new Error('accepted');
+  return result.sentence;
+}
+
+test('an empty environment gives the defaults, typed and under camel-case names', () => {
+  expect(config()).toMatchObject({
+    dataDir: '.data',
+    restPort: 8080,
+    realtimePort: 8081,
+    adminPort: 9090,
+    logLevel: { all: 'info', folders: {} },
+    enterRadiusM: 25,
+    exitRadiusM: 50,
+    dwellS: 60,
+    shareMinutes: 15,
+    cooldownH: 24,
+    allowedOrigins: ['*'],
+    databaseUrl: '',
+    awsRegion: 'us-east-1',
+  });
+  expect(Object.keys(config())).toEqual(names.map(fieldOf));
+});
+
+test('values are read, empty ones mean the default, other programs may have variables too', () => {
+  const read = config({
+    HEYBLUE_REST_PORT: '0',
+    HEYBLUE_DWELL_S: '2.5',
+    HEYBLUE_HOST: '',
+    HEYBLUE_LOG_LEVEL: 'warn,gateway=debug, nodes = trace',
+    HEYBLUE_ALLOWED_ORIGINS: 'https://heyblue.example,http://localhost:5173',
+    EDITOR: 'ed',
+  });
+  expect(read.restPort).toBe(0);
+  expect(read.dwellS).toBe(2.5);
+  expect(read.host).toBe('0.0.0.0');
+  expect(read.logLevel).toEqual({ all: 'warn', folders: { gateway: 'debug', nodes: 'trace' } });
+  expect(read.allowedOrigins).toEqual(['https://heyblue.example', 'http://localhost:5173']);
+});
+
+test('an unknown name stops the start and names the closest known one', () => {
+  expect(sentence({ HEYBLUE_REST_PROT: '1' })).toBe(
+    'There is no setting HEYBLUE_REST_PROT: did you mean HEYBLUE_REST_PORT?',
+  );
+  expect(sentence({ HEYBLUE_DWEL_S: '1' })).toMatch(/HEYBLUE_DWELL_S\?$/);
+});
+
+test.each([
+  ['HEYBLUE_REST_PORT', '80a'],
+  ['HEYBLUE_REST_PORT', '-1'],
+  ['HEYBLUE_REST_PORT', '65536'],
+  ['HEYBLUE_DWELL_S', 'Infinity'],
+  ['HEYBLUE_DWELL_S', '1e3'],
+  ['HEYBLUE_DWELL_FIXES', '2.5'],
+  ['HEYBLUE_LOG_LEVEL', 'loud'],
+  ['HEYBLUE_LOG_LEVEL', 'info,gateway=loud'],
+  ['HEYBLUE_LOG_FORMAT', 'xml'],
+  ['HEYBLUE_ID_VALIDATOR_URL', 'ftp://badges'],
+  ['HEYBLUE_ALLOWED_ORIGINS', 'https://heyblue.example/path'],
+  ['DYNAMODB_ENDPOINT', 'localhost:8000'],
+])('%s=%s is refused with one sentence that says what it takes', (name, value) => {
+  const said = sentence({ [name]: value });
+  expect(said).toContain(`${name} "${value}" is not right: it takes `);
+  expect(said.split('\n')).toHaveLength(1);
+});
+
+test('settings that contradict each other are refused', () => {
+  expect(sentence({ HEYBLUE_ENTER_RADIUS_M: '60' })).toBe(
+    'HEYBLUE_EXIT_RADIUS_M (50) must be more than HEYBLUE_ENTER_RADIUS_M (60).',
+  );
+  expect(sentence({ HEYBLUE_ADMIN_PORT: '8080' })).toMatch(/three different ports/);
+  expect(sentence({ DATABASE_APP_URL: 'postgres://a@b/c' })).toMatch(/needs DATABASE_URL/);
+});
+
+test('a secret is never repeated', () => {
+  expect(sentence({ DATABASE_URL: 'mysql://me:hunter2@host/x' })).not.toContain('hunter2');
+});
+
+test('help and README list every setting, and the README is what the table says now', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  expect(withTable(readme), 'run: node infra/config/render.ts').toBe(readme);
+  for (const name of names) {
+    expect(renderHelp()).toContain(name);
+    expect(renderTable()).toContain(`| \`${name}\` |`);
+  }
+});

@@ -1,0 +1,110 @@
+/**
+ * The configuration of the town, read from the environment exactly once.
+ *
+ * A typing error in a name must not silently leave the default in force, so unknown `HEYBLUE_*` names stop the start, as
+ * bad values do: one sentence that names what is wrong and what would be right.
+ */
+import { SETTINGS, type Setting, type SettingName } from './settings.ts';
+
+export { LOG_LEVELS, type LogLevel, type LogLevels, type SettingName } from './settings.ts';
+
+type CamelTail<T extends string> = T extends `${infer Word}_${infer Rest}`
+  ? `${Capitalize<Lowercase<Word>>}${CamelTail<Rest>}`
+  : Capitalize<Lowercase<T>>;
+type Camel<T extends string> = T extends `HEYBLUE_${infer Rest}`
+  ? Uncapitalize<CamelTail<Rest>>
+  : Uncapitalize<CamelTail<T>>;
+type ValueOf<N extends SettingName> = (typeof SETTINGS)[N] extends Setting<infer V> ? V : never;
+
+/** Every setting under its camel-case name without `HEYBLUE_`: HEYBLUE_DWELL_S is `dwellS`. */
+export type Config = { readonly [N in SettingName as Camel<N>]: ValueOf<N> };
+
+export type ConfigResult = { ok: true; config: Config } | { ok: false; sentence: string };
+
+const PREFIX = 'HEYBLUE_';
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** The name of a setting in `Config`. */
+export function fieldOf(name: SettingName): keyof Config {
+  const [first = '', ...rest] = name.replace(PREFIX, '').toLowerCase().split('_');
+  return [first, ...rest.map(word => word.charAt(0).toUpperCase() + word.slice(1))].join('') as keyof Config;
+}
+
+/** Number of single-letter edits from one word to the other. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const swap = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}
+
+/** The known name that looks most like this one. */
+export function closestName(name: string): SettingName {
+  return NAMES.reduce((best, one) => (distance(name, one) < distance(name, best) ? one : best));
+}
+
+/** Conditions between settings; each is a sentence when it does not hold. */
+function contradiction(config: Config): string | null {
+  if (config.exitRadiusM <= config.enterRadiusM) {
+    return `HEYBLUE_EXIT_RADIUS_M (${config.exitRadiusM}) must be more than HEYBLUE_ENTER_RADIUS_M (${config.enterRadiusM}).`;
+  }
+  const ports = [config.restPort, config.realtimePort, config.adminPort].filter(port => port !== 0);
+  if (new Set(ports).size !== ports.length) {
+    return 'HEYBLUE_REST_PORT, HEYBLUE_REALTIME_PORT and HEYBLUE_ADMIN_PORT must be three different ports.';
+  }
+  if (config.databaseAppUrl !== '' && config.databaseUrl === '') {
+    return 'DATABASE_APP_URL needs DATABASE_URL beside it: the embedded PostgreSQL makes its own role.';
+  }
+  return null;
+}
+
+/**
+ * Reads every setting; an empty or missing variable means the default.
+ *
+ * @returns the configuration, or one sentence that says what is wrong
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): ConfigResult {
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith(PREFIX) || name in SETTINGS) continue;
+    return { ok: false, sentence: `There is no setting ${name}: did you mean ${closestName(name)}?` };
+  }
+  const config: Record<string, unknown> = {};
+  for (const name of NAMES) {
+    const setting: Setting<unknown> = SETTINGS[name];
+    const text = env[name]?.trim() || setting.default;
+    const value = setting.parse(text);
+    if (value === null) {
+      const shown = setting.secret ? '' : ` "${text}"`;
+      return { ok: false, sentence: `${name}${shown} is not right: it takes ${setting.expects}.` };
+    }
+    config[fieldOf(name)] = value;
+  }
+  const sentence = contradiction(config as Config);
+  return sentence === null ? { ok: true, config: Object.freeze(config) as Config } : { ok: false, sentence };
+}
+
+/** The table of `npm start -- --help`. */
+export function renderHelp(): string {
+  const widest = Math.max(...NAMES.map(name => name.length));
+  const indent = ' '.repeat(widest + 2);
+  return NAMES.map(name => {
+    const setting: Setting<unknown> = SETTINGS[name];
+    const fallback = setting.default === '' ? 'empty' : setting.default;
+    return `${name.padEnd(widest)}  ${setting.sentence.replaceAll('`', '')}\n${indent}Takes ${setting.expects}; default: ${fallback}.`;
+  }).join('\n');
+}
+
+/** The table of the README, as Markdown. */
+export function renderTable(): string {
+  const rows = NAMES.map(name => {
+    const setting: Setting<unknown> = SETTINGS[name];
+    return `| \`${name}\` | ${setting.default === '' ? '' : `\`${setting.default}\``} | ${setting.sentence} Takes ${setting.expects}. |`;
+  });
+  return ['| Setting | Default | |', '| --- | --- | --- |', ...rows].join('\n');
+}

@@ -1,0 +1,185 @@
+/**
+ * Every setting of the town, in one table.
+ *
+ * A row has the name in the environment, a type, a default and one sentence; help text, README table, type and parser all
+ * come from it. To add a setting, add a row: `config.camelName` appears by itself.
+ */
+
+/** What a row says about its setting; `S` is what the program gets to see. */
+export interface Setting<S> {
+  default: string;
+  sentence: string;
+  /** Never printed, not even in the table of a wrong value. */
+  secret?: boolean;
+  /** What a right value looks like, for people. */
+  expects: string;
+  /** The value, or null when the text is not one. */
+  parse(text: string): S | null;
+}
+
+interface Words {
+  secret?: boolean;
+}
+
+const words = (fallback: string, sentence: string, extra: Words = {}): Setting<string> => ({
+  default: fallback,
+  sentence,
+  expects: 'a text',
+  parse: text => text,
+  ...extra,
+});
+
+const whole = (
+  fallback: number,
+  bounds: readonly [min: number, max: number],
+  sentence: string,
+): Setting<number> => ({
+  default: String(fallback),
+  sentence,
+  expects: `a whole number from ${bounds[0]} to ${bounds[1]}`,
+  parse: text => {
+    const value = Number(text);
+    return /^\d+$/.test(text) && value >= bounds[0] && value <= bounds[1] ? value : null;
+  },
+});
+
+const decimal = (
+  fallback: number,
+  bounds: readonly [min: number, max: number],
+  sentence: string,
+): Setting<number> => ({
+  default: String(fallback),
+  sentence,
+  expects: `a number from ${bounds[0]} to ${bounds[1]}`,
+  parse: text => {
+    const value = Number(text);
+    return /^\d+(\.\d+)?$/.test(text) && value >= bounds[0] && value <= bounds[1] ? value : null;
+  },
+});
+
+const port = (fallback: number, sentence: string): Setting<number> => whole(fallback, [0, 65_535], sentence);
+
+const choice = <const C extends string>(
+  fallback: NoInfer<C>,
+  choices: readonly C[],
+  sentence: string,
+): Setting<C> => ({
+  default: fallback,
+  sentence,
+  expects: choices.join(', '),
+  parse: text => choices.find(one => one === text) ?? null,
+});
+
+/** A URL of one of these schemes; empty stays empty. */
+const url = (schemes: readonly string[], sentence: string, extra: Words = {}): Setting<string> => ({
+  default: '',
+  sentence,
+  expects: `a URL (${schemes.map(scheme => `${scheme}://`).join(' or ')}...)`,
+  parse: text => {
+    if (text === '') return '';
+    return URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)) ? text : null;
+  },
+  ...extra,
+});
+
+/** Origins as browsers send them, without path. */
+const origins = (fallback: string, sentence: string): Setting<string[]> => ({
+  default: fallback,
+  sentence,
+  expects: '* or origins like https://heyblue.example, separated by commas',
+  parse: text => {
+    const list = text
+      .split(',')
+      .map(one => one.trim())
+      .filter(one => one !== '');
+    const right = list.every(one => one === '*' || (URL.canParse(one) && new URL(one).origin === one));
+    return right ? list : null;
+  },
+});
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The level of everything, and the levels of single folders. */
+export interface LogLevels {
+  all: LogLevel;
+  folders: Record<string, LogLevel>;
+}
+
+const logLevels = (fallback: string, sentence: string): Setting<LogLevels> => ({
+  default: fallback,
+  sentence,
+  expects: `one of ${LOG_LEVELS.join(', ')}, then folder=level pairs, separated by commas`,
+  parse: text => {
+    const levels: LogLevels = { all: 'info', folders: {} };
+    for (const part of text.split(',')) {
+      const [left = '', right] = part.split('=').map(word => word.trim());
+      const level = LOG_LEVELS.find(one => one === (right ?? left));
+      if (level === undefined) return null;
+      if (right === undefined) levels.all = level;
+      else if (!/^[a-z0-9]+$/.test(left)) return null;
+      else levels.folders[left] = level;
+    }
+    return levels;
+  },
+});
+
+const DAY_S = 86_400;
+
+/** The table. Names with a unit end in it: _M metres, _S seconds, _MINUTES, _H hours. */
+export const SETTINGS = {
+  HEYBLUE_DATA_DIR: words('.data', 'Folder of the embedded servers, made when missing.'),
+  HEYBLUE_HOST: words('0.0.0.0', 'Address on which REST and realtime listen.'),
+  HEYBLUE_REST_PORT: port(8080, 'Port of REST and its documents; 0 takes any free one.'),
+  HEYBLUE_REALTIME_PORT: port(8081, 'Port of the WebSocket `/v1/ws`; 0 takes any free one.'),
+  HEYBLUE_ADMIN_PORT: port(
+    9090,
+    'Port of `/livez /readyz /startupz /metrics`, always on 127.0.0.1; 0 takes any free one.',
+  ),
+  HEYBLUE_LOG_LEVEL: logLevels('info', 'What is logged, with exceptions by folder: `info,gateway=debug`.'),
+  HEYBLUE_LOG_FORMAT: choice(
+    'auto',
+    ['auto', 'json', 'pretty'],
+    'JSON lines, or pretty for people; auto is pretty on a terminal.',
+  ),
+  HEYBLUE_ENTER_RADIUS_M: decimal(25, [1, 500], 'Metres within which two phones begin to be together.'),
+  HEYBLUE_EXIT_RADIUS_M: decimal(
+    50,
+    [1, 1_000],
+    'Metres beyond which they no longer are; more than the entering ones.',
+  ),
+  HEYBLUE_DWELL_S: decimal(60, [0, 3_600], 'Seconds they must stay together for an instant match.'),
+  HEYBLUE_DWELL_FIXES: whole(3, [1, 100], 'Positions each must send meanwhile.'),
+  HEYBLUE_SHARE_MINUTES: decimal(
+    15,
+    [0.01, 1_440],
+    'Minutes after which an officer stops sharing without being asked.',
+  ),
+  HEYBLUE_COOLDOWN_H: decimal(24, [0, 8_760], 'Hours before the same two can meet for points again.'),
+  HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
+  HEYBLUE_ID_VALIDATOR_URL: url(
+    ['http', 'https'],
+    "Service that checks an officer's badge; empty uses the roster made by the first start.",
+  ),
+  HEYBLUE_ROSTER_SIZE: whole(100, [0, 100_000], 'Badge numbers that the first start makes.'),
+  HEYBLUE_CLOCK_RATE: decimal(1, [0.01, 1_000], "How fast the town's clock runs; for replays."),
+  HEYBLUE_ALLOWED_ORIGINS: origins('*', 'Web origins that may connect; `*` allows every one.'),
+  HEYBLUE_TRUSTED_PROXY_HOPS: whole(0, [0, 10], 'Proxies in front whose `X-Forwarded-For` is believed.'),
+  DATABASE_URL: url(
+    ['postgres', 'postgresql'],
+    'PostgreSQL 18, as the role that owns the tables; empty starts the embedded one.',
+    { secret: true },
+  ),
+  DATABASE_APP_URL: url(
+    ['postgres', 'postgresql'],
+    'The same database, as the role that serves; empty lets the owner make it.',
+    { secret: true },
+  ),
+  DYNAMODB_ENDPOINT: url(['http', 'https'], 'DynamoDB; empty starts the embedded one.'),
+  KINESIS_ENDPOINT: url(['http', 'https'], 'Kinesis; empty starts the embedded one.'),
+  AWS_REGION: words('us-east-1', 'Region of DynamoDB and Kinesis.'),
+  AWS_ACCESS_KEY_ID: words('', 'Who we are there.', { secret: true }),
+  AWS_SECRET_ACCESS_KEY: words('', 'How we prove it.', { secret: true }),
+} satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof SETTINGS;
