@@ -10,7 +10,10 @@ export type Scope = 'session' | 'meet' | 'officer' | 'civilian';
 /** Named token buckets; the figures stand in `gateway/limits.ts`. */
 export type RateClass = 'command' | 'auth' | 'qr';
 
-export interface Command<B extends readonly Field[] = readonly Field[], R extends readonly Field[] = readonly Field[]> {
+export interface Command<
+  B extends readonly Field[] = readonly Field[],
+  R extends readonly Field[] = readonly Field[],
+> {
   readonly code: number;
   readonly body: B;
   readonly result: R;
@@ -22,10 +25,10 @@ export interface Command<B extends readonly Field[] = readonly Field[], R extend
   readonly doc: string;
 }
 
-export interface Event<B extends readonly Field[] = readonly Field[]> {
+export interface Event<B extends readonly Field[] = readonly Field[], D extends boolean = boolean> {
   readonly code: number;
   readonly body: B;
-  readonly durable: boolean;
+  readonly durable: D;
   readonly since: number;
   readonly doc: string;
 }
@@ -33,7 +36,8 @@ export interface Event<B extends readonly Field[] = readonly Field[]> {
 const command = <const B extends readonly Field[], const R extends readonly Field[]>(
   spec: Command<B, R>,
 ): Command<B, R> => spec;
-const event = <const B extends readonly Field[]>(spec: Event<B>): Event<B> => spec;
+const event = <const B extends readonly Field[], const D extends boolean>(spec: Event<B, D>): Event<B, D> =>
+  spec;
 
 export const METHODS = ['proximity', 'hey', 'qr'] as const;
 /** How a meeting was proved, weakest first (DOMAIN rule 2). */
@@ -140,7 +144,10 @@ export const COMMANDS = {
   'qr.show': command({
     code: 30,
     body: [],
-    result: [f.str('token', 64, 'the HB1 text to draw as a QR code'), f.u32('expiresS', 'Unix second of its end')],
+    result: [
+      f.str('token', 64, 'the HB1 text to draw as a QR code'),
+      f.u32('expiresS', 'Unix second of its end'),
+    ],
     mutates: false,
     scope: 'meet',
     rate: 'qr',

@@ -16,7 +16,11 @@ export type FieldType =
   | { readonly t: 'enum'; readonly values: readonly string[] }
   | { readonly t: 'list'; readonly of: readonly Field[]; readonly max: number };
 
-export interface Field<N extends string = string, T extends FieldType = FieldType, O extends boolean = boolean> {
+export interface Field<
+  N extends string = string,
+  T extends FieldType = FieldType,
+  O extends boolean = boolean,
+> {
   readonly name: N;
   readonly type: T;
   /** Optional fields are nil on the wire (or absent at the tail) and null in code. */
@@ -72,7 +76,12 @@ export const f = {
     name: N,
     values: V,
     doc: string,
-  ): Field<N, { t: 'enum'; values: V }, false> => ({ name, type: { t: 'enum', values }, optional: false, doc }),
+  ): Field<N, { t: 'enum'; values: V }, false> => ({
+    name,
+    type: { t: 'enum', values },
+    optional: false,
+    doc,
+  }),
   list: <N extends string, const F extends readonly Field[]>(
     name: N,
     of: F,

@@ -1,0 +1,142 @@
+/** Frames by name: the catalogue applied to the codec. What actors, gateways and clients call. */
+import { decodeBody, encodeBody, type Opened, whole, wireText } from './body.ts';
+import {
+  COMMANDS,
+  type Command,
+  type CommandBody,
+  type CommandName,
+  type CommandResult,
+  EVENTS,
+  type Event,
+  type EventBody,
+  type EventName,
+} from './catalogue.ts';
+import { encodeClientFrame, encodeServerFrame, pack } from './codec.ts';
+import { ERROR, type Refusal, type Result, refuse } from './errors.ts';
+import { type ClientFrame, FRAME, type ServerFrame } from './frames.ts';
+import { uuidToBytes } from './ids.ts';
+
+export type DurableName = {
+  [N in EventName]: (typeof EVENTS)[N]['durable'] extends true ? N : never;
+}[EventName];
+export type VolatileName = Exclude<EventName, DurableName>;
+
+export interface NamedCommand {
+  readonly name: CommandName;
+  readonly command: Command;
+}
+
+const byCode = new Map<number, NamedCommand>(
+  Object.entries(COMMANDS).map(([name, command]) => [command.code, { name: name as CommandName, command }]),
+);
+const eventByCode = new Map<number, { readonly name: EventName; readonly event: Event }>(
+  Object.entries(EVENTS).map(([name, event]) => [event.code, { name: name as EventName, event }]),
+);
+
+/** The command that a number stands for; undefined for a number that was never given out. */
+export const commandByCode = (code: number): NamedCommand | undefined => byCode.get(code);
+/** The event or volatile frame that a number stands for. */
+export const eventByKind = (kind: number): { readonly name: EventName; readonly event: Event } | undefined =>
+  eventByCode.get(kind);
+
+/** A command whose body is checked: a union, so that `switch (opened.name)` narrows the body. */
+export type OpenedCommand = {
+  [N in CommandName]: { readonly name: N; readonly command: Command; readonly body: CommandBody<N> };
+}[CommandName];
+
+/**
+ * Opens a decoded COMMAND: 404 for an unknown operation, 400 for a body that does not fit its tuple or a missing
+ * idempotency key. Scope, rate and state are for the receiver to judge.
+ */
+export const openCommand = (frame: ClientFrame & { type: 'command' }): Result<OpenedCommand> => {
+  const known = byCode.get(frame.op);
+  if (known === undefined) return refuse(ERROR.notFound, `there is no operation ${frame.op}`);
+  const { name, command } = known;
+  const body = decodeBody(command.body, frame.body);
+  if (!body.ok) return refuse(ERROR.malformed, `${name}: ${body.why}`);
+  if (command.mutates && frame.idem === null) {
+    return refuse(ERROR.malformed, `${name}: an idempotency key is required`);
+  }
+  return { ok: true, value: { name, command, body: body.value } as OpenedCommand };
+};
+
+/** Bytes of a COMMAND. `idem` is a UUID, required when the command changes something, else null. */
+export const encodeCommand = <N extends CommandName>(
+  name: N,
+  cid: number,
+  body: CommandBody<N>,
+  idem: string | null,
+): Uint8Array => {
+  const { code, body: fields } = COMMANDS[name] as Command;
+  return encodeClientFrame({ type: 'command', cid, op: code, body: encodeBody(fields, body), idem });
+};
+
+/** Bytes of a durable EVENT. `offset` is its place in the user's outbox, `eventId` its identity in every replay. */
+export const encodeEvent = <N extends DurableName>(
+  name: N,
+  offset: number,
+  eventId: string,
+  body: EventBody<N>,
+): Uint8Array => {
+  const { code, body: fields } = EVENTS[name] as Event;
+  return pack([FRAME.event, whole(offset), code, uuidToBytes(eventId), encodeBody(fields, body)]);
+};
+
+/** Bytes of a VOLATILE frame: the latest `version` of (name, key) wins; a null body says that the thing is gone. */
+export const encodeVolatile = <N extends VolatileName>(
+  name: N,
+  key: string,
+  version: number,
+  body: EventBody<N> | null,
+): Uint8Array => {
+  const { code, body: fields } = EVENTS[name] as Event;
+  const tuple = body === null ? null : encodeBody(fields, body);
+  return pack([FRAME.volatile, code, wireText(key), whole(version), tuple]);
+};
+
+/** Bytes of the REPLY to command `cid` of operation `name`. */
+export const encodeReply = <N extends CommandName>(
+  name: N,
+  cid: number,
+  result: CommandResult<N>,
+): Uint8Array => {
+  const { result: fields } = COMMANDS[name] as Command;
+  return pack([FRAME.command, whole(cid), 0, encodeBody(fields, result)]);
+};
+
+/** Bytes of the ERROR that answers command `cid`; 0 answers a position or a frame without one. */
+export const encodeError = (cid: number, refusal: Refusal): Uint8Array => {
+  const { code, message, retryable, retryAfterMs } = refusal;
+  return encodeServerFrame({ type: 'error', cid, code, message, retryable, retryAfterMs });
+};
+
+/** A client opens the result of its own command. */
+export const openReply = <N extends CommandName>(
+  name: N,
+  result: readonly unknown[],
+): Opened<CommandResult<N>> =>
+  decodeBody((COMMANDS[name] as Command).result, result) as Opened<CommandResult<N>>;
+
+export type OpenedEvent = { [N in EventName]: { readonly name: N; readonly body: EventBody<N> } }[EventName];
+export type OpenedDurable = Extract<OpenedEvent, { name: DurableName }>;
+
+/** A client opens an EVENT; null for one that it does not know or cannot read: acknowledge and ignore it. */
+export const openEvent = (frame: ServerFrame & { type: 'event' }): OpenedDurable | null => {
+  const known = eventByCode.get(frame.kind);
+  if (known === undefined || !known.event.durable) return null;
+  const body = decodeBody(known.event.body, frame.body);
+  return body.ok ? ({ name: known.name, body: body.value } as OpenedDurable) : null;
+};
+
+export type OpenedVolatile = {
+  [N in VolatileName]: { readonly name: N; readonly body: EventBody<N> | null };
+}[VolatileName];
+
+/** A client opens a VOLATILE frame; null for one that it does not know or cannot read. A null body means gone. */
+export const openVolatile = (frame: ServerFrame & { type: 'volatile' }): OpenedVolatile | null => {
+  const known = eventByCode.get(frame.kind);
+  if (known === undefined || known.event.durable) return null;
+  if (frame.body === null) return { name: known.name, body: null } as OpenedVolatile;
+  const body = decodeBody(known.event.body, frame.body);
+  return body.ok ? ({ name: known.name, body: body.value } as OpenedVolatile) : null;
+};
