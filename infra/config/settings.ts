@@ -162,9 +162,16 @@ export const SETTINGS = {
     "Service that checks an officer's badge; empty uses the roster made by the first start.",
   ),
   HEYBLUE_ROSTER_SIZE: whole(100, [0, 100_000], 'Badge numbers that the first start makes.'),
+  HEYBLUE_LOCATION_RATE: whole(2, [1, 1_000_000], 'Positions per second that one socket may send.'),
   HEYBLUE_CLOCK_RATE: decimal(1, [0.01, 1_000], "How fast the town's clock runs; for replays."),
   HEYBLUE_ALLOWED_ORIGINS: origins('*', 'Web origins that may connect; `*` allows every one.'),
+  HEYBLUE_CONNECTIONS_PER_ADDRESS: whole(200, [1, 1_000_000], 'Sockets that one network address may hold.'),
   HEYBLUE_TRUSTED_PROXY_HOPS: whole(0, [0, 10], 'Proxies in front whose `X-Forwarded-For` is believed.'),
+  HEYBLUE_ADMIN_GC: whole(
+    0,
+    [0, 1],
+    '1 lets `POST /debug/gc` of the admin port collect garbage, for memory benchmarks.',
+  ),
   DATABASE_URL: url(
     ['postgres', 'postgresql'],
     'PostgreSQL 18, as the role that owns the tables; empty starts the embedded one.',
