@@ -5,12 +5,12 @@
 /** A stop of everything must fit into 5 s (what the README promises); the parts below share it. */
 export const STOP_TOTAL_MS_MAX = 5_000;
 /** How long the node may drain after SIGTERM before it is killed. */
-export const NODE_STOP_MS_MAX = 2_200;
+export const NODE_STOP_MS_MAX = 3_200;
 /** How long the DynamoDB and Kinesis process may take to close its files before it is killed. */
-export const AWS_STOP_MS_MAX = 800;
+export const AWS_STOP_MS_MAX = 500;
 /** PostgreSQL: the fast shutdown writes a checkpoint; when that takes longer, the immediate one relies on the WAL. */
-export const POSTGRES_FAST_STOP_MS_MAX = 1_200;
-export const POSTGRES_IMMEDIATE_STOP_MS_MAX = 500;
+export const POSTGRES_FAST_STOP_MS_MAX = 800;
+export const POSTGRES_IMMEDIATE_STOP_MS_MAX = 300;
 
 /** An orphan left by `kill -9` gets more time than our own server: nobody waits at a prompt with Ctrl-C. */
 export const ORPHAN_STOP_MS_MAX = 10_000;

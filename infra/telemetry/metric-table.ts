@@ -1,0 +1,94 @@
+/**
+ * Every metric of the town, in one table: name, kind, help, labels and the values these may take.
+ *
+ * Prometheus keeps one time series per combination of label values for ever, so a label never carries an id or a text
+ * from outside: values that are not listed, or too many of them, become `other`.
+ */
+
+/** The values a label may take, or how many different ones at most. */
+export type LabelBound = readonly string[] | number;
+
+export interface MetricRow {
+  kind: 'counter' | 'gauge' | 'histogram';
+  help: string;
+  labels?: Readonly<Record<string, LabelBound>>;
+  /** Upper bounds of a histogram, in the unit that the name ends with. */
+  buckets?: readonly number[];
+}
+
+const TURN_S = [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.02, 0.1];
+const WAIT_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 3];
+const SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
+
+/** How many different codes, operations or reasons we ever expect; all of them closed sets in `protocol/`. */
+const CLOSED_SET = 64;
+const TARGETS = ['user-events', 'transactions', 'balances'];
+const ACTOR_KINDS = ['user', 'region', 'pair', 'offer', 'merchant', 'order', 'journey', 'notification'];
+
+export const METRICS = {
+  heyblue_actors: { kind: 'gauge', help: 'Actors in memory.', labels: { kind: ACTOR_KINDS } },
+  heyblue_actor_turn_seconds: {
+    kind: 'histogram',
+    help: 'How long one turn takes.',
+    labels: { kind: ACTOR_KINDS },
+    buckets: TURN_S,
+  },
+  heyblue_mailbox_full_total: {
+    kind: 'counter',
+    help: 'Messages refused because a mailbox was full.',
+    labels: { kind: ACTOR_KINDS },
+  },
+  heyblue_gate_wait_seconds: {
+    kind: 'histogram',
+    help: 'How long outputs wait at the gate for their commit.',
+    buckets: WAIT_S,
+  },
+  heyblue_commit_group_size: {
+    kind: 'histogram',
+    help: 'Operations committed in one round trip.',
+    buckets: SIZES,
+  },
+  heyblue_commit_seconds: { kind: 'histogram', help: 'Round trip of one commit.', buckets: WAIT_S },
+  heyblue_commit_result_total: {
+    kind: 'counter',
+    help: 'Operations by what the store decided.',
+    labels: { code: CLOSED_SET },
+  },
+  heyblue_outbox_depth: {
+    kind: 'gauge',
+    help: 'Rows that wait to be published.',
+    labels: { target: TARGETS },
+  },
+  heyblue_published_total: { kind: 'counter', help: 'Rows published.', labels: { target: TARGETS } },
+  heyblue_positions_total: { kind: 'counter', help: 'Positions that reached a user actor.' },
+  heyblue_encounters_total: {
+    kind: 'counter',
+    help: 'Meetings that earned points.',
+    labels: { method: ['hey', 'instant', 'qr'] },
+  },
+  heyblue_metric_misuse_total: {
+    kind: 'counter',
+    help: 'Uses of a metric that is not declared as it was used.',
+  },
+  rt_connections: { kind: 'gauge', help: 'Open WebSockets.' },
+  rt_close_total: { kind: 'counter', help: 'Closed WebSockets by close code.', labels: { code: CLOSED_SET } },
+  rt_frames_total: {
+    kind: 'counter',
+    help: 'Frames by direction and type.',
+    labels: { dir: ['in', 'out'], type: CLOSED_SET },
+  },
+  rt_decoder_rejects_total: {
+    kind: 'counter',
+    help: 'Frames that the bounded decoder refused.',
+    labels: { why: CLOSED_SET },
+  },
+  rt_command_seconds: {
+    kind: 'histogram',
+    help: 'From a COMMAND to its REPLY or ERROR.',
+    labels: { op: CLOSED_SET, result: ['ok', 'refused', 'failed', 'timeout'] },
+    buckets: WAIT_S,
+  },
+  rt_handshake_seconds: { kind: 'histogram', help: 'From the open socket to WELCOME.', buckets: WAIT_S },
+} as const satisfies Record<string, MetricRow>;
+
+export type MetricName = keyof typeof METRICS;

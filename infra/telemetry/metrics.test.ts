@@ -1,0 +1,77 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { METRICS, type MetricRow } from './metric-table.ts';
+import { createMetrics } from './metrics.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+test('counts, observations and gauges appear under their names and labels', async () => {
+  const metrics = createMetrics(false);
+  metrics.count('heyblue_positions_total');
+  metrics.count('heyblue_positions_total', {}, 4);
+  metrics.count('heyblue_encounters_total', { method: 'qr' });
+  metrics.observe('heyblue_commit_seconds', 0.004);
+  metrics.gauge('heyblue_actors', 12, { kind: 'user' });
+  metrics.sample('rt_connections', () => 3);
+  const { text, contentType } = await metrics.expose();
+  expect(contentType).toMatch(/^text\/plain/);
+  expect(text).toContain('\nheyblue_positions_total 5\n');
+  expect(text).toContain('heyblue_encounters_total{method="qr"} 1');
+  expect(text).toContain('heyblue_commit_seconds_bucket{le="0.005"} 1');
+  expect(text).toContain('heyblue_actors{kind="user"} 12');
+  expect(text).toContain('\nrt_connections 3\n');
+  expect((await metrics.expose()).text).toContain('\nheyblue_positions_total 5\n'); // looking does not count twice
+});
+
+test('labels stay bounded, whatever values come from outside', async () => {
+  const metrics = createMetrics(false);
+  metrics.count('heyblue_encounters_total', { method: 'carrier pigeon' });
+  for (let code = 0; code < 10_000; code++) metrics.count('rt_close_total', { code: String(code) });
+  const { text } = await metrics.expose();
+  expect(text).toContain('heyblue_encounters_total{method="other"} 1');
+  const series = text.split('\n').filter(line => line.startsWith('rt_close_total{'));
+  expect(series).toHaveLength(65);
+  expect(text).toContain(`rt_close_total{code="other"} ${10_000 - 64}`);
+});
+
+test('a name that is not declared is counted, not thrown into the turn that used it', async () => {
+  const metrics = createMetrics(false);
+  metrics.count('heyblue_typo_total');
+  metrics.observe('heyblue_positions_total', 1);
+  expect((await metrics.expose()).text).toContain('heyblue_metric_misuse_total 2');
+});
+
+test('the process tells about itself, with the delay of its event loop', async () => {
+  const { text } = await createMetrics().expose();
+  for (const name of [
+    'process_cpu_user_seconds_total',
+    'process_resident_memory_bytes',
+    'nodejs_eventloop_lag_p99_seconds',
+  ])
+    expect(text).toContain(name);
+});
+
+test('the table keeps to the naming rules: totals count, seconds are histograms with rising buckets', () => {
+  for (const [name, row] of Object.entries<MetricRow>(METRICS)) {
+    expect(name).toMatch(/^(heyblue|rt)_[a-z_]+$/);
+    expect(name.endsWith('_total'), name).toBe(row.kind === 'counter');
+    expect(row.buckets !== undefined, name).toBe(row.kind === 'histogram');
+    if (row.buckets) expect(row.buckets.toSorted((a, b) => a - b)).toEqual(row.buckets);
+  }
+});
+
+test('every metric that the sources use is declared, with that kind', () => {
+  const kinds = { count: 'counter', observe: 'histogram', gauge: 'gauge' } as const;
+  for (const folder of ['actors', 'nodes', 'gateway', 'infra']) {
+    for (const file of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
+      const source = readFileSync(join(ROOT, folder, file), 'utf8');
+      for (const [, use, name] of source.matchAll(/\.(count|observe|gauge)\(\s*'((?:heyblue|rt)_\w+)'/g)) {
+        const row = (METRICS as Record<string, MetricRow>)[name!];
+        expect(row?.kind, `${folder}/${file} uses ${name}`).toBe(kinds[use as keyof typeof kinds]);
+      }
+    }
+  }
+});
