@@ -1,0 +1,158 @@
+/**
+ * From a user actor's accepted position to the regions that must hear of it.
+ *
+ * - An officer's fix goes to the one region that holds it: that region alone judges his pairs. When the fix falls into
+ *   another region, the OLD one gets `depart` and passes him on with everything his dwells have collected, so nothing
+ *   is lost at a border.
+ * - A civilian's fix goes to every region within reach, so that whichever region holds an officer close by knows the
+ *   civilian too. Regions that are no longer in reach get `leave`.
+ *
+ * Most fixes fall where the last one did: then the route is reused after four comparisons.
+ */
+import type { FixMessage, Role } from '../messages/region.ts';
+import type { Address, Turn } from '../turn.ts';
+import { speedMps } from './distance.ts';
+import { boxOf, cellOf, cover, latReachDeg, lngReachDeg, regionId } from './grid.ts';
+
+/** Where a person's fixes go. A value; reused as long as it stays true. */
+export interface Route {
+  /** The region that holds the position; its id is the coarse cell. */
+  readonly owner: Address;
+  /** Every region to tell, the owner among them. */
+  readonly regions: readonly Address[];
+  /** Positions inside these edges (degrees times 1e7) have the same route. */
+  readonly south: number;
+  readonly north: number;
+  readonly west: number;
+  readonly east: number;
+}
+
+/** What a user actor keeps between fixes while the person shares. */
+export interface Track {
+  readonly fix: FixMessage;
+  readonly route: Route;
+  /** Regions that a civilian's fix left behind (ids): their area lists are void. */
+  readonly left: readonly string[];
+}
+
+const NONE_LEFT: readonly string[] = [];
+
+/** The route of a position; `previous` itself when it still holds. Pure. */
+export function routeFix(
+  previous: Route | null,
+  role: Role,
+  latE7: number,
+  lngE7: number,
+  reachM: number,
+): Route {
+  if (
+    previous !== null &&
+    latE7 > previous.south &&
+    latE7 < previous.north &&
+    lngE7 > previous.west &&
+    lngE7 < previous.east
+  ) {
+    return previous;
+  }
+  const lat = latE7 / 1e7;
+  const lng = lngE7 / 1e7;
+  const cell = cellOf(lat, lng);
+  const cells = role === 'officer' ? [cell] : cover(lat, lng, reachM);
+  if (previous !== null && sameCells(previous, cell, cells)) return previous;
+  const address = (id: number): Address => ({ kind: 'region', id: regionId(id) });
+  const owner = address(cell);
+  return {
+    owner,
+    regions: cells.map(id => (id === cell ? owner : address(id))),
+    ...insideOf(cell, role === 'officer' ? 0 : reachM, cells.length),
+  };
+}
+
+function sameCells(route: Route, owner: number, cells: readonly number[]): boolean {
+  if (route.owner.id !== regionId(owner) || route.regions.length !== cells.length) return false;
+  return cells.every((cell, i) => route.regions[i]!.id === regionId(cell));
+}
+
+/** The part of a cell that is further than `reachM` from its edges; nothing when several cells were in reach. */
+function insideOf(cell: number, reachM: number, cellsInReach: number) {
+  if (cellsInReach > 1) return { south: 1, north: -1, west: 1, east: -1 };
+  const box = boxOf(cell);
+  const latReach = latReachDeg(reachM);
+  const lngReach = lngReachDeg(Math.max(Math.abs(box.south), Math.abs(box.north)), reachM);
+  return {
+    south: (box.south + latReach) * 1e7,
+    north: (box.north - latReach) * 1e7,
+    west: (box.west + lngReach) * 1e7,
+    east: (box.east - lngReach) * 1e7,
+  };
+}
+
+export interface Person {
+  readonly userId: string;
+  readonly role: Role;
+  readonly handle: string;
+  readonly instant: boolean;
+}
+
+export interface Position {
+  readonly seq: number;
+  readonly latE7: number;
+  readonly lngE7: number;
+  readonly accuracyDm: number;
+  readonly takenAtMs: number;
+}
+
+/**
+ * Tells the regions about a position and returns what to keep for the next. The caller has refused positions that are
+ * not newer than `previous` (see {@link isNewer}). `previous` is null at the first fix after sharing began.
+ */
+export function publishFix(
+  turn: Pick<Turn, 'tell'>,
+  person: Person,
+  previous: Track | null,
+  position: Position,
+  reachM: number,
+): Track {
+  const route = routeFix(previous?.route ?? null, person.role, position.latE7, position.lngE7, reachM);
+  const fix: FixMessage = {
+    type: 'fix',
+    userId: person.userId,
+    role: person.role,
+    handle: person.handle,
+    instant: person.instant,
+    seq: position.seq,
+    latE7: position.latE7,
+    lngE7: position.lngE7,
+    accuracyDm: position.accuracyDm,
+    takenAtMs: position.takenAtMs,
+    speedMps: previous === null ? -1 : speedMps(previous.fix, position),
+  };
+  if (previous === null || previous.route === route) {
+    for (const region of route.regions) turn.tell(region, fix);
+    return { fix, route, left: NONE_LEFT };
+  }
+  if (person.role === 'officer') {
+    turn.tell(previous.route.owner, { type: 'depart', fix, to: route.owner.id });
+    return { fix, route, left: NONE_LEFT };
+  }
+  const left: string[] = [];
+  for (const region of previous.route.regions) {
+    if (route.regions.some(other => other.id === region.id)) continue;
+    turn.tell(region, { type: 'leave', userId: person.userId });
+    left.push(region.id);
+  }
+  for (const region of route.regions) turn.tell(region, fix);
+  return { fix, route, left };
+}
+
+/** Sharing ended: every region forgets the person. All area lists of the person are void. */
+export function publishLeave(turn: Pick<Turn, 'tell'>, track: Track): void {
+  for (const region of track.route.regions) turn.tell(region, { type: 'leave', userId: track.fix.userId });
+}
+
+/** Whether a position may follow the last: a higher sequence number and not taken earlier. */
+export function isNewer(previous: Track | null, position: Position): boolean {
+  return (
+    previous === null || (position.seq > previous.fix.seq && position.takenAtMs >= previous.fix.takenAtMs)
+  );
+}

@@ -1,0 +1,64 @@
+/**
+ * Everything that is said to a region actor (id: {@link regionId} of a 2,048 m cell). User actors do not write these
+ * by hand: `publishFix` and `publishLeave` of `actors/geo/publish.ts` send them.
+ *
+ * What a region says:
+ * - to civilians it knows: `{type: 'area', cell, version, officers}` whenever the officers who share in that cell
+ *   changed, and once when the civilian is first seen (the list may be empty). A civilian near a border is known to
+ *   each region in reach and hears of each cell by itself: keep one list per cell, and forget (tell the phone an
+ *   empty list of) the cells that `publishFix` reports in `left`.
+ * - to a pair: `observe` with method `proximity` after a completed dwell of two people with instant match on.
+ * - to officers: nothing, ever (DOMAIN rule 6).
+ *
+ * Regions send no distance class. How often a phone reports follows from what its owner knows anyway (see
+ * `reportPeriodS` in `actors/geo/period.ts`): a period that grew shorter as an officer came closer would be a range
+ * finder for whoever sends invented positions.
+ */
+import type { SystemMessage } from '../turn.ts';
+
+export type Role = 'officer' | 'civilian';
+
+/** One accepted position of a person. Never leaves the nodes towards a phone, a log or a store. */
+export interface FixMessage {
+  readonly type: 'fix';
+  readonly userId: string;
+  readonly role: Role;
+  readonly handle: string;
+  /** Instant match is switched on. */
+  readonly instant: boolean;
+  readonly seq: number;
+  readonly latE7: number;
+  readonly lngE7: number;
+  /** Horizontal accuracy (68 %), decimetres. */
+  readonly accuracyDm: number;
+  /** When the fix was taken, Unix milliseconds. All rules of matching use this time, never that of arrival. */
+  readonly takenAtMs: number;
+  /** Metres per second between the person's two latest fixes; -1 when this is the first. */
+  readonly speedMps: number;
+}
+
+/** What an officer takes along when he crosses into another region: one entry for each civilian near him. */
+export interface SlotTransfer {
+  readonly civilianId: string;
+  readonly lastMs: number;
+  readonly dwellMs: number;
+  readonly officerFixes: number;
+  readonly civilianFixes: number;
+  readonly stage: SlotStage;
+}
+
+/** `counting`: the dwell runs. `ready`: it is complete, one of the two lacks instant match. `told`: the pair knows. */
+export type SlotStage = 'counting' | 'ready' | 'told';
+
+export type RegionMessage =
+  | FixMessage
+  /** The person stopped sharing, or a civilian went out of reach of this region. */
+  | { readonly type: 'leave'; readonly userId: string }
+  /** To the region an officer leaves, instead of the fix that took him out: passes him on to region `to`. */
+  | { readonly type: 'depart'; readonly fix: FixMessage; readonly to: string }
+  /** From the region an officer left. */
+  | { readonly type: 'adopt'; readonly fix: FixMessage; readonly slots: readonly SlotTransfer[] }
+  /** Timers of the region itself. */
+  | { readonly type: 'sweepAreas' }
+  | { readonly type: 'sweepSilent' }
+  | SystemMessage;
