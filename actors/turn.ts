@@ -7,7 +7,7 @@
  * a later message. So an actor is never re-entered, two actors cannot wait for each other's stack, and a turn can be
  * replayed from its inputs.
  */
-import type { Refusal, Result } from '../protocol/errors.ts';
+import type { Result } from '../protocol/errors.ts';
 import type { Committed, DurableOp } from './durable.ts';
 import type { Query } from './queries.ts';
 
@@ -29,7 +29,6 @@ export interface ReplyTo {
 export type SystemMessage =
   | { readonly type: 'answer'; readonly tag: string; readonly result: Result<unknown> }
   | { readonly type: 'committed'; readonly tag: string; readonly committed: Committed }
-  | { readonly type: 'commitFailed'; readonly tag: string; readonly refusal: Refusal }
   | { readonly type: 'queried'; readonly tag: string; readonly result: Result<unknown> };
 
 /** How a pushed frame is treated on its way to the sessions. */
@@ -85,6 +84,11 @@ export interface Behaviour<S, M extends { readonly type: string }> {
   readonly inPlace?: boolean;
   /** Messages with the same non-null key replace an older one that still waits (newest wins, place is kept). */
   coalesce?(message: M): string | null;
+  /**
+   * The activation is thrown away (its commit failed, its shard moved): say goodbye with `close`, nothing else.
+   * Asks that it still owed an answer get a retryable refusal from the runtime.
+   */
+  discarded?(state: S, turn: Turn): void;
   /** Milliseconds without a message after which the actor may leave memory; false keeps it (a socket is attached). */
   idleMs(state: S): number | false;
 }

@@ -11,3 +11,7 @@ export interface ActorDoor {
   ask(to: Address, message: object, done: (result: Result<unknown>) => void, options?: AskOptions): void;
   tell(to: Address, message: object): void;
 }
+
+/** What a gateway says to user actors, and gets back. */
+export type { Attached, Balance, UserMessage } from '../actors/messages/user.ts';
+export type { Address, SessionRef } from '../actors/turn.ts';

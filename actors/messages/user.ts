@@ -39,26 +39,42 @@ export type UserMessage =
   | { readonly type: 'balance' }
   /** Ask: answer `{ text, expiresS }`, a fresh HB1 token. */
   | { readonly type: 'qr' }
-  | { readonly type: 'area'; readonly cell: string; readonly version: number; readonly officers: readonly OfficerRef[] }
-  | { readonly type: 'closeness'; readonly level: Closeness }
+  | {
+      readonly type: 'area';
+      readonly cell: string;
+      readonly version: number;
+      readonly officers: readonly OfficerRef[];
+    }
   /** Ask, civilian to officer: answer `Result<{}>` once the officer's phone was told. */
   | {
       readonly type: 'heyOffered';
       readonly heyId: string;
       readonly civilian: PersonRef;
       readonly fix: Fix;
-      readonly cell: string;
+      /** Coarse cells in the civilian's reach; the officer must share in one of them. */
+      readonly cells: readonly string[];
       readonly expiresAtMs: number;
     }
-  | { readonly type: 'heyClosed'; readonly heyId: string; readonly reason: 'declined' | 'expired' | 'gone' | 'refused' }
+  | {
+      readonly type: 'heyClosed';
+      readonly heyId: string;
+      readonly reason: 'declined' | 'expired' | 'gone' | 'refused';
+    }
   /** Ask, scanner to presenter: answer `Result<PersonRef>`; at most once per (token, scanner). */
-  | { readonly type: 'qrShown'; readonly tokenId: string; readonly deviceNumber: number; readonly scanner: PersonRef }
+  | {
+      readonly type: 'qrShown';
+      readonly tokenId: string;
+      readonly deviceNumber: number;
+      readonly key: string;
+      readonly scanner: PersonRef;
+    }
   /** From a pair: an encounter of this user is durable. May come more than once. */
   | { readonly type: 'encounterSettled'; readonly settled: SettledView }
+  /** From the REST door: the account was linked to another device. */
+  | { readonly type: 'deviceMoved' }
+  | { readonly type: 'gone' }
   | { readonly type: 'shareTimeout' }
   | { readonly type: 'heyTimeout'; readonly heyId: string };
-
-export type Closeness = 'far' | 'area' | 'near' | 'candidate';
 
 export interface OfficerRef {
   readonly id: string;

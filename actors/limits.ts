@@ -1,0 +1,29 @@
+/** Bounds of what actors keep in memory, with their reasons. */
+export const ACTOR_LIMITS = {
+  /** The ring of durable events that a phone may have missed: realtime study 4.3. */
+  ringEvents: 128,
+  ringBytes: 16_384,
+  ringMs: 5 * 60_000,
+  /** Remembered commands: a repeat gets the first answer. */
+  commands: 64,
+  /** Heys that wait for one officer; more are told to try again. */
+  heysWaiting: 32,
+  /** Codes of one presenter that were scanned lately; a code lives 45 s. */
+  scansKept: 64,
+  scanMs: 120_000,
+  /** Encounters in a snapshot. */
+  encounters: 16,
+  /** A position may be this far in the future (clocks differ) ... */
+  fixFutureMs: 5_000,
+  /** ... and this old. */
+  fixAgeMs: 60_000,
+  /** Several sockets per user come with tills; phones have one device. */
+  sessions: 5,
+  /** After the last socket left, a person stays on the map this long. */
+  goneMs: 30_000,
+  /** A user without socket leaves memory. */
+  userIdleMs: 90_000,
+  pairIdleMs: 10_000,
+  /** A pair's answer: the commit may be queued behind others. */
+  settleMs: 5_000,
+} as const;

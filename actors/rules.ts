@@ -1,0 +1,39 @@
+/**
+ * The business rules of meeting, as one versioned value (DOMAIN: all numbers are configuration). Every movement of
+ * points names the rule and the version that decided it.
+ */
+import type { Method } from '../protocol/catalogue.ts';
+import type { RuleRef } from './durable.ts';
+import { type ProximityRules, proximityRules } from './geo/rules.ts';
+
+export interface MeetRules {
+  readonly encounter: RuleRef;
+  /** Points for each side by kind of proof; a face-to-face proof is worth more. */
+  readonly points: Readonly<Record<Method, { readonly officer: number; readonly civilian: number }>>;
+  /** One encounter per pair in so many seconds, sliding (DOMAIN rule 1). */
+  readonly cooldownS: number;
+  readonly proximity: ProximityRules;
+  /** An officer's sharing ends by itself (DOMAIN rule 5). */
+  readonly shareS: number;
+  /** A hey waits so long for the officer. */
+  readonly heyS: number;
+  /** For a hey both positions must be this fresh ... */
+  readonly heyFixAgeS: number;
+  /** ... and agree within this distance plus both accuracies. */
+  readonly heyReachM: number;
+}
+
+export const DEFAULT_RULES: MeetRules = {
+  encounter: { id: 'encounter.points', version: 1 },
+  points: {
+    proximity: { officer: 10, civilian: 10 },
+    hey: { officer: 10, civilian: 10 },
+    qr: { officer: 20, civilian: 20 },
+  },
+  cooldownS: 24 * 3_600,
+  proximity: proximityRules(),
+  shareS: 15 * 60,
+  heyS: 60,
+  heyFixAgeS: 60,
+  heyReachM: 100,
+};

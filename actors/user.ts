@@ -1,0 +1,207 @@
+/**
+ * The user actor: one person or organisation, alive on exactly one node, owning that person's live position, sessions,
+ * outbox, pending meetings and balance. This file only says which message goes where; the parts stand in `user/`.
+ */
+import type { CommandBody, CommandName } from '../protocol/catalogue.ts';
+import { CLOSE, ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { ACTOR_LIMITS } from './limits.ts';
+import type { Balance, SettledView, UserMessage } from './messages/user.ts';
+import type { UserRecord } from './queries.ts';
+import type { MeetRules } from './rules.ts';
+import type { Behaviour, SystemMessage, Turn } from './turn.ts';
+import { remember, repeat } from './user/commands.ts';
+import { acceptHey, closeHey, declineHey, heyAccepted, heyOffered, heySaid, sayHey } from './user/hey.ts';
+import { areaChanged, leaveMap, located, startSharing, stopSharing } from './user/place.ts';
+import {
+  presenterAgreed,
+  presenterFound,
+  type QrKeys,
+  qrShown,
+  scanQr,
+  scanSettled,
+  showQr,
+} from './user/qr.ts';
+import { attach, change, detach, emit, refs, seconds, snapshotFrame } from './user/sessions.ts';
+import { newUserState, type UserState } from './user/state.ts';
+
+type CommandMessage = UserMessage & { type: 'command' };
+
+/** Short positive words after a meeting (DOMAIN rule 12). */
+const KIND_WORDS = [
+  'Nice to meet you!',
+  'That hello made the day.',
+  'A good street starts with a hey.',
+  'Thanks for saying hello.',
+  'Community, one hello at a time.',
+] as const;
+
+export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserState, UserMessage> {
+  return {
+    kind: 'user',
+    hydrate: id => ({ type: 'user', id }),
+    create(_id, loaded, turn): Result<UserState> {
+      const record = loaded as UserRecord | null;
+      return record ? ok(newUserState(record, turn.newId())) : refuse(ERROR.notFound, 'no such account');
+    },
+    coalesce: message => (message.type === 'location' ? 'location' : null),
+    idleMs: state => (state.sessions.length > 0 ? false : ACTOR_LIMITS.userIdleMs),
+    discarded(state, turn) {
+      turn.close(refs(state.sessions), CLOSE.resyncNeeded, 'state was reloaded, connect again');
+    },
+    receive: (state, message, turn) => receive(state, message, rules, keys, turn),
+  };
+}
+
+function receive(
+  state: UserState,
+  message: UserMessage | SystemMessage,
+  rules: MeetRules,
+  keys: QrKeys,
+  turn: Turn,
+): UserState {
+  switch (message.type) {
+    case 'location':
+      return located(state, message, rules.proximity.reachM, turn);
+    case 'command':
+      return repeat(state, message, turn) ?? commanded(state, message, rules, keys, turn);
+    case 'attach':
+      return attach(state, message, turn);
+    case 'detach':
+      return detach(state, message, turn);
+    case 'ack':
+      return change(state, message.session, { acked: message.offset });
+    case 'clientState':
+      return change(state, message.session, { foreground: message.foreground });
+    case 'area':
+      return areaChanged(state, message, turn);
+    case 'heyOffered':
+      return heyOffered(state, message, rules, turn);
+    case 'heyClosed':
+      return emit(state, turn, 'hey.closed', { heyId: message.heyId, reason: message.reason });
+    case 'heyTimeout':
+      return heyTimeout(state, message.heyId, turn);
+    case 'qrShown':
+      return qrShown(state, message, turn);
+    case 'encounterSettled':
+      return settled(state, message.settled, turn);
+    case 'shareTimeout':
+      return stopSharing(state, 'timeout', turn);
+    case 'gone':
+      return state.sessions.length > 0 ? state : leaveMap(state, turn);
+    case 'deviceMoved':
+      return deviceMoved(state, turn);
+    case 'balance': {
+      const balance: Balance = { balance: state.balance, version: state.balanceVersion };
+      turn.reply(ok(balance));
+      return state;
+    }
+    case 'qr':
+      turn.reply(showQr(state, keys, turn));
+      return state;
+    case 'answer':
+    case 'queried':
+      return answered(state, message.tag, message.result, turn);
+    case 'committed':
+      return state;
+  }
+}
+
+function commanded(
+  state: UserState,
+  message: CommandMessage,
+  rules: MeetRules,
+  keys: QrKeys,
+  turn: Turn,
+): UserState {
+  const answer = (next: UserState, result: Result<unknown>): UserState => {
+    turn.reply(result);
+    return remember(next, message, result);
+  };
+  const name: CommandName = message.name;
+  switch (name) {
+    case 'location.share': {
+      const started = startSharing(state, rules, turn);
+      return answer(started.state, started.result);
+    }
+    case 'location.stop':
+      return answer(stopSharing(state, 'stopped', turn), ok({}));
+    case 'instant.set': {
+      const { on } = message.body as CommandBody<'instant.set'>;
+      return answer({ ...state, instant: on }, ok({ on }));
+    }
+    case 'hey.say':
+      return sayHey(state, message, rules, turn);
+    case 'hey.accept':
+      return acceptHey(state, message, rules, turn);
+    case 'hey.decline':
+      return declineHey(state, message, turn);
+    case 'qr.show':
+      return answer(state, showQr(state, keys, turn));
+    case 'qr.scan':
+      return scanQr(state, message, keys, turn);
+    case 'state.get':
+      turn.push([message.session], snapshotFrame(state, turn), 'durable');
+      return answer(state, ok({}));
+    case 'auth.refresh':
+      return answer(state, refuse(ERROR.invalid, 'tokens are renewed at the gateway'));
+  }
+}
+
+/** Tags are the idempotency key of the command that waits; `/shown` marks the presenter's answer. */
+function answered(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
+  const [key = '', step] = tag.split('/');
+  const command = state.underWay[key];
+  if (!command) return state;
+  if (step === 'shown') return presenterAgreed(state, command, result, turn);
+  switch (command.name) {
+    case 'hey.say':
+      return heySaid(state, command, result, turn);
+    case 'hey.accept':
+      return heyAccepted(state, command, result, turn);
+    case 'qr.scan':
+      return command.otherId === ''
+        ? presenterFound(state, command, result, turn)
+        : scanSettled(state, command, result, turn);
+  }
+}
+
+function heyTimeout(state: UserState, heyId: string, turn: Turn): UserState {
+  const hey = state.heys.find(one => one.heyId === heyId);
+  // An accept that is under way decides what becomes of it.
+  const accepting = Object.values(state.underWay).some(command => command.heyId === heyId);
+  return hey && !accepting ? closeHey(state, hey, 'expired', turn) : state;
+}
+
+/** Both phones hear of it once; a balance never goes back to an older version. */
+function settled(state: UserState, view: SettledView, turn: Turn): UserState {
+  if (state.encounters.some(encounter => encounter.id === view.encounterId)) return state;
+  const { encounterId, method, otherHandle, points, atMs } = view;
+  const newer = view.balanceVersion > state.balanceVersion;
+  const next: UserState = {
+    ...state,
+    balance: newer ? view.balance : state.balance,
+    balanceVersion: newer ? view.balanceVersion : state.balanceVersion,
+    encounterCount: state.encounterCount + 1,
+    encounters: [{ id: encounterId, method, otherHandle, points, atMs }, ...state.encounters].slice(
+      0,
+      ACTOR_LIMITS.encounters,
+    ),
+  };
+  return emit(next, turn, 'encounter.completed', {
+    encounterId,
+    method,
+    otherHandle,
+    points,
+    atS: seconds(atMs),
+    balance: next.balance,
+    balanceVersion: next.balanceVersion,
+    message: KIND_WORDS[turn.random32() % KIND_WORDS.length] as string,
+  });
+}
+
+/** The account lives on another device from now on: the old one's sockets end, and the next message reads anew. */
+function deviceMoved(state: UserState, turn: Turn): UserState {
+  turn.close(refs(state.sessions), CLOSE.revoked, 'the account moved to another device');
+  turn.passivate();
+  return { ...leaveMap(state, turn), sessions: [] };
+}

@@ -1,0 +1,62 @@
+/**
+ * Commands and their idempotency: the first answer to a key is remembered and given again; the same key with another
+ * body is a conflict; a repeat that arrives while the first is under way joins it. What moved points is remembered by
+ * the store with its effect, so that a repeat after a crash finds it too.
+ */
+import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
+import { ACTOR_LIMITS } from '../limits.ts';
+import type { UserMessage } from '../messages/user.ts';
+import type { Turn } from '../turn.ts';
+import type { CommandUnderWay, UserState } from './state.ts';
+
+type CommandMessage = UserMessage & { type: 'command' };
+
+/** Answers a repeat. Returns the next state when the command is dealt with, null when it is new. */
+export function repeat(state: UserState, message: CommandMessage, turn: Turn): UserState | null {
+  const { key, requestHash } = message;
+  if (key === null) return null;
+  const done = state.done.find(one => one.key === key);
+  if (done) {
+    const same = done.requestHash === requestHash;
+    turn.reply(
+      same ? done.result : refuse(ERROR.conflict, 'this idempotency key was used for something else'),
+    );
+    return state;
+  }
+  const underWay = state.underWay[key];
+  if (!underWay) return null;
+  if (underWay.requestHash !== requestHash) {
+    turn.reply(refuse(ERROR.conflict, 'this idempotency key was used for something else'));
+    return state;
+  }
+  if (!turn.replyTo) return state;
+  return begin(state, { ...underWay, replyTo: [...underWay.replyTo, turn.replyTo] });
+}
+
+export function begin(state: UserState, command: CommandUnderWay): UserState {
+  return { ...state, underWay: { ...state.underWay, [command.key]: command } };
+}
+
+/** Remembers the answer of a command with a key; passing failures are not remembered, so that a retry is tried anew. */
+export function remember(state: UserState, message: CommandMessage, result: Result<unknown>): UserState {
+  const { key, requestHash } = message;
+  if (key === null || requestHash === null || (!result.ok && result.retryable)) return state;
+  return { ...state, done: [...state.done, { key, requestHash, result }].slice(-ACTOR_LIMITS.commands) };
+}
+
+/** The answer of a command that was under way. */
+export function finish(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  for (const replyTo of command.replyTo) turn.reply(result, replyTo);
+  const { [command.key]: _, ...underWay } = state.underWay;
+  const { key, requestHash } = command;
+  const remembered = result.ok || !result.retryable;
+  const done = remembered
+    ? [...state.done, { key, requestHash, result }].slice(-ACTOR_LIMITS.commands)
+    : state.done;
+  return { ...state, underWay, done };
+}

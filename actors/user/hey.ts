@@ -1,0 +1,215 @@
+/**
+ * Saying hey: a civilian greets an officer of the same area, the officer accepts or declines. Only a civilian can
+ * start (DOMAIN rule 3); the officer learns a handle, never a place; the positions of both, compared here and nowhere
+ * else, must be fresh and agree when he accepts.
+ */
+import type { CommandBody } from '../../protocol/catalogue.ts';
+import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { distanceM } from '../geo/distance.ts';
+import { ACTOR_LIMITS } from '../limits.ts';
+import type { Settlement } from '../messages/pair.ts';
+import type { Fix, PersonRef, UserMessage } from '../messages/user.ts';
+import { pairId } from '../pair.ts';
+import type { MeetRules } from '../rules.ts';
+import type { Turn } from '../turn.ts';
+import { begin, finish, remember } from './commands.ts';
+import { emit, seconds } from './sessions.ts';
+import type { CommandUnderWay, Hey, UserState } from './state.ts';
+
+type CommandMessage = UserMessage & { type: 'command' };
+
+const fresh = (fix: Fix, rules: MeetRules, nowMs: number): boolean =>
+  nowMs - fix.takenAtMs <= rules.heyFixAgeS * 1_000;
+
+export const selfRef = (state: UserState): PersonRef => ({
+  id: state.me.id,
+  kind: state.me.kind as PersonRef['kind'],
+  handle: state.me.handle,
+});
+
+/** The skeleton of a command that waits; each kind fills in what it needs. */
+export function underWay(
+  message: CommandMessage,
+  turn: Turn,
+  name: CommandUnderWay['name'],
+  more: Partial<CommandUnderWay>,
+): CommandUnderWay {
+  return {
+    name,
+    key: message.key as string,
+    requestHash: message.requestHash as string,
+    replyTo: turn.replyTo ? [turn.replyTo] : [],
+    heyId: null,
+    expiresAtMs: 0,
+    tokenId: null,
+    presenterDevice: 0,
+    otherId: '',
+    ...more,
+  };
+}
+
+export function sayHey(state: UserState, message: CommandMessage, rules: MeetRules, turn: Turn): UserState {
+  const { officerId } = message.body as CommandBody<'hey.say'>;
+  const refusal = refuseHey(state, officerId, rules, turn.nowMs);
+  if (refusal || !state.track) {
+    const result = refusal ?? refuse(ERROR.conflict, 'share your position first');
+    turn.reply(result);
+    return remember(state, message, result);
+  }
+  const heyId = turn.newId();
+  const expiresAtMs = turn.nowMs + rules.heyS * 1_000;
+  const offered: UserMessage = {
+    type: 'heyOffered',
+    heyId,
+    civilian: selfRef(state),
+    fix: state.track.fix,
+    cells: state.track.route.regions.map(region => region.id),
+    expiresAtMs,
+  };
+  turn.ask({ kind: 'user', id: officerId }, offered, message.key as string);
+  return begin(state, underWay(message, turn, 'hey.say', { heyId, expiresAtMs, otherId: officerId }));
+}
+
+function refuseHey(state: UserState, officerId: string, rules: MeetRules, nowMs: number): Refusal | null {
+  if (state.me.kind !== 'civilian') return refuse(ERROR.forbidden, 'only a civilian can say hey');
+  if (officerId === state.me.id) return refuse(ERROR.invalid, 'a hey to oneself');
+  if (!state.sharing || !state.track) return refuse(ERROR.conflict, 'share your position first');
+  if (!fresh(state.track.fix, rules, nowMs)) return refuse(ERROR.conflict, 'your position is too old');
+  return null;
+}
+
+/** The officer's phone was told, or not. */
+export function heySaid(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  const said = result.ok ? ok({ heyId: command.heyId, expiresS: seconds(command.expiresAtMs) }) : result;
+  return finish(state, command, said, turn);
+}
+
+/** At the officer. One answer for an officer who is elsewhere and one who does not share: neither tells a place. */
+export function heyOffered(
+  state: UserState,
+  message: UserMessage & { type: 'heyOffered' },
+  rules: MeetRules,
+  turn: Turn,
+): UserState {
+  if (state.me.kind !== 'officer') {
+    turn.reply(refuse(ERROR.invalid, 'only an officer can be greeted'));
+    return state;
+  }
+  const track = state.track;
+  const here = state.sharing && track !== null && message.cells.includes(track.route.owner.id);
+  if (!here || !fresh(track.fix, rules, turn.nowMs) || state.sessions.length === 0) {
+    turn.reply(refuse(ERROR.notFound, 'no such officer in this area'));
+    return state;
+  }
+  const waiting = state.heys.filter(hey => hey.expiresAtMs > turn.nowMs);
+  if (waiting.some(hey => hey.other.id === message.civilian.id)) {
+    turn.reply(refuse(ERROR.conflict, 'your hey is waiting already'));
+    return state;
+  }
+  if (waiting.length >= ACTOR_LIMITS.heysWaiting) {
+    turn.reply(refuse(ERROR.rateLimited, 'the officer has many heys waiting', 5_000));
+    return state;
+  }
+  const { heyId, civilian, fix, expiresAtMs } = message;
+  turn.timer(`hey:${heyId}`, expiresAtMs - turn.nowMs, { type: 'heyTimeout', heyId });
+  turn.reply(ok({}));
+  const next = {
+    ...state,
+    heys: [...waiting, { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs }],
+  };
+  return emit(next, turn, 'hey.received', {
+    heyId,
+    civilianHandle: civilian.handle,
+    expiresS: seconds(expiresAtMs),
+  });
+}
+
+export function withoutHey(state: UserState, heyId: string | null, turn: Turn): UserState {
+  turn.cancelTimer(`hey:${heyId}`);
+  return { ...state, heys: state.heys.filter(hey => hey.heyId !== heyId) };
+}
+
+export function closeHey(
+  state: UserState,
+  hey: Hey,
+  reason: 'declined' | 'expired' | 'gone' | 'refused',
+  turn: Turn,
+): UserState {
+  turn.tell({ kind: 'user', id: hey.other.id }, { type: 'heyClosed', heyId: hey.heyId, reason });
+  return withoutHey(state, hey.heyId, turn);
+}
+
+export function acceptHey(
+  state: UserState,
+  message: CommandMessage,
+  rules: MeetRules,
+  turn: Turn,
+): UserState {
+  const { heyId } = message.body as CommandBody<'hey.accept'>;
+  const hey = state.heys.find(one => one.heyId === heyId && one.expiresAtMs > turn.nowMs);
+  const refusal = refuseAccept(state, hey, rules, turn.nowMs);
+  if (refusal || !hey) {
+    const result = refusal ?? refuse(ERROR.gone, 'this hey is over');
+    turn.reply(result);
+    return remember(state, message, result);
+  }
+  const key = message.key as string;
+  const observe = {
+    type: 'observe',
+    evidence: { method: 'hey', id: heyId, cell: hey.cell },
+    officer: { id: state.me.id, handle: state.me.handle },
+    civilian: { id: hey.other.id, handle: hey.other.handle },
+    idempotency: { userId: state.me.id, key, requestHash: message.requestHash as string },
+  };
+  turn.ask({ kind: 'pair', id: pairId(state.me.id, hey.other.id) }, observe, key, ACTOR_LIMITS.settleMs);
+  return begin(state, underWay(message, turn, 'hey.accept', { heyId, otherId: hey.other.id }));
+}
+
+function refuseAccept(
+  state: UserState,
+  hey: Hey | undefined,
+  rules: MeetRules,
+  nowMs: number,
+): Refusal | null {
+  if (!hey) return refuse(ERROR.gone, 'this hey is over');
+  const fix = state.track?.fix;
+  if (!fix || !fresh(fix, rules, nowMs) || !fresh(hey.fix, rules, nowMs)) {
+    return refuse(ERROR.conflict, 'a fresh position of both is needed');
+  }
+  const apartM = distanceM(fix.latE7, fix.lngE7, hey.fix.latE7, hey.fix.lngE7);
+  const reachM = rules.heyReachM + (fix.accuracyDm + hey.fix.accuracyDm) / 10;
+  return apartM <= reachM ? null : refuse(ERROR.conflict, 'you two are not close enough');
+}
+
+export function heyAccepted(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  const answered = finish(state, command, outcomeFor(state, result), turn);
+  const hey = state.heys.find(one => one.heyId === command.heyId);
+  if (result.ok) return withoutHey(answered, command.heyId, turn);
+  return hey && !result.retryable ? closeHey(answered, hey, 'refused', turn) : answered;
+}
+
+/** This side's part of a settlement, as the reply says it. */
+export function outcomeFor(state: UserState, result: Result<unknown>): Result<unknown> {
+  if (!result.ok) return result;
+  const settlement = result.value as Settlement;
+  const { points, balance } = settlement[state.me.kind as 'officer' | 'civilian'];
+  return ok({ encounterId: settlement.encounterId, points, balance });
+}
+
+export function declineHey(state: UserState, message: CommandMessage, turn: Turn): UserState {
+  const { heyId } = message.body as CommandBody<'hey.decline'>;
+  const hey = state.heys.find(one => one.heyId === heyId);
+  const result = hey ? ok({}) : refuse(ERROR.gone, 'this hey is over');
+  turn.reply(result);
+  return remember(hey ? closeHey(state, hey, 'declined', turn) : state, message, result);
+}

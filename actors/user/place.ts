@@ -1,0 +1,133 @@
+/**
+ * The position of a person: checked, kept in memory while shared, told to the regions in reach, and answered with the
+ * time of the next report. Nothing here is persisted, logged or sent to anybody else's phone.
+ */
+import type { CommandResult } from '../../protocol/catalogue.ts';
+import { checkLocation } from '../../protocol/coordinates.ts';
+import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import type { Location } from '../../protocol/frames.ts';
+import { encodeError, encodeVolatile } from '../../protocol/messages.ts';
+import { reportPeriodS } from '../geo/period.ts';
+import { publishFix, publishLeave } from '../geo/publish.ts';
+import { ACTOR_LIMITS } from '../limits.ts';
+import type { UserMessage } from '../messages/user.ts';
+import type { MeetRules } from '../rules.ts';
+import type { Turn } from '../turn.ts';
+import { areaFrame, emit, refs, seconds } from './sessions.ts';
+import { type Area, roleOf, type UserState } from './state.ts';
+
+/** Why a position is not taken, or null. */
+function refuseLocation(
+  state: UserState,
+  location: Location,
+  takenAtMs: number,
+  nowMs: number,
+): Refusal | null {
+  if (roleOf(state.me.kind) === null) return refuse(ERROR.forbidden, 'this account has no position');
+  if (!state.sharing) return refuse(ERROR.conflict, 'the position is not shared');
+  const outside = checkLocation(location);
+  if (outside !== null) return refuse(ERROR.invalid, outside);
+  if (location.seq <= state.locationSeq) return refuse(ERROR.conflict, 'the sequence number must rise');
+  if (takenAtMs > nowMs + ACTOR_LIMITS.fixFutureMs)
+    return refuse(ERROR.invalid, 'the position is from the future');
+  if (takenAtMs < nowMs - ACTOR_LIMITS.fixAgeMs) return refuse(ERROR.gone, 'the position is too old');
+  if (state.track && takenAtMs < state.track.fix.takenAtMs)
+    return refuse(ERROR.conflict, 'a newer position is known');
+  return null;
+}
+
+export function located(
+  state: UserState,
+  message: UserMessage & { type: 'location' },
+  reachM: number,
+  turn: Turn,
+): UserState {
+  const { location, session } = message;
+  const takenAtMs = location.takenAtMs ?? turn.nowMs;
+  const refusal = refuseLocation(state, location, takenAtMs, turn.nowMs);
+  if (refusal) {
+    turn.push([session], encodeError(0, refusal), 'volatile');
+    return state;
+  }
+  const { id, handle, kind } = state.me;
+  const role = kind === 'officer' ? 'officer' : 'civilian';
+  const { latE7, lngE7, accuracyDm } = location;
+  // Regions count by a number of their own: the phone's starts again with each connection.
+  const seq = (state.track?.fix.seq ?? 0) + 1;
+  const position = { seq, latE7, lngE7, accuracyDm, takenAtMs };
+  const track = publishFix(
+    turn,
+    { userId: id, role, handle, instant: state.instant },
+    state.track,
+    position,
+    reachM,
+  );
+  const periodS = reportPeriodS(
+    role,
+    state.instant,
+    state.areas.some(area => area.officers.length > 0),
+  );
+  turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
+  const next = { ...state, track, locationSeq: location.seq };
+  return track.left.length > 0 ? forgetAreas(next, track.left, turn) : next;
+}
+
+/** Areas out of reach: the phone is told that they are gone. */
+function forgetAreas(state: UserState, cells: readonly string[], turn: Turn): UserState {
+  const gone = state.areas.filter(area => cells.includes(area.cell));
+  if (gone.length === 0) return state;
+  for (const area of gone) tellArea(state, area, { ...area, version: area.version + 1, officers: [] }, turn);
+  return { ...state, areas: state.areas.filter(area => !gone.includes(area)) };
+}
+
+/** Off the map: every region that knew the person is told, and what is remembered of the place is wiped. */
+export function leaveMap(state: UserState, turn: Turn): UserState {
+  if (!state.track) return state;
+  publishLeave(turn, state.track);
+  const cells = state.areas.map(area => area.cell);
+  return { ...forgetAreas(state, cells, turn), track: null };
+}
+
+export function startSharing(
+  state: UserState,
+  rules: MeetRules,
+  turn: Turn,
+): { state: UserState; result: Result<CommandResult<'location.share'>> } {
+  if (roleOf(state.me.kind) === null)
+    return { state, result: refuse(ERROR.forbidden, 'this account has no position') };
+  const officer = state.me.kind === 'officer';
+  const sharingUntilMs = officer ? turn.nowMs + rules.shareS * 1_000 : 0;
+  if (officer) turn.timer('share', rules.shareS * 1_000, { type: 'shareTimeout' });
+  return {
+    state: { ...state, sharing: true, sharingUntilMs },
+    result: ok({ untilS: seconds(sharingUntilMs) }),
+  };
+}
+
+export function stopSharing(state: UserState, reason: 'timeout' | 'stopped', turn: Turn): UserState {
+  turn.cancelTimer('share');
+  if (!state.sharing) return state;
+  const off = { ...leaveMap(state, turn), sharing: false, sharingUntilMs: 0 };
+  return emit(off, turn, 'sharing.ended', { reason });
+}
+
+/** A region's coarse notice, for civilians only: officers are told of nobody. */
+export function areaChanged(
+  state: UserState,
+  message: UserMessage & { type: 'area' },
+  turn: Turn,
+): UserState {
+  const { cell, version, officers } = message;
+  const inReach = state.track?.route.regions.some(region => region.id === cell);
+  if (state.me.kind !== 'civilian' || !inReach) return state;
+  const before = state.areas.find(area => area.cell === cell);
+  if (before && before.version >= version) return state;
+  const area: Area = { cell, version, officers };
+  tellArea(state, before, area, turn);
+  return { ...state, areas: [...state.areas.filter(other => other !== before), area] };
+}
+
+function tellArea(state: UserState, before: Area | undefined, area: Area, turn: Turn): void {
+  if (area.officers.length === 0 && (before === undefined || before.officers.length === 0)) return;
+  turn.push(refs(state.sessions), areaFrame(area), 'volatile');
+}

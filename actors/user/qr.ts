@@ -1,0 +1,138 @@
+/**
+ * Codes: one shows, the other scans (DOMAIN rule 4: the fallback when no position is shared). The token proves itself
+ * (see `protocol/qr.ts`); the presenter's actor, its single writer, sees to it that it is used once per scanner, and a
+ * civilian's code by one officer only.
+ */
+import type { CommandBody } from '../../protocol/catalogue.ts';
+import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { mintToken, TOKEN_FLAG, tokenExpiresS, verifyToken } from '../../protocol/qr.ts';
+import { ACTOR_LIMITS } from '../limits.ts';
+import type { PersonRef, UserMessage } from '../messages/user.ts';
+import { pairId } from '../pair.ts';
+import type { Turn } from '../turn.ts';
+import { begin, finish, remember } from './commands.ts';
+import { outcomeFor, selfRef, underWay } from './hey.ts';
+import { type CommandUnderWay, roleOf, type UserState } from './state.ts';
+
+type CommandMessage = UserMessage & { type: 'command' };
+
+/** Master keys by key id; the newest one mints. */
+export interface QrKeys {
+  readonly newest: number;
+  readonly masters: ReadonlyMap<number, Uint8Array>;
+}
+
+export function showQr(
+  state: UserState,
+  keys: QrKeys,
+  turn: Turn,
+): Result<{ token: string; expiresS: number }> {
+  const kind = roleOf(state.me.kind);
+  if (kind === null) return refuse(ERROR.forbidden, 'this account shows no meeting code');
+  const token = mintToken({
+    kind,
+    kid: keys.newest,
+    userNumber: state.me.number,
+    deviceNumber: state.me.deviceNumber,
+    nowMs: turn.nowMs,
+    nonce: turn.random32(),
+    flags: state.sharing ? TOKEN_FLAG.locationShared : 0,
+    master: keys.masters.get(keys.newest) as Uint8Array,
+  });
+  return ok({ token, expiresS: tokenExpiresS(turn.nowMs) });
+}
+
+export function scanQr(state: UserState, message: CommandMessage, keys: QrKeys, turn: Turn): UserState {
+  const role = roleOf(state.me.kind);
+  const wanted = role === 'officer' ? 'civilian' : 'officer';
+  const { token } = message.body as CommandBody<'qr.scan'>;
+  const verified =
+    role === null
+      ? refuse(ERROR.forbidden, 'this account scans no meeting code')
+      : verifyToken(token, { nowMs: turn.nowMs, masters: keys.masters, kinds: [wanted] });
+  if (!verified.ok) {
+    turn.reply(verified);
+    return remember(state, message, verified);
+  }
+  const { userNumber, deviceNumber, tokenId } = verified.value;
+  turn.query({ type: 'userByNumber', number: userNumber }, message.key as string);
+  return begin(state, underWay(message, turn, 'qr.scan', { tokenId, presenterDevice: deviceNumber }));
+}
+
+/** The directory named the presenter: ask whether the code may be used. */
+export function presenterFound(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finish(state, command, result, turn);
+  const presenterId = result.value as string | null;
+  if (presenterId === null)
+    return finish(state, command, refuse(ERROR.gone, 'this code is of a closed account'), turn);
+  const shown: UserMessage = {
+    type: 'qrShown',
+    tokenId: command.tokenId as string,
+    deviceNumber: command.presenterDevice,
+    key: command.key,
+    scanner: selfRef(state),
+  };
+  turn.ask({ kind: 'user', id: presenterId }, shown, `${command.key}/shown`);
+  return begin(state, { ...command, otherId: presenterId });
+}
+
+/** At the presenter. */
+export function qrShown(state: UserState, message: UserMessage & { type: 'qrShown' }, turn: Turn): UserState {
+  const { tokenId, deviceNumber, key, scanner } = message;
+  const scans = state.scans.filter(scan => turn.nowMs - scan.atMs <= ACTOR_LIMITS.scanMs);
+  const ofToken = scans.filter(scan => scan.tokenId === tokenId);
+  const mine = ofToken.find(scan => scan.scannerId === scanner.id);
+  if (deviceNumber !== state.me.deviceNumber) {
+    turn.reply(refuse(ERROR.gone, 'this code is of an old device'));
+    return state;
+  }
+  if (mine ? mine.key !== key : state.me.kind === 'civilian' && ofToken.length > 0) {
+    turn.reply(refuse(ERROR.conflict, 'this code was used'));
+    return state;
+  }
+  turn.reply(ok(selfRef(state)));
+  if (mine) return state;
+  const scan = { tokenId, scannerId: scanner.id, key, atMs: turn.nowMs };
+  return { ...state, scans: [...scans, scan].slice(-ACTOR_LIMITS.scansKept) };
+}
+
+/** The presenter's actor agreed: settle. */
+export function presenterAgreed(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finish(state, command, result, turn);
+  const presenter = result.value as PersonRef;
+  const me = selfRef(state);
+  const [officer, civilian] = me.kind === 'officer' ? [me, presenter] : [presenter, me];
+  const observe = {
+    type: 'observe',
+    evidence: { method: 'qr', id: `${command.tokenId}|${me.id}`, cell: state.track?.route.owner.id ?? '' },
+    officer: { id: officer.id, handle: officer.handle },
+    civilian: { id: civilian.id, handle: civilian.handle },
+    idempotency: { userId: me.id, key: command.key, requestHash: command.requestHash },
+  };
+  turn.ask(
+    { kind: 'pair', id: pairId(officer.id, civilian.id) },
+    observe,
+    command.key,
+    ACTOR_LIMITS.settleMs,
+  );
+  return state;
+}
+
+export function scanSettled(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  return finish(state, command, outcomeFor(state, result), turn);
+}

@@ -1,0 +1,113 @@
+/** The sockets of a user: attach, resume or snapshot, detach; and how an event reaches the phones. */
+
+import type { EventBody } from '../../protocol/catalogue.ts';
+import { CLOSE, ERROR, ok, refuse } from '../../protocol/errors.ts';
+import type { DurableName } from '../../protocol/messages.ts';
+import { encodeEvent, encodeVolatile } from '../../protocol/messages.ts';
+import { ACTOR_LIMITS } from '../limits.ts';
+import type { Attached, UserMessage } from '../messages/user.ts';
+import type { SessionRef, Turn } from '../turn.ts';
+import { append, since } from './outbox.ts';
+import type { Area, Session, UserState } from './state.ts';
+
+const same = (a: SessionRef, b: SessionRef): boolean => a.id === b.id && a.gateway === b.gateway;
+
+export const refs = (sessions: readonly Session[]): SessionRef[] => sessions.map(session => session.ref);
+
+/** Unix seconds of a town time. */
+export const seconds = (ms: number): number => Math.floor(ms / 1_000);
+
+/** Appends a durable event to the outbox and sends it to every session. */
+export function emit<N extends DurableName>(
+  state: UserState,
+  turn: Turn,
+  name: N,
+  body: EventBody<N>,
+): UserState {
+  const eventId = turn.newId();
+  const { outbox, bytes } = append(state.outbox, turn.nowMs, offset =>
+    encodeEvent(name, offset, eventId, body),
+  );
+  turn.push(refs(state.sessions), bytes, 'durable');
+  return { ...state, outbox };
+}
+
+export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
+  return encodeEvent('snapshot', state.outbox.offset, turn.newId(), {
+    userId: state.me.id,
+    kind: state.me.kind,
+    handle: state.me.handle,
+    sharing: state.sharing,
+    sharingUntilS: seconds(state.sharingUntilMs),
+    instant: state.instant,
+    balance: state.balance,
+    balanceVersion: state.balanceVersion,
+    encounterCount: state.encounterCount,
+    encounters: state.encounters.map(({ id, method, otherHandle, points, atMs }) => ({
+      encounterId: id,
+      method,
+      otherHandle,
+      points,
+      atS: seconds(atMs),
+    })),
+  });
+}
+
+/** Who can be greeted in a cell; a nil body when nobody can. */
+export function areaFrame({ cell, version, officers }: Area): Uint8Array {
+  const body = { cell, officers: officers.map(({ id, handle }) => ({ officerId: id, handle })) };
+  return encodeVolatile('area.officers', cell, version, officers.length > 0 ? body : null);
+}
+
+export function attach(state: UserState, message: UserMessage & { type: 'attach' }, turn: Turn): UserState {
+  if (message.deviceId !== state.me.deviceId) {
+    turn.reply(refuse(ERROR.forbidden, 'this account lives on another device'));
+    return state;
+  }
+  const older = state.sessions.filter(session => session.deviceId === message.deviceId);
+  if (
+    older.some(
+      session => session.ref.gateway === message.session.gateway && session.connSeq > message.connSeq,
+    )
+  ) {
+    turn.reply(refuse(ERROR.conflict, 'a newer connection of this device is attached'));
+    return state;
+  }
+  const others = state.sessions.filter(session => session.deviceId !== message.deviceId);
+  if (others.length >= ACTOR_LIMITS.sessions) {
+    turn.reply(refuse(ERROR.conflict, 'too many sessions'));
+    return state;
+  }
+  turn.close(refs(older), CLOSE.replaced, 'replaced by a newer connection');
+  turn.cancelTimer('gone');
+  const { resume } = message;
+  const missed = resume && since(state.outbox, resume.epoch, resume.offset);
+  const frames = missed ? [...missed] : [snapshotFrame(state, turn)];
+  for (const area of state.areas) if (area.officers.length > 0) frames.push(areaFrame(area));
+  const { epoch, offset } = state.outbox;
+  const attached: Attached = { epoch, offset, resumed: missed !== null, frames };
+  turn.reply(ok(attached));
+  const session: Session = {
+    ref: message.session,
+    deviceId: message.deviceId,
+    connSeq: message.connSeq,
+    foreground: true,
+    acked: resume?.offset ?? offset,
+  };
+  return { ...state, sessions: [...others, session], locationSeq: -1 };
+}
+
+/** A late detach of a connection that was replaced meanwhile names a session that is not there any more. */
+export function detach(state: UserState, message: UserMessage & { type: 'detach' }, turn: Turn): UserState {
+  const sessions = state.sessions.filter(session => !same(session.ref, message.session));
+  if (sessions.length === state.sessions.length) return state;
+  if (sessions.length === 0) turn.timer('gone', ACTOR_LIMITS.goneMs, { type: 'gone' });
+  return { ...state, sessions };
+}
+
+export function change(state: UserState, ref: SessionRef, with_: Partial<Session>): UserState {
+  return {
+    ...state,
+    sessions: state.sessions.map(session => (same(session.ref, ref) ? { ...session, ...with_ } : session)),
+  };
+}

@@ -1,0 +1,126 @@
+/** Everything that a user actor holds. Plain values, replaced and never changed, so that a turn that throws undid itself. */
+import type { AccountKind } from '../../protocol/catalogue.ts';
+import type { Result } from '../../protocol/errors.ts';
+import type { Track } from '../geo/publish.ts';
+import type { Fix, OfficerRef, PersonRef } from '../messages/user.ts';
+import type { EncounterView, UserRecord } from '../queries.ts';
+import type { ReplyTo, SessionRef } from '../turn.ts';
+import { newOutbox, type Outbox } from './outbox.ts';
+
+export interface Me {
+  readonly id: string;
+  readonly kind: AccountKind;
+  readonly handle: string;
+  readonly number: number;
+  readonly deviceId: string;
+  readonly deviceNumber: number;
+}
+
+export interface Session {
+  readonly ref: SessionRef;
+  readonly deviceId: string;
+  readonly connSeq: number;
+  readonly foreground: boolean;
+  /** Cumulative: events up to here reached the app on this device. */
+  readonly acked: number;
+}
+
+export interface Hey {
+  readonly heyId: string;
+  readonly other: PersonRef;
+  readonly fix: Fix;
+  readonly cell: string;
+  readonly expiresAtMs: number;
+}
+
+/** A command that waits for others: who asked, and what it needs when the answer comes. */
+export interface CommandUnderWay {
+  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan';
+  readonly key: string;
+  readonly requestHash: string;
+  readonly replyTo: readonly ReplyTo[];
+  readonly heyId: string | null;
+  readonly expiresAtMs: number;
+  readonly tokenId: string | null;
+  readonly presenterDevice: number;
+  readonly otherId: string;
+}
+
+export interface CommandDone {
+  readonly key: string;
+  readonly requestHash: string;
+  readonly result: Result<unknown>;
+}
+
+export interface Scan {
+  readonly tokenId: string;
+  readonly scannerId: string;
+  readonly key: string;
+  readonly atMs: number;
+}
+
+export interface Area {
+  readonly cell: string;
+  readonly version: number;
+  readonly officers: readonly OfficerRef[];
+}
+
+export interface UserState {
+  readonly me: Me;
+  readonly balance: number;
+  readonly balanceVersion: number;
+  readonly encounterCount: number;
+  readonly encounters: readonly EncounterView[];
+  readonly sessions: readonly Session[];
+  readonly outbox: Outbox;
+  readonly sharing: boolean;
+  /** Town milliseconds at which sharing ends by itself; 0 = it does not. */
+  readonly sharingUntilMs: number;
+  readonly instant: boolean;
+  /** Where the person is, while shared. Memory only. */
+  readonly track: Track | null;
+  /** Last sequence number of a position on the newest connection; -1 before the first. */
+  readonly locationSeq: number;
+  /** Officers who share, by coarse cell in reach; civilians only. */
+  readonly areas: readonly Area[];
+  readonly heys: readonly Hey[];
+  readonly scans: readonly Scan[];
+  readonly underWay: Readonly<Record<string, CommandUnderWay>>;
+  readonly done: readonly CommandDone[];
+}
+
+const NOBODY: readonly never[] = [];
+const NOTHING: Readonly<Record<string, never>> = {};
+
+/** The role in meetings; other account kinds do not meet. */
+export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
+  return kind === 'officer' || kind === 'civilian' ? kind : null;
+}
+
+export function newUserState(record: UserRecord, epoch: string): UserState {
+  const { id, kind, handle, number, deviceId, deviceNumber } = record;
+  return {
+    me: { id, kind, handle, number, deviceId, deviceNumber },
+    balance: record.balance,
+    balanceVersion: record.balanceVersion,
+    encounterCount: record.encounterCount,
+    encounters: record.encounters.length > 0 ? record.encounters : NOBODY,
+    sessions: NOBODY,
+    outbox: newOutbox(epoch),
+    // Officers are on QR only until they choose to share (DOMAIN rule 5).
+    sharing: kind === 'civilian',
+    sharingUntilMs: 0,
+    instant: false,
+    track: null,
+    locationSeq: -1,
+    areas: NOBODY,
+    heys: NOBODY,
+    scans: NOBODY,
+    underWay: NOTHING,
+    done: record.commands.map(({ key, requestHash, encounterId, points, balance }) => ({
+      key,
+      requestHash,
+      result: { ok: true, value: { encounterId, points, balance } },
+    })),
+  };
+}

@@ -1,0 +1,127 @@
+/** What a turn wants from the world, as plain values, in the order in which the handler said it. */
+import type { DurableOp } from '../actors/durable.ts';
+import type { Query } from '../actors/queries.ts';
+import type { ActorKind, Address, Behaviour, PushClass, ReplyTo, SessionRef, Turn } from '../actors/turn.ts';
+import type { Result } from '../protocol/errors.ts';
+import type { Clock, Random } from './ports.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: the registry holds behaviours of unlike state and message types
+export type AnyBehaviour = Behaviour<any, any>;
+export type Behaviours = Readonly<Record<ActorKind, AnyBehaviour>>;
+
+/** Leaves the actor, so the gate may hold it. */
+export type Output =
+  | { readonly k: 'reply'; readonly to: ReplyTo; readonly result: Result<unknown> }
+  | { readonly k: 'tell'; readonly to: Address; readonly message: { readonly type: string } }
+  | {
+      readonly k: 'ask';
+      readonly to: Address;
+      readonly message: { readonly type: string };
+      readonly tag: string;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly k: 'push';
+      readonly sessions: readonly SessionRef[];
+      readonly bytes: Uint8Array;
+      readonly kind: PushClass;
+    }
+  | {
+      readonly k: 'close';
+      readonly sessions: readonly SessionRef[];
+      readonly code: number;
+      readonly reason: string;
+    };
+
+/** Stays with the actor; never held. */
+export type Inner =
+  | { readonly k: 'query'; readonly query: Query; readonly tag: string }
+  | {
+      readonly k: 'timer';
+      readonly name: string;
+      readonly delayMs: number;
+      readonly message: { type: string };
+    }
+  | { readonly k: 'cancelTimer'; readonly name: string }
+  | { readonly k: 'passivate' };
+
+export interface Collected {
+  readonly outputs: readonly Output[];
+  readonly inner: readonly Inner[];
+  readonly operations: readonly { readonly op: DurableOp; readonly tag: string }[];
+}
+
+const NOTHING: Collected = { outputs: [], inner: [], operations: [] };
+
+/** Collects the effects of one turn at a time; one per node, used again for every turn. */
+export class TurnCollector implements Turn {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #askMs: number;
+  self: Address = { kind: 'user', id: '' };
+  nowMs = 0;
+  replyTo: ReplyTo | null = null;
+  outputs: Output[] = [];
+  inner: Inner[] = [];
+  operations: { readonly op: DurableOp; readonly tag: string }[] = [];
+
+  constructor(clock: Clock, random: Random, askMs: number) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#askMs = askMs;
+  }
+
+  begin(self: Address, replyTo: ReplyTo | null): void {
+    this.self = self;
+    this.replyTo = replyTo;
+    this.nowMs = this.#clock.nowMs();
+    this.take();
+  }
+
+  /** Hands over what was collected: applying it may start another turn on this same collector. */
+  take(): Collected {
+    const { outputs, inner, operations } = this;
+    if (outputs.length === 0 && inner.length === 0 && operations.length === 0) return NOTHING;
+    this.outputs = [];
+    this.inner = [];
+    this.operations = [];
+    return { outputs, inner, operations };
+  }
+
+  newId(): string {
+    return this.#random.uuid(this.nowMs);
+  }
+  random32(): number {
+    return this.#random.uint32();
+  }
+  reply(result: Result<unknown>, to: ReplyTo | null = this.replyTo): void {
+    if (to) this.outputs.push({ k: 'reply', to, result });
+  }
+  tell(to: Address, message: object): void {
+    this.outputs.push({ k: 'tell', to, message: message as { type: string } });
+  }
+  ask(to: Address, message: object, tag: string, timeoutMs: number = this.#askMs): void {
+    this.outputs.push({ k: 'ask', to, message: message as { type: string }, tag, timeoutMs });
+  }
+  push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: PushClass): void {
+    if (sessions.length > 0) this.outputs.push({ k: 'push', sessions, bytes, kind });
+  }
+  close(sessions: readonly SessionRef[], code: number, reason: string): void {
+    if (sessions.length > 0) this.outputs.push({ k: 'close', sessions, code, reason });
+  }
+  persist(op: DurableOp, tag: string): void {
+    this.operations.push({ op, tag });
+  }
+  query(query: Query, tag: string): void {
+    this.inner.push({ k: 'query', query, tag });
+  }
+  timer(name: string, delayMs: number, message: object): void {
+    this.inner.push({ k: 'timer', name, delayMs, message: message as { type: string } });
+  }
+  cancelTimer(name: string): void {
+    this.inner.push({ k: 'cancelTimer', name });
+  }
+  passivate(): void {
+    this.inner.push({ k: 'passivate' });
+  }
+}

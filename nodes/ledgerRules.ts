@@ -1,0 +1,95 @@
+/**
+ * What every commit store must agree on about an operation: its legs, what makes it invalid, when two operations are
+ * the same request, and which of them may not be decided at the same time. Pure, shared by PostgreSQL and its twin.
+ */
+import { type DurableOp, type Leg, MINT_ACCOUNT } from '../actors/durable.ts';
+
+/** Legs of one transfer at most; more is several transfers. */
+export const LEGS_MAX = 64;
+/** Points of one leg at most, so that sums over a group stay exact in a double. */
+export const POINTS_MAX = 1_000_000_000_000;
+const TEXT_MAX = 64;
+/** An idempotency key is at most as long as the door lets in (domain.md 5.4). */
+const KEY_MAX = 255;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Both sides of the double entry; the people first, the mint last. */
+export function legsOf(op: DurableOp): readonly Leg[] {
+  if (op.type === 'transfer') return op.legs;
+  return [
+    { account: op.civilian, delta: op.civilianPoints },
+    { account: op.officer, delta: op.officerPoints },
+    { account: MINT_ACCOUNT, delta: -(op.officerPoints + op.civilianPoints) },
+  ];
+}
+
+/** Whose history the event belongs to, the key that orders it: the civilian, or the account that paid. */
+export function subjectOf(op: DurableOp): string {
+  if (op.type === 'encounter') return op.civilian;
+  return (op.legs.find(leg => leg.delta < 0 && leg.account !== MINT_ACCOUNT) ?? op.legs[0]!).account;
+}
+
+/** Why points moved. */
+export const reasonOf = (op: DurableOp): string => (op.type === 'encounter' ? 'encounter' : op.reason);
+
+/** The same text means the same request. The idempotency key is left out: two people may ask for one encounter. */
+export function canonicalOf(op: DurableOp): string {
+  const rule = `${op.rule.id}\n${op.rule.version}`;
+  if (op.type === 'encounter') {
+    return `encounter\n${op.officer}\n${op.civilian}\n${op.method}\n${op.cell}\n${rule}\n${op.officerPoints}\n${op.civilianPoints}\n${op.cooldownS}`;
+  }
+  let text = `transfer\n${op.reason}\n${rule}`;
+  for (const leg of op.legs) text += `\n${leg.account}\n${leg.delta}`;
+  return text;
+}
+
+const isText = (text: string, max: number): boolean => text.length <= max && !text.includes('\0');
+const isPoints = (points: number): boolean => Number.isSafeInteger(points) && Math.abs(points) <= POINTS_MAX;
+
+function isValidTransfer(legs: readonly Leg[]): boolean {
+  if (legs.length < 2 || legs.length > LEGS_MAX) return false;
+  let sum = 0;
+  for (let i = 0; i < legs.length; i++) {
+    const leg = legs[i]!;
+    if (!UUID.test(leg.account) || !isPoints(leg.delta) || leg.delta === 0) return false;
+    for (let j = 0; j < i; j++) if (legs[j]!.account === leg.account) return false;
+    sum += leg.delta;
+  }
+  return sum === 0;
+}
+
+/** Whether the operation makes sense at all; one that does not gets `invalid` and never reaches the store. */
+export function isValid(op: DurableOp): boolean {
+  if (!UUID.test(op.id) || !isText(op.rule.id, TEXT_MAX) || !Number.isInteger(op.rule.version)) return false;
+  const by = op.idempotency;
+  if (by && !(UUID.test(by.userId) && isText(by.key, KEY_MAX) && isText(by.requestHash, KEY_MAX)))
+    return false;
+  if (op.type === 'transfer') return isText(op.reason, TEXT_MAX) && isValidTransfer(op.legs);
+  return (
+    UUID.test(op.officer) &&
+    UUID.test(op.civilian) &&
+    op.officer !== op.civilian &&
+    op.officer !== MINT_ACCOUNT &&
+    op.civilian !== MINT_ACCOUNT &&
+    isText(op.cell, TEXT_MAX) &&
+    isPoints(op.officerPoints) &&
+    isPoints(op.civilianPoints) &&
+    op.officerPoints >= 0 &&
+    op.civilianPoints >= 0 &&
+    Number.isInteger(op.cooldownS) &&
+    op.cooldownS >= 0 &&
+    op.cooldownS <= 0x7fff_ffff
+  );
+}
+
+/**
+ * What an operation claims for itself: two with a claim in common must be decided one after the other, because the
+ * outcome of the first (this id exists, this pair has met, this key is used) decides the second.
+ */
+export function claimsOf(op: DurableOp): readonly string[] {
+  const claims = [op.id];
+  if (op.type === 'encounter') claims.push(`${op.officer}|${op.civilian}`);
+  if (op.idempotency) claims.push(`${op.idempotency.userId}\0${op.idempotency.key}`);
+  return claims;
+}
