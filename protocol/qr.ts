@@ -33,7 +33,9 @@ const VERSION = 1;
 const BYTES = 36;
 const SIGNED = 20;
 const TEXT_LENGTH = PREFIX.length + (BYTES / 2) * 3;
-const STEP_MS = 15_000;
+/** A new code is shown each step. */
+export const QR_STEP_S = 15;
+const STEP_MS = QR_STEP_S * 1000;
 const STEPS_EARLY = 1;
 const STEPS_LATE = 2;
 const STEPS_PER_DAY = 86_400_000 / STEP_MS;
