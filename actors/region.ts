@@ -1,0 +1,166 @@
+/**
+ * A region: a 2,048 m cell of the earth that knows who shares a position in it or just beside it. It matches officers
+ * with civilians, tells the pair when two met, and tells civilians which officers share in the cell. Nothing in it is
+ * durable: after a crash it fills itself again with the next reports.
+ *
+ * What each side may learn is in `messages/region.ts`; the rules of a meeting are in `geo/rules.ts`.
+ */
+import { ERROR, ok, refuse } from '../protocol/errors.ts';
+import { cellOfRegion } from './geo/grid.ts';
+import {
+  AREA_OFFICERS_MAX,
+  AREA_SWEEP_MAX,
+  AREA_SWEEP_MS,
+  OBSERVE_TIMEOUT_MS,
+  SILENT_MS,
+  SILENT_SWEEP_MS,
+} from './geo/limits.ts';
+import { Matcher, type Meeting } from './geo/matcher.ts';
+import { CIVILIAN } from './geo/members.ts';
+import type { ProximityRules } from './geo/rules.ts';
+import type { PairMessage } from './messages/pair.ts';
+import type { FixMessage, RegionMessage } from './messages/region.ts';
+import type { OfficerRef, UserMessage } from './messages/user.ts';
+import type { Behaviour, Turn } from './turn.ts';
+
+export interface RegionState {
+  readonly matcher: Matcher;
+  /** Officers here, longest present first. */
+  readonly officers: Map<string, OfficerRef>;
+  /** What civilians are told: the first of them. */
+  told: readonly OfficerRef[];
+  /** Rises with every change of `told`, also from one activation to the next. */
+  version: number;
+  /** The area sweep goes through members below this index, downwards; 0 when nobody waits for news. */
+  sweepFrom: number;
+}
+
+/** The behaviour of regions under these rules. */
+export function regionBehaviour(rules: ProximityRules): Behaviour<RegionState, RegionMessage> {
+  return {
+    kind: 'region',
+    inPlace: true,
+    hydrate: () => null,
+    create(id, _loaded, turn) {
+      const cell = cellOfRegion(id);
+      if (cell === null) return refuse(ERROR.notFound, 'no such region');
+      turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
+      return ok({
+        matcher: new Matcher(cell, rules),
+        officers: new Map(),
+        told: [],
+        version: turn.nowMs,
+        sweepFrom: 0,
+      });
+    },
+    receive,
+    idleMs: () => SILENT_MS,
+  };
+}
+
+function receive(state: RegionState, message: RegionMessage, turn: Turn): RegionState {
+  const { matcher } = state;
+  switch (message.type) {
+    case 'fix':
+      offer(matcher.move(message, turn.nowMs), turn);
+      arrived(state, message, turn);
+      break;
+    case 'adopt':
+      offer(matcher.adopt(message.fix, message.slots, turn.nowMs), turn);
+      arrived(state, message.fix, turn);
+      break;
+    case 'depart': {
+      const slots = matcher.departOfficer(message.fix.userId);
+      const adopt: RegionMessage = { type: 'adopt', fix: message.fix, slots };
+      turn.tell({ kind: 'region', id: message.to }, adopt);
+      gone(state, [message.fix.userId], turn);
+      break;
+    }
+    case 'leave':
+      matcher.leave(message.userId);
+      gone(state, [message.userId], turn);
+      break;
+    case 'sweepAreas':
+      sweepAreas(state, turn);
+      break;
+    case 'sweepSilent':
+      gone(state, matcher.sweep(turn.nowMs - SILENT_MS), turn);
+      turn.timer('silent', SILENT_SWEEP_MS, message);
+      break;
+    case 'answer':
+      if (!message.result.ok && message.result.retryable) {
+        const [officerId, civilianId] = message.tag.split('|');
+        matcher.reopen(officerId!, civilianId!);
+      }
+      break;
+    default:
+      break;
+  }
+  if (matcher.members.count === 0) turn.passivate();
+  return state;
+}
+
+/** Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. */
+function offer(meetings: readonly Meeting[], turn: Turn): void {
+  for (const { officer, civilian } of meetings) {
+    const id = `${officer.id}|${civilian.id}`;
+    const observe: PairMessage = {
+      type: 'observe',
+      evidence: { method: 'proximity', id: null, cell: turn.self.id },
+      officer,
+      civilian,
+    };
+    turn.ask({ kind: 'pair', id }, observe, id, OBSERVE_TIMEOUT_MS);
+  }
+}
+
+function arrived(state: RegionState, fix: FixMessage, turn: Turn): void {
+  if (fix.role === 'officer') {
+    if (state.officers.has(fix.userId)) return;
+    state.officers.set(fix.userId, { id: fix.userId, handle: fix.handle });
+    officersChanged(state, turn);
+  } else {
+    inform(state, state.matcher.members.indexOf(fix.userId), turn);
+  }
+}
+
+function gone(state: RegionState, userIds: readonly string[], turn: Turn): void {
+  let changed = false;
+  for (const id of userIds) changed = state.officers.delete(id) || changed;
+  if (changed) officersChanged(state, turn);
+}
+
+/** Makes the new list, if it is one, and sees to it that every civilian here gets it. */
+function officersChanged(state: RegionState, turn: Turn): void {
+  const told = [...state.officers.values()].slice(0, AREA_OFFICERS_MAX);
+  if (told.length === state.told.length && told.every((one, i) => one === state.told[i])) return;
+  state.told = told;
+  state.version = Math.max(state.version + 1, turn.nowMs);
+  if (state.sweepFrom === 0)
+    turn.timer('areas', AREA_SWEEP_MS, { type: 'sweepAreas' } satisfies RegionMessage);
+  state.sweepFrom = state.matcher.members.highest;
+}
+
+/** Tells a bounded number of civilians what they have not seen; goes on after a while when there are more. */
+function sweepAreas(state: RegionState, turn: Turn): void {
+  const { members } = state.matcher;
+  const until = Math.max(0, state.sweepFrom - AREA_SWEEP_MAX);
+  for (let index = state.sweepFrom - 1; index >= until; index--) {
+    if (members.idOf(index) !== '' && members.roles[index] === CIVILIAN) inform(state, index, turn);
+  }
+  state.sweepFrom = until;
+  if (until > 0) turn.timer('areas', AREA_SWEEP_MS, { type: 'sweepAreas' } satisfies RegionMessage);
+}
+
+function inform(state: RegionState, index: number, turn: Turn): void {
+  const { members } = state.matcher;
+  if (members.seen[index] === state.version) return;
+  members.seen[index] = state.version;
+  const area: UserMessage = {
+    type: 'area',
+    cell: turn.self.id,
+    version: state.version,
+    officers: state.told,
+  };
+  turn.tell({ kind: 'user', id: members.idOf(index) }, area);
+}
