@@ -1,0 +1,73 @@
+/**
+ * `npm run bench` lists the benchmarks, `npm run bench -- NAME` runs one: it starts what it needs, prints a table for
+ * people and then one JSON object as the last line. Whatever it started is stopped, whatever happens.
+ */
+import { cpus } from 'node:os';
+
+/** Prints one line for people. */
+export type Report = (line: string) => void;
+
+export interface Bench {
+  readonly name: string;
+  readonly description: string;
+  /** Runs it; what it returns is the JSON of the last line. `args` is what follows the name. */
+  run(report: Report, args: readonly string[]): Promise<object>;
+}
+
+/** Where each one stands: a fixed list, so that the name of a missing file is a sentence and not a surprise. */
+const MODULES: Record<string, string> = {
+  ledger: '../infra/postgres/ledger.bench.ts',
+  location: './bench/location.bench.ts',
+  encounter: './bench/encounter.bench.ts',
+  idle: './bench/idle.bench.ts',
+  match: '../actors/geo/match.bench.ts',
+};
+
+const load = async (name: string): Promise<Bench> => {
+  const module = (await import(MODULES[name]!)) as Bench & { default?: Bench; bench?: Bench };
+  return module.bench ?? module.default ?? module;
+};
+
+const list = async (): Promise<void> => {
+  console.log('Benchmarks (npm run bench -- NAME):\n');
+  for (const name of Object.keys(MODULES)) {
+    const line = await load(name).then(
+      bench => bench.description,
+      () => '(not part of this version)',
+    );
+    console.log(`  ${name.padEnd(10)} ${line}`);
+  }
+};
+
+/** The machine that the figures belong to. */
+export const machineLine = (): string => {
+  const cores = cpus();
+  return `Machine: ${cores.length} x ${cores[0]?.model.trim() ?? 'unknown CPU'}, Node ${process.version}, ${process.platform}`;
+};
+
+const main = async (args: readonly string[]): Promise<number> => {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help') {
+    await list();
+    return 0;
+  }
+  if (!(name in MODULES)) {
+    console.error(`There is no benchmark ${name}: it is one of ${Object.keys(MODULES).join(', ')}.`);
+    return 2;
+  }
+  const bench = await load(name);
+  console.log(machineLine());
+  const result = await bench.run(line => console.log(line), rest);
+  console.log(JSON.stringify({ bench: bench.name, ...result }));
+  return 0;
+};
+
+if (import.meta.main ?? process.argv[1]?.endsWith('/k8s/bench.ts')) {
+  main(process.argv.slice(2)).then(
+    code => process.exit(code),
+    (error: unknown) => {
+      console.error(error instanceof Error && error.name === 'StartFailure' ? error.message : error);
+      process.exit(1);
+    },
+  );
+}

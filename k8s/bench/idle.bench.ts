@@ -1,0 +1,101 @@
+/**
+ * What a phone costs while nothing happens: memory of the node per signed-in phone with its awake actor, after a forced
+ * collection and less the same node without phones; and how much of a core all of them take.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Bench } from '../bench.ts';
+import { startLoadTown } from '../swarm/loadTown.ts';
+import { cpuSecondsOf } from '../swarm/processCost.ts';
+import { seedPeople } from '../swarm/seed.ts';
+import { Swarm } from '../swarm/swarm.ts';
+import { numberArg } from './args.ts';
+import type { IdleArgs, IdleResult } from './idle.profile.ts';
+import { figure, rounded, table } from './table.ts';
+
+/** What the node says of itself after a forced collection. */
+interface Collected {
+  readonly rss: number;
+  readonly heapUsed: number;
+}
+
+/** Collects garbage in the node, several times: what the first run frees lets the next one free more. */
+const collect = async (admin: string): Promise<Collected> => {
+  let last: Collected | null = null;
+  for (let i = 0; i < 3; i++) {
+    const response = await fetch(`${admin}/debug/gc`, { method: 'POST' });
+    if (!response.ok) throw new Error(`POST /debug/gc of the admin port answered ${response.status}`);
+    last = (await response.json()) as Collected;
+    await pause(200);
+  }
+  return last!;
+};
+
+/** Idle phones after which one does not care for the first seconds: timers, compilation, the last handshakes. */
+const SETTLE_MS = 3_000;
+
+export const bench: Bench = {
+  name: 'idle',
+  description: 'memory and CPU of 5,000 signed-in idle phones with their actors',
+  run: async (report, args) => {
+    const phones = numberArg(args, 'phones', 5_000);
+    const seconds = numberArg(args, 'seconds', 30);
+    const workers = numberArg(args, 'workers', 1);
+    report(`${figure(phones)} idle phones for ${seconds} s`);
+    const town = await startLoadTown({ env: { HEYBLUE_ADMIN_GC: '1' } });
+    try {
+      const { civilians } = await seedPeople(town, { officers: 0, civilians: phones });
+      const { admin, realtime } = town.node.urls;
+      const baseline = await collect(admin);
+      const swarm = new Swarm<IdleResult>({
+        profile: import.meta.resolve('./idle.profile.ts'),
+        workers,
+        seed: 0,
+        args: index =>
+          ({ url: realtime, people: civilians.filter((_, i) => i % workers === index) }) satisfies IdleArgs,
+      });
+      try {
+        await swarm.pass('connected');
+        await pause(SETTLE_MS);
+        await collect(admin);
+        const cpuBefore = await cpuSecondsOf(town.node.pid, admin);
+        const began = performance.now();
+        await pause(seconds * 1000);
+        const tookS = (performance.now() - began) / 1000;
+        const cores = ((await cpuSecondsOf(town.node.pid, admin)) - cpuBefore) / tookS;
+        const loaded = await collect(admin);
+        swarm.go('measured');
+        const { results, saturated } = await swarm.finished();
+        const sum = (of: (r: IdleResult) => number) => results.reduce((a, r) => a + of(r), 0);
+        const bytes = (loaded.rss - baseline.rss) / phones;
+        const heapBytes = (loaded.heapUsed - baseline.heapUsed) / phones;
+        report(
+          table([
+            ['bytes per phone (RSS)', `${figure(bytes)}  (goal 20,480)`],
+            ['of it on the JavaScript heap', figure(heapBytes)],
+            ['server cores', figure(cores, 3)],
+            [
+              'RSS without and with phones',
+              `${figure(baseline.rss / 2 ** 20)} and ${figure(loaded.rss / 2 ** 20)} MiB`,
+            ],
+            ['snapshots received, sockets lost', `${sum(r => r.snapshots)}, ${sum(r => r.closed)}`],
+          ]),
+        );
+        return {
+          bytes_per_phone: Math.round(bytes),
+          heap_bytes_per_phone: Math.round(heapBytes),
+          server_cores: rounded(cores, 3),
+          rss_baseline: baseline.rss,
+          rss_loaded: loaded.rss,
+          phones,
+          signed_in: sum(r => r.snapshots),
+          closed: sum(r => r.closed),
+          generator_saturated: saturated,
+        };
+      } finally {
+        await swarm.stop();
+      }
+    } finally {
+      await town.stop();
+    }
+  },
+};

@@ -1,0 +1,55 @@
+/** Load of the idle benchmark: phones that are signed in, hold their socket, answer PING and say nothing else. */
+import { inParallel } from '../swarm/crowd.ts';
+import { Phone, type PhoneIdentity } from '../swarm/phone.ts';
+import type { Job } from '../swarm/worker.ts';
+
+export interface IdleArgs {
+  readonly url: string;
+  readonly people: readonly PhoneIdentity[];
+}
+
+export interface IdleResult {
+  readonly snapshots: number;
+  readonly closed: number;
+}
+
+/** The transport's idle timeout is 40 s; a client keeps its socket alive by asking. */
+const PING_MS = 25_000;
+
+export const run = async (job: Job<IdleArgs>): Promise<IdleResult> => {
+  const { url, people } = job.args;
+  let snapshots = 0;
+  let closed = 0;
+  let ending = false;
+  const phones = people.map(
+    identity =>
+      new Phone({
+        url,
+        identity,
+        onEvent: event => {
+          if (event.name === 'snapshot') snapshots++;
+        },
+        onClose: () => {
+          if (!ending) closed++;
+        },
+      }),
+  );
+  const opened = await inParallel(phones, async phone => {
+    await phone.connect();
+  });
+  if (opened.failed > 0) throw new Error(`${opened.failed} phones did not come up: ${opened.first}`);
+  // Pings are spread over their period, as those of real phones are.
+  let next = 0;
+  const tickMs = 100;
+  const perTick = Math.ceil((phones.length * tickMs) / PING_MS);
+  const pinger = setInterval(() => {
+    for (let i = 0; i < perTick; i++) phones[next++ % phones.length]!.ping();
+  }, tickMs);
+  await job.barrier('connected');
+  job.watch.begin();
+  await job.barrier('measured');
+  clearInterval(pinger);
+  ending = true;
+  for (const phone of phones) phone.drop();
+  return { snapshots, closed };
+};

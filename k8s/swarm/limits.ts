@@ -1,0 +1,21 @@
+/** Every bound of the load generator: traffic to this machine only, bounded in count and time, and honest figures. */
+
+/** Sockets of one worker process; the hard limit of open files is 20,000 on many machines. */
+export const PHONES_PER_WORKER_MAX = 15_000;
+/** Sockets from one source address to one port: the ephemeral ports are about 28,000. */
+export const PHONES_PER_ADDRESS_MAX = 10_000;
+export const WORKERS_MAX = 16;
+/** A run ends by itself after this long, whatever it was told. */
+export const RUN_MS_MAX = 15 * 60_000;
+/** A phone that has no WELCOME by then counts as failed. */
+export const CONNECT_MS_MAX = 10_000;
+/** Handshakes that one worker has under way at a time. */
+export const CONNECTING_MAX = 64;
+/** A command without an answer by then has an unknown outcome. */
+export const COMMAND_MS_MAX = 5_000;
+
+/** Above either of these the generator, not the server, may have set the figures (k6 asks for the same reserve). */
+export const GENERATOR_ELU_MAX = 0.8;
+export const GENERATOR_DELAY_P99_MS_MAX = 20;
+/** How finely the generator looks at its own event loop. */
+export const DELAY_RESOLUTION_MS = 5;

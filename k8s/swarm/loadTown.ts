@@ -1,0 +1,71 @@
+/**
+ * A town of one's own for a benchmark, a demo or a replay: real servers, a real node process, a temporary folder that
+ * is gone afterwards, and ports that stay the same when the node is killed and started again.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startTown, type Town } from '../../infra/embedded/index.ts';
+import { freePort } from '../../infra/embedded/ports.ts';
+import { type NodeOutput, type StartedNode, startNode } from '../../infra/embedded/town.ts';
+
+export interface LoadTownOptions {
+  /** Settings of the node on top of the defaults. */
+  readonly env?: Record<string, string>;
+  /** Where the node's log goes; default: a file in the folder of the town, shown when the start fails. */
+  readonly output?: NodeOutput;
+  readonly log?: (line: string) => void;
+}
+
+export interface LoadTown {
+  readonly town: Town;
+  readonly node: StartedNode;
+  readonly dataDir: string;
+  stop(): Promise<void>;
+}
+
+/** What every run that makes load needs. */
+const FOR_LOAD: Record<string, string> = {
+  HEYBLUE_HOST: '127.0.0.1',
+  HEYBLUE_LOG_LEVEL: 'warn',
+  HEYBLUE_LOG_FORMAT: 'json',
+};
+
+/** Where the node of a load town writes its log. */
+export const logFileOf = (dataDir: string): string => join(dataDir, 'node.log');
+
+/**
+ * Starts servers and node.
+ *
+ * @throws StartFailure with one sentence
+ */
+export const startLoadTown = async (options: LoadTownOptions = {}): Promise<LoadTown> => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'heyblue-load-'));
+  let town: Town | undefined;
+  const stopServers = async (): Promise<void> => {
+    await town?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  try {
+    const running = await startTown({ dataDir, log: options.log });
+    town = running;
+    const env = {
+      ...running.env,
+      HEYBLUE_DATA_DIR: dataDir,
+      HEYBLUE_REST_PORT: String(await freePort()),
+      HEYBLUE_REALTIME_PORT: String(await freePort()),
+      HEYBLUE_ADMIN_PORT: String(await freePort()),
+      ...FOR_LOAD,
+      ...options.env,
+    };
+    const node = await startNode({ env, output: options.output ?? { file: logFileOf(dataDir) } });
+    const stop = async (): Promise<void> => {
+      await node.stop();
+      await stopServers();
+    };
+    return { town: running, node, dataDir, stop };
+  } catch (error) {
+    await stopServers();
+    throw error;
+  }
+};

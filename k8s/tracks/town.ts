@@ -1,0 +1,152 @@
+/**
+ * A town without sockets, mailboxes or time: real region behaviours, the real routing of fixes, and messages that
+ * arrive at once and in order. What the brute force is compared with, and the quickest way to run a recording.
+ */
+import {
+  isNewer,
+  type Person,
+  type Position,
+  publishFix,
+  publishLeave,
+  type Track,
+} from '../../actors/geo/publish.ts';
+import type { ProximityRules } from '../../actors/geo/rules.ts';
+import type { PairMessage } from '../../actors/messages/pair.ts';
+import type { RegionMessage } from '../../actors/messages/region.ts';
+import type { UserMessage } from '../../actors/messages/user.ts';
+import { type RegionState, regionBehaviour } from '../../actors/region.ts';
+import type { Address, Behaviour, Turn } from '../../actors/turn.ts';
+import type { OracleMeeting } from './oracle.ts';
+
+type AreaMessage = Extract<UserMessage, { type: 'area' }>;
+
+export class Town {
+  readonly meetings: OracleMeeting[] = [];
+  /** What each user was told about cells, in order. */
+  readonly areas: { readonly userId: string; readonly area: AreaMessage }[] = [];
+  readonly regions = new Map<string, RegionState>();
+  /** Armed timers: region and name, then the message. */
+  readonly timers = new Map<string, { readonly region: string; readonly message: RegionMessage }>();
+  readonly #behaviour: Behaviour<RegionState, RegionMessage>;
+  readonly #rules: ProximityRules;
+  readonly #tracks = new Map<string, Track>();
+  readonly #waiting: { readonly to: Address; readonly message: object }[] = [];
+  /** Messages told to regions so far. */
+  told = 0;
+  nowMs = 1;
+
+  constructor(rules: ProximityRules) {
+    this.#rules = rules;
+    this.#behaviour = regionBehaviour(rules);
+  }
+
+  /** A person reports a position; false when it was not newer than the last. */
+  fix(person: Person, position: Position): boolean {
+    const previous = this.#tracks.get(person.userId) ?? null;
+    if (!isNewer(previous, position)) return false;
+    this.#tracks.set(
+      person.userId,
+      publishFix(this.#outside(), person, previous, position, this.#rules.reachM),
+    );
+    this.#deliver();
+    return true;
+  }
+
+  /** A person stops sharing. */
+  leave(userId: string): void {
+    const track = this.#tracks.get(userId);
+    if (!track) return;
+    this.#tracks.delete(userId);
+    publishLeave(this.#outside(), track);
+    this.#deliver();
+  }
+
+  /** Something arrives at a region by itself, for example a second time. */
+  tell(region: string, message: RegionMessage): void {
+    this.#waiting.push({ to: { kind: 'region', id: region }, message });
+    this.#deliver();
+  }
+
+  /** Fires the timers that are armed now, once. */
+  fireTimers(name: string): number {
+    const due = [...this.timers].filter(([key]) => key.endsWith(`/${name}`));
+    for (const [key, timer] of due) {
+      this.timers.delete(key);
+      this.tell(timer.region, timer.message);
+    }
+    return due.length;
+  }
+
+  #deliver(): void {
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      const { to, message } = next;
+      if (to.kind === 'user') this.areas.push({ userId: to.id, area: message as AreaMessage });
+      else if (to.kind === 'region') this.#run(to.id, message as RegionMessage);
+      else this.#settle(message as PairMessage, to.id);
+    }
+  }
+
+  #run(region: string, message: RegionMessage): void {
+    this.told++;
+    let leaving = false;
+    const turn: Turn = {
+      ...this.#outside(),
+      self: { kind: 'region', id: region },
+      nowMs: this.nowMs,
+      ask: (to, asked) => this.#waiting.push({ to, message: asked }),
+      timer: (name, _delayMs, timed) =>
+        this.timers.set(`${region}/${name}`, { region, message: timed as RegionMessage }),
+      cancelTimer: name => this.timers.delete(`${region}/${name}`),
+      passivate: () => {
+        leaving = true;
+      },
+    };
+    let state = this.regions.get(region);
+    if (!state) {
+      const created = this.#behaviour.create(region, null, turn);
+      if (!created.ok) throw new Error(created.message);
+      state = created.value;
+    }
+    this.regions.set(region, this.#behaviour.receive(state, message, turn));
+    if (!leaving) return;
+    this.regions.delete(region);
+    for (const key of [...this.timers.keys()]) if (key.startsWith(`${region}/`)) this.timers.delete(key);
+  }
+
+  #settle(observe: PairMessage, id: string): void {
+    if (id !== `${observe.officer.id}|${observe.civilian.id}`) throw new Error(`wrong pair: ${id}`);
+    this.meetings.push({
+      officerId: observe.officer.id,
+      civilianId: observe.civilian.id,
+      atMs: Math.max(this.#takenAt(observe.officer.id), this.#takenAt(observe.civilian.id)),
+    });
+  }
+
+  #takenAt(userId: string): number {
+    return this.#tracks.get(userId)!.fix.takenAtMs;
+  }
+
+  /** A turn of someone who only tells. */
+  #outside(): Turn {
+    const refuse = (): never => {
+      throw new Error('a region does not do that');
+    };
+    return {
+      self: { kind: 'user', id: '' },
+      nowMs: this.nowMs,
+      replyTo: null,
+      tell: (to, message) => this.#waiting.push({ to, message }),
+      newId: refuse,
+      random32: refuse,
+      reply: refuse,
+      ask: refuse,
+      push: refuse,
+      close: refuse,
+      persist: refuse,
+      query: refuse,
+      timer: refuse,
+      cancelTimer: refuse,
+      passivate: refuse,
+    };
+  }
+}
