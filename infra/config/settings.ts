@@ -165,6 +165,7 @@ export const SETTINGS = {
   HEYBLUE_LOCATION_RATE: whole(2, [1, 1_000_000], 'Positions per second that one socket may send.'),
   HEYBLUE_CLOCK_RATE: decimal(1, [0.01, 1_000], "How fast the town's clock runs; for replays."),
   HEYBLUE_ALLOWED_ORIGINS: origins('*', 'Web origins that may connect; `*` allows every one.'),
+  HEYBLUE_CONNECTIONS_PER_ADDRESS: whole(200, [1, 1_000_000], 'Sockets that one network address may hold.'),
   HEYBLUE_TRUSTED_PROXY_HOPS: whole(0, [0, 10], 'Proxies in front whose `X-Forwarded-For` is believed.'),
   HEYBLUE_ADMIN_GC: whole(
     0,

@@ -24,11 +24,12 @@ export interface LoadTown {
   stop(): Promise<void>;
 }
 
-/** What every run that makes load needs. */
+/** What every run that makes load needs: all its phones come from one address. */
 const FOR_LOAD: Record<string, string> = {
   HEYBLUE_HOST: '127.0.0.1',
   HEYBLUE_LOG_LEVEL: 'warn',
   HEYBLUE_LOG_FORMAT: 'json',
+  HEYBLUE_CONNECTIONS_PER_ADDRESS: '1000000',
 };
 
 /** Where the node of a load town writes its log. */
