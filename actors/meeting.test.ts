@@ -1,0 +1,481 @@
+/** A small town of real user, region and pair actors on virtual time: people arrive, meet, and see what they see. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ActorSystem } from '../nodes/actorSystem.ts';
+import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
+import {
+  type AccountKind,
+  CLOSE,
+  type CommandBody,
+  type CommandName,
+  decodeServerFrame,
+  ERROR,
+  openEvent,
+  openVolatile,
+  type Result,
+} from '../protocol/index.ts';
+import type { Committed, EncounterOp } from './durable.ts';
+import type { Attached } from './messages/user.ts';
+import { pairBehaviour } from './pair.ts';
+import type { UserRecord } from './queries.ts';
+import { regionBehaviour } from './region.ts';
+import { DEFAULT_RULES } from './rules.ts';
+import { userBehaviour } from './user.ts';
+
+const ID = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const HERE = { lat: 40.7306, lng: -73.9866 };
+const metresNorth = (m: number): number => HERE.lat + m / 111_195;
+
+/** Points and cooldowns as the database keeps them, in a few lines; the real store has its own contract suite. */
+class Ledger {
+  readonly entries = new Map<string, Committed & { op: EncounterOp }>();
+  readonly balances = new Map<string, { balance: number; version: number }>();
+  readonly #next = new Map<string, number>();
+  away = false;
+
+  commit(op: EncounterOp, nowMs: number): Committed {
+    const known = this.entries.get(op.id);
+    if (known) return { ...known, code: 'exists' };
+    const pair = `${op.officer}|${op.civilian}`;
+    if ((this.#next.get(pair) ?? 0) > nowMs) return { id: op.id, code: 'cooldown', atMs: 0, postings: [] };
+    this.#next.set(pair, nowMs + op.cooldownS * 1_000);
+    const credit = (account: string, delta: number) => {
+      const before = this.balances.get(account) ?? { balance: 0, version: 0 };
+      const after = { balance: before.balance + delta, version: before.version + 1 };
+      this.balances.set(account, after);
+      return { account, delta, ...after };
+    };
+    const postings = [credit(op.officer, op.officerPoints), credit(op.civilian, op.civilianPoints)];
+    const committed: Committed = { id: op.id, code: 'created', atMs: nowMs, postings };
+    this.entries.set(op.id, { ...committed, op });
+    return committed;
+  }
+}
+
+interface Seen {
+  readonly name: string;
+  readonly body: Record<string, unknown> | null;
+}
+
+class Phone {
+  readonly town: Town;
+  readonly id: string;
+  readonly session: { gateway: string; id: string };
+  readonly seen: Seen[] = [];
+  readonly errors: number[] = [];
+  closed: number | null = null;
+  attached: Attached | null = null;
+  #seq = 0;
+
+  constructor(town: Town, id: string, session: string) {
+    this.town = town;
+    this.id = id;
+    this.session = { gateway: 'g', id: session };
+  }
+
+  receive(bytes: Uint8Array): void {
+    const frame = decodeServerFrame(bytes);
+    if (frame.type === 'error') this.errors.push(frame.code);
+    const opened =
+      frame.type === 'event' ? openEvent(frame) : frame.type === 'volatile' ? openVolatile(frame) : null;
+    if (opened) this.seen.push(opened as Seen);
+  }
+
+  events(name: string): Record<string, unknown>[] {
+    return this.seen.filter(seen => seen.name === name).map(seen => seen.body as Record<string, unknown>);
+  }
+
+  async command<N extends CommandName>(
+    name: N,
+    body: CommandBody<N>,
+    key = this.town.key(),
+    hash = 'h',
+  ): Promise<Result<any>> {
+    let answer: Result<unknown> | null = null;
+    const message = { type: 'command', session: this.session, name, body, key, requestHash: hash };
+    this.town.system.ask({ kind: 'user', id: this.id }, message, result => {
+      answer = result;
+    });
+    await this.town.time.advance(50);
+    return answer ?? Promise.reject(new Error('no answer'));
+  }
+
+  async report(north: number, takenAtMs: number | null = null, seq = ++this.#seq): Promise<void> {
+    const location = {
+      seq,
+      latE7: Math.round(metresNorth(north) * 1e7),
+      lngE7: Math.round(HERE.lng * 1e7),
+      accuracyDm: 50,
+      headingDeg: null,
+      speedDms: null,
+      takenAtMs,
+    };
+    this.town.system.tell(
+      { kind: 'user', id: this.id },
+      { type: 'location', session: this.session, location },
+    );
+    await this.town.time.advance(10);
+  }
+}
+
+class Town {
+  readonly time = new VirtualTime();
+  readonly ledger = new Ledger();
+  readonly phones = new Map<string, Phone>();
+  readonly users = new Map<string, UserRecord>();
+  readonly system: ActorSystem;
+  #keys = 0;
+
+  constructor() {
+    const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
+    this.system = new ActorSystem({
+      node: 'n1',
+      behaviours: {
+        user: userBehaviour(DEFAULT_RULES, keys),
+        region: regionBehaviour(DEFAULT_RULES.proximity),
+        pair: pairBehaviour(DEFAULT_RULES),
+      },
+      coordinator: { start: async () => {}, stop: async () => {}, epochOf: () => 1, lost: () => {} },
+      writer: {
+        submit: (entry, done) =>
+          this.time.immediate(() => {
+            if (this.ledger.away) return done({ ok: false, reason: 'unavailable', message: 'away' });
+            done({ ok: true, committed: this.ledger.commit(entry.op as EncounterOp, this.time.nowMs()) });
+          }),
+      },
+      queries: {
+        query: async query => {
+          if (query.type === 'user') return this.users.get(query.id) ?? null;
+          return [...this.users.values()].find(user => user.number === query.number)?.id ?? null;
+        },
+      },
+      sink: {
+        push: (sessions, bytes) => {
+          for (const session of sessions) this.phones.get(session.id)?.receive(bytes);
+        },
+        close: (sessions, code) => {
+          for (const session of sessions) (this.phones.get(session.id) as Phone).closed = code;
+        },
+      },
+      clock: this.time,
+      scheduler: this.time,
+      random: seededRandom(42),
+      log: { debug: () => {}, info: () => {}, warn: () => {}, error: fields => console.error(fields) },
+      metrics: { count: () => {}, observe: () => {}, gauge: () => {} },
+    });
+  }
+
+  key(): string {
+    return ID(900_000 + this.#keys++);
+  }
+
+  async arrives(kind: AccountKind, n: number, sessionId = `s${n}`): Promise<Phone> {
+    const id = ID(n);
+    if (!this.users.has(id)) {
+      this.users.set(id, {
+        id,
+        kind,
+        handle: `${kind} ${n}`,
+        number: n,
+        deviceId: `d${n}`,
+        deviceNumber: 1,
+        balance: 0,
+        balanceVersion: 0,
+        encounterCount: 0,
+        encounters: [],
+        commands: [],
+      });
+    }
+    const phone = new Phone(this, id, sessionId);
+    this.phones.set(sessionId, phone);
+    const attach = {
+      type: 'attach',
+      session: phone.session,
+      deviceId: `d${n}`,
+      connSeq: this.#keys++,
+      resume: null,
+    };
+    this.system.ask({ kind: 'user', id }, attach, result => {
+      if (!result.ok) return;
+      phone.attached = result.value as Attached;
+      for (const frame of phone.attached.frames) phone.receive(frame);
+    });
+    await this.time.advance(20);
+    return phone;
+  }
+}
+
+let town: Town;
+let officer: Phone;
+let civilian: Phone;
+beforeEach(async () => {
+  town = new Town();
+  officer = await town.arrives('officer', 1);
+  civilian = await town.arrives('civilian', 2);
+});
+
+/** Both report so often that a whole dwell passes. */
+async function standTogether(seconds = 70): Promise<void> {
+  for (let s = 0; s < seconds; s += 5) {
+    await officer.report(0);
+    await civilian.report(5);
+    await town.time.advance(5_000);
+  }
+}
+
+async function heyWaiting(): Promise<string> {
+  await officer.command('location.share', {});
+  await officer.report(0);
+  await civilian.report(20);
+  await town.time.advance(2_000);
+  const said = await civilian.command('hey.say', { officerId: officer.id });
+  return said.ok ? said.value.heyId : Promise.reject(new Error(JSON.stringify(said)));
+}
+
+describe('hey', () => {
+  test('a civilian sees the officer of the area, says hey, he accepts, both earn and are told', async () => {
+    const heyId = await heyWaiting();
+    expect(civilian.events('area.officers').at(-1)).toMatchObject({ officers: [{ officerId: officer.id }] });
+    expect(officer.events('hey.received')).toMatchObject([{ heyId, civilianHandle: 'civilian 2' }]);
+    const accepted = await officer.command('hey.accept', { heyId });
+    expect(accepted).toMatchObject({ ok: true, value: { points: 10, balance: 10 } });
+    for (const [phone, other] of [
+      [officer, 'civilian 2'],
+      [civilian, 'officer 1'],
+    ] as const) {
+      expect(phone.events('encounter.completed')).toMatchObject([
+        { method: 'hey', otherHandle: other, points: 10, balance: 10, balanceVersion: 1 },
+      ]);
+    }
+    expect(town.ledger.entries.size).toBe(1);
+  });
+
+  test('a repeat with the same key gets the first answer, another body is a conflict, and nothing counts twice', async () => {
+    const heyId = await heyWaiting();
+    const first = await officer.command('hey.accept', { heyId }, ID(5), 'same');
+    expect(await officer.command('hey.accept', { heyId }, ID(5), 'same')).toEqual(first);
+    expect(await officer.command('hey.accept', { heyId: ID(1) }, ID(5), 'other')).toMatchObject({
+      code: ERROR.conflict,
+    });
+    expect(town.ledger.entries.size).toBe(1);
+    expect(officer.events('encounter.completed')).toHaveLength(1);
+  });
+
+  test('the same two within a day are refused by the ledger and both are told', async () => {
+    await officer.command('hey.accept', { heyId: await heyWaiting() });
+    await officer.report(0);
+    await civilian.report(20);
+    const again = await civilian.command('hey.say', { officerId: officer.id });
+    const refused = await officer.command('hey.accept', { heyId: again.ok ? again.value.heyId : '' });
+    expect(refused).toMatchObject({ ok: false, code: ERROR.conflict, retryable: false });
+    expect(civilian.events('hey.closed')).toMatchObject([{ reason: 'refused' }]);
+    expect(town.ledger.entries.size).toBe(1);
+  });
+
+  test('a hey that is over, declined or of somebody else cannot be accepted', async () => {
+    const heyId = await heyWaiting();
+    expect(await officer.command('hey.accept', { heyId: ID(77) })).toMatchObject({ code: ERROR.gone });
+    expect(await officer.command('hey.decline', { heyId })).toMatchObject({ ok: true });
+    expect(civilian.events('hey.closed')).toMatchObject([{ heyId, reason: 'declined' }]);
+    expect(await officer.command('hey.accept', { heyId })).toMatchObject({ code: ERROR.gone });
+    await officer.report(0);
+    await civilian.report(20);
+    const second = await civilian.command('hey.say', { officerId: officer.id });
+    expect(second.ok).toBe(true);
+    await town.time.advance(61_000);
+    expect(civilian.events('hey.closed')).toMatchObject([{ reason: 'declined' }, { reason: 'expired' }]);
+  });
+
+  test('to oneself, between two civilians, between two officers, far away or unseen: refused, nothing changes', async () => {
+    const other = await town.arrives('civilian', 3);
+    const colleague = await town.arrives('officer', 4);
+    await civilian.report(20);
+    expect(await civilian.command('hey.say', { officerId: civilian.id })).toMatchObject({
+      code: ERROR.invalid,
+    });
+    expect(await civilian.command('hey.say', { officerId: other.id })).toMatchObject({ code: ERROR.invalid });
+    expect(await colleague.command('hey.say', { officerId: officer.id })).toMatchObject({
+      code: ERROR.forbidden,
+    });
+    // The officer shares nothing: the same words as for one who is elsewhere.
+    const unseen = await civilian.command('hey.say', { officerId: officer.id });
+    await officer.command('location.share', {});
+    await officer.report(30_000);
+    const elsewhere = await civilian.command('hey.say', { officerId: officer.id });
+    expect(unseen).toEqual(elsewhere);
+    expect(unseen).toMatchObject({ code: ERROR.notFound });
+    expect(town.ledger.entries.size).toBe(0);
+  });
+
+  test('positions that do not agree are not enough', async () => {
+    await officer.command('location.share', {});
+    await officer.report(0);
+    await civilian.report(20);
+    await town.time.advance(2_000);
+    const said = await civilian.command('hey.say', { officerId: officer.id });
+    await officer.report(400);
+    const accepted = await officer.command('hey.accept', { heyId: said.ok ? said.value.heyId : '' });
+    expect(accepted).toMatchObject({ ok: false, code: ERROR.conflict });
+  });
+
+  test('with the ledger away the accept is "try again", and the retry with the same key counts once', async () => {
+    const heyId = await heyWaiting();
+    town.ledger.away = true;
+    const failed = await officer.command('hey.accept', { heyId }, ID(6));
+    expect(failed).toMatchObject({ ok: false, retryable: true });
+    expect(officer.events('encounter.completed')).toEqual([]);
+    town.ledger.away = false;
+    expect(await officer.command('hey.accept', { heyId }, ID(6))).toMatchObject({ ok: true });
+    expect(town.ledger.entries.size).toBe(1);
+  });
+});
+
+describe('instant match', () => {
+  test('a completed dwell of two who switched it on counts without a tap, once', async () => {
+    await officer.command('location.share', {});
+    for (const phone of [officer, civilian]) await phone.command('instant.set', { on: true });
+    await standTogether(120);
+    for (const phone of [officer, civilian]) {
+      expect(phone.events('encounter.completed')).toMatchObject([{ method: 'proximity', points: 10 }]);
+    }
+  });
+
+  test('without both switches nothing counts', async () => {
+    await officer.command('location.share', {});
+    await officer.command('instant.set', { on: true });
+    await standTogether(120);
+    expect(town.ledger.entries.size).toBe(0);
+  });
+});
+
+describe('codes', () => {
+  const shown = async (phone: Phone): Promise<string> => {
+    const reply = await phone.command('qr.show', {});
+    return reply.ok ? reply.value.token : '';
+  };
+
+  test('either side shows, the other scans; both earn', async () => {
+    expect(await civilian.command('qr.scan', { token: await shown(officer) })).toMatchObject({
+      ok: true,
+      value: { points: 20, balance: 20 },
+    });
+    const other = await town.arrives('civilian', 3);
+    expect(await officer.command('qr.scan', { token: await shown(other) })).toMatchObject({ ok: true });
+    expect(officer.events('encounter.completed').map(event => event.balance)).toEqual([20, 40]);
+  });
+
+  test('a used code, one of the same side, a forged or an expired one: refused, nothing changes', async () => {
+    const token = await shown(civilian);
+    expect(await officer.command('qr.scan', { token })).toMatchObject({ ok: true });
+    const colleague = await town.arrives('officer', 4);
+    expect(await colleague.command('qr.scan', { token })).toMatchObject({ code: ERROR.conflict });
+    expect(await officer.command('qr.scan', { token })).toMatchObject({ code: ERROR.conflict });
+    expect(await officer.command('qr.scan', { token: await shown(colleague) })).toMatchObject({ ok: false });
+    expect(await civilian.command('qr.scan', { token: await shown(civilian) })).toMatchObject({ ok: false });
+    const fresh = await shown(colleague);
+    const forged = fresh.slice(0, -1) + (fresh.endsWith('0') ? '1' : '0');
+    expect(await civilian.command('qr.scan', { token: forged })).toMatchObject({ ok: false });
+    await town.time.advance(120_000);
+    expect(await civilian.command('qr.scan', { token: fresh })).toMatchObject({ code: ERROR.gone });
+    expect(town.ledger.entries.size).toBe(1);
+  });
+});
+
+describe('positions', () => {
+  test('each is answered with the next report period', async () => {
+    await civilian.report(0);
+    expect(civilian.events('report.next')).toMatchObject([{ periodS: expect.any(Number) }]);
+  });
+
+  test('from the future, too old, with a falling number, or not shared: one error, nothing changes', async () => {
+    const now = town.time.nowMs();
+    await civilian.report(0, now + 60_000);
+    await civilian.report(0, now - 120_000);
+    await civilian.report(0, null, 10);
+    await civilian.report(0, null, 10);
+    await officer.report(0);
+    expect(civilian.errors).toEqual([ERROR.invalid, ERROR.gone, ERROR.conflict]);
+    expect(officer.errors).toEqual([ERROR.conflict]);
+    expect(civilian.events('report.next')).toHaveLength(1);
+  });
+
+  test("an officer's sharing ends by itself after 15 minutes, and he leaves the area", async () => {
+    await officer.command('location.share', {});
+    await officer.report(0);
+    await civilian.report(20);
+    await town.time.advance(2_000);
+    expect(civilian.events('area.officers')).toHaveLength(1);
+    await town.time.advance(15 * 60_000);
+    expect(officer.events('sharing.ended')).toMatchObject([{ reason: 'timeout' }]);
+    await civilian.report(20);
+    await town.time.advance(2_000);
+    expect(civilian.seen.filter(seen => seen.name === 'area.officers').at(-1)?.body).toBeNull();
+  });
+
+  test('an officer is told of nobody', async () => {
+    await officer.command('location.share', {});
+    await standTogether(30);
+    const names = new Set(officer.seen.map(seen => seen.name));
+    expect([...names].sort()).toEqual(['report.next', 'snapshot']);
+    expect(new Set(officer.events('report.next').map(body => body.periodS)).size).toBe(1);
+  });
+});
+
+describe('sessions', () => {
+  test('a newer connection of the device replaces the older, whose late detach changes nothing', async () => {
+    const newer = await town.arrives('officer', 1, 'newer');
+    expect(officer.closed).toBe(CLOSE.replaced);
+    town.system.tell(
+      { kind: 'user', id: officer.id },
+      { type: 'detach', session: officer.session, connSeq: 0 },
+    );
+    await town.time.advance(10);
+    await officer.command('location.share', {});
+    await newer.command('location.stop', {});
+    expect(newer.events('sharing.ended')).toHaveLength(1);
+  });
+
+  test('another device is refused', async () => {
+    let answer: Result<unknown> | null = null;
+    const attach = {
+      type: 'attach',
+      session: { gateway: 'g', id: 'x' },
+      deviceId: 'stolen',
+      connSeq: 99,
+      resume: null,
+    };
+    town.system.ask({ kind: 'user', id: officer.id }, attach, result => {
+      answer = result;
+    });
+    await town.time.advance(10);
+    expect(answer).toMatchObject({ ok: false, code: ERROR.forbidden });
+    expect(officer.closed).toBeNull();
+  });
+
+  test('missed events are replayed in order to who names epoch and offset; otherwise a snapshot', async () => {
+    const heyId = await heyWaiting();
+    await officer.command('hey.accept', { heyId });
+    const { epoch } = officer.attached as Attached;
+    const attach = (resume: object) => {
+      const message = {
+        type: 'attach',
+        session: { gateway: 'g', id: 's1' },
+        deviceId: 'd1',
+        connSeq: 1_000,
+        resume,
+      };
+      return new Promise<Attached>(resolve => {
+        town.system.ask({ kind: 'user', id: officer.id }, message, result => resolve((result as any).value));
+        void town.time.advance(20);
+      });
+    };
+    const names = (attached: Attached) =>
+      attached.frames.map(bytes => {
+        const frame = decodeServerFrame(bytes);
+        return frame.type === 'event' ? `${frame.offset} ${openEvent(frame)?.name}` : frame.type;
+      });
+    const resumed = await attach({ sessionId: ID(1), epoch, offset: 1 });
+    expect([resumed.resumed, names(resumed)]).toEqual([true, ['2 encounter.completed']]);
+    const foreign = await attach({ sessionId: ID(1), epoch: ID(99), offset: 1 });
+    expect([foreign.resumed, names(foreign)]).toEqual([false, ['2 snapshot']]);
+  });
+});
