@@ -127,14 +127,13 @@ function place(lat: number, lng: number): { latE7: number; lngE7: number } | nul
   return { latE7: Math.round(lat * 1e7), lngE7: Math.round(lng * 1e7) };
 }
 
-/** The largest step that all frames are multiples of, counted from the first. */
+/** The commonest distance between two frames with sightings, in frames. */
 function frameStep(frames: readonly number[]): number {
-  let step = 0;
-  for (const frame of frames) {
-    let a = Math.abs(frame - frames[0]!);
-    let b = step;
-    while (b !== 0) [a, b] = [b, a % b];
-    step = a;
+  const counts = new Map<number, number>();
+  const distinct = [...new Set(frames)].sort((a, b) => a - b);
+  for (let i = 1; i < distinct.length; i++) {
+    const step = distinct[i]! - distinct[i - 1]!;
+    counts.set(step, (counts.get(step) ?? 0) + 1);
   }
-  return step;
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
 }

@@ -31,6 +31,8 @@ export class Town {
   readonly #rules: ProximityRules;
   readonly #tracks = new Map<string, Track>();
   readonly #waiting: { readonly to: Address; readonly message: object }[] = [];
+  /** When the fix was taken whose messages are on their way. */
+  #movedMs = 0;
   /** Messages told to regions so far. */
   told = 0;
   nowMs = 1;
@@ -44,6 +46,7 @@ export class Town {
   fix(person: Person, position: Position): boolean {
     const previous = this.#tracks.get(person.userId) ?? null;
     if (!isNewer(previous, position)) return false;
+    this.#movedMs = position.takenAtMs;
     this.#tracks.set(
       person.userId,
       publishFix(this.#outside(), person, previous, position, this.#rules.reachM),
@@ -118,12 +121,8 @@ export class Town {
     this.meetings.push({
       officerId: observe.officer.id,
       civilianId: observe.civilian.id,
-      atMs: Math.max(this.#takenAt(observe.officer.id), this.#takenAt(observe.civilian.id)),
+      atMs: this.#movedMs,
     });
-  }
-
-  #takenAt(userId: string): number {
-    return this.#tracks.get(userId)!.fix.takenAtMs;
   }
 
   /** A turn of someone who only tells. */

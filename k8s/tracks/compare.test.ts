@@ -1,0 +1,128 @@
+/** The regions find exactly the meetings that brute force finds: in made-up crowds and in the recorded ones. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { boxOf, cellOf } from '../../actors/geo/grid.ts';
+import { proximityRules } from '../../actors/geo/rules.ts';
+import { compare } from './compare.ts';
+import { type CrowdShape, crowd } from './crowd.ts';
+import type { OracleEvent } from './oracle.ts';
+import { readTrackFile } from './read.ts';
+import { drawOfficers } from './roles.ts';
+import { seeded } from './seeded.ts';
+
+const corner = (lat: number, lng: number) => {
+  const box = boxOf(cellOf(lat, lng));
+  return { lat: box.north, lng: box.east };
+};
+
+const PLACES = {
+  'the corner of four regions in New York': corner(40.73, -73.99),
+  'the middle of a region in Athens': { lat: 37.985, lng: 23.73 },
+  'the antimeridian in Fiji': { lat: corner(-16.5, 179.99).lat, lng: 180 },
+  'the equator on the antimeridian': { lat: 0.01, lng: -180 },
+  'the far north': corner(84.9, 12),
+  'a hundred metres from the north pole': { lat: 89.9991, lng: 40 },
+  'the south pole': { lat: -90, lng: 0 },
+  'the edge of the polar cell': corner(89.98, -130),
+} as const;
+
+const RULES = [
+  proximityRules({ dwellMs: 5_000 }),
+  proximityRules({ dwellMs: 60_000 }),
+  proximityRules({ enterM: 10, dwellMs: 20_000 }),
+  proximityRules({ enterM: 10, exitM: 10, dwellMs: 5_000, dwellFixes: 2 }),
+  proximityRules({ enterM: 60, dwellMs: 0, dwellFixes: 1 }),
+  proximityRules({ enterM: 25, exitM: 99.5, reachM: 100, dwellMs: 40_000 }),
+];
+
+describe('regions against brute force, made-up crowds', () => {
+  for (const [name, centre] of Object.entries(PLACES)) {
+    it(`agree around ${name}`, () => {
+      let meetings = 0;
+      for (let seed = 1; seed <= 24; seed++) {
+        const chance = seeded(seed * 7919);
+        const shape: CrowdShape = {
+          centre,
+          spreadM: [60, 150, 400, 1_500][seed % 4]!,
+          groups: 2 + chance.int(6),
+          groupSize: 2 + chance.int(4),
+          durationMs: 420_000,
+          periodMs: [1_000, 4_000, 9_000, 14_000][chance.int(4)]!,
+          mischief: [0, 0.01, 0.04][seed % 3]!,
+        };
+        const events = [...crowd(shape, seed)];
+        const rules = RULES[seed % RULES.length]!;
+        const { expected, missing, extra } = compare(events, rules);
+        expect({ seed, missing, extra }).toEqual({ seed, missing: [], extra: [] });
+        meetings += expected.length;
+      }
+      expect(meetings).toBeGreaterThan(100);
+    }, 60_000);
+  }
+
+  it('agree whatever the longitude, on both hemispheres, and find the same', () => {
+    const shape: CrowdShape = {
+      centre: { lat: 51.5, lng: 0 },
+      spreadM: 200,
+      groups: 6,
+      groupSize: 4,
+      durationMs: 300_000,
+      periodMs: 5_000,
+      mischief: 0.02,
+    };
+    const rules = proximityRules({ dwellMs: 20_000 });
+    const events = [...crowd(shape, 5)];
+    const home = pairsOf(compare(events, rules).found);
+    expect(home.length).toBeGreaterThan(5);
+    const chance = seeded(11);
+    for (const turnE7 of [1_800_000_000, ...Array.from({ length: 8 }, () => chance.int(3_600_000_000))]) {
+      const moved = events.map(event => (event.type === 'fix' ? turned(event, turnE7) : event));
+      const { found, missing, extra } = compare(moved, rules);
+      expect({ turnE7, missing, extra }).toEqual({ turnE7, missing: [], extra: [] });
+      expect(pairsOf(found)).toEqual(home);
+    }
+    const mirrored = events.map(event => (event.type === 'fix' ? { ...event, latE7: -event.latE7 } : event));
+    expect(pairsOf(compare(mirrored, rules).found)).toEqual(home);
+  });
+});
+
+const pairsOf = (meetings: readonly { officerId: string; civilianId: string; atMs: number }[]) =>
+  meetings.map(one => `${one.officerId}|${one.civilianId}@${one.atMs}`).sort();
+
+function turned(event: Extract<OracleEvent, { type: 'fix' }>, byE7: number): OracleEvent {
+  const lngE7 = ((event.lngE7 + byE7 + 1_800_000_000) % 3_600_000_000) - 1_800_000_000;
+  return { ...event, lngE7 };
+}
+
+const DATA = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
+const RECORDED = ['athens-vehicles.csv', 'eth-pedestrians.txt', 'hotel-pedestrians.txt'];
+
+describe('regions against brute force, recorded crowds', () => {
+  for (const file of RECORDED) {
+    const path = `${DATA}${file}`;
+    it.skipIf(!existsSync(path))(
+      `agree on ${file} (skipped when ../shared/data is not there)`,
+      () => {
+        const read = readTrackFile(path);
+        if (!read.ok) throw new Error(read.problem);
+        const { recording } = read;
+        const officers = drawOfficers(recording.ids, 0.1, 1);
+        const seqs = new Map<string, number>();
+        const events = recording.fixes.map((fix): OracleEvent => {
+          const seq = (seqs.get(fix.id) ?? 0) + 1;
+          seqs.set(fix.id, seq);
+          return { type: 'fix', officer: officers.has(fix.id), instant: true, seq, accuracyDm: 50, ...fix };
+        });
+        for (const enterM of [10, 25]) {
+          for (const dwellMs of [5_000, 60_000]) {
+            const { expected, missing, extra } = compare(events, proximityRules({ enterM, dwellMs }));
+            console.log(`${file} enter ${enterM} m dwell ${dwellMs / 1000} s: ${expected.length} meetings`);
+            expect({ enterM, dwellMs, missing, extra }).toEqual({ enterM, dwellMs, missing: [], extra: [] });
+          }
+        }
+      },
+      60_000,
+    );
+  }
+});
