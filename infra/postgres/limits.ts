@@ -1,0 +1,50 @@
+/** Every bound and timing of what remembers in PostgreSQL, with the inequalities between them checked at load. */
+
+/** The role the node works with; it cannot change tables nor rewrite history. */
+export const APP_ROLE = 'heyblue_app';
+/** Shards of the town, for life (DESIGN section 5). */
+export const SHARDS = 512;
+/** Rows that share the balance of the mint, so that groups of different nodes do not wait for each other. */
+export const MINT_STRIPES = 16;
+/** Entries that one call of the commit function takes at most. */
+export const GROUP_ENTRIES_MAX = 512;
+/** Legs of one transfer at most. */
+export const LEGS_MAX = 64;
+
+/** PostgreSQL ends a group that takes longer (waiting for a lock, most likely); it is then proven not applied. */
+export const COMMIT_STATEMENT_MS_MAX = 5_000;
+/** Waiting for a row lock longer than this ends the group, proven not applied. */
+export const COMMIT_LOCK_MS_MAX = 2_000;
+/** No answer at all for so long: the connection is given up, the outcome is unknown. */
+export const COMMIT_SILENCE_MS_MAX = 8_000;
+export const CONNECT_MS_MAX = 3_000;
+/** Pause before connecting again, doubled up to the maximum. */
+export const RECONNECT_MS_MIN = 50;
+export const RECONNECT_MS_MAX = 2_000;
+/** Connections that carry groups: the writer's depth, and one for looking up. */
+export const COMMIT_CONNECTIONS = 2;
+/** How long a lost connection's backend gets to end before a look-up gives up and is tried again. */
+export const TERMINATE_MS_MAX = 2_000;
+
+/** Reads (hydration of actors, REST) use connections of their own, so that they never delay a commit. */
+export const QUERY_CONNECTIONS = 2;
+export const QUERY_STATEMENT_MS_MAX = 5_000;
+/** Users that one hydration statement loads at most. */
+export const QUERY_BATCH_MAX = 256;
+/** Hydrations that may wait at once. */
+export const QUERY_WAITING_MAX = 10_000;
+export const ORM_CONNECTIONS_MAX = 4;
+/** Encounters and remembered commands that a user actor starts from (actors/queries.ts). */
+export const RECENT_ENCOUNTERS = 16;
+export const RECENT_COMMANDS = 64;
+export const REMEMBERED_HOURS = 24;
+
+/** Two nodes that start at once migrate one after the other. */
+export const MIGRATE_LOCK_KEY = 0x48_45_59_42;
+export const MIGRATE_ATTEMPTS_MAX = 20;
+export const MIGRATE_PAUSE_MS = 50;
+
+if (COMMIT_LOCK_MS_MAX >= COMMIT_STATEMENT_MS_MAX)
+  throw new Error('a lock wait must end before the statement');
+if (COMMIT_STATEMENT_MS_MAX >= COMMIT_SILENCE_MS_MAX)
+  throw new Error('PostgreSQL must end a statement before we give up its connection');

@@ -1,0 +1,122 @@
+/**
+ * Brings a database to the newest version of the schema, whatever it has, also when two nodes start at once.
+ *
+ * The owner's connection does this and nothing else; what comes back is the URL of the role that the node works with.
+ */
+import { Migrator } from '@mikro-orm/migrations';
+import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
+import pg from 'pg';
+import {
+  APP_ROLE,
+  CONNECT_MS_MAX,
+  MIGRATE_ATTEMPTS_MAX,
+  MIGRATE_LOCK_KEY,
+  MIGRATE_PAUSE_MS,
+} from './limits.ts';
+import { MIGRATIONS } from './migrations/index.ts';
+
+export interface Migrated {
+  /** The same database as {@link APP_ROLE}. */
+  readonly appUrl: string;
+  /** Names of the migrations that this call applied. */
+  readonly applied: readonly string[];
+}
+
+/** The same server and database with another role. */
+export function withRole(url: string, role: string, password: string): string {
+  const changed = new URL(url);
+  changed.username = role;
+  changed.password = encodeURIComponent(password);
+  return changed.href;
+}
+
+/** The migrator alone, for tests that stop half way; close it with `close`. */
+export async function openMigrator(ownerUrl: string): Promise<{
+  up(to?: string): Promise<string[]>;
+  down(to: string): Promise<string[]>;
+  close(): Promise<void>;
+}> {
+  const orm = await MikroORM.init(
+    defineConfig({
+      clientUrl: ownerUrl,
+      entities: [],
+      discovery: { warnWhenNoEntities: false },
+      extensions: [Migrator],
+      pool: { min: 0, max: 1 },
+      migrations: {
+        migrationsList: [...MIGRATIONS],
+        tableName: 'ops.migration',
+        snapshot: false,
+        silent: true,
+        disableForeignKeys: false,
+      },
+    }),
+  );
+  const names = (done: { name: string }[]) => done.map(one => one.name);
+  return {
+    up: async to => names(await orm.migrator.up(to === undefined ? undefined : { to })),
+    down: async to => names(await orm.migrator.down({ to })),
+    close: () => orm.close(true),
+  };
+}
+
+/** Roles belong to the whole server, so two databases may be made ready at the same moment: the loser tries again. */
+async function ensureRole(owner: pg.Client, ownerUrl: string, password: string): Promise<void> {
+  const appUrl = withRole(ownerUrl, APP_ROLE, password);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const found = await owner.query('select 1 from pg_roles where rolname = $1', [APP_ROLE]);
+      if (found.rowCount === 0)
+        await owner.query(`create role ${APP_ROLE} nosuperuser nocreatedb nocreaterole login`);
+      if (await canConnect(appUrl)) return;
+      await owner.query(`alter role ${APP_ROLE} login password ${owner.escapeLiteral(password)}`);
+      return;
+    } catch (error) {
+      // duplicate role, or "tuple concurrently updated"
+      const code = (error as { code?: string }).code ?? '';
+      if (!['42710', '23505', 'XX000'].includes(code) || attempt === MIGRATE_ATTEMPTS_MAX) throw error;
+      await new Promise(resolve => setTimeout(resolve, MIGRATE_PAUSE_MS));
+    }
+  }
+}
+
+async function canConnect(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS_MAX });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/**
+ * Makes the role, the schemas and the functions. Idempotent.
+ *
+ * @param ownerUrl `postgres://` URL of a role that may create schemas (and roles, unless the application role exists)
+ * @param options.appPassword the password that the application role shall have; null leaves the role as it is
+ */
+export async function migrate(
+  ownerUrl: string,
+  options: { readonly appPassword: string | null },
+): Promise<Migrated> {
+  const owner = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_MS_MAX });
+  owner.on('error', () => {}); // the query that is lost tells
+  await owner.connect();
+  try {
+    await owner.query('select pg_advisory_lock($1)', [MIGRATE_LOCK_KEY]);
+    if (options.appPassword !== null) await ensureRole(owner, ownerUrl, options.appPassword);
+    const migrator = await openMigrator(ownerUrl);
+    try {
+      const applied = await migrator.up();
+      return { appUrl: withRole(ownerUrl, APP_ROLE, options.appPassword ?? ''), applied };
+    } finally {
+      await migrator.close();
+    }
+  } finally {
+    await owner.end().catch(() => {});
+  }
+}

@@ -1,0 +1,9 @@
+/** Every version of the schema, oldest first. A released one is never changed: what comes later is a new one. */
+import type { MigrationObject } from '@mikro-orm/core';
+import { Base } from './base.ts';
+import { CommitGroup } from './commitGroup.ts';
+
+export const MIGRATIONS: readonly MigrationObject[] = [
+  { name: '0001-base', class: Base },
+  { name: '0002-commit-group', class: CommitGroup },
+];
