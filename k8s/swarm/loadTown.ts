@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { startTown, type Town } from '../../infra/embedded/index.ts';
 import { freePort } from '../../infra/embedded/ports.ts';
 import { type NodeOutput, type StartedNode, startNode } from '../../infra/embedded/town.ts';
+import { stopOnSignal } from './cleanup.ts';
 
 export interface LoadTownOptions {
   /** Settings of the node on top of the defaults. */
@@ -43,10 +44,12 @@ export const logFileOf = (dataDir: string): string => join(dataDir, 'node.log');
 export const startLoadTown = async (options: LoadTownOptions = {}): Promise<LoadTown> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'heyblue-load-'));
   let town: Town | undefined;
-  const stopServers = async (): Promise<void> => {
+  let node: StartedNode | undefined;
+  const stop = stopOnSignal(async () => {
+    await node?.stop();
     await town?.stop();
     rmSync(dataDir, { recursive: true, force: true });
-  };
+  });
   try {
     const running = await startTown({ dataDir, log: options.log });
     town = running;
@@ -59,14 +62,10 @@ export const startLoadTown = async (options: LoadTownOptions = {}): Promise<Load
       ...FOR_LOAD,
       ...options.env,
     };
-    const node = await startNode({ env, output: options.output ?? { file: logFileOf(dataDir) } });
-    const stop = async (): Promise<void> => {
-      await node.stop();
-      await stopServers();
-    };
+    node = await startNode({ env, output: options.output ?? { file: logFileOf(dataDir) } });
     return { town: running, node, dataDir, stop };
   } catch (error) {
-    await stopServers();
+    await stop();
     throw error;
   }
 };

@@ -55,12 +55,12 @@ export const SEED_PASSWORD = 'walk-softly-and-say-hey';
 export const seedPeople = async (target: SeedTarget, plan: SeedPlan): Promise<SeededPeople> => {
   const run = randomBytes(4).toString('hex');
   const passwordHash = await hash(SEED_PASSWORD);
-  const makeToken = await tokenMaker(target.dataDir, plan.tokenTtlS ?? 6 * 3600);
+  const makeToken = tokenMaker(target.dataDir, plan.tokenTtlS ?? 6 * 3600);
   const make = async (kind: SeededPerson['kind'], i: number): Promise<SeededPerson> => {
     const userId = uuidv7(Date.now(), randomBytes(10));
     const deviceId = `load-${userId}`;
-    const token = await makeToken({ userId, kind, deviceId });
-    return { userId, kind, handle: `${kind}-${run}-${i}`, deviceId, token };
+    const handle = `${kind}-${run}-${i}`;
+    return { userId, kind, handle, deviceId, token: await makeToken({ userId, kind, handle, deviceId }) };
   };
   const people: SeededPerson[] = [];
   for (let i = 0; i < plan.officers; i++) people.push(await make('officer', i));

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { stopOnSignal } from './cleanup.ts';
 import { WORKERS_MAX } from './limits.ts';
 import { isSaturated, type Load, worstLoad } from './saturation.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
@@ -138,7 +139,9 @@ export class Swarm<R> {
   }
 
   /** Ends the workers, by pid and only ours. */
-  async stop(): Promise<void> {
+  readonly stop = stopOnSignal(() => this.#stop());
+
+  async #stop(): Promise<void> {
     this.#stopping = true;
     for (const { child } of this.#workers) if (child.connected) child.disconnect();
     const late = setTimeout(() => {

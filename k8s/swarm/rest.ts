@@ -1,0 +1,94 @@
+/** What demo and tests ask over REST: sign up as people do, and read what people read. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PhoneIdentity } from './phone.ts';
+
+export interface Answer<T> {
+  readonly status: number;
+  readonly body: T;
+  readonly headers: Headers;
+}
+
+interface Granted {
+  readonly userId: string;
+  readonly accessToken: string;
+}
+
+/** Somebody who signed up. */
+export interface Person extends PhoneIdentity {
+  readonly kind: 'officer' | 'civilian';
+  readonly handle: string;
+  readonly password: string;
+}
+
+export interface BalanceAnswer {
+  readonly balance: number;
+  readonly version: number;
+}
+
+export interface EncounterAnswer {
+  readonly items: readonly { readonly id: string; readonly method: string; readonly points: number }[];
+  readonly next: string | null;
+}
+
+/** REST of one town. */
+export class RestClient {
+  readonly #base: string;
+
+  constructor(base: string) {
+    this.#base = base;
+  }
+
+  async call<T>(
+    method: string,
+    path: string,
+    options: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<Answer<T>> {
+    const headers: Record<string, string> = { ...options.headers };
+    if (options.token !== undefined) headers.authorization = `Bearer ${options.token}`;
+    if (options.body !== undefined) headers['content-type'] ??= 'application/json';
+    const body = typeof options.body === 'string' ? options.body : JSON.stringify(options.body);
+    const response = await fetch(`${this.#base}${path}`, { method, headers, body });
+    const text = await response.text();
+    return {
+      status: response.status,
+      body: (text === '' ? null : JSON.parse(text)) as T,
+      headers: response.headers,
+    };
+  }
+
+  /** Reads something that must be there. */
+  async read<T>(path: string, token?: string): Promise<T> {
+    const { status, body } = await this.call<T>('GET', path, token === undefined ? {} : { token });
+    if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  /** Signs up; an officer needs a badge of the roster. */
+  async signUp(kind: Person['kind'], handle: string, badge?: string): Promise<Person> {
+    const password = randomBytes(12).toString('base64url');
+    const deviceId = `phone-${handle}`;
+    const { status, body } = await this.call<Granted>('POST', '/v1/signup', {
+      body: { kind, handle, password, deviceId, ...(badge === undefined ? {} : { badge }) },
+      headers: { 'idempotency-key': crypto.randomUUID() },
+    });
+    if (status !== 201) throw new Error(`sign-up of ${handle}: ${status} ${JSON.stringify(body)}`);
+    return { kind, handle, password, deviceId, userId: body.userId, token: body.accessToken };
+  }
+
+  balance(token: string): Promise<BalanceAnswer> {
+    return this.read('/v1/balance', token);
+  }
+
+  encounters(token: string): Promise<EncounterAnswer> {
+    return this.read('/v1/encounters?limit=100', token);
+  }
+}
+
+/** Badge numbers that the first start of a town wrote into its folder. */
+export const badgesOf = (dataDir: string): string[] =>
+  readFileSync(join(dataDir, 'roster.txt'), 'utf8')
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line !== '' && !line.startsWith('#'));
