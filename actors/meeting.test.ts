@@ -19,6 +19,7 @@ import { pairBehaviour } from './pair.ts';
 import type { UserRecord } from './queries.ts';
 import { regionBehaviour } from './region.ts';
 import { DEFAULT_RULES } from './rules.ts';
+import type { Behaviour } from './turn.ts';
 import { userBehaviour } from './user.ts';
 
 const ID = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
@@ -54,6 +55,18 @@ class Ledger {
 interface Seen {
   readonly name: string;
   readonly body: Record<string, unknown> | null;
+}
+
+/** Frozen to the bottom: a turn that changed an old state in place would throw. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value))
+    return value;
+  for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
+}
+
+function pure<S, M extends { readonly type: string }>(behaviour: Behaviour<S, M>): Behaviour<S, M> {
+  return { ...behaviour, receive: (state, message, turn) => behaviour.receive(frozen(state), message, turn) };
 }
 
 class Phone {
@@ -130,9 +143,9 @@ class Town {
     this.system = new ActorSystem({
       node: 'n1',
       behaviours: {
-        user: userBehaviour(DEFAULT_RULES, keys),
+        user: pure(userBehaviour(DEFAULT_RULES, keys)),
         region: regionBehaviour(DEFAULT_RULES.proximity),
-        pair: pairBehaviour(DEFAULT_RULES),
+        pair: pure(pairBehaviour(DEFAULT_RULES)),
       },
       coordinator: { start: async () => {}, stop: async () => {}, epochOf: () => 1, lost: () => {} },
       writer: {

@@ -29,7 +29,12 @@ export interface RegionState {
   readonly officers: Map<string, OfficerRef>;
   /** What civilians are told: the first of them. */
   told: readonly OfficerRef[];
-  /** Rises with every change of `told`, also from one activation to the next. */
+  /** Counts the changes of `told`; members carry the one they have seen. */
+  generation: number;
+  /**
+   * Stamp of the notices, never behind the clock: rises with every change, from one activation to the next, and for
+   * someone who comes back after his owner declared the cell void.
+   */
   version: number;
   /** The area sweep goes through members below this index, downwards; 0 when nobody waits for news. */
   sweepFrom: number;
@@ -49,6 +54,7 @@ export function regionBehaviour(rules: ProximityRules): Behaviour<RegionState, R
         matcher: new Matcher(cell, rules),
         officers: new Map(),
         told: [],
+        generation: 1,
         version: turn.nowMs,
         sweepFrom: 0,
       });
@@ -135,6 +141,7 @@ function officersChanged(state: RegionState, turn: Turn): void {
   const told = [...state.officers.values()].slice(0, AREA_OFFICERS_MAX);
   if (told.length === state.told.length && told.every((one, i) => one === state.told[i])) return;
   state.told = told;
+  state.generation++;
   state.version = Math.max(state.version + 1, turn.nowMs);
   if (state.sweepFrom === 0)
     turn.timer('areas', AREA_SWEEP_MS, { type: 'sweepAreas' } satisfies RegionMessage);
@@ -154,8 +161,9 @@ function sweepAreas(state: RegionState, turn: Turn): void {
 
 function inform(state: RegionState, index: number, turn: Turn): void {
   const { members } = state.matcher;
-  if (members.seen[index] === state.version) return;
-  members.seen[index] = state.version;
+  if (members.seen[index] === state.generation) return;
+  members.seen[index] = state.generation;
+  state.version = Math.max(state.version, turn.nowMs);
   const area: UserMessage = {
     type: 'area',
     cell: turn.self.id,

@@ -53,7 +53,7 @@ export class Members {
   speeds = new Float64Array(this.#capacity);
   firstSlot = new Int32Array(this.#capacity);
   roles = new Uint8Array(this.#capacity);
-  /** Version of the area list this member was told; 0 for none. */
+  /** Generation of the area list this member was told; 0 for none. */
   seen = new Float64Array(this.#capacity);
   #flags = new Uint8Array(this.#capacity);
   #seqs = new Float64Array(this.#capacity);
