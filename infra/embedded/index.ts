@@ -26,6 +26,8 @@ export interface TownOptions {
   log?: (line: string) => void;
   /** A server died again and again and stays away. */
   onGiveUp?: (sentence: string) => void;
+  /** Somebody wants to stop before it is up. */
+  abort?: AbortSignal;
 }
 
 export interface Town {
@@ -87,7 +89,7 @@ export async function startTown(options: TownOptions): Promise<Town> {
   };
   const startingPostgres = async () => {
     if (env.DATABASE_URL) return;
-    const start = () => startPostgres(dataDir, log);
+    const start = () => startPostgres(dataDir, log, options.abort);
     postgres = new Kept({
       name: 'PostgreSQL',
       first: await start(),

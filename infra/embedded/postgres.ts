@@ -203,6 +203,7 @@ async function launch(
   dataDir: string,
   cluster: string,
   port: number,
+  abort?: AbortSignal,
 ): Promise<Running | { refused: string }> {
   const output = openLog(dataDir);
   const settings = Object.entries({ ...SETTINGS, port: String(port) });
@@ -229,6 +230,10 @@ async function launch(
   for (let waitedMs = 0; waitedMs < POSTGRES_READY_MS_MAX; waitedMs += POLL_MS) {
     if (ended !== null) return { refused: lastWords(output) || ended };
     if (isReady(cluster, pid)) return { pid, exited, stop };
+    if (abort?.aborted) {
+      await stop();
+      return { refused: 'it was asked to stop' };
+    }
     await pause(POLL_MS);
   }
   await stop();
@@ -242,9 +247,14 @@ async function launch(
  *
  * @param dataDir an existing folder that is ours alone (its owner holds the lock)
  * @param log one line of progress for people
+ * @param abort somebody wants to stop before it is up
  * @throws StartFailure with one sentence when it does not come up
  */
-export async function startPostgres(dataDir: string, log: (line: string) => void): Promise<Postgres> {
+export async function startPostgres(
+  dataDir: string,
+  log: (line: string) => void,
+  abort?: AbortSignal,
+): Promise<Postgres> {
   const tools = await binaries();
   const cluster = join(dataDir, 'postgres');
   const existing = existsSync(cluster) ? statSync(cluster) : undefined;
@@ -271,7 +281,7 @@ export async function startPostgres(dataDir: string, log: (line: string) => void
     // a port that was free a moment ago may be taken now: ask again at each attempt
     const port = await freePort(readPorts(dataDir).postgres);
     keepPorts(dataDir, { postgres: port });
-    const started = await launch(tools, user, dataDir, cluster, port);
+    const started = await launch(tools, user, dataDir, cluster, port, abort);
     if (!('refused' in started)) return { ...started, port, password };
     reason = started.refused;
     if (!/shared memory|could not bind|could not create any TCP|lock file/.test(reason)) break;

@@ -13,7 +13,9 @@ import { NODE_READY_MS_MAX, NODE_STOP_MS_MAX } from './limits.ts';
 import { endInSteps, exitOf, type Running, signal, within } from './processes.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const NODE_FLAGS = ['--disable-proto=throw', '--expose-gc', '--no-warnings'];
+/** When we are killed, the node ends in good order (follow-parent.mjs). */
+const FOLLOW = new URL('../launch/follow-parent.mjs', import.meta.url).href;
+const NODE_FLAGS = ['--disable-proto=throw', '--expose-gc', '--no-warnings', '--import', FOLLOW];
 
 /** Where people and programs reach a node. */
 export interface NodeUrls {
@@ -40,6 +42,8 @@ export interface NodeOptions {
   output?: NodeOutput;
   /** Another program in place of nodes/main.ts, for tests of the supervisor. */
   entry?: string;
+  /** Somebody wants to stop before it is ready. */
+  abort?: AbortSignal;
 }
 
 export interface NodeProcess extends Running {
@@ -102,6 +106,8 @@ export async function spawnNode(options: NodeOptions): Promise<NodeProcess> {
     });
     exited.then(words => reject(new StartFailure(`The node ${words} before it was ready.`)));
   });
+  const aborted = () => signal(pid, 'SIGTERM');
+  options.abort?.addEventListener('abort', aborted);
   try {
     if (!(await within(answered, NODE_READY_MS_MAX))) {
       throw new StartFailure(`The node was not ready within ${NODE_READY_MS_MAX / 1000} s.`);
@@ -109,6 +115,8 @@ export async function spawnNode(options: NodeOptions): Promise<NodeProcess> {
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    options.abort?.removeEventListener('abort', aborted);
   }
   const ready = await answered;
   return { pid, exited, stop, summary: ready.summary, urls: ready.urls ?? defaultUrls(options.env) };

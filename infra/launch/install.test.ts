@@ -1,0 +1,107 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ensureInstalled, fingerprint, pinnedNode, staleness } from './install.mjs';
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'heyblue-install-'));
+  writeFileSync(join(root, 'package-lock.json'), JSON.stringify(lock('1.0.0')));
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true, force: true });
+});
+
+function lock(version: string) {
+  return {
+    packages: {
+      '': { name: 'house' },
+      'node_modules/a': { version, integrity: `sha512-${version}` },
+      'node_modules/elsewhere': { version: '1.0.0', optional: true },
+    },
+  };
+}
+
+function put(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+
+function installed(): void {
+  put('node_modules/node/bin/node', '#!/bin/sh\necho v22\n');
+  chmodSync(pinnedNode(root), 0o755);
+  put('node_modules/.heyblue-lock', fingerprint(root));
+}
+
+/** Puts a program in npm's place that notes each call and installs the two files that count. */
+function stubNpm(body: string): void {
+  put(
+    'bin/npm-cli.js',
+    `const fs = require('fs'); fs.appendFileSync('${root}/calls', process.argv[2] + '\\n');${body}`,
+  );
+  vi.stubEnv('npm_execpath', join(root, 'bin/npm-cli.js'));
+  vi.stubEnv('npm_node_execpath', process.execPath);
+}
+
+const INSTALLS = `
+  fs.rmSync('node_modules', { recursive: true, force: true });
+  fs.mkdirSync('node_modules/node/bin', { recursive: true });
+  fs.writeFileSync('node_modules/node/bin/node', '#!/bin/sh\\necho v22\\n', { mode: 0o755 });`;
+
+const calls = () => readFileSync(join(root, 'calls'), 'utf8').trim().split('\n');
+
+test('nothing there is missing; half there is incomplete; another lock file is stale; all there is fresh', () => {
+  expect(staleness(root)).toBe('missing');
+  mkdirSync(join(root, 'node_modules'));
+  expect(staleness(root)).toBe('incomplete');
+  installed();
+  expect(staleness(root)).toBe(null);
+  writeFileSync(join(root, 'package-lock.json'), JSON.stringify(lock('1.0.1')));
+  expect(staleness(root)).toBe('stale');
+  installed();
+  rmSync(join(root, 'node_modules/.heyblue-lock')); // what an interrupted install looks like
+  expect(staleness(root)).toBe('incomplete');
+});
+
+test('packages that somebody installed with npm are believed when its list says the same as the lock file', () => {
+  installed();
+  rmSync(join(root, 'node_modules/.heyblue-lock'));
+  const { '': _, 'node_modules/elsewhere': __, ...present } = lock('1.0.0').packages;
+  put('node_modules/.package-lock.json', JSON.stringify({ packages: present }));
+  expect(staleness(root)).toBe(null);
+  expect(readFileSync(join(root, 'node_modules/.heyblue-lock'), 'utf8')).toBe(fingerprint(root));
+  writeFileSync(join(root, 'package-lock.json'), JSON.stringify(lock('1.0.1')));
+  expect(staleness(root)).toBe('stale');
+});
+
+test('an install runs once, also when two launches come at the same time', async () => {
+  stubNpm(INSTALLS);
+  const said: string[] = [];
+  const say = (text: string) => said.push(text);
+  expect(await Promise.all([ensureInstalled(root, say), ensureInstalled(root, say)])).toEqual([
+    { ok: true },
+    { ok: true },
+  ]);
+  expect(calls()).toEqual(['ci']);
+  expect(said.join('')).toContain('Installing the locked packages (missing)');
+  expect(await ensureInstalled(root, say)).toEqual({ ok: true });
+  expect(calls()).toEqual(['ci']);
+});
+
+test('when install scripts were switched off, the pinned Node is fetched after all', async () => {
+  stubNpm(`if (process.argv[2] === 'rebuild') {${INSTALLS}}`);
+  expect(await ensureInstalled(root, () => {})).toEqual({ ok: true });
+  expect(calls()).toEqual(['ci', 'rebuild']);
+});
+
+test('a failed install says what npm said, leaves no stamp, and the next launch tries again', async () => {
+  stubNpm("console.error('no network'); process.exit(1);");
+  const result = await ensureInstalled(root, () => {});
+  expect(result).toMatchObject({ ok: false, sentence: expect.stringContaining('no network') });
+  expect(staleness(root)).not.toBe(null);
+  stubNpm(INSTALLS);
+  expect(await ensureInstalled(root, () => {})).toEqual({ ok: true });
+});

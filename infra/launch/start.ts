@@ -1,0 +1,56 @@
+/**
+ * `npm start`: the whole town in one terminal. Reads the settings, starts the supervisor, and turns what happens into
+ * sentences and exit codes: 0 stopped as asked, 1 could not start or go on, 2 asked for something that does not exist.
+ */
+import { resolve } from 'node:path';
+import { readConfig, renderHelp } from '../config/index.ts';
+import { sentenceOf } from '../embedded/failure.ts';
+import { readArguments } from './arguments.ts';
+import { Supervisor } from './supervisor.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+function refuse(sentence: string, code: number): never {
+  console.error(sentence);
+  process.exit(code);
+}
+
+const wish = readArguments(process.argv.slice(2));
+if (wish.kind === 'wrong') refuse(wish.sentence, EXIT_USAGE);
+if (wish.kind === 'help') {
+  console.log(`npm start runs the whole town. Settings are environment variables:\n\n${renderHelp()}`);
+  process.exit(0);
+}
+
+// the one variable that is no setting: tests of the supervisor put a small program in the place of the node
+const { HEYBLUE_NODE_ENTRY: nodeEntry, ...env } = process.env;
+const read = readConfig(env);
+if (!read.ok) refuse(read.sentence, EXIT_USAGE);
+const config = { ...read.config, dataDir: resolve(read.config.dataDir) };
+
+// whoever reads our lines may go away first; that is no reason not to stop in good order
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+const supervisor = new Supervisor({ config, env, nodeEntry, say: line => console.log(line) });
+let asked = false;
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, async () => {
+    if (asked) return;
+    asked = true;
+    console.log('Stopping...');
+    const inTime = await supervisor.stop();
+    console.log(inTime ? 'Stopped.' : 'Stopped by force; the next start recovers what was unfinished.');
+    process.exit(0);
+  });
+}
+
+async function fail(sentence: string): Promise<void> {
+  if (asked) return; // the handler above is stopping and will exit
+  asked = true;
+  await supervisor.stop();
+  refuse(sentence, EXIT_FAILED);
+}
+
+supervisor.gaveUp.then(fail);
+supervisor.start().catch(error => fail(sentenceOf(error, 'The town did not start')));

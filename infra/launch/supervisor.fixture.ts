@@ -1,0 +1,21 @@
+/**
+ * The smallest program that behaves towards a supervisor as a node does, for the supervisor's own tests: it says ready
+ * (with its pid and database), or fails, or dies, as the variable TINY_NODE wishes, and ends when asked to.
+ */
+const wish = process.env.TINY_NODE ?? 'serve';
+const open = setInterval(() => {}, 60_000);
+
+process.on('SIGTERM', () => {
+  if (wish === 'deaf') return;
+  clearInterval(open);
+  process.exit(0);
+});
+
+if (wish === 'fail') {
+  process.send?.({ type: 'failed', message: 'Port 8080 is taken: set HEYBLUE_REST_PORT to another one.' });
+} else {
+  const summary = [`  node ${process.pid}`, `  database ${process.env.DATABASE_URL}`];
+  process.send?.({ type: 'ready', summary }, () => {
+    if (wish === 'die') process.exit(7);
+  });
+}
