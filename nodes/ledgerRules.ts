@@ -33,11 +33,15 @@ export function subjectOf(op: DurableOp): string {
 /** Why points moved. */
 export const reasonOf = (op: DurableOp): string => (op.type === 'encounter' ? 'encounter' : op.reason);
 
-/** The same text means the same request. The idempotency key is left out: two people may ask for one encounter. */
+/**
+ * The same text means the same request. Left out is what a retry may bring along anew: the idempotency key (two people
+ * may ask for one encounter), and of an encounter the cell (a phone has moved meanwhile) and the rule (it was replaced
+ * meanwhile): the first effect stands.
+ */
 export function canonicalOf(op: DurableOp): string {
   const rule = `${op.rule.id}\n${op.rule.version}`;
   if (op.type === 'encounter') {
-    return `encounter\n${op.officer}\n${op.civilian}\n${op.method}\n${op.cell}\n${rule}\n${op.officerPoints}\n${op.civilianPoints}\n${op.cooldownS}`;
+    return `encounter\n${op.officer}\n${op.civilian}\n${op.method}`;
   }
   let text = `transfer\n${op.reason}\n${rule}`;
   for (const leg of op.legs) text += `\n${leg.account}\n${leg.delta}`;
