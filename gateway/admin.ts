@@ -1,0 +1,75 @@
+/** The port for those who run the node, on the loopback only: alive, ready, started, metrics. */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PortInUse } from './portInUse.ts';
+
+export interface AdminOptions {
+  readonly port: number;
+  /** Why this node does not serve; empty when it does. */
+  readonly notReady: () => readonly string[];
+  readonly started: () => boolean;
+  readonly exposeMetrics?: () => Promise<{ text: string; contentType: string }>;
+  readonly collectGarbage?: () => void;
+}
+
+export interface Admin {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const HOST = '127.0.0.1';
+
+const say = (res: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void => {
+  res.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
+};
+
+const answer = async (options: AdminOptions, route: string, res: ServerResponse): Promise<void> => {
+  switch (route) {
+    case 'GET /livez':
+      return say(res, 200, 'alive\n');
+    case 'GET /startupz':
+      return options.started() ? say(res, 200, 'started\n') : say(res, 503, 'starting\n');
+    case 'GET /readyz': {
+      const why = options.notReady();
+      return why.length === 0 ? say(res, 200, 'ready\n') : say(res, 503, `${why.join('\n')}\n`);
+    }
+    case 'GET /metrics': {
+      if (options.exposeMetrics === undefined) return say(res, 404, 'no metrics\n');
+      const { text, contentType } = await options.exposeMetrics();
+      return say(res, 200, text, contentType);
+    }
+    case 'POST /debug/gc':
+      if (options.collectGarbage === undefined) return say(res, 404, 'not switched on\n');
+      options.collectGarbage();
+      return say(res, 200, `${JSON.stringify(process.memoryUsage())}\n`, 'application/json');
+    default:
+      return say(res, 404, 'GET /livez /readyz /startupz /metrics\n');
+  }
+};
+
+export const startAdmin = async (options: AdminOptions): Promise<Admin> => {
+  const server = createServer((req, res) => {
+    const path = (req.url ?? '/').split('?')[0];
+    answer(options, `${req.method} ${path}`, res).catch(() => {
+      if (!res.headersSent) say(res, 500, 'failed\n');
+    });
+  });
+  await listening(server, options.port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+};
+
+const listening = (server: Server, port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE' || error.code === 'EACCES';
+      reject(taken ? new PortInUse(HOST, port, 'HEYBLUE_ADMIN_PORT') : error);
+    });
+    server.listen(port, HOST, resolve);
+  });

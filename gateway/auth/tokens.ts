@@ -1,0 +1,106 @@
+/**
+ * Access tokens: EdDSA JWTs (RFC 9068) that say who, on which device, with which scopes, and that any door verifies
+ * without asking a database. What is accepted is a closed list: the algorithm, the issuer, the audience, the type, a
+ * key that we published; everything else is refused with one sentence, and the reason is not told to the caller.
+ */
+import type { KeyObject } from 'node:crypto';
+import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify, SignJWT } from 'jose';
+import { ACCOUNT_KINDS, type AccountKind } from '../../protocol/catalogue.ts';
+import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { isUuid } from '../../protocol/ids.ts';
+import { scopeBits, scopesOf } from './scopes.ts';
+
+export const AUDIENCE = 'heyblue';
+export const ISSUER = 'heyblue';
+const TYPE = 'at+jwt';
+const ALGORITHM = 'EdDSA';
+
+/** One signing key; the newest signs, all verify. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+/** Whom a verified token speaks for. */
+export interface Identity {
+  readonly userId: string;
+  readonly kind: AccountKind;
+  readonly handle: string;
+  readonly deviceId: string;
+  /** Bits of `scopes.ts`. */
+  readonly scopes: number;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export interface Tokens {
+  readonly ttlS: number;
+  /** A token for this person on this device. */
+  mint(who: { userId: string; kind: AccountKind; handle: string; deviceId: string }): Promise<string>;
+  /** Refuses with 498 what has expired and with 401 everything else that is not right. */
+  verify(token: string): Promise<Result<Identity>>;
+  /** The public keys, for others that verify our tokens. */
+  readonly jwks: JSONWebKeySet;
+}
+
+/** @param wallMs Unix milliseconds of the real clock: tokens do not follow a town clock that is scaled for a replay. */
+export const createTokens = (
+  keys: readonly SigningKey[],
+  ttlS: number,
+  wallMs: () => number = Date.now,
+): Tokens => {
+  const signing = keys[0];
+  if (signing === undefined) throw new Error('at least one signing key is needed');
+  const jwks = {
+    keys: keys.map(({ kid, publicKey }) => {
+      const { kty = 'OKP', crv, x } = publicKey.export({ format: 'jwk' });
+      return { kty, crv, x, kid, alg: ALGORITHM, use: 'sig' };
+    }),
+  } as JSONWebKeySet;
+  const find = createLocalJWKSet(jwks);
+  const bad = refuse(ERROR.unauthorized, 'the access token is not valid');
+  const expired = refuse(ERROR.tokenExpired, 'the access token has expired');
+
+  return {
+    ttlS,
+    jwks,
+    mint: ({ userId, kind, handle, deviceId }) => {
+      const nowS = Math.floor(wallMs() / 1_000);
+      return new SignJWT({ scope: scopesOf(kind).join(' '), kind, handle, dev: deviceId })
+        .setProtectedHeader({ alg: ALGORITHM, kid: signing.kid, typ: TYPE })
+        .setIssuer(ISSUER)
+        .setAudience(AUDIENCE)
+        .setSubject(userId)
+        .setIssuedAt(nowS)
+        .setExpirationTime(nowS + ttlS)
+        .sign(signing.privateKey);
+    },
+    verify: async token => {
+      try {
+        const { payload } = await jwtVerify(token, find, {
+          algorithms: [ALGORITHM],
+          issuer: ISSUER,
+          audience: AUDIENCE,
+          typ: TYPE,
+          requiredClaims: ['sub', 'iat', 'exp', 'kind', 'dev', 'scope'],
+          currentDate: new Date(wallMs()),
+        });
+        const { sub = '', iat = 0, exp = 0, kind, handle, dev, scope } = payload;
+        if (!isUuid(sub) || typeof dev !== 'string' || typeof scope !== 'string') return bad;
+        if (!ACCOUNT_KINDS.includes(kind as AccountKind)) return bad;
+        return ok({
+          userId: sub,
+          kind: kind as AccountKind,
+          handle: typeof handle === 'string' ? handle : '',
+          deviceId: dev,
+          scopes: scopeBits(scope.split(' ')),
+          issuedAtMs: iat * 1_000,
+          expiresAtMs: exp * 1_000,
+        });
+      } catch (error) {
+        return error instanceof errors.JWTExpired ? expired : bad;
+      }
+    },
+  };
+};

@@ -1,0 +1,185 @@
+/**
+ * What an attached phone says, one frame at a time. Positions come first: they are nearly everything a server hears, so
+ * their way from bytes to the actor makes no closures and nothing that is not the message itself.
+ */
+import { hash } from 'node:crypto';
+import type { UserMessage } from '../nodes/gatewayPort.ts';
+import type { CommandName, CommandResult } from '../protocol/catalogue.ts';
+import { encodeServerFrame } from '../protocol/codec.ts';
+import { checkLocation } from '../protocol/coordinates.ts';
+import { CLOSE, ERROR, type Result, refuse } from '../protocol/errors.ts';
+import type { ClientFrame } from '../protocol/frames.ts';
+import { encodeError, encodeReply, type OpenedCommand, openCommand } from '../protocol/messages.ts';
+import { permits } from './auth/scopes.ts';
+import { armToken, tokenLeftS } from './hello.ts';
+import { LIMITS } from './limits.ts';
+import { taken, waitMs } from './rate.ts';
+import { type Hub, INTERNAL, sendError } from './realtime.ts';
+import type { Session } from './session.ts';
+
+type CommandFrame = ClientFrame & { type: 'command' };
+type LocationFrame = ClientFrame & { type: 'location' };
+
+const ASK = { timeoutMs: LIMITS.commandMs };
+
+/** Handles a frame of an open session. */
+export const handleFrame = (hub: Hub, session: Session, frame: ClientFrame, nowMs: number): void => {
+  if (session.phase !== 'open') return;
+  hub.tally.frame(frame.type);
+  switch (frame.type) {
+    case 'location':
+      return location(hub, session, frame, nowMs);
+    case 'command':
+      return command(hub, session, frame, nowMs);
+    case 'batch':
+      for (const one of frame.frames) handleFrame(hub, session, one, nowMs);
+      return;
+    case 'hello':
+      return session.close(CLOSE.malformed, 'HELLO is said once');
+    default:
+      return other(hub, session, frame, nowMs);
+  }
+};
+
+/** Refuses for rate; the third time within the window ends the conversation. */
+const strike = (session: Session, cid: number, wait: number, nowMs: number): void => {
+  if (nowMs - session.strikeMs > LIMITS.strikeWindowMs) {
+    session.strikeMs = nowMs;
+    session.strikes = 0;
+  }
+  if (++session.strikes >= LIMITS.strikes) return session.close(CLOSE.rateLimited, 'too much, too fast');
+  sendError(session, cid, refuse(ERROR.rateLimited, 'too much, too fast', Math.ceil(wait)));
+};
+
+const location = (hub: Hub, session: Session, frame: LocationFrame, nowMs: number): void => {
+  if (hub.buckets !== null) {
+    const wait = waitMs(hub.buckets.location, session.locationMs, nowMs);
+    if (wait > 0) return strike(session, 0, wait, nowMs);
+    session.locationMs = taken(hub.buckets.location, session.locationMs, nowMs);
+  }
+  const wrong = checkLocation(frame);
+  if (wrong !== null) return sendError(session, 0, refuse(ERROR.invalid, wrong));
+  // The frame is a Location with a type; the actor reads it as one.
+  const message: UserMessage = { type: 'location', session: session.ref!, location: frame };
+  hub.options.door.tell(session.user!, message);
+};
+
+const other = (
+  hub: Hub,
+  session: Session,
+  frame: ClientFrame & { type: 'ack' | 'ping' | 'pong' | 'clientState' },
+  nowMs: number,
+): void => {
+  if (hub.buckets !== null) {
+    const wait = waitMs(hub.buckets.other, session.otherMs, nowMs);
+    if (wait > 0) return strike(session, 0, wait, nowMs);
+    session.otherMs = taken(hub.buckets.other, session.otherMs, nowMs);
+  }
+  const tell = (message: UserMessage): void => hub.options.door.tell(session.user!, message);
+  switch (frame.type) {
+    case 'ping':
+      return session.send(encodeServerFrame({ type: 'pong', n: frame.n }));
+    case 'ack':
+      return tell({ type: 'ack', session: session.ref!, offset: frame.offset });
+    case 'clientState':
+      return tell({ type: 'clientState', session: session.ref!, foreground: frame.foreground });
+    case 'pong':
+      return;
+  }
+};
+
+/** Milliseconds that this command must wait; 0 when there was room, which is then taken. */
+const commandWait = (hub: Hub, session: Session, rate: 'command' | 'auth' | 'qr', nowMs: number): number => {
+  if (hub.buckets === null) return 0;
+  const bucket = hub.buckets[rate];
+  const field = `${rate}Ms` as const;
+  const wait = waitMs(bucket, session[field], nowMs);
+  if (wait > 0) return wait;
+  session[field] = taken(bucket, session[field], nowMs);
+  return 0;
+};
+
+const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: number): void => {
+  const opened = openCommand(frame);
+  // What cannot be opened costs as much as a command, or a loop of nonsense would be free.
+  const wait = commandWait(hub, session, opened.ok ? opened.value.command.rate : 'command', nowMs);
+  if (wait > 0) return strike(session, frame.cid, wait, nowMs);
+  if (!opened.ok) return sendError(session, frame.cid, opened);
+  const { name, command: spec } = opened.value;
+  if (!permits(session.identity!.scopes, spec.scope)) {
+    return sendError(session, frame.cid, refuse(ERROR.forbidden, `${name} is not for this kind of account`));
+  }
+  if (opened.value.name === 'auth.refresh') {
+    void refresh(hub, session, frame.cid, opened.value.body.token, nowMs);
+    return;
+  }
+  const message: UserMessage = {
+    type: 'command',
+    session: session.ref!,
+    name,
+    body: opened.value.body,
+    key: spec.mutates ? frame.idem : null,
+    requestHash: spec.mutates ? requestHash(opened.value) : null,
+  };
+  hub.options.door.ask(
+    session.user!,
+    message,
+    result => reply(hub, session, frame.cid, name, result, nowMs),
+    ASK,
+  );
+};
+
+/** Fingerprint of what was asked: the same key with another one is a mistake of the client (409). */
+const requestHash = ({ command: { code }, body }: OpenedCommand): string =>
+  hash('sha256', `${code}\n${JSON.stringify(body)}`, 'hex');
+
+const reply = (
+  hub: Hub,
+  session: Session,
+  cid: number,
+  name: CommandName,
+  result: Result<unknown>,
+  startedMs: number,
+): void => {
+  const { clock, log, metrics } = hub.options;
+  const seconds = (clock.monotonicMs() - startedMs) / 1_000;
+  metrics.observe('rt_command_seconds', seconds, { op: name, result: outcome(result) });
+  if (session.phase !== 'open') return;
+  if (!result.ok) return session.send(encodeError(cid, result));
+  let bytes: Uint8Array;
+  try {
+    bytes = encodeReply(name, cid, result.value as CommandResult<typeof name>);
+  } catch (error) {
+    log.error({ err: error, op: name }, 'an actor answered what the catalogue does not know');
+    bytes = encodeError(cid, INTERNAL);
+  }
+  session.send(bytes);
+};
+
+const outcome = (result: Result<unknown>): string => {
+  if (result.ok) return 'ok';
+  if (result.code === ERROR.timeout) return 'timeout';
+  return result.code >= ERROR.internal ? 'failed' : 'refused';
+};
+
+/** A new token in place of the old one: the same person on the same device, or nothing. */
+const refresh = async (
+  hub: Hub,
+  session: Session,
+  cid: number,
+  token: string,
+  startedMs: number,
+): Promise<void> => {
+  const verified = await hub.options.tokens.verify(token);
+  if (session.phase !== 'open') return;
+  const old = session.identity!;
+  let result: Result<CommandResult<'auth.refresh'>>;
+  if (!verified.ok) result = verified;
+  else if (verified.value.userId !== old.userId || verified.value.deviceId !== old.deviceId) {
+    result = refuse(ERROR.forbidden, 'the token belongs to someone else');
+  } else {
+    armToken(hub, session, verified.value);
+    result = { ok: true, value: { ttlS: tokenLeftS(hub, verified.value) } };
+  }
+  reply(hub, session, cid, 'auth.refresh', result, startedMs);
+};

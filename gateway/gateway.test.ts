@@ -1,0 +1,268 @@
+import { createServer } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { COMMANDS, SUBPROTOCOL } from '../protocol/catalogue.ts';
+import { decodeServerFrame, encodeClientFrame } from '../protocol/codec.ts';
+import { CLOSE, ERROR, ok } from '../protocol/errors.ts';
+import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
+import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
+import { createGateway, type Gateway, PortInUse, type Ports } from './index.ts';
+import type { GatewayOptions } from './options.ts';
+import { FakeDirectory, FakeDoor, optionsFor } from './testing/town.ts';
+
+/** The whole gateway on real ports: uWebSockets.js, Fastify, Node's own WebSocket and fetch as the other side. */
+
+const ID = '01900000-0000-7000-8000-0000000000aa';
+let running: Gateway[] = [];
+afterEach(async () => {
+  for (const gateway of running) await gateway.stop(0);
+  running = [];
+});
+
+async function town(rest: Partial<GatewayOptions> = {}) {
+  const door = new FakeDoor();
+  const directory = new FakeDirectory();
+  const gateway = createGateway(optionsFor(door, directory, rest));
+  running.push(gateway);
+  const ports = await gateway.start();
+  return { door, directory, gateway, ports };
+}
+
+async function signUp(ports: Ports, kind = 'civilian', handle = 'ana', deviceId = 'phone-1') {
+  const body = JSON.stringify({ kind, handle, password: 'correct horse', deviceId, badge: 'B1' });
+  const url = `http://127.0.0.1:${ports.restPort}/v1/signup`;
+  const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+  expect(answer.status).toBe(201);
+  return (await answer.json()) as { userId: string; accessToken: string; expiresInS: number };
+}
+
+/** A phone made of Node's WebSocket: what it heard, in order. */
+class Phone {
+  readonly socket: WebSocket;
+  readonly frames: ServerFrame[] = [];
+  readonly gone: Promise<{ code: number; reason: string }>;
+  private wake: () => void = () => {};
+
+  constructor(port: number, protocol: string | string[] = SUBPROTOCOL, headers?: Record<string, string>) {
+    const options = headers ? { protocols: protocol, headers } : protocol;
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}/v1/ws`, options as string);
+    this.socket.binaryType = 'arraybuffer';
+    this.socket.onmessage = ({ data }) => {
+      this.frames.push(decodeServerFrame(new Uint8Array(data as ArrayBuffer)));
+      this.wake();
+    };
+    this.gone = new Promise(resolve => {
+      this.socket.onclose = ({ code, reason }) => resolve({ code, reason });
+    });
+  }
+
+  opened(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.socket.onopen = () => resolve();
+      this.socket.onerror = () => reject(new Error('refused'));
+    });
+  }
+
+  send(frame: ClientFrame | Uint8Array): void {
+    const bytes = frame instanceof Uint8Array ? frame : encodeClientFrame(frame);
+    this.socket.send(bytes as Uint8Array<ArrayBuffer>);
+  }
+
+  hello(token: string, deviceId = 'phone-1', version = 1): void {
+    this.send({ type: 'hello', version, token, deviceId, app: 'test', resume: null });
+  }
+
+  async next<T extends ServerFrame['type']>(type: T): Promise<ServerFrame & { type: T }> {
+    for (;;) {
+      const index = this.frames.findIndex(frame => frame.type === type);
+      if (index >= 0) return this.frames.splice(index, 1)[0] as ServerFrame & { type: T };
+      await new Promise<void>(resolve => {
+        this.wake = resolve;
+      });
+    }
+  }
+}
+
+async function welcomed(ports: Ports, kind = 'civilian') {
+  const person = await signUp(ports, kind);
+  const phone = new Phone(ports.realtimePort);
+  await phone.opened();
+  phone.hello(person.accessToken);
+  return { person, phone, welcome: await phone.next('welcome') };
+}
+
+const location = {
+  seq: 1,
+  latE7: 0,
+  lngE7: 0,
+  accuracyDm: 50,
+  headingDeg: null,
+  speedDms: null,
+  takenAtMs: null,
+};
+
+test('a phone signs up, says HELLO, is welcomed, and its commands reach its actor', async () => {
+  const { door, ports } = await town();
+  door.answers.command = () => ok({ untilS: 1_795_000_000 });
+  const { person, phone, welcome } = await welcomed(ports, 'officer');
+  expect(phone.socket.protocol).toBe(SUBPROTOCOL);
+  expect(welcome).toMatchObject({
+    version: 1,
+    offset: 0,
+    resumed: false,
+    config: { pingS: 25, maxBytes: 8192 },
+  });
+  expect(welcome.config.tokenTtlS).toBeGreaterThan(895);
+
+  phone.send(encodeCommand('location.share', 7, {}, ID));
+  expect(await phone.next('reply')).toEqual({ type: 'reply', cid: 7, result: [1_795_000_000] });
+  const { to, message } = door.asked.find(one => one.message.type === 'command')!;
+  expect(to).toEqual({ kind: 'user', id: person.userId });
+  expect(message).toMatchObject({ name: 'location.share', body: {}, key: ID });
+  expect(message.requestHash).toMatch(/^[0-9a-f]{64}$/);
+
+  phone.send({ type: 'ping', n: 4 });
+  expect(await phone.next('pong')).toEqual({ type: 'pong', n: 4 });
+  phone.send({ type: 'location', ...location });
+  phone.send({ type: 'ack', offset: 3 });
+  phone.send({ type: 'clientState', foreground: false });
+  phone.send({ type: 'ping', n: 5 });
+  await phone.next('pong');
+  expect(door.told.map(one => one.message.type)).toEqual(['location', 'ack', 'clientState']);
+  expect(door.heard('location')[0]!.message.location).toMatchObject(location);
+});
+
+test('pushes reach the phone, closes close it, and its actor hears one detach', async () => {
+  const { door, gateway, ports } = await town();
+  const { phone } = await welcomed(ports);
+  const { session, connSeq } = door.asked.find(one => one.message.type === 'attach')!.message;
+  const refs = [session!, { gateway: 'g1', id: ID }];
+  gateway.sink.push(refs, encodeEvent('sharing.ended', 1, ID, { reason: 'timeout' }), 'durable');
+  gateway.sink.push(refs, encodeVolatile('report.next', 'me', 1, { periodS: 15 }), 'volatile');
+  expect((await phone.next('event')).offset).toBe(1);
+  expect((await phone.next('volatile')).body).toEqual([15]);
+  gateway.sink.close(refs, CLOSE.replaced, 'same device');
+  expect(await phone.gone).toEqual({ code: CLOSE.replaced, reason: 'same device' });
+  expect(door.heard('detach').map(one => one.message)).toEqual([{ type: 'detach', session, connSeq }]);
+});
+
+test.each([
+  ['a text frame', (p: Phone) => p.socket.send('hey'), CLOSE.textFrame],
+  ['garbage', (p: Phone) => p.send(new Uint8Array([0xc1, 2, 3])), CLOSE.malformed],
+  ['a message of more than 8 KB', (p: Phone) => p.send(new Uint8Array(9_000)), CLOSE.tooBig],
+  ['a message that the transport refuses', (p: Phone) => p.send(new Uint8Array(20_000)), 1006],
+  ['nesting', (p: Phone) => p.send(new Uint8Array(4_000).fill(0x91)), CLOSE.malformed],
+  ['a second HELLO', (p: Phone) => p.hello('x'), CLOSE.malformed],
+])('%s ends the conversation with one code', async (_what, act, code) => {
+  const { ports } = await town();
+  const { phone } = await welcomed(ports);
+  act(phone);
+  expect((await phone.gone).code).toBe(code);
+  const again = new Phone(ports.realtimePort);
+  await again.opened();
+});
+
+test('no subprotocol is 400, a strange origin 403, a plain GET 426, another path 404', async () => {
+  const { ports } = await town();
+  const url = `http://127.0.0.1:${ports.realtimePort}`;
+  expect((await fetch(`${url}/v1/ws`)).status).toBe(426);
+  expect((await fetch(`${url}/else`)).status).toBe(404);
+  await expect(new Phone(ports.realtimePort, 'chat').opened()).rejects.toThrow();
+  await expect(
+    new Phone(ports.realtimePort, SUBPROTOCOL, { origin: 'https://evil.example' }).opened(),
+  ).rejects.toThrow();
+  await new Phone(ports.realtimePort, SUBPROTOCOL, { origin: 'https://heyblue.example' }).opened();
+  await new Phone(ports.realtimePort, ['x', SUBPROTOCOL]).opened();
+});
+
+test('wrong version, bad token, another device: closed with the code that says so', async () => {
+  const { ports } = await town();
+  const person = await signUp(ports);
+  const tries: [() => [string, string?, number?], number][] = [
+    [() => [person.accessToken, 'phone-1', 2], CLOSE.unsupportedVersion],
+    [() => ['nonsense'], CLOSE.badToken],
+    [() => [person.accessToken, 'phone-2'], CLOSE.badToken],
+  ];
+  for (const [args, code] of tries) {
+    const phone = new Phone(ports.realtimePort);
+    await phone.opened();
+    phone.hello(...args());
+    expect((await phone.gone).code).toBe(code);
+  }
+});
+
+test('moving to a new device ends the socket and the token of the old one', async () => {
+  const { ports } = await town();
+  const { person, phone } = await welcomed(ports);
+  const rest = `http://127.0.0.1:${ports.restPort}`;
+  const body = JSON.stringify({ handle: 'ana', password: 'correct horse', deviceId: 'phone-2' });
+  const post = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
+  expect((await fetch(`${rest}/v1/signin`, post)).status).toBe(409);
+  expect((await fetch(`${rest}/v1/device`, post)).status).toBe(200);
+  expect((await phone.gone).code).toBe(CLOSE.revoked);
+  const old = new Phone(ports.realtimePort);
+  await old.opened();
+  old.hello(person.accessToken);
+  expect((await old.gone).code).toBe(CLOSE.revoked);
+  const headers = { authorization: `Bearer ${person.accessToken}` };
+  expect((await fetch(`${rest}/v1/me`, { headers })).status).toBe(401);
+});
+
+test('an unknown operation and a wrong body are errors; the connection stays', async () => {
+  const { ports } = await town();
+  const { phone } = await welcomed(ports);
+  phone.send({ type: 'command', cid: 1, op: 999, body: [], idem: null });
+  expect(await phone.next('error')).toMatchObject({ cid: 1, code: ERROR.notFound, retryable: false });
+  phone.send({ type: 'command', cid: 2, op: COMMANDS['hey.say'].code, body: ['not an id'], idem: ID });
+  expect((await phone.next('error')).cid).toBe(2);
+  phone.send({ type: 'ping', n: 1 });
+  await phone.next('pong');
+});
+
+test.each([
+  ['restPort', 'HEYBLUE_REST_PORT'],
+  ['realtimePort', 'HEYBLUE_REALTIME_PORT'],
+  ['adminPort', 'HEYBLUE_ADMIN_PORT'],
+] as const)('a %s in use is one sentence that names the setting', async (option, setting) => {
+  const squatter = createServer();
+  await new Promise<void>(resolve => squatter.listen(0, '127.0.0.1', resolve));
+  const { port } = squatter.address() as { port: number };
+  const gateway = createGateway(optionsFor(new FakeDoor(), new FakeDirectory(), { [option]: port }));
+  const error = await gateway.start().catch(error => error);
+  expect(error).toBeInstanceOf(PortInUse);
+  expect(error.message).toContain(setting);
+  expect(error.message.split('\n')).toHaveLength(1);
+  await new Promise(resolve => squatter.close(resolve));
+});
+
+test('two gateways do not share a realtime port', async () => {
+  const { ports } = await town();
+  const gateway = createGateway(
+    optionsFor(new FakeDoor(), new FakeDirectory(), { realtimePort: ports.realtimePort }),
+  );
+  await expect(gateway.start()).rejects.toThrow(PortInUse);
+});
+
+test('health and metrics; a stop says GOAWAY, closes with 1012 and leaves no port open', async () => {
+  let why: string[] = ['the database does not answer'];
+  const { gateway, ports } = await town({
+    notReady: () => why,
+    exposeMetrics: async () => ({ text: 'rt_connections 0\n', contentType: 'text/plain' }),
+  });
+  const admin = `http://127.0.0.1:${ports.adminPort}`;
+  expect((await fetch(`${admin}/livez`)).status).toBe(200);
+  expect((await fetch(`${admin}/startupz`)).status).toBe(200);
+  expect((await fetch(`${admin}/readyz`)).status).toBe(503);
+  why = [];
+  expect((await fetch(`${admin}/readyz`)).status).toBe(200);
+  expect(await (await fetch(`${admin}/metrics`)).text()).toBe('rt_connections 0\n');
+  expect((await fetch(`${admin}/debug/gc`, { method: 'POST' })).status).toBe(404);
+
+  const { phone } = await welcomed(ports);
+  const stopped = gateway.stop(200);
+  expect((await fetch(`${admin}/readyz`)).status).toBe(503);
+  expect((await phone.next('goaway')).delayMaxMs).toBe(5_000);
+  expect((await phone.gone).code).toBe(CLOSE.restart);
+  await stopped;
+  running = [];
+  await expect(fetch(`${admin}/livez`)).rejects.toThrow();
+});

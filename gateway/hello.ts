@@ -1,0 +1,124 @@
+/**
+ * From the first frame to WELCOME. The token says who speaks; nothing in a frame does. The actor is asked to attach the
+ * session before anything is promised, and what it pushes meanwhile waits, so that a phone hears in this order: WELCOME,
+ * what it missed (or a snapshot), what happens from now on.
+ */
+import type { Attached, UserMessage } from '../nodes/gatewayPort.ts';
+import { PROTOCOL_VERSION } from '../protocol/catalogue.ts';
+import { encodeServerFrame } from '../protocol/codec.ts';
+import { CLOSE, ERROR, type Refusal, type Result } from '../protocol/errors.ts';
+import type { ClientFrame } from '../protocol/frames.ts';
+import type { Identity } from './auth/tokens.ts';
+import { LIMITS } from './limits.ts';
+import type { Hub } from './realtime.ts';
+import type { Session } from './session.ts';
+
+type Hello = ClientFrame & { type: 'hello' };
+
+/** When to ask for a new token, and from when the old one is no good, on the monotonic clock. */
+export const armToken = (hub: Hub, session: Session, identity: Identity): void => {
+  const { clock, wallMs } = hub.options;
+  const lifeMs = identity.expiresAtMs - identity.issuedAtMs;
+  const warnAtMs = identity.issuedAtMs + lifeMs * LIMITS.tokenWarnShare;
+  session.identity = identity;
+  session.warned = false;
+  session.deadlineMs = clock.monotonicMs() + Math.max(0, warnAtMs - wallMs());
+};
+
+/** Seconds until the token of this session expires; 0 when it has. */
+export const tokenLeftS = (hub: Hub, identity: Identity): number =>
+  Math.max(0, Math.round((identity.expiresAtMs - hub.options.wallMs()) / 1_000));
+
+/** Handles the first frame. */
+export const hello = async (hub: Hub, session: Session, frame: Hello): Promise<void> => {
+  const { tokens, moves } = hub.options;
+  if (frame.version !== PROTOCOL_VERSION) {
+    return session.close(CLOSE.unsupportedVersion, `version ${PROTOCOL_VERSION} is spoken here`);
+  }
+  session.phase = 'verifying';
+  const verified = await tokens.verify(frame.token);
+  if (session.phase !== 'verifying') return;
+  if (!verified.ok) {
+    const code = verified.code === ERROR.tokenExpired ? CLOSE.tokenExpired : CLOSE.badToken;
+    return session.close(code, verified.message);
+  }
+  const identity = verified.value;
+  if (identity.deviceId !== frame.deviceId) {
+    return session.close(CLOSE.badToken, 'the token belongs to another device');
+  }
+  if (moves.left(identity.userId, identity.deviceId)) {
+    return session.close(CLOSE.revoked, 'the account moved to another device');
+  }
+  if (hub.attaching >= LIMITS.attachingMax) return session.close(CLOSE.overloaded, 'try again later');
+  attach(hub, session, identity, frame);
+};
+
+const attach = (hub: Hub, session: Session, identity: Identity, { resume }: Hello): void => {
+  const { door, gatewayId, randomId } = hub.options;
+  session.phase = 'attaching';
+  session.user = { kind: 'user', id: identity.userId };
+  session.ref = { gateway: gatewayId, id: randomId() };
+  session.connSeq = hub.nextConnSeq();
+  armToken(hub, session, identity);
+  hub.register(session);
+  hub.attaching++;
+  const message: UserMessage = {
+    type: 'attach',
+    session: session.ref,
+    deviceId: identity.deviceId,
+    connSeq: session.connSeq,
+    resume,
+  };
+  door.ask(session.user, message, result => welcome(hub, session, result as Result<Attached>), {
+    timeoutMs: LIMITS.attachMs,
+  });
+};
+
+/** The close code that tells a client what to do about a refused attach. */
+const closeFor = (refusal: Refusal): number => {
+  if (refusal.retryable) return CLOSE.overloaded;
+  switch (refusal.code) {
+    case ERROR.notFound:
+    case ERROR.unauthorized:
+      return CLOSE.badToken;
+    case ERROR.forbidden:
+    case ERROR.conflict:
+    case ERROR.gone:
+      return CLOSE.revoked;
+    default:
+      return CLOSE.internal;
+  }
+};
+
+const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => {
+  hub.attaching--;
+  const { identity, ref } = session;
+  if (session.phase !== 'attaching' || identity === null || ref === null) return;
+  if (!result.ok) return session.close(closeFor(result), result.message);
+  const { epoch, offset, resumed, frames } = result.value;
+  const { clock, metrics } = hub.options;
+  const first = encodeServerFrame({
+    type: 'welcome',
+    version: PROTOCOL_VERSION,
+    sessionId: ref.id,
+    epoch,
+    offset,
+    resumed,
+    nowMs: clock.nowMs(),
+    config: {
+      pingS: LIMITS.pingS,
+      maxBytes: LIMITS.inboundBytes,
+      tokenTtlS: tokenLeftS(hub, identity),
+      reconnectJitterMs: LIMITS.reconnectJitterMs,
+    },
+  });
+  const queued = session.queue;
+  session.queue = null;
+  session.phase = 'open';
+  session.socket.cork(() => {
+    session.send(first);
+    for (const frame of frames) session.send(frame);
+    if (queued !== null) for (const frame of queued) session.send(frame);
+  });
+  metrics.observe('rt_handshake_seconds', (clock.monotonicMs() - session.openedMs) / 1_000);
+};

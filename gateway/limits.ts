@@ -1,0 +1,113 @@
+/**
+ * Every bound and timing of the doors, in one place, with the inequalities between them. Sources: the budgets of the
+ * realtime study (anchors: Centrifugo, Discord, Colyseus, Phoenix) unless a line says otherwise.
+ */
+import { assert } from '../protocol/assert.ts';
+import { HELLO_TIMEOUT_MS, INBOUND } from '../protocol/limits.ts';
+
+/** So many a second on average, and so many at once. */
+export interface Rate {
+  readonly perS: number;
+  readonly burst: number;
+}
+
+/** Buckets of one socket. `other` is everything that is neither a position nor a command. */
+export interface SessionRates {
+  readonly location: Rate;
+  readonly command: Rate;
+  readonly auth: Rate;
+  readonly qr: Rate;
+  readonly other: Rate;
+}
+
+/** Buckets of the REST doors. */
+export interface RestRates {
+  /** Password checks and sign-ups per remote address: generous, for many people behind one address. */
+  readonly address: Rate;
+  /** Failed passwords per handle: what slows a guesser down. */
+  readonly handle: Rate;
+}
+
+export interface Rates {
+  readonly session: SessionRates;
+  readonly rest: RestRates;
+}
+
+export const RATES: Rates = {
+  session: {
+    location: { perS: 2, burst: 5 },
+    command: { perS: 20, burst: 40 },
+    auth: { perS: 5 / 60, burst: 5 },
+    qr: { perS: 1, burst: 5 },
+    other: { perS: 10, burst: 50 },
+  },
+  rest: {
+    address: { perS: 10, burst: 200 },
+    handle: { perS: 5 / 60, burst: 10 },
+  },
+};
+
+export const LIMITS = {
+  /** Public size of one message; above it the socket is closed with 1009. */
+  inboundBytes: INBOUND.bytes,
+  /** The transport cuts the connection above this, without a close frame. */
+  transportBytes: 16_384,
+  /** Buffered towards a phone: above it volatile frames are skipped. */
+  softBufferBytes: 65_536,
+  /** Above it the socket is closed with 4102; what was missed is replayed from the outbox. */
+  closeBufferBytes: 131_072,
+  /** The transport drops frames, close frames too, above this. */
+  hardBufferBytes: 262_144,
+  /** Sockets of one gateway; more are refused with HTTP 503 before the upgrade. */
+  socketsMax: 100_000,
+  /** Sessions whose actor is still waking; more are closed with 1013. Below `hydratingMax` of the node. */
+  attachingMax: 8_000,
+  /** Pushes that wait for WELCOME. */
+  queuedPushes: 64,
+  helloMs: HELLO_TIMEOUT_MS,
+  attachMs: 4_500,
+  commandMs: 3_000,
+  /** Deadlines of HELLO and tokens are looked at this often. */
+  sweepMs: 500,
+  /** The transport pings a silent peer shortly before this and cuts it off when it passes. 8 to 960. */
+  idleTimeoutS: 40,
+  /** How often a client should ping. */
+  pingS: 25,
+  tokenTtlS: 900,
+  /** Share of a token's life after which the client is asked for a new one. */
+  tokenWarnShare: 0.8,
+  /** A token may be late by this much before the socket is closed with 4101. */
+  tokenGraceMs: 25_000,
+  /** Refusals for rate within the window before the socket is closed with 4103. */
+  strikes: 3,
+  strikeWindowMs: 10_000,
+  /** Clients spread their return over this long after a restart. */
+  reconnectJitterMs: 5_000,
+  /** Sign-in doors: password hashes at work at once (19 MiB each), and waiting. */
+  hashing: 2,
+  hashingWaiting: 256,
+  /** Body of a REST request. */
+  restBytes: 16_384,
+  restRequestMs: 15_000,
+  /** Addresses, handles and idempotency keys that the REST doors remember. */
+  remembered: 20_000,
+  /** How long the answer to an idempotency key is remembered. */
+  idempotencyMs: 86_400_000,
+  page: 50,
+  pageMax: 100,
+} as const;
+
+/** Checked once at start: a typo in the table above stops the node instead of bending a promise. */
+export function assertLimits(): void {
+  const l = LIMITS;
+  assert(l.inboundBytes < l.transportBytes, 'our own close code comes before the transport cuts');
+  assert(l.softBufferBytes < l.closeBufferBytes, 'volatile frames are skipped before a phone is let go');
+  assert(l.closeBufferBytes + l.softBufferBytes < l.hardBufferBytes, 'the close frame still fits');
+  assert(l.idleTimeoutS >= 8 && l.idleTimeoutS <= 960, 'outside of it the transport ends the process');
+  assert(l.pingS < l.idleTimeoutS, 'a client that pings is never idle');
+  assert(l.commandMs < l.attachMs, 'waking an actor may take longer than asking it');
+  assert(l.sweepMs * 2 <= l.helloMs, 'deadlines are seen in time');
+  assert(l.tokenTtlS * 1_000 * (1 - l.tokenWarnShare) > 2 * l.tokenGraceMs, 'there is time to renew');
+  assert(l.tokenWarnShare > 0 && l.tokenWarnShare < 1, 'a share');
+  assert(l.page <= l.pageMax, 'the default page is a permitted one');
+}

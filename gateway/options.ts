@@ -1,0 +1,40 @@
+/** Everything that the doors are told when they are made. The composition root fills it in; nothing here has I/O. */
+import type { ActorDoor } from '../nodes/gatewayPort.ts';
+import type { Clock, Directory, IdValidator, Log, Metrics } from '../nodes/ports.ts';
+import type { SigningKey } from './auth/tokens.ts';
+import type { Rates } from './limits.ts';
+
+export interface GatewayOptions {
+  /** Name of this gateway in every `SessionRef`: the node's name. */
+  readonly gatewayId: string;
+  readonly door: ActorDoor;
+  readonly directory: Directory;
+  readonly idValidator: IdValidator;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** The first signs, all verify. */
+  readonly signingKeys: readonly SigningKey[];
+  /** Seconds that an access token lives. */
+  readonly tokenTtlS: number;
+  /** Address of the REST and realtime ports; the admin port listens on 127.0.0.1. Port 0 takes a free one. */
+  readonly host: string;
+  readonly restPort: number;
+  readonly realtimePort: number;
+  readonly adminPort: number;
+  /** Web origins that may call; `*` is every one. */
+  readonly origins: readonly string[];
+  readonly connectionsPerAddress: number;
+  /** Proxies in front whose X-Forwarded-For is believed. */
+  readonly trustedProxyHops: number;
+  /** Null switches rate limits off, for benchmarks and replays. Default `RATES`. */
+  readonly rates?: Rates | null;
+  /** What keeps the node from serving, in words; empty when it serves. Default: nothing does. */
+  readonly notReady?: () => readonly string[];
+  /** What `/metrics` answers. */
+  readonly exposeMetrics?: () => Promise<{ text: string; contentType: string }>;
+  /** `POST /debug/gc` of the admin port, for memory benchmarks; absent it does not exist. */
+  readonly collectGarbage?: () => void;
+  /** Unix milliseconds of the real clock. Default `Date.now`. */
+  readonly wallMs?: () => number;
+}

@@ -1,0 +1,92 @@
+/**
+ * The REST doors: Fastify with one schema per body and answer. Whatever goes wrong, inside a handler or before one, is
+ * answered in the one shape of `errors.ts`; a stack trace never leaves.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import swagger from '@fastify/swagger';
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type RawServerDefault,
+} from 'fastify';
+import { ERROR, type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
+import { LIMITS } from '../limits.ts';
+import { accountRoutes } from './accounts.ts';
+import type { RestOptions } from './context.ts';
+import { crossOrigin } from './crossOrigin.ts';
+import { docRoutes, OPENAPI } from './docs.ts';
+import { errorBody, refused } from './errors.ts';
+import { peopleRoutes } from './people.ts';
+
+const STATUS: Record<number, ErrorCode> = {
+  400: ERROR.malformed,
+  404: ERROR.notFound,
+  413: ERROR.tooLarge,
+  422: ERROR.invalid,
+};
+
+/** What may be told about an error that Fastify raised; the rest is ours and stays here. */
+const refusalOf = (error: FastifyError): Refusal | null => {
+  if (error.validation !== undefined) return refuse(ERROR.invalid, error.message);
+  const status = error.statusCode ?? 500;
+  if (status >= 500) return null;
+  if (status === 415) return refuse(ERROR.malformed, 'send the body as application/json');
+  return refuse(STATUS[status] ?? ERROR.malformed, error.message);
+};
+
+export type Rest = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+const build = (): Rest =>
+  fastify({
+    logger: false,
+    bodyLimit: LIMITS.restBytes,
+    requestTimeout: LIMITS.restRequestMs,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    frameworkErrors: (error, _request, reply) => {
+      refused(reply, refusalOf(error) ?? refuse(ERROR.internal, 'something went wrong on our side'));
+    },
+    clientErrorHandler: (error, socket) => {
+      if (!socket.writable || error.code === 'ECONNRESET') return socket.destroy(error);
+      const body = JSON.stringify(errorBody(refuse(ERROR.malformed, 'not an HTTP request')));
+      const head = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
+      return socket.end(`HTTP/1.1 400 Bad Request\r\n${head}\r\n\r\n${body}`);
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+export const createRest = async (options: RestOptions): Promise<Rest> => {
+  const app = build();
+  const { log } = options;
+  // Unknown fields are mistakes to be told, not to be dropped; only what comes as text of a URL is converted.
+  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  await app.register(swagger, { openapi: OPENAPI });
+
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const refusal = refusalOf(error);
+    if (refusal === null) log.error({ err: error, route: request.routeOptions.url }, 'a request failed');
+    return refused(reply, refusal ?? refuse(ERROR.internal, 'something went wrong on our side'));
+  });
+  app.setNotFoundHandler((_request, reply) =>
+    refused(reply, refuse(ERROR.notFound, 'there is nothing here; see /docs')),
+  );
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
+  crossOrigin(app, options.origins);
+
+  accountRoutes(app, options);
+  peopleRoutes(app, options);
+  await docRoutes(app, options.tokens);
+  await app.ready();
+  return app;
+};

@@ -1,0 +1,17 @@
+/** Lets the pages of allowed origins call these doors from a browser (CORS). Tokens travel in headers, never cookies. */
+import type { Rest } from './app.ts';
+
+export const crossOrigin = (app: Rest, origins: readonly string[]): void => {
+  app.addHook('onRequest', async (request, reply) => {
+    const { origin } = request.headers;
+    if (origin === undefined || !(origins.includes('*') || origins.includes(origin))) return;
+    reply.header('access-control-allow-origin', origin).header('vary', 'origin');
+    if (request.method !== 'OPTIONS') return;
+    return reply
+      .header('access-control-allow-methods', 'GET, POST')
+      .header('access-control-allow-headers', 'authorization, content-type, idempotency-key')
+      .header('access-control-max-age', '600')
+      .code(204)
+      .send();
+  });
+};

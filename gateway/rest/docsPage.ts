@@ -1,0 +1,92 @@
+/** The REST doors on one page that reads without scripts, styles or fonts from anywhere else. */
+
+interface Operation {
+  readonly summary?: string;
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly security?: readonly unknown[];
+  readonly parameters?: readonly { name: string; in: string; schema?: Schema; required?: boolean }[];
+  readonly requestBody?: { content: Record<string, { schema: Schema }> };
+  readonly responses?: Record<string, { content?: Record<string, { schema: Schema }> }>;
+}
+interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly enum?: readonly unknown[];
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly properties?: Record<string, Schema>;
+  readonly required?: readonly string[];
+}
+
+const html = (text: string): string =>
+  text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
+const prose = (text = ''): string => html(text).replace(/`([^`]+)`/g, '<code>$1</code>');
+
+const typeOf = (schema: Schema | undefined): string => {
+  if (schema === undefined) return '';
+  if (schema.enum !== undefined) return schema.enum.map(String).join(' | ');
+  if (schema.anyOf !== undefined) return schema.anyOf.map(typeOf).join(' or ');
+  if (schema.type === 'array') return `list of ${typeOf(schema.items)}`;
+  return schema.type ?? 'anything';
+};
+
+const fields = (schema: Schema | undefined): string => {
+  const inner = schema?.type === 'array' ? schema.items : schema;
+  const rows = Object.entries(inner?.properties ?? {}).map(([name, one]) => {
+    const optional = inner?.required?.includes(name) ? '' : ' <i>optional</i>';
+    const below = one.type === 'object' || one.type === 'array' ? fields(one) : '';
+    const what = `${html(typeOf(one))}${optional}`;
+    return `<tr><td><code>${html(name)}</code></td><td>${what}</td><td>${prose(one.description)}${below}</td></tr>`;
+  });
+  return rows.length === 0 ? '' : `<table>${rows.join('')}</table>`;
+};
+
+const operation = (method: string, path: string, op: Operation): string => {
+  const parts = [`<h3><b>${method.toUpperCase()}</b> ${html(path)}</h3><p>${prose(op.summary)}.`];
+  if (op.security !== undefined) parts.push(' Needs <code>Authorization: Bearer</code>.');
+  parts.push(`</p><p>${prose(op.description)}</p>`);
+  for (const { name, in: where, schema, required } of op.parameters ?? []) {
+    const optional = required ? '' : ', optional';
+    parts.push(
+      `<p><code>${html(name)}</code> (${where}, ${html(typeOf(schema))}${optional}) ${prose(schema?.description)}</p>`,
+    );
+  }
+  const body = op.requestBody?.content['application/json']?.schema;
+  if (body !== undefined) parts.push(`<h4>Body</h4>${fields(body)}`);
+  for (const [status, { content }] of Object.entries(op.responses ?? {})) {
+    if (!/^2\d\d$/.test(status)) continue;
+    parts.push(`<h4>${status}</h4>${fields(Object.values(content ?? {})[0]?.schema)}`);
+  }
+  return parts.join('');
+};
+
+const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#123}
+h1,h2,h3 b{color:#1456b8}h3{margin:2.5rem 0 0;font-weight:500}h4{margin:1rem 0 .2rem}p{margin:.3rem 0}
+table{border-collapse:collapse;width:100%}td{border-top:1px solid #d5dde8;padding:.25rem .75rem .25rem 0;vertical-align:top}
+code{background:#eef3fa;padding:0 .25em;border-radius:3px}`;
+
+/** @param document the OpenAPI object of the doors */
+export const docsPage = (document: object): string => {
+  const { info, tags, paths } = document as {
+    info: { title: string; description?: string };
+    tags: { name: string; description: string }[];
+    paths: Record<string, Record<string, Operation>>;
+  };
+  const sections = tags.map(tag => {
+    const rows = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods)
+        .filter(([, op]) => op.tags?.includes(tag.name))
+        .map(([method, op]) => operation(method, path, op)),
+    );
+    return `<h2>${html(tag.description)}</h2>${rows.join('')}`;
+  });
+  const links = `<p><a href="/docs/protocol">The WebSocket protocol</a> · <a href="/docs/openapi.json">OpenAPI</a> ·
+<a href="/docs/asyncapi.json">AsyncAPI</a></p>`;
+  const errors = `<h2>Errors</h2><p>Always <code>{"error":{"code","message","retryable"}}</code>. 400 not JSON, 401 no
+token or a bad one, 403 not for you, 404 nothing there, 409 not now or not here, 413 too big, 422 wrong shape, 429 too
+fast, 503 try again. <code>retryable</code> is the contract: the same request may succeed later.</p>`;
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${html(info.title)}</title><style>${STYLE}</style><h1>${html(info.title)}</h1><p>${prose(info.description)}</p>
+${links}${sections.join('')}${errors}</html>`;
+};

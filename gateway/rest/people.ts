@@ -1,0 +1,145 @@
+/** What a signed-in person may read: about themselves everything, about officers a handle and a number. */
+import { Type } from 'typebox';
+import type { Balance as BalanceView } from '../../nodes/gatewayPort.ts';
+import { ERROR, refuse } from '../../protocol/errors.ts';
+import { qrPngDataUrl, qrSvg, qrTerminal } from '../../protocol/qrImage.ts';
+import { permits } from '../auth/scopes.ts';
+import { LIMITS } from '../limits.ts';
+import type { Rest } from './app.ts';
+import { askUser, type RestOptions, requireIdentity } from './context.ts';
+import { ErrorBody, reaching, refused } from './errors.ts';
+import { Balance, Encounters, Id, Me, Officer, Page, Qr, QrQuery, Transactions } from './schemas.ts';
+
+const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
+const secured = { tags: ['people'], security: [{ bearer: [] }] };
+
+/** A page and where the next one begins. One more than asked for is read, to know whether there is one. */
+const page = <T extends { readonly id: string }>(rows: readonly T[], limit: number) => {
+  const items = rows.slice(0, limit);
+  return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+};
+
+const IMAGE = {
+  svg: async (text: string) =>
+    `data:image/svg+xml;base64,${Buffer.from(await qrSvg(text)).toString('base64')}`,
+  png: (text: string) => qrPngDataUrl(text),
+  text: async (text: string) => qrTerminal(text),
+};
+
+export const peopleRoutes = (app: Rest, options: RestOptions): void => {
+  const { directory, log } = options;
+
+  app.get(
+    '/v1/me',
+    { schema: { ...secured, summary: 'Your profile', response: { 200: Me, ...failures } } },
+    async (request, reply) => {
+      const me = await requireIdentity(options, request, reply);
+      if (me === null) return reply;
+      const profile = await reaching(log, () => directory.profile(me.userId));
+      if (!profile.ok) return refused(reply, profile);
+      if (profile.value === null) return refused(reply, refuse(ERROR.notFound, 'no such account'));
+      return reply.send(profile.value);
+    },
+  );
+
+  app.get(
+    '/v1/balance',
+    {
+      schema: {
+        ...secured,
+        summary: 'Your points, from your actor',
+        response: { 200: Balance, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const me = await requireIdentity(options, request, reply);
+      if (me === null) return reply;
+      const balance = await askUser<BalanceView>(options, me.userId, { type: 'balance' });
+      if (!balance.ok) return refused(reply, balance);
+      return reply.send(balance.value);
+    },
+  );
+
+  app.get(
+    '/v1/transactions',
+    {
+      schema: {
+        ...secured,
+        summary: 'Movements of your points, newest first',
+        querystring: Page,
+        response: { 200: Transactions, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const me = await requireIdentity(options, request, reply);
+      if (me === null) return reply;
+      const { limit = LIMITS.page, before = null } = request.query;
+      const rows = await reaching(log, () => directory.transactions(me.userId, limit + 1, before));
+      return rows.ok ? reply.send(page(rows.value, limit)) : refused(reply, rows);
+    },
+  );
+
+  app.get(
+    '/v1/encounters',
+    {
+      schema: {
+        ...secured,
+        summary: 'Your encounters, newest first',
+        querystring: Page,
+        response: { 200: Encounters, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const me = await requireIdentity(options, request, reply);
+      if (me === null) return reply;
+      const { limit = LIMITS.page, before = null } = request.query;
+      const rows = await reaching(log, () => directory.encounters(me.userId, limit + 1, before));
+      return rows.ok ? reply.send(page(rows.value, limit)) : refused(reply, rows);
+    },
+  );
+
+  app.get(
+    '/v1/officers/:id',
+    {
+      schema: {
+        ...secured,
+        summary: 'Public profile of an officer',
+        description: 'Handle and number of encounters, nothing else.',
+        params: Type.Object({ id: Id }),
+        response: { 200: Officer, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const me = await requireIdentity(options, request, reply);
+      if (me === null) return reply;
+      const officer = await reaching(log, () => directory.officer(request.params.id));
+      if (!officer.ok) return refused(reply, officer);
+      if (officer.value === null) return refused(reply, refuse(ERROR.notFound, 'no such officer'));
+      return reply.send(officer.value);
+    },
+  );
+
+  app.get(
+    '/v1/qr',
+    {
+      schema: {
+        ...secured,
+        summary: 'A fresh QR code of yours, to be scanned by the other side',
+        querystring: QrQuery,
+        response: { 200: Qr, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const me = await requireIdentity(options, request, reply);
+      if (me === null) return reply;
+      if (!permits(me.scopes, 'meet')) {
+        return refused(reply, refuse(ERROR.forbidden, 'only officers and civilians meet'));
+      }
+      const { format = 'svg' } = request.query;
+      const fresh = await askUser<{ text: string; expiresS: number }>(options, me.userId, { type: 'qr' });
+      if (!fresh.ok) return refused(reply, fresh);
+      const { text, expiresS } = fresh.value;
+      return reply.send({ token: text, expiresS, format, image: await IMAGE[format](text) });
+    },
+  );
+};

@@ -1,0 +1,133 @@
+/** What goes in and out of the REST doors: one schema gives the type, the check and the document. */
+import { Type } from 'typebox';
+import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
+import { DEVICE_ID_BYTES_MAX } from '../../protocol/limits.ts';
+import { LIMITS } from '../limits.ts';
+
+const closed = { additionalProperties: false };
+const UUID = '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$';
+
+export const Id = Type.String({ pattern: UUID, description: 'UUID' });
+const Points = Type.Integer({ description: 'Whole points.' });
+const AtMs = Type.Integer({ description: 'Unix milliseconds of the database clock.' });
+
+const Handle = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{2,31}$',
+  description: 'Display handle: 3 to 32 letters, digits, dots, dashes, underscores; kept in lower case.',
+});
+const Password = Type.String({ minLength: 8, maxLength: 128, description: 'At least 8 characters.' });
+const DeviceId = Type.String({
+  pattern: `^[\\x21-\\x7e]{1,${DEVICE_ID_BYTES_MAX}}$`,
+  description: 'Chosen by the app once per installation. One device per account.',
+});
+
+export const SignUp = Type.Object(
+  {
+    kind: Type.Enum([...ACCOUNT_KINDS], {
+      description: 'Account kind. `operator` cannot be signed up here.',
+    }),
+    handle: Handle,
+    password: Password,
+    deviceId: DeviceId,
+    zip: Type.Optional(Type.String({ pattern: '^[0-9]{5}(-[0-9]{4})?$', description: 'Postal code.' })),
+    badge: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 64, description: 'Badge number; required of officers.' }),
+    ),
+  },
+  closed,
+);
+export const SignIn = Type.Object({ handle: Handle, password: Password, deviceId: DeviceId }, closed);
+
+export const Token = Type.Object({
+  userId: Id,
+  accessToken: Type.String({ description: 'JWT for `Authorization: Bearer` and for HELLO.' }),
+  expiresInS: Type.Integer({ description: 'Seconds that it lives.' }),
+});
+
+export const Me = Type.Object({
+  userId: Id,
+  kind: Type.Enum([...ACCOUNT_KINDS]),
+  handle: Type.String(),
+  zip: Type.Union([Type.String(), Type.Null()]),
+  createdAtMs: AtMs,
+});
+export const Balance = Type.Object({
+  balance: Points,
+  version: Type.Integer({ description: 'Rises with every movement of the account.' }),
+});
+export const Officer = Type.Object({
+  handle: Type.String(),
+  encounterCount: Type.Integer({ description: 'Encounters ever.' }),
+});
+
+export const Page = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: LIMITS.pageMax, description: `Default ${LIMITS.page}.` }),
+    ),
+    before: Type.Optional(Type.String({ pattern: UUID, description: '`next` of the page before.' })),
+  },
+  closed,
+);
+const Next = Type.Union([Id, Type.Null()], { description: 'Give it as `before`; null on the last page.' });
+
+export const Transactions = Type.Object({
+  items: Type.Array(
+    Type.Object({
+      id: Id,
+      reason: Type.String(),
+      delta: Points,
+      balance: Points,
+      rule: Type.String({ description: 'Rule and version that moved the points.' }),
+      atMs: AtMs,
+    }),
+  ),
+  next: Next,
+});
+export const Encounters = Type.Object({
+  items: Type.Array(
+    Type.Object({
+      id: Id,
+      method: Type.String({ description: `How it was proved: ${METHODS.join(', ')}.` }),
+      otherHandle: Type.String(),
+      points: Points,
+      atMs: AtMs,
+    }),
+  ),
+  next: Next,
+});
+
+export const QrQuery = Type.Object(
+  { format: Type.Optional(Type.Enum(['svg', 'png', 'text'], { description: 'Default svg.' })) },
+  closed,
+);
+export const Qr = Type.Object({
+  token: Type.String({ description: 'The HB1 text inside the code.' }),
+  expiresS: Type.Integer({ description: 'Unix second of its end.' }),
+  format: Type.Enum(['svg', 'png', 'text']),
+  image: Type.String({ description: 'Data URL in base64; for `text` the drawing for a terminal.' }),
+});
+
+export const Jwks = Type.Object({
+  keys: Type.Array(
+    Type.Object({
+      kty: Type.String(),
+      crv: Type.String(),
+      x: Type.String(),
+      kid: Type.String(),
+      alg: Type.String(),
+      use: Type.String(),
+    }),
+  ),
+});
+
+/** `Idempotency-Key`, as text of the caller's choice. */
+export const IdempotencyHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description: 'Repeat a request with the same key to get the first answer again.',
+    }),
+  ),
+});

@@ -1,0 +1,62 @@
+/**
+ * What a session needs from a socket library, so that sessions can be told their story by a test as well as by a real
+ * socket. The real one is `uws.ts`.
+ */
+
+/** What became of the bytes given to `send`. */
+export const SENT = 1;
+export const BUFFERED = 0;
+export const DROPPED = 2;
+export const CLOSED = -1;
+
+/** One accepted socket. Every method may be called after the socket has closed; nothing then happens. */
+export interface Socket<D> {
+  /** The session that speaks through it. */
+  data: D | null;
+  /** Where it comes from, as text. */
+  readonly address: string;
+  /** Sends one binary message; the answer is one of the four numbers above. */
+  send(bytes: Uint8Array): number;
+  /** Bytes that the peer has not taken yet. */
+  bufferedBytes(): number;
+  /** Runs `write` so that everything sent in it leaves in one packet. */
+  cork(write: () => void): void;
+  /** Sends a close frame and closes. `closed` of the listener runs before this returns. */
+  close(code: number, reason: string): void;
+}
+
+/** A refusal before the upgrade: an HTTP status and a sentence. */
+export interface Turned {
+  readonly status: 400 | 403 | 429 | 503;
+  readonly message: string;
+  readonly retryAfterS?: number;
+}
+
+export interface Knock {
+  /** `Sec-WebSocket-Protocol` as sent; empty when absent. */
+  readonly protocols: string;
+  /** `Origin` as sent; empty when absent (an app that is not a web page). */
+  readonly origin: string;
+  /** Where it comes from, as text. */
+  readonly address: string;
+}
+
+/** What a transport tells. `message` bytes are valid until the call returns. */
+export interface Listener<D> {
+  /** Null lets the socket in. */
+  admit(knock: Knock): Turned | null;
+  opened(socket: Socket<D>): void;
+  message(socket: Socket<D>, bytes: Uint8Array, binary: boolean): void;
+  /** What was buffered has gone out. */
+  drained(socket: Socket<D>): void;
+  closed(socket: Socket<D>): void;
+}
+
+export interface Transport {
+  /** Starts listening; the port that was taken. Rejects with {@link PortInUse}. */
+  listen(host: string, port: number): Promise<number>;
+  /** No new sockets; the ones that are open stay. */
+  stopListening(): void;
+  /** Cuts what is still open. */
+  close(): void;
+}
