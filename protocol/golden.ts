@@ -53,6 +53,8 @@ export const exampleId = (n: number): string => {
 };
 
 const AT_S = 1_795_000_000;
+/** Shaped like an access token, and none. */
+const JWT = 'eyJhbGciOiJFZERTQSJ9.e30.c2ln';
 
 /** What the fields of the examples hold, by name; the others hold something of their type. */
 const EXAMPLES: Readonly<Record<string, unknown>> = {
@@ -72,7 +74,7 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   civilianHandle: 'sam',
   message: 'Thank you for saying hello!',
   reason: 'rule gift 1',
-  cell: 'dr5r',
+  cell: 'r100439553',
   periodS: 15,
   officerId: exampleId(2),
   heyId: exampleId(3),
@@ -119,7 +121,7 @@ const clientFrames: readonly (readonly [string, ClientFrame])[] = [
     {
       type: 'hello',
       version: PROTOCOL_VERSION,
-      token: 'eyJhbGciOiJFZERTQSJ9.e30.c2ln',
+      token: JWT,
       deviceId: 'phone-of-sam',
       app: 'example/1.0',
       resume: null,
@@ -130,7 +132,7 @@ const clientFrames: readonly (readonly [string, ClientFrame])[] = [
     {
       type: 'hello',
       version: PROTOCOL_VERSION,
-      token: 'eyJhbGciOiJFZERTQSJ9.e30.c2ln',
+      token: JWT,
       deviceId: 'phone-of-sam',
       app: 'example/1.0',
       resume: { sessionId: exampleId(6), epoch: exampleId(7), offset: 17 },
@@ -213,7 +215,7 @@ const server = (name: string, frame: ServerFrame, body: Record<string, unknown> 
 /** The example of a command: cid 7, with an idempotency key when it needs one. */
 export const goldenCommand = (name: CommandName): Golden => {
   const { code: op, body: fields, mutates } = COMMANDS[name] as Command;
-  const body = exampleOf(fields);
+  const body = name === 'auth.refresh' ? { token: JWT } : exampleOf(fields);
   const idem = mutates ? exampleId(8) : null;
   return client(name, { type: 'command', cid: 7, op, body: encodeBody(fields, body as never), idem }, body);
 };
@@ -246,7 +248,7 @@ export const goldens = (): Golden[] => [
   ...(Object.keys(EVENTS) as EventName[]).map(goldenEvent),
   server(
     'area.officers that is gone',
-    { type: 'volatile', kind: 40, key: 'dr5r', version: 43, body: null },
+    { type: 'volatile', kind: 40, key: 'r100439553', version: 43, body: null },
     null,
   ),
 ];

@@ -1,0 +1,194 @@
+import { readFileSync } from 'node:fs';
+import { Parser } from '@asyncapi/parser';
+import * as msgpack from '@msgpack/msgpack';
+import * as notepack from 'notepack.io';
+import { describe, expect, it } from 'vitest';
+import { COMMANDS, EVENTS } from '../catalogue.ts';
+import { decodeClientFrame, decodeServerFrame } from '../codec.ts';
+import { CLOSE, ERROR } from '../errors.ts';
+import { stale, violations } from '../generate.ts';
+import { verifyToken } from '../qr.ts';
+import { shardOf } from '../shard.ts';
+import { DecodeError } from '../walker.ts';
+import { broken, grown, type History, present } from './history.ts';
+import { page } from './page.ts';
+import { type Plain, toHex } from './plain.ts';
+import { TRANSCRIPT } from './transcript.ts';
+
+const file = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
+
+interface Vectors {
+  readonly frames: readonly {
+    readonly name: string;
+    readonly from: 'client' | 'server';
+    readonly hex: string;
+    readonly tuple: Plain;
+  }[];
+  readonly refused: readonly { readonly what: string; readonly hex: string; readonly why: string }[];
+  readonly tokens: {
+    readonly master: string;
+    readonly examples: readonly {
+      readonly text: string;
+      readonly kind: 'officer';
+      readonly kid: number;
+      readonly nowMs: number;
+      readonly userNumber: number;
+      readonly tokenId: string;
+    }[];
+  };
+  readonly shards: readonly { readonly kind: string; readonly id: string; readonly shard: number }[];
+}
+const vectors = JSON.parse(file('generated/vectors.json')) as Vectors;
+
+/** What another library read, in the JSON of the vectors. */
+const plain = (value: unknown): Plain => {
+  if (value instanceof Uint8Array) return { bin: toHex(value) };
+  return Array.isArray(value) ? value.map(plain) : (value as Plain);
+};
+/** And back, for another library to write. */
+const unplain = (value: Plain): unknown => {
+  if (value === null || typeof value !== 'object') return value;
+  return 'bin' in value ? bytesOf(value.bin) : value.map(unplain);
+};
+
+describe('generated files', () => {
+  it('are what the catalogue says: else run `npm run generate`', () => {
+    expect(violations()).toEqual([]);
+    expect(stale()).toEqual([]);
+  });
+
+  it('leave no hole in the page, and name every number on it', () => {
+    const text = file('PROTOCOL.md');
+    expect(text).not.toMatch(/\{\{|undefined/);
+    for (const [name, { code }] of [...Object.entries(COMMANDS), ...Object.entries(EVENTS)]) {
+      expect(text).toContain(`#### ${code} \`${name}\``);
+    }
+    for (const code of [...Object.values(ERROR), ...Object.values(CLOSE)])
+      expect(text).toContain(`| ${code} |`);
+    expect(() => page('{{nothing}}')).toThrow('the template asks for nothing');
+  });
+
+  it('show a conversation that both sides can read', () => {
+    for (const { from, bytes } of TRANSCRIPT) {
+      const frame = from === 'client' ? decodeClientFrame(bytes) : decodeServerFrame(bytes);
+      expect(frame.type).toBeTypeOf('string');
+    }
+  });
+
+  it('include an AsyncAPI 3 document that its own parser accepts', async () => {
+    const { document, diagnostics } = await new Parser().parse(file('generated/asyncapi.json'));
+    const errors = diagnostics.filter(({ severity }) => severity === 0);
+    expect(errors.map(({ message, path }) => `${path.join('.')}: ${message}`)).toEqual([]);
+    const names = document!
+      .messages()
+      .all()
+      .map(message => message.name());
+    for (const name of Object.keys(COMMANDS))
+      expect(names).toEqual(expect.arrayContaining([`command.${name}`, `reply.${name}`]));
+    for (const name of Object.keys(EVENTS)) expect(names).toContain(`event.${name}`);
+  }, 60_000);
+});
+
+describe('golden vectors', () => {
+  it.each(vectors.frames)('$from $name: two other libraries read what we wrote', ({ hex, tuple }) => {
+    expect(plain(msgpack.decode(bytesOf(hex)))).toEqual(tuple);
+    expect(plain(notepack.decode(Buffer.from(hex, 'hex')))).toEqual(tuple);
+  });
+
+  it.each(vectors.frames)('$from $name: we read what two other libraries write', ({ from, hex, tuple }) => {
+    const read: (bytes: Uint8Array) => unknown = from === 'client' ? decodeClientFrame : decodeServerFrame;
+    const ours = read(bytesOf(hex));
+    expect(read(msgpack.encode(unplain(tuple)))).toEqual(ours);
+    expect(read(new Uint8Array(notepack.encode(unplain(tuple))))).toEqual(ours);
+  });
+
+  it.each(vectors.refused)('refused: $what', ({ hex, why }) => {
+    const decode = () => decodeClientFrame(bytesOf(hex));
+    expect(decode).toThrow(DecodeError);
+    expect(decode).toThrow(why);
+  });
+
+  it('of tokens and shards hold', () => {
+    const master = bytesOf(vectors.tokens.master);
+    for (const { text, kind, kid, nowMs, userNumber, tokenId } of vectors.tokens.examples) {
+      const verified = verifyToken(text, { nowMs, masters: new Map([[kid, master]]), kinds: [kind] });
+      expect(verified).toMatchObject({ ok: true, value: { userNumber, tokenId } });
+    }
+    for (const { kind, id, shard } of vectors.shards) expect(shardOf(kind, id)).toBe(shard);
+  });
+});
+
+describe('the history', () => {
+  const was: History = {
+    frames: { 1: 'command' },
+    commands: {
+      20: { name: 'hey.say', arity: 2, body: ['officerId:id', 'why:enum(a,b)'], result: ['heyId:id'] },
+    },
+    events: { 2: { name: 'hey.received', arity: 1, body: ['list:list[a:id b:str]'], durable: true } },
+  };
+  const command = was.commands[20]!;
+  const event = was.events[2]!;
+  const withCommand = (change: object): History => ({ ...was, commands: { 20: { ...command, ...change } } });
+  const withEvent = (change: object): History => ({ ...was, events: { 2: { ...event, ...change } } });
+
+  it('lets tuples, closed sets and lists grow at their ends, and numbers retire', () => {
+    expect(broken(was, was)).toEqual([]);
+    expect(broken(was, withCommand({ body: [...command.body, 'note?:str'] }))).toEqual([]);
+    expect(broken(was, withCommand({ body: ['officerId:id', 'why:enum(a,b,c)'] }))).toEqual([]);
+    expect(broken(was, withEvent({ body: ['list:list[a:id b:str c:int]'] }))).toEqual([]);
+    const retired = { ...was, commands: {} };
+    expect(broken(was, retired)).toEqual([]);
+    expect(grown(was, retired).commands[20]).toEqual(command);
+  });
+
+  it.each([
+    [
+      'a number reused',
+      withCommand({ name: 'hey.shout' }),
+      'command 20 hey.say: the number was reused for hey.shout',
+    ],
+    [
+      'a position removed',
+      withCommand({ body: ['officerId:id'] }),
+      'command 20 hey.say: position 1 (why:enum(a,b)) was removed',
+    ],
+    [
+      'a position retyped',
+      withCommand({ result: ['heyId:str'] }),
+      'command 20 hey.say result: position 0 was heyId:id and is heyId:str',
+    ],
+    [
+      'a position renamed',
+      withEvent({ body: ['items:list[a:id b:str]'] }),
+      'event 2 hey.received: position 0 was list:list[a:id b:str] and is items:list[a:id b:str]',
+    ],
+    [
+      'a choice reordered',
+      withCommand({ body: ['officerId:id', 'why:enum(b,a)'] }),
+      'command 20 hey.say: position 1 was why:enum(a,b) and is why:enum(b,a)',
+    ],
+    [
+      'a list item removed',
+      withEvent({ body: ['list:list[a:id]'] }),
+      'event 2 hey.received: position 0 was list:list[a:id b:str] and is list:list[a:id]',
+    ],
+    [
+      'an event that is not replayed any more',
+      withEvent({ durable: false }),
+      'event 2 hey.received: durable became false',
+    ],
+    [
+      'a frame number reused',
+      { ...was, frames: { 1: 'event' } },
+      'frame 1 command: the number was reused for event',
+    ],
+  ])('refuses %s', (_, now, sentence) => {
+    expect(broken(was, now)).toEqual([sentence]);
+  });
+
+  it('holds everything that the catalogue says today', () => {
+    const history = JSON.parse(file('generated/history.json')) as History;
+    expect(history).toMatchObject(present());
+  });
+});
