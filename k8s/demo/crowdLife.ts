@@ -1,0 +1,150 @@
+/**
+ * A minute in the park: people stroll, civilians greet officers, officers accept or not, codes are shown and scanned,
+ * and couples that stand together long enough are matched without a tap.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { EventBody } from '../../protocol/index.ts';
+import type { Random } from '../swarm/random.ts';
+import type { Stroller } from './people.ts';
+
+export interface Counters {
+  positions: number;
+  heysSaid: number;
+  heysRefused: number;
+  heysAccepted: number;
+  heysDeclined: number;
+  codesScanned: number;
+  codesRefused: number;
+}
+
+export const noCounts = (): Counters => ({
+  positions: 0,
+  heysSaid: 0,
+  heysRefused: 0,
+  heysAccepted: 0,
+  heysDeclined: 0,
+  codesScanned: 0,
+  codesRefused: 0,
+});
+
+/** Phones report this often: more often than the server asks, for the sake of the map. */
+const REPORT_MS = 2_000;
+const HEY_MS = 1_500;
+const SCAN_MS = 4_000;
+/** One in seven is declined. */
+const DECLINES = 7;
+
+export class CrowdLife {
+  readonly counters = noCounts();
+  readonly #people: readonly Stroller[];
+  readonly #random: Random;
+  readonly #couples: ReadonlySet<Stroller>;
+  readonly #byHandle: Map<string, Stroller>;
+  #under: Promise<void>[] = [];
+
+  /** `couples` only walk together: they are here to be matched without a tap. */
+  constructor(people: readonly Stroller[], couples: ReadonlySet<Stroller>, random: Random) {
+    this.#people = people;
+    this.#couples = couples;
+    this.#random = random;
+    this.#byHandle = new Map(people.map(one => [one.handle, one]));
+  }
+
+  /** Lives until `untilMs` (monotonic), calling `draw` now and then; then lets what is under way end. */
+  async live(untilMs: number, draw: () => void): Promise<void> {
+    const lastReport = new Map<Stroller, number>();
+    let nextHey = 0;
+    let nextScan = performance.now() + SCAN_MS / 2;
+    const tickMs = 250;
+    for (let now = performance.now(); now < untilMs; now = performance.now()) {
+      for (const path of new Set(this.#people.map(one => one.path))) path.walk(tickMs / 1000);
+      for (const one of this.#people) {
+        const last = lastReport.get(one) ?? now - this.#random.below(REPORT_MS);
+        lastReport.set(one, last);
+        if (now - last < REPORT_MS) continue;
+        lastReport.set(one, now);
+        one.report();
+        this.counters.positions++;
+      }
+      if (now >= nextHey) {
+        nextHey = now + HEY_MS;
+        this.#hey();
+      }
+      if (now >= nextScan) {
+        nextScan = now + SCAN_MS;
+        this.#scan();
+      }
+      draw();
+      await pause(tickMs);
+    }
+    await Promise.all(this.#under);
+  }
+
+  #free(): Stroller[] {
+    return this.#people.filter(one => !one.isOfficer && !one.busy && !this.#couples.has(one));
+  }
+
+  #busy(one: Stroller, work: () => Promise<void>): void {
+    one.busy = true;
+    this.#under.push(
+      work().finally(() => {
+        one.busy = false;
+      }),
+    );
+  }
+
+  /** A civilian greets an officer whom the phone shows and whom he has not met. */
+  #hey(): void {
+    const civilians = this.#random.shuffled(this.#free());
+    for (const civilian of civilians) {
+      const shown = civilian.officers.filter(officer => !civilian.met.has(officer.handle));
+      if (shown.length === 0) continue;
+      const officer = this.#random.pick(shown);
+      this.#busy(civilian, async () => {
+        this.counters.heysSaid++;
+        const body = { officerId: officer.officerId };
+        const said = await civilian.phone.command('hey.say', body, crypto.randomUUID());
+        if (!said.ok) this.counters.heysRefused++;
+        // Not two heys of one person at a time.
+        await pause(3_000);
+      });
+      return;
+    }
+  }
+
+  /** An officer's phone shows a hey: he looks at it for a moment, then accepts or declines. */
+  readonly heard = (officer: Stroller, hey: EventBody<'hey.received'>): void => {
+    const civilian = this.#byHandle.get(hey.civilianHandle);
+    const declines = this.#random.below(DECLINES) === 0;
+    const thinkMs = this.#random.between(400, 1_500);
+    const answer = async (): Promise<void> => {
+      await pause(thinkMs);
+      const name = declines || civilian === undefined ? 'hey.decline' : 'hey.accept';
+      const answered = await officer.phone.command(name, { heyId: hey.heyId }, crypto.randomUUID());
+      if (!answered.ok) this.counters.heysRefused++;
+      else if (name === 'hey.accept') this.counters.heysAccepted++;
+      else this.counters.heysDeclined++;
+    };
+    this.#under.push(answer());
+  };
+
+  /** Two who are close show and scan a code, either way round. */
+  #scan(): void {
+    const officers = this.#people.filter(one => one.isOfficer);
+    const pairs = this.#free().flatMap(civilian =>
+      officers
+        .filter(officer => !civilian.met.has(officer.handle))
+        .map(officer => ({ civilian, officer, metres: civilian.metresTo(officer) })),
+    );
+    if (pairs.length === 0) return;
+    const { civilian, officer } = pairs.reduce((best, one) => (one.metres < best.metres ? one : best));
+    const [shows, scans] = this.#random.below(2) === 0 ? [officer, civilian] : [civilian, officer];
+    this.#busy(civilian, async () => {
+      const code = await shows.phone.command('qr.show', {});
+      const scanned =
+        code.ok && (await scans.phone.command('qr.scan', { token: code.value.token }, crypto.randomUUID()));
+      if (typeof scanned === 'object' && scanned.ok) this.counters.codesScanned++;
+      else this.counters.codesRefused++;
+    });
+  }
+}
