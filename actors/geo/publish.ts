@@ -20,6 +20,9 @@ export interface Route {
   readonly owner: Address;
   /** Every region to tell, the owner among them. */
   readonly regions: readonly Address[];
+  /** The cells of `regions`, in the same order; the owner's alone is `cell`. */
+  readonly cells: readonly number[];
+  readonly cell: number;
   /** Positions inside these edges (degrees times 1e7) have the same route. */
   readonly south: number;
   readonly north: number;
@@ -64,13 +67,16 @@ export function routeFix(
   return {
     owner,
     regions: cells.map(id => (id === cell ? owner : address(id))),
+    cells,
+    cell,
     ...insideOf(cell, role === 'officer' ? 0 : reachM, cells.length),
   };
 }
 
 function sameCells(route: Route, owner: number, cells: readonly number[]): boolean {
-  if (route.owner.id !== regionId(owner) || route.regions.length !== cells.length) return false;
-  return cells.every((cell, i) => route.regions[i]!.id === regionId(cell));
+  if (route.cell !== owner || route.cells.length !== cells.length) return false;
+  for (let i = 0; i < cells.length; i++) if (route.cells[i] !== cells[i]) return false;
+  return true;
 }
 
 /** The part of a cell that is further than `reachM` from its edges; nothing when several cells were in reach. */
