@@ -3,6 +3,8 @@ import { Parser } from '@asyncapi/parser';
 import * as msgpack from '@msgpack/msgpack';
 import * as notepack from 'notepack.io';
 import { describe, expect, it } from 'vitest';
+import { ACTOR_LIMITS } from '../../actors/limits.ts';
+import { RATES } from '../../gateway/limits.ts';
 import { COMMANDS, EVENTS } from '../catalogue.ts';
 import { decodeClientFrame, decodeServerFrame } from '../codec.ts';
 import { CLOSE, ERROR } from '../errors.ts';
@@ -67,6 +69,23 @@ describe('generated files', () => {
     for (const code of [...Object.values(ERROR), ...Object.values(CLOSE)])
       expect(text).toContain(`| ${code} |`);
     expect(() => page('{{nothing}}')).toThrow('the template asks for nothing');
+  });
+
+  it('say on the page what the doors and the actors do', () => {
+    const text = file('PROTOCOL.md');
+    const { location, command, auth, qr, other } = RATES.session;
+    const minute = auth.perS * 60;
+    expect(text).toContain(`${command.perS} commands a second, ${qr.perS} a second of \`qr.show\``);
+    expect(text).toContain(
+      `${minute} a minute of \`auth.refresh\`, ${location.perS} positions a second, ${other.perS} other`,
+    );
+    expect(text).toContain(`from the future by more than ${ACTOR_LIMITS.fixFutureMs / 1000} s`);
+    expect(text).toContain(`older than ${ACTOR_LIMITS.fixAgeMs / 1000} s`);
+    for (const folder of ['accounts.ts', 'people.ts']) {
+      for (const [, path] of file(`../gateway/rest/${folder}`).matchAll(/'(\/v1\/[\w/:]+)'/g)) {
+        expect(text).toContain(path!.replace(':id', '{id}'));
+      }
+    }
   });
 
   it('show a conversation that both sides can read', () => {
