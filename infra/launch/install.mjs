@@ -23,7 +23,7 @@ const WAIT_POLL_MS = 500;
 const TERMINAL_TICK_MS = 1_000;
 const PIPE_TICK_MS = 15_000;
 const KILL_PATIENCE_MS = 5_000;
-const ERROR_LINES_MAX = 25;
+const ERROR_LINES_MAX = 12;
 
 const NPM_ARGS = [
   'ci',
@@ -119,9 +119,10 @@ function showProgress(say, sentence) {
   const timer = process.stderr.isTTY
     ? setInterval(() => say(`\r${sentence} ${seconds()} s`), TERMINAL_TICK_MS)
     : setInterval(() => say(`still installing, ${seconds()} s\n`), PIPE_TICK_MS);
-  return () => {
+  return ok => {
     clearInterval(timer);
-    say(process.stderr.isTTY ? `\r${sentence} done in ${seconds()} s\n` : `Installed in ${seconds()} s.\n`);
+    const ending = ok ? `done in ${seconds()} s` : 'failed';
+    say(process.stderr.isTTY ? `\r${sentence} ${ending}\n` : `Installing: ${ending}.\n`);
   };
 }
 
@@ -177,7 +178,7 @@ function npm(root, args, pidFile, onChild) {
       if (code === 0) resolve(null);
       else
         resolve(
-          `${output.trim().split('\n').slice(-ERROR_LINES_MAX).join('\n')}\nnpm ended with ${signal ?? code}`,
+          `${output.trim().split('\n').slice(0, ERROR_LINES_MAX).join('\n')}\nnpm ended with ${signal ?? code}`,
         );
     });
   });
@@ -202,7 +203,7 @@ async function install(root, say, onChild, why) {
     );
     if (failure === null && !runs(root)) failure = 'the pinned Node does not run on this machine';
   }
-  done();
+  done(failure === null);
   rmSync(pidFile, { force: true });
   if (failure !== null)
     return { ok: false, sentence: `${failure}\nThe packages could not be installed (npm's words above).` };

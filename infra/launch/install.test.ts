@@ -105,3 +105,18 @@ test('a failed install says what npm said, leaves no stamp, and the next launch 
   stubNpm(INSTALLS);
   expect(await ensureInstalled(root, () => {})).toEqual({ ok: true });
 });
+
+test('the lock file of this house is complete for every platform, or npm ci would refuse it', () => {
+  const file = new URL('../../package-lock.json', import.meta.url);
+  const { packages } = JSON.parse(readFileSync(file, 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  const named = Object.entries(packages).flatMap(([path, one]) =>
+    Object.keys(one.optionalDependencies ?? {}).map(name => [
+      `${path}/node_modules/${name}`,
+      `node_modules/${name}`,
+    ]),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter(places => !places.some(place => place in packages))).toEqual([]);
+});
