@@ -29,9 +29,11 @@ import {
   MINT_STRIPES,
   TERMINATE_MS_MAX,
 } from './limits.ts';
-import { type Backend, Line } from './line.ts';
+import type { Backend } from './line.ts';
+import { Lines } from './lines.ts';
 
-const COMMIT_TEXT = `select * from ledger.commit_group(${Array.from({ length: COMMIT_PARAMETERS }, (_, i) => `$${i + 1}`).join(', ')})`;
+const PARAMETERS = Array.from({ length: COMMIT_PARAMETERS }, (_, i) => `$${i + 1}`).join(', ');
+const COMMIT_TEXT = `select * from ledger.commit_group(${PARAMETERS})`;
 
 export interface PgCommitStoreOptions {
   readonly url: string;
@@ -42,80 +44,49 @@ export interface PgCommitStoreOptions {
   readonly mintStripe?: number;
 }
 
-interface Waiting {
-  readonly resolve: (line: Line) => void;
-  readonly reject: (error: CommitError) => void;
-}
-
 export class PgCommitStore implements CommitStore {
-  readonly #lines: Line[];
+  readonly #lines: Lines;
+  readonly #side: Lines;
   readonly #stripe: number;
-  readonly #side: Line;
-  readonly #waiting: Waiting[] = [];
-  readonly #taken = new Set<Line>();
   #lost: Backend[] = [];
-  #lookups: Promise<unknown> = Promise.resolve();
 
   constructor(options: PgCommitStoreOptions) {
     const { url, log, connections = COMMIT_CONNECTIONS } = options;
     this.#stripe = options.mintStripe ?? 0;
-    const settings = {
-      statement_timeout: `${COMMIT_STATEMENT_MS_MAX}`,
-      lock_timeout: `${COMMIT_LOCK_MS_MAX}`,
-      // one plan per statement of the function, made once: the arrays differ, what to do with them does not
-      plan_cache_mode: 'force_generic_plan',
-      jit: 'off',
+    const line = {
+      url,
+      log,
+      settings: {
+        statement_timeout: `${COMMIT_STATEMENT_MS_MAX}`,
+        lock_timeout: `${COMMIT_LOCK_MS_MAX}`,
+      },
+      silenceMsMax: COMMIT_SILENCE_MS_MAX,
     };
     const onLost = (backend: Backend) => this.#lost.push(backend);
-    const line = (name: string) =>
-      new Line({
-        url,
-        log,
-        name,
-        settings,
-        silenceMsMax: COMMIT_SILENCE_MS_MAX,
-        onLost,
-        onUp: () => queueMicrotask(() => this.#hand()),
-      });
-    this.#lines = Array.from({ length: connections }, (_, i) => line(`commit ${i}`));
-    this.#side = line('lookup');
+    this.#lines = new Lines(connections, { ...line, name: 'commit', onLost });
+    this.#side = new Lines(1, { ...line, name: 'lookup' });
   }
 
   /** Resolves after the first try to connect. */
   async tried(): Promise<void> {
-    await Promise.all([...this.#lines, this.#side].map(line => line.tried));
+    await Promise.all([this.#lines.tried(), this.#side.tried()]);
   }
 
   get up(): boolean {
-    return this.#lines.some(line => line.up);
+    return this.#lines.up;
   }
 
-  async commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
-    const line = await this.#take();
-    try {
-      const group = encodeGroup(entries, (this.#stripe + this.#lines.indexOf(line)) % MINT_STRIPES);
+  commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
+    return this.#lines.with(async (line, index) => {
+      const group = encodeGroup(entries, (this.#stripe + index) % MINT_STRIPES);
       if (group.values === null) return decodeOutcomes(entries, group, null);
       const rows = await line.run({ name: 'commit_group', text: COMMIT_TEXT, values: group.values });
       return decodeOutcomes(entries, group, rows[0] as unknown as CommitRow);
-    } finally {
-      this.#taken.delete(line);
-      this.#hand();
-    }
+    });
   }
 
-  lookup(ids: readonly string[]): Promise<(Committed | null)[]> {
-    const next = this.#lookups.then(() => this.#lookup(ids));
-    this.#lookups = next.catch(() => {});
-    return next;
-  }
-
-  async close(): Promise<void> {
-    for (const { reject } of this.#waiting.splice(0)) reject(new CommitError('unavailable', 'closing'));
-    await Promise.all([...this.#lines, this.#side].map(line => line.close()));
-  }
-
-  async #lookup(ids: readonly string[]): Promise<(Committed | null)[]> {
-    await this.#endLost();
+  async lookup(ids: readonly string[]): Promise<(Committed | null)[]> {
+    for (const backend of [...this.#lost]) await this.#end(backend);
     const rows = await this.#side.run({
       name: 'effects_of',
       text: 'select ledger.effects_of($1)',
@@ -128,40 +99,19 @@ export class PgCommitStore implements CommitStore {
     });
   }
 
-  async #endLost(): Promise<void> {
-    for (const backend of [...this.#lost]) {
-      const rows = await this.#side.run({
-        name: 'end_backend',
-        text: `select pg_terminate_backend(pid, $3) from pg_stat_activity where pid = $1 and backend_start = $2`,
-        values: [backend.pid, backend.startedAt, TERMINATE_MS_MAX],
-      });
-      if (rows[0]?.[0] === false) {
-        throw new CommitError('unavailable', `backend ${backend.pid} is still ending`);
-      }
-      this.#lost = this.#lost.filter(one => one !== backend);
-    }
+  async close(): Promise<void> {
+    await Promise.all([this.#lines.close(), this.#side.close()]);
   }
 
-  /** Takes a connection with nothing under way, waits for one while all are busy, refuses at once when all are down. */
-  #take(): Promise<Line> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.#hand();
+  async #end(backend: Backend): Promise<void> {
+    const rows = await this.#side.run({
+      name: 'end_backend',
+      text: 'select pg_terminate_backend(pid, $3) from pg_stat_activity where pid = $1 and backend_start = $2',
+      values: [backend.pid, backend.startedAt, TERMINATE_MS_MAX],
     });
-  }
-
-  #hand(): void {
-    for (;;) {
-      if (this.#waiting.length === 0) return;
-      if (!this.up) {
-        const error = new CommitError('unavailable', 'no connection to PostgreSQL');
-        for (const { reject } of this.#waiting.splice(0)) reject(error);
-        return;
-      }
-      const free = this.#lines.find(line => line.up && !this.#taken.has(line));
-      if (!free) return;
-      this.#taken.add(free);
-      this.#waiting.shift()!.resolve(free);
+    if (rows[0]?.[0] === false) {
+      throw new CommitError('unavailable', `backend ${backend.pid} is still ending`);
     }
+    this.#lost = this.#lost.filter(one => one !== backend);
   }
 }

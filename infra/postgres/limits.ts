@@ -17,6 +17,8 @@ export const COMMIT_STATEMENT_MS_MAX = 5_000;
 export const COMMIT_LOCK_MS_MAX = 2_000;
 /** No answer at all for so long: the connection is given up, the outcome is unknown. */
 export const COMMIT_SILENCE_MS_MAX = 8_000;
+/** Minting waits for the groups under way on those shards. */
+export const MINT_STATEMENT_MS_MAX = 7_000;
 export const CONNECT_MS_MAX = 3_000;
 /** Pause before connecting again, doubled up to the maximum. */
 export const RECONNECT_MS_MIN = 50;
@@ -29,6 +31,7 @@ export const TERMINATE_MS_MAX = 2_000;
 /** Reads (hydration of actors, REST) use connections of their own, so that they never delay a commit. */
 export const QUERY_CONNECTIONS = 2;
 export const QUERY_STATEMENT_MS_MAX = 5_000;
+export const QUERY_SILENCE_MS_MAX = 7_000;
 /** Users that one hydration statement loads at most. */
 export const QUERY_BATCH_MAX = 256;
 /** Hydrations that may wait at once. */
@@ -46,5 +49,11 @@ export const MIGRATE_PAUSE_MS = 50;
 
 if (COMMIT_LOCK_MS_MAX >= COMMIT_STATEMENT_MS_MAX)
   throw new Error('a lock wait must end before the statement');
+if (COMMIT_STATEMENT_MS_MAX >= MINT_STATEMENT_MS_MAX || MINT_STATEMENT_MS_MAX >= COMMIT_SILENCE_MS_MAX)
+  throw new Error('minting must outlast a group, and end before we give up its connection');
 if (COMMIT_STATEMENT_MS_MAX >= COMMIT_SILENCE_MS_MAX)
   throw new Error('PostgreSQL must end a statement before we give up its connection');
+
+/** How long a start waits for a PostgreSQL that refuses connections, and how often it asks. */
+export const OPEN_MS_MAX = 20_000;
+export const OPEN_PAUSE_MS = 250;

@@ -1,0 +1,210 @@
+/** People and what is kept of them, for the REST doors: ordinary reads and writes through the entities. */
+import {
+  type EntityManager,
+  type MikroORM,
+  raw,
+  UniqueConstraintViolationException,
+} from '@mikro-orm/postgresql';
+import type {
+  Credential,
+  Directory,
+  EncounterRow,
+  NewUser,
+  Random,
+  TransactionView,
+} from '../../nodes/ports.ts';
+import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { shardOf } from '../../protocol/shard.ts';
+import { Device, NewAccount, Officer, OutboxRow, StoredCredential, User } from './entities.ts';
+import { OUTBOX_TARGET } from './outboxTargets.ts';
+
+const CREDENTIAL = `
+  select u.id, u.kind, u.handle, c.password_hash, d.device_id
+  from user_schema.users u
+    join identity_schema.credential c on c.user_id = u.id
+    join user_schema.device d on d.user_id = u.id`;
+
+/** Encounters and postings are listed by keyset, so that a page costs the same however far back it is. */
+const ENCOUNTERS = `
+  select e.id, e.method, coalesce(o.handle, '') as other_handle,
+    case when e.officer = ?1 then e.officer_points else e.civilian_points end::text as points,
+    (extract(epoch from e.at) * 1000)::bigint::text as at_ms
+  from (
+    (select * from meet.encounter where officer = ?1 and {page} order by at desc, id desc limit ?2)
+    union all
+    (select * from meet.encounter where civilian = ?1 and {page} order by at desc, id desc limit ?2)) e
+    left join user_schema.users o on o.id = case when e.officer = ?1 then e.civilian else e.officer end
+  order by e.at desc, e.id desc limit ?2`;
+const ENCOUNTER_PAGE = '(at, id) < (select b.at, b.id from meet.encounter b where b.id = ?3)';
+
+const TRANSACTIONS = `
+  select t.id, t.reason, p.delta::text, p.balance_after::text as balance, t.rule_id || '@' || t.rule_version as rule,
+    (extract(epoch from t.at) * 1000)::bigint::text as at_ms
+  from ledger.posting p join ledger.transfer t on t.id = p.transfer_id
+  where p.account_id = ?1 and p.stripe = 0 and {page}
+  order by p.account_version_after desc limit ?2`;
+const TRANSACTION_PAGE = `p.account_version_after <
+  (select b.account_version_after from ledger.posting b where b.transfer_id = ?3 and b.account_id = ?1 limit 1)`;
+
+export class PgDirectory implements Directory {
+  readonly #orm: MikroORM;
+  readonly #random: Random;
+  readonly #nowMs: () => number;
+  readonly #onEvent: () => void;
+
+  /**
+   * @param options.nowMs wall clock, for the ids of new people
+   * @param options.onEvent told when an event waits in the outbox
+   */
+  constructor(
+    orm: MikroORM,
+    options: { readonly random: Random; readonly nowMs: () => number; readonly onEvent: () => void },
+  ) {
+    this.#orm = orm;
+    this.#random = options.random;
+    this.#nowMs = options.nowMs;
+    this.#onEvent = options.onEvent;
+  }
+
+  async createUser(
+    user: NewUser & { readonly badge: string | null },
+  ): Promise<Result<{ readonly userId: string }>> {
+    const nowMs = this.#nowMs();
+    const userId = this.#random.uuid(nowMs);
+    try {
+      await this.#orm.em.fork().transactional(async em => this.#write(em, user, userId, nowMs));
+    } catch (error) {
+      if (!(error instanceof UniqueConstraintViolationException)) throw error;
+      return /badge/.test(error.message)
+        ? refuse(ERROR.conflict, 'this badge number is already in use')
+        : refuse(ERROR.conflict, 'this handle is taken');
+    }
+    this.#onEvent();
+    return ok({ userId });
+  }
+
+  credentialByHandle(handle: string): Promise<Credential | null> {
+    return this.#credential(`${CREDENTIAL} where lower(u.handle) = lower(?)`, handle);
+  }
+
+  credentialById(userId: string): Promise<Credential | null> {
+    return this.#credential(`${CREDENTIAL} where u.id = ?`, userId);
+  }
+
+  async moveDevice(userId: string, deviceId: string): Promise<void> {
+    await this.#orm.em
+      .fork()
+      .nativeUpdate(Device, { userId }, { deviceId, deviceNumber: raw('device_number + 1') });
+  }
+
+  async profile(userId: string): ReturnType<Directory['profile']> {
+    const user = await this.#orm.em.fork().findOne(User, { id: userId });
+    if (!user) return null;
+    const { kind, handle, zip, createdAt } = user;
+    return {
+      userId,
+      kind: kind as Credential['kind'],
+      handle,
+      zip: zip ?? null,
+      createdAtMs: createdAt.getTime(),
+    };
+  }
+
+  async officer(userId: string): ReturnType<Directory['officer']> {
+    const rows = await this.#rows(
+      `select u.handle, (select count(*) from meet.encounter e where e.officer = u.id)::text as n
+       from user_schema.users u where u.id = ? and u.kind = 'officer'`,
+      [userId],
+    );
+    const row = rows[0];
+    return row ? { handle: String(row.handle), encounterCount: Number(row.n) } : null;
+  }
+
+  async encounters(userId: string, limit: number, before: string | null): Promise<EncounterRow[]> {
+    const rows = await this.#page(ENCOUNTERS, ENCOUNTER_PAGE, userId, limit, before);
+    return rows.map(row => ({
+      id: String(row.id),
+      method: String(row.method),
+      otherHandle: String(row.other_handle),
+      points: Number(row.points),
+      atMs: Number(row.at_ms),
+    }));
+  }
+
+  async transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]> {
+    const rows = await this.#page(TRANSACTIONS, TRANSACTION_PAGE, userId, limit, before);
+    return rows.map(row => ({
+      id: String(row.id),
+      reason: String(row.reason),
+      delta: Number(row.delta),
+      balance: Number(row.balance),
+      rule: String(row.rule),
+      atMs: Number(row.at_ms),
+    }));
+  }
+
+  /** Person, credential, device, badge, empty account and event: all or nothing. */
+  async #write(
+    em: EntityManager,
+    user: NewUser & { readonly badge: string | null },
+    userId: string,
+    nowMs: number,
+  ): Promise<void> {
+    const { kind, handle, zip, badge, passwordHash, deviceId } = user;
+    await em.insert(User, { id: userId, kind, handle, zip, createdAt: new Date(nowMs) });
+    await em.insert(StoredCredential, { userId, passwordHash });
+    await em.insert(Device, { userId, deviceId, deviceNumber: 1 });
+    if (badge !== null) await em.insert(Officer, { userId, badge });
+    await em.insert(NewAccount, { accountId: userId, limited: true });
+    const eventId = this.#random.uuid(nowMs);
+    await em.insert(OutboxRow, {
+      target: OUTBOX_TARGET.userEvents,
+      shard: shardOf('user', userId),
+      key: userId,
+      eventId,
+      payload: {
+        id: eventId,
+        source: 'heyblue/users',
+        type: 'user.registered',
+        version: 1,
+        time: new Date(nowMs).toISOString(),
+        subject: userId,
+        seq: 1,
+        data: { userId, kind, zip },
+      },
+    });
+  }
+
+  async #credential(sql: string, value: string): Promise<Credential | null> {
+    const [row] = await this.#rows(sql, [value]);
+    if (!row) return null;
+    return {
+      userId: String(row.id),
+      kind: row.kind as Credential['kind'],
+      handle: String(row.handle),
+      passwordHash: String(row.password_hash),
+      deviceId: String(row.device_id),
+    };
+  }
+
+  #page(
+    sql: string,
+    page: string,
+    userId: string,
+    limit: number,
+    before: string | null,
+  ): Promise<Record<string, unknown>[]> {
+    const text = sql.replaceAll('{page}', before === null ? 'true' : page);
+    const named: Record<string, unknown> = { '?1': userId, '?2': limit, '?3': before };
+    const values: unknown[] = [];
+    const positional = text.replace(/\?[123]/g, name => {
+      values.push(named[name]);
+      return '?';
+    });
+    return this.#rows(positional, values);
+  }
+
+  #rows(sql: string, values: unknown[]): Promise<Record<string, unknown>[]> {
+    return this.#orm.em.getConnection().execute(sql, values, 'all');
+  }
+}

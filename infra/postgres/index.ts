@@ -1,0 +1,124 @@
+/**
+ * What remembers, opened: migrates the database, connects the stores, starts the publishers. `nodes/main.ts` calls this
+ * once and closes it last.
+ */
+import { createHmac } from 'node:crypto';
+import type { MikroORM } from '@mikro-orm/postgresql';
+import type {
+  CommitStore,
+  Directory,
+  EpochStore,
+  Log,
+  Metrics,
+  QueryStore,
+  Scheduler,
+} from '../../nodes/ports.ts';
+import { systemRandom } from '../random.ts';
+import { PgCommitStore } from './commitStore.ts';
+import { PgDirectory } from './directory.ts';
+import { PgEpochStore } from './epochStore.ts';
+import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
+import { migrate } from './migrate.ts';
+import { openOrm } from './orm.ts';
+import { PgQueryStore } from './queryStore.ts';
+
+export { migrate } from './migrate.ts';
+
+/** PostgreSQL refuses us or stays away: one sentence for the person at the terminal. */
+export class StoreUnavailable extends Error {
+  override name = 'StoreUnavailable';
+}
+
+export interface StoresOptions {
+  /** As the owner of the tables. */
+  readonly databaseUrl: string;
+  /** As the role that serves; null lets the owner make it. */
+  readonly appUrl: string | null;
+  readonly dynamodbEndpoint: string;
+  readonly kinesisEndpoint: string;
+  readonly region: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Name of this node; decides which rows of the mint its groups use. */
+  readonly owner: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly scheduler: Scheduler;
+}
+
+export interface Stores {
+  readonly commitStore: CommitStore;
+  readonly epochStore: EpochStore;
+  readonly queryStore: QueryStore;
+  readonly directory: Directory;
+  readonly orm: MikroORM;
+  readonly outbox: { poke(): void };
+  /** What keeps the node from being ready, in words; empty when nothing does. */
+  notReady(): string[];
+  /** Flushes the outbox within the budget and closes every connection. */
+  close(budgetMs: number): Promise<void>;
+}
+
+/**
+ * The password of the application role, from the owner's: the same on every start and node, never stored.
+ */
+const appPassword = (ownerUrl: string): string =>
+  createHmac('sha256', `heyblue:${new URL(ownerUrl).password}`)
+    .update('application role')
+    .digest('base64url');
+
+/** Connection refused or still starting up: worth waiting for. Anything else is a sentence. */
+const PASSING = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', '57P03', '53300']);
+
+async function migrateWhenUp(options: StoresOptions): Promise<string> {
+  const { databaseUrl, appUrl, log } = options;
+  for (let waitedMs = 0; ; waitedMs += OPEN_PAUSE_MS) {
+    try {
+      const migrated = await migrate(databaseUrl, {
+        appPassword: appUrl === null ? appPassword(databaseUrl) : null,
+      });
+      if (migrated.applied.length > 0) log.info({ migrations: migrated.applied }, 'database migrated');
+      return appUrl ?? migrated.appUrl;
+    } catch (error) {
+      const { code = '', message = String(error) } = error as { code?: string; message?: string };
+      if (!PASSING.has(code) || waitedMs >= OPEN_MS_MAX) {
+        throw new StoreUnavailable(`PostgreSQL cannot be used: ${message || code}.`);
+      }
+      await new Promise(resolve => setTimeout(resolve, OPEN_PAUSE_MS));
+    }
+  }
+}
+
+/** A node's first row of the mint. */
+const stripeOf = (owner: string): number =>
+  createHmac('sha256', 'stripe').update(owner).digest().readUInt16BE(0) % MINT_STRIPES;
+
+/**
+ * @throws StoreUnavailable with one sentence when PostgreSQL refuses us or does not come up
+ */
+export async function openStores(options: StoresOptions): Promise<Stores> {
+  const { log, scheduler, owner } = options;
+  const url = await migrateWhenUp(options);
+  const orm = await openOrm(url, log);
+  const commitStore = new PgCommitStore({ url, log, mintStripe: stripeOf(owner) });
+  const epochStore = new PgEpochStore({ url, log });
+  const queryStore = new PgQueryStore({ url, log, scheduler });
+  const outbox = { poke: () => {} };
+  const directory = new PgDirectory(orm, {
+    random: systemRandom(),
+    nowMs: Date.now,
+    onEvent: () => outbox.poke(),
+  });
+  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried()]);
+  return {
+    commitStore,
+    epochStore,
+    queryStore,
+    directory,
+    orm,
+    outbox,
+    notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
+    async close() {
+      await Promise.all([commitStore.close(), epochStore.close(), queryStore.close(), orm.close(true)]);
+    },
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * A few lines used in turn: takes one that is free, waits while all are busy, refuses at once when all are down.
+ */
+import { CommitError } from '../../nodes/ports.ts';
+import { Line, type LineOptions, type Statement } from './line.ts';
+
+interface Waiting {
+  readonly resolve: (line: Line) => void;
+  readonly reject: (error: CommitError) => void;
+}
+
+export class Lines {
+  readonly #lines: Line[];
+  readonly #taken = new Set<Line>();
+  readonly #waiting: Waiting[] = [];
+  #closed = false;
+
+  constructor(count: number, options: Omit<LineOptions, 'onUp'>) {
+    this.#lines = Array.from(
+      { length: count },
+      (_, i) =>
+        new Line({
+          ...options,
+          name: `${options.name} ${i}`,
+          onUp: () => queueMicrotask(() => this.#hand()),
+        }),
+    );
+  }
+
+  get up(): boolean {
+    return this.#lines.some(line => line.up);
+  }
+
+  /** Resolves after the first try to connect. */
+  async tried(): Promise<void> {
+    await Promise.all(this.#lines.map(line => line.tried));
+  }
+
+  /** Runs `work` with a line that nobody else uses meanwhile; `index` is its number. */
+  async with<T>(work: (line: Line, index: number) => Promise<T>): Promise<T> {
+    const line = await new Promise<Line>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#hand();
+    });
+    try {
+      return await work(line, this.#lines.indexOf(line));
+    } finally {
+      this.#taken.delete(line);
+      this.#hand();
+    }
+  }
+
+  run(statement: Statement): Promise<unknown[][]> {
+    return this.with(line => line.run(statement));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#hand();
+    await Promise.all(this.#lines.map(line => line.close()));
+  }
+
+  #hand(): void {
+    while (this.#waiting.length > 0) {
+      if (!this.up || this.#closed) {
+        const error = new CommitError('unavailable', 'no connection to PostgreSQL');
+        for (const { reject } of this.#waiting.splice(0)) reject(error);
+        return;
+      }
+      const free = this.#lines.find(line => line.up && !this.#taken.has(line));
+      if (!free) return;
+      this.#taken.add(free);
+      this.#waiting.shift()!.resolve(free);
+    }
+  }
+}
