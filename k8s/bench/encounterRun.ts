@@ -1,0 +1,206 @@
+/**
+ * One run of the encounter load against a town of its own, with or without kills, and the reckoning afterwards. Shared by
+ * the benchmark and by the short version in the test suite.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { Client } from 'pg';
+import { agreement } from '../swarm/agreement.ts';
+import { offset, type Point } from '../swarm/crowd.ts';
+import { Histogram } from '../swarm/histogram.ts';
+import { auditLedger } from '../swarm/ledgerAudit.ts';
+import { type LoadTown, startLoadTown } from '../swarm/loadTown.ts';
+import { cpuSecondsOf } from '../swarm/processCost.ts';
+import { Random } from '../swarm/random.ts';
+import type { Load } from '../swarm/saturation.ts';
+import { seedPeople } from '../swarm/seed.ts';
+import { Swarm } from '../swarm/swarm.ts';
+import type { EncounterArgs, EncounterResult, MeetingCell } from './encounter.profile.ts';
+import type { Seen } from './meeting.ts';
+
+export interface EncounterPlan {
+  readonly perS: number;
+  readonly seconds: number;
+  readonly seed: number;
+  readonly workers: number;
+  readonly kills: number;
+  readonly centre: Point;
+  readonly report: (line: string) => void;
+}
+
+export interface EncounterOutcome {
+  readonly meetings: number;
+  /** On both phones. */
+  readonly settled: number;
+  readonly perS: number;
+  readonly latency: Histogram;
+  readonly lost: number;
+  readonly doubled: number;
+  /** Why meetings did not come about, with counts. */
+  readonly failures: readonly string[];
+  /** What must not be: lost or doubled points, stores that disagree. */
+  readonly problems: readonly string[];
+  readonly kills: number;
+  readonly reconnects: number;
+  readonly agreedAfterMs: number;
+  readonly serverCores: number;
+  readonly saturated: boolean;
+  readonly load: Load;
+}
+
+/** Cells of people: 15 officers and 75 civilians each, so that a cell's list of officers (16) names them all. */
+const OFFICERS_PER_CELL = 15;
+const CIVILIANS_PER_CELL = 75;
+/** Cells lie this far apart, so that each is in a region of its own. */
+const CELL_SPACING_M = 5_000;
+/** After the load, ledger, balances and streams must agree within this. */
+export const AGREE_MS_MAX = 5_000;
+
+const cellsFor = async (town: LoadTown, plan: EncounterPlan): Promise<MeetingCell[]> => {
+  // Nobody says hey more often than every three seconds or so.
+  const civilians = Math.max(plan.perS * 4, Math.ceil((plan.perS * plan.seconds) / OFFICERS_PER_CELL));
+  const count = Math.max(plan.workers, Math.ceil(civilians / CIVILIANS_PER_CELL));
+  const people = await seedPeople(town, {
+    officers: count * OFFICERS_PER_CELL,
+    civilians: count * CIVILIANS_PER_CELL,
+  });
+  return Array.from({ length: count }, (_, i) => ({
+    centre: offset(plan.centre, (i % 5) * CELL_SPACING_M, Math.floor(i / 5) * CELL_SPACING_M),
+    officers: people.officers.slice(i * OFFICERS_PER_CELL, (i + 1) * OFFICERS_PER_CELL),
+    civilians: people.civilians.slice(i * CIVILIANS_PER_CELL, (i + 1) * CIVILIANS_PER_CELL),
+  }));
+};
+
+/** Ends the node without warning, at moments that only the seed knows, and starts it again. */
+const killAgainAndAgain = async (town: LoadTown, plan: EncounterPlan): Promise<void> => {
+  const random = new Random(plan.seed).fork('kills');
+  const everyMs = (plan.seconds * 1000) / Math.max(1, plan.kills);
+  for (let i = 0; i < plan.kills; i++) {
+    await pause(random.between(0.2, 1) * everyMs);
+    await town.node.kill('SIGKILL');
+    await town.node.restart();
+    plan.report(`  killed and back (${i + 1} of ${plan.kills})`);
+  }
+};
+
+interface LedgerRow {
+  readonly id: string;
+  readonly officer: string;
+  readonly civilian: string;
+}
+
+/** Everything any phone was told, looked for in the ledger. */
+export const reckon = (seen: readonly Seen[], rows: readonly LedgerRow[]) => {
+  const ofPair = new Map<string, string[]>();
+  for (const row of rows) {
+    const key = `${row.officer}|${row.civilian}`;
+    ofPair.set(key, [...(ofPair.get(key) ?? []), row.id]);
+  }
+  let lost = 0;
+  let doubled = 0;
+  const problems: string[] = [];
+  for (const one of seen) {
+    const stored = ofPair.get(`${one.officerId}|${one.civilianId}`) ?? [];
+    const told = new Set([...one.acknowledged, ...one.atOfficer, ...one.atCivilian]);
+    const missing = [...told].filter(id => !stored.includes(id));
+    // In the ledger, but one of the phones never heard of it: lost on the way.
+    const silent = stored.filter(id => !one.atOfficer.includes(id) || !one.atCivilian.includes(id));
+    if (missing.length > 0 || silent.length > 0) {
+      lost++;
+      problems.push(
+        `officer ${one.officerId}, civilian ${one.civilianId}: told ${[...told]}, stored ${stored}` +
+          (one.failure ? ` (${one.failure})` : ''),
+      );
+    }
+    if (stored.length > 1 || told.size > 1) doubled++;
+  }
+  return { lost, doubled, problems };
+};
+
+const countsOf = (seen: readonly Seen[]): string[] => {
+  const counts = new Map<string, number>();
+  for (const { failure, atOfficer, atCivilian } of seen) {
+    if (atOfficer.length > 0 && atCivilian.length > 0) continue;
+    const why = failure ?? 'no event';
+    counts.set(why, (counts.get(why) ?? 0) + 1);
+  }
+  return [...counts].map(([why, count]) => `${count} x ${why}`);
+};
+
+export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcome> => {
+  const town = await startLoadTown();
+  try {
+    const cells = await cellsFor(town, plan);
+    const swarm = new Swarm<EncounterResult>({
+      profile: import.meta.resolve('./encounter.profile.ts'),
+      workers: plan.workers,
+      seed: plan.seed,
+      args: index =>
+        ({
+          url: town.node.urls.realtime,
+          cells: cells.filter((_, i) => i % plan.workers === index),
+          perS: plan.perS / plan.workers,
+          seconds: plan.seconds,
+        }) satisfies EncounterArgs,
+    });
+    try {
+      await swarm.reached('connected');
+      plan.report(
+        `${cells.length * (OFFICERS_PER_CELL + CIVILIANS_PER_CELL)} phones are connected and share`,
+      );
+      const { pid } = town.node;
+      const cpuBefore = await cpuSecondsOf(pid, town.node.urls.admin);
+      const began = performance.now();
+      swarm.go('connected');
+      const killing = killAgainAndAgain(town, plan);
+      killing.catch(() => {});
+      await swarm.reached('done');
+      const tookS = (performance.now() - began) / 1000;
+      await killing;
+      const cpu = plan.kills > 0 ? Number.NaN : (await cpuSecondsOf(pid, town.node.urls.admin)) - cpuBefore;
+
+      const agreed = await agreement(town.town, AGREE_MS_MAX);
+      swarm.go('done');
+      const { results, load, saturated } = await swarm.finished();
+      const seen = results.flatMap(result => result.seen);
+      const latency = new Histogram();
+      for (const result of results) latency.add(result.latency);
+      const settled = seen.filter(one => one.atOfficer.length > 0 && one.atCivilian.length > 0).length;
+      const spanS = Math.max(plan.seconds, ...results.map(result => result.spanMs / 1000));
+      const { lost, doubled, problems } = reckon(seen, await encountersIn(town.town.databaseUrl));
+      return {
+        meetings: seen.length,
+        settled,
+        perS: settled / spanS,
+        latency,
+        lost,
+        doubled,
+        failures: countsOf(seen),
+        problems: [
+          ...problems.slice(0, 10),
+          ...agreed.problems,
+          ...(await auditLedger(town.town.databaseUrl)),
+        ],
+        kills: plan.kills,
+        reconnects: results.reduce((sum, result) => sum + result.reconnects, 0),
+        agreedAfterMs: agreed.afterMs,
+        serverCores: cpu / tookS,
+        saturated,
+        load,
+      };
+    } finally {
+      await swarm.stop();
+    }
+  } finally {
+    await town.stop();
+  }
+};
+
+const encountersIn = async (databaseUrl: string): Promise<LedgerRow[]> => {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return (await client.query<LedgerRow>('select id, officer, civilian from meet.encounter')).rows;
+  } finally {
+    await client.end();
+  }
+};
