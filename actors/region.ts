@@ -153,7 +153,7 @@ function sweepAreas(state: RegionState, turn: Turn): void {
   const { members } = state.matcher;
   const until = Math.max(0, state.sweepFrom - AREA_SWEEP_MAX);
   for (let index = state.sweepFrom - 1; index >= until; index--) {
-    if (members.idOf(index) !== '' && members.roles[index] === CIVILIAN) inform(state, index, turn);
+    if (members.idOf(index) !== '' && members.roleOf(index) === CIVILIAN) inform(state, index, turn);
   }
   state.sweepFrom = until;
   if (until > 0) turn.timer('areas', AREA_SWEEP_MS, { type: 'sweepAreas' } satisfies RegionMessage);
@@ -161,8 +161,8 @@ function sweepAreas(state: RegionState, turn: Turn): void {
 
 function inform(state: RegionState, index: number, turn: Turn): void {
   const { members } = state.matcher;
-  if (members.seen[index] === state.generation) return;
-  members.seen[index] = state.generation;
+  if (members.seen(index) === state.generation) return;
+  members.setSeen(index, state.generation);
   state.version = Math.max(state.version, turn.nowMs);
   const area: UserMessage = {
     type: 'area',

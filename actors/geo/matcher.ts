@@ -11,6 +11,8 @@ import type { ProximityRules } from './rules.ts';
 import { COUNTING, READY, Slots, TOLD } from './slots.ts';
 
 const NIL = -1;
+/** Moves are counted round and round, in 31 bits. */
+const LAST_MOVE = 0x7fff_fffe;
 const STAGES: readonly SlotStage[] = ['counting', 'ready', 'told'];
 const NO_MEETINGS: readonly Meeting[] = [];
 
@@ -27,8 +29,7 @@ export class Matcher {
   readonly #enter: number;
   readonly #exit: number;
   readonly #slots = new Slots();
-  /** Members already looked at through a slot in the current move: `#move` stands here. */
-  #looked = new Int32Array(64);
+  /** Number of the current move; marks the members it has looked at. */
   #move = 0;
   readonly #found: number[] = [];
   #meetings: Meeting[] = [];
@@ -62,14 +63,14 @@ export class Matcher {
     if (index === NIL) return [];
     const slots = this.#slots;
     const taken: SlotTransfer[] = [];
-    for (let slot = this.members.firstSlot[index]!; slot !== NIL; slot = slots.next(slot, OFFICER)) {
+    for (let slot = this.members.firstSlot(index); slot !== NIL; slot = slots.next(slot, OFFICER)) {
       taken.push({
         civilianId: this.members.idOf(slots.member(slot, CIVILIAN)),
-        lastMs: slots.lastMs[slot]!,
-        dwellMs: slots.dwellMs[slot]!,
+        lastMs: slots.lastMs(slot),
+        dwellMs: slots.dwellMs(slot),
         officerFixes: slots.fixes(slot, OFFICER),
         civilianFixes: slots.fixes(slot, CIVILIAN),
-        stage: STAGES[slots.stages[slot]!]!,
+        stage: STAGES[slots.stage(slot)]!,
       });
     }
     this.#remove(index);
@@ -87,10 +88,10 @@ export class Matcher {
       const civilian = this.members.indexOf(one.civilianId);
       if (civilian === NIL || this.#slotOf(officer, civilian) !== NIL) continue;
       const slots = this.#slots;
-      const slot = slots.open(officer, civilian, this.members.firstSlot);
-      slots.lastMs[slot] = one.lastMs;
-      slots.dwellMs[slot] = one.dwellMs;
-      slots.stages[slot] = STAGES.indexOf(one.stage);
+      const slot = slots.open(officer, civilian, this.members.links);
+      slots.setLastMs(slot, one.lastMs);
+      slots.setDwellMs(slot, one.dwellMs);
+      slots.setStage(slot, STAGES.indexOf(one.stage));
       slots.setFixes(slot, OFFICER, one.officerFixes);
       slots.setFixes(slot, CIVILIAN, one.civilianFixes);
     }
@@ -103,7 +104,7 @@ export class Matcher {
     const civilian = this.members.indexOf(civilianId);
     if (officer === NIL || civilian === NIL) return;
     const slot = this.#slotOf(officer, civilian);
-    if (slot !== NIL && this.#slots.stages[slot] === TOLD) this.#slots.stages[slot] = READY;
+    if (slot !== NIL && this.#slots.stage(slot) === TOLD) this.#slots.setStage(slot, READY);
   }
 
   /** Forgets members from whom nothing arrived since `beforeMs`; returns the ids. */
@@ -119,14 +120,14 @@ export class Matcher {
   #judge(index: number, fix: FixMessage): readonly Meeting[] {
     const { members } = this;
     const slots = this.#slots;
-    const side = members.roles[index]!;
-    const move = this.#nextMove();
+    const side = members.roleOf(index);
+    const move = (this.#move = (this.#move % LAST_MOVE) + 1);
     const tMs = fix.takenAtMs;
     const usable = members.isAccurate(index);
-    for (let slot = members.firstSlot[index]!; slot !== NIL; ) {
+    for (let slot = members.firstSlot(index); slot !== NIL; ) {
       const following = slots.next(slot, side);
       const other = slots.member(slot, 1 - side);
-      this.#looked[other] = move;
+      members.markLooked(other, move);
       this.#look(slot, side, index, other, tMs, usable);
       slot = following;
     }
@@ -144,9 +145,9 @@ export class Matcher {
       );
       for (let i = 0; i < count; i++) {
         const other = found[i]!;
-        if (this.#looked[other] === move || !members.isAccurate(other)) continue;
+        if (members.isLooked(other, move) || !members.isAccurate(other)) continue;
         const [officer, civilian] = side === OFFICER ? [index, other] : [other, index];
-        const slot = slots.open(officer, civilian, members.firstSlot);
+        const slot = slots.open(officer, civilian, members.links);
         this.#begin(slot, tMs);
         this.#complete(slot, tMs);
       }
@@ -164,24 +165,27 @@ export class Matcher {
     const rules = this.#rules;
     const line = members.lineSquared(mover, other);
     if (line > this.#exit) {
-      slots.close(slot, members.firstSlot);
+      slots.close(slot, members.links);
       return;
     }
-    const apart = Math.abs(tMs - members.points[4 * other + 3]!);
+    const apart = Math.abs(tMs - members.takenAtMs(other));
     if (!usable || apart > rules.freshMs || !members.isAccurate(other)) return;
-    const gap = tMs - slots.lastMs[slot]!;
+    const gap = tMs - slots.lastMs(slot);
     if (gap > rules.forgetMs) {
       if (line > this.#enter) {
-        slots.close(slot, members.firstSlot);
+        slots.close(slot, members.links);
         return;
       }
       this.#begin(slot, tMs);
     } else {
-      const fast = Math.max(members.speeds[mover]!, members.speeds[other]!);
-      const known = members.speeds[mover]! >= 0 && members.speeds[other]! >= 0;
-      if (fast > rules.vehicleMps) slots.dwellMs[slot] = 0;
-      else if (gap > 0 && gap <= rules.gapMs && known && fast <= rules.walkMps) slots.dwellMs[slot]! += gap;
-      if (gap > 0) slots.lastMs[slot] = tMs;
+      const mine = members.speedOf(mover);
+      const theirs = members.speedOf(other);
+      const fast = Math.max(mine, theirs);
+      const known = mine >= 0 && theirs >= 0;
+      if (fast > rules.vehicleMps) slots.setDwellMs(slot, 0);
+      else if (gap > 0 && gap <= rules.gapMs && known && fast <= rules.walkMps)
+        slots.setDwellMs(slot, slots.dwellMs(slot) + gap);
+      if (gap > 0) slots.setLastMs(slot, tMs);
       slots.setFixes(slot, side, slots.fixes(slot, side) + 1);
     }
     this.#complete(slot, tMs);
@@ -189,9 +193,9 @@ export class Matcher {
 
   #begin(slot: number, tMs: number): void {
     const slots = this.#slots;
-    slots.lastMs[slot] = tMs;
-    slots.dwellMs[slot] = 0;
-    slots.stages[slot] = COUNTING;
+    slots.setLastMs(slot, tMs);
+    slots.setDwellMs(slot, 0);
+    slots.setStage(slot, COUNTING);
     slots.setFixes(slot, OFFICER, 1);
     slots.setFixes(slot, CIVILIAN, 1);
   }
@@ -200,18 +204,18 @@ export class Matcher {
   #complete(slot: number, tMs: number): void {
     const slots = this.#slots;
     const { members } = this;
-    const stage = slots.stages[slot]!;
+    const stage = slots.stage(slot);
     if (stage === TOLD) return;
     if (stage === COUNTING) {
       const { dwellMs, dwellFixes } = this.#rules;
-      if (slots.dwellMs[slot]! < dwellMs) return;
+      if (slots.dwellMs(slot) < dwellMs) return;
       if (slots.fixes(slot, OFFICER) < dwellFixes || slots.fixes(slot, CIVILIAN) < dwellFixes) return;
-      slots.stages[slot] = READY;
+      slots.setStage(slot, READY);
     }
     const officer = slots.member(slot, OFFICER);
     const civilian = slots.member(slot, CIVILIAN);
     if (!members.isInstant(officer) || !members.isInstant(civilian)) return;
-    slots.stages[slot] = TOLD;
+    slots.setStage(slot, TOLD);
     this.#meetings.push({
       officer: { id: members.idOf(officer), handle: members.handleOf(officer) },
       civilian: { id: members.idOf(civilian), handle: members.handleOf(civilian) },
@@ -221,24 +225,14 @@ export class Matcher {
 
   #slotOf(officer: number, civilian: number): number {
     const slots = this.#slots;
-    let slot = this.members.firstSlot[civilian]!;
+    let slot = this.members.firstSlot(civilian);
     while (slot !== NIL && slots.member(slot, OFFICER) !== officer) slot = slots.next(slot, CIVILIAN);
     return slot;
   }
 
   #remove(index: number): void {
-    const { firstSlot } = this.members;
-    while (firstSlot[index] !== NIL) this.#slots.close(firstSlot[index]!, firstSlot);
+    const { members } = this;
+    while (members.firstSlot(index) !== NIL) this.#slots.close(members.firstSlot(index), members.links);
     this.members.remove(index);
-  }
-
-  /** A number no member bears in `#looked`, which is as long as there are members. */
-  #nextMove(): number {
-    if (this.#looked.length < this.members.highest) this.#looked = new Int32Array(2 * this.members.highest);
-    if (this.#move === 0x7fff_ffff) {
-      this.#looked.fill(0);
-      this.#move = 0;
-    }
-    return ++this.#move;
   }
 }

@@ -6,7 +6,7 @@
  * grows with the great-circle distance exactly, at the poles and across the antimeridian too, so one comparison of
  * squares is the haversine decision; a flat projection would need a second look near every radius.
  */
-import type { FixMessage, Role } from '../messages/region.ts';
+import type { FixMessage } from '../messages/region.ts';
 import { type Box, boxOf, latReachDeg, lngReachDeg } from './grid.ts';
 import { EARTH_RADIUS_M, MICRO_CELLS } from './limits.ts';
 
@@ -20,16 +20,27 @@ export const CIVILIAN = 1;
 const INSTANT = 1;
 const ACCURATE = 2;
 
+/** Numbers of a member: x, y, z (metres), time of the fix (Unix ms), speed, seq, time of arrival, generation seen. */
+const NUMBERS = 8;
+const TAKEN = 3;
+const SPEED = 4;
+const SEQ = 5;
+const HEARD = 6;
+const SEEN = 7;
+/** Links of a member: micro cell, neighbours in its list, first slot, role, flags, and the move that looked at it. */
+export const LINKS = 8;
+const CELL = 0;
+const NEXT = 1;
+const PREVIOUS = 2;
+export const FIRST_SLOT = 3;
+const ROLE = 4;
+const FLAGS = 5;
+const LOOKED = 6;
+
 /** Square of the straight line, in square metres, that belongs to a great-circle distance. */
 export const lineSquared = (metres: number): number => {
   const line = 2 * EARTH_RADIUS_M * Math.sin(metres / EARTH_RADIUS_M / 2);
   return line * line;
-};
-
-const grown = <T extends Int32Array | Float64Array | Uint8Array>(old: T, length: number): T => {
-  const made = new (old.constructor as new (length: number) => T)(length);
-  made.set(old as never);
-  return made;
 };
 
 export class Members {
@@ -48,19 +59,9 @@ export class Members {
   readonly #heads = [new Int32Array(MICRO_CELLS ** 2).fill(NIL), new Int32Array(MICRO_CELLS ** 2).fill(NIL)];
 
   #capacity = 16;
-  /** x, y, z (metres) and the time of the fix (Unix milliseconds), four a member: one cache line serves a look. */
-  points = new Float64Array(4 * this.#capacity);
-  speeds = new Float64Array(this.#capacity);
-  firstSlot = new Int32Array(this.#capacity);
-  roles = new Uint8Array(this.#capacity);
-  /** Generation of the area list this member was told; 0 for none. */
-  seen = new Float64Array(this.#capacity);
-  #flags = new Uint8Array(this.#capacity);
-  #seqs = new Float64Array(this.#capacity);
-  #heard = new Float64Array(this.#capacity);
-  #cells = new Int32Array(this.#capacity);
-  #next = new Int32Array(this.#capacity);
-  #previous = new Int32Array(this.#capacity);
+  /** One cache line a member each: a move through a large town waits for memory more than for anything else. */
+  #numbers = new Float64Array(NUMBERS * this.#capacity);
+  links = new Int32Array(LINKS * this.#capacity);
 
   /** `searchM`: how far {@link around} must see. */
   constructor(cell: number, searchM: number, accuracyM: number) {
@@ -97,12 +98,48 @@ export class Members {
     return this.#handles[index]!;
   }
 
+  roleOf(index: number): number {
+    return this.links[LINKS * index + ROLE]!;
+  }
+
   isInstant(index: number): boolean {
-    return (this.#flags[index]! & INSTANT) !== 0;
+    return (this.links[LINKS * index + FLAGS]! & INSTANT) !== 0;
   }
 
   isAccurate(index: number): boolean {
-    return (this.#flags[index]! & ACCURATE) !== 0;
+    return (this.links[LINKS * index + FLAGS]! & ACCURATE) !== 0;
+  }
+
+  takenAtMs(index: number): number {
+    return this.#numbers[NUMBERS * index + TAKEN]!;
+  }
+
+  /** Metres per second; -1 when not known. */
+  speedOf(index: number): number {
+    return this.#numbers[NUMBERS * index + SPEED]!;
+  }
+
+  /** The member's first slot, -1 for none. */
+  firstSlot(index: number): number {
+    return this.links[LINKS * index + FIRST_SLOT]!;
+  }
+
+  /** Generation of the area list that the member was told; 0 for none. */
+  seen(index: number): number {
+    return this.#numbers[NUMBERS * index + SEEN]!;
+  }
+
+  setSeen(index: number, generation: number): void {
+    this.#numbers[NUMBERS * index + SEEN] = generation;
+  }
+
+  /** Whether a move has marked the member; moves are numbered by the matcher. */
+  isLooked(index: number, move: number): boolean {
+    return this.links[LINKS * index + LOOKED] === move;
+  }
+
+  markLooked(index: number, move: number): void {
+    this.links[LINKS * index + LOOKED] = move;
   }
 
   /**
@@ -112,28 +149,28 @@ export class Members {
   place(fix: FixMessage, nowMs: number): number {
     let index = this.indexOf(fix.userId);
     const fresh = index === NIL;
-    if (fresh) {
-      index = this.#add(fix.userId, fix.role);
-    } else {
-      const last = this.points[4 * index + 3]!;
-      if (fix.takenAtMs < last || (fix.takenAtMs === last && fix.seq <= this.#seqs[index]!)) return NIL;
+    if (fresh) index = this.#add(fix);
+    const at = NUMBERS * index;
+    const numbers = this.#numbers;
+    if (!fresh) {
+      const last = numbers[at + TAKEN]!;
+      if (fix.takenAtMs < last || (fix.takenAtMs === last && fix.seq <= numbers[at + SEQ]!)) return NIL;
     }
-    this.#handles[index] = fix.handle;
     const lat = fix.latE7 * RAD_E7;
     const lng = fix.lngE7 * RAD_E7;
     const ring = EARTH_RADIUS_M * Math.cos(lat);
-    const at = 4 * index;
-    this.points[at] = ring * Math.cos(lng);
-    this.points[at + 1] = ring * Math.sin(lng);
-    this.points[at + 2] = EARTH_RADIUS_M * Math.sin(lat);
-    this.points[at + 3] = fix.takenAtMs;
-    this.speeds[index] = fix.speedMps;
-    this.#seqs[index] = fix.seq;
-    this.#heard[index] = nowMs;
-    this.#flags[index] = (fix.instant ? INSTANT : 0) | (fix.accuracyDm <= this.#accuracyDm ? ACCURATE : 0);
+    numbers[at] = ring * Math.cos(lng);
+    numbers[at + 1] = ring * Math.sin(lng);
+    numbers[at + 2] = EARTH_RADIUS_M * Math.sin(lat);
+    numbers[at + TAKEN] = fix.takenAtMs;
+    numbers[at + SPEED] = fix.speedMps;
+    numbers[at + SEQ] = fix.seq;
+    numbers[at + HEARD] = nowMs;
+    const flags = (fix.instant ? INSTANT : 0) | (fix.accuracyDm <= this.#accuracyDm ? ACCURATE : 0);
+    this.links[LINKS * index + FLAGS] = flags;
     const cell = this.#rowOf(fix.latE7 / 1e7) * MICRO_CELLS + this.#columnOf(this.#east(fix.lngE7 / 1e7));
     if (fresh) this.#link(index, cell);
-    else if (this.#cells[index] !== cell) {
+    else if (this.links[LINKS * index + CELL] !== cell) {
       this.#unlink(index);
       this.#link(index, cell);
     }
@@ -152,16 +189,17 @@ export class Members {
   /** Members not heard of since `beforeMs` (time of arrival). */
   silentSince(beforeMs: number): number[] {
     const silent: number[] = [];
-    for (const index of this.#indexes.values()) if (this.#heard[index]! < beforeMs) silent.push(index);
+    for (const index of this.#indexes.values())
+      if (this.#numbers[NUMBERS * index + HEARD]! < beforeMs) silent.push(index);
     return silent;
   }
 
   /** Square of the straight line between two members, square metres. */
   lineSquared(a: number, b: number): number {
-    const { points } = this;
-    const x = points[4 * a]! - points[4 * b]!;
-    const y = points[4 * a + 1]! - points[4 * b + 1]!;
-    const z = points[4 * a + 2]! - points[4 * b + 2]!;
+    const numbers = this.#numbers;
+    const x = numbers[NUMBERS * a]! - numbers[NUMBERS * b]!;
+    const y = numbers[NUMBERS * a + 1]! - numbers[NUMBERS * b + 1]!;
+    const z = numbers[NUMBERS * a + 2]! - numbers[NUMBERS * b + 2]!;
     return x * x + y * y + z * z;
   }
 
@@ -178,28 +216,28 @@ export class Members {
     freshMs: number,
     found: number[],
   ): number {
-    const { points } = this;
+    const numbers = this.#numbers;
+    const links = this.links;
     const heads = this.#heads[role]!;
-    const next = this.#next;
     const east = this.#east(lng);
     const south = this.#rowOf(lat - this.#searchLat);
     const north = this.#rowOf(lat + this.#searchLat);
     const first = this.#columnOf(east - this.#searchLng);
     const last = this.#columnOf(east + this.#searchLng);
-    const at = 4 * index;
-    const px = points[at]!;
-    const py = points[at + 1]!;
-    const pz = points[at + 2]!;
-    const pt = points[at + 3]!;
+    const at = NUMBERS * index;
+    const px = numbers[at]!;
+    const py = numbers[at + 1]!;
+    const pz = numbers[at + 2]!;
+    const pt = numbers[at + TAKEN]!;
     let count = 0;
     for (let row = south; row <= north; row++) {
       for (let cell = row * MICRO_CELLS + first; cell <= row * MICRO_CELLS + last; cell++) {
-        for (let other = heads[cell]!; other !== NIL; other = next[other]!) {
-          const x = points[4 * other]! - px;
-          const y = points[4 * other + 1]! - py;
-          const z = points[4 * other + 2]! - pz;
+        for (let other = heads[cell]!; other !== NIL; other = links[LINKS * other + NEXT]!) {
+          const x = numbers[NUMBERS * other]! - px;
+          const y = numbers[NUMBERS * other + 1]! - py;
+          const z = numbers[NUMBERS * other + 2]! - pz;
           if (x * x + y * y + z * z > limit) continue;
-          const apart = points[4 * other + 3]! - pt;
+          const apart = numbers[NUMBERS * other + TAKEN]! - pt;
           if (apart <= freshMs && apart >= -freshMs) found[count++] = other;
         }
       }
@@ -224,51 +262,50 @@ export class Members {
     return column < 0 ? 0 : column >= MICRO_CELLS ? MICRO_CELLS - 1 : column;
   }
 
-  #add(userId: string, role: Role): number {
+  #add(fix: FixMessage): number {
     let index = this.#free.pop();
     if (index === undefined) {
       index = this.#ids.length;
       if (index === this.#capacity) this.#grow();
     }
-    this.#ids[index] = userId;
-    this.#indexes.set(userId, index);
-    this.roles[index] = role === 'officer' ? OFFICER : CIVILIAN;
-    this.firstSlot[index] = NIL;
-    this.seen[index] = 0;
+    this.#ids[index] = fix.userId;
+    this.#handles[index] = fix.handle;
+    this.#indexes.set(fix.userId, index);
+    this.links[LINKS * index + ROLE] = fix.role === 'officer' ? OFFICER : CIVILIAN;
+    this.links[LINKS * index + FIRST_SLOT] = NIL;
+    this.setSeen(index, 0);
     return index;
   }
 
   #link(index: number, cell: number): void {
-    const heads = this.#heads[this.roles[index]!]!;
+    const links = this.links;
+    const at = LINKS * index;
+    const heads = this.#heads[links[at + ROLE]!]!;
     const head = heads[cell]!;
-    this.#next[index] = head;
-    this.#previous[index] = NIL;
-    if (head !== NIL) this.#previous[head] = index;
+    links[at + CELL] = cell;
+    links[at + NEXT] = head;
+    links[at + PREVIOUS] = NIL;
+    if (head !== NIL) links[LINKS * head + PREVIOUS] = index;
     heads[cell] = index;
-    this.#cells[index] = cell;
   }
 
   #unlink(index: number): void {
-    const next = this.#next[index]!;
-    const previous = this.#previous[index]!;
-    if (next !== NIL) this.#previous[next] = previous;
-    if (previous !== NIL) this.#next[previous] = next;
-    else this.#heads[this.roles[index]!]![this.#cells[index]!] = next;
+    const links = this.links;
+    const at = LINKS * index;
+    const next = links[at + NEXT]!;
+    const previous = links[at + PREVIOUS]!;
+    if (next !== NIL) links[LINKS * next + PREVIOUS] = previous;
+    if (previous !== NIL) links[LINKS * previous + NEXT] = next;
+    else this.#heads[links[at + ROLE]!]![links[at + CELL]!] = next;
   }
 
   #grow(): void {
     this.#capacity *= 2;
-    const length = this.#capacity;
-    this.points = grown(this.points, 4 * length);
-    this.speeds = grown(this.speeds, length);
-    this.firstSlot = grown(this.firstSlot, length);
-    this.roles = grown(this.roles, length);
-    this.seen = grown(this.seen, length);
-    this.#flags = grown(this.#flags, length);
-    this.#seqs = grown(this.#seqs, length);
-    this.#heard = grown(this.#heard, length);
-    this.#cells = grown(this.#cells, length);
-    this.#next = grown(this.#next, length);
-    this.#previous = grown(this.#previous, length);
+    const numbers = new Float64Array(NUMBERS * this.#capacity);
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
+    const links = new Int32Array(LINKS * this.#capacity);
+    links.set(this.links);
+    this.links = links;
   }
 }

@@ -1,14 +1,21 @@
 /**
- * Slots: what a region remembers of two people who are close, 49 bytes in typed arrays. Each slot hangs in two lists,
- * that of the officer and that of the civilian, so a mover finds all of his without a lookup by pair.
+ * Slots: what a region remembers of two people who are close, one cache line each. Every slot hangs in two lists, that
+ * of the officer and that of the civilian, so a mover finds all of his without a lookup by pair.
  */
+import { FIRST_SLOT, LINKS } from './members.ts';
 
 const NIL = -1;
-const STRIDE = 8;
-/** Fields of a slot among its eight integers. The next and previous of a side stand at 2 + side and 4 + side. */
+/** A slot is 64 bytes, seen as 16 whole numbers and as 8 numbers. */
+const WHOLE = 16;
+const NUMBERS = 8;
+/** Whole numbers: the two members, then next, previous and fixes of each side (0 officer, 1 civilian), then the stage. */
 const NEXT = 2;
 const PREVIOUS = 4;
 const FIXES = 6;
+const STAGE = 8;
+/** Numbers, in the bytes behind those. */
+const LAST = 5;
+const DWELL = 6;
 
 export const COUNTING = 0;
 export const READY = 1;
@@ -19,88 +26,102 @@ export class Slots {
   #used = 0;
   #freed = NIL;
   #open = 0;
-  /** officer, civilian, next and previous of each list, fixes of each side. */
-  #whole = new Int32Array(STRIDE * this.#capacity);
-  lastMs = new Float64Array(this.#capacity);
-  dwellMs = new Float64Array(this.#capacity);
-  stages = new Uint8Array(this.#capacity);
+  #numbers = new Float64Array(NUMBERS * this.#capacity);
+  #whole = new Int32Array(this.#numbers.buffer);
 
   get count(): number {
     return this.#open;
   }
 
-  /** A slot at the head of both lists, whose heads stand in `firstSlot`. */
-  open(officer: number, civilian: number, firstSlot: Int32Array): number {
+  /** A slot at the head of both lists, whose heads stand in the links of the members. */
+  open(officer: number, civilian: number, links: Int32Array): number {
     let slot = this.#freed;
-    if (slot !== NIL) this.#freed = this.#whole[STRIDE * slot]!;
+    if (slot !== NIL) this.#freed = this.#whole[WHOLE * slot]!;
     else {
       slot = this.#used++;
       if (slot === this.#capacity) this.#grow();
     }
     this.#open++;
-    this.#attach(slot, 0, officer, firstSlot);
-    this.#attach(slot, 1, civilian, firstSlot);
+    this.#attach(slot, 0, officer, links);
+    this.#attach(slot, 1, civilian, links);
     return slot;
   }
 
-  close(slot: number, firstSlot: Int32Array): void {
-    this.#detach(slot, 0, firstSlot);
-    this.#detach(slot, 1, firstSlot);
-    this.#whole[STRIDE * slot] = this.#freed;
+  close(slot: number, links: Int32Array): void {
+    this.#detach(slot, 0, links);
+    this.#detach(slot, 1, links);
+    this.#whole[WHOLE * slot] = this.#freed;
     this.#freed = slot;
     this.#open--;
   }
 
   /** The member on a side: 0 the officer, 1 the civilian. */
   member(slot: number, side: number): number {
-    return this.#whole[STRIDE * slot + side]!;
+    return this.#whole[WHOLE * slot + side]!;
   }
 
   /** The next slot of the member on a side; -1 at the end. */
   next(slot: number, side: number): number {
-    return this.#whole[STRIDE * slot + NEXT + side]!;
+    return this.#whole[WHOLE * slot + NEXT + side]!;
   }
 
   fixes(slot: number, side: number): number {
-    return this.#whole[STRIDE * slot + FIXES + side]!;
+    return this.#whole[WHOLE * slot + FIXES + side]!;
   }
 
   setFixes(slot: number, side: number, count: number): void {
-    this.#whole[STRIDE * slot + FIXES + side] = count;
+    this.#whole[WHOLE * slot + FIXES + side] = count;
   }
 
-  #attach(slot: number, side: number, member: number, firstSlot: Int32Array): void {
-    const whole = this.#whole;
-    const head = firstSlot[member]!;
-    whole[STRIDE * slot + side] = member;
-    whole[STRIDE * slot + NEXT + side] = head;
-    whole[STRIDE * slot + PREVIOUS + side] = NIL;
-    if (head !== NIL) whole[STRIDE * head + PREVIOUS + side] = slot;
-    firstSlot[member] = slot;
+  stage(slot: number): number {
+    return this.#whole[WHOLE * slot + STAGE]!;
   }
 
-  #detach(slot: number, side: number, firstSlot: Int32Array): void {
+  setStage(slot: number, stage: number): void {
+    this.#whole[WHOLE * slot + STAGE] = stage;
+  }
+
+  /** Fix time of the last look, Unix milliseconds. */
+  lastMs(slot: number): number {
+    return this.#numbers[NUMBERS * slot + LAST]!;
+  }
+
+  setLastMs(slot: number, lastMs: number): void {
+    this.#numbers[NUMBERS * slot + LAST] = lastMs;
+  }
+
+  dwellMs(slot: number): number {
+    return this.#numbers[NUMBERS * slot + DWELL]!;
+  }
+
+  setDwellMs(slot: number, dwellMs: number): void {
+    this.#numbers[NUMBERS * slot + DWELL] = dwellMs;
+  }
+
+  #attach(slot: number, side: number, member: number, links: Int32Array): void {
     const whole = this.#whole;
-    const next = whole[STRIDE * slot + NEXT + side]!;
-    const previous = whole[STRIDE * slot + PREVIOUS + side]!;
-    if (next !== NIL) whole[STRIDE * next + PREVIOUS + side] = previous;
-    if (previous !== NIL) whole[STRIDE * previous + NEXT + side] = next;
-    else firstSlot[whole[STRIDE * slot + side]!] = next;
+    const head = links[LINKS * member + FIRST_SLOT]!;
+    whole[WHOLE * slot + side] = member;
+    whole[WHOLE * slot + NEXT + side] = head;
+    whole[WHOLE * slot + PREVIOUS + side] = NIL;
+    if (head !== NIL) whole[WHOLE * head + PREVIOUS + side] = slot;
+    links[LINKS * member + FIRST_SLOT] = slot;
+  }
+
+  #detach(slot: number, side: number, links: Int32Array): void {
+    const whole = this.#whole;
+    const next = whole[WHOLE * slot + NEXT + side]!;
+    const previous = whole[WHOLE * slot + PREVIOUS + side]!;
+    if (next !== NIL) whole[WHOLE * next + PREVIOUS + side] = previous;
+    if (previous !== NIL) whole[WHOLE * previous + NEXT + side] = next;
+    else links[LINKS * whole[WHOLE * slot + side]! + FIRST_SLOT] = next;
   }
 
   #grow(): void {
     this.#capacity *= 2;
-    const whole = new Int32Array(STRIDE * this.#capacity);
-    whole.set(this.#whole);
-    this.#whole = whole;
-    const lastMs = new Float64Array(this.#capacity);
-    lastMs.set(this.lastMs);
-    this.lastMs = lastMs;
-    const dwellMs = new Float64Array(this.#capacity);
-    dwellMs.set(this.dwellMs);
-    this.dwellMs = dwellMs;
-    const stages = new Uint8Array(this.#capacity);
-    stages.set(this.stages);
-    this.stages = stages;
+    const numbers = new Float64Array(NUMBERS * this.#capacity);
+    new Int32Array(numbers.buffer).set(this.#whole);
+    this.#numbers = numbers;
+    this.#whole = new Int32Array(numbers.buffer);
   }
 }
