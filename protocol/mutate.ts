@@ -88,7 +88,7 @@ const wideBomb: Mutation = (_, roll) => {
   return out;
 };
 const oversize: Mutation = (good, roll) => {
-  const out = new Uint8Array(8_193 + roll(64));
+  const out = new Uint8Array(Math.max(8_193, good.length) + roll(64));
   out.set(good);
   return out;
 };
