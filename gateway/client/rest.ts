@@ -1,0 +1,147 @@
+/**
+ * The REST doors for applications, by `fetch`. Nothing rejects: a refusal is a value with the server's code, and a
+ * network that does not answer is a 503 that may be retried.
+ *
+ * ```ts
+ * const rest = restClient('http://localhost:8080');
+ * const ana = await rest.signUp({ kind: 'civilian', handle: 'ana', password, deviceId });
+ * if (ana.ok) console.log(await rest.balance(ana.value.accessToken));
+ * ```
+ */
+import type { AccountKind } from '../../protocol/catalogue.ts';
+import { ERROR, type ErrorCode, ok, type Result, refuse } from '../../protocol/errors.ts';
+
+export interface SignInRequest {
+  readonly handle: string;
+  readonly password: string;
+  readonly deviceId: string;
+}
+export interface SignUpRequest extends SignInRequest {
+  readonly kind: Exclude<AccountKind, 'operator'>;
+  readonly zip?: string;
+  /** Badge number, required of officers. */
+  readonly badge?: string;
+}
+export interface Granted {
+  readonly userId: string;
+  readonly accessToken: string;
+  readonly expiresInS: number;
+}
+export interface Me {
+  readonly userId: string;
+  readonly kind: AccountKind;
+  readonly handle: string;
+  readonly zip: string | null;
+  readonly createdAtMs: number;
+}
+export interface Points {
+  readonly balance: number;
+  readonly version: number;
+}
+export interface Transaction {
+  readonly id: string;
+  readonly reason: string;
+  readonly delta: number;
+  readonly balance: number;
+  readonly rule: string;
+  readonly atMs: number;
+}
+export interface Encounter {
+  readonly id: string;
+  readonly method: string;
+  readonly otherHandle: string;
+  readonly points: number;
+  readonly atMs: number;
+}
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Give it as `before` for the next page; null on the last. */
+  readonly next: string | null;
+}
+export interface PageRequest {
+  readonly limit?: number;
+  readonly before?: string;
+}
+export interface QrImage {
+  readonly token: string;
+  readonly expiresS: number;
+  readonly format: 'svg' | 'png' | 'text';
+  readonly image: string;
+}
+
+export interface RestClient {
+  /** `key` makes a repeat harmless; default a fresh one for each call. */
+  signUp(request: SignUpRequest, key?: string): Promise<Result<Granted>>;
+  signIn(request: SignInRequest): Promise<Result<Granted>>;
+  /** A fresh token for one that is still valid. */
+  token(accessToken: string): Promise<Result<Granted>>;
+  /** Moves the account to this device. */
+  moveDevice(request: SignInRequest): Promise<Result<Granted>>;
+  me(accessToken: string): Promise<Result<Me>>;
+  balance(accessToken: string): Promise<Result<Points>>;
+  transactions(accessToken: string, page?: PageRequest): Promise<Result<Page<Transaction>>>;
+  encounters(accessToken: string, page?: PageRequest): Promise<Result<Page<Encounter>>>;
+  officer(
+    accessToken: string,
+    userId: string,
+  ): Promise<Result<{ readonly handle: string; readonly encounterCount: number }>>;
+  qr(accessToken: string, format?: QrImage['format']): Promise<Result<QrImage>>;
+}
+
+interface Ask {
+  readonly token?: string;
+  readonly body?: object;
+  readonly key?: string;
+  readonly query?: Record<string, string | number | undefined>;
+}
+
+const TIMEOUT_MS = 15_000;
+
+/** @param baseUrl `http://host:8080` */
+export const restClient = (baseUrl: string, fetcher: typeof fetch = fetch): RestClient => {
+  const ask = async <T>(
+    method: 'GET' | 'POST',
+    path: string,
+    { token, body, key, query }: Ask,
+  ): Promise<Result<T>> => {
+    const url = new URL(path, baseUrl);
+    for (const [name, value] of Object.entries(query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const headers: Record<string, string> = {};
+    if (token !== undefined) headers.authorization = `Bearer ${token}`;
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (key !== undefined) headers['idempotency-key'] = key;
+    try {
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const payload = body === undefined ? {} : { body: JSON.stringify(body) };
+      const answer = await fetcher(url, { method, headers, signal, ...payload });
+      const value = (await answer.json()) as T & {
+        error?: { code: number; message: string; retryable: boolean };
+      };
+      if (answer.ok) return ok(value);
+      const { code, message, retryable } = value.error ?? {
+        code: ERROR.internal,
+        message: `HTTP ${answer.status}`,
+        retryable: false,
+      };
+      const retryAfterMs = Number(answer.headers.get('retry-after') ?? 0) * 1_000;
+      return { ...refuse(code as ErrorCode, message, retryAfterMs), retryable };
+    } catch (error) {
+      return refuse(ERROR.unavailable, error instanceof Error ? error.message : String(error), 1_000);
+    }
+  };
+
+  return {
+    signUp: (body, key = crypto.randomUUID()) => ask('POST', '/v1/signup', { body, key }),
+    signIn: body => ask('POST', '/v1/signin', { body }),
+    token: token => ask('POST', '/v1/token', { token }),
+    moveDevice: body => ask('POST', '/v1/device', { body }),
+    me: token => ask('GET', '/v1/me', { token }),
+    balance: token => ask('GET', '/v1/balance', { token }),
+    transactions: (token, page) => ask('GET', '/v1/transactions', { token, query: { ...page } }),
+    encounters: (token, page) => ask('GET', '/v1/encounters', { token, query: { ...page } }),
+    officer: (token, userId) => ask('GET', `/v1/officers/${encodeURIComponent(userId)}`, { token }),
+    qr: (token, format) => ask('GET', '/v1/qr', { token, query: { format } }),
+  };
+};

@@ -1,0 +1,72 @@
+/**
+ * Positions towards the server: only the newest counts. The first leaves at once, later ones at most each interval, and
+ * while there is no connection one is kept for a short while: a position of long ago is not where the phone is.
+ */
+import { degreesToE7 } from '../../protocol/coordinates.ts';
+import type { Location } from '../../protocol/frames.ts';
+import type { Position } from './types.ts';
+
+const STALE_MS = 10_000;
+
+const whole = (value: number | null | undefined, factor: number): number | null =>
+  value === null || value === undefined || !Number.isFinite(value) ? null : Math.round(value * factor);
+
+export class Tracker {
+  private newest: { position: Position; atMs: number } | null = null;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private seq = 0;
+  private sentMs = Number.NEGATIVE_INFINITY;
+  private readonly intervalMs: number;
+  /** True when it could be sent. */
+  private readonly send: (location: Location) => boolean;
+
+  constructor(intervalMs: number, send: (location: Location) => boolean) {
+    this.intervalMs = intervalMs;
+    this.send = send;
+  }
+
+  report(position: Position): void {
+    this.newest = { position, atMs: performance.now() };
+    this.flush();
+  }
+
+  /** Sends the newest when it may be sent; also called when a connection is there again. */
+  flush(): void {
+    if (this.timer !== null || this.newest === null) return;
+    const nowMs = performance.now();
+    const waitMs = this.sentMs + this.intervalMs - nowMs;
+    if (waitMs > 0) {
+      this.timer = setTimeout(() => {
+        this.timer = null;
+        this.flush();
+      }, waitMs);
+      return;
+    }
+    const { position, atMs } = this.newest;
+    const stale = position.takenAtMs == null && nowMs - atMs > STALE_MS;
+    if (!stale && !this.send(this.located(position))) return;
+    this.newest = null;
+    if (!stale) this.sentMs = nowMs;
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    this.newest = null;
+  }
+
+  private located(position: Position): Location {
+    // Rises over restarts of the app as well: the server drops what falls behind.
+    this.seq = Math.max(this.seq + 1, Date.now());
+    const { lat, lng, accuracyM, headingDeg, speedMps, takenAtMs } = position;
+    return {
+      seq: this.seq,
+      latE7: degreesToE7(lat),
+      lngE7: degreesToE7(lng),
+      accuracyDm: Math.max(0, Math.round(accuracyM * 10)),
+      headingDeg: whole(headingDeg, 1),
+      speedDms: whole(speedMps, 10),
+      takenAtMs: whole(takenAtMs, 1),
+    };
+  }
+}

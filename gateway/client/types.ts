@@ -1,0 +1,113 @@
+/** What an application sees of the client. Runs in browsers and in Node alike: nothing here is of one of them. */
+import type {
+  CommandBody,
+  CommandName,
+  CommandResult,
+  EventBody,
+  EventName,
+} from '../../protocol/catalogue.ts';
+import type { Refusal, Result } from '../../protocol/errors.ts';
+import type { Resume } from '../../protocol/frames.ts';
+import type { VolatileName } from '../../protocol/messages.ts';
+
+/** The part of the standard WebSocket that the client uses. */
+export interface SocketLike {
+  binaryType: string;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+}
+export type SocketConstructor = new (url: string, protocols: string) => SocketLike;
+
+/** Why a token is needed. After `refused` the last one did not work: sign in again if you can. */
+export type TokenReason = 'connect' | 'expiring' | 'refused';
+
+/** Throw it from `getToken` when nobody is signed in: the client closes and stays closed. Any other error is retried. */
+export class Unauthorized extends Error {
+  constructor(message = 'nobody is signed in') {
+    super(message);
+    this.name = 'Unauthorized';
+  }
+}
+
+export interface ClientOptions {
+  /** Realtime address, `ws://host:8081/v1/ws`. */
+  readonly url: string;
+  /** The only source of tokens; asked at every connect and when one is about to expire. */
+  readonly getToken: (reason: TokenReason) => Promise<string> | string;
+  /** The device that the account is linked to. */
+  readonly deviceId: string;
+  /** Name and version of the app, for support. */
+  readonly app?: string;
+  /** Where an earlier run of the app stopped (`client.position`), to get what was missed instead of a snapshot. */
+  readonly resume?: Resume;
+  /** Positions leave at most this often, milliseconds; the newest wins. Default 500, the server's limit. */
+  readonly locationIntervalMs?: number;
+  /** Default: the global one. */
+  readonly WebSocket?: SocketConstructor;
+  /** 0 to 1, spreads reconnects. Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+export type State =
+  /** `connect` was not called */
+  | 'idle'
+  /** opening a socket, or waiting for WELCOME */
+  | 'connecting'
+  | 'connected'
+  /** no connection; the client comes back by itself */
+  | 'suspended'
+  /** over: `close` was called, or the server said not to come back */
+  | 'closed';
+
+export interface StateChange {
+  readonly state: State;
+  /** Close code of the socket that was lost; 0 when there was none. */
+  readonly code: number;
+  readonly reason: string;
+  /** Milliseconds until the next attempt; null when there is none. */
+  readonly willRetryInMs: number | null;
+}
+
+/** A position as phones know it: degrees, metres. */
+export interface Position {
+  readonly lat: number;
+  readonly lng: number;
+  /** Horizontal accuracy (68 %), metres. */
+  readonly accuracyM: number;
+  readonly headingDeg?: number | null;
+  readonly speedMps?: number | null;
+  /** When it was taken, Unix milliseconds by the server's clock. Left out: now. */
+  readonly takenAtMs?: number | null;
+}
+
+/** A durable event or a volatile frame, by name. A volatile body is null when the thing is gone. */
+export type Message<N extends EventName = EventName> = {
+  [K in N]: K extends VolatileName
+    ? { readonly name: K; readonly body: EventBody<K> | null; readonly key: string; readonly version: number }
+    : { readonly name: K; readonly body: EventBody<K>; readonly eventId: string; readonly offset: number };
+}[N];
+
+/** What `on` takes: the name of an event, or one of these. */
+export type Handlers = {
+  [N in EventName]: (body: Message<N>['body'], message: Message<N>) => void;
+} & {
+  /** Every event and volatile frame. */
+  event: (message: Message) => void;
+  state: (change: StateChange) => void;
+  /** The server refused something that has no answer of its own: a position. */
+  problem: (refusal: Refusal) => void;
+};
+
+export interface CommandOptions {
+  /** Milliseconds until the outcome counts as unknown (504). Default 5,000. */
+  readonly timeoutMs?: number;
+  /** UUID that makes a repeat harmless. Default: a fresh one for every command that changes something. */
+  readonly idem?: string;
+}
+
+export type CommandOutcome<N extends CommandName> = Promise<Result<CommandResult<N>>>;
+export type { CommandBody, CommandName, CommandResult };
