@@ -34,6 +34,24 @@ export const LIMITS = {
   stopMs: 4_000,
 } as const;
 
+/** The ledger writer. */
+export const WRITER_LIMITS = {
+  /** Entries of one group; what the commit function takes. */
+  groupEntries: 512,
+  /** Groups under way at once: one is applied while the other one waits for the disk. */
+  groupsInFlight: 2,
+  /** Entries that wait; more are refused at once. */
+  queueEntries: 16_384,
+  /** Entries looked at to fill one group while others must wait for their elders. */
+  scanEntries: 2_048,
+  /** An entry that is proven not applied is given up after so long: its asker (3 s) can still be told to try again. */
+  entryMs: 2_000,
+  retryMinMs: 20,
+  retryMaxMs: 250,
+  lookupMinMs: 20,
+  lookupMaxMs: 1_000,
+} as const;
+
 /** Checked once at start: a typo in the table above stops the node instead of bending a promise. */
 export function assertLimits(): void {
   assert(LIMITS.sliceMs <= LIMITS.loopMs, 'a slice fits into a loop');
@@ -41,5 +59,8 @@ export function assertLimits(): void {
   assert(LIMITS.parkMinMs <= LIMITS.parkMaxMs, 'parking grows');
   assert(LIMITS.shards === 512, 'the shard count is fixed for life');
   assert(LIMITS.hydrateMs > LIMITS.askMs, 'the asker gives up before the read does');
+  assert(WRITER_LIMITS.entryMs < LIMITS.askMs, 'a commit is given up before its asker gives up');
+  assert(WRITER_LIMITS.retryMaxMs * 4 <= WRITER_LIMITS.entryMs, 'an entry is tried more than once');
+  assert(WRITER_LIMITS.groupEntries <= WRITER_LIMITS.scanEntries, 'a full group can be found');
   assert(LIMITS.sliceMessages <= LIMITS.mailboxMessages, 'a slice never empties more than a mailbox');
 }

@@ -64,8 +64,12 @@ export interface CommitStore {
    * Rejects with {@link CommitError} only.
    */
   commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]>;
-  /** The stored effect of operations by id, in order; null where there is none. Used after an unknown outcome. */
-  lookup(ids: readonly string[]): Promise<(Committed | null)[]>;
+  /**
+   * What is stored under the ids of operations, in order: `exists`, `exists_with_different_payload`, or null where there
+   * is nothing. Used after an unknown outcome, so null is a proof: no earlier `commit` of this store can still apply it.
+   * Rejects with {@link CommitError} when it cannot tell.
+   */
+  lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]>;
 }
 
 export interface QueryStore {

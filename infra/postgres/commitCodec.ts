@@ -5,7 +5,13 @@
  * more than PostgreSQL needs to apply it.
  */
 import { hash } from 'node:crypto';
-import { COMMIT_CODES, type Committed, MINT_ACCOUNT, type Posting } from '../../actors/durable.ts';
+import {
+  COMMIT_CODES,
+  type Committed,
+  type DurableOp,
+  MINT_ACCOUNT,
+  type Posting,
+} from '../../actors/durable.ts';
 import { canonicalOf, claimsOf, isValid, legsOf, reasonOf, subjectOf } from '../../nodes/ledgerRules.ts';
 import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
 
@@ -152,7 +158,21 @@ export type CommitRow = readonly [
   versions: string,
   existing: Effects | null,
 ];
-export type Effects = Record<string, { atMs: number; postings: Posting[] | null }>;
+/** By operation id; `hash` is the request's, with the dashes of a UUID. */
+export type Effects = Record<string, { atMs: number; hash: string; postings: Posting[] | null }>;
+
+/** What a look-up found under the id of `op`. */
+export function decodeEffect(op: DurableOp, effects: Effects): Committed | null {
+  const effect = effects[op.id];
+  if (!effect) return null;
+  const same = effect.hash.replaceAll('-', '') === requestHash(canonicalOf(op));
+  return {
+    id: op.id,
+    code: same ? 'exists' : 'exists_with_different_payload',
+    atMs: effect.atMs,
+    postings: effect.postings ?? [],
+  };
+}
 
 const nothing = (id: string, code: Committed['code']): Committed => ({ id, code, atMs: 0, postings: [] });
 

@@ -6,7 +6,7 @@
  * it had received, so `lookup` first makes sure that every backend we lost has ended; only then does "not there" prove
  * "not applied".
  */
-import type { Committed } from '../../actors/durable.ts';
+import type { Committed, DurableOp } from '../../actors/durable.ts';
 import {
   type CommitEntry,
   CommitError,
@@ -17,6 +17,7 @@ import {
 import {
   COMMIT_PARAMETERS,
   type CommitRow,
+  decodeEffect,
   decodeOutcomes,
   type Effects,
   encodeGroup,
@@ -85,18 +86,15 @@ export class PgCommitStore implements CommitStore {
     });
   }
 
-  async lookup(ids: readonly string[]): Promise<(Committed | null)[]> {
+  async lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
     for (const backend of [...this.#lost]) await this.#end(backend);
     const rows = await this.#side.run({
       name: 'effects_of',
       text: 'select ledger.effects_of($1)',
-      values: [ids],
+      values: [ops.map(op => op.id)],
     });
     const effects = rows[0]![0] as Effects;
-    return ids.map(id => {
-      const effect = effects[id];
-      return effect ? { id, code: 'exists', atMs: effect.atMs, postings: effect.postings ?? [] } : null;
-    });
+    return ops.map(op => decodeEffect(op, effects));
   }
 
   async close(): Promise<void> {

@@ -59,7 +59,7 @@ create function ledger.effects_of(p_ids uuid[]) returns jsonb
 language sql stable set search_path = pg_catalog
 begin atomic
   select coalesce(jsonb_object_agg(t.id, jsonb_build_object(
-    'atMs', (extract(epoch from t.at) * 1000)::bigint,
+    'atMs', (extract(epoch from t.at) * 1000)::bigint, 'hash', t.request_hash,
     'postings', (
       select jsonb_agg(jsonb_build_object('account', p.account_id, 'delta', p.delta,
                'balance', p.balance_after, 'version', p.account_version_after) order by p.seq)
