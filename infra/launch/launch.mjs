@@ -3,7 +3,8 @@
  *
  * Plain JavaScript without a dependency, for whatever Node the machine has (20 or later). It installs the locked packages
  * when they are missing or stale, then runs the command under the pinned Node that came with them, passes signals on
- * once, and ends with the command's own exit code.
+ * once, and ends with the command's own exit code. The scripts say `exec node ...`, so that no shell stands between npm
+ * and us: npm then passes SIGTERM on to us, waits for us, and ends with our exit code.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
