@@ -16,12 +16,16 @@ import type { RegionMessage } from '../../actors/messages/region.ts';
 import type { UserMessage } from '../../actors/messages/user.ts';
 import { type RegionState, regionBehaviour } from '../../actors/region.ts';
 import type { Address, Behaviour, Turn } from '../../actors/turn.ts';
+import { ok, type Result } from '../../protocol/errors.ts';
 import type { OracleMeeting } from './oracle.ts';
 
 type AreaMessage = Extract<UserMessage, { type: 'area' }>;
 
 export class Town {
   readonly meetings: OracleMeeting[] = [];
+  /** What pairs were asked, in order; {@link settle} is their answer. */
+  readonly observed: PairMessage[] = [];
+  settle: Result<unknown> = ok({});
   /** What each user was told about cells, in order. */
   readonly areas: { readonly userId: string; readonly area: AreaMessage }[] = [];
   readonly regions = new Map<string, RegionState>();
@@ -84,8 +88,7 @@ export class Town {
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       const { to, message } = next;
       if (to.kind === 'user') this.areas.push({ userId: to.id, area: message as AreaMessage });
-      else if (to.kind === 'region') this.#run(to.id, message as RegionMessage);
-      else this.#settle(message as PairMessage, to.id);
+      else this.#run(to.id, message as RegionMessage);
     }
   }
 
@@ -96,7 +99,11 @@ export class Town {
       ...this.#outside(),
       self: { kind: 'region', id: region },
       nowMs: this.nowMs,
-      ask: (to, asked) => this.#waiting.push({ to, message: asked }),
+      ask: (to, asked, tag) => {
+        this.#settle(asked as PairMessage, to.id);
+        const answer: RegionMessage = { type: 'answer', tag, result: this.settle };
+        this.#waiting.push({ to: { kind: 'region', id: region }, message: answer });
+      },
       timer: (name, _delayMs, timed) =>
         this.timers.set(`${region}/${name}`, { region, message: timed as RegionMessage }),
       cancelTimer: name => this.timers.delete(`${region}/${name}`),
@@ -118,6 +125,7 @@ export class Town {
 
   #settle(observe: PairMessage, id: string): void {
     if (id !== `${observe.officer.id}|${observe.civilian.id}`) throw new Error(`wrong pair: ${id}`);
+    this.observed.push(observe);
     this.meetings.push({
       officerId: observe.officer.id,
       civilianId: observe.civilian.id,
