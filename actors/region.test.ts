@@ -93,6 +93,27 @@ describe('areas', () => {
     story.at('civilian', MIDDLE);
     expect(story.news('civilian')).toEqual([]);
   });
+  it('rise in version: for each change of one millisecond, and for one who comes back', () => {
+    const story = new Story();
+    const versions: number[] = [];
+    const note = () => versions.push(...story.areas.splice(0).map(({ area }) => area.version));
+    story.at('civilian', MIDDLE);
+    note();
+    for (const officer of ['officer1', 'officer2', 'officer3']) {
+      story.at(officer, MIDDLE);
+      story.nowMs = versions[0]!;
+      story.fireTimers('areas');
+      note();
+    }
+    story.leave('civilian');
+    story.nowMs += 60_000;
+    story.at('civilian', MIDDLE);
+    note();
+    expect(versions).toHaveLength(5);
+    for (let i = 1; i < 5; i++) expect(versions[i]).toBeGreaterThan(versions[i - 1]!);
+    // The owner declared the cell void one above the version he knew.
+    expect(versions[4]).toBeGreaterThan(versions[3]! + 1);
+  });
   it('reach those who stand still by the sweep, with a rising version', () => {
     const story = new Story();
     story.at('civilian', MIDDLE);

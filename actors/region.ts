@@ -32,8 +32,8 @@ export interface RegionState {
   /** Counts the changes of `told`; members carry the one they have seen. */
   generation: number;
   /**
-   * Stamp of the notices, never behind the clock: rises with every change, from one activation to the next, and for
-   * someone who comes back after his owner declared the cell void.
+   * Stamp of the notices, brought up to the clock whenever one is sent: so it rises with every change, from one
+   * activation to the next, and for someone who comes back after his owner declared the cell void.
    */
   version: number;
   /** The area sweep goes through members below this index, downwards; 0 when nobody waits for news. */
@@ -55,7 +55,7 @@ export function regionBehaviour(rules: ProximityRules): Behaviour<RegionState, R
         officers: new Map(),
         told: [],
         generation: 1,
-        version: turn.nowMs,
+        version: 0,
         sweepFrom: 0,
       });
     },
@@ -142,7 +142,7 @@ function officersChanged(state: RegionState, turn: Turn): void {
   if (told.length === state.told.length && told.every((one, i) => one === state.told[i])) return;
   state.told = told;
   state.generation++;
-  state.version = Math.max(state.version + 1, turn.nowMs);
+  state.version++;
   if (state.sweepFrom === 0)
     turn.timer('areas', AREA_SWEEP_MS, { type: 'sweepAreas' } satisfies RegionMessage);
   state.sweepFrom = state.matcher.members.highest;

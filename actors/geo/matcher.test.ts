@@ -110,6 +110,12 @@ describe('a meeting', () => {
     expect(ground.civilian(5, 1)).toBe(0);
     expect(ground.officer(0, 2)).toBe(1);
     expect(new Ground().together(0, 300, { accuracyDm: 501 })).toEqual([]);
+    const later = new Ground({ dwellFixes: 1 });
+    for (let s = 0; s <= 100; s += 10) {
+      expect(later.officer(0, s)).toBe(0);
+      expect(later.civilian(5, s + 5, s === 0 ? {} : { accuracyDm: 501 })).toBe(0);
+    }
+    expect(later.matcher.slotCount).toBe(1);
   });
   it('waits, complete, for instant match of both', () => {
     const ground = new Ground();
