@@ -66,8 +66,8 @@ export const OutboxRow = defineEntity({
   schema: 'ops',
   tableName: 'outbox',
   properties: {
-    id: p.bigint().primary().autoincrement(),
-    target: p.smallint(),
+    target: p.smallint().primary(),
+    id: p.bigint().autoincrement(),
     shard: p.smallint(),
     key: p.uuid(),
     eventId: p.uuid().fieldName('event_id').nullable(),

@@ -129,16 +129,18 @@ const OPS = [
      primary key (user_id, key)
    )`,
   `create index idempotency_age on ops.idempotency using brin (created_at)`,
-  // payload is null where the publisher can read what happened from rows that never change
+  // payload is null where the publisher can read what happened from rows that never change; each publisher reads the
+  // oldest rows of its own target, so that is the one order it is kept in
   `create table ops.outbox (
-     id bigint generated always as identity primary key,
      target smallint not null,
+     id bigint generated always as identity,
      shard smallint not null,
      key uuid not null,
      event_id uuid,
      payload jsonb,
-     created_at timestamptz not null default now()
-   )`,
+     created_at timestamptz not null default now(),
+     primary key (target, id)
+   ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)`,
 ];
 
 const GRANTS = [

@@ -270,12 +270,9 @@ export class CommitGroup extends Migration {
     this.addSql(`revoke insert, update on meet.pair_state from ${APP_ROLE}`);
     this.addSql('revoke execute on all functions in schema ledger from public');
     this.addSql(`grant execute on all functions in schema ledger to ${APP_ROLE}`);
-    // the publishers read the oldest rows of their own target
-    this.addSql('create index outbox_of_target on ops.outbox (target, id)');
   }
 
   override down(): void {
-    this.addSql('drop index ops.outbox_of_target');
     this.addSql('drop function ledger.commit_group, ledger.effects_of');
     this.addSql(`grant insert on ledger.transfer, ledger.posting, meet.encounter to ${APP_ROLE}`);
     this.addSql(`grant update (balance, version) on ledger.account to ${APP_ROLE}`);
