@@ -2,7 +2,7 @@
  * `npm run bench` lists the benchmarks, `npm run bench -- NAME` runs one: it starts what it needs, prints a table for
  * people and then one JSON object as the last line. Whatever it started is stopped, whatever happens.
  */
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 
 /** Prints one line for people. */
 export type Report = (line: string) => void;
@@ -22,6 +22,9 @@ const MODULES: Record<string, string> = {
   idle: './bench/idle.bench.ts',
   match: '../actors/geo/match.bench.ts',
 };
+
+/** A load average above which the figures belong to more than us. */
+const BUSY = 0.5;
 
 const load = async (name: string): Promise<Bench> => {
   const module = (await import(MODULES[name]!)) as Bench & { default?: Bench; bench?: Bench };
@@ -57,8 +60,12 @@ const main = async (args: readonly string[]): Promise<number> => {
   }
   const bench = await load(name);
   console.log(machineLine());
+  // Somebody else at work on this machine shows in every figure: say so.
+  const [loadBefore = 0] = loadavg();
+  if (loadBefore > BUSY)
+    console.log(`Other processes keep this machine busy (load ${loadBefore.toFixed(1)}).`);
   const result = await bench.run(line => console.log(line), rest);
-  console.log(JSON.stringify({ bench: bench.name, ...result }));
+  console.log(JSON.stringify({ bench: bench.name, ...result, load_before: Number(loadBefore.toFixed(2)) }));
   return 0;
 };
 

@@ -34,16 +34,22 @@ export const run = async (job: Job<IdleArgs>): Promise<IdleResult> => {
         },
       }),
   );
-  const opened = await inParallel(phones, async phone => {
-    await phone.connect();
-  });
-  if (opened.failed > 0) throw new Error(`${opened.failed} phones did not come up: ${opened.first}`);
+  const open = async (some: readonly Phone[]): Promise<void> => {
+    const { failed, first } = await inParallel(some, async phone => {
+      await phone.connect();
+    });
+    if (failed > 0) throw new Error(`${failed} phones did not come up: ${first}`);
+  };
+  const half = Math.ceil(phones.length / 2);
+  await open(phones.slice(0, half));
+  await job.barrier('half');
+  await open(phones.slice(half));
   // Pings are spread over their period, as those of real phones are.
   let next = 0;
   const tickMs = 100;
   const perTick = Math.ceil((phones.length * tickMs) / PING_MS);
   const pinger = setInterval(() => {
-    for (let i = 0; i < perTick; i++) phones[next++ % phones.length]!.ping();
+    for (let i = 0; i < perTick; i++) phones[next++ % phones.length]?.ping();
   }, tickMs);
   await job.barrier('connected');
   job.watch.begin();
