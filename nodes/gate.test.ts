@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Gate } from './gate.ts';
 
-type Step = { readonly do: 'begin' } | { readonly do: 'say' } | { readonly do: 'commit'; readonly which: number };
+type Step =
+  | { readonly do: 'begin' }
+  | { readonly do: 'say' }
+  | { readonly do: 'commit'; readonly which: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.constant<Step>({ do: 'begin' }),

@@ -167,7 +167,13 @@ export class LedgerWriter implements OperationWriter {
     const codes = new Map<string, number>();
     for (const { code } of outcomes) codes.set(code, (codes.get(code) ?? 0) + 1);
     for (const [code, by] of codes) metrics.count('heyblue_commit_result_total', { code }, by);
-    for (let i = 0; i < group.length; i++) this.#tell(group[i]!.done, outcomeOf(outcomes[i]!));
+    for (let i = 0; i < group.length; i++) {
+      const { op } = group[i]!.entry;
+      if (op.type === 'encounter' && outcomes[i]!.code === 'created') {
+        metrics.count('heyblue_encounters_total', { method: op.method });
+      }
+      this.#tell(group[i]!.done, outcomeOf(outcomes[i]!));
+    }
     if (codes.has('created')) onCommitted?.();
     return null;
   }

@@ -11,6 +11,7 @@ import { proximityRules } from '../actors/geo/rules.ts';
 import { pairBehaviour } from '../actors/pair.ts';
 import { regionBehaviour } from '../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../actors/rules.ts';
+import { ACTOR_KINDS } from '../actors/turn.ts';
 import { userBehaviour } from '../actors/user.ts';
 import { createGateway, PortInUse, RATES } from '../gateway/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
@@ -131,8 +132,12 @@ async function main(): Promise<void> {
         },
       },
     },
+    // A database that is away does not close the door: positions go on, and a retry is told in each answer.
     notReady: () => (fenced ? ['fenced'] : []),
-    exposeMetrics: () => metrics.expose(),
+    exposeMetrics: () => {
+      for (const kind of ACTOR_KINDS) metrics.gauge('heyblue_actors', system.count(kind), { kind });
+      return metrics.expose();
+    },
     ...(config.adminGc === 1 && { collectGarbage: () => globalThis.gc?.() }),
   });
   const system = new ActorSystem({

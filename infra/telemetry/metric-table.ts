@@ -29,7 +29,7 @@ export const METRICS = {
   heyblue_actors: { kind: 'gauge', help: 'Actors in memory.', labels: { kind: ACTOR_KINDS } },
   heyblue_actor_turn_seconds: {
     kind: 'histogram',
-    help: 'How long one turn takes.',
+    help: 'How long one turn takes (one in 64 is measured).',
     labels: { kind: ACTOR_KINDS },
     buckets: TURN_S,
   },
@@ -60,11 +60,10 @@ export const METRICS = {
     labels: { target: TARGETS },
   },
   heyblue_published_total: { kind: 'counter', help: 'Rows published.', labels: { target: TARGETS } },
-  heyblue_positions_total: { kind: 'counter', help: 'Positions that reached a user actor.' },
   heyblue_encounters_total: {
     kind: 'counter',
     help: 'Meetings that earned points.',
-    labels: { method: ['hey', 'instant', 'qr'] },
+    labels: { method: ['proximity', 'hey', 'qr'] },
   },
   heyblue_metric_misuse_total: {
     kind: 'counter',
