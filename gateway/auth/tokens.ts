@@ -4,7 +4,7 @@
  * key that we published; everything else is refused with one sentence, and the reason is not told to the caller.
  */
 import type { KeyObject } from 'node:crypto';
-import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify, SignJWT } from 'jose';
+import { errors, type JSONWebKeySet, type JWSHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { ACCOUNT_KINDS, type AccountKind } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
@@ -58,7 +58,13 @@ export const createTokens = (
       return { kty, crv, x, kid, alg: ALGORITHM, use: 'sig' };
     }),
   } as JSONWebKeySet;
-  const find = createLocalJWKSet(jwks);
+  const byKid = new Map(keys.map(({ kid, publicKey }) => [kid, publicKey]));
+  /** Only a key that we published, named by its id; a header that brings its own key is not looked at. */
+  const find = ({ kid = '' }: JWSHeaderParameters): KeyObject => {
+    const key = byKid.get(kid);
+    if (key === undefined) throw new errors.JWKSNoMatchingKey();
+    return key;
+  };
   const bad = refuse(ERROR.unauthorized, 'the access token is not valid');
   const expired = refuse(ERROR.tokenExpired, 'the access token has expired');
 

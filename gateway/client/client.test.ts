@@ -260,7 +260,7 @@ test('without a connection one position is kept, and an old one is forgotten', a
   ).toEqual([20_000_000]);
   line().drop(1006);
   client.location({ lat: 3, lng: 1, accuracyM: 1 });
-  await vi.advanceTimersByTimeAsync(12_000);
+  await vi.advanceTimersByTimeAsync(14_000);
   line().open();
   line().welcome(EPOCH_A, 0, true);
   expect(line().of('location')).toEqual([]);

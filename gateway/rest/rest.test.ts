@@ -1,0 +1,436 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ERROR, refuse } from '../../protocol/errors.ts';
+import { DeviceMoves } from '../auth/deviceMoves.ts';
+import { createPasswords } from '../auth/passwords.ts';
+import { createTokens, type Tokens } from '../auth/tokens.ts';
+import { RATES } from '../limits.ts';
+import { FakeDirectory, FakeDoor, HandClock, roster, signingKey, silent } from '../testing/town.ts';
+import { createRest, type Rest } from './app.ts';
+import type { RestOptions } from './context.ts';
+
+/** The REST doors over a directory in memory; sockets are elsewhere (`gateway.test.ts`). */
+
+const ana = { kind: 'civilian', handle: 'Ana', password: 'correct horse', deviceId: 'phone-1', zip: '10001' };
+const kim = { kind: 'officer', handle: 'kim', password: 'battery staple', deviceId: 'phone-2', badge: 'B7' };
+
+let clock: HandClock;
+let door: FakeDoor;
+let directory: FakeDirectory;
+let tokens: Tokens;
+let moved: string[];
+let app: Rest;
+
+const doors = (rest: Partial<RestOptions> = {}): Promise<Rest> =>
+  createRest({
+    door,
+    directory,
+    idValidator: roster,
+    tokens,
+    moves: new DeviceMoves(900_000),
+    passwords: createPasswords(),
+    log: silent,
+    rates: RATES.rest,
+    origins: ['https://heyblue.example'],
+    trustedProxyHops: 0,
+    wallMs: clock.nowMs,
+    onDeviceMoved: (userId, deviceId) => moved.push(`${userId} ${deviceId}`),
+    ...rest,
+  });
+
+beforeEach(async () => {
+  clock = new HandClock();
+  door = new FakeDoor();
+  directory = new FakeDirectory();
+  tokens = createTokens([signingKey()], 900, clock.nowMs);
+  moved = [];
+  app = await doors();
+});
+afterEach(() => app.close());
+
+const post = async (url: string, payload?: object, headers: Record<string, string> = {}) => {
+  const answer = await app.inject({ method: 'POST', url, headers, ...(payload && { payload }) });
+  return { status: answer.statusCode, headers: answer.headers, body: answer.json() };
+};
+const get = async (url: string, token?: string) => {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const answer = await app.inject({ method: 'GET', url, headers });
+  return { status: answer.statusCode, headers: answer.headers, body: answer.json() };
+};
+const failed = (status: number, code = status, retryable = false) => ({
+  status,
+  body: { error: { code, message: expect.any(String), retryable } },
+});
+
+test('sign up, sign in, a fresh token: each says the same person on the same device', async () => {
+  const up = await post('/v1/signup', ana);
+  expect(up).toMatchObject({
+    status: 201,
+    body: { expiresInS: 900 },
+    headers: { 'cache-control': 'no-store' },
+  });
+  const { handle, password, deviceId } = ana;
+  const inside = await post('/v1/signin', { handle: 'ANA', password, deviceId });
+  expect(inside).toMatchObject({ status: 200, body: { userId: up.body.userId } });
+  const fresh = await post('/v1/token', undefined, { authorization: `Bearer ${inside.body.accessToken}` });
+  expect(fresh.status).toBe(200);
+  expect(await tokens.verify(fresh.body.accessToken)).toMatchObject({
+    value: { userId: up.body.userId, kind: 'civilian', handle: handle.toLowerCase(), deviceId },
+  });
+  const { passwordHash } = [...directory.people.values()][0]!;
+  expect(passwordHash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+});
+
+test('every kind signs up, except the operator; an officer needs a badge on the roster', async () => {
+  for (const kind of ['merchant', 'charity', 'family', 'municipality']) {
+    expect((await post('/v1/signup', { ...ana, kind, handle: kind })).status).toBe(201);
+  }
+  expect(await post('/v1/signup', { ...ana, kind: 'operator', handle: 'root' })).toMatchObject(failed(403));
+  expect(await post('/v1/signup', { ...kim, badge: 'X1' })).toMatchObject(failed(403));
+  expect(await post('/v1/signup', { ...kim, badge: undefined })).toMatchObject(failed(403));
+  expect((await post('/v1/signup', kim)).status).toBe(201);
+  expect(await post('/v1/signup', { ...kim, handle: 'lee' })).toMatchObject(failed(409));
+});
+
+test('a taken handle is 409; a wrong password and an unknown handle get the same answer', async () => {
+  await post('/v1/signup', ana);
+  expect(await post('/v1/signup', { ...ana, handle: 'ANA', deviceId: 'x' })).toMatchObject(failed(409));
+  const { deviceId } = ana;
+  const wrong = await post('/v1/signin', { handle: 'ana', password: 'wrong horse', deviceId });
+  const unknown = await post('/v1/signin', { handle: 'nobody', password: 'wrong horse', deviceId });
+  expect(wrong).toMatchObject(failed(401));
+  expect(unknown.body).toEqual(wrong.body);
+});
+
+test('an unknown handle costs a password check like a known one', async () => {
+  await app.close();
+  const checked: (string | null)[] = [];
+  const real = createPasswords();
+  app = await doors({
+    passwords: {
+      ...real,
+      check: (password, stored) => {
+        checked.push(stored);
+        return real.check(password, stored);
+      },
+    },
+  });
+  await post('/v1/signin', { handle: 'nobody', password: 'wrong horse', deviceId: 'phone-1' });
+  expect(checked).toEqual([null]);
+});
+
+test('one device per account: elsewhere is 409, moving ends the old one', async () => {
+  const { body: old } = await post('/v1/signup', ana);
+  const there = { handle: 'ana', password: ana.password, deviceId: 'phone-9' };
+  const refused = await post('/v1/signin', there);
+  expect(refused).toMatchObject(failed(409));
+  expect(refused.body.error.message).toContain('/v1/device');
+  expect(await post('/v1/device', { ...there, password: 'wrong horse' })).toMatchObject(failed(401));
+  expect(moved).toEqual([]);
+  const now = await post('/v1/device', there);
+  expect(now.status).toBe(200);
+  expect(moved).toEqual([`${old.userId} phone-9`]);
+  expect((await get('/v1/me', now.body.accessToken)).status).toBe(200);
+  expect(await get('/v1/me', old.accessToken)).toMatchObject(failed(401));
+  expect(await post('/v1/token', undefined, { authorization: `Bearer ${old.accessToken}` })).toMatchObject(
+    failed(401),
+  );
+  expect((await post('/v1/device', there)).status).toBe(200);
+  expect(await post('/v1/signin', ana as never)).toMatchObject(failed(422));
+});
+
+test('Idempotency-Key: a repeat gets the same account, another body 422, none is shared between bodies', async () => {
+  const key = { 'idempotency-key': 'k-1' };
+  const first = await post('/v1/signup', ana, key);
+  const again = await post('/v1/signup', ana, key);
+  expect(again).toMatchObject({ status: 201, body: { userId: first.body.userId } });
+  expect([first.headers['idempotent-replayed'], again.headers['idempotent-replayed']]).toEqual([
+    undefined,
+    'true',
+  ]);
+  expect(await post('/v1/signup', { ...ana, handle: 'eva' }, key)).toMatchObject(failed(422));
+  expect(directory.people.size).toBe(1);
+  clock.advance(86_400_001);
+  expect((await post('/v1/signup', { ...ana, handle: 'eva' }, key)).status).toBe(201);
+});
+
+test('Idempotency-Key: two at once make one account; the second is told to come back', async () => {
+  const key = { 'idempotency-key': 'k-1' };
+  const both = await Promise.all([post('/v1/signup', ana, key), post('/v1/signup', ana, key)]);
+  expect(both.map(one => one.status).sort()).toEqual([201, 409]);
+  const told = both.find(one => one.status === 409)!;
+  expect(told).toMatchObject({ ...failed(409, 409, true), headers: { 'retry-after': '1' } });
+});
+
+test('Idempotency-Key: after a restart the account itself is the memory', async () => {
+  const key = { 'idempotency-key': 'k-1' };
+  const first = await post('/v1/signup', ana, key);
+  await app.close();
+  app = await doors();
+  const again = await post('/v1/signup', ana, key);
+  expect(again).toMatchObject({
+    status: 201,
+    body: { userId: first.body.userId },
+    headers: { 'idempotent-replayed': 'true' },
+  });
+  expect(
+    await post('/v1/signup', { ...ana, password: 'other horse' }, { 'idempotency-key': 'k-2' }),
+  ).toMatchObject(failed(409));
+});
+
+test('Idempotency-Key: a refusal is not kept, and a replay never brings an old device back', async () => {
+  const key = { 'idempotency-key': 'k-1' };
+  directory.down = true;
+  expect(await post('/v1/signup', ana, key)).toMatchObject(failed(503, 503, true));
+  directory.down = false;
+  expect((await post('/v1/signup', ana, key)).status).toBe(201);
+  await post('/v1/device', { handle: 'ana', password: ana.password, deviceId: 'phone-9' });
+  expect(await post('/v1/signup', ana, key)).toMatchObject(failed(409));
+});
+
+test('what a person may read: profile, points from the actor, pages, officers by handle and number', async () => {
+  const { body: me } = await post('/v1/signup', ana);
+  const { body: officer } = await post('/v1/signup', kim);
+  const token = me.accessToken;
+  expect((await get('/v1/me', token)).body).toEqual({
+    userId: me.userId,
+    kind: 'civilian',
+    handle: 'ana',
+    zip: '10001',
+    createdAtMs: 5,
+  });
+  expect((await get('/v1/balance', token)).body).toEqual({ balance: 70, version: 3 });
+  expect(door.asked.at(-1)!.to).toEqual({ kind: 'user', id: me.userId });
+  expect((await get(`/v1/officers/${officer.userId}`, token)).body).toEqual({
+    handle: 'kim',
+    encounterCount: 12,
+  });
+  expect(await get(`/v1/officers/${me.userId}`, token)).toMatchObject(failed(404));
+  expect(await get('/v1/officers/root', token)).toMatchObject(failed(422));
+  const seen: string[] = [];
+  for (let next: string | null = ''; next !== null; ) {
+    const before = next === '' ? '' : `&before=${next}`;
+    const page: { items: { id: string }[]; next: string | null } = (
+      await get(`/v1/encounters?limit=2${before}`, token)
+    ).body;
+    seen.push(...page.items.map(one => one.id.at(-1)!));
+    next = page.next;
+  }
+  expect(seen).toEqual(['5', '4', '3', '2', '1']);
+  expect((await get('/v1/transactions', token)).body).toMatchObject({
+    items: [{ delta: 10, rule: 'encounter@1' }, {}, {}, {}, {}],
+    next: null,
+  });
+});
+
+test.each(['limit=0', 'limit=101', 'limit=ten', 'before=x', 'page=2'])('?%s is 422', async query => {
+  const { body } = await post('/v1/signup', ana);
+  expect(await get(`/v1/encounters?${query}`, body.accessToken)).toMatchObject(failed(422));
+});
+
+test('a QR code as SVG, PNG and text; not for a merchant', async () => {
+  const { body: me } = await post('/v1/signup', ana);
+  const svg = await get('/v1/qr', me.accessToken);
+  expect(svg.body).toMatchObject({ token: 'HB1:TEST', expiresS: 1_795_000_000, format: 'svg' });
+  const [head, data] = svg.body.image.split(',');
+  expect(head).toBe('data:image/svg+xml;base64');
+  expect(Buffer.from(data, 'base64').toString()).toMatch(/^<svg/);
+  expect((await get('/v1/qr?format=png', me.accessToken)).body.image).toMatch(
+    /^data:image\/png;base64,iVBOR/,
+  );
+  expect((await get('/v1/qr?format=text', me.accessToken)).body.image).toContain('█');
+  expect(await get('/v1/qr?format=gif', me.accessToken)).toMatchObject(failed(422));
+  const { body: shop } = await post('/v1/signup', { ...ana, kind: 'merchant', handle: 'shop' });
+  expect(await get('/v1/qr', shop.accessToken)).toMatchObject(failed(403));
+});
+
+test.each([
+  ['nothing', undefined],
+  ['nonsense', 'Bearer x'],
+  ['another scheme', 'Basic YTpi'],
+])('%s instead of a token is 401', async (_what, authorization) => {
+  const answer = await app.inject({ url: '/v1/me', headers: authorization ? { authorization } : {} });
+  expect({ status: answer.statusCode, body: answer.json() }).toMatchObject(failed(401));
+  expect(answer.headers['www-authenticate']).toContain('Bearer');
+});
+
+test('an expired token is 401 with 498 inside', async () => {
+  const { body } = await post('/v1/signup', ana);
+  clock.advance(901_000);
+  expect(await get('/v1/me', body.accessToken)).toMatchObject(failed(401, ERROR.tokenExpired));
+});
+
+test('an actor that refuses is passed on: full 503, late 504, bug 500', async () => {
+  const { body } = await post('/v1/signup', ana);
+  for (const [code, retryable] of [
+    [ERROR.unavailable, true],
+    [ERROR.timeout, true],
+    [ERROR.internal, false],
+  ] as const) {
+    door.answers.balance = () => refuse(code, 'x');
+    expect(await get('/v1/balance', body.accessToken)).toMatchObject(failed(code, code, retryable));
+  }
+});
+
+test('the directory away: 503, retryable, and nothing of why', async () => {
+  const { body } = await post('/v1/signup', ana);
+  directory.down = true;
+  const { handle, password, deviceId } = ana;
+  for (const answer of [
+    await post('/v1/signin', { handle, password, deviceId }),
+    await post('/v1/device', { handle, password, deviceId }),
+    await get('/v1/me', body.accessToken),
+    await get('/v1/encounters', body.accessToken),
+    await get(`/v1/officers/${body.userId}`, body.accessToken),
+  ]) {
+    expect(answer).toMatchObject(failed(503, 503, true));
+    expect(JSON.stringify(answer.body)).not.toContain('10.0.0.7');
+  }
+});
+
+test('a badge service that is away is 503 as well', async () => {
+  await app.close();
+  app = await doors({
+    idValidator: {
+      validate: async () => {
+        throw new Error('ENOTFOUND badges');
+      },
+    },
+  });
+  expect(await post('/v1/signup', kim)).toMatchObject(failed(503, 503, true));
+});
+
+test.each([
+  ['no body', undefined, 422],
+  ['an empty object', {}, 422],
+  ['a field too many', { ...ana, admin: true }, 422],
+  ['a number for a text', { ...ana, handle: 7 }, 422],
+  ['a short handle', { ...ana, handle: 'a' }, 422],
+  ['a handle with spaces', { ...ana, handle: 'a b c' }, 422],
+  ['a short password', { ...ana, password: 'short' }, 422],
+  ['a very long password', { ...ana, password: 'x'.repeat(129) }, 422],
+  ['a kind that does not exist', { ...ana, kind: 'king' }, 422],
+  ['an empty device', { ...ana, deviceId: '' }, 422],
+  ['a zip that is none', { ...ana, zip: 'ABC' }, 422],
+  ['an array', [ana], 422],
+])('sign-up with %s is refused', async (_what, payload, status) => {
+  expect(await post('/v1/signup', payload as object)).toMatchObject(failed(status));
+  expect(directory.people.size).toBe(0);
+});
+
+test.each([
+  ['bad JSON', { payload: '{"a":', headers: { 'content-type': 'application/json' } }, 400],
+  ['__proto__', { payload: '{"__proto__":{"x":1}}', headers: { 'content-type': 'application/json' } }, 400],
+  ['an empty JSON body', { payload: '', headers: { 'content-type': 'application/json' } }, 400],
+  ['XML', { payload: '<a/>', headers: { 'content-type': 'application/xml' } }, 400],
+  ['10 MB', { payload: `"${'x'.repeat(10_000_000)}"`, headers: { 'content-type': 'application/json' } }, 413],
+])('%s is one documented error', async (_what, request, status) => {
+  const answer = await app.inject({ method: 'POST', url: '/v1/signin', ...request });
+  expect({ status: answer.statusCode, body: answer.json() }).toMatchObject(failed(status));
+  expect(answer.payload).not.toMatch(/\.ts|node_modules|at /);
+});
+
+test('10 MB over a real socket is 413, and the door stays open', async () => {
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  const body = 'x'.repeat(10_000_000);
+  const answer = await fetch(`${url}/v1/signin`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json' },
+  });
+  expect(answer.status).toBe(413);
+  expect((await answer.json()).error.code).toBe(413);
+  expect((await fetch(`${url}/.well-known/jwks.json`)).status).toBe(200);
+});
+
+test('unknown routes and methods are 404, a broken URL 400, all in the one shape', async () => {
+  expect(await get('/v1/nothing')).toMatchObject(failed(404));
+  expect(await post('/v1/me')).toMatchObject(failed(404));
+  expect(await get('/v1/officers/%zz')).toMatchObject(failed(400));
+});
+
+test('a bug is 500 without a trace of it', async () => {
+  const { body } = await post('/v1/signup', ana);
+  door.ask = () => {
+    throw new Error('secret of /srv/app.ts');
+  };
+  const answer = await get('/v1/balance', body.accessToken);
+  expect(answer).toMatchObject(failed(500));
+  expect(JSON.stringify(answer.body)).not.toContain('secret');
+});
+
+test('guessing one handle is slowed down without shutting out the address, and the other way round', async () => {
+  await app.close();
+  app = await doors({ rates: { handle: { perS: 0.1, burst: 2 }, address: { perS: 1, burst: 5 } } });
+  await post('/v1/signup', ana);
+  const { deviceId, password } = ana;
+  const guess = () => post('/v1/signin', { handle: 'ana', password: 'wrong horse', deviceId });
+  await guess();
+  await guess();
+  const slow = await guess();
+  expect(slow).toMatchObject({ ...failed(429, 429, true), headers: { 'retry-after': '10' } });
+  expect(await post('/v1/signin', { handle: 'ana', password, deviceId })).toMatchObject(
+    failed(429, 429, true),
+  );
+  clock.advance(10_000);
+  expect((await post('/v1/signin', { handle: 'ana', password, deviceId })).status).toBe(200);
+  const many = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => post('/v1/signin', { handle: `x${i}x`, password, deviceId })),
+  );
+  expect(many.filter(one => one.status === 429)).toHaveLength(4);
+});
+
+test('pages of allowed origins may call, others are not invited', async () => {
+  const ask = (origin: string) =>
+    app.inject({
+      method: 'OPTIONS',
+      url: '/v1/signin',
+      headers: { origin, 'access-control-request-method': 'POST' },
+    });
+  const good = await ask('https://heyblue.example');
+  expect(good.statusCode).toBe(204);
+  expect(good.headers['access-control-allow-origin']).toBe('https://heyblue.example');
+  expect(good.headers['access-control-allow-headers']).toContain('idempotency-key');
+  expect((await ask('https://evil.example')).headers['access-control-allow-origin']).toBeUndefined();
+});
+
+test('every route is documented, with a schema for each answer', async () => {
+  const { body } = await get('/docs/openapi.json');
+  expect(body.openapi).toMatch(/^3\.1/);
+  expect(Object.keys(body.paths).sort()).toEqual([
+    '/.well-known/jwks.json',
+    '/docs',
+    '/docs/asyncapi.json',
+    '/docs/openapi.json',
+    '/docs/protocol',
+    '/v1/balance',
+    '/v1/device',
+    '/v1/encounters',
+    '/v1/me',
+    '/v1/officers/{id}',
+    '/v1/qr',
+    '/v1/signin',
+    '/v1/signup',
+    '/v1/token',
+    '/v1/transactions',
+  ]);
+  for (const path of Object.values<Record<string, { responses: Record<string, { content?: object }> }>>(
+    body.paths,
+  )) {
+    for (const { responses } of Object.values(path)) {
+      expect(Object.keys(responses)).toContain('4XX');
+      for (const answer of Object.values(responses)) expect(answer.content).toBeDefined();
+    }
+  }
+  const page = await app.inject('/docs');
+  expect(page.headers['content-type']).toContain('text/html');
+  expect(page.payload).toContain('/v1/signup');
+  expect(page.payload).not.toMatch(/(src|href)="?(https?:)?\/\//);
+});
+
+test('the keys that verify our tokens are published', async () => {
+  const { body, headers } = await get('/.well-known/jwks.json');
+  expect(body.keys).toEqual([
+    { kty: 'OKP', crv: 'Ed25519', x: expect.any(String), kid: 'k1', alg: 'EdDSA', use: 'sig' },
+  ]);
+  expect(headers['cache-control']).toContain('max-age');
+});

@@ -1,0 +1,467 @@
+import { beforeEach, expect, test } from 'vitest';
+import { decodeServerFrame, encodeClientFrame } from '../protocol/codec.ts';
+import { CLOSE, ERROR, ok, refuse } from '../protocol/errors.ts';
+import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
+import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
+import { DeviceMoves } from './auth/deviceMoves.ts';
+import { createTokens, type Tokens } from './auth/tokens.ts';
+import { LIMITS, RATES } from './limits.ts';
+import type { RealtimeOptions } from './realtime.ts';
+import type { Session } from './session.ts';
+import { Sessions } from './sessions.ts';
+import { counting, FakeDoor, HandClock, signingKey, silent } from './testing/town.ts';
+import { BUFFERED, CLOSED, DROPPED, SENT, type Socket } from './transport.ts';
+
+/** The life of a session told through a pretended socket, a clock that a test moves, and an actor that it answers for. */
+
+const USER = '01900000-0000-7000-8000-000000000001';
+const ID = '01900000-0000-7000-8000-0000000000aa';
+const OTHER = '01900000-0000-7000-8000-0000000000bb';
+
+class Wire implements Socket<Session> {
+  data: Session | null = null;
+  readonly address: string;
+  readonly frames: ServerFrame[] = [];
+  status = SENT;
+  buffered = 0;
+  code: number | null = null;
+  private readonly sessions: Sessions;
+
+  constructor(sessions: Sessions, address = '10.0.0.1') {
+    this.sessions = sessions;
+    this.address = address;
+    sessions.opened(this);
+  }
+  send(bytes: Uint8Array): number {
+    if (this.code !== null) return CLOSED;
+    if (this.status !== DROPPED) this.frames.push(decodeServerFrame(bytes));
+    return this.status;
+  }
+  bufferedBytes(): number {
+    return this.buffered;
+  }
+  cork(write: () => void): void {
+    write();
+  }
+  close(code: number): void {
+    if (this.code !== null) return;
+    this.code = code;
+    this.sessions.closed(this);
+  }
+  /** The peer goes away. */
+  leave(): void {
+    this.code = 1006;
+    this.sessions.closed(this);
+  }
+  say(frame: ClientFrame | Uint8Array): void {
+    this.sessions.message(this, frame instanceof Uint8Array ? frame : encodeClientFrame(frame), true);
+  }
+  types(): string[] {
+    return this.frames.map(frame => frame.type);
+  }
+}
+
+let clock: HandClock;
+let door: FakeDoor;
+let metrics: ReturnType<typeof counting>;
+let tokens: Tokens;
+let moves: DeviceMoves;
+
+beforeEach(() => {
+  clock = new HandClock();
+  door = new FakeDoor();
+  metrics = counting();
+  tokens = createTokens([signingKey()], 900, clock.nowMs);
+  moves = new DeviceMoves(900_000);
+});
+
+const hub = (rest: Partial<RealtimeOptions> = {}): Sessions => {
+  let made = 0;
+  return new Sessions({
+    gatewayId: 'g1',
+    door,
+    clock,
+    log: silent,
+    metrics,
+    tokens,
+    moves,
+    rates: RATES.session,
+    origins: ['*'],
+    connectionsPerAddress: 200,
+    wallMs: clock.nowMs,
+    randomId: () => `01900000-0000-4000-8000-${String(++made).padStart(12, '0')}`,
+    ...rest,
+  });
+};
+
+const tokenOf = (
+  kind: 'civilian' | 'officer' | 'merchant' = 'civilian',
+  userId = USER,
+  deviceId = 'phone-1',
+) => tokens.mint({ userId, kind, handle: 'ana', deviceId });
+
+const hello = (token: string, deviceId = 'phone-1'): ClientFrame => ({
+  type: 'hello',
+  version: 1,
+  token,
+  deviceId,
+  app: 'test',
+  resume: null,
+});
+
+/** Lets the verification of a token finish: it is work of the event loop, not of a clock. */
+const until = async (happened: () => boolean): Promise<void> => {
+  while (!happened()) await new Promise(resolve => setImmediate(resolve));
+};
+
+async function attached(sessions: Sessions, kind: 'civilian' | 'officer' | 'merchant' = 'civilian') {
+  const wire = new Wire(sessions);
+  wire.say(hello(await tokenOf(kind)));
+  await until(() => wire.data!.phase !== 'verifying');
+  return wire;
+}
+
+const location = {
+  type: 'location',
+  seq: 1,
+  latE7: 1,
+  lngE7: 2,
+  accuracyDm: 50,
+  headingDeg: null,
+  speedDms: null,
+  takenAtMs: null,
+} as const;
+const eventBytes = (offset: number) => encodeEvent('sharing.ended', offset, ID, { reason: 'timeout' });
+const volatileBytes = encodeVolatile('report.next', 'me', 1, { periodS: 15 });
+
+test('WELCOME, then what was missed, then what was pushed meanwhile, then the rest', async () => {
+  const sessions = hub();
+  door.holding.add('attach');
+  const wire = await attached(sessions);
+  const ref = door.asked[0]!.message.session!;
+  sessions.push([ref], eventBytes(3), 'durable');
+  sessions.push([ref], volatileBytes, 'volatile');
+  expect(wire.frames).toEqual([]);
+  door.answer('attach', ok({ epoch: ID, offset: 3, resumed: true, frames: [eventBytes(1), eventBytes(2)] }));
+  sessions.push([ref], eventBytes(4), 'durable');
+  expect(wire.types()).toEqual(['welcome', 'event', 'event', 'event', 'volatile', 'event']);
+  expect(wire.frames.flatMap(frame => (frame.type === 'event' ? [frame.offset] : []))).toEqual([1, 2, 3, 4]);
+  expect(wire.frames[0]).toMatchObject({ sessionId: ref.id, epoch: ID, offset: 3, resumed: true });
+});
+
+test('who speaks is what the token says; resume and device are passed on, and connSeq rises', async () => {
+  const sessions = hub();
+  const resume = { sessionId: ID, epoch: OTHER, offset: 9 };
+  for (let i = 0; i < 2; i++) {
+    const wire = new Wire(sessions);
+    wire.say({ ...hello(await tokenOf()), resume } as ClientFrame);
+    await until(() => wire.data!.phase === 'open');
+  }
+  const [one, two] = door.asked;
+  expect(one!.to).toEqual({ kind: 'user', id: USER });
+  expect(one!.message).toMatchObject({ deviceId: 'phone-1', resume });
+  expect(two!.message.connSeq as number).toBeGreaterThan(one!.message.connSeq as number);
+});
+
+test('more pushes before WELCOME than are kept end the session; it will resume', async () => {
+  const sessions = hub();
+  door.holding.add('attach');
+  const wire = await attached(sessions);
+  const refs = [door.asked[0]!.message.session!];
+  for (let i = 0; i <= LIMITS.queuedPushes; i++) sessions.push(refs, eventBytes(i), 'durable');
+  expect(wire.code).toBe(CLOSE.slowConsumer);
+});
+
+test.each([
+  [refuse(ERROR.unavailable, 'x'), CLOSE.overloaded],
+  [refuse(ERROR.timeout, 'x'), CLOSE.overloaded],
+  [refuse(ERROR.notFound, 'x'), CLOSE.badToken],
+  [refuse(ERROR.forbidden, 'x'), CLOSE.revoked],
+  [refuse(ERROR.conflict, 'x'), CLOSE.revoked],
+  [refuse(ERROR.internal, 'x'), CLOSE.internal],
+])('an actor that refuses to attach ($code) closes with %i', async (refusal, code) => {
+  door.answers.attach = () => refusal;
+  const wire = await attached(hub());
+  await until(() => wire.code !== null);
+  expect(wire.code).toBe(code);
+});
+
+test('a peer that leaves is detached once, also while it was being attached; a late answer changes nothing', async () => {
+  const sessions = hub();
+  door.holding.add('attach');
+  const wire = await attached(sessions);
+  const { session, connSeq } = door.asked[0]!.message;
+  wire.leave();
+  sessions.closed(wire);
+  expect(door.told.map(one => one.message)).toEqual([{ type: 'detach', session, connSeq }]);
+  door.answer('attach');
+  expect(wire.frames).toEqual([]);
+  expect([sessions.size, sessions.attaching]).toEqual([0, 0]);
+  sessions.push([session!], eventBytes(1), 'durable');
+});
+
+test('a peer that leaves while its token is verified never reaches the actor', async () => {
+  const sessions = hub();
+  const wire = new Wire(sessions);
+  wire.say(hello(await tokenOf()));
+  wire.leave();
+  await new Promise(resolve => setImmediate(resolve));
+  await new Promise(resolve => setTimeout(resolve, 5));
+  expect([door.asked, door.told]).toEqual([[], []]);
+});
+
+test('no HELLO within five seconds is 4106; anything else first is 4000; talking before WELCOME is 4000', async () => {
+  const sessions = hub();
+  const silentWire = new Wire(sessions);
+  clock.advance(LIMITS.helloMs - 1);
+  sessions.sweep();
+  expect(silentWire.code).toBeNull();
+  clock.advance(1);
+  sessions.sweep();
+  expect(silentWire.code).toBe(CLOSE.helloTimeout);
+  const eager = new Wire(sessions);
+  eager.say({ type: 'ping', n: 1 });
+  expect(eager.code).toBe(CLOSE.malformed);
+  door.holding.add('attach');
+  const early = await attached(sessions);
+  early.say(location);
+  expect(early.code).toBe(CLOSE.malformed);
+});
+
+test('an expired token is 4101, one of an account that moved is 4003', async () => {
+  const sessions = hub();
+  const stale = await tokenOf();
+  clock.advance(901_000);
+  const late = new Wire(sessions);
+  late.say(hello(stale));
+  await until(() => late.code !== null);
+  expect(late.code).toBe(CLOSE.tokenExpired);
+  moves.moved(USER, 'phone-2', clock.wall);
+  const moved = await attached(sessions);
+  await until(() => moved.code !== null);
+  expect(moved.code).toBe(CLOSE.revoked);
+});
+
+test('the token: asked for at 80 % of its life, 25 s of grace, then 4101', async () => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  clock.advance(719_000);
+  sessions.sweep();
+  expect(wire.types()).toEqual(['welcome']);
+  clock.advance(1_000);
+  sessions.sweep();
+  sessions.sweep();
+  expect(wire.frames[1]).toEqual({ type: 'tokenExpiring', ttlS: 180 });
+  expect(wire.frames).toHaveLength(2);
+  clock.advance(180_000 + LIMITS.tokenGraceMs - 1);
+  sessions.sweep();
+  expect(wire.code).toBeNull();
+  clock.advance(1);
+  sessions.sweep();
+  expect(wire.code).toBe(CLOSE.tokenExpired);
+});
+
+test('auth.refresh renews in place, for the same person and device only', async () => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  clock.advance(720_000);
+  sessions.sweep();
+  const send = async (cid: number, token: string) => {
+    const before = wire.frames.length;
+    wire.say(encodeCommand('auth.refresh', cid, { token }, null));
+    await until(() => wire.frames.length > before);
+    return wire.frames.at(-1);
+  };
+  expect(await send(1, await tokenOf('civilian', OTHER))).toMatchObject({ cid: 1, code: ERROR.forbidden });
+  expect(await send(2, await tokenOf('civilian', USER, 'phone-2'))).toMatchObject({ code: ERROR.forbidden });
+  expect(await send(3, 'nonsense')).toMatchObject({ code: ERROR.unauthorized });
+  expect(await send(4, await tokenOf())).toEqual({ type: 'reply', cid: 4, result: [900] });
+  clock.advance(300_000);
+  sessions.sweep();
+  expect(wire.code).toBeNull();
+  expect(door.asked.filter(one => one.message.type === 'command')).toEqual([]);
+});
+
+test('scopes: a civilian cannot accept a hey, an officer cannot say one, a merchant does neither', async () => {
+  const sessions = hub();
+  const civilian = await attached(sessions, 'civilian');
+  const officer = await attached(sessions, 'officer');
+  const merchant = await attached(sessions, 'merchant');
+  civilian.say(encodeCommand('hey.accept', 1, { heyId: ID }, ID));
+  officer.say(encodeCommand('hey.say', 1, { officerId: ID }, ID));
+  merchant.say(encodeCommand('location.share', 1, {}, ID));
+  for (const wire of [civilian, officer, merchant]) {
+    expect(wire.frames.at(-1)).toMatchObject({ type: 'error', cid: 1, code: ERROR.forbidden });
+    expect(wire.code).toBeNull();
+  }
+  expect(door.asked.filter(one => one.message.type === 'command')).toEqual([]);
+});
+
+test('the fingerprint of a command is of what it says, not of how or when', async () => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  const say = (cid: number, officerId: string) => wire.say(encodeCommand('hey.say', cid, { officerId }, ID));
+  door.answers.command = () => ok({ heyId: ID, expiresS: 1 });
+  say(1, OTHER);
+  say(2, OTHER);
+  say(3, USER);
+  // The same tuple with one more item, as a later version may send it.
+  wire.say({ type: 'command', cid: 4, op: 20, body: [OTHER_BYTES, 7], idem: ID });
+  const prints = door.asked.filter(one => one.message.type === 'command').map(one => one.message.requestHash);
+  expect(prints[1]).toBe(prints[0]);
+  expect(prints[2]).not.toBe(prints[0]);
+  expect(prints[3]).toBe(prints[0]);
+  expect(wire.types().slice(1)).toEqual(['reply', 'reply', 'reply', 'reply']);
+});
+const OTHER_BYTES = new Uint8Array([1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0xbb]);
+
+test('a command that does not mutate carries no key to the actor; one that does needs one', async () => {
+  const wire = await attached(hub());
+  wire.say(encodeCommand('state.get', 1, {}, ID));
+  expect(door.asked.at(-1)!.message).toMatchObject({ name: 'state.get', key: null, requestHash: null });
+  const asked = door.asked.length;
+  wire.say({ type: 'command', cid: 2, op: 20, body: [OTHER_BYTES], idem: null });
+  expect(wire.frames.at(-1)).toMatchObject({ type: 'error', cid: 2, retryable: false });
+  expect(door.asked).toHaveLength(asked);
+});
+
+test('an actor that answers what the catalogue does not know is a 500, not a crash', async () => {
+  const wire = await attached(hub(), 'officer');
+  door.answers.command = () => ok({ untilS: 'soon' });
+  wire.say(encodeCommand('location.share', 1, {}, ID));
+  expect(wire.frames.at(-1)).toMatchObject({ type: 'error', cid: 1, code: ERROR.internal });
+  expect(wire.code).toBeNull();
+});
+
+test('an answer that comes after the phone left goes nowhere', async () => {
+  const wire = await attached(hub());
+  door.holding.add('command');
+  wire.say(encodeCommand('state.get', 1, {}, null));
+  wire.leave();
+  expect(() => door.answer('command', ok({}))).not.toThrow();
+});
+
+test('a position off the globe is one error and does not reach the actor', async () => {
+  const wire = await attached(hub());
+  wire.say({ ...location, latE7: 900_000_001 });
+  expect(wire.frames.at(-1)).toMatchObject({ type: 'error', cid: 0, code: ERROR.invalid });
+  expect(door.told).toEqual([]);
+  wire.say(location);
+  expect(door.told).toHaveLength(1);
+});
+
+test('positions: five at once, then two a second; the third refusal within ten seconds is 4103', async () => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  for (let i = 0; i < 6; i++) wire.say(location);
+  expect(door.told).toHaveLength(5);
+  expect(wire.frames.at(-1)).toEqual({
+    type: 'error',
+    cid: 0,
+    code: ERROR.rateLimited,
+    message: 'too much, too fast',
+    retryable: true,
+    retryAfterMs: 500,
+  });
+  wire.say(location);
+  clock.advance(11_000);
+  for (let i = 0; i < 7; i++) wire.say(location);
+  expect(wire.code).toBeNull();
+  wire.say(location);
+  expect(wire.code).toBe(CLOSE.rateLimited);
+});
+
+test('commands, nonsense commands and pings have their buckets too; without limits nothing is counted', async () => {
+  const limited = await attached(hub());
+  for (let i = 1; i <= 41; i++) limited.say({ type: 'command', cid: i, op: 999, body: [], idem: null });
+  expect(limited.frames.at(-1)).toMatchObject({ cid: 41, code: ERROR.rateLimited });
+  const pinging = await attached(hub());
+  for (let i = 0; i < 51; i++) pinging.say({ type: 'ping', n: i });
+  expect(pinging.frames.at(-1)).toMatchObject({ cid: 0, code: ERROR.rateLimited });
+  door.told.length = 0;
+  const free = await attached(hub({ rates: null }));
+  for (let i = 0; i < 1_000; i++) free.say(location);
+  expect(door.told).toHaveLength(1_000);
+  expect(free.code).toBeNull();
+});
+
+test('a BATCH is its frames, each with its own price', async () => {
+  const wire = await attached(hub());
+  wire.say({ type: 'batch', frames: [location, { type: 'ping', n: 1 }, { type: 'ack', offset: 2 }] });
+  expect(door.told.map(one => one.message.type)).toEqual(['location', 'ack']);
+  expect(wire.frames.at(-1)).toEqual({ type: 'pong', n: 1 });
+  wire.say({ type: 'batch', frames: Array.from({ length: 8 }, () => location) });
+  expect(wire.code).toBe(CLOSE.rateLimited);
+  expect(door.heard('location')).toHaveLength(5);
+});
+
+test('a slow phone: volatile frames are skipped first, then it is let go; a drained one hears everything again', async () => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  const refs = [door.asked[0]!.message.session!];
+  wire.status = BUFFERED;
+  wire.buffered = 1_000;
+  sessions.push(refs, eventBytes(1), 'durable');
+  sessions.push(refs, volatileBytes, 'volatile');
+  wire.buffered = LIMITS.softBufferBytes + 1;
+  sessions.push(refs, volatileBytes, 'volatile');
+  sessions.push(refs, eventBytes(2), 'durable');
+  expect(wire.types()).toEqual(['welcome', 'event', 'volatile', 'event']);
+  wire.status = SENT;
+  wire.buffered = 0;
+  sessions.drained(wire);
+  sessions.push(refs, volatileBytes, 'volatile');
+  expect(wire.frames).toHaveLength(5);
+  wire.status = BUFFERED;
+  sessions.push(refs, eventBytes(3), 'durable');
+  wire.buffered = LIMITS.closeBufferBytes + 1;
+  sessions.push(refs, eventBytes(4), 'durable');
+  expect(wire.code).toBe(CLOSE.slowConsumer);
+});
+
+test('a dropped durable frame ends the session, a dropped volatile one is only counted', async () => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  const refs = [door.asked[0]!.message.session!];
+  wire.status = DROPPED;
+  sessions.push(refs, volatileBytes, 'volatile');
+  expect(wire.code).toBeNull();
+  sessions.push(refs, eventBytes(1), 'durable');
+  expect(wire.code).toBe(CLOSE.slowConsumer);
+  sessions.sweep();
+  expect(metrics.counts.get('rt_frames_total out skipped')).toBe(1);
+  expect(metrics.counts.get(`rt_close_total ${CLOSE.slowConsumer}`)).toBe(1);
+});
+
+test('who may come in: the subprotocol, the origin, room for the address, room at all, and not at the end', () => {
+  const sessions = hub({ origins: ['https://heyblue.example'], connectionsPerAddress: 2 });
+  const knock = { protocols: 'heyblue.v1.msgpack', origin: '', address: 'a' };
+  expect(sessions.admit(knock)).toBeNull();
+  expect(sessions.admit({ ...knock, protocols: 'x, heyblue.v1.msgpack' })).toBeNull();
+  expect(sessions.admit({ ...knock, protocols: 'heyblue.v2.msgpack' })?.status).toBe(400);
+  expect(sessions.admit({ ...knock, protocols: '' })?.status).toBe(400);
+  expect(sessions.admit({ ...knock, origin: 'https://heyblue.example' })).toBeNull();
+  expect(sessions.admit({ ...knock, origin: 'https://heyblue.example.evil.example' })?.status).toBe(403);
+  expect(sessions.admit({ ...knock, origin: 'null' })?.status).toBe(403);
+  const one = new Wire(sessions, 'a');
+  new Wire(sessions, 'a');
+  expect(sessions.admit(knock)?.status).toBe(429);
+  expect(sessions.admit({ ...knock, address: 'b' })).toBeNull();
+  one.leave();
+  expect(sessions.admit(knock)).toBeNull();
+  sessions.sayGoodbye(1_000);
+  expect(sessions.admit(knock)).toMatchObject({ status: 503, retryAfterS: 1 });
+});
+
+test('thousands come and go, and nothing of them stays', async () => {
+  const sessions = hub({ connectionsPerAddress: 10_000 });
+  const wires = await Promise.all(Array.from({ length: 200 }, () => attached(sessions)));
+  await until(() => wires.every(wire => wire.data!.phase === 'open'));
+  expect(sessions.size).toBe(200);
+  for (const wire of wires) wire.leave();
+  const { waiting, byId, perAddress } = sessions as unknown as Record<string, { size: number }>;
+  expect([sessions.size, waiting!.size, byId!.size, perAddress!.size, sessions.attaching]).toEqual([
+    0, 0, 0, 0, 0,
+  ]);
+  expect(door.heard('detach')).toHaveLength(200);
+});
