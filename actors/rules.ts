@@ -34,6 +34,7 @@ export const DEFAULT_RULES: MeetRules = {
   proximity: proximityRules(),
   shareS: 15 * 60,
   heyS: 60,
-  heyFixAgeS: 60,
+  // One report period of a civilian in the area (60 s) and a margin.
+  heyFixAgeS: 90,
   heyReachM: 100,
 };

@@ -9,20 +9,20 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 test('counts, observations and gauges appear under their names and labels', async () => {
   const metrics = createMetrics(false);
-  metrics.count('heyblue_positions_total');
-  metrics.count('heyblue_positions_total', {}, 4);
+  metrics.count('heyblue_published_total', { target: 'balances' });
+  metrics.count('heyblue_published_total', { target: 'balances' }, 4);
   metrics.count('heyblue_encounters_total', { method: 'qr' });
   metrics.observe('heyblue_commit_seconds', 0.004);
   metrics.gauge('heyblue_actors', 12, { kind: 'user' });
   metrics.sample('rt_connections', () => 3);
   const { text, contentType } = await metrics.expose();
   expect(contentType).toMatch(/^text\/plain/);
-  expect(text).toContain('\nheyblue_positions_total 5\n');
+  expect(text).toContain('heyblue_published_total{target="balances"} 5');
   expect(text).toContain('heyblue_encounters_total{method="qr"} 1');
   expect(text).toContain('heyblue_commit_seconds_bucket{le="0.005"} 1');
   expect(text).toContain('heyblue_actors{kind="user"} 12');
   expect(text).toContain('\nrt_connections 3\n');
-  expect((await metrics.expose()).text).toContain('\nheyblue_positions_total 5\n'); // looking does not count twice
+  expect((await metrics.expose()).text).toContain('heyblue_published_total{target="balances"} 5'); // looking does not count twice
 });
 
 test('labels stay bounded, whatever values come from outside', async () => {
@@ -39,7 +39,7 @@ test('labels stay bounded, whatever values come from outside', async () => {
 test('a name that is not declared is counted, not thrown into the turn that used it', async () => {
   const metrics = createMetrics(false);
   metrics.count('heyblue_typo_total');
-  metrics.observe('heyblue_positions_total', 1);
+  metrics.observe('heyblue_published_total', 1);
   expect((await metrics.expose()).text).toContain('heyblue_metric_misuse_total 2');
 });
 
