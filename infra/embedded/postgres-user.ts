@@ -7,7 +7,7 @@
  * two capabilities that let it walk through; its uid still is not 0, and it may read but not own what is not its own.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { StartFailure } from './failure.ts';
 
@@ -20,6 +20,8 @@ export interface PostgresUser {
 
 const CANDIDATES = ['postgres', 'nobody'];
 const WALK_CAPABILITIES = '+dac_override,+dac_read_search';
+/** Without it, access(2) ignores capabilities of anybody but root, and initdb asks access(2) whether it may run postgres. */
+const ACCESS_TELLS_THE_TRUTH = ['--securebits=+no_setuid_fixup'];
 const MODE_EXECUTE = { owner: 0o100, group: 0o010, other: 0o001 };
 
 function lookUp(name: string): { uid: number; gid: number } | null {
@@ -32,7 +34,7 @@ function lookUp(name: string): { uid: number; gid: number } | null {
 
 /** May this user walk through every folder above `path`? */
 export function canReach(path: string, user: { uid: number; gid: number }): boolean {
-  for (let folder = path; ; folder = dirname(folder)) {
+  for (let folder = realpathSync(path); ; folder = dirname(folder)) {
     const stat = statSync(folder);
     const bit =
       stat.uid === user.uid
@@ -66,7 +68,7 @@ export function postgresUser(paths: string[], dataOwner?: { uid: number; gid: nu
   }
   const id = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'];
   const capabilities = [`--inh-caps=${WALK_CAPABILITIES}`, `--ambient-caps=${WALK_CAPABILITIES}`];
-  const setpriv = [...id, ...capabilities];
+  const setpriv = [...id, ...ACCESS_TELLS_THE_TRUTH, ...capabilities];
   if (spawnSync('setpriv', [...setpriv, 'true']).status !== 0) {
     throw new StartFailure(
       `PostgreSQL does not run as root, and its user (uid ${owner.uid}) cannot enter ${paths.find(path => !canReach(path, owner))}: move the clone to a folder everybody may enter, start as an ordinary user, or set DATABASE_URL.`,
