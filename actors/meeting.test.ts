@@ -102,14 +102,15 @@ class Phone {
     body: CommandBody<N>,
     key = this.town.key(),
     hash = 'h',
-  ): Promise<Result<any>> {
+  ): Promise<Result<{ heyId: string; token: string }>> {
     let answer: Result<unknown> | null = null;
     const message = { type: 'command', session: this.session, name, body, key, requestHash: hash };
     this.town.system.ask({ kind: 'user', id: this.id }, message, result => {
       answer = result;
     });
     await this.town.time.advance(50);
-    return answer ?? Promise.reject(new Error('no answer'));
+    if (!answer) throw new Error('no answer');
+    return answer;
   }
 
   async report(north: number, takenAtMs: number | null = null, seq = ++this.#seq): Promise<void> {
@@ -477,7 +478,9 @@ describe('sessions', () => {
         resume,
       };
       return new Promise<Attached>(resolve => {
-        town.system.ask({ kind: 'user', id: officer.id }, message, result => resolve((result as any).value));
+        town.system.ask({ kind: 'user', id: officer.id }, message, result =>
+          resolve((result as { value: unknown }).value as Attached),
+        );
         void town.time.advance(20);
       });
     };
