@@ -34,8 +34,8 @@ const FREE = /(^k8s\/)|(^nodes\/main\.ts$)|(\.(test|bench)\.ts$)|(^[^/]+$)/;
 const COMMANDS = /^protocol\/(fuzz|generate)\.ts$/;
 /** Here the world is allowed in. */
 const WORLDLY = /^(infra|gateway)\//;
-/** `infra/` implements ports, so it may see where they are declared, and any type. */
-const PORTS = /^(nodes\/(ports|\w*Port)|actors\/(durable|queries|ports))\.ts$/;
+/** `infra/` implements ports, so it may see where they and what their implementations agree on stand, and any type. */
+const PORTS = /^(nodes\/(ports|\w*Port|ledgerRules)|actors\/(durable|queries|ports))\.ts$/;
 /** Built-in modules that compute and touch nothing. */
 const PURE_BUILTINS = new Set([
   'assert',

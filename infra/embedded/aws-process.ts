@@ -26,10 +26,14 @@ export interface AwsWanted {
 const endpoint = (port: number | undefined): string | null =>
   port === undefined ? null : `http://${LOOPBACK}:${port}`;
 
-/** Starts the process with its files in `<dataDir>/dynamodb` and `<dataDir>/kinesis`, on the ports of the last start. */
-export async function startAws(dataDir: string, wanted: AwsWanted): Promise<Aws> {
+/**
+ * Starts the process with its files in `<dataDir>/dynamodb` and `<dataDir>/kinesis`, on the ports of the last start.
+ *
+ * @param samePorts others know the ports already: fail rather than take different ones
+ */
+export async function startAws(dataDir: string, wanted: AwsWanted, samePorts = false): Promise<Aws> {
   const ports = readPorts(dataDir);
-  const order: AwsOrder = { type: 'serve' };
+  const order: AwsOrder = { type: 'serve', samePorts };
   if (wanted.dynamodb) order.dynamodb = { path: join(dataDir, 'dynamodb'), port: ports.dynamodb ?? 0 };
   if (wanted.kinesis) order.kinesis = { path: join(dataDir, 'kinesis'), port: ports.kinesis ?? 0 };
   for (const server of [order.dynamodb, order.kinesis])

@@ -13,6 +13,8 @@ import { signal } from './processes.ts';
 /** What the parent sends: files and wanted ports; a server that is not named is not started. */
 export interface AwsOrder {
   type: 'serve';
+  /** Fail rather than take other ports than the wanted ones. */
+  samePorts: boolean;
   dynamodb?: { path: string; port: number };
   kinesis?: { path: string; port: number };
 }
@@ -46,9 +48,13 @@ const load = createRequire(import.meta.url);
 const servers: Listening[] = [];
 let postgresPid = 0;
 
-async function serve(create: Create, wanted: { path: string; port: number }): Promise<number> {
-  const port = (await tryPort(wanted.port)) ?? (await tryPort(0));
-  if (port === null) throw new Error('no free port');
+async function serve(
+  create: Create,
+  wanted: { path: string; port: number },
+  samePorts: boolean,
+): Promise<number> {
+  const port = (await tryPort(wanted.port)) ?? (samePorts ? null : await tryPort(0));
+  if (port === null) throw new Error(`port ${wanted.port} is taken`);
   const server = create({
     path: wanted.path,
     createTableMs: CREATE_MS,
@@ -85,8 +91,10 @@ function close(): void {
 
 async function begin(order: AwsOrder): Promise<void> {
   const ready: AwsReady = { type: 'ready' };
-  if (order.dynamodb) ready.dynamodbPort = await serve(load('dynalite') as Create, order.dynamodb);
-  if (order.kinesis) ready.kinesisPort = await serve(load('kinesalite') as Create, order.kinesis);
+  if (order.dynamodb)
+    ready.dynamodbPort = await serve(load('dynalite') as Create, order.dynamodb, order.samePorts);
+  if (order.kinesis)
+    ready.kinesisPort = await serve(load('kinesalite') as Create, order.kinesis, order.samePorts);
   process.send?.(ready);
 }
 

@@ -89,11 +89,11 @@ export async function startTown(options: TownOptions): Promise<Town> {
   };
   const startingPostgres = async () => {
     if (env.DATABASE_URL) return;
-    const start = () => startPostgres(dataDir, log, options.abort);
+    const { abort } = options;
     postgres = new Kept({
       name: 'PostgreSQL',
-      first: await start(),
-      start,
+      first: await startPostgres(dataDir, log, { abort }),
+      start: () => startPostgres(dataDir, log, { abort, samePort: true }),
       log,
       onGiveUp,
       onRestart: running => aws?.current.guard(running.pid),
@@ -102,11 +102,10 @@ export async function startTown(options: TownOptions): Promise<Town> {
   const startingAws = async () => {
     const wanted = { dynamodb: !env.DYNAMODB_ENDPOINT, kinesis: !env.KINESIS_ENDPOINT };
     if (!wanted.dynamodb && !wanted.kinesis) return;
-    const start = () => startAws(dataDir, wanted);
     aws = new Kept({
       name: 'The DynamoDB and Kinesis process',
-      first: await start(),
-      start,
+      first: await startAws(dataDir, wanted),
+      start: () => startAws(dataDir, wanted, true),
       log,
       onGiveUp,
       onRestart: running => postgres && running.guard(postgres.current.pid),

@@ -247,13 +247,13 @@ async function launch(
  *
  * @param dataDir an existing folder that is ours alone (its owner holds the lock)
  * @param log one line of progress for people
- * @param abort somebody wants to stop before it is up
+ * @param options abort: somebody wants to stop before it is up; samePort: others know the port already
  * @throws StartFailure with one sentence when it does not come up
  */
 export async function startPostgres(
   dataDir: string,
   log: (line: string) => void,
-  abort?: AbortSignal,
+  options: { abort?: AbortSignal | undefined; samePort?: boolean } = {},
 ): Promise<Postgres> {
   const tools = await binaries();
   const cluster = join(dataDir, 'postgres');
@@ -279,9 +279,10 @@ export async function startPostgres(
   let reason = '';
   for (let attempt = 0; attempt < POSTGRES_START_ATTEMPTS_MAX; attempt++) {
     // a port that was free a moment ago may be taken now: ask again at each attempt
-    const port = await freePort(readPorts(dataDir).postgres);
+    const wanted = readPorts(dataDir).postgres ?? 0;
+    const port = options.samePort && wanted !== 0 ? wanted : await freePort(wanted);
     keepPorts(dataDir, { postgres: port });
-    const started = await launch(tools, user, dataDir, cluster, port, abort);
+    const started = await launch(tools, user, dataDir, cluster, port, options.abort);
     if (!('refused' in started)) return { ...started, port, password };
     reason = started.refused;
     if (!/shared memory|could not bind|could not create any TCP|lock file/.test(reason)) break;
