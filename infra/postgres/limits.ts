@@ -36,6 +36,8 @@ export const QUERY_SILENCE_MS_MAX = 7_000;
 export const QUERY_BATCH_MAX = 256;
 /** Hydrations that may wait at once. */
 export const QUERY_WAITING_MAX = 10_000;
+/** One for each publisher. */
+export const OUTBOX_CONNECTIONS = 3;
 export const ORM_CONNECTIONS_MAX = 4;
 /** Encounters and remembered commands that a user actor starts from (actors/queries.ts). */
 export const RECENT_ENCOUNTERS = 16;

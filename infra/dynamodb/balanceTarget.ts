@@ -1,0 +1,126 @@
+/**
+ * The DynamoDB table `balances` as the target of a publisher: what other systems read.
+ *
+ * Each account is one item `{pk, balance, version}`. A put carries the condition that the version rises, so a late,
+ * repeated or overtaken put changes nothing; many changes of an account in one batch become one put of the newest.
+ */
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
+import { PUTS_IN_FLIGHT, READY_POLL_MS, READY_POLLS_MAX } from '../outbox/limits.ts';
+import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
+
+export const BALANCES_TABLE = 'balances';
+
+/** What stands in the body of a row. */
+interface State {
+  readonly balance: string;
+  readonly version: string;
+}
+
+export class BalanceTarget implements Target {
+  readonly #client: DynamoDBClient;
+  readonly #table: string;
+
+  constructor(options: AwsOptions, table = BALANCES_TABLE) {
+    this.#client = new DynamoDBClient(awsClientConfig(options));
+    this.#table = table;
+  }
+
+  async prepare(signal: AbortSignal): Promise<void> {
+    for (let i = 0; i < READY_POLLS_MAX; i++) {
+      const status = await this.#status(signal);
+      if (status === 'ACTIVE' || status === 'UPDATING') return;
+      if (status === null) await this.#create(signal);
+      await new Promise(resolve => setTimeout(resolve, READY_POLL_MS));
+      signal.throwIfAborted();
+    }
+    throw new Error(`the table ${this.#table} does not become active`);
+  }
+
+  async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<Published> {
+    const newest = new Map<string, { state: State; ids: string[] }>();
+    for (const row of rows) {
+      const state = JSON.parse(row.body) as State;
+      const known = newest.get(row.key);
+      if (!known) newest.set(row.key, { state, ids: [row.id] });
+      else {
+        known.ids.push(row.id);
+        if (BigInt(state.version) > BigInt(known.state.version)) known.state = state;
+      }
+    }
+    const done: string[] = [];
+    let failure: string | null = null;
+    let missing = false;
+    const work = newest.entries();
+    const worker = async (): Promise<void> => {
+      for (const [account, { state, ids }] of work) {
+        if (failure !== null) return;
+        try {
+          await this.#put(account, state, signal);
+          done.push(...ids);
+        } catch (error) {
+          missing ||= isMissing(error);
+          failure = wordsOf(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(PUTS_IN_FLIGHT, newest.size) }, worker));
+    if (missing) throw new Missing(failure ?? '');
+    return { done, failure };
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  async #put(account: string, state: State, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.send(
+        new PutItemCommand({
+          TableName: this.#table,
+          Item: { pk: { S: account }, balance: { N: state.balance }, version: { N: state.version } },
+          ConditionExpression: 'attribute_not_exists(pk) OR version < :v',
+          ExpressionAttributeValues: { ':v': { N: state.version } },
+        }),
+        { abortSignal: signal },
+      );
+    } catch (error) {
+      // what stands there is as new or newer
+      if ((error as { name?: string }).name !== 'ConditionalCheckFailedException') throw error;
+    }
+  }
+
+  async #status(signal: AbortSignal): Promise<string | null> {
+    try {
+      const found = await this.#client.send(new DescribeTableCommand({ TableName: this.#table }), {
+        abortSignal: signal,
+      });
+      return found.Table?.TableStatus ?? '';
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  }
+
+  async #create(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.send(
+        new CreateTableCommand({
+          TableName: this.#table,
+          AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+          KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+          BillingMode: 'PAY_PER_REQUEST',
+        }),
+        { abortSignal: signal },
+      );
+    } catch (error) {
+      // another node was faster
+      if ((error as { name?: string }).name !== 'ResourceInUseException') throw error;
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** Every bound and timing of the publishers. */
+
+/** Rows that one publisher holds in memory. */
+export const ROWS_MAX = 500;
+/** One PutRecords: 500 records and 5 MiB; half a MiB is left for keys and the envelope of the request. */
+export const PUT_RECORDS_MAX = 500;
+export const PUT_RECORDS_BYTES_MAX = 4.5 * 1024 * 1024;
+/** Shards of a stream that we create. */
+export const STREAM_SHARDS = 2;
+/** Conditional puts under way at once. */
+export const PUTS_IN_FLIGHT = 16;
+
+/** After the first word of new rows we wait so long for more: one round for many. */
+export const LINGER_MS = 100;
+/** Rows of which nobody told us (another node's, or written before a crash) are found this late at most. */
+export const POLL_MS = 1_000;
+/** After a failure, doubled up to the maximum. */
+export const BACKOFF_MS_MIN = 50;
+export const BACKOFF_MS_MAX = 2_000;
+/** How long a request to AWS may take before its outcome counts as unknown and it is sent again. */
+export const REQUEST_MS_MAX = 5_000;
+export const CONNECT_MS_MAX = 2_000;
+/** A stream or table that we create is asked about so often until it is ready. */
+export const READY_POLL_MS = 50;
+export const READY_POLLS_MAX = 600;
+/** Beyond so many rows the depth is not counted exactly. */
+export const DEPTH_MAX = 100_000;
+export const DEPTH_MS = 5_000;
+
+if (BACKOFF_MS_MIN > BACKOFF_MS_MAX) throw new Error('the backoff grows');
+
+/** Idempotency keys older than a day are removed so often, so many at a time. */
+export const PRUNE_MS = 60_000;
+export const PRUNE_ROWS = 10_000;

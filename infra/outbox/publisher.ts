@@ -1,0 +1,141 @@
+/**
+ * Carries rows of the outbox to one target, for ever: read the oldest, publish, remove what arrived.
+ *
+ * Rows are written in the transaction of the effect that they tell of, and removed only after they arrived; so nothing is
+ * lost, whatever dies in between, and at worst something arrives twice (consumers know it by its event id). Kinesis or
+ * DynamoDB being away costs nothing but rows: memory holds one batch, acknowledgements to people do not wait, and when
+ * the target is back the publisher catches up by itself.
+ *
+ * Several nodes may publish the same rows at once: each sends a key's rows in order and a later one only when the earlier
+ * one has arrived by its own hand or is gone, so the first arrival of each event stays in order.
+ */
+import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
+import {
+  BACKOFF_MS_MAX,
+  BACKOFF_MS_MIN,
+  DEPTH_MAX,
+  DEPTH_MS,
+  LINGER_MS,
+  POLL_MS,
+  ROWS_MAX,
+} from './limits.ts';
+import { Missing, type Source, type Target } from './target.ts';
+
+export interface PublisherOptions {
+  /** Label of logs and metrics: `transactions`. */
+  readonly name: string;
+  readonly source: Source;
+  readonly target: Target;
+  readonly scheduler: Scheduler;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #abort = new AbortController();
+  #poked = true;
+  #prepared = false;
+  #stopping = false;
+  #backoffMs = BACKOFF_MS_MIN;
+  #wake: (() => void) | null = null;
+  #sinceDepthMs = DEPTH_MS;
+  readonly #ended: Promise<void>;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#ended = this.#run();
+  }
+
+  /** There may be new rows. */
+  poke(): void {
+    this.#poked = true;
+    this.#wake?.();
+  }
+
+  /** Publishes what is there, for `budgetMs` at most, and ends; what is left waits for the next start. */
+  async stop(budgetMs: number): Promise<void> {
+    this.#stopping = true;
+    const cancel = this.#options.scheduler.after(budgetMs, () => this.#abort.abort());
+    this.#wake?.();
+    await this.#ended;
+    cancel();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#abort.signal.aborted) {
+      let full = false;
+      try {
+        full = await this.#round();
+        this.#backoffMs = BACKOFF_MS_MIN;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return;
+        this.#failed(error);
+        await this.#pause(this.#backoffMs, false);
+        this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS_MAX);
+        continue;
+      }
+      if (full) continue;
+      if (this.#stopping) return;
+      if (!this.#poked) await this.#pause(POLL_MS, true);
+      if (this.#poked && !this.#stopping) await this.#pause(LINGER_MS, false);
+    }
+  }
+
+  /** One batch. True when there is more to do at once. */
+  async #round(): Promise<boolean> {
+    const { name, source, target, metrics } = this.#options;
+    const { signal } = this.#abort;
+    if (!this.#prepared) await target.prepare(signal);
+    this.#prepared = true;
+    this.#poked = false;
+    const rows = await source.read(ROWS_MAX);
+    if (rows.length < ROWS_MAX) metrics.gauge('heyblue_outbox_depth', rows.length, { target: name });
+    else await this.#measure();
+    if (rows.length === 0) return false;
+    const { done, failure } = await target.publish(rows, signal);
+    if (done.length > 0) {
+      await source.remove(done);
+      metrics.count('heyblue_published_total', { target: name }, done.length);
+    }
+    if (rows.length < ROWS_MAX) {
+      metrics.gauge('heyblue_outbox_depth', rows.length - done.length, { target: name });
+    }
+    if (failure !== null) throw new Error(failure);
+    return rows.length === ROWS_MAX || this.#stopping;
+  }
+
+  /** Counting a long queue costs: not more often than each few seconds. */
+  async #measure(): Promise<void> {
+    if (this.#sinceDepthMs < DEPTH_MS) return;
+    this.#sinceDepthMs = 0;
+    this.#options.scheduler.after(DEPTH_MS, () => {
+      this.#sinceDepthMs = DEPTH_MS;
+    });
+    const depth = await this.#options.source.depth(DEPTH_MAX);
+    this.#options.metrics.gauge('heyblue_outbox_depth', depth, { target: this.#options.name });
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof Missing) this.#prepared = false;
+    const message = error instanceof Error ? error.message : String(error);
+    this.#options.log.warn({ target: this.#options.name, error: message }, 'publishing failed, trying again');
+  }
+
+  /** Sleeps; a poke (when `pokeWakes`), a stop or the end of the budget wakes it. */
+  #pause(ms: number, pokeWakes: boolean): Promise<void> {
+    return new Promise(resolve => {
+      const done = () => {
+        this.#wake = null;
+        this.#abort.signal.removeEventListener('abort', done);
+        cancel();
+        resolve();
+      };
+      const cancel = this.#options.scheduler.after(ms, done);
+      this.#wake = () => {
+        if (pokeWakes || this.#stopping) done();
+      };
+      this.#abort.signal.addEventListener('abort', done);
+    });
+  }
+}

@@ -1,0 +1,37 @@
+/** What a publisher needs from the place where it publishes. */
+
+export interface OutboxRow {
+  readonly id: string;
+  /** Rows of one key must arrive in order. */
+  readonly key: string;
+  /** The event as JSON text (streams), or the state to show (balances). */
+  readonly body: string;
+}
+
+export interface Published {
+  /** Ids of rows that arrived for certain. */
+  readonly done: readonly string[];
+  /** Why the others did not; null when all arrived. */
+  readonly failure: string | null;
+}
+
+/** Thrown by `publish` when stream or table is not there: `prepare` comes again. */
+export class Missing extends Error {
+  override name = 'Missing';
+}
+
+export interface Target {
+  /** Makes sure that the stream or table exists. */
+  prepare(signal: AbortSignal): Promise<void>;
+  /** Publishes rows, given oldest first; never a later one of a key before an earlier one has arrived. */
+  publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<Published>;
+}
+
+/** Where the rows wait. */
+export interface Source {
+  /** The oldest rows, oldest first. */
+  read(limit: number): Promise<OutboxRow[]>;
+  remove(ids: readonly string[]): Promise<void>;
+  /** How many wait, counted up to `max`. */
+  depth(max: number): Promise<number>;
+}
