@@ -33,7 +33,7 @@ const quoted = (text: string): string =>
   PLAIN.test(text) && text.toLowerCase() !== 'null' ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 
 /** 128 bits of a digest, in the form of a UUID's 32 digits. */
-const requestHash = (canonical: string): string => hash('sha256', canonical, 'hex').slice(0, 32);
+export const requestHash = (canonical: string): string => hash('sha256', canonical, 'hex').slice(0, 32);
 
 /** Where a group's entry went: its position in the call, or -1 when it was refused before. */
 export interface EncodedGroup {
