@@ -110,7 +110,9 @@ const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: number)
     return sendError(session, frame.cid, refuse(ERROR.forbidden, `${name} is not for this kind of account`));
   }
   if (opened.value.name === 'auth.refresh') {
-    void refresh(hub, session, frame.cid, opened.value.body.token, nowMs);
+    refresh(hub, session, frame.cid, opened.value.body.token, nowMs).catch(error =>
+      hub.broken(session, error),
+    );
     return;
   }
   const message: UserMessage = {

@@ -69,9 +69,15 @@ const attach = (hub: Hub, session: Session, identity: Identity, { resume }: Hell
     connSeq: session.connSeq,
     resume,
   };
-  door.ask(session.user, message, result => welcome(hub, session, result as Result<Attached>), {
-    timeoutMs: LIMITS.attachMs,
-  });
+  const answered = (result: Result<unknown>): void => {
+    hub.attaching--;
+    try {
+      welcome(hub, session, result as Result<Attached>);
+    } catch (error) {
+      hub.broken(session, error);
+    }
+  };
+  door.ask(session.user, message, answered, { timeoutMs: LIMITS.attachMs });
 };
 
 /** The close code that tells a client what to do about a refused attach. */
@@ -91,7 +97,6 @@ const closeFor = (refusal: Refusal): number => {
 };
 
 const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => {
-  hub.attaching--;
   const { identity, ref } = session;
   if (session.phase !== 'attaching' || identity === null || ref === null) return;
   if (!result.ok) return session.close(closeFor(result), result.message);

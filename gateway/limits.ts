@@ -24,7 +24,7 @@ export interface SessionRates {
 export interface RestRates {
   /** Password checks and sign-ups per remote address: generous, for many people behind one address. */
   readonly address: Rate;
-  /** Failed passwords per handle: what slows a guesser down. */
+  /** Failed passwords per handle and address: what slows a guesser down without locking anybody out. */
   readonly handle: Rate;
 }
 

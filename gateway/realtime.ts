@@ -42,6 +42,8 @@ export interface Hub {
   nextConnSeq(): number;
   /** Makes a verified session reachable for pushes. */
   register(session: Session): void;
+  /** Ends a session in which something was thrown. */
+  broken(session: Session, error: unknown): void;
   /** Sessions whose actor was asked and has not answered. */
   attaching: number;
 }

@@ -1,65 +1,21 @@
 import { beforeEach, expect, test } from 'vitest';
-import { decodeServerFrame, encodeClientFrame } from '../protocol/codec.ts';
 import { CLOSE, ERROR, ok, refuse } from '../protocol/errors.ts';
-import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
+import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
 import { DeviceMoves } from './auth/deviceMoves.ts';
 import { createTokens, type Tokens } from './auth/tokens.ts';
 import { LIMITS, RATES } from './limits.ts';
 import type { RealtimeOptions } from './realtime.ts';
-import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { counting, FakeDoor, HandClock, signingKey, silent } from './testing/town.ts';
-import { BUFFERED, CLOSED, DROPPED, SENT, type Socket } from './transport.ts';
+import { Wire } from './testing/wire.ts';
+import { BUFFERED, DROPPED, SENT } from './transport.ts';
 
 /** The life of a session told through a pretended socket, a clock that a test moves, and an actor that it answers for. */
 
 const USER = '01900000-0000-7000-8000-000000000001';
 const ID = '01900000-0000-7000-8000-0000000000aa';
 const OTHER = '01900000-0000-7000-8000-0000000000bb';
-
-class Wire implements Socket<Session> {
-  data: Session | null = null;
-  readonly address: string;
-  readonly frames: ServerFrame[] = [];
-  status = SENT;
-  buffered = 0;
-  code: number | null = null;
-  private readonly sessions: Sessions;
-
-  constructor(sessions: Sessions, address = '10.0.0.1') {
-    this.sessions = sessions;
-    this.address = address;
-    sessions.opened(this);
-  }
-  send(bytes: Uint8Array): number {
-    if (this.code !== null) return CLOSED;
-    if (this.status !== DROPPED) this.frames.push(decodeServerFrame(bytes));
-    return this.status;
-  }
-  bufferedBytes(): number {
-    return this.buffered;
-  }
-  cork(write: () => void): void {
-    write();
-  }
-  close(code: number): void {
-    if (this.code !== null) return;
-    this.code = code;
-    this.sessions.closed(this);
-  }
-  /** The peer goes away. */
-  leave(): void {
-    this.code = 1006;
-    this.sessions.closed(this);
-  }
-  say(frame: ClientFrame | Uint8Array): void {
-    this.sessions.message(this, frame instanceof Uint8Array ? frame : encodeClientFrame(frame), true);
-  }
-  types(): string[] {
-    return this.frames.map(frame => frame.type);
-  }
-}
 
 let clock: HandClock;
 let door: FakeDoor;
@@ -464,4 +420,18 @@ test('thousands come and go, and nothing of them stays', async () => {
     0, 0, 0, 0, 0,
   ]);
   expect(door.heard('detach')).toHaveLength(200);
+});
+
+test('a bug behind the door costs one session', async () => {
+  const sessions = hub();
+  door.answers.attach = () => ok({ epoch: 'not an id', offset: 0, resumed: false, frames: [] });
+  const wire = await attached(sessions);
+  await until(() => wire.code !== null);
+  expect(wire.code).toBe(CLOSE.internal);
+  door.ask = () => {
+    throw new Error('a bug');
+  };
+  const other = await attached(sessions);
+  await until(() => other.code !== null);
+  expect(other.code).toBe(CLOSE.internal);
 });

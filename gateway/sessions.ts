@@ -85,7 +85,13 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     if (session.phase !== 'waiting') return session.close(CLOSE.malformed, 'wait for WELCOME');
     if (frame.type !== 'hello') return session.close(CLOSE.malformed, 'HELLO comes first');
     this.tally.frame('hello');
-    void hello(this, session, frame);
+    hello(this, session, frame).catch(error => this.broken(session, error));
+  }
+
+  /** A bug of ours costs this session, never the process. */
+  broken(session: Session, error: unknown): void {
+    this.options.log.error({ err: error }, 'a session broke');
+    session.close(CLOSE.internal, 'internal error');
   }
 
   drained(socket: Socket<Session>): void {

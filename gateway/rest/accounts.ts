@@ -49,16 +49,25 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
     return refusal;
   };
 
-  /** Whose handle and password these are. An unknown handle takes as long and gets the same answer as a wrong password. */
-  const recognise = async (handle: string, password: string): Promise<Result<Credential>> => {
-    const tooMany = slow(handles, handle);
+  /**
+   * Whose handle and password these are. An unknown handle takes as long and gets the same answer as a wrong password.
+   * Failures slow down this address for this handle, never the handle: nobody can lock somebody else out.
+   */
+  const recognise = async (
+    request: FastifyRequest,
+    password: string,
+    as: string,
+  ): Promise<Result<Credential>> => {
+    const handle = as.toLowerCase();
+    const name = `${handle} ${addressOf(request)}`;
+    const tooMany = slow(handles, name);
     if (tooMany !== null) return tooMany;
     const found = await reaching(log, () => directory.credentialByHandle(handle));
     if (!found.ok) return found;
     const right = await passwords.check(password, found.value?.passwordHash ?? null);
     if (!right.ok) return right;
     if (right.value && found.value !== null) return ok(found.value);
-    handles?.take(handle, wallMs());
+    handles?.take(name, wallMs());
     return refuse(ERROR.unauthorized, 'handle or password is wrong');
   };
 
@@ -78,8 +87,8 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
   };
 
   /** A repeat whose first answer was lost with our memory: the person exists, with this password and device. */
-  const sameSignUp = async (body: Static<typeof SignUp>): Promise<Person | null> => {
-    const known = await recognise(body.handle.toLowerCase(), body.password);
+  const sameSignUp = async (request: FastifyRequest, body: Static<typeof SignUp>): Promise<Person | null> => {
+    const known = await recognise(request, body.password, body.handle);
     return known.ok && known.value.kind === body.kind && known.value.deviceId === body.deviceId
       ? known.value
       : null;
@@ -128,7 +137,7 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
           return reply.code(201).send(await grant(person.value));
         }
         if (key !== undefined && person.code === ERROR.conflict) {
-          const same = await sameSignUp(request.body);
+          const same = await sameSignUp(request, request.body);
           if (same !== null) {
             done = same.userId;
             return replayed(reply, same.userId, same.deviceId);
@@ -156,7 +165,7 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
       const tooMany = knocking(request);
       if (tooMany !== null) return refused(reply, tooMany);
       const { handle, password, deviceId } = request.body;
-      const known = await recognise(handle.toLowerCase(), password);
+      const known = await recognise(request, password, handle);
       if (!known.ok) return refused(reply, known);
       if (known.value.deviceId !== deviceId) {
         return refused(reply, elsewhere);
@@ -205,7 +214,7 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
       const tooMany = knocking(request);
       if (tooMany !== null) return refused(reply, tooMany);
       const { handle, password, deviceId } = request.body;
-      const known = await recognise(handle.toLowerCase(), password);
+      const known = await recognise(request, password, handle);
       if (!known.ok) return refused(reply, known);
       const { userId, kind } = known.value;
       if (known.value.deviceId !== deviceId) {

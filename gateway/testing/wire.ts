@@ -1,0 +1,48 @@
+/** The pretended socket of the session tests. It keeps the same contract as the real one (`transport.test.ts`). */
+import { decodeServerFrame, encodeClientFrame } from '../../protocol/codec.ts';
+import type { ClientFrame, ServerFrame } from '../../protocol/frames.ts';
+import type { Session } from '../session.ts';
+import { CLOSED, DROPPED, type Listener, SENT, type Socket } from '../transport.ts';
+
+export class Wire implements Socket<Session> {
+  data: Session | null = null;
+  readonly address: string;
+  readonly frames: ServerFrame[] = [];
+  status = SENT;
+  buffered = 0;
+  code: number | null = null;
+  private readonly sessions: Listener<Session>;
+
+  constructor(sessions: Listener<Session>, address = '10.0.0.1') {
+    this.sessions = sessions;
+    this.address = address;
+    sessions.opened(this);
+  }
+  send(bytes: Uint8Array): number {
+    if (this.code !== null) return CLOSED;
+    if (this.status !== DROPPED) this.frames.push(decodeServerFrame(bytes));
+    return this.status;
+  }
+  bufferedBytes(): number {
+    return this.buffered;
+  }
+  cork(write: () => void): void {
+    write();
+  }
+  close(code: number): void {
+    if (this.code !== null) return;
+    this.code = code;
+    this.sessions.closed(this);
+  }
+  /** The peer goes away. */
+  leave(): void {
+    this.code = 1006;
+    this.sessions.closed(this);
+  }
+  say(frame: ClientFrame | Uint8Array): void {
+    this.sessions.message(this, frame instanceof Uint8Array ? frame : encodeClientFrame(frame), true);
+  }
+  types(): string[] {
+    return this.frames.map(frame => frame.type);
+  }
+}
