@@ -7,9 +7,9 @@ officer accepts. The second civilian shows a QR code, loses the connection, the 
 resumes and hears of it. The points of all are compared with what the ledger says over HTTP. BADGE is one of the roster
 that no officer has used. Prints one JSON line and exits with 0, or says what went wrong and exits with 1.
 """
-import argparse, json, sys, time, uuid
+import argparse, http.client, json, sys, time, uuid
 
-from heyblue import Closed, Late, Malformed, Phone, Refused, Rest
+from heyblue import Closed, Late, Phone, Refused, Rest
 
 CORNER = (40.7127753, -74.0059728)
 
@@ -127,5 +127,5 @@ if __name__ == "__main__":
         parser.add_argument("--" + name, required=True)
     try:
         print(json.dumps(meet(parser.parse_args())))
-    except (Wrong, Refused, Closed, Late, Malformed, OSError) as why:
+    except (Wrong, Refused, Closed, Late, ValueError, OSError, http.client.HTTPException) as why:
         sys.exit("%s: %s" % (type(why).__name__, why))
