@@ -80,8 +80,9 @@ export async function lockFolder(folder) {
         return { ok: true, release };
       }
       release();
-      pid = others[0].pid;
-      if (others.some(claim => claim.state === 'held')) return { ok: false, pid };
+      const holder = others.find(claim => claim.state === 'held');
+      pid = (holder ?? others[0]).pid;
+      if (holder) return { ok: false, pid };
     } catch (error) {
       // the folder was removed between our steps by a leaving owner: make it again
       if (error.code !== 'ENOENT') throw error;
