@@ -16,6 +16,7 @@ export class NaiveLedger {
 
   constructor(url: string) {
     this.#client = new pg.Client({ connectionString: url });
+    this.#client.on('error', () => {}); // the query that fails tells
   }
 
   connect(): Promise<unknown> {
@@ -86,8 +87,8 @@ export class NaiveLedger {
     await this.#run(
       'outbox',
       `insert into ops.outbox (target, shard, key, event_id)
-       select ${OUTBOX_TARGET.transactions}, $1, $2, $3::uuid
-       union all select ${OUTBOX_TARGET.balances}, $1, n, null from unnest($4::uuid[]) as n`,
+       select ${OUTBOX_TARGET.transactions}, $1::smallint, $2::uuid, $3::uuid
+       union all select ${OUTBOX_TARGET.balances}, $1::smallint, n, null from unnest($4::uuid[]) as n`,
       [shard, subjectOf(op), op.id, accounts],
     );
   }
