@@ -69,7 +69,7 @@ function receive(
     case 'detach':
       return detach(state, message, turn);
     case 'ack':
-      return change(state, message.session, { acked: message.offset });
+      return change(state, message.session, { acked: Math.min(message.offset, state.outbox.offset) });
     case 'clientState':
       return change(state, message.session, { foreground: message.foreground });
     case 'area':
@@ -140,8 +140,9 @@ function commanded(
     case 'qr.scan':
       return scanQr(state, message, keys, turn);
     case 'state.get':
+      turn.reply(ok({}));
       turn.push([message.session], snapshotFrame(state, turn), 'durable');
-      return answer(state, ok({}));
+      return state;
     case 'auth.refresh':
       return answer(state, refuse(ERROR.invalid, 'tokens are renewed at the gateway'));
   }

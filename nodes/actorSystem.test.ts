@@ -277,6 +277,28 @@ describe('turns', () => {
     expect(again).toEqual([ok('served')]);
   });
 
+  test('an actor may write to itself within its turn, and to whoever writes back', async () => {
+    const order: string[] = [];
+    const self = { kind: 'user', id: 'ann' } as const;
+    town.tell('ann', (_state, turn) => {
+      order.push('first');
+      turn.tell(self, { type: 'do', act: () => void order.push('self') });
+      turn.tell(
+        { kind: 'pair', id: 'echo' },
+        {
+          type: 'do',
+          act: (_s: Toy, echo: Turn) => echo.tell(self, { type: 'do', act: () => void order.push('echo') }),
+        },
+      );
+    });
+    town.tell('ann', () => void order.push('second'));
+    await town.time.advance(10);
+    expect(order).toEqual(['first', 'second', 'self', 'echo']);
+    town.tell('ann', () => void order.push('later'));
+    await town.time.advance(10);
+    expect(order.at(-1)).toBe('later');
+  });
+
   test('one busy actor does not starve the others', async () => {
     const order: string[] = [];
     for (let i = 0; i < 200; i++) town.tell('busy', () => void order.push('busy'));

@@ -264,8 +264,8 @@ export class ActorSystem implements ActorDoor {
     let next = 0;
     while (next < queue.length) {
       const activation = queue[next++] as Activation;
-      activation.scheduled = false;
       if (activation.phase === 'active') this.#slice(activation);
+      else activation.scheduled = false;
       if (next === queue.length && this.#runQueue.length > 0) {
         queue = this.#runQueue;
         this.#runQueue = [];
@@ -278,6 +278,7 @@ export class ActorSystem implements ActorDoor {
     else this.#looping = false;
   };
 
+  /** Stays marked as scheduled until the end: an actor that writes to itself must not be queued twice. */
   #slice(activation: Activation): void {
     const clock = this.#options.clock;
     const startedMs = clock.monotonicMs();
@@ -286,9 +287,11 @@ export class ActorSystem implements ActorDoor {
       const envelope = mailbox.shift();
       if (!envelope) break;
       this.#runTurn(activation, envelope);
-      if (activation.phase !== 'active') return;
+      if (activation.phase !== 'active') break;
       if (messages % 8 === 7 && clock.monotonicMs() - startedMs >= this.#limits.sliceMs) break;
     }
+    activation.scheduled = false;
+    if (activation.phase !== 'active') return;
     activation.lastMessageMs = startedMs;
     const elapsedMs = clock.monotonicMs() - startedMs;
     if (elapsedMs >= this.#limits.slowTurnMs) {

@@ -37,7 +37,7 @@ export type UserMessage =
   | { readonly type: 'clientState'; readonly session: SessionRef; readonly foreground: boolean }
   /** Ask: answer {@link Balance}. */
   | { readonly type: 'balance' }
-  /** Ask: answer `{ text, expiresS }`, a fresh HB1 token. */
+  /** Ask: answer `{ token, expiresS }`, a fresh HB1 text. */
   | { readonly type: 'qr' }
   | {
       readonly type: 'area';

@@ -136,10 +136,10 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
         return refused(reply, refuse(ERROR.forbidden, 'only officers and civilians meet'));
       }
       const { format = 'svg' } = request.query;
-      const fresh = await askUser<{ text: string; expiresS: number }>(options, me.userId, { type: 'qr' });
+      const fresh = await askUser<{ token: string; expiresS: number }>(options, me.userId, { type: 'qr' });
       if (!fresh.ok) return refused(reply, fresh);
-      const { text, expiresS } = fresh.value;
-      return reply.send({ token: text, expiresS, format, image: await IMAGE[format](text) });
+      const { token, expiresS } = fresh.value;
+      return reply.send({ token, expiresS, format, image: await IMAGE[format](token) });
     },
   );
 };
