@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,11 @@ import { lockFolder } from './folder-lock.mjs';
 import { processCommand, processIdentity } from './process-identity.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'heyblue-lock-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const children: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** Another process that tries to get the folder, says what it got, and holds it until it is killed. */
 function contender(path: string) {
@@ -20,6 +24,7 @@ function contender(path: string) {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  children.push(child);
   const said = new Promise<string>(resolve =>
     child.stdout.once('data', data => resolve(String(data).trim())),
   );
