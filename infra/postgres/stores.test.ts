@@ -1,0 +1,12 @@
+/** The stores in PostgreSQL keep the contracts. */
+import { inject } from 'vitest';
+import { commitStoreContract } from '../../nodes/contracts/commitStore.contract.ts';
+import { epochStoreContract } from '../../nodes/contracts/epochStore.contract.ts';
+import { peopleContract } from '../../nodes/contracts/people.contract.ts';
+import { postgresTown } from './testTown.ts';
+
+const open = () => postgresTown(inject('databaseUrl'));
+
+commitStoreContract('postgresql', open);
+epochStoreContract('postgresql', open);
+peopleContract('postgresql', open);

@@ -1,0 +1,52 @@
+/** The stores in PostgreSQL, in a database of their own, as the contract suites want them. */
+import type { StoreTown } from '../../nodes/contracts/town.ts';
+import type { Log } from '../../nodes/ports.ts';
+import { systemScheduler } from '../clock.ts';
+import { systemRandom } from '../random.ts';
+import { PgCommitStore } from './commitStore.ts';
+import { PgDirectory } from './directory.ts';
+import { PgEpochStore } from './epochStore.ts';
+import { openOrm } from './orm.ts';
+import { PgQueryStore } from './queryStore.ts';
+import { type TestDatabase, testDatabase } from './testDatabase.ts';
+
+export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+export async function postgresTown(
+  serverUrl: string,
+): Promise<StoreTown & { readonly database: TestDatabase }> {
+  const database = await testDatabase(serverUrl);
+  const url = database.appUrl;
+  const random = systemRandom();
+  const orm = await openOrm(url, silent);
+  const commitStore = new PgCommitStore({ url, log: silent });
+  const epochStore = new PgEpochStore({ url, log: silent });
+  const queryStore = new PgQueryStore({ url, log: silent, scheduler: systemScheduler });
+  const directory = new PgDirectory(orm, { random, nowMs: Date.now, onEvent: () => {} });
+  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried()]);
+  return {
+    database,
+    commitStore,
+    epochStore,
+    queryStore,
+    directory,
+    closeAccount: async id => {
+      await database.sql('update ledger.account set closed = true where account_id = $1', [id]);
+    },
+    endCooldown: async (officer, civilian) => {
+      const sql = 'update meet.pair_state set next_at = now() where officer = $1 and civilian = $2';
+      await database.sql(sql, [officer, civilian]);
+    },
+    sums: async () => {
+      const sql = `select (select sum(delta) from ledger.posting)::int as postings,
+        (select sum(balance) from ledger.account)::int as accounts`;
+      const [row] = await database.sql(sql);
+      return { postings: Number(row?.postings), accounts: Number(row?.accounts) };
+    },
+    uuid: () => random.uuid(Date.now()),
+    async close() {
+      await Promise.all([commitStore.close(), epochStore.close(), queryStore.close(), orm.close(true)]);
+      await database.drop();
+    },
+  };
+}

@@ -1,0 +1,278 @@
+/** What every commit store must do. Run against memory and PostgreSQL. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { EntryOutcome } from '../ports.ts';
+import { at, encounter, move, type StoreTown, transfer } from './town.ts';
+
+const SHARD = 7;
+
+export function commitStoreContract(name: string, open: () => Promise<StoreTown>): void {
+  describe(`commit store: ${name}`, () => {
+    let town: StoreTown;
+    let epoch: number;
+
+    beforeAll(async () => {
+      town = await open();
+      [epoch = 0] = await town.epochStore.mint([SHARD], 'contract');
+    });
+    afterAll(() => town.close());
+
+    const commit = (...ops: DurableOp[]): Promise<EntryOutcome[]> =>
+      town.commitStore.commit(ops.map(op => at(SHARD, epoch, op)));
+    const codes = async (...ops: DurableOp[]): Promise<string[]> =>
+      (await commit(...ops)).map(one => one.code);
+    const person = async (kind: 'officer' | 'civilian', points = 0): Promise<string> => {
+      const id = town.uuid();
+      const made = await town.directory.createUser({
+        kind,
+        handle: `h-${id}`,
+        passwordHash: 'x',
+        deviceId: 'd',
+        zip: null,
+        badge: null,
+      });
+      if (!made.ok) throw new Error(made.message);
+      const { userId } = made.value;
+      if (points > 0) await commit(move(town.uuid(), MINT_ACCOUNT, userId, points));
+      return userId;
+    };
+    const balanceOf = async (id: string): Promise<number> =>
+      ((await town.queryStore.query({ type: 'user', id })) as { balance: number }).balance;
+
+    it('gives both their points, once, with balances and versions after it', async () => {
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      const id = town.uuid();
+      const [outcome] = (await commit(encounter(id, officer, civilian))) as [Committed];
+      expect(outcome).toMatchObject({ id, code: 'created' });
+      expect(outcome.atMs).toBeGreaterThan(0);
+      expect([...outcome.postings].sort((a, b) => a.delta - b.delta)).toEqual([
+        { account: officer, delta: 5, balance: 5, version: 1 },
+        { account: civilian, delta: 10, balance: 10, version: 1 },
+      ]);
+      expect(await balanceOf(civilian)).toBe(10);
+    });
+
+    it('answers a repeat with the first effect, also when balances moved on', async () => {
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      const op = encounter(town.uuid(), officer, civilian);
+      const [first] = (await commit(op)) as [Committed];
+      await commit(move(town.uuid(), MINT_ACCOUNT, civilian, 100));
+      const [again] = (await commit(op)) as [Committed];
+      expect(again).toEqual({ ...first, code: 'exists' });
+      expect(await balanceOf(civilian)).toBe(110);
+    });
+
+    it('tells a repeat with another payload, with the first effect', async () => {
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      const op = encounter(town.uuid(), officer, civilian);
+      const [first] = (await commit(op)) as [Committed];
+      const [other] = (await commit({ ...op, method: 'qr', civilianPoints: 99 })) as [Committed];
+      expect(other).toEqual({ ...first, code: 'exists_with_different_payload' });
+      expect(await balanceOf(civilian)).toBe(10);
+    });
+
+    it('lets a pair meet once per cooldown, by the clock of the store', async () => {
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      const other = await person('civilian');
+      expect(await codes(encounter(town.uuid(), officer, civilian))).toEqual(['created']);
+      expect(await codes(encounter(town.uuid(), officer, civilian))).toEqual(['cooldown']);
+      expect(await codes(encounter(town.uuid(), officer, other))).toEqual(['created']);
+      await town.endCooldown(officer, civilian);
+      expect(await codes(encounter(town.uuid(), officer, civilian))).toEqual(['created']);
+      expect(await balanceOf(officer)).toBe(15);
+    });
+
+    it('decides several meetings of one pair in one group in order', async () => {
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      const first = encounter(town.uuid(), officer, civilian);
+      const second = encounter(town.uuid(), officer, civilian);
+      expect(await codes(first, second, first, second)).toEqual([
+        'created',
+        'cooldown',
+        'exists',
+        'cooldown',
+      ]);
+      expect(await balanceOf(civilian)).toBe(10);
+    });
+
+    it('a meeting that is refused does not start a cooldown', async () => {
+      const officer = await person('officer');
+      const [gone, civilian] = [await person('civilian'), await person('civilian')];
+      await town.closeAccount(gone);
+      expect(await codes(encounter(town.uuid(), officer, gone))).toEqual(['account_closed']);
+      expect(await codes(encounter(town.uuid(), officer, town.uuid()))).toEqual(['account_unknown']);
+      const stale = await town.commitStore.commit([
+        at(SHARD, epoch - 1, encounter(town.uuid(), officer, civilian)),
+      ]);
+      expect(stale[0]?.code).toBe('stale_epoch');
+      expect(await codes(encounter(town.uuid(), officer, civilian))).toEqual(['created']);
+    });
+
+    it('keeps an idempotency key with its effect', async () => {
+      const [officer, civilian, third] = [
+        await person('officer'),
+        await person('civilian'),
+        await person('civilian'),
+      ];
+      const idempotency = { userId: officer, key: 'k "1" \\ null', requestHash: 'aa' };
+      const op = encounter(town.uuid(), officer, civilian, { idempotency });
+      expect(await codes(op)).toEqual(['created']);
+      expect(await codes(op)).toEqual(['exists']);
+      const otherBody = { ...op, idempotency: { ...idempotency, requestHash: 'bb' } };
+      expect(await codes(otherBody)).toEqual(['idempotency_conflict']);
+      const otherEffect = encounter(town.uuid(), officer, third, { idempotency });
+      expect(await codes(otherEffect)).toEqual(['idempotency_conflict']);
+      const sameWordOfAnother = encounter(town.uuid(), officer, third, {
+        idempotency: { ...idempotency, userId: third },
+      });
+      expect(await codes(sameWordOfAnother)).toEqual(['created']);
+      const record = (await town.queryStore.query({ type: 'user', id: officer })) as { commands: unknown };
+      expect(record.commands).toEqual([
+        { key: idempotency.key, requestHash: 'aa', encounterId: op.id, points: 5, balance: 5 },
+      ]);
+    });
+
+    it('decides an idempotency key that is used twice in one group in order', async () => {
+      const [officer, a, b] = [await person('officer'), await person('civilian'), await person('civilian')];
+      const idempotency = { userId: officer, key: 'twice', requestHash: 'aa' };
+      const ops = [a, b].map(civilian => encounter(town.uuid(), officer, civilian, { idempotency }));
+      expect(await codes(...ops)).toEqual(['created', 'idempotency_conflict']);
+    });
+
+    it('both people of a meeting may ask for it, each with a key', async () => {
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      const op = encounter(town.uuid(), officer, civilian);
+      const by = (userId: string) => ({ ...op, idempotency: { userId, key: 'mine', requestHash: userId } });
+      expect(await codes(by(officer), by(civilian))).toEqual(['created', 'exists']);
+      const record = (await town.queryStore.query({ type: 'user', id: civilian })) as { commands: unknown };
+      expect(record.commands).toMatchObject([{ key: 'mine', encounterId: op.id, points: 10, balance: 10 }]);
+    });
+
+    it('nothing with a stale epoch is applied, the rest of its group is', async () => {
+      const [a, b] = [await person('civilian', 50), await person('civilian')];
+      const [other = 0] = await town.epochStore.mint([SHARD + 1], 'contract');
+      const [newer = 0] = await town.epochStore.mint([SHARD + 1], 'someone else');
+      expect(newer).toBeGreaterThan(other);
+      const outcomes = await town.commitStore.commit([
+        at(SHARD + 1, other, move(town.uuid(), a, b, 1)),
+        at(SHARD, epoch, move(town.uuid(), a, b, 2)),
+        at(SHARD + 1, newer, move(town.uuid(), a, b, 4)),
+        at(SHARD, epoch + 1, move(town.uuid(), a, b, 8)),
+      ]);
+      expect(outcomes.map(one => one.code)).toEqual(['stale_epoch', 'created', 'created', 'stale_epoch']);
+      expect(await balanceOf(b)).toBe(6);
+    });
+
+    it('lets no limited account go below zero, and the others of the group pass', async () => {
+      const [a, b] = [await person('civilian', 10), await person('civilian')];
+      const group = [6, 6, 4, 1].map(points => move(town.uuid(), a, b, points));
+      expect(await codes(...group)).toEqual([
+        'created',
+        'insufficient_points',
+        'created',
+        'insufficient_points',
+      ]);
+      // what b got within a group can be spent by a later entry of it
+      expect(await codes(move(town.uuid(), b, a, 10), move(town.uuid(), a, b, 10))).toEqual([
+        'created',
+        'created',
+      ]);
+    });
+
+    it('takes a refused entry back as a whole', async () => {
+      const [a, b, poor] = [await person('civilian', 10), await person('civilian'), await person('civilian')];
+      const legs = [
+        { account: a, delta: -3 },
+        { account: b, delta: 5 },
+        { account: poor, delta: -2 },
+      ];
+      const outcomes = (await commit(
+        transfer(town.uuid(), legs),
+        move(town.uuid(), a, b, 10),
+      )) as Committed[];
+      expect(outcomes.map(one => one.code)).toEqual(['insufficient_points', 'created']);
+      expect(outcomes[1]?.postings).toEqual([
+        { account: a, delta: -10, balance: 0, version: 2 },
+        { account: b, delta: 10, balance: 10, version: 1 },
+      ]);
+    });
+
+    it('runs balances and versions through a hot account in order', async () => {
+      const hot = await person('civilian');
+      const payers = await Promise.all(Array.from({ length: 20 }, () => person('civilian', 5)));
+      const outcomes = (await commit(
+        ...payers.map((payer, i) => move(town.uuid(), payer, hot, 1 + (i % 3))),
+      )) as Committed[];
+      let balance = 0;
+      outcomes.forEach((one, i) => {
+        balance += 1 + (i % 3);
+        expect(one.postings[1]).toEqual({ account: hot, delta: 1 + (i % 3), balance, version: i + 1 });
+      });
+    });
+
+    it('refuses what makes no sense, and nothing else of the group', async () => {
+      const [a, b] = [await person('civilian', 10), await person('officer')];
+      const wrong: DurableOp[] = [
+        transfer(town.uuid(), [{ account: a, delta: -1 }]),
+        transfer(town.uuid(), [
+          { account: a, delta: -1 },
+          { account: b, delta: 2 },
+        ]),
+        move(town.uuid(), a, a, 1),
+        move(town.uuid(), a, b, 0.5),
+        move(town.uuid(), a, b, 0),
+        move('not an id', a, b, 1),
+        encounter(town.uuid(), b, b),
+        encounter(town.uuid(), b, a, { civilianPoints: -5 }),
+        encounter(town.uuid(), b, a, { cell: 'x\0y' }),
+      ];
+      const outcomes = await codes(...wrong, move(town.uuid(), a, b, 1));
+      expect(outcomes).toEqual([...wrong.map(() => 'invalid'), 'created']);
+      expect(await codes(wrong[0]!)).toEqual(['invalid']);
+    });
+
+    it('an encounter asked for again from another place under a newer rule is the same', async () => {
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      const op = encounter(town.uuid(), officer, civilian);
+      const again = { ...op, cell: 'dr5rv', rule: { id: 'encounter', version: 2 }, civilianPoints: 50 };
+      expect(await codes(op, again)).toEqual(['created', 'exists']);
+      expect(await balanceOf(civilian)).toBe(10);
+    });
+
+    it('keeps any text as it is', async () => {
+      const [a, b] = [await person('civilian', 10), await person('civilian')];
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      for (const text of ['', 'NULL', '{a,b}', 'qu"ote', 'back\\slash', ' space ', 'é😀']) {
+        const idempotency = { userId: a, key: text, requestHash: text };
+        const op = { ...move(town.uuid(), a, b, 1), reason: text, idempotency };
+        expect(await codes(op)).toEqual(['created']);
+        expect(await codes(op)).toEqual(['exists']);
+        expect(await codes({ ...op, reason: `${text}!` })).toEqual(['exists_with_different_payload']);
+        expect(await codes({ ...op, id: town.uuid() })).toEqual(['idempotency_conflict']);
+        const met = encounter(town.uuid(), officer, civilian, { cell: text, cooldownS: 0 });
+        expect(await codes(met)).toEqual(['created']);
+      }
+    });
+
+    it('looks effects up by id', async () => {
+      const [officer, civilian] = [await person('officer'), await person('civilian')];
+      const op = encounter(town.uuid(), officer, civilian);
+      const absent = encounter(town.uuid(), officer, civilian);
+      const [first] = (await commit(op)) as [Committed];
+      expect(await town.commitStore.lookup([absent, op, { ...op, method: 'qr' }])).toEqual([
+        null,
+        { ...first, code: 'exists' },
+        { ...first, code: 'exists_with_different_payload' },
+      ]);
+    });
+
+    it('an empty group is nothing', async () => {
+      expect(await town.commitStore.commit([])).toEqual([]);
+      expect(await town.commitStore.lookup([])).toEqual([]);
+    });
+
+    it('adds up', async () => {
+      expect(await town.sums()).toEqual({ postings: 0, accounts: 0 });
+    });
+  });
+}

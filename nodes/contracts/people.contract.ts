@@ -1,0 +1,154 @@
+/** What every directory and query store must do. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { UserRecord } from '../../actors/queries.ts';
+import { at, encounter, move, type StoreTown } from './town.ts';
+
+export function peopleContract(name: string, open: () => Promise<StoreTown>): void {
+  describe(`directory and queries: ${name}`, () => {
+    let town: StoreTown;
+    let epoch: number;
+    let made = 0;
+    beforeAll(async () => {
+      town = await open();
+      [epoch = 0] = await town.epochStore.mint([1], 'contract');
+    });
+    afterAll(() => town.close());
+
+    const signUp = (change: object = {}) =>
+      town.directory.createUser({
+        kind: 'civilian',
+        handle: `Person${++made}`,
+        passwordHash: '$argon2id$x',
+        deviceId: 'phone-1',
+        zip: '10001',
+        badge: null,
+        ...change,
+      });
+    const person = async (change: object = {}): Promise<string> => {
+      const result = await signUp(change);
+      if (!result.ok) throw new Error(result.message);
+      return result.value.userId;
+    };
+    const user = async (id: string) =>
+      (await town.queryStore.query({ type: 'user', id })) as UserRecord | null;
+    const commit = async (op: DurableOp) => (await town.commitStore.commit([at(1, epoch, op)]))[0];
+
+    it('a person is there as a whole: credential, profile, device, empty account', async () => {
+      const userId = await person({ handle: 'Kim' });
+      const credential = {
+        userId,
+        kind: 'civilian',
+        handle: 'Kim',
+        passwordHash: '$argon2id$x',
+        deviceId: 'phone-1',
+      };
+      expect(await town.directory.credentialByHandle('kIM')).toEqual(credential);
+      expect(await town.directory.credentialById(userId)).toEqual(credential);
+      expect(await town.directory.profile(userId)).toMatchObject({ userId, kind: 'civilian', zip: '10001' });
+      expect(await user(userId)).toMatchObject({
+        id: userId,
+        kind: 'civilian',
+        handle: 'Kim',
+        deviceId: 'phone-1',
+        deviceNumber: 1,
+        balance: 0,
+        balanceVersion: 0,
+        encounterCount: 0,
+        encounters: [],
+        commands: [],
+      });
+    });
+
+    it('a handle is unique whatever its case, a badge is used once; nothing is left behind', async () => {
+      await person({ handle: 'Ada' });
+      expect(await signUp({ handle: 'ADA' })).toMatchObject({ ok: false, code: 409 });
+      await person({ kind: 'officer', handle: 'Lee', badge: 'B-77' });
+      expect(await signUp({ kind: 'officer', handle: 'Lou', badge: 'B-77' })).toMatchObject({
+        ok: false,
+        code: 409,
+      });
+      expect(await town.directory.credentialByHandle('Lou')).toBeNull();
+      await person({ handle: 'Lou' });
+    });
+
+    it('two who take one handle at once: one gets it', async () => {
+      const results = await Promise.all(Array.from({ length: 5 }, () => signUp({ handle: 'Race' })));
+      expect(results.filter(one => one.ok)).toHaveLength(1);
+    });
+
+    it('who is not there is null', async () => {
+      const id = town.uuid();
+      expect(await town.directory.credentialById(id)).toBeNull();
+      expect(await town.directory.credentialByHandle("x' or 1=1 --")).toBeNull();
+      expect(await town.directory.profile(id)).toBeNull();
+      expect(await town.directory.officer(id)).toBeNull();
+      expect(await user(id)).toBeNull();
+      expect(await town.queryStore.query({ type: 'userByNumber', number: 281_000_000_000_000 })).toBeNull();
+      expect(await town.directory.encounters(id, 5, null)).toEqual([]);
+    });
+
+    it('a number leads to its person', async () => {
+      const [a, b] = [await person(), await person()];
+      const [first, second] = [await user(a), await user(b)];
+      expect(first?.number).not.toBe(second?.number);
+      expect(first?.number).toBeGreaterThan(0);
+      expect(await town.queryStore.query({ type: 'userByNumber', number: second!.number })).toBe(b);
+    });
+
+    it('moving to another device raises its number', async () => {
+      const id = await person();
+      await town.directory.moveDevice(id, 'phone-2');
+      expect(await user(id)).toMatchObject({ deviceId: 'phone-2', deviceNumber: 2 });
+      expect(await town.directory.credentialById(id)).toMatchObject({ deviceId: 'phone-2' });
+    });
+
+    it('only officers have a public profile: handle and number of encounters', async () => {
+      const [officer, civilian] = [await person({ kind: 'officer', handle: 'Sgt' }), await person()];
+      await commit(encounter(town.uuid(), officer, civilian));
+      expect(await town.directory.officer(officer)).toEqual({ handle: 'Sgt', encounterCount: 1 });
+      expect(await town.directory.officer(civilian)).toBeNull();
+    });
+
+    it('lists encounters and transactions page by page, newest first', async () => {
+      const officer = await person({ kind: 'officer' });
+      const civilians = await Promise.all(Array.from({ length: 20 }, () => person()));
+      const ids: string[] = [];
+      for (const civilian of civilians) {
+        const id = town.uuid();
+        await commit(encounter(id, officer, civilian));
+        ids.unshift(id);
+      }
+      const pages: string[] = [];
+      for (let before: string | null = null; ; ) {
+        const page = await town.directory.encounters(officer, 7, before);
+        if (page.length === 0) break;
+        pages.push(...page.map(one => one.id));
+        before = page.at(-1)!.id;
+      }
+      expect([...pages].sort()).toEqual([...ids].sort());
+      const transactions = await town.directory.transactions(officer, 100, null);
+      expect(transactions.map(one => one.id)).toEqual(ids);
+      expect(transactions[0]).toMatchObject({
+        reason: 'encounter',
+        delta: 5,
+        balance: 100,
+        rule: 'encounter@1',
+      });
+      expect(await town.directory.transactions(officer, 2, ids[0]!)).toEqual(transactions.slice(1, 3));
+      const record = await user(officer);
+      expect(record?.encounterCount).toBe(20);
+      expect(record?.encounters).toHaveLength(16);
+      expect(record?.encounters).toEqual(await town.directory.encounters(officer, 16, null));
+    });
+
+    it('many who wake at once each get their own record', async () => {
+      const ids = await Promise.all(Array.from({ length: 30 }, () => person()));
+      for (const [i, id] of ids.entries()) await commit(move(town.uuid(), MINT_ACCOUNT, id, i + 1));
+      const records = await Promise.all([...ids, town.uuid(), ids[0]!].map(user));
+      expect(records.slice(0, 30).map(one => one?.balance)).toEqual(ids.map((_, i) => i + 1));
+      expect(records[30]).toBeNull();
+      expect(records[31]).toEqual(records[0]);
+    });
+  });
+}

@@ -1,0 +1,69 @@
+/** What the contract suites need from a store besides its port: a way to arrange a town and to look at it. */
+import type { EncounterOp, Leg, TransferOp } from '../../actors/durable.ts';
+import type { CommitEntry, CommitStore, Directory, EpochStore, QueryStore } from '../ports.ts';
+
+export interface StoreTown {
+  readonly commitStore: CommitStore;
+  readonly epochStore: EpochStore;
+  readonly queryStore: QueryStore;
+  readonly directory: Directory;
+  /** Closes an account: nothing moves on it any more. */
+  closeAccount(id: string): Promise<void>;
+  /** Lets the cooldown of a pair be over by the store's clock. */
+  endCooldown(officer: string, civilian: string): Promise<void>;
+  /** Both are zero when the ledger adds up; the mint counts. */
+  sums(): Promise<{ postings: number; accounts: number }>;
+  /** A fresh UUIDv7. */
+  uuid(): string;
+  close(): Promise<void>;
+}
+
+export const RULE = { id: 'encounter', version: 1 } as const;
+export const DAY_S = 86_400;
+
+export function encounter(
+  id: string,
+  officer: string,
+  civilian: string,
+  change: Partial<EncounterOp> = {},
+): EncounterOp {
+  return {
+    type: 'encounter',
+    id,
+    officer,
+    civilian,
+    method: 'hey',
+    cell: 'dr5ru',
+    rule: RULE,
+    officerPoints: 5,
+    civilianPoints: 10,
+    cooldownS: DAY_S,
+    idempotency: null,
+    ...change,
+  };
+}
+
+export function transfer(id: string, legs: readonly Leg[], change: Partial<TransferOp> = {}): TransferOp {
+  return {
+    type: 'transfer',
+    id,
+    reason: 'donation',
+    legs,
+    rule: { id: 'donation', version: 3 },
+    idempotency: null,
+    ...change,
+  };
+}
+
+/** Points from one account to another. */
+export const move = (id: string, from: string, to: string, points: number): TransferOp =>
+  transfer(id, [
+    { account: from, delta: -points },
+    { account: to, delta: points },
+  ]);
+
+export const at = (shard: number, epoch: number, op: CommitEntry['op']): CommitEntry => ({
+  shard,
+  epoch,
+  op,
+});

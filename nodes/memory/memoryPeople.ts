@@ -1,0 +1,189 @@
+/** People in memory: the twin of directory and query store, upon a ledger in memory. */
+import type { EncounterOp } from '../../actors/durable.ts';
+import type { EncounterView, Query, RememberedCommand, UserRecord } from '../../actors/queries.ts';
+import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import type {
+  Credential,
+  Directory,
+  EncounterRow,
+  NewUser,
+  QueryStore,
+  Random,
+  TransactionView,
+} from '../ports.ts';
+import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
+
+const RECENT_ENCOUNTERS = 16;
+const RECENT_COMMANDS = 64;
+const REMEMBERED_MS = 24 * 3_600_000;
+
+interface Person extends NewUser {
+  readonly id: string;
+  readonly number: number;
+  readonly badge: string | null;
+  readonly createdAtMs: number;
+  deviceId: string;
+  deviceNumber: number;
+}
+
+export class MemoryPeople implements Directory, QueryStore {
+  readonly #ledger: MemoryLedger;
+  readonly #random: Random;
+  readonly #nowMs: () => number;
+  readonly #people = new Map<string, Person & { deviceId: string }>();
+
+  constructor(ledger: MemoryLedger, random: Random, nowMs: () => number) {
+    this.#ledger = ledger;
+    this.#random = random;
+    this.#nowMs = nowMs;
+  }
+
+  async createUser(
+    user: NewUser & { readonly badge: string | null },
+  ): Promise<Result<{ readonly userId: string }>> {
+    const people = [...this.#people.values()];
+    if (people.some(one => one.handle.toLowerCase() === user.handle.toLowerCase())) {
+      return refuse(ERROR.conflict, 'this handle is taken');
+    }
+    if (user.badge !== null && people.some(one => one.badge === user.badge)) {
+      return refuse(ERROR.conflict, 'this badge number is already in use');
+    }
+    const createdAtMs = this.#nowMs();
+    const id = this.#random.uuid(createdAtMs);
+    this.#people.set(id, { ...user, id, number: this.#people.size + 1, createdAtMs, deviceNumber: 1 });
+    this.#ledger.openAccount(id);
+    return ok({ userId: id });
+  }
+
+  async credentialByHandle(handle: string): Promise<Credential | null> {
+    const lower = handle.toLowerCase();
+    return credentialOf([...this.#people.values()].find(one => one.handle.toLowerCase() === lower));
+  }
+
+  async credentialById(userId: string): Promise<Credential | null> {
+    return credentialOf(this.#people.get(userId));
+  }
+
+  async moveDevice(userId: string, deviceId: string): Promise<void> {
+    const person = this.#people.get(userId);
+    if (!person) return;
+    person.deviceId = deviceId;
+    person.deviceNumber++;
+  }
+
+  async profile(userId: string): ReturnType<Directory['profile']> {
+    const person = this.#people.get(userId);
+    if (!person) return null;
+    const { kind, handle, zip, createdAtMs } = person;
+    return { userId, kind, handle, zip, createdAtMs };
+  }
+
+  async officer(userId: string): ReturnType<Directory['officer']> {
+    const person = this.#people.get(userId);
+    if (person?.kind !== 'officer') return null;
+    return { handle: person.handle, encounterCount: this.#encountersOf(userId).length };
+  }
+
+  async encounters(userId: string, limit: number, before: string | null): Promise<EncounterRow[]> {
+    return page(this.#encountersOf(userId), limit, before);
+  }
+
+  async transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]> {
+    const all = this.#transfersOf(userId).map(({ op, reason, atMs, postings }) => {
+      const mine = postings.find(posting => posting.account === userId)!;
+      return {
+        id: op.id,
+        reason,
+        delta: mine.delta,
+        balance: mine.balance,
+        rule: `${op.rule.id}@${op.rule.version}`,
+        atMs,
+      };
+    });
+    return page(all, limit, before);
+  }
+
+  async query(query: Query): Promise<unknown> {
+    if (query.type === 'user') return this.#record(query.id);
+    return [...this.#people.values()].find(one => one.number === query.number)?.id ?? null;
+  }
+
+  #record(id: string): UserRecord | null {
+    const person = this.#people.get(id);
+    if (!person) return null;
+    const account = this.#ledger.accounts.get(id)!;
+    const encounters = this.#encountersOf(id);
+    return {
+      id,
+      kind: person.kind,
+      handle: person.handle,
+      number: person.number,
+      deviceId: person.deviceId,
+      deviceNumber: person.deviceNumber,
+      balance: account.balance,
+      balanceVersion: account.version,
+      encounterCount: encounters.length,
+      encounters: encounters.slice(0, RECENT_ENCOUNTERS),
+      commands: this.#commandsOf(id),
+    };
+  }
+
+  #commandsOf(id: string): RememberedCommand[] {
+    const since = this.#nowMs() - REMEMBERED_MS;
+    return [...this.#ledger.keys]
+      .filter(([name, one]) => name.startsWith(`${id}\0`) && one.atMs > since)
+      .sort((a, b) => b[1].atMs - a[1].atMs)
+      .slice(0, RECENT_COMMANDS)
+      .map(([name, one]) => {
+        const mine = this.#ledger.transfers
+          .get(one.transferId)
+          ?.postings.find(posting => posting.account === id);
+        return {
+          key: name.slice(id.length + 1),
+          requestHash: one.requestHash,
+          encounterId: one.transferId,
+          points: mine?.delta ?? 0,
+          balance: mine?.balance ?? this.#ledger.accounts.get(id)!.balance,
+        };
+      });
+  }
+
+  /** Newest first. */
+  #transfersOf(id: string): MemoryTransfer[] {
+    return [...this.#ledger.transfers.values()]
+      .filter(one => one.postings.some(posting => posting.account === id))
+      .reverse();
+  }
+
+  #encountersOf(id: string): EncounterView[] {
+    const mine = this.#transfersOf(id).filter(one => one.op.type === 'encounter');
+    const views = mine.map(({ op, atMs }): EncounterView => {
+      const { officer, civilian, method, officerPoints, civilianPoints } = op as EncounterOp;
+      const other = officer === id ? civilian : officer;
+      return {
+        id: op.id,
+        method,
+        otherHandle: this.#people.get(other)?.handle ?? '',
+        points: officer === id ? officerPoints : civilianPoints,
+        atMs,
+      };
+    });
+    return views.sort((a, b) => b.atMs - a.atMs || (a.id < b.id ? 1 : -1));
+  }
+}
+
+function credentialOf(person: Person | undefined): Credential | null {
+  if (!person) return null;
+  const { id, kind, handle, passwordHash, deviceId } = person;
+  return { userId: id, kind, handle, passwordHash, deviceId };
+}
+
+function page<T extends { readonly id: string }>(
+  all: readonly T[],
+  limit: number,
+  before: string | null,
+): T[] {
+  if (before === null) return all.slice(0, limit);
+  const at = all.findIndex(one => one.id === before);
+  return at < 0 ? [] : all.slice(at + 1, at + 1 + limit);
+}
