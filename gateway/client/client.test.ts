@@ -296,6 +296,15 @@ test('the wait is jittered from the first attempt on, grows to 30 s, and a busy 
   expect(delayMs('soon', 7, 4_000, 0.25)).toBe(1_000);
 });
 
+test('a refused connection that never says close is a loss too', async () => {
+  const { client, line, states } = phone();
+  client.connect();
+  await vi.advanceTimersByTimeAsync(0);
+  line().onerror?.(undefined as never);
+  await vi.advanceTimersByTimeAsync(50);
+  expect(states.at(-1)).toMatchObject({ state: 'suspended', code: 1006, willRetryInMs: 500 });
+});
+
 test('it comes back after a loss, says how long it waits, and slows down only while it fails', async () => {
   const { line, states } = await connected();
   line().drop(CLOSE.restart);

@@ -15,6 +15,10 @@ type Hello = ClientFrame & { type: 'hello' };
 const CONNECT_MS = 10_000;
 /** A PONG that takes longer means that nobody is there. */
 const PONG_MS = 10_000;
+/** After an error the close event, which knows more, has so long to come. */
+const ERROR_MS = 50;
+/** What a socket that broke reports (RFC 6455, 7.4.1). */
+const ABNORMAL = 1006;
 
 export interface ConnectionEvents {
   readonly frame: (frame: ServerFrame) => void;
@@ -39,7 +43,8 @@ export class Connection {
     this.socket.onopen = () => this.send(encodeClientFrame(hello));
     this.socket.onmessage = ({ data }) => this.heard(data);
     this.socket.onclose = ({ code, reason }) => this.end(code, reason);
-    this.socket.onerror = () => {};
+    // Browsers say `close` after `error`; Node says nothing more when a connection was refused.
+    this.socket.onerror = () => this.arm(ERROR_MS, () => this.drop(ABNORMAL, 'connection failed'));
     this.timer = setTimeout(() => this.drop(CLOSE.helloTimeout, 'no answer'), CONNECT_MS);
   }
 
@@ -72,6 +77,7 @@ export class Connection {
   }
 
   private arm(ms: number, run: () => void): void {
+    if (this.over) return;
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = setTimeout(run, ms);
   }

@@ -54,7 +54,7 @@ export class FakeDoor implements ActorDoor {
   answers: Record<string, (said: Said) => Result<unknown>> = {
     attach: () => ok({ epoch: EPOCH, offset: 0, resumed: false, frames: [] }),
     balance: () => ok({ balance: 70, version: 3 }),
-    qr: () => ok({ text: 'HB1:TEST', expiresS: 1_795_000_000 }),
+    qr: () => ok({ token: 'HB1:TEST', expiresS: 1_795_000_000 }),
     command: () => ok({}),
   };
 
