@@ -42,7 +42,7 @@ export const bench: Bench = {
         ['slowest', `${figure(latency.maxMs, 1)} ms`],
         ['meetings', `${figure(outcome.settled)} of ${figure(meetings)} on both phones`],
         ['lost, doubled', `${outcome.lost}, ${outcome.doubled}`],
-        ['server cores', figure(outcome.serverCores, 2)],
+        ...(kill ? [] : ([['server cores', figure(outcome.serverCores, 2)]] as const)),
         ['stores agree after', `${figure(outcome.agreedAfterMs)} ms`],
         ...(kill
           ? ([['kills, reconnects', `${outcome.kills}, ${figure(outcome.reconnects)}`]] as const)
@@ -66,7 +66,8 @@ export const bench: Bench = {
       reconnects: outcome.reconnects,
       agreed_after_ms: Math.round(outcome.agreedAfterMs),
       problems: outcome.problems,
-      server_cores: rounded(outcome.serverCores),
+      signed_up: outcome.registered,
+      ...(kill ? {} : { server_cores: rounded(outcome.serverCores) }),
       seed,
       generator_saturated: outcome.saturated,
       generator_utilization: rounded(load.utilization),

@@ -11,6 +11,7 @@ import { auditLedger } from '../swarm/ledgerAudit.ts';
 import { type LoadTown, startLoadTown } from '../swarm/loadTown.ts';
 import { cpuSecondsOf } from '../swarm/processCost.ts';
 import { Random } from '../swarm/random.ts';
+import { RestClient } from '../swarm/rest.ts';
 import type { Load } from '../swarm/saturation.ts';
 import { seedPeople } from '../swarm/seed.ts';
 import { Swarm } from '../swarm/swarm.ts';
@@ -41,7 +42,10 @@ export interface EncounterOutcome {
   readonly problems: readonly string[];
   readonly kills: number;
   readonly reconnects: number;
+  /** People who signed up by REST meanwhile. */
+  readonly registered: number;
   readonly agreedAfterMs: number;
+  /** NaN when the node was killed meanwhile. */
   readonly serverCores: number;
   readonly saturated: boolean;
   readonly load: Load;
@@ -52,6 +56,7 @@ const OFFICERS_PER_CELL = 15;
 const CIVILIANS_PER_CELL = 75;
 /** Cells lie this far apart, so that each is in a region of its own. */
 const CELL_SPACING_M = 5_000;
+const SIGN_UP_MS = 500;
 /** After the load, ledger, balances and streams must agree within this. */
 export const AGREE_MS_MAX = 5_000;
 
@@ -80,6 +85,29 @@ const killAgainAndAgain = async (town: LoadTown, plan: EncounterPlan): Promise<v
     await town.node.restart();
     plan.report(`  killed and back (${i + 1} of ${plan.kills})`);
   }
+};
+
+/** Signs people up, one after the other, each until it is certain; who was told that they are in. */
+const keepSigningUp = (restUrl: string): { stop(): Promise<string[]> } => {
+  const rest = new RestClient(restUrl);
+  const run = crypto.randomUUID().slice(0, 8);
+  const registered: string[] = [];
+  let stopping = false;
+  const work = async (): Promise<void> => {
+    for (let i = 0; !stopping; i++) {
+      registered.push(await rest.signUpSurely('civilian', `newcomer-${run}-${i}`));
+      await pause(SIGN_UP_MS);
+    }
+  };
+  const working = work();
+  working.catch(() => {});
+  return {
+    stop: async () => {
+      stopping = true;
+      await working;
+      return registered;
+    },
+  };
 };
 
 interface LedgerRow {
@@ -151,6 +179,8 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
       const cpuBefore = await cpuSecondsOf(pid, town.node.urls.admin);
       const began = performance.now();
       swarm.go('connected');
+      // Sign-ups go on meanwhile, so that there is something to lose in the stream of users as well.
+      const signingUp = keepSigningUp(town.node.urls.rest);
       const killing = killAgainAndAgain(town, plan);
       killing.catch(() => {});
       await swarm.reached('done');
@@ -158,7 +188,8 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
       await killing;
       const cpu = plan.kills > 0 ? Number.NaN : (await cpuSecondsOf(pid, town.node.urls.admin)) - cpuBefore;
 
-      const agreed = await agreement(town.town, AGREE_MS_MAX);
+      const registered = await signingUp.stop();
+      const agreed = await agreement(town.town, { patienceMs: AGREE_MS_MAX, registered });
       swarm.go('done');
       const { results, load, saturated } = await swarm.finished();
       const seen = results.flatMap(result => result.seen);
@@ -182,6 +213,7 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
         ],
         kills: plan.kills,
         reconnects: results.reduce((sum, result) => sum + result.reconnects, 0),
+        registered: registered.length,
         agreedAfterMs: agreed.afterMs,
         serverCores: cpu / tookS,
         saturated,

@@ -80,6 +80,7 @@ export class TestPhone {
       const result = await this.phone.command(name, body, key);
       if (result.ok) return result.value;
       if (!result.retryable) throw new Error(`${name}: ${result.code} ${result.message}`);
+      await pause(result.retryAfterMs);
       return null;
     });
   }
@@ -119,6 +120,8 @@ export interface TestTown {
   readonly databaseUrl: string;
   readonly dataDir: string;
   readonly rest: RestClient;
+  /** The environment of the node. */
+  readonly env: Record<string, string>;
   readonly wires: { readonly postgres: Wire; readonly dynamodb: Wire; readonly kinesis: Wire };
   /** Signs somebody up and gives them a phone at a point some metres from the middle of the town. */
   phone(kind: Person['kind'], northM?: number, eastM?: number): Promise<TestPhone>;
@@ -165,6 +168,7 @@ export const startTestTown = async (settings: Record<string, string> = {}): Prom
   const phones: TestPhone[] = [];
   return {
     node,
+    env,
     databaseUrl: database.url,
     dataDir,
     rest,

@@ -43,6 +43,8 @@ export interface PhoneOptions {
   readonly localAddress?: string;
   readonly onEvent?: (event: OpenedDurable, frame: EventFrame) => void;
   readonly onVolatile?: (frame: OpenedVolatile, raw: VolatileFrame) => void;
+  /** Every frame, before it is handled. */
+  readonly onRaw?: (frame: ServerFrame) => void;
   /** An ERROR that answers no command: a position was refused. */
   readonly onRefusal?: (refusal: Refusal) => void;
   readonly onClose?: (code: number, reason: string) => void;
@@ -135,6 +137,7 @@ export class Phone {
   }
 
   #frame(frame: ServerFrame): void {
+    this.#options.onRaw?.(frame);
     switch (frame.type) {
       case 'batch':
         for (const one of frame.frames) this.#frame(one);

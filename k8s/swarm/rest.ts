@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { PhoneIdentity } from './phone.ts';
 
 export interface Answer<T> {
@@ -31,6 +32,9 @@ export interface EncounterAnswer {
   readonly items: readonly { readonly id: string; readonly method: string; readonly points: number }[];
   readonly next: string | null;
 }
+
+const RETRY_MS = 200;
+const SIGN_UP_ATTEMPTS_MAX = 100;
 
 /** REST of one town. */
 export class RestClient {
@@ -65,16 +69,38 @@ export class RestClient {
     return body;
   }
 
+  #signUp(person: object, key: string): Promise<Answer<Granted>> {
+    return this.call<Granted>('POST', '/v1/signup', { body: person, headers: { 'idempotency-key': key } });
+  }
+
   /** Signs up; an officer needs a badge of the roster. */
   async signUp(kind: Person['kind'], handle: string, badge?: string): Promise<Person> {
     const password = randomBytes(12).toString('base64url');
     const deviceId = `phone-${handle}`;
-    const { status, body } = await this.call<Granted>('POST', '/v1/signup', {
-      body: { kind, handle, password, deviceId, ...(badge === undefined ? {} : { badge }) },
-      headers: { 'idempotency-key': crypto.randomUUID() },
-    });
+    const person = { kind, handle, password, deviceId, ...(badge === undefined ? {} : { badge }) };
+    const { status, body } = await this.#signUp(person, crypto.randomUUID());
     if (status !== 201) throw new Error(`sign-up of ${handle}: ${status} ${JSON.stringify(body)}`);
     return { kind, handle, password, deviceId, userId: body.userId, token: body.accessToken };
+  }
+
+  /** Signs somebody up through every outage: the same request with the same key until the answer is certain. */
+  async signUpSurely(kind: Person['kind'], handle: string): Promise<string> {
+    const person = {
+      kind,
+      handle,
+      password: randomBytes(12).toString('base64url'),
+      deviceId: `phone-${handle}`,
+    };
+    const key = crypto.randomUUID();
+    for (let attempt = 0; ; attempt++) {
+      const answer = await this.#signUp(person, key).catch(() => null);
+      if (answer?.status === 201) return answer.body.userId;
+      const passing = answer === null || answer.status === 429 || answer.status >= 500;
+      if (!passing || attempt >= SIGN_UP_ATTEMPTS_MAX) {
+        throw new Error(`sign-up of ${handle}: ${answer?.status} ${JSON.stringify(answer?.body)}`);
+      }
+      await pause(RETRY_MS);
+    }
   }
 
   balance(token: string): Promise<BalanceAnswer> {

@@ -1,0 +1,140 @@
+/**
+ * What is away comes back, and meanwhile nothing that was said is lost: the node itself by kill -9, PostgreSQL, the
+ * streams, the table of balances. The servers are behind wires that the test cuts; nobody else notices.
+ */
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { agreement } from '../swarm/agreement.ts';
+import { auditLedger } from '../swarm/ledgerAudit.ts';
+import { startTestTown, type TestPhone, type TestTown, until } from './testTown.ts';
+
+let town: TestTown;
+
+beforeAll(async () => {
+  town = await startTestTown({ HEYBLUE_LOCATION_RATE: '1000' });
+});
+afterAll(() => town?.stop());
+
+const stores = () => ({
+  databaseUrl: town.databaseUrl,
+  dynamodbEndpoint: inject('dynamodbEndpoint'),
+  kinesisEndpoint: inject('kinesisEndpoint'),
+  awsEnv: inject('awsEnv'),
+});
+
+/** PostgreSQL, DynamoDB and both streams say the same about everybody of this town. */
+const storesAgree = async (registered: readonly TestPhone[] = []): Promise<void> => {
+  const ids = registered.map(phone => phone.person.userId);
+  const { problems, transfers } = await agreement(stores(), {
+    patienceMs: 15_000,
+    shared: true,
+    registered: ids,
+  });
+  expect(problems).toEqual([]);
+  expect(transfers).toBeGreaterThan(0);
+};
+
+/** Two who are connected, and who have not met. */
+const two = async (): Promise<readonly [TestPhone, TestPhone]> => {
+  const officer = await town.phone('officer');
+  const civilian = await town.phone('civilian');
+  await officer.connect();
+  await civilian.connect();
+  return [officer, civilian];
+};
+
+const meetByCode = async (officer: TestPhone, civilian: TestPhone) => {
+  const { token } = await officer.must('qr.show', {});
+  return civilian.must('qr.scan', { token });
+};
+
+describe('kill -9 of the node', () => {
+  it('keeps points, answers a repeated command as before, and the phones come back', async () => {
+    const [officer, civilian] = await two();
+    const { token } = await officer.must('qr.show', {});
+    const key = crypto.randomUUID();
+    const outcome = await civilian.must('qr.scan', { token }, key);
+    await town.node.kill('SIGKILL');
+    await until('the phone to notice', () => civilian.closed);
+    await town.node.restart();
+
+    const welcome = await civilian.connect(true);
+    const snapshot = await until('a snapshot', () =>
+      civilian.events.findLast(event => event.name === 'snapshot'),
+    );
+    expect(welcome.resumed).toBe(false);
+    expect(snapshot.body).toMatchObject({ balance: outcome.balance, encounterCount: 1 });
+    expect(await civilian.must('qr.scan', { token }, key)).toEqual(outcome);
+    expect(await town.rest.balance(civilian.person.token)).toMatchObject({ balance: outcome.balance });
+    await officer.connect(true);
+    expect(await town.rest.balance(officer.person.token)).toMatchObject({ balance: outcome.points });
+    await storesAgree([officer, civilian]);
+  });
+
+  it('a phone that only lost its connection resumes without a gap', async () => {
+    const [officer, civilian] = await two();
+    civilian.phone.drop();
+    await until('the drop', () => civilian.closed);
+    const { token } = await town.rest.read<{ token: string }>('/v1/qr?format=text', civilian.person.token);
+    await officer.must('qr.scan', { token });
+    const before = civilian.events.length;
+    const welcome = await civilian.connect(true);
+    expect(welcome.resumed).toBe(true);
+    await until('the missed event', () => civilian.events.length > before);
+    expect(civilian.events.slice(before).map(event => event.name)).toEqual(['encounter.completed']);
+  });
+});
+
+describe('PostgreSQL away', () => {
+  it('mutations say "try again", positions go on, and afterwards everything works', async () => {
+    const [officer, civilian] = await two();
+    await officer.must('location.share', {});
+    await officer.report();
+    await civilian.report();
+    const { token } = await officer.must('qr.show', {});
+    const key = crypto.randomUUID();
+    town.wires.postgres.cut();
+
+    const refused = await civilian.phone.command('qr.scan', { token }, key);
+    expect(refused).toMatchObject({ ok: false, retryable: true });
+    await officer.report();
+    await civilian.report();
+    expect(officer.closed).toBeNull();
+    const signUp = await town.rest.call<{ error: { retryable: boolean } }>('POST', '/v1/signup', {
+      body: { kind: 'civilian', handle: `late-${key.slice(0, 8)}`, password: 'long enough', deviceId: 'd' },
+    });
+    expect(signUp).toMatchObject({ status: 503, body: { error: { retryable: true } } });
+    expect((await fetch(`${town.node.urls.admin}/livez`)).status).toBe(200);
+    await until(
+      'readyz to say so',
+      async () => (await fetch(`${town.node.urls.admin}/readyz`)).status === 503,
+    );
+
+    await town.wires.postgres.heal();
+    await until('readyz', async () => (await fetch(`${town.node.urls.admin}/readyz`)).status === 200);
+    const outcome = await civilian.must('qr.scan', { token }, key);
+    expect(await town.rest.balance(civilian.person.token)).toMatchObject({ balance: outcome.balance });
+    expect(outcome.balance).toBe(outcome.points);
+  });
+});
+
+describe('Kinesis and DynamoDB away', () => {
+  it('meetings go on, and the streams and balances catch up by themselves', async () => {
+    town.wires.kinesis.cut();
+    town.wires.dynamodb.cut();
+    const people = [...(await two()), ...(await two())] as const;
+    const first = await meetByCode(people[0], people[1]);
+    await meetByCode(people[2], people[3]);
+    expect(first.points).toBeGreaterThan(0);
+    expect(await town.rest.balance(people[1].person.token)).toMatchObject({ balance: first.balance });
+
+    const before = await agreement(stores(), { patienceMs: 0, shared: true });
+    expect(before.problems.length).toBeGreaterThan(0);
+    await town.wires.kinesis.heal();
+    await town.wires.dynamodb.heal();
+    await storesAgree(people);
+  });
+});
+
+it('in the end the ledger adds up', async () => {
+  expect(await auditLedger(town.databaseUrl)).toEqual([]);
+});
