@@ -344,6 +344,27 @@ test('a refused token is replaced once; a second refusal is final', async () => 
   expect(client.state).toBe('closed');
 });
 
+test('an expired token asks for a new one, as often as it takes; a resync forgets where it was', async () => {
+  const reasons: string[] = [];
+  const getToken = (reason: string) => {
+    reasons.push(reason);
+    return 'token';
+  };
+  const { line } = await connected({ getToken });
+  line().drop(CLOSE.tokenExpired);
+  await vi.advanceTimersByTimeAsync(500);
+  line().drop(CLOSE.tokenExpired);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(reasons).toEqual(['connect', 'refused', 'refused']);
+  line().open();
+  expect(line().of('hello')[0]!.resume).not.toBeNull();
+  line().welcome();
+  line().drop(CLOSE.resyncNeeded);
+  await vi.advanceTimersByTimeAsync(4_000);
+  line().open();
+  expect(line().of('hello')[0]!.resume).toBeNull();
+});
+
 test('nobody signed in is final; any other failure to get a token is tried again', async () => {
   let fail: Error | null = new Error('offline');
   const { client, lines, states } = phone({

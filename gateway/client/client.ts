@@ -213,6 +213,7 @@ export class HeyBlueClient {
     const advice = adviceFor(code);
     if (advice === 'stop' || (advice === 'newToken' && this.tokenRefused)) return this.finish(code, reason);
     if (advice === 'newToken') this.tokenRefused = true;
+    if (code === CLOSE.resyncNeeded) this.inbox.position = null;
     const waitMs = delayMs(advice, this.attempt, this.jitterMs, this.random());
     if (advice !== 'newToken') this.attempt++;
     this.retry(code, reason, waitMs);
@@ -222,7 +223,7 @@ export class HeyBlueClient {
     this.clearRetry();
     this.retryTimer = setTimeout(() => {
       this.retryTimer = null;
-      void this.open(this.tokenRefused ? 'refused' : 'connect');
+      void this.open(code === CLOSE.badToken || code === CLOSE.tokenExpired ? 'refused' : 'connect');
     }, waitMs);
     this.change('suspended', code, reason, waitMs);
   }

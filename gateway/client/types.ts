@@ -22,7 +22,7 @@ export interface SocketLike {
 }
 export type SocketConstructor = new (url: string, protocols: string) => SocketLike;
 
-/** Why a token is needed. After `refused` the last one did not work: sign in again if you can. */
+/** Why a token is needed. After `refused` the last one did not work, or no longer: a kept one will not do. */
 export type TokenReason = 'connect' | 'expiring' | 'refused';
 
 /** Throw it from `getToken` when nobody is signed in: the client closes and stays closed. Any other error is retried. */
