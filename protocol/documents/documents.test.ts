@@ -3,12 +3,17 @@ import { Parser } from '@asyncapi/parser';
 import * as msgpack from '@msgpack/msgpack';
 import * as notepack from 'notepack.io';
 import { describe, expect, it } from 'vitest';
+import { reportPeriodS } from '../../actors/geo/period.ts';
 import { ACTOR_LIMITS } from '../../actors/limits.ts';
-import { RATES } from '../../gateway/limits.ts';
+import type { UserRecord } from '../../actors/queries.ts';
+import { DEFAULT_RULES } from '../../actors/rules.ts';
+import { newUserState } from '../../actors/user/state.ts';
+import { LIMITS, RATES } from '../../gateway/limits.ts';
 import { COMMANDS, EVENTS } from '../catalogue.ts';
 import { decodeClientFrame, decodeServerFrame } from '../codec.ts';
 import { CLOSE, ERROR } from '../errors.ts';
 import { stale, violations } from '../generate.ts';
+import { openEvent } from '../messages.ts';
 import { verifyToken } from '../qr.ts';
 import { shardOf } from '../shard.ts';
 import { DecodeError } from '../walker.ts';
@@ -81,6 +86,24 @@ describe('generated files', () => {
     );
     expect(text).toContain(`from the future by more than ${ACTOR_LIMITS.fixFutureMs / 1000} s`);
     expect(text).toContain(`older than ${ACTOR_LIMITS.fixAgeMs / 1000} s`);
+    expect(text).toContain(`After ${LIMITS.idleTimeoutS} s without one the server cuts`);
+    expect(text).toContain(`at ${LIMITS.tokenWarnShare * 100} % of the token's life`);
+    expect(text).toContain(`4101, ${LIMITS.tokenGraceMs / 1000} s after the token ended`);
+    expect(text).toContain(`\`limit\` 1 to ${LIMITS.pageMax}`);
+    const { heyS, heyFixAgeS, heyReachM, shareS, points } = DEFAULT_RULES;
+    expect(text).toContain(`It waits ${heyS} s. Your newest position must not be older than ${heyFixAgeS} s`);
+    expect(text).toContain(`both at most ${heyFixAgeS} s old, at most ${heyReachM} m plus both accuracies`);
+    expect(text).toContain(`from \`location.share\` on, for ${shareS / 60} minutes`);
+    for (const { officer, civilian } of Object.values(points)) expect(officer).toBe(civilian);
+    expect(points.hey).toEqual(points.proximity);
+    expect(text).toContain(`bring ${points.hey.civilian} to each side, a scan ${points.qr.civilian}`);
+    const alone = reportPeriodS('civilian', false, false);
+    const area = reportPeriodS('civilian', false, true);
+    const instant = reportPeriodS('civilian', true, true);
+    expect(text).toContain(
+      `${alone} for a civilian alone, ${area} with an officer in the area, ${instant} then`,
+    );
+    expect(text).toContain(`${reportPeriodS('officer', false, false)} for an officer.`);
     for (const folder of ['accounts.ts', 'people.ts']) {
       for (const [, path] of file(`../gateway/rest/${folder}`).matchAll(/'(\/v1\/[\w/:]+)'/g)) {
         expect(text).toContain(path!.replace(':id', '{id}'));
@@ -93,6 +116,27 @@ describe('generated files', () => {
       const frame = from === 'client' ? decodeClientFrame(bytes) : decodeServerFrame(bytes);
       expect(frame.type).toBeTypeOf('string');
     }
+  });
+
+  it('show in it what a new civilian hears: he shares, and nobody is known yet', () => {
+    const heard = TRANSCRIPT.filter(({ from }) => from === 'server').map(({ bytes }) =>
+      decodeServerFrame(bytes),
+    );
+    const record = {
+      kind: 'civilian',
+      encounterCount: 0,
+      encounters: [],
+      commands: [],
+    } as unknown as UserRecord;
+    const state = newUserState(record, 'epoch');
+    const snapshot = heard.find(frame => frame.type === 'event');
+    const opened = snapshot?.type === 'event' ? openEvent(snapshot) : null;
+    const { sharing, instant, encounterCount } = state;
+    expect(opened).toMatchObject({ name: 'snapshot', body: { sharing, instant, encounterCount } });
+    const periods = heard.flatMap(frame =>
+      frame.type === 'volatile' && frame.kind === EVENTS['report.next'].code ? [frame.body] : [],
+    );
+    expect(periods).toEqual([[reportPeriodS('civilian', false, false)]]);
   });
 
   it('include an AsyncAPI 3 document that its own parser accepts', async () => {

@@ -24,7 +24,7 @@ import {
 import type { Field, FieldType } from '../schema.ts';
 import { notation, plainOf, toHex } from './plain.ts';
 import { TRANSCRIPT } from './transcript.ts';
-import { CLOSE_WORDS, ERROR_WORDS } from './words.ts';
+import { CLOSE_WORDS, ERROR_WORDS, NOTES } from './words.ts';
 
 const thousands = (n: number): string => n.toLocaleString('en-US');
 const spaced = (hex: string): string => hex.match(/../g)?.join(' ') ?? '';
@@ -76,6 +76,9 @@ const SCOPES: Readonly<Record<Command['scope'], string>> = {
   civilian: 'civilians',
 };
 
+const described = (name: CommandName | EventName, doc: string): string =>
+  NOTES[name] === undefined ? doc : `${doc} ${NOTES[name]}`;
+
 const commands = (): string => {
   const entries = Object.entries(COMMANDS as Readonly<Record<CommandName, Command>>) as [
     CommandName,
@@ -99,7 +102,7 @@ const commands = (): string => {
   const each = entries.map(([name, command]) =>
     [
       `#### ${command.code} \`${name}\``,
-      command.doc,
+      described(name, command.doc),
       fieldTable('Body', command.body),
       fieldTable('Result', command.result),
       block(shown('> ', goldenCommand(name).bytes), shown('< ', goldenReply(name).bytes)),
@@ -124,7 +127,7 @@ const events = (): string => {
   const each = entries.map(([name, event]) =>
     [
       `#### ${event.code} \`${name}\``,
-      event.doc,
+      described(name, event.doc),
       fieldTable('Body', event.body),
       block(shown('< ', goldenEvent(name).bytes)),
     ].join('\n\n'),
@@ -137,7 +140,7 @@ const errors = (): string =>
     ['code', 'name', 'retryable', 'meaning', 'do'],
     Object.entries(ERROR).map(([name, code]) => {
       const { meaning, action } = ERROR_WORDS[name as keyof typeof ERROR];
-      return row(code, name, refuse(code as ErrorCode, '').retryable ? 'yes' : 'as it says', meaning, action);
+      return row(code, name, refuse(code as ErrorCode, '').retryable ? 'true' : 'false', meaning, action);
     }),
   );
 

@@ -22,7 +22,7 @@ const snapshot = encodeEvent('snapshot', 0, exampleId(20), {
   userId: SAM,
   kind: 'civilian',
   handle: 'sam',
-  sharing: false,
+  sharing: true,
   sharingUntilS: 0,
   instant: false,
   balance: 0,
@@ -39,7 +39,7 @@ const completed = encodeEvent('encounter.completed', 1, exampleId(21), {
   atS: AT_S + 9,
   balance: 10,
   balanceVersion: 1,
-  message: 'Thank you for saying hello!',
+  message: 'Thanks for saying hello.',
 });
 
 export const TRANSCRIPT: readonly Line[] = [
@@ -71,18 +71,8 @@ export const TRANSCRIPT: readonly Line[] = [
   },
   {
     from: 'server',
-    note: `EVENT snapshot (kind ${EVENTS.snapshot.code}): sam, no points yet`,
+    note: `EVENT snapshot (kind ${EVENTS.snapshot.code}): sam, who shares as every new civilian does, no points yet`,
     bytes: snapshot,
-  },
-  {
-    from: 'client',
-    note: `COMMAND location.share (op ${COMMANDS['location.share'].code}) with a fresh key`,
-    bytes: encodeCommand('location.share', 1, {}, exampleId(31)),
-  },
-  {
-    from: 'server',
-    note: 'REPLY: a civilian shares until he stops',
-    bytes: encodeReply('location.share', 1, { untilS: 0 }),
   },
   {
     from: 'client',
@@ -100,26 +90,26 @@ export const TRANSCRIPT: readonly Line[] = [
   },
   {
     from: 'server',
-    note: 'VOLATILE report.next of position 1: the next one after 15 s',
-    bytes: encodeVolatile('report.next', '', 1, { periodS: 15 }),
+    note: 'VOLATILE report.next of position 1: no officer is known yet, the next one after 300 s',
+    bytes: encodeVolatile('report.next', '', 1, { periodS: 300 }),
   },
   {
     from: 'server',
     note: 'VOLATILE area.officers: one officer shares in this coarse cell',
-    bytes: encodeVolatile('area.officers', 'r100439553', 1, {
+    bytes: encodeVolatile('area.officers', 'r100439553', AT_S * 1000 + 402, {
       cell: 'r100439553',
       officers: [{ officerId: ZOE, handle: 'zoe' }],
     }),
   },
   {
     from: 'client',
-    note: `COMMAND hey.say (op ${COMMANDS['hey.say'].code}) to that officer`,
-    bytes: encodeCommand('hey.say', 2, { officerId: ZOE }, exampleId(32)),
+    note: `COMMAND hey.say (op ${COMMANDS['hey.say'].code}) to that officer, with a fresh key`,
+    bytes: encodeCommand('hey.say', 1, { officerId: ZOE }, exampleId(32)),
   },
   {
     from: 'server',
     note: 'REPLY: the hey, and when it is over',
-    bytes: encodeReply('hey.say', 2, { heyId: HEY, expiresS: AT_S + 60 }),
+    bytes: encodeReply('hey.say', 1, { heyId: HEY, expiresS: AT_S + 60 }),
   },
   {
     from: 'server',

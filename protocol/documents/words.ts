@@ -1,4 +1,5 @@
 /** A sentence for each number that a client must act on; the compiler sees to it that none is missing. */
+import type { CommandName, EventName } from '../catalogue.ts';
 import type { CLOSE, ERROR } from '../errors.ts';
 
 interface Explained {
@@ -16,7 +17,7 @@ export const ERROR_WORDS: Readonly<Record<keyof typeof ERROR, Explained>> = {
   notFound: { meaning: 'no such operation, person or thing', action: 'forget the id' },
   conflict: {
     meaning:
-      'the state does not allow it: met within a day, key used with another body, sequence number fell',
+      'the state does not allow it: met within a day, not sharing, not close, a code or key used before, sequence number fell',
     action: 'show the message; ask `state.get` when in doubt',
   },
   gone: { meaning: 'over: an expired code, a hey that ended, a stale position', action: 'start again' },
@@ -26,7 +27,7 @@ export const ERROR_WORDS: Readonly<Record<keyof typeof ERROR, Explained>> = {
     action: 'show the message',
   },
   rateLimited: { meaning: 'too fast', action: 'wait `retryAfter_ms`, then the same key' },
-  tokenExpired: { meaning: 'the token is over', action: 'renew it, then the same key' },
+  tokenExpired: { meaning: 'the token is over', action: 'get a fresh one, send that' },
   internal: { meaning: 'our mistake', action: 'report it; the same key is safe' },
   unavailable: { meaning: 'not now: moving, overloaded, a store is away', action: 'wait, then the same key' },
   timeout: {
@@ -57,9 +58,34 @@ export const CLOSE_WORDS: Readonly<Record<keyof typeof CLOSE, Explained>> = {
   tokenExpired: { meaning: 'the token was not renewed in time', action: 'renew it, then reconnect' },
   slowConsumer: { meaning: 'you read too slowly', action: 'reconnect with backoff, resume: nothing is lost' },
   rateLimited: { meaning: 'too fast, three times', action: 'reconnect with backoff, be slower' },
-  heartbeatLost: { meaning: 'no sign of life', action: 'reconnect with backoff' },
+  heartbeatLost: {
+    meaning: 'no sign of life; given by the client, a server cuts without a code',
+    action: 'reconnect with backoff',
+  },
   resyncNeeded: { meaning: 'what you hold may be wrong', action: 'reconnect without `resume`' },
   helloTimeout: { meaning: 'no HELLO in time', action: 'reconnect with backoff' },
   moved: { meaning: 'your actor moved', action: 'reconnect after random 0 to `reconnectJitter_ms`' },
   rebalance: { meaning: 'load is spread anew', action: 'reconnect after random 0 to `reconnectJitter_ms`' },
+};
+
+/**
+ * What a client author has to know beyond the tuples. The figures belong to the actors, which may not be imported
+ * here; `documents.test.ts` compares them.
+ */
+export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> = {
+  'location.share': 'A civilian shares already; for an officer it starts the 15 minutes anew.',
+  'hey.say':
+    'It waits 60 s. Your newest position must not be older than 90 s (409), the officer must share in your area (404), and no ' +
+    'hey of yours may be waiting there (409).',
+  'hey.accept':
+    'Counted are your newest position and the one that the civilian had when saying hey: both at most 90 s old, at most 100 m ' +
+    'plus both accuracies apart; else 409. 410 when the hey is over.',
+  'qr.scan':
+    'Points are set by a rule of the server that has a version; today a hey and a proximity meeting bring 10 to each side, a ' +
+    'scan 20. Show what the frame says.',
+  'area.officers':
+    'Comes after the first position in reach of the cell, and by itself when an officer arrives or leaves later. A nil body: nobody is left in the ' +
+    'cell, or it is out of reach. Versions rise per cell, also across reconnects and restarts (they look like Unix milliseconds; ' +
+    'only compare them).',
+  'report.next': 'The sequence is that of this connection, so forget its version at each WELCOME.',
 };
