@@ -15,12 +15,14 @@
  *   - `poison` (an entry breaks a constraint): the group is halved until the guilty entry stands alone and is rejected;
  *   - `unavailable` (proven not applied): it is tried again until the entries' deadline, then they are told so;
  *   - `unknown` (the connection broke with the commit under way): the ids are looked up, for as long as it takes. What is
- *     found is done; what is proven absent is submitted again, under the same ids.
+ *     found is done; what is proven absent is submitted again, under the same ids. (So an entry that was refused, in a
+ *     group whose answer was lost, is decided anew, after the younger entries of that group.)
  * Memory is bounded: beyond `queueEntries` an entry is refused at once (`full`).
  */
-import type { OperationWriter, WriteOutcome } from './actorSystem.ts';
+
 import { EntryQueue, keysOf, type Waiting } from './entryQueue.ts';
 import { WRITER_LIMITS } from './limits.ts';
+import type { OperationWriter, WriteOutcome } from './ports.ts';
 import {
   type Clock,
   type CommitEntry,

@@ -33,7 +33,7 @@ export function withRole(url: string, role: string, password: string): string {
 /** The migrator alone, for tests that stop half way; close it with `close`. */
 export async function openMigrator(ownerUrl: string): Promise<{
   up(to?: string): Promise<string[]>;
-  down(to: string): Promise<string[]>;
+  down(): Promise<string[]>;
   close(): Promise<void>;
 }> {
   const orm = await MikroORM.init(
@@ -55,7 +55,8 @@ export async function openMigrator(ownerUrl: string): Promise<{
   const names = (done: { name: string }[]) => done.map(one => one.name);
   return {
     up: async to => names(await orm.migrator.up(to === undefined ? undefined : { to })),
-    down: async to => names(await orm.migrator.down({ to })),
+    /** Takes the newest version back. */
+    down: async () => names(await orm.migrator.down()),
     close: () => orm.close(true),
   };
 }

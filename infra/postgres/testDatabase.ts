@@ -4,7 +4,7 @@ import { temporaryDatabase } from '../embedded/index.ts';
 import { migrate } from './migrate.ts';
 
 /** Roles belong to the whole server: all tests of one server agree on a password. */
-const TEST_PASSWORD = 'heyblue-test';
+export const TEST_PASSWORD = 'heyblue-test';
 
 export interface TestDatabase {
   readonly ownerUrl: string;
