@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { DurableOp } from '../actors/durable.ts';
 import type { Address, Behaviour, ReplyTo, SystemMessage, Turn } from '../actors/turn.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
-import { ActorSystem, type WriteOutcome } from './actorSystem.ts';
-import type { CommitEntry } from './ports.ts';
+import { ActorSystem } from './actorSystem.ts';
+import type { CommitEntry, WriteOutcome } from './ports.ts';
 import { seededRandom, VirtualTime } from './simulation/virtualTime.ts';
 
 /** A toy account: every message is handled by the function it carries, so that each test says what its turns do. */

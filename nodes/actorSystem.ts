@@ -7,7 +7,6 @@
  * actor's gate. Whatever goes wrong inside an actor stays inside it: a throw is an answer to one message, a failed
  * commit discards one activation, and the next message starts it again from what is durable.
  */
-import type { Committed } from '../actors/durable.ts';
 import type { Address, ReplyTo } from '../actors/turn.ts';
 import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
 import { shardOf } from '../protocol/shard.ts';
@@ -24,25 +23,15 @@ import type {
   Coordinator,
   Log,
   Metrics,
+  OperationWriter,
   PushSink,
   QueryStore,
   Random,
   Scheduler,
+  WriteOutcome,
 } from './ports.ts';
+import { RunQueue } from './runQueue.ts';
 import { TimerWheel } from './timerWheel.ts';
-
-/** What became of a submitted operation; see `ledgerWriter.ts`. */
-export type WriteOutcome =
-  | { readonly ok: true; readonly committed: Committed }
-  | {
-      readonly ok: false;
-      readonly reason: 'stale_epoch' | 'unavailable' | 'rejected' | 'full';
-      readonly message: string;
-    };
-
-export interface OperationWriter {
-  submit(entry: CommitEntry, done: (outcome: WriteOutcome) => void): void;
-}
 
 export interface ActorSystemOptions {
   readonly node: string;
@@ -85,9 +74,8 @@ export class ActorSystem implements ActorDoor {
     region: new Map(),
     pair: new Map(),
   };
-  #runQueue: Activation[] = [];
+  readonly #runQueue: RunQueue<Activation>;
   readonly #spareMailboxes: Mailbox[] = [];
-  #looping = false;
   #hydrating = 0;
   #incarnations = 0;
   #stopping = false;
@@ -110,6 +98,9 @@ export class ActorSystem implements ActorDoor {
       this.#limits.wheelSlots,
     );
     this.#asks = new PendingAsks(options.node, this.#wheel);
+    this.#runQueue = new RunQueue(options.scheduler, options.clock, this.#limits.loopMs, one =>
+      this.#slice(one),
+    );
     this.#turn = new TurnCollector(options.clock, options.random, this.#limits.askMs);
   }
 
@@ -218,7 +209,7 @@ export class ActorSystem implements ActorDoor {
     activation.lastMessageMs = this.#options.clock.monotonicMs();
     this.#apply(activation);
     this.#watchIdleness(activation);
-    if (activation.mailbox && activation.mailbox.size > 0) this.#schedule(activation);
+    if (activation.mailbox && activation.mailbox.size > 0) this.#runQueue.push(activation);
   }
 
   // --- waiting and running -----------------------------------------------------------------------------------------
@@ -244,45 +235,18 @@ export class ActorSystem implements ActorDoor {
       return this.#refuse(envelope.replyTo, refuse(ERROR.unavailable, 'mailbox full, try again', 200));
     }
     if (envelope.replyTo) (activation.owed ??= new Set()).add(envelope.replyTo.askId);
-    if (activation.phase === 'active') this.#schedule(activation);
+    if (activation.phase === 'active') this.#runQueue.push(activation);
   }
-
-  #schedule(activation: Activation): void {
-    if (activation.scheduled) return;
-    activation.scheduled = true;
-    this.#runQueue.push(activation);
-    if (this.#looping) return;
-    this.#looping = true;
-    this.#options.scheduler.immediate(this.#loop);
-  }
-
-  readonly #loop = (): void => {
-    const clock = this.#options.clock;
-    const until = clock.monotonicMs() + this.#limits.loopMs;
-    let queue = this.#runQueue;
-    this.#runQueue = [];
-    let next = 0;
-    while (next < queue.length) {
-      const activation = queue[next++] as Activation;
-      if (activation.phase === 'active') this.#slice(activation);
-      else activation.scheduled = false;
-      if (next === queue.length && this.#runQueue.length > 0) {
-        queue = this.#runQueue;
-        this.#runQueue = [];
-        next = 0;
-      }
-      if (clock.monotonicMs() >= until) break;
-    }
-    if (next < queue.length) this.#runQueue = queue.slice(next).concat(this.#runQueue);
-    if (this.#runQueue.length > 0) this.#options.scheduler.immediate(this.#loop);
-    else this.#looping = false;
-  };
 
   /** Stays marked as scheduled until the end: an actor that writes to itself must not be queued twice. */
   #slice(activation: Activation): void {
     const clock = this.#options.clock;
     const startedMs = clock.monotonicMs();
-    const mailbox = activation.mailbox as Mailbox;
+    const mailbox = activation.mailbox;
+    if (activation.phase !== 'active' || mailbox === null) {
+      activation.scheduled = false;
+      return;
+    }
     for (let messages = 0; messages < this.#limits.sliceMessages; messages++) {
       const envelope = mailbox.shift();
       if (!envelope) break;
@@ -297,7 +261,7 @@ export class ActorSystem implements ActorDoor {
     if (elapsedMs >= this.#limits.slowTurnMs) {
       this.#options.log.warn({ kind: activation.address.kind, ms: Math.round(elapsedMs) }, 'slow turn');
     }
-    if (mailbox.size > 0) this.#schedule(activation);
+    if (mailbox.size > 0) this.#runQueue.push(activation);
     else {
       // An idle actor keeps no mailbox: thousands of quiet phones would pay for it.
       activation.mailbox = null;
@@ -356,7 +320,7 @@ export class ActorSystem implements ActorDoor {
     fresh.parkMs = parkMs;
     fresh.mailbox = mailbox;
     fresh.owed = owed;
-    if (fresh.phase === 'active' && mailbox && mailbox.size > 0) this.#schedule(fresh);
+    if (fresh.phase === 'active' && mailbox && mailbox.size > 0) this.#runQueue.push(fresh);
   }
 
   #park(activation: Activation): void {

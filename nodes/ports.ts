@@ -72,6 +72,19 @@ export interface CommitStore {
   lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]>;
 }
 
+/** What became of a submitted operation; see `ledgerWriter.ts`. */
+export type WriteOutcome =
+  | { readonly ok: true; readonly committed: Committed }
+  | {
+      readonly ok: false;
+      readonly reason: 'stale_epoch' | 'unavailable' | 'rejected' | 'full';
+      readonly message: string;
+    };
+
+export interface OperationWriter {
+  submit(entry: CommitEntry, done: (outcome: WriteOutcome) => void): void;
+}
+
 export interface QueryStore {
   query(query: Query): Promise<unknown>;
 }
