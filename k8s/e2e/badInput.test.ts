@@ -139,7 +139,7 @@ describe('commands', () => {
       crypto.randomUUID(),
       403,
     ],
-  ] as const)('%s: %i', async (_what, op, body, idem, code) => {
+  ] as const)('%s', async (_what, op, body, idem, code) => {
     expect(await refused(victim, op, body, idem)).toMatchObject({ code, retryable: false });
   });
 
@@ -417,6 +417,8 @@ describe('a second node', () => {
       DATABASE_URL: database.url,
       HEYBLUE_DATA_DIR: join(town.dataDir, 'second'),
       HEYBLUE_REST_PORT: port,
+      HEYBLUE_REALTIME_PORT: '0',
+      HEYBLUE_ADMIN_PORT: '0',
     };
     const started = startNode({ env, output: 'ignore' });
     await expect(started).rejects.toThrow(port);
