@@ -191,7 +191,7 @@ test('wrong version, bad token, another device: closed with the code that says s
 });
 
 test('moving to a new device ends the socket and the token of the old one', async () => {
-  const { ports } = await town();
+  const { door, ports } = await town();
   const { person, phone } = await welcomed(ports);
   const rest = `http://127.0.0.1:${ports.restPort}`;
   const body = JSON.stringify({ handle: 'ana', password: 'correct horse', deviceId: 'phone-2' });
@@ -199,6 +199,8 @@ test('moving to a new device ends the socket and the token of the old one', asyn
   expect((await fetch(`${rest}/v1/signin`, post)).status).toBe(409);
   expect((await fetch(`${rest}/v1/device`, post)).status).toBe(200);
   expect((await phone.gone).code).toBe(CLOSE.revoked);
+  expect((await fetch(`${rest}/v1/device`, post)).status).toBe(200);
+  expect(door.heard('deviceMoved').map(one => one.to.id)).toEqual([person.userId]);
   const old = new Phone(ports.realtimePort);
   await old.opened();
   old.hello(person.accessToken);

@@ -88,9 +88,10 @@ const closeFor = (refusal: Refusal): number => {
     case ERROR.unauthorized:
       return CLOSE.badToken;
     case ERROR.forbidden:
-    case ERROR.conflict:
     case ERROR.gone:
       return CLOSE.revoked;
+    case ERROR.conflict:
+      return CLOSE.replaced;
     default:
       return CLOSE.internal;
   }

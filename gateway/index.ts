@@ -3,6 +3,7 @@
  * third. The composition root makes one gateway, gives its `sink` to the user actors, starts and stops it.
  */
 import { randomFillSync } from 'node:crypto';
+import type { UserMessage } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
 import { bytesToUuid } from '../protocol/ids.ts';
 import { type Admin, startAdmin } from './admin.ts';
@@ -87,7 +88,11 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       origins,
       trustedProxyHops,
       wallMs,
-      onDeviceMoved: (userId, deviceId) => sessions.endOthers(userId, deviceId),
+      onDeviceMoved: (userId, deviceId) => {
+        sessions.endOthers(userId, deviceId);
+        const message: UserMessage = { type: 'deviceMoved' };
+        door.tell({ kind: 'user', id: userId }, message);
+      },
     });
     try {
       await rest.listen({ host: options.host, port: options.restPort });

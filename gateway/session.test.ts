@@ -133,7 +133,7 @@ test.each([
   [refuse(ERROR.timeout, 'x'), CLOSE.overloaded],
   [refuse(ERROR.notFound, 'x'), CLOSE.badToken],
   [refuse(ERROR.forbidden, 'x'), CLOSE.revoked],
-  [refuse(ERROR.conflict, 'x'), CLOSE.revoked],
+  [refuse(ERROR.conflict, 'x'), CLOSE.replaced],
   [refuse(ERROR.internal, 'x'), CLOSE.internal],
 ])('an actor that refuses to attach ($code) closes with %i', async (refusal, code) => {
   door.answers.attach = () => refusal;

@@ -220,9 +220,9 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
       if (known.value.deviceId !== deviceId) {
         const moved = await reaching(log, () => directory.moveDevice(userId, deviceId));
         if (!moved.ok) return refused(reply, moved);
+        moves.moved(userId, deviceId, wallMs());
+        options.onDeviceMoved(userId, deviceId);
       }
-      moves.moved(userId, deviceId, wallMs());
-      options.onDeviceMoved(userId, deviceId);
       return reply.send(await grant({ userId, kind, handle: known.value.handle, deviceId }));
     },
   );
