@@ -48,7 +48,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   assertLimits();
   const wallMs = options.wallMs ?? Date.now;
   const rates = options.rates === undefined ? RATES : options.rates;
-  const { gatewayId, door, clock, log, metrics, origins, trustedProxyHops } = options;
+  const { gatewayId, door, clock, log, metrics, origins, trustedProxyHops, exposeMetrics } = options;
   const tokens = createTokens(options.signingKeys, options.tokenTtlS, wallMs);
   const moves = new DeviceMoves(options.tokenTtlS * 1_000);
   const id = new Uint8Array(16);
@@ -119,7 +119,12 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           port: options.adminPort,
           notReady: () => (phase === 'serving' ? (options.notReady?.() ?? []) : [phase]),
           started: () => phase !== 'starting',
-          ...(options.exposeMetrics && { exposeMetrics: options.exposeMetrics }),
+          ...(exposeMetrics && {
+            exposeMetrics: () => {
+              sessions.tally.flush(sessions.size);
+              return exposeMetrics();
+            },
+          }),
           ...(options.collectGarbage && { collectGarbage: options.collectGarbage }),
         });
         const restPort = await openRest();

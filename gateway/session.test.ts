@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { CLOSE, ERROR, ok, refuse } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
@@ -157,12 +157,14 @@ test('a peer that leaves is detached once, also while it was being attached; a l
 });
 
 test('a peer that leaves while its token is verified never reaches the actor', async () => {
-  const sessions = hub();
-  const wire = new Wire(sessions);
+  const verifying = Promise.withResolvers<void>();
+  const slow: Tokens = { ...tokens, verify: token => verifying.promise.then(() => tokens.verify(token)) };
+  const verified = vi.spyOn(slow, 'verify');
+  const wire = new Wire(hub({ tokens: slow }));
   wire.say(hello(await tokenOf()));
   wire.leave();
-  await new Promise(resolve => setImmediate(resolve));
-  await new Promise(resolve => setTimeout(resolve, 5));
+  verifying.resolve();
+  expect((await verified.mock.results[0]!.value).ok).toBe(true);
   expect([door.asked, door.told]).toEqual([[], []]);
 });
 
