@@ -465,6 +465,39 @@ describe('sessions', () => {
     expect(officer.closed).toBeNull();
   });
 
+  test('the account moves to another device: the old one ends, the new one attaches at once and its codes count', async () => {
+    town.users.set(officer.id, {
+      ...(town.users.get(officer.id) as UserRecord),
+      deviceId: 'new',
+      deviceNumber: 2,
+    });
+    const old = await officer.command('qr.show', {});
+    town.system.tell({ kind: 'user', id: officer.id }, { type: 'deviceMoved', deviceId: 'new' });
+    const attach = {
+      type: 'attach',
+      session: { gateway: 'g', id: 'n' },
+      deviceId: 'new',
+      connSeq: 50,
+      resume: null,
+    };
+    const phone = new Phone(town, officer.id, 'n');
+    town.phones.set('n', phone);
+    let attached: Result<unknown> | null = null;
+    town.system.ask({ kind: 'user', id: officer.id }, attach, result => {
+      attached = result;
+    });
+    await town.time.advance(10);
+    expect([officer.closed, attached]).toMatchObject([CLOSE.revoked, { ok: true }]);
+    const fresh = await phone.command('qr.show', {});
+    expect(await civilian.command('qr.scan', { token: old.ok ? old.value.token : '' })).toMatchObject({
+      code: ERROR.gone,
+    });
+    expect(await civilian.command('qr.scan', { token: fresh.ok ? fresh.value.token : '' })).toMatchObject({
+      ok: true,
+    });
+    expect(phone.events('encounter.completed')).toHaveLength(1);
+  });
+
   test('missed events are replayed in order to who names epoch and offset; otherwise a snapshot', async () => {
     const heyId = await heyWaiting();
     await officer.command('hey.accept', { heyId });

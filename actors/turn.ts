@@ -61,7 +61,7 @@ export interface Turn {
   /** (Re)arms the named timer: `message` arrives after `delayMs`. Volatile: dies with the activation. */
   timer(name: string, delayMs: number, message: object): void;
   cancelTimer(name: string): void;
-  /** Asks to leave memory once the mailbox is empty and the gate is open. */
+  /** Asks to leave memory once nothing waits, is owed or under way, and `idleMs` does not keep the actor. */
   passivate(): void;
 }
 

@@ -35,6 +35,9 @@ const KIND_WORDS = [
   'Community, one hello at a time.',
 ] as const;
 
+/** Tag of the read after a move to another device; keys of commands are UUIDs and never this. */
+const DEVICE_READ = 'device';
+
 export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserState, UserMessage> {
   return {
     kind: 'user',
@@ -89,7 +92,7 @@ function receive(
     case 'gone':
       return state.sessions.length > 0 ? state : leaveMap(state, turn);
     case 'deviceMoved':
-      return deviceMoved(state, turn);
+      return deviceMoved(state, message.deviceId, turn);
     case 'balance': {
       const balance: Balance = { balance: state.balance, version: state.balanceVersion };
       turn.reply(ok(balance));
@@ -150,6 +153,7 @@ function commanded(
 
 /** Tags are the idempotency key of the command that waits; `/shown` marks the presenter's answer. */
 function answered(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
+  if (tag === DEVICE_READ) return deviceRead(state, result, turn);
   const [key = '', step] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
@@ -200,9 +204,23 @@ function settled(state: UserState, view: SettledView, turn: Turn): UserState {
   });
 }
 
-/** The account lives on another device from now on: the old one's sockets end, and the next message reads anew. */
-function deviceMoved(state: UserState, turn: Turn): UserState {
-  turn.close(refs(state.sessions), CLOSE.revoked, 'the account moved to another device');
-  turn.passivate();
-  return { ...leaveMap(state, turn), sessions: [] };
+/** Sockets of the old device end at once; the new device's number, which its codes carry, is read from the store. */
+function deviceMoved(state: UserState, deviceId: string, turn: Turn): UserState {
+  const old = state.sessions.filter(session => session.deviceId !== deviceId);
+  turn.close(refs(old), CLOSE.revoked, 'the account moved to another device');
+  turn.query({ type: 'user', id: state.me.id }, DEVICE_READ);
+  const sessions = state.sessions.filter(session => session.deviceId === deviceId);
+  const moved = { ...state, me: { ...state.me, deviceId }, sessions };
+  return sessions.length > 0 ? moved : leaveMap(moved, turn);
+}
+
+function deviceRead(state: UserState, result: Result<unknown>, turn: Turn): UserState {
+  if (!result.ok) {
+    // Without the number no code of the new device is right: start again from the store.
+    turn.close(refs(state.sessions), CLOSE.resyncNeeded, 'state was reloaded, connect again');
+    turn.passivate();
+    return leaveMap({ ...state, sessions: [] }, turn);
+  }
+  const { deviceId, deviceNumber } = result.value as UserRecord;
+  return { ...state, me: { ...state.me, deviceId, deviceNumber } };
 }

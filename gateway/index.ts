@@ -90,7 +90,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       wallMs,
       onDeviceMoved: (userId, deviceId) => {
         sessions.endOthers(userId, deviceId);
-        const message: UserMessage = { type: 'deviceMoved' };
+        const message: UserMessage = { type: 'deviceMoved', deviceId };
         door.tell({ kind: 'user', id: userId }, message);
       },
     });

@@ -479,6 +479,7 @@ export class ActorSystem implements ActorDoor {
   #tryPassivate(activation: Activation): void {
     const busy =
       activation.phase !== 'active' ||
+      activation.behaviour.idleMs(activation.state) === false ||
       (activation.mailbox !== null && activation.mailbox.size > 0) ||
       (activation.gate !== null && !activation.gate.open) ||
       activation.pending > 0 ||

@@ -71,7 +71,7 @@ export type UserMessage =
   /** From a pair: an encounter of this user is durable. May come more than once. */
   | { readonly type: 'encounterSettled'; readonly settled: SettledView }
   /** From the REST door: the account was linked to another device. */
-  | { readonly type: 'deviceMoved' }
+  | { readonly type: 'deviceMoved'; readonly deviceId: string }
   | { readonly type: 'gone' }
   | { readonly type: 'shareTimeout' }
   | { readonly type: 'heyTimeout'; readonly heyId: string };
