@@ -24,10 +24,11 @@ export function legsOf(op: DurableOp): readonly Leg[] {
   ];
 }
 
-/** Whose history the event belongs to, the key that orders it: the civilian, or the account that paid. */
+/** Whose history the event belongs to, the key that orders it: the civilian, or who paid (or got it from the mint). */
 export function subjectOf(op: DurableOp): string {
   if (op.type === 'encounter') return op.civilian;
-  return (op.legs.find(leg => leg.delta < 0 && leg.account !== MINT_ACCOUNT) ?? op.legs[0]!).account;
+  const people = op.legs.filter(leg => leg.account !== MINT_ACCOUNT);
+  return (people.find(leg => leg.delta < 0) ?? people[0] ?? op.legs[0]!).account;
 }
 
 /** Why points moved. */

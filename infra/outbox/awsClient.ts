@@ -7,6 +7,8 @@ export interface AwsOptions {
   readonly region: string;
   /** Empty texts leave it to the standard chain (roles, profiles). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Default: REQUEST_MS_MAX. */
+  readonly requestMsMax?: number;
 }
 
 export function awsClientConfig(options: AwsOptions) {
@@ -18,7 +20,7 @@ export function awsClientConfig(options: AwsOptions) {
     // the embedded Kinesis does not speak HTTP/2, which its client would choose
     requestHandler: new NodeHttpHandler({
       connectionTimeout: CONNECT_MS_MAX,
-      requestTimeout: REQUEST_MS_MAX,
+      requestTimeout: options.requestMsMax ?? REQUEST_MS_MAX,
       throwOnRequestTimeout: true,
     }),
     ...(credentials.accessKeyId !== '' && { credentials: { ...credentials } }),

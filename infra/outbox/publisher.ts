@@ -56,15 +56,23 @@ export class Publisher {
   /** Publishes what is there, for `budgetMs` at most, and ends; what is left waits for the next start. */
   async stop(budgetMs: number): Promise<void> {
     this.#stopping = true;
-    const cancel = this.#options.scheduler.after(budgetMs, () => this.#abort.abort());
+    let cancel = () => {};
+    const over = new Promise<void>(resolve => {
+      cancel = this.#options.scheduler.after(budgetMs, () => {
+        this.#abort.abort();
+        resolve();
+      });
+    });
     this.#wake?.();
-    await this.#ended;
+    await Promise.race([this.#ended, over]);
     cancel();
   }
 
   async #run(): Promise<void> {
     while (!this.#abort.signal.aborted) {
       let full = false;
+      // what is committed before a stop goes out: the last round begins after it
+      const last = this.#stopping;
       try {
         full = await this.#round();
         this.#backoffMs = BACKOFF_MS_MIN;
@@ -76,8 +84,8 @@ export class Publisher {
         continue;
       }
       if (full) continue;
-      if (this.#stopping) return;
-      if (!this.#poked) await this.#pause(POLL_MS, true);
+      if (last) return;
+      if (!this.#poked && !this.#stopping) await this.#pause(POLL_MS, true);
       if (this.#poked && !this.#stopping) await this.#pause(LINGER_MS, false);
     }
   }
@@ -86,23 +94,24 @@ export class Publisher {
   async #round(): Promise<boolean> {
     const { name, source, target, metrics } = this.#options;
     const { signal } = this.#abort;
-    if (!this.#prepared) await target.prepare(signal);
-    this.#prepared = true;
     this.#poked = false;
     const rows = await source.read(ROWS_MAX);
     if (rows.length < ROWS_MAX) metrics.gauge('heyblue_outbox_depth', rows.length, { target: name });
     else await this.#measure();
+    if (!this.#prepared) await target.prepare(signal);
+    this.#prepared = true;
     if (rows.length === 0) return false;
     const { done, failure } = await target.publish(rows, signal);
     if (done.length > 0) {
       await source.remove(done);
       metrics.count('heyblue_published_total', { target: name }, done.length);
+      this.#backoffMs = BACKOFF_MS_MIN;
     }
     if (rows.length < ROWS_MAX) {
       metrics.gauge('heyblue_outbox_depth', rows.length - done.length, { target: name });
     }
     if (failure !== null) throw new Error(failure);
-    return rows.length === ROWS_MAX || this.#stopping;
+    return rows.length === ROWS_MAX;
   }
 
   /** Counting a long queue costs: not more often than each few seconds. */

@@ -43,6 +43,9 @@ export interface PgCommitStoreOptions {
   readonly connections?: number;
   /** First row of the mint that this node uses; its connections take the following ones. */
   readonly mintStripe?: number;
+  /** Default: the figures of limits.ts. */
+  readonly lockMsMax?: number;
+  readonly silenceMsMax?: number;
 }
 
 export class PgCommitStore implements CommitStore {
@@ -59,9 +62,9 @@ export class PgCommitStore implements CommitStore {
       log,
       settings: {
         statement_timeout: `${COMMIT_STATEMENT_MS_MAX}`,
-        lock_timeout: `${COMMIT_LOCK_MS_MAX}`,
+        lock_timeout: `${options.lockMsMax ?? COMMIT_LOCK_MS_MAX}`,
       },
-      silenceMsMax: COMMIT_SILENCE_MS_MAX,
+      silenceMsMax: options.silenceMsMax ?? COMMIT_SILENCE_MS_MAX,
     };
     const onLost = (backend: Backend) => this.#lost.push(backend);
     this.#lines = new Lines(connections, { ...line, name: 'commit', onLost });

@@ -44,6 +44,8 @@ export class Line {
   #closed = false;
   #pauseMs = RECONNECT_MS_MIN;
   #timer: NodeJS.Timeout | null = null;
+  /** The client that is not connected yet. */
+  #coming: pg.Client | null = null;
   #connecting: Promise<void>;
 
   constructor(options: LineOptions) {
@@ -103,7 +105,8 @@ export class Line {
     if (this.#timer) clearTimeout(this.#timer);
     const client = this.#client;
     this.#client = null;
-    await this.#connecting.catch(() => {});
+    if (this.#coming) destroy(this.#coming);
+    await this.#connecting;
     if (client) await Promise.race([client.end().catch(() => {}), pause(CONNECT_MS_MAX)]);
   }
 
@@ -123,15 +126,15 @@ export class Line {
       this.#drop(client);
       if (!this.#busy) this.#again();
     });
+    this.#coming = client;
+    // also a server that accepts and then says nothing is away
+    const silence = setTimeout(() => destroy(client), CONNECT_MS_MAX);
     try {
       await client.connect();
       const found = await client.query(
         'select pid, backend_start::text as started from pg_stat_activity where pid = pg_backend_pid()',
       );
-      if (this.#closed) {
-        await client.end();
-        return;
-      }
+      if (this.#closed) return destroy(client);
       this.#backend = { pid: found.rows[0].pid as number, startedAt: found.rows[0].started as string };
       this.#client = client;
       this.#pauseMs = RECONNECT_MS_MIN;
@@ -140,6 +143,9 @@ export class Line {
       log.warn({ line: name, error: (error as Error).message }, 'cannot connect to PostgreSQL');
       destroy(client);
       this.#again();
+    } finally {
+      clearTimeout(silence);
+      this.#coming = null;
     }
   }
 

@@ -1,0 +1,426 @@
+/** What is committed reaches the streams and the balances: in order per key, at least once, whatever is away meanwhile. */
+import { randomBytes } from 'node:crypto';
+import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DeleteStreamCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  ListShardsCommand,
+} from '@aws-sdk/client-kinesis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import { at, encounter, move } from '../../nodes/contracts/town.ts';
+import type { Metrics } from '../../nodes/ports.ts';
+import { systemScheduler } from '../clock.ts';
+import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
+import { nextWave, StreamTarget } from '../kinesis/streamTarget.ts';
+import { Lines } from '../postgres/lines.ts';
+import type { OutboxTarget } from '../postgres/outboxTargets.ts';
+import { postgresTown, silent } from '../postgres/testTown.ts';
+import { awsClientConfig } from './awsClient.ts';
+import { type FaultyProxy, faultyProxy } from './faultyProxy.ts';
+import { PUT_RECORDS_BYTES_MAX, PUT_RECORDS_MAX, ROWS_MAX } from './limits.ts';
+import { Publisher } from './publisher.ts';
+import { PgOutboxSource } from './source.ts';
+import type { Target } from './target.ts';
+
+const credentials = { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' };
+const region = 'us-east-1';
+const PATIENCE = { timeout: 15_000, interval: 20 };
+
+let town: Awaited<ReturnType<typeof postgresTown>>;
+let lines: Lines;
+let epoch: number;
+let kinesis: KinesisClient;
+let dynamodb: DynamoDBClient;
+
+beforeAll(async () => {
+  town = await postgresTown(inject('databaseUrl'));
+  lines = new Lines(2, {
+    url: town.database.appUrl,
+    name: 'test',
+    log: silent,
+    settings: {},
+    silenceMsMax: 5_000,
+  });
+  await lines.tried();
+  [epoch = 0] = await town.epochStore.mint([1], 'test');
+  kinesis = new KinesisClient(awsClientConfig({ endpoint: inject('kinesisEndpoint'), region, credentials }));
+  dynamodb = new DynamoDBClient(
+    awsClientConfig({ endpoint: inject('dynamodbEndpoint'), region, credentials }),
+  );
+});
+afterAll(async () => {
+  kinesis.destroy();
+  dynamodb.destroy();
+  await lines.close();
+  await town.close();
+});
+
+const publishers: Publisher[] = [];
+const gauges = new Map<string, number>();
+const metrics: Metrics = {
+  count() {},
+  observe() {},
+  gauge: (name, value, labels = {}) => gauges.set(`${name} ${labels.target}`, value),
+};
+
+function publish(from: OutboxTarget, target: Target): Publisher {
+  const publisher = new Publisher({
+    name: from,
+    source: new PgOutboxSource(lines, from),
+    target,
+    scheduler: systemScheduler,
+    log: silent,
+    metrics,
+  });
+  publishers.push(publisher);
+  return publisher;
+}
+
+const waiting = async (target: number): Promise<number> => {
+  const [row] = await town.database.sql('select count(*)::int as n from ops.outbox where target = $1', [
+    target,
+  ]);
+  return Number(row?.n);
+};
+
+const commit = async (...ops: Parameters<typeof at>[2][]): Promise<void> => {
+  const outcomes = await town.commitStore.commit(ops.map(op => at(1, epoch, op)));
+  expect(outcomes.every(one => one.code === 'created')).toBe(true);
+};
+
+const people = async (count: number): Promise<string[]> => {
+  const ids = Array.from({ length: count }, () => town.uuid());
+  await town.database.sql('insert into ledger.account (account_id) select unnest($1::uuid[])', [ids]);
+  return ids;
+};
+
+interface Event {
+  readonly id: string;
+  readonly subject: string;
+  readonly seq: number;
+  readonly type: string;
+  readonly data: { transferId: string; legs: { account: string; delta: number }[]; method: string | null };
+}
+
+async function eventsIn(stream: string): Promise<Event[]> {
+  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName: stream }));
+  const events: Event[] = [];
+  for (const { ShardId } of Shards) {
+    const first = await kinesis.send(
+      new GetShardIteratorCommand({
+        StreamName: stream,
+        ShardId: ShardId!,
+        ShardIteratorType: 'TRIM_HORIZON',
+      }),
+    );
+    for (let iterator = first.ShardIterator; iterator; ) {
+      const page = await kinesis.send(new GetRecordsCommand({ ShardIterator: iterator }));
+      if (!page.Records?.length) break;
+      for (const { Data } of page.Records) events.push(JSON.parse(Buffer.from(Data!).toString()) as Event);
+      iterator = page.NextShardIterator;
+    }
+  }
+  return events;
+}
+
+/** Arrivals of each key without repeats, as a consumer sees them who knows event ids. */
+function sequences(events: readonly Event[]): Map<string, number[]> {
+  const seen = new Set<string>();
+  const byKey = new Map<string, number[]>();
+  for (const { id, subject, seq } of events) {
+    if (seen.has(id)) continue;
+    seen.add(id);
+    byKey.set(subject, [...(byKey.get(subject) ?? []), seq]);
+  }
+  return byKey;
+}
+
+describe('transactions to Kinesis', () => {
+  let stream: string;
+  let proxy: FaultyProxy;
+  let target: StreamTarget;
+
+  beforeEach(async () => {
+    await town.database.sql('delete from ops.outbox');
+    stream = `t-${randomBytes(4).toString('hex')}`;
+    proxy = await faultyProxy(inject('kinesisEndpoint'));
+    target = new StreamTarget(stream, { endpoint: proxy.url, region, credentials, requestMsMax: 400 });
+  });
+  afterEach(async () => {
+    proxy.behaviour = 'pass';
+    await Promise.all(publishers.splice(0).map(one => one.stop(2_000)));
+    target.close();
+    await proxy.close();
+    await kinesis.send(new DeleteStreamCommand({ StreamName: stream })).catch(() => {});
+  });
+
+  const drained = () => expect.poll(() => waiting(2), PATIENCE).toBe(0);
+  /** Each person earns `rounds` times, round by round. */
+  const earn = async (ids: readonly string[], rounds: number): Promise<void> => {
+    for (let round = 0; round < rounds; round++) {
+      await commit(...ids.map(id => move(town.uuid(), MINT_ACCOUNT, id, 1)));
+    }
+  };
+  const inOrder = async (ids: readonly string[], rounds: number): Promise<void> => {
+    const byKey = sequences(await eventsIn(stream));
+    const expected = Array.from({ length: rounds }, (_, i) => i + 1);
+    for (const id of ids) expect(byKey.get(id)).toEqual(expected);
+  };
+
+  it('makes the stream, tells what happened, and removes what arrived', async () => {
+    const [officer = '', civilian = ''] = await people(2);
+    const publisher = publish('transactions', target);
+    const id = town.uuid();
+    await commit(encounter(id, officer, civilian, { method: 'qr' }));
+    publisher.poke();
+    await drained();
+    const events = await eventsIn(stream);
+    expect(events).toEqual([
+      {
+        id,
+        source: 'heyblue/ledger',
+        type: 'encounter.recorded',
+        version: 1,
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        subject: civilian,
+        seq: 1,
+        data: {
+          transferId: id,
+          reason: 'encounter',
+          rule: { id: 'encounter', version: 1 },
+          method: 'qr',
+          officer,
+          civilian,
+          legs: [
+            { account: civilian, delta: 10, balance: 10, version: 1 },
+            { account: officer, delta: 5, balance: 5, version: 1 },
+            { account: MINT_ACCOUNT, delta: -15 },
+          ],
+        },
+      },
+    ]);
+    expect(JSON.stringify(events)).not.toContain('dr5ru');
+  });
+
+  it('keeps the order per key while half of each batch is throttled', async () => {
+    const ids = await people(8);
+    let refused = 0;
+    proxy.behaviour = async ({ action, body }, pass) => {
+      if (action !== 'PutRecords' || refused > 60) return null;
+      const request = JSON.parse(body) as { StreamName: string; Records: object[] };
+      const taken = request.Records.map((_, i) => (i + refused) % 2 === 0);
+      const Records = request.Records.filter((_, i) => taken[i]);
+      refused += request.Records.length - Records.length;
+      const passed = Records.length === 0 ? [] : await pass(JSON.stringify({ ...request, Records }));
+      const answers = Records.length === 0 ? [] : JSON.parse((passed as { body: string }).body).Records;
+      const throttled = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'slow down' };
+      const all = taken.map(one => (one ? answers.shift() : throttled));
+      return { status: 200, body: JSON.stringify({ FailedRecordCount: 1, Records: all }) };
+    };
+    await earn(ids, 6);
+    publish('transactions', target);
+    await drained();
+    expect(refused).toBeGreaterThan(10);
+    await inOrder(ids, 6);
+    expect(await eventsIn(stream)).toHaveLength(48);
+  });
+
+  it('repeats what it got no answer for; order holds for who knows event ids', async () => {
+    const ids = await people(3);
+    await earn(ids, 2);
+    const publisher = publish('transactions', target);
+    await drained();
+    proxy.behaviour = 'lose answers';
+    await earn(ids, 3);
+    publisher.poke();
+    await expect
+      .poll(() => proxy.calls.filter(call => call === 'PutRecords').length, PATIENCE)
+      .toBeGreaterThan(5);
+    proxy.behaviour = 'pass';
+    await drained();
+    await inOrder(ids, 5);
+    expect((await eventsIn(stream)).length).toBeGreaterThan(15);
+  });
+
+  it.each(['away', 'hang'] as const)(
+    'Kinesis %s: commits go on, nothing is lost, it catches up by itself',
+    async how => {
+      const ids = await people(4);
+      proxy.behaviour = how;
+      publish('transactions', target);
+      await earn(ids, 3);
+      await expect.poll(() => proxy.calls.length, PATIENCE).toBeGreaterThan(0);
+      expect(await waiting(2)).toBe(12);
+      proxy.behaviour = 'pass';
+      await drained();
+      await inOrder(ids, 3);
+    },
+  );
+
+  it('a stream that vanishes is made again', async () => {
+    const ids = await people(2);
+    await earn(ids, 1);
+    const publisher = publish('transactions', target);
+    await drained();
+    await kinesis.send(new DeleteStreamCommand({ StreamName: stream }));
+    await earn(ids, 1);
+    publisher.poke();
+    await drained();
+    expect(sequences(await eventsIn(stream))).toEqual(new Map(ids.map(id => [id, [2]])));
+  });
+
+  it('works off more rows than it holds, and says how many wait', async () => {
+    const ids = await people(300);
+    proxy.behaviour = 'away';
+    const publisher = publish('transactions', target);
+    await earn(ids, 3);
+    publisher.poke();
+    await expect
+      .poll(() => gauges.get('heyblue_outbox_depth transactions'), PATIENCE)
+      .toBeGreaterThanOrEqual(ROWS_MAX);
+    proxy.behaviour = 'pass';
+    await drained();
+    await inOrder(ids, 3);
+    await expect.poll(() => gauges.get('heyblue_outbox_depth transactions'), PATIENCE).toBe(0);
+  });
+
+  it('publishes what is there before it stops, and keeps what it cannot', async () => {
+    const ids = await people(5);
+    const publisher = publish('transactions', target);
+    await earn(ids, 2);
+    await publisher.stop(10_000);
+    expect(await waiting(2)).toBe(0);
+    await inOrder(ids, 2);
+    proxy.behaviour = 'hang';
+    const second = publish('transactions', target);
+    await earn(ids, 1);
+    second.poke();
+    await expect.poll(() => proxy.calls.at(-1), PATIENCE).toBe('DescribeStreamSummary');
+    await second.stop(50);
+    expect(await waiting(2)).toBe(5);
+  });
+
+  it('a wave has one row of a key, and the size that Kinesis takes', () => {
+    const row = (id: number, key: string, body = 'x') => ({ id: String(id), key, body });
+    const keys = nextWave([row(1, 'a'), row(2, 'a'), row(3, 'b'), row(4, 'a')]);
+    expect(keys.send.map(one => one.id)).toEqual(['1', '3']);
+    expect(keys.hold.map(one => one.id)).toEqual(['2', '4']);
+    const many = nextWave(Array.from({ length: 700 }, (_, i) => row(i, `k${i}`)));
+    expect(many.send).toHaveLength(PUT_RECORDS_MAX);
+    const big = nextWave(Array.from({ length: 9 }, (_, i) => row(i, `k${i}`, 'x'.repeat(900_000))));
+    expect(big.send.length * 900_000).toBeLessThan(PUT_RECORDS_BYTES_MAX);
+    expect(big.send.length + big.hold.length).toBe(9);
+    // what did not fit keeps its key's later rows back as well
+    const held = nextWave([
+      ...Array.from({ length: 500 }, (_, i) => row(i, `k${i}`)),
+      row(500, 'z'),
+      row(501, 'z'),
+    ]);
+    expect(held.hold.map(one => one.id)).toEqual(['500', '501']);
+  });
+});
+
+it('people who sign up are told to user-events', async () => {
+  const stream = `u-${randomBytes(4).toString('hex')}`;
+  await town.database.sql('delete from ops.outbox');
+  const target = new StreamTarget(stream, { endpoint: inject('kinesisEndpoint'), region, credentials });
+  const made = await town.directory.createUser({
+    kind: 'civilian',
+    handle: stream,
+    passwordHash: 'secret',
+    deviceId: 'd',
+    zip: '10001',
+    badge: null,
+  });
+  if (!made.ok) throw new Error(made.message);
+  const { userId } = made.value;
+  const publisher = publish('userEvents', target);
+  await expect.poll(() => waiting(1), PATIENCE).toBe(0);
+  const events = await eventsIn(stream);
+  expect(events).toMatchObject([
+    {
+      type: 'user.registered',
+      version: 1,
+      subject: userId,
+      seq: 1,
+      data: { userId, kind: 'civilian', zip: '10001' },
+    },
+  ]);
+  expect(JSON.stringify(events)).not.toContain('secret');
+  await publisher.stop(1_000);
+  await kinesis.send(new DeleteStreamCommand({ StreamName: stream }));
+  target.close();
+});
+
+describe('balances to DynamoDB', () => {
+  let proxy: FaultyProxy;
+  let target: BalanceTarget;
+  const table = `balances-${randomBytes(4).toString('hex')}`;
+
+  beforeEach(async () => {
+    await town.database.sql('delete from ops.outbox');
+    proxy = await faultyProxy(inject('dynamodbEndpoint'));
+    target = new BalanceTarget({ endpoint: proxy.url, region, credentials, requestMsMax: 400 }, table);
+  });
+  afterEach(async () => {
+    proxy.behaviour = 'pass';
+    await Promise.all(publishers.splice(0).map(one => one.stop(2_000)));
+    target.close();
+    await proxy.close();
+  });
+
+  const drained = () => expect.poll(() => waiting(3), PATIENCE).toBe(0);
+  const balanceOf = async (account: string): Promise<object | null> => {
+    const { Item } = await dynamodb.send(
+      new GetItemCommand({ TableName: table, Key: { pk: { S: account } } }),
+    );
+    return Item ? { balance: Number(Item.balance?.N), version: Number(Item.version?.N) } : null;
+  };
+
+  it('shows the newest balance of everybody, with one put for many changes', async () => {
+    const [ada = '', bob = ''] = await people(2);
+    for (let i = 0; i < 5; i++) await commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
+    await commit(move(town.uuid(), ada, bob, 20));
+    publish('balances', target);
+    await drained();
+    expect(await balanceOf(ada)).toEqual({ balance: 30, version: 6 });
+    expect(await balanceOf(bob)).toEqual({ balance: 20, version: 1 });
+    expect(proxy.calls.filter(call => call === 'PutItem')).toHaveLength(2);
+    expect(await balanceOf(MINT_ACCOUNT)).toBeNull();
+  });
+
+  it('never replaces a newer balance by an older one', async () => {
+    const [ada = ''] = await people(1);
+    await commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
+    publish('balances', target);
+    await drained();
+    await dynamodb.send(
+      new PutItemCommand({
+        TableName: table,
+        Item: { pk: { S: ada }, balance: { N: '999' }, version: { N: '50' } },
+      }),
+    );
+    await commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
+    await drained();
+    expect(await balanceOf(ada)).toEqual({ balance: 999, version: 50 });
+  });
+
+  it.each(['away', 'hang', 'lose answers'] as const)(
+    'DynamoDB %s: nothing is lost, it catches up by itself',
+    async how => {
+      const ids = await people(20);
+      proxy.behaviour = how;
+      publish('balances', target);
+      await commit(...ids.map((id, i) => move(town.uuid(), MINT_ACCOUNT, id, i + 1)));
+      await expect.poll(() => proxy.calls.length, PATIENCE).toBeGreaterThan(0);
+      expect(await waiting(3)).toBe(20);
+      proxy.behaviour = 'pass';
+      await drained();
+      for (const [i, id] of ids.entries())
+        expect(await balanceOf(id)).toEqual({ balance: i + 1, version: 1 });
+    },
+  );
+});
