@@ -3,6 +3,7 @@
  */
 import { fork } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import type { AwsGuard, AwsOrder, AwsReady } from './aws.ts';
 import { StartFailure } from './failure.ts';
@@ -48,6 +49,8 @@ export async function startAws(dataDir: string, wanted: AwsWanted, samePorts = f
   });
   const exited = exitOf(child);
   const pid = child.pid ?? 0;
+  // They stand in for services that run elsewhere: when the cores are short, nodes and the database go first.
+  if (pid > 0) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
   const stop = () => endInSteps(pid, exited, [['SIGTERM', AWS_STOP_MS_MAX]]);
   const answered = new Promise<AwsReady>((resolve, reject) => {
     child.once('message', (message: AwsReady | { type: 'failed'; message: string }) => {

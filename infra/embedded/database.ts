@@ -34,13 +34,27 @@ export function ensureDatabase(url: string): Promise<void> {
   });
 }
 
+const TEMPORARY = 'test_';
+
+/** Drops the databases of tests that were killed before they could. */
+export async function dropTemporaryDatabases(serverUrl: string): Promise<void> {
+  await onServer(serverUrl, async client => {
+    const left = await client.query<{ datname: string }>(
+      'select datname from pg_database where datname ~ $1',
+      [`^${TEMPORARY}[0-9a-f]{12}$`],
+    );
+    for (const { datname } of left.rows)
+      await client.query(`drop database if exists ${datname} with (force)`);
+  });
+}
+
 /**
  * An empty database of its own for one test file.
  *
  * @param serverUrl any database on the server; its role must be allowed to create databases
  */
 export async function temporaryDatabase(serverUrl: string): Promise<{ url: string; drop(): Promise<void> }> {
-  const name = `test_${randomBytes(6).toString('hex')}`;
+  const name = `${TEMPORARY}${randomBytes(6).toString('hex')}`;
   await onServer(serverUrl, client => client.query(`create database ${name}`));
   return {
     url: withDatabase(serverUrl, name),

@@ -4,11 +4,11 @@
  * `npm start`, the tests, the benchmarks and the demo all start them here, each in a folder of its own. Every server can
  * be replaced by a URL in the environment; then nothing is started in its place.
  */
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { lockFolder } from '../launch/folder-lock.mjs';
 import { type Aws, startAws } from './aws-process.ts';
-import { DATABASE, ensureDatabase } from './database.ts';
+import { DATABASE, dropTemporaryDatabases, ensureDatabase } from './database.ts';
 import { StartFailure } from './failure.ts';
 import { LOOPBACK } from './ports.ts';
 import { OWNER_ROLE, type Postgres, startPostgres } from './postgres.ts';
@@ -28,6 +28,8 @@ export interface TownOptions {
   onGiveUp?: (sentence: string) => void;
   /** Somebody wants to stop before it is up. */
   abort?: AbortSignal;
+  /** For tests: DynamoDB and Kinesis begin empty, and databases of killed tests are dropped. */
+  fresh?: boolean;
 }
 
 export interface Town {
@@ -56,7 +58,8 @@ function awsEnvironment(env: NodeJS.ProcessEnv, endpoints: string[]): Record<str
 
 function prepareFolder(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true });
+    // whoever runs PostgreSQL must walk through; nobody else needs to look around
+    mkdirSync(dataDir, { recursive: true, mode: 0o711 });
     accessSync(dataDir, constants.W_OK | constants.X_OK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -79,6 +82,9 @@ export async function startTown(options: TownOptions): Promise<Town> {
   prepareFolder(dataDir);
   const lock = await lockFolder(join(dataDir, 'lock'));
   if (!lock.ok) throw new StartFailure(`Another town (pid ${lock.pid}) already runs in ${dataDir}.`);
+  if (options.fresh) {
+    for (const name of ['dynamodb', 'kinesis']) rmSync(join(dataDir, name), { recursive: true, force: true });
+  }
 
   let postgres: Kept<Postgres> | undefined;
   let aws: Kept<Aws> | undefined;
@@ -121,6 +127,7 @@ export async function startTown(options: TownOptions): Promise<Town> {
 
   const databaseUrl = env.DATABASE_URL || embeddedUrl(postgres!.current);
   if (postgres) await ensureDatabase(databaseUrl);
+  if (postgres && options.fresh) await dropTemporaryDatabases(databaseUrl);
   const dynamodbEndpoint = env.DYNAMODB_ENDPOINT || aws!.current.dynamodbEndpoint!;
   const kinesisEndpoint = env.KINESIS_ENDPOINT || aws!.current.kinesisEndpoint!;
   const awsEnv = awsEnvironment(env, [dynamodbEndpoint, kinesisEndpoint]);

@@ -19,6 +19,8 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -150,7 +152,7 @@ async function recover(cluster: string, log: (line: string) => void): Promise<vo
   const pidFile = join(cluster, 'postmaster.pid');
   if (!existsSync(pidFile)) return;
   const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
-  if (processIdentity(pid) !== null && processCommand(pid).includes(cluster)) {
+  if (isServerOf(cluster, pid)) {
     log(`Stopping the PostgreSQL (pid ${pid}) that an earlier start left behind`);
     for (const step of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
       signal(pid, step);
@@ -158,8 +160,20 @@ async function recover(cluster: string, log: (line: string) => void): Promise<vo
     }
   }
   // PostgreSQL itself clears the file of a pid that does not exist, after looking whether old backends still hold the
-  // shared memory. It refuses when the pid exists: a zombie that nobody reaps, or a stranger who got the number.
-  if (existsSync(pidFile) && pidInUse(pid)) rmSync(pidFile, { force: true });
+  // shared memory. It refuses when the pid exists, be it a zombie that nobody reaps or a stranger who got the number.
+  // Another PostgreSQL with that pid is left to it: two servers on one folder would destroy the data.
+  if (existsSync(pidFile) && pidInUse(pid) && !/\bpostgres\b/.test(processCommand(pid)))
+    rmSync(pidFile, { force: true });
+}
+
+/** A server lives in its data folder: its working directory tells, also after the folder was moved. */
+function isServerOf(cluster: string, pid: number): boolean {
+  if (processIdentity(pid) === null) return false;
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(cluster);
+  } catch {
+    return processCommand(pid).includes(` -D ${cluster} `); // a system without /proc
+  }
 }
 
 function pidInUse(pid: number): boolean {

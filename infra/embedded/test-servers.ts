@@ -25,7 +25,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   let town: Town;
   let temporary: string | undefined;
   try {
-    town = await startTown({ dataDir: resolve('.data-test') });
+    town = await startTown({ dataDir: resolve('.data-test'), fresh: true });
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
     temporary = mkdtempSync(join(tmpdir(), 'heyblue-test-'));

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
@@ -152,6 +152,29 @@ test('a folder that cannot be made, and files of another PostgreSQL, are one sen
   mkdirSync(join(old, 'postgres'), { recursive: true });
   writeFileSync(join(old, 'postgres', 'PG_VERSION'), '16\n');
   await expect(startTown({ dataDir: old })).rejects.toThrow(/was made by PostgreSQL 16, this is 18/);
+});
+
+test('an orphan is found although its folder was moved', async () => {
+  mkdirSync(join(folder, 'here'));
+  const orphan = await startPostgres(join(folder, 'here'), () => {});
+  renameSync(join(folder, 'here'), join(folder, 'there'));
+  const next = await startPostgres(join(folder, 'there'), () => {});
+  expect(processIdentity(orphan.pid)).toBe(null);
+  await next.stop();
+});
+
+test('a fresh town has forgotten streams, tables and databases of tests', async () => {
+  const dataDir = join(folder, 'fresh');
+  const before = await begin(dataDir);
+  await aws(before).kinesis.send(new CreateStreamCommand({ StreamName: 'left', ShardCount: 1 }));
+  await temporaryDatabase(before.databaseUrl);
+  await before.stop();
+  const after = await startTown({ dataDir, fresh: true });
+  towns.push(after);
+  expect((await aws(after).kinesis.send(new ListStreamsCommand({}))).StreamNames).toEqual([]);
+  expect(await query(after.databaseUrl, "select datname from pg_database where datname ~ '^test_'")).toEqual(
+    [],
+  );
 });
 
 test('every test file gets an empty database of its own', async () => {

@@ -14,12 +14,16 @@ import { PRUNE_MS, PRUNE_ROWS } from './limits.ts';
 import { Publisher } from './publisher.ts';
 import { PgOutboxSource } from './source.ts';
 
-export interface OutboxOptions {
+/** Where the rows wait and where they go; plain values, so that they can be handed to a thread. */
+export interface OutboxAddresses {
   readonly url: string;
   readonly dynamodbEndpoint: string;
   readonly kinesisEndpoint: string;
   readonly region: string;
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+export interface OutboxOptions extends OutboxAddresses {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly scheduler: Scheduler;

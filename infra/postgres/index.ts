@@ -13,7 +13,7 @@ import type {
   QueryStore,
   Scheduler,
 } from '../../nodes/ports.ts';
-import { Outbox } from '../outbox/index.ts';
+import { OutboxThread } from '../outbox/thread.ts';
 import { systemRandom } from '../random.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
@@ -52,7 +52,7 @@ export interface Stores {
   readonly queryStore: QueryStore;
   readonly directory: Directory;
   readonly orm: MikroORM;
-  readonly outbox: Pick<Outbox, 'poke'>;
+  readonly outbox: Pick<OutboxThread, 'poke'>;
   /** What keeps the node from being ready, in words; empty when nothing does. */
   notReady(): string[];
   /** Flushes the outbox within the budget and closes every connection. */
@@ -103,7 +103,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const commitStore = new PgCommitStore({ url, log, mintStripe: stripeOf(owner) });
   const epochStore = new PgEpochStore({ url, log });
   const queryStore = new PgQueryStore({ url, log, scheduler });
-  const outbox = new Outbox({ ...options, url });
+  const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
     nowMs: Date.now,

@@ -1,0 +1,85 @@
+/**
+ * The publishers on a thread of their own.
+ *
+ * Signing and sending a request to AWS costs about a millisecond of CPU; hundreds of them in a burst on the thread of
+ * the actors would be felt by every phone that waits. The publishers share nothing with the actors but the table in
+ * PostgreSQL, so they move out whole: the main thread only says that there may be new rows. A thread that dies is started
+ * again; what it had not removed from the table is published then.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
+import type { OutboxAddresses, OutboxOptions } from './index.ts';
+import { THREAD_RESTART_MS } from './limits.ts';
+
+export type ToThread = { readonly type: 'poke' } | { readonly type: 'close'; readonly budgetMs: number };
+export type FromThread =
+  | { readonly type: 'log'; readonly level: keyof Log; readonly fields: object; readonly message: string }
+  | {
+      readonly type: 'metric';
+      readonly kind: keyof Metrics;
+      readonly name: string;
+      readonly labels: Record<string, string>;
+      readonly value: number;
+    };
+
+/** A little longer than the publishers' own budget: their connections are closed in it. */
+const CLOSE_MARGIN_MS = 250;
+
+export class OutboxThread {
+  readonly #addresses: OutboxAddresses;
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+  readonly #scheduler: Scheduler;
+  #worker: Worker;
+  #poked = false;
+  #closed = false;
+
+  constructor({ log, metrics, scheduler, ...addresses }: OutboxOptions) {
+    const { url, dynamodbEndpoint, kinesisEndpoint, region, credentials } = addresses;
+    this.#addresses = { url, dynamodbEndpoint, kinesisEndpoint, region, credentials };
+    this.#log = log;
+    this.#metrics = metrics;
+    this.#scheduler = scheduler;
+    this.#worker = this.#start();
+  }
+
+  /** Something was committed. Many words in one turn of the event loop are one message. */
+  poke(): void {
+    if (this.#poked || this.#closed) return;
+    this.#poked = true;
+    this.#scheduler.immediate(() => {
+      this.#poked = false;
+      if (!this.#closed) this.#worker.postMessage({ type: 'poke' } satisfies ToThread);
+    });
+  }
+
+  /** Publishes what waits within the budget, then ends the thread. */
+  async close(budgetMs: number): Promise<void> {
+    this.#closed = true;
+    const ended = new Promise<void>(resolve => this.#worker.once('exit', () => resolve()));
+    this.#worker.postMessage({ type: 'close', budgetMs } satisfies ToThread);
+    const cancel = this.#scheduler.after(budgetMs + CLOSE_MARGIN_MS, () => void this.#worker.terminate());
+    await ended;
+    cancel();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./threadMain.ts', import.meta.url), { workerData: this.#addresses });
+    worker.on('message', (message: FromThread) => this.#heard(message));
+    worker.on('error', error => this.#log.error({ err: error }, 'the thread of the publishers broke'));
+    worker.once('exit', () => {
+      if (this.#closed) return;
+      this.#scheduler.after(THREAD_RESTART_MS, () => {
+        if (!this.#closed) this.#worker = this.#start();
+      });
+    });
+    return worker;
+  }
+
+  #heard(message: FromThread): void {
+    if (message.type === 'log') return this.#log[message.level](message.fields, message.message);
+    const { kind, name, labels, value } = message;
+    if (kind === 'count') this.#metrics.count(name, labels, value);
+    else this.#metrics[kind](name, value, labels);
+  }
+}
