@@ -5,12 +5,13 @@ import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/
 import { CreateStreamCommand, KinesisClient, ListStreamsCommand } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import pg from 'pg';
-import { afterAll, expect, inject, test } from 'vitest';
+import { afterAll, expect, inject, test, vi } from 'vitest';
 import { processIdentity } from '../launch/process-identity.mjs';
 import { StartFailure, startTown, type Town, temporaryDatabase } from './index.ts';
 import { startPostgres } from './postgres.ts';
 import { gone, signal } from './processes.ts';
 
+vi.setConfig({ testTimeout: 60_000 }); // each test starts servers, and the machine may be busy
 const folder = mkdtempSync(join(tmpdir(), 'heyblue-town-'));
 const towns: Town[] = [];
 

@@ -3,10 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { signal } from '../embedded/processes.ts';
 import { processIdentity } from './process-identity.mjs';
 
+vi.setConfig({ testTimeout: 60_000 }); // each test starts whole towns, and the machine may be busy
 const folder = mkdtempSync(join(tmpdir(), 'heyblue-start-'));
 const HERE = import.meta.dirname;
 
