@@ -30,8 +30,8 @@ export const LIMITS = {
   wheelTickMs: 20,
   wheelSlots: 512,
   shards: 512,
-  /** From SIGTERM to exit: turns finish, groups commit, outbox flushes. */
-  stopMs: 4_000,
+  /** From SIGTERM to exit: turns finish, groups commit, outbox flushes. Below the supervisor's patience. */
+  stopMs: 3_000,
 } as const;
 
 /** The ledger writer. */
