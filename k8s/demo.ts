@@ -5,21 +5,18 @@
  *
  * It uses the town that runs on this machine, or starts one for itself and stops it afterwards.
  */
-import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { readConfig } from '../infra/config/index.ts';
 import { CrowdLife } from './demo/crowdLife.ts';
 import { drawMap, Screen } from './demo/map.ts';
 import { Path, Stroller } from './demo/people.ts';
+import { signUpPeople } from './demo/signUp.ts';
 import { checkSums } from './demo/sums.ts';
+import { DemoProblem, type DemoTown, findTown } from './demo/town.ts';
 import { inParallel } from './swarm/crowd.ts';
 import { auditLedger } from './swarm/ledgerAudit.ts';
-import { startLoadTown } from './swarm/loadTown.ts';
 import { anySeed, Random } from './swarm/random.ts';
-import { badgesOf, type Person, RestClient } from './swarm/rest.ts';
+import { type Person, RestClient } from './swarm/rest.ts';
 
 const HELP = `npm run demo [-- --people N --seconds N --seed N]
 
@@ -33,20 +30,6 @@ interface DemoOptions {
   readonly seed: number;
 }
 
-/** A town to be in: the one that runs, or one of our own. */
-interface DemoTown {
-  readonly rest: string;
-  readonly realtime: string;
-  readonly dataDir: string;
-  /** For the audit of the ledger; null when it cannot be reached from here. */
-  readonly databaseUrl: string | null;
-  readonly mine: boolean;
-  stop(): Promise<void>;
-}
-
-class DemoProblem extends Error {}
-
-const OFFICER_SHARE = 0.2;
 const PEOPLE_MAX = 60;
 /** A dwell that began with the first positions may need this much longer than the minute. */
 const GRACE_MS = 12_000;
@@ -87,91 +70,10 @@ const parseDemo = (args: readonly string[]): DemoOptions | null => {
   }
 };
 
-/** How to reach the embedded PostgreSQL of a running town, from what stands in its folder; null when it does not. */
-const runningDatabase = (dataDir: string): string | null => {
-  try {
-    const { postgres } = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as {
-      postgres: number;
-    };
-    const file = join(dataDir, 'postgres', 'heyblue-secrets.json');
-    const { password } = JSON.parse(readFileSync(file, 'utf8')) as { password: string };
-    return `postgres://heyblue:${encodeURIComponent(password)}@127.0.0.1:${postgres}/heyblue`;
-  } catch {
-    return null;
-  }
-};
-
-const findTown = async (): Promise<DemoTown> => {
-  const read = readConfig(process.env);
-  if (!read.ok) throw new DemoProblem(read.sentence);
-  const { adminPort, restPort, realtimePort, dataDir, databaseUrl } = read.config;
-  const ready = await fetch(`http://127.0.0.1:${adminPort}/readyz`, {
-    signal: AbortSignal.timeout(2_000),
-  }).then(
-    response => response.ok,
-    () => false,
-  );
-  if (ready) {
-    return {
-      rest: `http://127.0.0.1:${restPort}`,
-      realtime: `ws://127.0.0.1:${realtimePort}/v1/ws`,
-      dataDir: resolve(dataDir),
-      databaseUrl: databaseUrl || runningDatabase(resolve(dataDir)),
-      mine: false,
-      stop: async () => {},
-    };
-  }
-  console.log('No town runs here, so this demo starts its own.');
-  const town = await startLoadTown({ log: line => console.log(`  ${line}`) });
-  return {
-    rest: town.node.urls.rest,
-    realtime: town.node.urls.realtime,
-    dataDir: town.dataDir,
-    databaseUrl: town.town.databaseUrl,
-    mine: true,
-    stop: () => town.stop(),
-  };
-};
-
-/** Signs up officers with badges nobody has used, and civilians. */
-const signUpPeople = async (town: DemoTown, options: DemoOptions, random: Random): Promise<Person[]> => {
-  const rest = new RestClient(town.rest);
-  const run = randomBytes(3).toString('hex');
-  const officers = Math.max(2, Math.round(options.people * OFFICER_SHARE));
-  const badges = random.shuffled(badgesOf(town.dataDir));
-  const people: Person[] = [];
-  const signUpOfficer = async (handle: string): Promise<Person> => {
-    // A demo that ran before has used some of the badges.
-    for (let badge = badges.pop(); badge !== undefined; badge = badges.pop()) {
-      try {
-        return await rest.signUp('officer', handle, badge);
-      } catch (error) {
-        if (!/: (409|403|422) /.test((error as Error).message)) throw error;
-      }
-    }
-    throw new DemoProblem(`Every badge in ${town.dataDir}/roster.txt is used: raise HEYBLUE_ROSTER_SIZE.`);
-  };
-  const wanted = Array.from({ length: options.people }, (_, i) => i);
-  const done = await inParallel(
-    wanted,
-    async i => {
-      const person =
-        i < officers
-          ? await signUpOfficer(`officer-${run}-${i}`)
-          : await rest.signUp('civilian', `walker-${run}-${i}`);
-      people.push(person);
-    },
-    4,
-  );
-  if (done.first instanceof DemoProblem) throw done.first;
-  if (done.failed > 0) throw new Error(`${done.failed} people could not sign up: ${done.first}`);
-  return people.sort((a, b) => a.handle.localeCompare(b.handle, 'en', { numeric: true }));
-};
-
 const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   const random = new Random(options.seed);
   console.log(`Seed ${options.seed}. Signing up ${options.people} people at ${town.rest} ...`);
-  const persons = await signUpPeople(town, options, random);
+  const persons = await signUpPeople(town, options.people, random);
 
   const officers = persons.filter(person => person.kind === 'officer');
   const civilians = persons.filter(person => person.kind === 'civilian');
@@ -189,7 +91,8 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   const seenBefore = new Set<string>();
   for (const person of persons) {
     const partner = couples.get(person);
-    const path = partner === undefined ? new Path(random.fork(person.handle)) : strollers.get(partner)!.path;
+    const path =
+      partner === undefined ? new Path(random.fork(`path ${strollers.size}`)) : strollers.get(partner)!.path;
     strollers.set(
       person,
       new Stroller(town.realtime, person, path, partner === undefined ? 0 : 2, {
@@ -233,10 +136,8 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   };
   await life.live(began + options.seconds * 1000, draw);
   // Couples whose minute ends a moment after ours.
-  const graceUntil = performance.now() + GRACE_MS;
-  while (options.seconds >= 60 && instantMeetings() < pairs && performance.now() < graceUntil) {
-    await life.live(performance.now() + 1_000, draw);
-  }
+  const matched = (): boolean => options.seconds < 60 || instantMeetings() >= pairs;
+  await life.windDown(performance.now() + GRACE_MS, matched, draw);
   // Both sides of the last meetings.
   const settled = (): boolean =>
     [...seenBefore].every(id => people.filter(one => one.meetings.has(id)).length === 2);

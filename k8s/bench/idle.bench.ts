@@ -40,6 +40,7 @@ export const bench: Bench = {
     const phones = numberArg(args, 'phones', 5_000);
     const seconds = numberArg(args, 'seconds', 30);
     const workers = numberArg(args, 'workers', 1);
+    const settleMs = Math.min(SETTLE_MS, seconds * 1000);
     report(`${figure(phones)} idle phones for ${seconds} s`);
     const town = await startLoadTown({ env: { HEYBLUE_ADMIN_GC: '1' } });
     try {
@@ -55,11 +56,11 @@ export const bench: Bench = {
       });
       try {
         await swarm.reached('half');
-        await pause(SETTLE_MS);
+        await pause(settleMs);
         const half = await collect(admin);
         swarm.go('half');
         await swarm.pass('connected');
-        await pause(SETTLE_MS);
+        await pause(settleMs);
         await collect(admin);
         const cpuBefore = await cpuSecondsOf(town.node.pid, admin);
         const began = performance.now();

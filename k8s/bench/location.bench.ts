@@ -38,7 +38,7 @@ const measure = async <R>(
 ): Promise<Measured<R>> => {
   await swarm.pass('connected');
   await swarm.reached('warm');
-  await pause(WARM_MS);
+  await pause(Math.min(WARM_MS, seconds * 1000));
   swarm.go('warm');
   const begun = await swarm.reached<number>('begun');
   const cpuBegun = await cpu();

@@ -29,8 +29,11 @@ export const noCounts = (): Counters => ({
 
 /** Phones report this often: more often than the server asks, for the sake of the map. */
 const REPORT_MS = 2_000;
+const TICK_MS = 250;
 const HEY_MS = 1_500;
 const SCAN_MS = 4_000;
+/** People greet whom they can see. */
+const IN_SIGHT_M = 90;
 /** One in seven is declined. */
 const DECLINES = 7;
 
@@ -40,7 +43,8 @@ export class CrowdLife {
   readonly #random: Random;
   readonly #couples: ReadonlySet<Stroller>;
   readonly #byHandle: Map<string, Stroller>;
-  #under: Promise<void>[] = [];
+  readonly #under: Promise<void>[] = [];
+  readonly #lastReport = new Map<Stroller, number>();
 
   /** `couples` only walk together: they are here to be matched without a tap. */
   constructor(people: readonly Stroller[], couples: ReadonlySet<Stroller>, random: Random) {
@@ -50,22 +54,12 @@ export class CrowdLife {
     this.#byHandle = new Map(people.map(one => [one.handle, one]));
   }
 
-  /** Lives until `untilMs` (monotonic), calling `draw` now and then; then lets what is under way end. */
+  /** Strolls, greets and scans until `untilMs` (monotonic), calling `draw` all the time. */
   async live(untilMs: number, draw: () => void): Promise<void> {
-    const lastReport = new Map<Stroller, number>();
     let nextHey = 0;
     let nextScan = performance.now() + SCAN_MS / 2;
-    const tickMs = 250;
     for (let now = performance.now(); now < untilMs; now = performance.now()) {
-      for (const path of new Set(this.#people.map(one => one.path))) path.walk(tickMs / 1000);
-      for (const one of this.#people) {
-        const last = lastReport.get(one) ?? now - this.#random.below(REPORT_MS);
-        lastReport.set(one, last);
-        if (now - last < REPORT_MS) continue;
-        lastReport.set(one, now);
-        one.report();
-        this.counters.positions++;
-      }
+      this.#stroll(now);
       if (now >= nextHey) {
         nextHey = now + HEY_MS;
         this.#hey();
@@ -75,9 +69,34 @@ export class CrowdLife {
         this.#scan();
       }
       draw();
-      await pause(tickMs);
+      await pause(TICK_MS);
     }
-    await Promise.all(this.#under);
+  }
+
+  /** Only strolls: until what is under way has ended and `done` says so, or until `untilMs`. */
+  async windDown(untilMs: number, done: () => boolean, draw: () => void): Promise<void> {
+    let ended = false;
+    const under = Promise.all(this.#under).finally(() => {
+      ended = true;
+    });
+    while (performance.now() < untilMs && !(ended && done())) {
+      this.#stroll(performance.now());
+      draw();
+      await pause(TICK_MS);
+    }
+    await under;
+  }
+
+  #stroll(now: number): void {
+    for (const path of new Set(this.#people.map(one => one.path))) path.walk(TICK_MS / 1000);
+    for (const one of this.#people) {
+      const last = this.#lastReport.get(one) ?? now - this.#random.below(REPORT_MS);
+      this.#lastReport.set(one, last);
+      if (now - last < REPORT_MS) continue;
+      this.#lastReport.set(one, now);
+      one.report();
+      this.counters.positions++;
+    }
   }
 
   #free(): Stroller[] {
@@ -93,11 +112,16 @@ export class CrowdLife {
     );
   }
 
-  /** A civilian greets an officer whom the phone shows and whom he has not met. */
+  /** A civilian greets an officer whom the phone shows, whom he sees not far away, and whom he has not met. */
   #hey(): void {
     const civilians = this.#random.shuffled(this.#free());
     for (const civilian of civilians) {
-      const shown = civilian.officers.filter(officer => !civilian.met.has(officer.handle));
+      const shown = civilian.officers.filter(officer => {
+        const seen = this.#byHandle.get(officer.handle);
+        return (
+          seen !== undefined && !civilian.met.has(officer.handle) && civilian.metresTo(seen) < IN_SIGHT_M
+        );
+      });
       if (shown.length === 0) continue;
       const officer = this.#random.pick(shown);
       this.#busy(civilian, async () => {
