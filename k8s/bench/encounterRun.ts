@@ -179,8 +179,8 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
       const cpuBefore = await cpuSecondsOf(pid, town.node.urls.admin);
       const began = performance.now();
       swarm.go('connected');
-      // Sign-ups go on meanwhile, so that there is something to lose in the stream of users as well.
-      const signingUp = keepSigningUp(town.node.urls.rest);
+      // Under kills sign-ups go on, so that there is something to lose in the stream of users as well.
+      const signingUp = plan.kills > 0 ? keepSigningUp(town.node.urls.rest) : null;
       const killing = killAgainAndAgain(town, plan);
       killing.catch(() => {});
       await swarm.reached('done');
@@ -188,7 +188,7 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
       await killing;
       const cpu = plan.kills > 0 ? Number.NaN : (await cpuSecondsOf(pid, town.node.urls.admin)) - cpuBefore;
 
-      const registered = await signingUp.stop();
+      const registered = (await signingUp?.stop()) ?? [];
       const agreed = await agreement(town.town, { patienceMs: AGREE_MS_MAX, registered });
       swarm.go('done');
       const { results, load, saturated } = await swarm.finished();
