@@ -70,10 +70,20 @@ const parseDemo = (args: readonly string[]): DemoOptions | null => {
   }
 };
 
+const balancesOf = async (rest: RestClient, people: readonly Person[]): Promise<Map<string, number>> => {
+  const balances = new Map<string, number>();
+  await inParallel(people, async ({ handle, token }) => {
+    balances.set(handle, (await rest.balance(token)).balance);
+  });
+  return balances;
+};
+
 const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   const random = new Random(options.seed);
   console.log(`Seed ${options.seed}. Signing up ${options.people} people at ${town.rest} ...`);
   const persons = await signUpPeople(town, options.people, random);
+  const rest = new RestClient(town.rest);
+  const before = await balancesOf(rest, persons);
 
   const officers = persons.filter(person => person.kind === 'officer');
   const civilians = persons.filter(person => person.kind === 'civilian');
@@ -144,20 +154,17 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   for (const until = performance.now() + EVENTS_MS_MAX; !settled() && performance.now() < until; )
     await pause(50);
 
-  const rest = new RestClient(town.rest);
-  const balances = new Map<string, number>();
-  await inParallel(people, async one => {
-    balances.set(one.handle, (await rest.balance(one.person.token)).balance);
-  });
+  const after = await balancesOf(rest, persons);
+  const earned = new Map([...after].map(([handle, balance]) => [handle, balance - before.get(handle)!]));
   ending = true;
   for (const one of people) one.phone.close();
 
-  const sums = checkSums(people, balances);
+  const sums = checkSums(people, earned);
   const problems = [...sums.problems];
   if (closed.length > 0) problems.push(`${closed.length} connections were lost: ${closed[0]}`);
   if (sums.encounters === 0) problems.push('nobody met anybody');
   const audited = town.databaseUrl !== null;
-  if (town.databaseUrl !== null) problems.push(...(await auditLedger(town.databaseUrl)));
+  if (town.databaseUrl !== null) problems.push(...(await auditLedger(town.databaseUrl, town.cooldownH)));
 
   const c = life.counters;
   const how = (method: string): number => sums.byMethod.get(method) ?? 0;
@@ -167,7 +174,7 @@ Heys: ${c.heysSaid} said, ${c.heysAccepted} accepted, ${c.heysDeclined} declined
 Meetings: ${sums.encounters} (${how('hey')} by hey, ${how('qr')} by code, ${how('proximity')} without a tap), ${sums.points} points for ${people.filter(one => one.meetings.size > 0).length} people.`);
   if (problems.length === 0) {
     console.log(
-      `The sums are right: each meeting is on both phones, each balance is the sum of its meetings${audited ? ', and the ledger adds up' : ' (the ledger itself is out of reach from here)'}.`,
+      `The sums are right: each meeting is on both phones, each balance rose by the sum of its meetings${audited ? ', and the ledger adds up' : ' (the ledger itself is out of reach from here)'}.`,
     );
     return 0;
   }

@@ -1,5 +1,5 @@
 /** People of the demo sign up as everybody does, over REST. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { inParallel } from '../swarm/crowd.ts';
 import type { Random } from '../swarm/random.ts';
 import { badgesOf, type Person, RestClient } from '../swarm/rest.ts';
@@ -7,32 +7,32 @@ import { DemoProblem, type DemoTown } from './town.ts';
 
 const OFFICER_SHARE = 0.2;
 
-/** Signs up officers with badges nobody has used, and civilians. */
+/** Officers of the demo keep their account: a badge signs up once, and the town has only so many. */
+const passwordOf = (badge: string): string =>
+  createHash('sha256').update(`demo officer ${badge}`).digest('base64url');
+
+/** Officers of an earlier demo or new ones, and new civilians. */
 export const signUpPeople = async (town: DemoTown, count: number, random: Random): Promise<Person[]> => {
   const rest = new RestClient(town.rest);
   const run = randomBytes(3).toString('hex');
   const officers = Math.max(2, Math.round(count * OFFICER_SHARE));
   const badges = random.shuffled(badgesOf(town.dataDir));
   const people: Person[] = [];
-  const signUpOfficer = async (handle: string): Promise<Person> => {
-    // A demo that ran before has used some of the badges.
+  const findOfficer = async (): Promise<Person> => {
     for (let badge = badges.pop(); badge !== undefined; badge = badges.pop()) {
-      try {
-        return await rest.signUp('officer', handle, badge);
-      } catch (error) {
-        if (!/: (409|403|422) /.test((error as Error).message)) throw error;
-      }
+      const handle = `demo-${badge}`.toLowerCase();
+      const officer = await rest.signUpOrIn('officer', handle, passwordOf(badge), badge);
+      if (officer !== null) return officer;
     }
-    throw new DemoProblem(`Every badge in ${town.dataDir}/roster.txt is used: raise HEYBLUE_ROSTER_SIZE.`);
+    throw new DemoProblem(
+      `Somebody else uses every badge in ${town.dataDir}/roster.txt: raise HEYBLUE_ROSTER_SIZE.`,
+    );
   };
   const wanted = Array.from({ length: count }, (_, i) => i);
   const done = await inParallel(
     wanted,
     async i => {
-      const person =
-        i < officers
-          ? await signUpOfficer(`officer-${run}-${i}`)
-          : await rest.signUp('civilian', `walker-${run}-${i}`);
+      const person = i < officers ? await findOfficer() : await rest.signUp('civilian', `walker-${run}-${i}`);
       people.push(person);
     },
     4,

@@ -12,26 +12,25 @@ export interface Sums {
   readonly problems: string[];
 }
 
-export const checkSums = (people: readonly Stroller[], balances: ReadonlyMap<string, number>): Sums => {
+/** `earned`: by handle, how much the balance of each person rose during the demo. */
+export const checkSums = (people: readonly Stroller[], earned: ReadonlyMap<string, number>): Sums => {
   const problems: string[] = [];
   const sides = new Map<string, { people: Stroller[]; methods: Set<string>; points: number }>();
   let told = 0;
   for (const one of people) {
-    let earned = 0;
+    let heard = 0;
     for (const [id, meeting] of one.meetings) {
-      earned += meeting.points;
+      heard += meeting.points;
       const side = sides.get(id) ?? { people: [], methods: new Set(), points: 0 };
       side.people.push(one);
       side.methods.add(meeting.method);
       side.points += meeting.points;
       sides.set(id, side);
     }
-    told += earned;
-    const balance = balances.get(one.handle);
-    if (balance !== earned) {
-      problems.push(
-        `${one.handle} was told of ${earned} points and has a balance of ${balance ?? 'nothing'}`,
-      );
+    told += heard;
+    const rose = earned.get(one.handle);
+    if (rose !== heard) {
+      problems.push(`${one.handle} heard of ${heard} points, the balance rose by ${rose ?? 'nothing'}`);
     }
   }
   const byMethod = new Map<string, number>();
@@ -48,10 +47,10 @@ export const checkSums = (people: readonly Stroller[], balances: ReadonlyMap<str
     byMethod.set(method, (byMethod.get(method) ?? 0) + 1);
     points += side.points;
   }
-  const held = [...balances.values()].reduce((a, b) => a + b, 0);
+  const held = [...earned.values()].reduce((a, b) => a + b, 0);
   if (points !== held || points !== told) {
     problems.push(
-      `the encounters are worth ${points} points, the phones heard of ${told}, the balances hold ${held}`,
+      `the encounters are worth ${points} points, the phones heard of ${told}, the balances rose by ${held}`,
     );
   }
   return { encounters: sides.size, points, byMethod, problems };

@@ -13,9 +13,13 @@ export interface DemoTown {
   readonly dataDir: string;
   /** For the audit of the ledger; null when it cannot be reached from here. */
   readonly databaseUrl: string | null;
-  readonly mine: boolean;
+  /** Hours before the same two can meet for points again. */
+  readonly cooldownH: number;
   stop(): Promise<void>;
 }
+
+/** Of a town with default settings (DOMAIN rule 1). */
+const COOLDOWN_H = 24;
 
 /** How to reach the embedded PostgreSQL of a running town, from what stands in its folder; null when it does not. */
 const runningDatabase = (dataDir: string): string | null => {
@@ -35,7 +39,7 @@ const runningDatabase = (dataDir: string): string | null => {
 export const findTown = async (): Promise<DemoTown> => {
   const read = readConfig(process.env);
   if (!read.ok) throw new DemoProblem(read.sentence);
-  const { adminPort, restPort, realtimePort, dataDir, databaseUrl } = read.config;
+  const { adminPort, restPort, realtimePort, dataDir, databaseUrl, cooldownH } = read.config;
   const ready = await fetch(`http://127.0.0.1:${adminPort}/readyz`, {
     signal: AbortSignal.timeout(2_000),
   }).then(
@@ -48,7 +52,7 @@ export const findTown = async (): Promise<DemoTown> => {
       realtime: `ws://127.0.0.1:${realtimePort}/v1/ws`,
       dataDir: resolve(dataDir),
       databaseUrl: databaseUrl || runningDatabase(resolve(dataDir)),
-      mine: false,
+      cooldownH,
       stop: async () => {},
     };
   }
@@ -59,7 +63,7 @@ export const findTown = async (): Promise<DemoTown> => {
     realtime: town.node.urls.realtime,
     dataDir: town.dataDir,
     databaseUrl: town.town.databaseUrl,
-    mine: true,
+    cooldownH: COOLDOWN_H,
     stop: () => town.stop(),
   };
 };

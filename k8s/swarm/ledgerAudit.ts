@@ -31,21 +31,21 @@ const CHECKS: readonly (readonly [problem: string, sql: string])[] = [
        having count(*) <> 2 or sum(p.delta) <> e.officer_points + e.civilian_points`,
   ],
   [
-    'pairs that met twice within a day',
+    'pairs that met twice within the cooldown',
     `select a.id from meet.encounter a
        join meet.encounter b on a.officer = b.officer and a.civilian = b.civilian and a.id <> b.id
-         and b.at >= a.at and b.at < a.at + interval '24 hours'`,
+         and b.at >= a.at and b.at < a.at + make_interval(secs => COOLDOWN_S)`,
   ],
 ];
 
 /** What is wrong, one sentence each; empty when the ledger adds up. */
-export const auditLedger = async (databaseUrl: string): Promise<string[]> => {
+export const auditLedger = async (databaseUrl: string, cooldownH = 24): Promise<string[]> => {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
     const problems: string[] = [];
     for (const [problem, sql] of CHECKS) {
-      const { rowCount } = await client.query(sql);
+      const { rowCount } = await client.query(sql.replace('COOLDOWN_S', String(cooldownH * 3_600)));
       if (rowCount) problems.push(`${rowCount} ${problem}`);
     }
     return problems;

@@ -83,6 +83,23 @@ export class RestClient {
     return { kind, handle, password, deviceId, userId: body.userId, token: body.accessToken };
   }
 
+  /** Signs up, or in when this was done before; null when the badge or the handle belongs to somebody else. */
+  async signUpOrIn(
+    kind: Person['kind'],
+    handle: string,
+    password: string,
+    badge: string,
+  ): Promise<Person | null> {
+    const deviceId = `phone-${handle}`;
+    const person = { kind, handle, password, deviceId };
+    const up = await this.#signUp({ ...person, badge }, crypto.randomUUID());
+    if (up.status === 201) return { ...person, userId: up.body.userId, token: up.body.accessToken };
+    if (up.status >= 500 || up.status === 429) throw new Error(`sign-up of ${handle}: ${up.status}`);
+    const signIn = { handle, password, deviceId };
+    const { status, body } = await this.call<Granted>('POST', '/v1/signin', { body: signIn });
+    return status === 200 ? { ...person, userId: body.userId, token: body.accessToken } : null;
+  }
+
   /** Signs somebody up through every outage: the same request with the same key until the answer is certain. */
   async signUpSurely(kind: Person['kind'], handle: string): Promise<string> {
     const person = {
