@@ -19,10 +19,10 @@ interface Collected {
 }
 
 /**
- * V8 keeps the pages that a collection emptied for some 20 s of quiet before it gives them back; measured at once, the
+ * V8 keeps the pages that a collection emptied for some 30 s of quiet before it gives them back; measured at once, the
  * first phones would fit into them for nothing.
  */
-const QUIET_MS = 25_000;
+const QUIET_MS = 40_000;
 
 const collectOnce = async (admin: string): Promise<Collected> => {
   const response = await fetch(`${admin}/debug/gc`, { method: 'POST' });
