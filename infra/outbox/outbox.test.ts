@@ -80,9 +80,10 @@ function publish(from: OutboxTarget, target: Target): Publisher {
 }
 
 const waiting = async (target: number): Promise<number> => {
-  const [row] = await town.database.sql('select count(*)::int as n from ops.outbox where target = $1', [
-    target,
-  ]);
+  const [row] = await town.database.sql(
+    'select coalesce(sum(cardinality(keys)), 0)::int as n from ops.outbox where target = $1',
+    [target],
+  );
   return Number(row?.n);
 };
 
@@ -226,6 +227,34 @@ describe('transactions to Kinesis', () => {
     expect(refused).toBeGreaterThan(10);
     await inOrder(ids, 6);
     expect(await eventsIn(stream)).toHaveLength(48);
+  });
+
+  it('two nodes that publish the same rows lose nothing and keep the order', async () => {
+    const ids = await people(6);
+    const other = new StreamTarget(stream, { endpoint: inject('kinesisEndpoint'), region, credentials });
+    let refused = 0;
+    proxy.behaviour = async ({ action, body }, pass) => {
+      if (action !== 'PutRecords' || refused > 30) return null;
+      const request = JSON.parse(body) as { Records: object[] };
+      const Records = request.Records.slice(0, Math.ceil(request.Records.length / 2));
+      refused += request.Records.length - Records.length;
+      const passed = JSON.parse((await pass(JSON.stringify({ ...request, Records }))).body) as {
+        Records: object[];
+      };
+      const rest = request.Records.slice(Records.length).map(() => ({ ErrorCode: 'InternalFailure' }));
+      return {
+        status: 200,
+        body: JSON.stringify({ FailedRecordCount: 1, Records: [...passed.Records, ...rest] }),
+      };
+    };
+    await earn(ids, 5);
+    publish('transactions', target);
+    publish('transactions', other);
+    await earn(ids, 5);
+    await drained();
+    await inOrder(ids, 10);
+    await Promise.all(publishers.splice(0).map(one => one.stop(2_000)));
+    other.close();
   });
 
   it('repeats what it got no answer for; order holds for who knows event ids', async () => {

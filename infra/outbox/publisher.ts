@@ -111,7 +111,7 @@ export class Publisher {
       metrics.gauge('heyblue_outbox_depth', rows.length - done.length, { target: name });
     }
     if (failure !== null) throw new Error(failure);
-    return rows.length === ROWS_MAX;
+    return rows.length >= ROWS_MAX;
   }
 
   /** Counting a long queue costs: not more often than each few seconds. */

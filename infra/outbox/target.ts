@@ -29,7 +29,7 @@ export interface Target {
 
 /** Where the rows wait. */
 export interface Source {
-  /** The oldest rows, oldest first. */
+  /** About `limit` of the oldest, oldest first. */
   read(limit: number): Promise<OutboxRow[]>;
   remove(ids: readonly string[]): Promise<void>;
   /** How many wait, counted up to `max`. */

@@ -18,14 +18,41 @@ import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
 /** Position that the function answers for a stale epoch, after the words of COMMIT_CODES. */
 const STALE = COMMIT_CODES.length;
 
-interface Column {
-  /** Text between the braces. */
-  text: string;
-}
+/** The parameters of the function, in its order (without the prefix `p_`). */
+const PARAMETERS = [
+  'fenceShard',
+  'fenceEpoch',
+  'id',
+  'fence',
+  'subject',
+  'reason',
+  'rule',
+  'ruleVersion',
+  'hash',
+  'legFrom',
+  'legEntry',
+  'legSeq',
+  'legAccount',
+  'legDelta',
+  'account',
+  'stripe',
+  'keyEntry',
+  'keyUser',
+  'key',
+  'keyHash',
+  'meetEntry',
+  'meetOfficer',
+  'meetCivilian',
+  'meetMethod',
+  'meetCell',
+  'meetOfficerPoints',
+  'meetCivilianPoints',
+  'meetCooldownS',
+  'runEnd',
+] as const;
+export const COMMIT_PARAMETERS = PARAMETERS.length;
 
-const add = (column: Column, value: string | number): void => {
-  column.text = column.text === '' ? `${value}` : `${column.text},${value}`;
-};
+type Columns = Record<(typeof PARAMETERS)[number], (string | number)[]>;
 
 const PLAIN = /^[A-Za-z0-9_.:-]+$/;
 /** A text as an array element; NULL in any case would be taken for the null value. */
@@ -35,119 +62,113 @@ const quoted = (text: string): string =>
 /** 128 bits of a digest, in the form of a UUID's 32 digits. */
 export const requestHash = (canonical: string): string => hash('sha256', canonical, 'hex').slice(0, 32);
 
-/** Where a group's entry went: its position in the call, or -1 when it was refused before. */
+/** Where a group's entries went. */
 export interface EncodedGroup {
   /** Null when no entry is left to send. */
   readonly values: string[] | null;
+  /** Position of each entry in the call, or -1 when it was refused before. */
   readonly positions: Int32Array;
-  /** Account of each leg in the order of the call, and the first leg of each sent entry. */
+  /** Account and change of each leg in the order of the call, and the first leg of each sent entry. */
   readonly legAccounts: string[];
   readonly legDeltas: number[];
   readonly legFrom: number[];
 }
 
-/** Number of parameters of the function. */
-export const COMMIT_PARAMETERS = 30;
-
 /**
  * @param stripe row of the mint that this group uses; groups in flight at the same time should use different ones
  */
 export function encodeGroup(entries: readonly CommitEntry[], stripe: number): EncodedGroup {
-  const columns = Array.from({ length: COMMIT_PARAMETERS }, (): Column => ({ text: '' }));
-  const [fenceShard, fenceEpoch, id, fence, subject, reason, rule, ruleVersion, hashes, legFromColumn] =
-    columns as [Column, Column, Column, Column, Column, Column, Column, Column, Column, Column];
-  const [legEntry, legSeq, legAccount, legDelta, account, stripes, accountFence] = columns.slice(10) as [
-    Column,
-    Column,
-    Column,
-    Column,
-    Column,
-    Column,
-    Column,
-  ];
-  const [keyEntry, keyUser, key, keyHash] = columns.slice(17) as [Column, Column, Column, Column];
-  const [meetEntry, officer, civilian, method, cell, officerPoints, civilianPoints, cooldownS, runEnd] =
-    columns.slice(21) as [Column, Column, Column, Column, Column, Column, Column, Column, Column];
-
+  const columns = Object.fromEntries(PARAMETERS.map(name => [name, []])) as unknown as Columns;
   const positions = new Int32Array(entries.length).fill(-1);
   const legAccounts: string[] = [];
   const legDeltas: number[] = [];
   const legFrom: number[] = [];
   const fences = new Map<string, number>();
-  const accountFences = new Map<string, number>();
   let claimed = new Set<string>();
   let sent = 0;
-
   for (let i = 0; i < entries.length; i++) {
     const { shard, epoch, op } = entries[i]!;
     if (!isValid(op)) continue;
     const claims = claimsOf(op);
     if (claims.some(claim => claimed.has(claim))) {
-      add(runEnd, sent);
+      // what this one claims is decided by an earlier entry: a new run begins
+      columns.runEnd.push(sent);
       claimed = new Set();
     }
     for (const claim of claims) claimed.add(claim);
     positions[i] = sent++;
-
-    const proof = `${shard}:${epoch}`;
-    let fenceAt = fences.get(proof);
-    if (fenceAt === undefined) {
-      fenceAt = fences.size + 1;
-      fences.set(proof, fenceAt);
-      add(fenceShard, shard);
-      add(fenceEpoch, epoch);
-    }
-    add(id, op.id);
-    add(fence, fenceAt);
-    add(subject, subjectOf(op));
-    add(reason, quoted(reasonOf(op)));
-    add(rule, quoted(op.rule.id));
-    add(ruleVersion, op.rule.version);
-    add(hashes, requestHash(canonicalOf(op)));
-    add(legFromColumn, legAccounts.length + 1);
+    addOperation(columns, op, addFence(columns, fences, shard, epoch));
+    addDetails(columns, op, sent);
     legFrom.push(legAccounts.length);
+    columns.legFrom.push(legAccounts.length + 1);
     const legs = legsOf(op);
     for (let j = 0; j < legs.length; j++) {
-      const leg = legs[j]!;
-      legAccounts.push(leg.account);
-      legDeltas.push(leg.delta);
-      accountFences.set(leg.account, fenceAt);
-      add(legEntry, sent);
-      add(legSeq, j + 1);
-    }
-    if (op.idempotency) {
-      add(keyEntry, sent);
-      add(keyUser, op.idempotency.userId);
-      add(key, quoted(op.idempotency.key));
-      add(keyHash, quoted(op.idempotency.requestHash));
-    }
-    if (op.type === 'encounter') {
-      add(meetEntry, sent);
-      add(officer, op.officer);
-      add(civilian, op.civilian);
-      add(method, op.method);
-      add(cell, quoted(op.cell));
-      add(officerPoints, op.officerPoints);
-      add(civilianPoints, op.civilianPoints);
-      add(cooldownS, op.cooldownS);
+      legAccounts.push(legs[j]!.account);
+      legDeltas.push(legs[j]!.delta);
+      columns.legEntry.push(sent);
+      columns.legSeq.push(j + 1);
     }
   }
   if (sent === 0) return { values: null, positions, legAccounts, legDeltas, legFrom };
-  add(legFromColumn, legAccounts.length + 1);
   legFrom.push(legAccounts.length);
-  add(runEnd, sent);
+  columns.legFrom.push(legAccounts.length + 1);
+  columns.legDelta = legDeltas;
+  columns.runEnd.push(sent);
+  addAccounts(columns, legAccounts, stripe);
+  const values = PARAMETERS.map(name => `{${columns[name].join(',')}}`);
+  return { values, positions, legAccounts, legDeltas, legFrom };
+}
 
-  // lower-case UUID text sorts like the value, so this is the order in which PostgreSQL locks
-  const places = new Map<string, number>();
-  for (const one of [...accountFences.keys()].sort()) {
-    places.set(one, places.size + 1);
-    add(account, one);
-    add(stripes, one === MINT_ACCOUNT ? stripe : 0);
-    add(accountFence, accountFences.get(one)!);
+/** The place of a proof of ownership among the distinct ones of the group, from 1. */
+function addFence(columns: Columns, fences: Map<string, number>, shard: number, epoch: number): number {
+  const proof = `${shard}:${epoch}`;
+  const known = fences.get(proof);
+  if (known !== undefined) return known;
+  fences.set(proof, fences.size + 1);
+  columns.fenceShard.push(shard);
+  columns.fenceEpoch.push(epoch);
+  return fences.size;
+}
+
+function addOperation(columns: Columns, op: DurableOp, fence: number): void {
+  columns.id.push(op.id);
+  columns.fence.push(fence);
+  columns.subject.push(subjectOf(op));
+  columns.reason.push(quoted(reasonOf(op)));
+  columns.rule.push(quoted(op.rule.id));
+  columns.ruleVersion.push(op.rule.version);
+  columns.hash.push(requestHash(canonicalOf(op)));
+}
+
+/** What only some entries have; `entry` is the place in the call, from 1. */
+function addDetails(columns: Columns, op: DurableOp, entry: number): void {
+  if (op.idempotency) {
+    columns.keyEntry.push(entry);
+    columns.keyUser.push(op.idempotency.userId);
+    columns.key.push(quoted(op.idempotency.key));
+    columns.keyHash.push(quoted(op.idempotency.requestHash));
   }
-  legAccount.text = legAccounts.map(one => places.get(one)!).join(',');
-  legDelta.text = legDeltas.join(',');
-  return { values: columns.map(column => `{${column.text}}`), positions, legAccounts, legDeltas, legFrom };
+  if (op.type === 'encounter') {
+    columns.meetEntry.push(entry);
+    columns.meetOfficer.push(op.officer);
+    columns.meetCivilian.push(op.civilian);
+    columns.meetMethod.push(op.method);
+    columns.meetCell.push(quoted(op.cell));
+    columns.meetOfficerPoints.push(op.officerPoints);
+    columns.meetCivilianPoints.push(op.civilianPoints);
+    columns.meetCooldownS.push(op.cooldownS);
+  }
+}
+
+/** The distinct accounts in the order in which PostgreSQL locks: lower-case UUID text sorts like the value. */
+function addAccounts(columns: Columns, legAccounts: readonly string[], stripe: number): void {
+  const places = new Map<string, number>();
+  for (const account of [...new Set(legAccounts)].sort()) {
+    places.set(account, places.size + 1);
+    columns.account.push(account);
+    columns.stripe.push(account === MINT_ACCOUNT ? stripe : 0);
+  }
+  for (const account of legAccounts) columns.legAccount.push(places.get(account)!);
 }
 
 /** What the function answers: codes, clock, balances and versions per leg, effects that stood there before. */
@@ -204,12 +225,8 @@ export function decodeOutcomes(
     for (let leg = group.legFrom[at]!; leg < group.legFrom[at + 1]!; leg++) {
       const account = group.legAccounts[leg]!;
       if (account === MINT_ACCOUNT) continue;
-      postings.push({
-        account,
-        delta: group.legDeltas[leg]!,
-        balance: Number(balances[leg]),
-        version: Number(versions[leg]),
-      });
+      const [delta, balance] = [group.legDeltas[leg]!, Number(balances[leg])];
+      postings.push({ account, delta, balance, version: Number(versions[leg]) });
     }
     return { id, code, atMs, postings };
   });

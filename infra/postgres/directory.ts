@@ -14,7 +14,6 @@ import type {
   TransactionView,
 } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
-import { shardOf } from '../../protocol/shard.ts';
 import { Device, NewAccount, Officer, OutboxRow, StoredCredential, User } from './entities.ts';
 import { OUTBOX_TARGET } from './outboxTargets.ts';
 
@@ -159,9 +158,7 @@ export class PgDirectory implements Directory {
     const eventId = this.#random.uuid(nowMs);
     await em.insert(OutboxRow, {
       target: OUTBOX_TARGET.userEvents,
-      shard: shardOf('user', userId),
-      key: userId,
-      eventId,
+      keys: [userId],
       payload: {
         id: eventId,
         source: 'heyblue/users',

@@ -68,9 +68,7 @@ export const OutboxRow = defineEntity({
   properties: {
     target: p.smallint().primary(),
     id: p.bigint().autoincrement(),
-    shard: p.smallint(),
-    key: p.uuid(),
-    eventId: p.uuid().fieldName('event_id').nullable(),
+    keys: p.array().columnType('uuid[]'),
     payload: p.json().nullable(),
   },
 });

@@ -86,10 +86,9 @@ export class NaiveLedger {
     );
     await this.#run(
       'outbox',
-      `insert into ops.outbox (target, shard, key, event_id)
-       select ${OUTBOX_TARGET.transactions}, $1::smallint, $2::uuid, $3::uuid
-       union all select ${OUTBOX_TARGET.balances}, $1::smallint, n, null from unnest($4::uuid[]) as n`,
-      [shard, subjectOf(op), op.id, accounts],
+      `insert into ops.outbox (target, keys, event_ids)
+       values (${OUTBOX_TARGET.transactions}, array[$1::uuid], array[$2::uuid]), (${OUTBOX_TARGET.balances}, $3::uuid[], null)`,
+      [subjectOf(op), op.id, accounts],
     );
   }
 

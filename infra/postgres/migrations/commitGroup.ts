@@ -21,7 +21,7 @@ import { MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { APP_ROLE } from '../limits.ts';
 import { OUTBOX_TARGET } from '../outboxTargets.ts';
 
-const ARGUMENTS = [
+export const PARAMETERS = [
   'p_fence_shard smallint[]',
   'p_fence_epoch bigint[]',
   'p_id uuid[]',
@@ -67,10 +67,20 @@ begin atomic
   from ledger.transfer t where t.id = any (p_ids);
 end`;
 
+/** How the function tells the publishers; a later version does it another way. */
+export const ROW_PER_EVENT = `
+  insert into ops.outbox (target, shard, key, event_id, created_at)
+    select ${OUTBOX_TARGET.transactions}, p_fence_shard[n.fence], n.subject, n.id, v_now
+      from unnest(p_id, p_fence, p_subject, v_code) as n(id, fence, subject, code) where n.code = 0;
+  insert into ops.outbox (target, shard, key, created_at)
+    select ${OUTBOX_TARGET.balances}, p_fence_shard[n.fence], n.account, v_now
+      from unnest(p_account, p_account_fence, v_version, v_before) as n(account, fence, version, before)
+      where n.version > n.before and n.account <> '${MINT_ACCOUNT}';`;
+
 /** The numbers are positions in COMMIT_CODES; 9 stands for a stale epoch. */
-const COMMIT = `
+export const commitFunction = (parameters: readonly string[], outbox: string): string => `
 create function ledger.commit_group(
-  ${ARGUMENTS.join(',\n  ')},
+  ${parameters.join(',\n  ')},
   out codes text, out at_ms bigint, out balances text, out versions text, out existing jsonb)
 language plpgsql volatile security definer
 -- the plans are made once, perhaps while the tables are empty: they must not depend on that
@@ -242,13 +252,7 @@ begin
     from unnest(v_place, v_balance, v_version, v_before) as n(place, balance, version, before)
     where a.ctid = n.place and n.version > n.before;
 
-  insert into ops.outbox (target, shard, key, event_id, created_at)
-    select ${OUTBOX_TARGET.transactions}, p_fence_shard[n.fence], n.subject, n.id, v_now
-      from unnest(p_id, p_fence, p_subject, v_code) as n(id, fence, subject, code) where n.code = 0;
-  insert into ops.outbox (target, shard, key, created_at)
-    select ${OUTBOX_TARGET.balances}, p_fence_shard[n.fence], n.account, v_now
-      from unnest(p_account, p_account_fence, v_version, v_before) as n(account, fence, version, before)
-      where n.version > n.before and n.account <> '${MINT_ACCOUNT}';
+${outbox}
 
   at_ms := (extract(epoch from v_now) * 1000)::bigint;
   codes := array_to_string(v_code, ',');
@@ -264,7 +268,7 @@ $body$`;
 export class CommitGroup extends Migration {
   override up(): void {
     this.addSql(EFFECT);
-    this.addSql(COMMIT);
+    this.addSql(commitFunction(PARAMETERS, ROW_PER_EVENT));
     this.addSql(`revoke insert on ledger.transfer, ledger.posting, meet.encounter from ${APP_ROLE}`);
     this.addSql(`revoke update (balance, version) on ledger.account from ${APP_ROLE}`);
     this.addSql(`revoke insert, update on meet.pair_state from ${APP_ROLE}`);
