@@ -9,6 +9,7 @@ import { ERROR, type OpenedDurable } from '../../protocol/index.ts';
 import { inParallel, offset, type Point, positionAt } from '../swarm/crowd.ts';
 import { Histogram, type HistogramData } from '../swarm/histogram.ts';
 import { Phone, type Welcome } from '../swarm/phone.ts';
+import type { Random } from '../swarm/random.ts';
 import type { SeededPerson } from '../swarm/seed.ts';
 import type { Job } from '../swarm/worker.ts';
 import { planMeetings, type Seen } from './meeting.ts';
@@ -39,11 +40,19 @@ export interface EncounterResult {
 /** How long before its accept a hey is said; less than it lives (60 s). */
 const HEY_AHEAD_MS = 2_000;
 /** What is not settled so long after the last accept never will be. */
-const DRAIN_MS = 20_000;
+const DRAIN_MS = 60_000;
 /** A position is sent at least this often, whatever the server asks for: a hey needs one of the last 60 s. */
 const POSITION_MS = 20_000;
-const RETRY_MS = 100;
-const HEY_TRIES = 6;
+/** Pause before a retry: doubled each time up to the maximum, and somewhere below it (full jitter). */
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 4_000;
+const LOOK_MS = 100;
+const HEY_TRIES = 8;
+
+const backOff = (random: Random, attempt: number): Promise<void> => {
+  const most = Math.min(RETRY_MS_MIN * 2 ** attempt, RETRY_MS_MAX);
+  return pause(most / 2 + (random.unit() * most) / 2);
+};
 
 /** A phone that comes back by itself. */
 class Lasting {
@@ -56,6 +65,8 @@ class Lasting {
   #isReady = false;
   #ending = false;
   nextPositionAt = 0;
+  /** What it is doing, for people who wonder why nothing came. */
+  doing = 'connecting';
 
   constructor(
     job: Job,
@@ -92,29 +103,34 @@ class Lasting {
 
   /** Connects until it works, then shares and sends a position. */
   async open(resume: boolean): Promise<void> {
-    while (!this.#ending) {
+    for (let attempt = 0; !this.#ending; attempt++) {
       try {
+        this.doing = 'connecting';
         const welcome: Welcome = await this.phone.connect(resume);
+        this.doing = 'sharing';
         if (!welcome.resumed && !(await this.#share())) {
           this.phone.drop();
           continue;
         }
         this.#isReady = true;
+        this.doing = 'ready';
         this.report();
         this.#ready.resolve();
         return;
-      } catch {
-        await pause(RETRY_MS + this.#job.random.below(4 * RETRY_MS));
+      } catch (error) {
+        this.doing = (error as Error).message;
+        await backOff(this.#job.random, attempt);
       }
     }
   }
 
   async #share(): Promise<boolean> {
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
       const shared = await this.phone.command('location.share', {}, crypto.randomUUID());
       if (shared.ok) return true;
+      this.doing = `sharing: ${shared.code} ${shared.message}`;
       if (!this.phone.isConnected || !shared.retryable) return false;
-      await pause(RETRY_MS);
+      await backOff(this.#job.random, attempt);
     }
   }
 
@@ -143,6 +159,8 @@ interface Pair {
   settled: boolean;
 }
 
+const nameOf = ({ officer, civilian }: Pair): string => `${officer.person.handle}|${civilian.person.handle}`;
+
 const once = (list: string[], id: string): void => {
   if (!list.includes(id)) list.push(id);
 };
@@ -154,9 +172,8 @@ export const run = async (job: Job<EncounterArgs>): Promise<EncounterResult> => 
   let lastEventAt = 0;
   /** By the handles of officer and civilian. */
   const pairs = new Map<string, Pair>();
-  /** Heys that reached an officer's phone, and who waits for them. */
-  const received = new Set<string>();
-  const waitingForHey = new Map<string, () => void>();
+  /** The newest hey of each pair that the officer's phone shows, by the handles of officer and civilian. */
+  const shown = new Map<string, string>();
 
   const completed = (
     at: 'atOfficer' | 'atCivilian',
@@ -189,8 +206,7 @@ export const run = async (job: Job<EncounterArgs>): Promise<EncounterResult> => 
             completed(side, person.handle, one.otherHandle, one.encounterId, false);
           }
         } else if (event.name === 'hey.received') {
-          received.add(event.body.heyId);
-          waitingForHey.get(event.body.heyId)?.();
+          shown.set(`${person.handle}|${event.body.civilianHandle}`, event.body.heyId);
         }
       },
       () => {
@@ -214,7 +230,7 @@ export const run = async (job: Job<EncounterArgs>): Promise<EncounterResult> => 
     for (const one of everybody) if (one.nextPositionAt <= now) one.report();
   }, 250);
 
-  /** Says hey until the officer's phone shows it; the hey, or null when it cannot be. */
+  /** Says hey until it is certain; the hey, or null when it cannot be now. */
   const greet = async (pair: Pair): Promise<string | null> => {
     const key = crypto.randomUUID();
     for (let attempt = 0; attempt < HEY_TRIES; attempt++) {
@@ -226,24 +242,24 @@ export const run = async (job: Job<EncounterArgs>): Promise<EncounterResult> => 
       );
       if (said.ok) return said.value.heyId;
       pair.seen.failure = `hey.say ${said.code} ${said.message}`;
-      // Not there (yet), or no answer: the same hey again; anything else is final.
-      if (!said.retryable && said.code !== ERROR.notFound) return null;
-      if (said.code === ERROR.notFound) return null;
-      await pause(RETRY_MS);
+      // An earlier one, of which only the answer was lost, waits on the officer's phone already.
+      if (said.code === ERROR.conflict) return shown.get(nameOf(pair)) ?? null;
+      if (!said.retryable) return null;
+      await backOff(job.random, attempt);
     }
     return null;
   };
 
-  const heyShown = (heyId: string): Promise<void> =>
-    new Promise(resolve => {
-      if (received.has(heyId)) resolve();
-      else waitingForHey.set(heyId, resolve);
-    });
+  const heyShown = async (pair: Pair, heyId: string): Promise<void> => {
+    for (let waited = 0; waited < 1_000 && shown.get(nameOf(pair)) !== heyId; waited += LOOK_MS / 5) {
+      await pause(LOOK_MS / 5);
+    }
+  };
 
   /** Accepts until the answer is certain. True: settled or refused for good; false: the hey is gone, greet again. */
   const accept = async (pair: Pair, heyId: string): Promise<boolean> => {
     const key = crypto.randomUUID();
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
       await pair.officer.ready();
       const accepted = await pair.officer.phone.command('hey.accept', { heyId }, key);
       if (accepted.ok) {
@@ -253,7 +269,7 @@ export const run = async (job: Job<EncounterArgs>): Promise<EncounterResult> => 
       }
       pair.seen.failure = `hey.accept ${accepted.code} ${accepted.message}`;
       if (!accepted.retryable) return accepted.code !== ERROR.gone && accepted.code !== ERROR.notFound;
-      await pause(RETRY_MS);
+      await backOff(job.random, attempt);
     }
   };
 
@@ -263,12 +279,11 @@ export const run = async (job: Job<EncounterArgs>): Promise<EncounterResult> => 
       if (heyId !== null) {
         const waitMs = pair.dueAt - performance.now();
         if (waitMs > 0) await pause(waitMs);
-        await Promise.race([heyShown(heyId), pause(1_000)]);
-        waitingForHey.delete(heyId);
+        await heyShown(pair, heyId);
         if (await accept(pair, heyId)) return;
       }
       // After a restart of the server the hey is gone, or one of the two is not on the map yet.
-      await pause(RETRY_MS * 2 ** attempt);
+      await backOff(job.random, attempt);
     }
   };
 
@@ -306,7 +321,7 @@ export const run = async (job: Job<EncounterArgs>): Promise<EncounterResult> => 
           failure: null,
         },
       };
-      pairs.set(`${officer.person.handle}|${civilian.person.handle}`, pair);
+      pairs.set(nameOf(pair), pair);
       const beginMs = pair.dueAt - HEY_AHEAD_MS - performance.now();
       under.push(pause(Math.max(0, beginMs)).then(() => meet(pair)));
     }
@@ -316,12 +331,13 @@ export const run = async (job: Job<EncounterArgs>): Promise<EncounterResult> => 
   await pause(Math.max(0, lastDueMs));
   await Promise.race([Promise.all(under), pause(DRAIN_MS)]);
   // Events of the last accepts, and snapshots of phones that are just coming back.
-  for (let waited = 0; waited < DRAIN_MS && [...pairs.values()].some(needsEvent); waited += RETRY_MS) {
-    await pause(RETRY_MS);
+  for (let waited = 0; waited < DRAIN_MS && [...pairs.values()].some(needsEvent); waited += LOOK_MS) {
+    await pause(LOOK_MS);
   }
   clearInterval(reporter);
   for (const pair of pairs.values()) {
-    if (pair.seen.failure === null && !pair.settled) pair.seen.failure = 'no answer';
+    if (pair.settled) continue;
+    pair.seen.failure ??= `no answer; officer ${pair.officer.doing}, civilian ${pair.civilian.doing}`;
   }
   await job.barrier('done');
   for (const one of everybody) one.end();

@@ -81,8 +81,10 @@ const killAgainAndAgain = async (town: LoadTown, plan: EncounterPlan): Promise<v
   const everyMs = (plan.seconds * 1000) / Math.max(1, plan.kills);
   for (let i = 0; i < plan.kills; i++) {
     await pause(random.between(0.2, 1) * everyMs);
-    const k0=performance.now(); await town.node.kill('SIGKILL');
-    await town.node.restart(); plan.report(`  restart ${Math.round(performance.now()-k0)} ms`);
+    const k0 = performance.now();
+    await town.node.kill('SIGKILL');
+    await town.node.restart();
+    plan.report(`  restart ${Math.round(performance.now() - k0)} ms`);
     plan.report(`  killed and back (${i + 1} of ${plan.kills})`);
   }
 };
@@ -188,7 +190,18 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
       await killing;
       const cpu = plan.kills > 0 ? Number.NaN : (await cpuSecondsOf(pid, town.node.urls.admin)) - cpuBefore;
 
-      { const c = new Client({ connectionString: town.town.databaseUrl }); await c.connect(); const t0=performance.now(); for (let i=0;i<12;i++){ const r=await c.query('select target,count(*)::int from ops.outbox group by 1 order by 1'); plan.report(`  ${Math.round(performance.now()-t0)} ms outbox ${JSON.stringify(r.rows)}`); if(r.rows.length===0) break; await pause(500);} await c.end(); }
+      {
+        const c = new Client({ connectionString: town.town.databaseUrl });
+        await c.connect();
+        const t0 = performance.now();
+        for (let i = 0; i < 12; i++) {
+          const r = await c.query('select target,count(*)::int from ops.outbox group by 1 order by 1');
+          plan.report(`  ${Math.round(performance.now() - t0)} ms outbox ${JSON.stringify(r.rows)}`);
+          if (r.rows.length === 0) break;
+          await pause(500);
+        }
+        await c.end();
+      }
       const registered = (await signingUp?.stop()) ?? [];
       const agreed = await agreement(town.town, { patienceMs: AGREE_MS_MAX, registered });
       swarm.go('done');

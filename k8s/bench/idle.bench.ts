@@ -31,9 +31,9 @@ const collectOnce = async (admin: string): Promise<Collected> => {
 };
 
 /** Collects garbage in the node, lets it give the pages back, and collects again. */
-const collect = async (admin: string): Promise<Collected> => {
+const collect = async (admin: string, quietMs: number): Promise<Collected> => {
   for (let i = 0; i < 3; i++) await collectOnce(admin);
-  await pause(QUIET_MS);
+  await pause(quietMs);
   return collectOnce(admin);
 };
 
@@ -48,12 +48,13 @@ export const bench: Bench = {
     const seconds = numberArg(args, 'seconds', 30);
     const workers = numberArg(args, 'workers', 1);
     const settleMs = Math.min(SETTLE_MS, seconds * 1000);
+    const quietMs = Math.min(QUIET_MS, seconds * 2_000);
     report(`${figure(phones)} idle phones for ${seconds} s`);
     const town = await startLoadTown({ env: { HEYBLUE_ADMIN_GC: '1' } });
     try {
       const { civilians } = await seedPeople(town, { officers: 0, civilians: phones });
       const { admin, realtime } = town.node.urls;
-      const baseline = await collect(admin);
+      const baseline = await collect(admin, quietMs);
       const swarm = new Swarm<IdleResult>({
         profile: import.meta.resolve('./idle.profile.ts'),
         workers,
@@ -64,7 +65,7 @@ export const bench: Bench = {
       try {
         await swarm.reached('half');
         await pause(settleMs);
-        const half = await collect(admin);
+        const half = await collect(admin, quietMs);
         swarm.go('half');
         await swarm.pass('connected');
         await pause(settleMs);
@@ -73,7 +74,7 @@ export const bench: Bench = {
         await pause(seconds * 1000);
         const tookS = (performance.now() - began) / 1000;
         const cores = ((await cpuSecondsOf(town.node.pid, admin)) - cpuBefore) / tookS;
-        const loaded = await collect(admin);
+        const loaded = await collect(admin, quietMs);
         swarm.go('measured');
         const { results, saturated } = await swarm.finished();
         const sum = (of: (r: IdleResult) => number) => results.reduce((a, r) => a + of(r), 0);
