@@ -19,7 +19,7 @@ import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
-import { migrate } from './migrate.ts';
+import { canConnect, migrate } from './migrate.ts';
 import { openOrm } from './orm.ts';
 import { PgQueryStore } from './queryStore.ts';
 
@@ -59,14 +59,6 @@ export interface Stores {
   close(budgetMs: number): Promise<void>;
 }
 
-/**
- * The password of the application role, from the owner's: the same on every start and node, never stored.
- */
-const appPassword = (ownerUrl: string): string =>
-  createHmac('sha256', `heyblue:${new URL(ownerUrl).password}`)
-    .update('application role')
-    .digest('base64url');
-
 /** Connection refused or still starting up: worth waiting for. Anything else is a sentence. */
 const PASSING = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', '57P03', '53300']);
 
@@ -74,11 +66,10 @@ async function migrateWhenUp(options: StoresOptions): Promise<string> {
   const { databaseUrl, appUrl, log } = options;
   for (let waitedMs = 0; ; waitedMs += OPEN_PAUSE_MS) {
     try {
-      const migrated = await migrate(databaseUrl, {
-        appPassword: appUrl === null ? appPassword(databaseUrl) : null,
-      });
+      const migrated = await migrate(databaseUrl, appUrl);
       if (migrated.applied.length > 0) log.info({ migrations: migrated.applied }, 'database migrated');
-      return appUrl ?? migrated.appUrl;
+      if (!(await canConnect(migrated.appUrl))) throw new Error('the role that serves cannot log in');
+      return migrated.appUrl;
     } catch (error) {
       const { code = '', message = String(error) } = error as { code?: string; message?: string };
       if (!PASSING.has(code) || waitedMs >= OPEN_MS_MAX) {

@@ -9,7 +9,7 @@ import { PgCommitStore } from './commitStore.ts';
 import { APP_ROLE } from './limits.ts';
 import { migrate, openMigrator } from './migrate.ts';
 import { MIGRATIONS } from './migrations/index.ts';
-import { TEST_PASSWORD, type TestDatabase, testDatabase } from './testDatabase.ts';
+import { type TestDatabase, testDatabase } from './testDatabase.ts';
 import { silent } from './testTown.ts';
 
 const names = MIGRATIONS.map(one => one.name);
@@ -42,8 +42,8 @@ async function shapeOf(url: string): Promise<unknown[]> {
 describe('migrations', () => {
   it('go up from nothing, and a second time do nothing', async () => {
     const database = await temporaryDatabase(inject('databaseUrl'));
-    expect((await migrate(database.url, { appPassword: TEST_PASSWORD })).applied).toEqual(names);
-    expect((await migrate(database.url, { appPassword: TEST_PASSWORD })).applied).toEqual([]);
+    expect((await migrate(database.url)).applied).toEqual(names);
+    expect((await migrate(database.url)).applied).toEqual([]);
     await database.drop();
   });
 
@@ -87,9 +87,7 @@ describe('migrations', () => {
 
   it('two nodes that start at once do not step on each other', async () => {
     const database = await temporaryDatabase(inject('databaseUrl'));
-    const both = await Promise.all(
-      [1, 2, 3].map(() => migrate(database.url, { appPassword: TEST_PASSWORD })),
-    );
+    const both = await Promise.all([1, 2, 3].map(() => migrate(database.url)));
     expect(both.flatMap(one => one.applied)).toEqual(names);
     await database.drop();
   });

@@ -3,6 +3,7 @@
  *
  * The owner's connection does this and nothing else; what comes back is the URL of the role that the node works with.
  */
+import { createHmac } from 'node:crypto';
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
@@ -61,16 +62,21 @@ export async function openMigrator(ownerUrl: string): Promise<{
   };
 }
 
+/** The password of the application role, from the owner's: the same on every start and node, never stored. */
+export const appPassword = (ownerUrl: string): string =>
+  createHmac('sha256', `heyblue:${new URL(ownerUrl).password}`)
+    .update('application role')
+    .digest('base64url');
+
 /** Roles belong to the whole server, so two databases may be made ready at the same moment: the loser tries again. */
-async function ensureRole(owner: pg.Client, ownerUrl: string, password: string): Promise<void> {
-  const appUrl = withRole(ownerUrl, APP_ROLE, password);
+async function ensureRole(owner: pg.Client, ownerUrl: string, appUrl: string | null): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       const found = await owner.query('select 1 from pg_roles where rolname = $1', [APP_ROLE]);
       if (found.rowCount === 0)
-        await owner.query(`create role ${APP_ROLE} nosuperuser nocreatedb nocreaterole login`);
-      if (await canConnect(appUrl)) return;
-      await owner.query(`alter role ${APP_ROLE} login password ${owner.escapeLiteral(password)}`);
+        await owner.query(`create role ${APP_ROLE} nosuperuser nocreatedb nocreaterole`);
+      if (appUrl === null) await ensureLogin(owner, ownerUrl);
+      else await ensureMember(owner, decodeURIComponent(new URL(appUrl).username));
       return;
     } catch (error) {
       // duplicate role, or "tuple concurrently updated"
@@ -81,7 +87,21 @@ async function ensureRole(owner: pg.Client, ownerUrl: string, password: string):
   }
 }
 
-async function canConnect(url: string): Promise<boolean> {
+/** Nobody gave us a way to log in: ours is derived. */
+async function ensureLogin(owner: pg.Client, ownerUrl: string): Promise<void> {
+  const password = appPassword(ownerUrl);
+  if (await canConnect(withRole(ownerUrl, APP_ROLE, password))) return;
+  await owner.query(`alter role ${APP_ROLE} login password ${owner.escapeLiteral(password)}`);
+}
+
+/** Whoever was named to serve gets the rights of the application role, and no others. */
+async function ensureMember(owner: pg.Client, user: string): Promise<void> {
+  if (user === APP_ROLE) return;
+  await owner.query(`grant ${APP_ROLE} to ${owner.escapeIdentifier(user)}`);
+}
+
+/** Whether this URL gets us in. */
+export async function canConnect(url: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS_MAX });
   client.on('error', () => {});
   try {
@@ -97,23 +117,20 @@ async function canConnect(url: string): Promise<boolean> {
 /**
  * Makes the role, the schemas and the functions. Idempotent.
  *
- * @param ownerUrl `postgres://` URL of a role that may create schemas (and roles, unless the application role exists)
- * @param options.appPassword the password that the application role shall have; null leaves the role as it is
+ * @param ownerUrl `postgres://` URL of a role that may create schemas, and roles unless the application role exists
+ * @param appUrl the same database as the role that shall serve; null makes {@link APP_ROLE} able to log in
  */
-export async function migrate(
-  ownerUrl: string,
-  options: { readonly appPassword: string | null },
-): Promise<Migrated> {
+export async function migrate(ownerUrl: string, appUrl: string | null = null): Promise<Migrated> {
   const owner = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_MS_MAX });
   owner.on('error', () => {}); // the query that is lost tells
   await owner.connect();
   try {
     await owner.query('select pg_advisory_lock($1)', [MIGRATE_LOCK_KEY]);
-    if (options.appPassword !== null) await ensureRole(owner, ownerUrl, options.appPassword);
+    await ensureRole(owner, ownerUrl, appUrl);
     const migrator = await openMigrator(ownerUrl);
     try {
       const applied = await migrator.up();
-      return { appUrl: withRole(ownerUrl, APP_ROLE, options.appPassword ?? ''), applied };
+      return { appUrl: appUrl ?? withRole(ownerUrl, APP_ROLE, appPassword(ownerUrl)), applied };
     } finally {
       await migrator.close();
     }

@@ -3,9 +3,6 @@ import pg from 'pg';
 import { temporaryDatabase } from '../embedded/index.ts';
 import { migrate } from './migrate.ts';
 
-/** Roles belong to the whole server: all tests of one server agree on a password. */
-export const TEST_PASSWORD = 'heyblue-test';
-
 export interface TestDatabase {
   readonly ownerUrl: string;
   readonly appUrl: string;
@@ -16,7 +13,7 @@ export interface TestDatabase {
 
 export async function testDatabase(serverUrl: string): Promise<TestDatabase> {
   const database = await temporaryDatabase(serverUrl);
-  const { appUrl } = await migrate(database.url, { appPassword: TEST_PASSWORD });
+  const { appUrl } = await migrate(database.url);
   const owner = new pg.Pool({ connectionString: database.url, max: 2 });
   owner.on('error', () => {});
   return {
