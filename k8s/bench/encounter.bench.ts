@@ -17,7 +17,7 @@ export const bench: Bench = {
   run: async (report, args) => {
     const kill = flagArg(args, 'kill');
     const perS = numberArg(args, 'rate', 200);
-    const seconds = numberArg(args, 'seconds', 30);
+    const seconds = numberArg(args, 'seconds', kill ? 60 : 30);
     const seed = numberArg(args, 'seed', anySeed());
     const workers = numberArg(args, 'workers', 1);
     const kills = kill ? numberArg(args, 'kills', 10) : 0;
@@ -45,7 +45,12 @@ export const bench: Bench = {
         ...(kill ? [] : ([['server cores', figure(outcome.serverCores, 2)]] as const)),
         ['stores agree after', `${figure(outcome.agreedAfterMs)} ms`],
         ...(kill
-          ? ([['kills, reconnects', `${outcome.kills}, ${figure(outcome.reconnects)}`]] as const)
+          ? ([
+              [
+                'kills, reconnects, read in a list',
+                `${outcome.kills}, ${figure(outcome.reconnects)}, ${outcome.readLater}`,
+              ],
+            ] as const)
           : []),
       ]),
     );
@@ -61,12 +66,14 @@ export const bench: Bench = {
       doubled: outcome.doubled,
       meetings,
       on_both_phones: outcome.settled,
-      not_settled: outcome.failures.length,
+      not_on_both_phones: meetings - outcome.settled,
       kills: outcome.kills,
       reconnects: outcome.reconnects,
       agreed_after_ms: Math.round(outcome.agreedAfterMs),
       problems: outcome.problems,
-      ...(kill ? { signed_up: outcome.registered } : { server_cores: rounded(outcome.serverCores) }),
+      ...(kill
+        ? { signed_up: outcome.registered, read_later: outcome.readLater }
+        : { server_cores: rounded(outcome.serverCores) }),
       seed,
       generator_saturated: outcome.saturated,
       generator_utilization: rounded(load.utilization),

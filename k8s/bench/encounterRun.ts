@@ -42,6 +42,11 @@ export interface EncounterOutcome {
   readonly problems: readonly string[];
   readonly kills: number;
   readonly reconnects: number;
+  /**
+   * Meetings that a phone read in its list: after a restart of the node a snapshot names the newest 16 and no more, and
+   * an officer may have had more under way.
+   */
+  readonly readLater: number;
   /** People who signed up by REST meanwhile. */
   readonly registered: number;
   readonly agreedAfterMs: number;
@@ -81,11 +86,11 @@ const killAgainAndAgain = async (town: LoadTown, plan: EncounterPlan): Promise<v
   const everyMs = (plan.seconds * 1000) / Math.max(1, plan.kills);
   for (let i = 0; i < plan.kills; i++) {
     await pause(random.between(0.2, 1) * everyMs);
-    const k0 = performance.now();
+    const killedAt = performance.now();
     await town.node.kill('SIGKILL');
     await town.node.restart();
-    plan.report(`  restart ${Math.round(performance.now() - k0)} ms`);
-    plan.report(`  killed and back (${i + 1} of ${plan.kills})`);
+    const awayMs = performance.now() - killedAt;
+    plan.report(`  killed and back (${i + 1} of ${plan.kills}), away for ${(awayMs / 1000).toFixed(1)} s`);
   }
 };
 
@@ -137,13 +142,46 @@ export const reckon = (seen: readonly Seen[], rows: readonly LedgerRow[]) => {
     if (missing.length > 0 || silent.length > 0) {
       lost++;
       problems.push(
-        `officer ${one.officerId}, civilian ${one.civilianId}: told ${[...told]}, stored ${stored}` +
-          (one.failure ? ` (${one.failure})` : ''),
+        `officer ${one.officerId}, civilian ${one.civilianId}: answered ${one.acknowledged}, on his phone ` +
+          `${one.atOfficer}, on hers ${one.atCivilian}, stored ${stored}${one.failure ? ` (${one.failure})` : ''}`,
       );
     }
     if (stored.length > 1 || told.size > 1) doubled++;
   }
   return { lost, doubled, problems };
+};
+
+/** Phones that were given a snapshot read their list over REST, as an app does; how many meetings they found there. */
+const readLists = async (
+  town: LoadTown,
+  cells: readonly MeetingCell[],
+  seen: readonly Seen[],
+  rows: readonly LedgerRow[],
+): Promise<number> => {
+  const rest = new RestClient(town.node.urls.rest);
+  const people = cells.flatMap(cell => [...cell.officers, ...cell.civilians]);
+  const tokens = new Map(people.map(person => [person.userId, person.token]));
+  const stored = new Map(rows.map(row => [`${row.officer}|${row.civilian}`, row.id]));
+  const lists = new Map<string, Promise<Set<string>>>();
+  const listOf = (userId: string): Promise<Set<string>> => {
+    const known = lists.get(userId) ?? rest.everyEncounter(tokens.get(userId)!);
+    lists.set(userId, known);
+    return known;
+  };
+  let found = 0;
+  for (const one of seen) {
+    const id = stored.get(`${one.officerId}|${one.civilianId}`);
+    if (id === undefined) continue;
+    for (const [userId, phone] of [
+      [one.officerId, one.atOfficer],
+      [one.civilianId, one.atCivilian],
+    ] as const) {
+      if (phone.includes(id) || !(await listOf(userId)).has(id)) continue;
+      phone.push(id);
+      found++;
+    }
+  }
+  return found;
 };
 
 const countsOf = (seen: readonly Seen[]): string[] => {
@@ -190,18 +228,6 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
       await killing;
       const cpu = plan.kills > 0 ? Number.NaN : (await cpuSecondsOf(pid, town.node.urls.admin)) - cpuBefore;
 
-      {
-        const c = new Client({ connectionString: town.town.databaseUrl });
-        await c.connect();
-        const t0 = performance.now();
-        for (let i = 0; i < 12; i++) {
-          const r = await c.query('select target,count(*)::int from ops.outbox group by 1 order by 1');
-          plan.report(`  ${Math.round(performance.now() - t0)} ms outbox ${JSON.stringify(r.rows)}`);
-          if (r.rows.length === 0) break;
-          await pause(500);
-        }
-        await c.end();
-      }
       const registered = (await signingUp?.stop()) ?? [];
       const agreed = await agreement(town.town, { patienceMs: AGREE_MS_MAX, registered });
       swarm.go('done');
@@ -211,7 +237,9 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
       for (const result of results) latency.add(result.latency);
       const settled = seen.filter(one => one.atOfficer.length > 0 && one.atCivilian.length > 0).length;
       const spanS = Math.max(plan.seconds, ...results.map(result => result.spanMs / 1000));
-      const { lost, doubled, problems } = reckon(seen, await encountersIn(town.town.databaseUrl));
+      const rows = await encountersIn(town.town.databaseUrl);
+      const readLater = plan.kills > 0 ? await readLists(town, cells, seen, rows) : 0;
+      const { lost, doubled, problems } = reckon(seen, rows);
       return {
         meetings: seen.length,
         settled,
@@ -228,6 +256,7 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
         kills: plan.kills,
         reconnects: results.reduce((sum, result) => sum + result.reconnects, 0),
         registered: registered.length,
+        readLater,
         agreedAfterMs: agreed.afterMs,
         serverCores: cpu / tookS,
         saturated,

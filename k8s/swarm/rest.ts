@@ -127,6 +127,19 @@ export class RestClient {
   encounters(token: string): Promise<EncounterAnswer> {
     return this.read('/v1/encounters?limit=100', token);
   }
+
+  /** Ids of all encounters of a person, page by page. */
+  async everyEncounter(token: string): Promise<Set<string>> {
+    const ids = new Set<string>();
+    let before: string | null = null;
+    do {
+      const path: string = `/v1/encounters?limit=100${before === null ? '' : `&before=${before}`}`;
+      const page: EncounterAnswer = await this.read(path, token);
+      for (const { id } of page.items) ids.add(id);
+      before = page.next;
+    } while (before !== null);
+    return ids;
+  }
 }
 
 /** Badge numbers that the first start of a town wrote into its folder. */
