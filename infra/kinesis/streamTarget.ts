@@ -120,7 +120,7 @@ export function nextWave(rows: readonly OutboxRow[]): Wave {
   const wave: Wave = { send: [], data: [], hold: [] };
   let bytes = 0;
   for (const row of rows) {
-    const fresh = true;
+    const fresh = !keys.has(row.key);
     keys.add(row.key);
     const data = fresh && wave.send.length < PUT_RECORDS_MAX ? encoder.encode(row.body) : null;
     const size = data === null ? 0 : data.length + row.key.length;
