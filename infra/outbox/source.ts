@@ -74,6 +74,8 @@ export class PgOutboxSource implements Source {
   }
 
   async read(limit: number): Promise<OutboxRow[]> {
+    // a node that starts asks before its first connection stands
+    await this.#lines.tried();
     const rows = await this.#lines.run({
       name: `outbox_${this.#target}`,
       text: READ[this.#target],
