@@ -443,9 +443,16 @@ describe('sessions', () => {
       { type: 'detach', session: officer.session, connSeq: 0 },
     );
     await town.time.advance(10);
-    await officer.command('location.share', {});
+    await newer.command('location.share', {});
     await newer.command('location.stop', {});
     expect(newer.events('sharing.ended')).toHaveLength(1);
+  });
+
+  test('a session that is over says nothing any more: its commands are to be sent again, its positions are dropped', async () => {
+    await town.arrives('officer', 1, 'newer');
+    expect(await officer.command('location.share', {})).toMatchObject({ ok: false, retryable: true });
+    await officer.report(0);
+    expect([officer.errors, officer.events('report.next')]).toEqual([[], []]);
   });
 
   test('another device is refused', async () => {

@@ -21,7 +21,7 @@ import {
   scanSettled,
   showQr,
 } from './user/qr.ts';
-import { attach, change, detach, emit, refs, seconds, snapshotFrame } from './user/sessions.ts';
+import { attach, change, detach, emit, isAttached, refs, seconds, snapshotFrame } from './user/sessions.ts';
 import { newUserState, type UserState } from './user/state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
@@ -64,8 +64,14 @@ function receive(
 ): UserState {
   switch (message.type) {
     case 'location':
-      return located(state, message, rules.proximity.reachM, turn);
+      return isAttached(state, message.session)
+        ? located(state, message, rules.proximity.reachM, turn)
+        : state;
     case 'command':
+      if (!isAttached(state, message.session)) {
+        turn.reply(refuse(ERROR.unavailable, 'this session is over, connect again'));
+        return state;
+      }
       return repeat(state, message, turn) ?? commanded(state, message, rules, keys, turn);
     case 'attach':
       return attach(state, message, turn);

@@ -12,6 +12,10 @@ import type { Area, Session, UserState } from './state.ts';
 
 const same = (a: SessionRef, b: SessionRef): boolean => a.id === b.id && a.gateway === b.gateway;
 
+/** Whether a socket is attached now. One that was replaced, or that an earlier activation knew, is not. */
+export const isAttached = (state: UserState, ref: SessionRef): boolean =>
+  state.sessions.some(session => same(session.ref, ref));
+
 export const refs = (sessions: readonly Session[]): SessionRef[] => sessions.map(session => session.ref);
 
 /** Unix seconds of a town time. */
