@@ -12,6 +12,7 @@ import {
   openEvent,
   openVolatile,
   type Result,
+  shardOf,
 } from '../protocol/index.ts';
 import type { Committed, EncounterOp } from './durable.ts';
 import type { Attached } from './messages/user.ts';
@@ -272,6 +273,24 @@ describe('hey', () => {
     });
     expect(town.ledger.entries.size).toBe(1);
     expect(officer.events('encounter.completed')).toHaveLength(1);
+  });
+
+  test('a hey whose answer was lost is the same hey when it is said again', async () => {
+    await officer.command('location.share', {});
+    await officer.report(0);
+    await civilian.report(20);
+    await town.time.advance(2_000);
+    const first = await civilian.command('hey.say', { officerId: officer.id }, ID(7));
+    // The civilian's actor forgets everything, as after a crash; the officer's does not.
+    town.system.release(shardOf('user', civilian.id));
+    const forgotten = await town.arrives('civilian', 2, 'again');
+    expect(civilian.closed).toBe(CLOSE.resyncNeeded);
+    await forgotten.report(20);
+    const again = await forgotten.command('hey.say', { officerId: officer.id }, ID(7));
+    expect([again.ok && again.value.heyId, officer.events('hey.received').length]).toEqual([
+      first.ok && first.value.heyId,
+      1,
+    ]);
   });
 
   test('the same two within a day are refused by the ledger and both are told', async () => {

@@ -4,6 +4,7 @@
  * else, must be fresh and agree when he accepts.
  */
 import type { CommandBody } from '../../protocol/catalogue.ts';
+import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { distanceM } from '../geo/distance.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -56,7 +57,8 @@ export function sayHey(state: UserState, message: CommandMessage, rules: MeetRul
     turn.reply(result);
     return remember(state, message, result);
   }
-  const heyId = turn.newId();
+  // From the key, so that a retry after an unknown outcome is the same hey.
+  const heyId = derivedId('hey', state.me.id, message.key as string);
   const expiresAtMs = turn.nowMs + rules.heyS * 1_000;
   const offered: UserMessage = {
     type: 'heyOffered',
@@ -107,6 +109,10 @@ export function heyOffered(
     return state;
   }
   const waiting = state.heys.filter(hey => hey.expiresAtMs > turn.nowMs);
+  if (waiting.some(hey => hey.heyId === message.heyId)) {
+    turn.reply(ok({}));
+    return state;
+  }
   if (waiting.some(hey => hey.other.id === message.civilian.id)) {
     turn.reply(refuse(ERROR.conflict, 'your hey is waiting already'));
     return state;
