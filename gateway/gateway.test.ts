@@ -28,7 +28,8 @@ async function town(rest: Partial<GatewayOptions> = {}) {
 }
 
 async function signUp(ports: Ports, kind = 'civilian', handle = 'ana', deviceId = 'phone-1') {
-  const body = JSON.stringify({ kind, handle, password: 'correct horse', deviceId, badge: 'B1' });
+  const badge = kind === 'officer' ? { badge: 'B1' } : {};
+  const body = JSON.stringify({ kind, handle, password: 'correct horse', deviceId, ...badge });
   const url = `http://127.0.0.1:${ports.restPort}/v1/signup`;
   const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
   expect(answer.status).toBe(201);

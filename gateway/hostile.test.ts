@@ -49,7 +49,7 @@ const welcomed = (limited: boolean) => {
       mint: async () => '',
       verify: async () => refuse(ERROR.unauthorized, 'no'),
     },
-    moves: new DeviceMoves(1),
+    moves: new DeviceMoves(1, 0),
     rates: limited ? RATES.session : null,
     origins: ['*'],
     connectionsPerAddress: 1e6,

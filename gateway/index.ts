@@ -50,7 +50,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   const rates = options.rates === undefined ? RATES : options.rates;
   const { gatewayId, door, clock, log, metrics, origins, trustedProxyHops, exposeMetrics } = options;
   const tokens = createTokens(options.signingKeys, options.tokenTtlS, wallMs);
-  const moves = new DeviceMoves(options.tokenTtlS * 1_000);
+  const moves = new DeviceMoves(options.tokenTtlS * 1_000, wallMs());
   const id = new Uint8Array(16);
   const sessions = new Sessions({
     gatewayId,

@@ -28,7 +28,7 @@ beforeEach(() => {
   door = new FakeDoor();
   metrics = counting();
   tokens = createTokens([signingKey()], 900, clock.nowMs);
-  moves = new DeviceMoves(900_000);
+  moves = new DeviceMoves(900_000, 0);
 });
 
 const hub = (rest: Partial<RealtimeOptions> = {}): Sessions => {

@@ -112,7 +112,7 @@ test('scopes: only a civilian greets, only an officer accepts, an organisation d
 });
 
 test('a move ends the old device for as long as its tokens could live', () => {
-  const moves = new DeviceMoves(900_000);
+  const moves = new DeviceMoves(900_000, 0);
   moves.moved('a', 'new', 0);
   expect([moves.left('a', 'old'), moves.left('a', 'new'), moves.left('b', 'old')]).toEqual([
     true,

@@ -75,6 +75,9 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
     const { kind, password, deviceId, zip = null, badge = null } = body;
     const handle = body.handle.toLowerCase();
     if (kind === 'operator') return refuse(ERROR.forbidden, 'operators are not signed up here');
+    // Nobody but an officer may use up a badge number: it signs up once.
+    if (badge !== null && kind !== 'officer')
+      return refuse(ERROR.invalid, 'only an officer has a badge number');
     const valid = await reaching(log, () => idValidator.validate(kind, { badge }));
     if (!valid.ok) return valid;
     if (!valid.value.ok) return valid.value;

@@ -69,6 +69,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
   // Unknown fields are mistakes to be told, not to be dropped; only what comes as text of a URL is converted.
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
   await app.register(swagger, { openapi: OPENAPI });
+  app.removeContentTypeParser('text/plain');
 
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const refusal = refusalOf(error);

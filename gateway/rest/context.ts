@@ -8,7 +8,7 @@ import type { Passwords } from '../auth/passwords.ts';
 import type { Identity, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
 import { LIMITS } from '../limits.ts';
-import { refused } from './errors.ts';
+import { reaching, refused } from './errors.ts';
 
 export interface RestOptions {
   readonly door: ActorDoor;
@@ -28,6 +28,8 @@ export interface RestOptions {
   readonly onDeviceMoved: (userId: string, deviceId: string) => void;
 }
 
+const movedAway = refuse(ERROR.unauthorized, 'the account moved to another device');
+
 /** Who calls, by the bearer token. */
 export const identityOf = async (
   options: RestOptions,
@@ -37,10 +39,12 @@ export const identityOf = async (
   if (match === null) return refuse(ERROR.unauthorized, 'an access token is required: Authorization: Bearer');
   const verified = await options.tokens.verify(match[1]!);
   if (!verified.ok) return verified;
-  if (options.moves.left(verified.value.userId, verified.value.deviceId)) {
-    return refuse(ERROR.unauthorized, 'the account moved to another device');
-  }
-  return ok(verified.value);
+  const { userId, deviceId, issuedAtMs } = verified.value;
+  if (options.moves.left(userId, deviceId)) return movedAway;
+  if (options.moves.covers(issuedAtMs)) return ok(verified.value);
+  const known = await reaching(options.log, () => options.directory.credentialById(userId));
+  if (!known.ok) return known;
+  return known.value?.deviceId === deviceId ? ok(verified.value) : movedAway;
 };
 
 /** Routes that need a token: the answer is the identity, or null when the reply has been sent. */

@@ -26,7 +26,7 @@ const doors = (rest: Partial<RestOptions> = {}): Promise<Rest> =>
     directory,
     idValidator: roster,
     tokens,
-    moves: new DeviceMoves(900_000),
+    moves: new DeviceMoves(900_000, 0),
     passwords: createPasswords(),
     log: silent,
     rates: RATES.rest,
@@ -87,6 +87,8 @@ test('every kind signs up, except the operator; an officer needs a badge on the 
   expect(await post('/v1/signup', { ...ana, kind: 'operator', handle: 'root' })).toMatchObject(failed(403));
   expect(await post('/v1/signup', { ...kim, badge: 'X1' })).toMatchObject(failed(403));
   expect(await post('/v1/signup', { ...kim, badge: undefined })).toMatchObject(failed(403));
+  expect(await post('/v1/signup', { ...kim, badge: 'B7\0' })).toMatchObject(failed(422));
+  expect(await post('/v1/signup', { ...ana, badge: 'B7' })).toMatchObject(failed(422));
   expect((await post('/v1/signup', kim)).status).toBe(201);
   expect(await post('/v1/signup', { ...kim, handle: 'lee' })).toMatchObject(failed(409));
 });
@@ -136,6 +138,25 @@ test('one device per account: elsewhere is 409, moving ends the old one', async 
   );
   expect((await post('/v1/device', there)).status).toBe(200);
   expect(await post('/v1/signin', ana as never)).toMatchObject(failed(422));
+});
+
+test('a token of before a restart, when nobody remembers a move: the directory is asked, a newer one needs no asking', async () => {
+  const { body: old } = await post('/v1/signup', ana);
+  const { body: stays } = await post('/v1/signup', { ...ana, handle: 'bob' });
+  await post('/v1/device', { handle: 'ana', password: ana.password, deviceId: 'phone-9' });
+  await app.close();
+  clock.advance(2_000);
+  app = await doors({ moves: new DeviceMoves(900_000, clock.wall) });
+  for (const url of ['/v1/me', '/v1/balance', '/v1/qr']) {
+    expect(await get(url, old.accessToken)).toMatchObject(failed(401));
+    expect((await get(url, stays.accessToken)).status).toBe(200);
+  }
+  const { body: fresh } = await post('/v1/token', undefined, {
+    authorization: `Bearer ${stays.accessToken}`,
+  });
+  directory.down = true;
+  expect(await get('/v1/balance', stays.accessToken)).toMatchObject(failed(503, 503, true));
+  expect((await get('/v1/balance', fresh.accessToken)).status).toBe(200);
 });
 
 test('Idempotency-Key: a repeat gets the same account, another body 422, none is shared between bodies', async () => {
@@ -321,6 +342,7 @@ test.each([
   ['bad JSON', { payload: '{"a":', headers: { 'content-type': 'application/json' } }, 400],
   ['__proto__', { payload: '{"__proto__":{"x":1}}', headers: { 'content-type': 'application/json' } }, 400],
   ['an empty JSON body', { payload: '', headers: { 'content-type': 'application/json' } }, 400],
+  ['plain text', { payload: '{}', headers: { 'content-type': 'text/plain' } }, 400],
   ['XML', { payload: '<a/>', headers: { 'content-type': 'application/xml' } }, 400],
   ['10 MB', { payload: `"${'x'.repeat(10_000_000)}"`, headers: { 'content-type': 'application/json' } }, 413],
 ])('%s is one documented error', async (_what, request, status) => {

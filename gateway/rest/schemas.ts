@@ -31,7 +31,10 @@ export const SignUp = Type.Object(
     deviceId: DeviceId,
     zip: Type.Optional(Type.String({ pattern: '^[0-9]{5}(-[0-9]{4})?$', description: 'Postal code.' })),
     badge: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 64, description: 'Badge number; required of officers.' }),
+      Type.String({
+        pattern: '^[^\\x00-\\x1f\\x7f]{1,64}$',
+        description: 'Badge number; required of officers, refused of others.',
+      }),
     ),
   },
   closed,
