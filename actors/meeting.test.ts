@@ -33,10 +33,15 @@ class Ledger {
   readonly balances = new Map<string, { balance: number; version: number }>();
   readonly #next = new Map<string, number>();
   away = false;
+  /** How long a commit takes that finds the ledger away. */
+  awayMs = 0;
 
   commit(op: EncounterOp, nowMs: number): Committed {
     const known = this.entries.get(op.id);
-    if (known) return { ...known, code: 'exists' };
+    if (known) {
+      const same = known.op.officer === op.officer && known.op.civilian === op.civilian;
+      return { ...known, code: same ? 'exists' : 'exists_with_different_payload' };
+    }
     const pair = `${op.officer}|${op.civilian}`;
     if ((this.#next.get(pair) ?? 0) > nowMs) return { id: op.id, code: 'cooldown', atMs: 0, postings: [] };
     this.#next.set(pair, nowMs + op.cooldownS * 1_000);
@@ -134,13 +139,16 @@ class Phone {
 
 class Town {
   readonly time = new VirtualTime();
-  readonly ledger = new Ledger();
+  readonly ledger: Ledger;
   readonly phones = new Map<string, Phone>();
-  readonly users = new Map<string, UserRecord>();
+  readonly users: Map<string, UserRecord>;
   readonly system: ActorSystem;
   #keys = 0;
 
-  constructor() {
+  /** With `before`: after a restart, what was durable is there and nothing else. */
+  constructor(before: Town | null = null) {
+    this.ledger = before?.ledger ?? new Ledger();
+    this.users = before?.users ?? new Map();
     const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
     this.system = new ActorSystem({
       node: 'n1',
@@ -153,7 +161,12 @@ class Town {
       writer: {
         submit: (entry, done) =>
           this.time.immediate(() => {
-            if (this.ledger.away) return done({ ok: false, reason: 'unavailable', message: 'away' });
+            const away = (): void => done({ ok: false, reason: 'unavailable', message: 'away' });
+            if (this.ledger.away && this.ledger.awayMs > 0) {
+              this.time.after(this.ledger.awayMs, away);
+              return;
+            }
+            if (this.ledger.away) return away();
             done({ ok: true, committed: this.ledger.commit(entry.op as EncounterOp, this.time.nowMs()) });
           }),
       },
@@ -318,6 +331,30 @@ describe('hey', () => {
     expect(civilian.events('hey.closed')).toMatchObject([{ reason: 'declined' }, { reason: 'expired' }]);
   });
 
+  test('accepted and declined at once: what came first stands, and the civilian hears one thing', async () => {
+    const heyId = await heyWaiting();
+    const [accepted, declined] = await Promise.all([
+      officer.command('hey.accept', { heyId }),
+      officer.command('hey.decline', { heyId }),
+    ]);
+    expect(accepted).toMatchObject({ ok: true });
+    expect(declined).toMatchObject({ ok: false, code: ERROR.conflict });
+    expect(civilian.events('hey.closed')).toEqual([]);
+    expect(civilian.events('encounter.completed')).toHaveLength(1);
+  });
+
+  test('a hey whose time ran out during an accept that failed: the civilian is told', async () => {
+    const heyId = await heyWaiting();
+    await town.time.advance(58_000);
+    await officer.report(0);
+    town.ledger.away = true;
+    town.ledger.awayMs = 4_000;
+    officer.command('hey.accept', { heyId }).catch(() => null);
+    await town.time.advance(10_000);
+    expect(civilian.events('hey.closed')).toMatchObject([{ heyId, reason: 'expired' }]);
+    expect(town.ledger.entries.size).toBe(0);
+  });
+
   test('to oneself, between two civilians, between two officers, far away or unseen: refused, nothing changes', async () => {
     const other = await town.arrives('civilian', 3);
     const colleague = await town.arrives('officer', 4);
@@ -378,6 +415,21 @@ describe('instant match', () => {
     await standTogether(120);
     expect(town.ledger.entries.size).toBe(0);
   });
+
+  test('switched off is off at once: the dwell that the other side completes does not count', async () => {
+    await officer.command('location.share', {});
+    for (const phone of [officer, civilian]) await phone.command('instant.set', { on: true });
+    await standTogether(60);
+    await civilian.command('instant.set', { on: false });
+    for (let s = 0; s < 60; s += 5) {
+      await officer.report(0);
+      await town.time.advance(5_000);
+    }
+    expect(town.ledger.entries.size).toBe(0);
+    await civilian.command('instant.set', { on: true });
+    await standTogether(70);
+    expect(town.ledger.entries.size).toBe(1);
+  });
 });
 
 describe('codes', () => {
@@ -410,6 +462,23 @@ describe('codes', () => {
     await town.time.advance(120_000);
     expect(await civilian.command('qr.scan', { token: fresh })).toMatchObject({ code: ERROR.gone });
     expect(town.ledger.entries.size).toBe(1);
+  });
+
+  test("a civilian's code counts once, also when a restart made everybody forget that it was used", async () => {
+    const token = await shown(civilian);
+    const officers = await shown(officer);
+    expect(await officer.command('qr.scan', { token })).toMatchObject({ ok: true });
+    const again = new Town(town);
+    const colleague = await again.arrives('officer', 4);
+    expect(await colleague.command('qr.scan', { token })).toMatchObject({
+      code: ERROR.conflict,
+      retryable: false,
+    });
+    for (const n of [5, 6]) {
+      const other = await again.arrives('civilian', n);
+      expect(await other.command('qr.scan', { token: officers })).toMatchObject({ ok: true });
+    }
+    expect(town.ledger.entries.size).toBe(3);
   });
 });
 

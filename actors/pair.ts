@@ -57,9 +57,10 @@ function observe(state: PairState, message: PairMessage, rules: MeetRules, turn:
     return state;
   }
   const points = rules.points[evidence.method];
+  const parties = evidence.once ? [civilian.id] : [officer.id, civilian.id];
   const op: EncounterOp = {
     type: 'encounter',
-    id: derivedId('encounter', evidence.method, evidence.id ?? turn.newId(), officer.id, civilian.id),
+    id: derivedId('encounter', evidence.method, evidence.id ?? turn.newId(), ...parties),
     officer: officer.id,
     civilian: civilian.id,
     method: evidence.method,
@@ -114,8 +115,9 @@ function settlementOf(one: UnderWay, committed: Committed): Result<Settlement> {
     case 'account_closed':
     case 'account_unknown':
       return refuse(ERROR.gone, 'an account of this meeting is closed');
-    case 'idempotency_conflict':
     case 'exists_with_different_payload':
+      return refuse(ERROR.conflict, 'this proof of a meeting was used with somebody else');
+    case 'idempotency_conflict':
       return refuse(ERROR.conflict, 'this idempotency key was used for something else');
     default:
       return refuse(ERROR.internal, 'the encounter could not be settled');

@@ -10,8 +10,17 @@ import type { UserRecord } from './queries.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, SystemMessage, Turn } from './turn.ts';
 import { remember, repeat } from './user/commands.ts';
-import { acceptHey, closeHey, declineHey, heyAccepted, heyOffered, heySaid, sayHey } from './user/hey.ts';
-import { areaChanged, leaveMap, located, startSharing, stopSharing } from './user/place.ts';
+import {
+  acceptHey,
+  closeHey,
+  declineHey,
+  heyAccepted,
+  heyOffered,
+  heySaid,
+  isBeingAccepted,
+  sayHey,
+} from './user/hey.ts';
+import { areaChanged, leaveMap, located, setInstant, startSharing, stopSharing } from './user/place.ts';
 import {
   presenterAgreed,
   presenterFound,
@@ -136,7 +145,7 @@ function commanded(
       return answer(stopSharing(state, 'stopped', turn), ok({}));
     case 'instant.set': {
       const { on } = message.body as CommandBody<'instant.set'>;
-      return answer({ ...state, instant: on }, ok({ on }));
+      return answer(setInstant(state, on, turn), ok({ on }));
     }
     case 'hey.say':
       return sayHey(state, message, rules, turn);
@@ -178,9 +187,7 @@ function answered(state: UserState, tag: string, result: Result<unknown>, turn: 
 
 function heyTimeout(state: UserState, heyId: string, turn: Turn): UserState {
   const hey = state.heys.find(one => one.heyId === heyId);
-  // An accept that is under way decides what becomes of it.
-  const accepting = Object.values(state.underWay).some(command => command.heyId === heyId);
-  return hey && !accepting ? closeHey(state, hey, 'expired', turn) : state;
+  return hey && !isBeingAccepted(state, heyId) ? closeHey(state, hey, 'expired', turn) : state;
 }
 
 /** Both phones hear of it once; a balance never goes back to an older version. */

@@ -109,7 +109,7 @@ export const COMMANDS = {
     scope: 'meet',
     rate: 'command',
     since: 1,
-    doc: 'Instant match: counts only between two people who both switched it on.',
+    doc: 'Instant match: counts only between two people who both switched it on. Off holds at once, on from the next position.',
   }),
   'hey.say': command({
     code: 20,
@@ -139,7 +139,7 @@ export const COMMANDS = {
     scope: 'officer',
     rate: 'command',
     since: 1,
-    doc: 'The officer declines; the civilian is told.',
+    doc: 'The officer declines; the civilian is told. 410 when the hey is over, 409 while an accept of it is under way.',
   }),
   'qr.show': command({
     code: 30,

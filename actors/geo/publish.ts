@@ -151,6 +151,17 @@ export function publishFix(
   return { fix, route, left };
 }
 
+/**
+ * Instant match was switched off: the regions hear the last position again, now without it. As the next fix, not as a
+ * word of its own, so that it also overtakes an officer's fix that is on its way from one region to the next.
+ */
+export function publishInstantOff(turn: Pick<Turn, 'tell'>, track: Track): Track {
+  if (!track.fix.instant) return track;
+  const fix: FixMessage = { ...track.fix, instant: false, seq: track.fix.seq + 1 };
+  for (const region of track.route.regions) turn.tell(region, fix);
+  return { ...track, fix };
+}
+
 /** Sharing ended: every region forgets the person. All area lists of the person are void. */
 export function publishLeave(turn: Pick<Turn, 'tell'>, track: Track): void {
   for (const region of track.route.regions) turn.tell(region, { type: 'leave', userId: track.fix.userId });

@@ -7,6 +7,8 @@ export interface Evidence {
   /** What makes this proof one of a kind (a hey id, token and scanner); null for proximity: the pair gives one. */
   readonly id: string | null;
   readonly cell: string;
+  /** Good for one encounter with whomever: the store refuses it to a second officer, also after a restart. */
+  readonly once?: boolean;
 }
 
 export type PairMessage = {

@@ -201,7 +201,11 @@ export function heyAccepted(
   const answered = finish(state, command, outcomeFor(state, result), turn);
   const hey = state.heys.find(one => one.heyId === command.heyId);
   if (result.ok) return withoutHey(answered, command.heyId, turn);
-  return hey && !result.retryable ? closeHey(answered, hey, 'refused', turn) : answered;
+  if (!hey) return answered;
+  if (!result.retryable) return closeHey(answered, hey, 'refused', turn);
+  // Its time ran out meanwhile, and the timer left it to this accept.
+  const isOver = hey.expiresAtMs <= turn.nowMs && !isBeingAccepted(answered, hey.heyId);
+  return isOver ? closeHey(answered, hey, 'expired', turn) : answered;
 }
 
 /** This side's part of a settlement, as the reply says it. */
@@ -212,10 +216,19 @@ export function outcomeFor(state: UserState, result: Result<unknown>): Result<un
   return ok({ encounterId: settlement.encounterId, points, balance });
 }
 
+/** An accept that is under way decides what becomes of its hey. */
+export const isBeingAccepted = (state: UserState, heyId: string): boolean =>
+  Object.values(state.underWay).some(command => command.name === 'hey.accept' && command.heyId === heyId);
+
 export function declineHey(state: UserState, message: CommandMessage, turn: Turn): UserState {
   const { heyId } = message.body as CommandBody<'hey.decline'>;
   const hey = state.heys.find(one => one.heyId === heyId);
-  const result = hey ? ok({}) : refuse(ERROR.gone, 'this hey is over');
+  const refusal = !hey
+    ? refuse(ERROR.gone, 'this hey is over')
+    : isBeingAccepted(state, heyId)
+      ? refuse(ERROR.conflict, 'this hey is being accepted')
+      : null;
+  const result = refusal ?? ok({});
   turn.reply(result);
-  return remember(hey ? closeHey(state, hey, 'declined', turn) : state, message, result);
+  return remember(hey && !refusal ? closeHey(state, hey, 'declined', turn) : state, message, result);
 }

@@ -8,7 +8,7 @@ import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/err
 import type { Location } from '../../protocol/frames.ts';
 import { encodeError, encodeVolatile } from '../../protocol/messages.ts';
 import { reportPeriodS } from '../geo/period.ts';
-import { publishFix, publishLeave } from '../geo/publish.ts';
+import { publishFix, publishInstantOff, publishLeave } from '../geo/publish.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
@@ -86,6 +86,12 @@ export function leaveMap(state: UserState, turn: Turn): UserState {
   publishLeave(turn, state.track);
   const cells = state.areas.map(area => area.cell);
   return { ...forgetAreas(state, cells, turn), track: null };
+}
+
+/** Off holds at once, wherever the last position is known; on begins with the next position. */
+export function setInstant(state: UserState, on: boolean, turn: Turn): UserState {
+  const track = on || !state.track ? state.track : publishInstantOff(turn, state.track);
+  return { ...state, instant: on, track };
 }
 
 export function startSharing(

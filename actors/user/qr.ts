@@ -1,7 +1,8 @@
 /**
  * Codes: one shows, the other scans (DOMAIN rule 4: the fallback when no position is shared). The token proves itself
  * (see `protocol/qr.ts`); the presenter's actor, its single writer, sees to it that it is used once per scanner, and a
- * civilian's code by one officer only.
+ * civilian's code by one officer only. The actor forgets that when it dies; then the store refuses, because the encounter
+ * of a civilian's code has its id from the code and not from the officer.
  */
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
@@ -111,10 +112,16 @@ export function presenterAgreed(
   if (!result.ok) return finish(state, command, result, turn);
   const presenter = result.value as PersonRef;
   const me = selfRef(state);
+  const once = presenter.kind === 'civilian';
   const [officer, civilian] = me.kind === 'officer' ? [me, presenter] : [presenter, me];
   const observe = {
     type: 'observe',
-    evidence: { method: 'qr', id: `${command.tokenId}|${me.id}`, cell: state.track?.route.owner.id ?? '' },
+    evidence: {
+      method: 'qr',
+      id: once ? command.tokenId : `${command.tokenId}|${me.id}`,
+      cell: state.track?.route.owner.id ?? '',
+      once,
+    },
     officer: { id: officer.id, handle: officer.handle },
     civilian: { id: civilian.id, handle: civilian.handle },
     idempotency: { userId: me.id, key: command.key, requestHash: command.requestHash },
