@@ -6,6 +6,7 @@
  * the orphaned PostgreSQL along, which has no parent to notice.
  */
 import { createRequire } from 'node:module';
+import { makeOpenable } from './leveldb.ts';
 import { AWS_STOP_MS_MAX } from './limits.ts';
 import { LOOPBACK, tryPort } from './ports.ts';
 import { signal } from './processes.ts';
@@ -53,6 +54,8 @@ async function serve(
   wanted: { path: string; port: number },
   samePorts: boolean,
 ): Promise<number> {
+  if (await makeOpenable(wanted.path))
+    console.error(`The files in ${wanted.path} were damaged and are repaired.`);
   const port = (await tryPort(wanted.port)) ?? (samePorts ? null : await tryPort(0));
   if (port === null) throw new Error(`port ${wanted.port} is taken`);
   const server = create({

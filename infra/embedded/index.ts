@@ -4,8 +4,8 @@
  * `npm start`, the tests, the benchmarks and the demo all start them here, each in a folder of its own. Every server can
  * be replaced by a URL in the environment; then nothing is started in its place.
  */
-import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { lockFolder } from '../launch/folder-lock.mjs';
 import { type Aws, startAws } from './aws-process.ts';
 import { DATABASE, dropTemporaryDatabases, ensureDatabase } from './database.ts';
@@ -56,10 +56,23 @@ function awsEnvironment(env: NodeJS.ProcessEnv, endpoints: string[]): Record<str
   return { AWS_REGION: region, AWS_ACCESS_KEY_ID: 'heyblue', AWS_SECRET_ACCESS_KEY: 'heyblue' };
 }
 
+/** As `mkdir -p`. Node's own one never returns where nobody can make folders, such as /proc. */
+function makeFolder(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return;
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
+    makeFolder(dirname(path), mode);
+    mkdirSync(path, { mode });
+  }
+}
+
 function prepareFolder(dataDir: string): void {
   try {
     // whoever runs PostgreSQL must walk through; nobody else needs to look around
-    mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+    makeFolder(dataDir, 0o711);
     accessSync(dataDir, constants.W_OK | constants.X_OK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -17,6 +17,8 @@ export const ORPHAN_STOP_MS_MAX = 10_000;
 /** Replaying the write-ahead log after a crash under load can take a while. */
 export const POSTGRES_READY_MS_MAX = 120_000;
 export const AWS_READY_MS_MAX = 30_000;
+/** An orphaned DynamoDB and Kinesis process closes its files within this, or it never does. */
+export const LEVELDB_LOCK_MS_MAX = 5_000;
 export const NODE_READY_MS_MAX = 120_000;
 /** How often we look whether a process is gone or a file says ready. */
 export const POLL_MS = 20;

@@ -30,13 +30,22 @@ export async function freePort(wanted = 0): Promise<number> {
 
 export type Ports = Partial<Record<'postgres' | 'dynamodb' | 'kinesis', number>>;
 
-/** The ports of the last start; empty when there was none or the file is unreadable. */
+/** Below it are ports that the system never gives by itself and that ordinary users may not open. */
+const PORT_MIN = 1_024;
+const PORT_MAX = 65_535;
+
+/** The ports of the last start; empty when there was none, and without those that cannot be ports. */
 export function readPorts(dataDir: string): Ports {
+  let kept: unknown;
   try {
-    return JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as Ports;
+    kept = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8'));
   } catch {
     return {};
   }
+  const right = Object.entries(kept ?? {}).filter(
+    ([, port]) => Number.isInteger(port) && port >= PORT_MIN && port <= PORT_MAX,
+  );
+  return Object.fromEntries(right) as Ports;
 }
 
 export function keepPorts(dataDir: string, ports: Ports): void {

@@ -19,19 +19,15 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
-  realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { processCommand, processIdentity } from '../launch/process-identity.mjs';
 import { StartFailure } from './failure.ts';
 import {
   LOG_BYTES_MAX,
-  ORPHAN_STOP_MS_MAX,
   POLL_MS,
   POSTGRES_FAST_STOP_MS_MAX,
   POSTGRES_IMMEDIATE_STOP_MS_MAX,
@@ -40,8 +36,9 @@ import {
   POSTGRES_START_PAUSE_MS,
 } from './limits.ts';
 import { freePort, keepPorts, LOOPBACK, readPorts } from './ports.ts';
+import { recover } from './postgres-recovery.ts';
 import { type PostgresUser, postgresUser } from './postgres-user.ts';
-import { endInSteps, exitOf, gone, pause, type Running, signal } from './processes.ts';
+import { endInSteps, exitOf, pause, type Running } from './processes.ts';
 
 /** The role that owns everything in the database. */
 export const OWNER_ROLE = 'heyblue';
@@ -141,48 +138,22 @@ async function initialise(
   if (failure !== null)
     throw new StartFailure(`PostgreSQL could not make its files in ${dataDir}: ${failure}`);
   const secrets = join(files, SECRETS);
-  writeFileSync(secrets, JSON.stringify({ password }), { mode: 0o600 });
+  writeFileSync(secrets, JSON.stringify({ password }), { mode: 0o600, flush: true });
   own(secrets, user);
   renameSync(files, cluster);
   rmSync(draft, { recursive: true, force: true });
 }
 
-/** Stops the server that a killed supervisor left behind, and clears a pid file that would keep a new one from starting. */
-async function recover(cluster: string, log: (line: string) => void): Promise<void> {
-  const pidFile = join(cluster, 'postmaster.pid');
-  if (!existsSync(pidFile)) return;
-  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
-  if (isServerOf(cluster, pid)) {
-    log(`Stopping the PostgreSQL (pid ${pid}) that an earlier start left behind`);
-    for (const step of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
-      signal(pid, step);
-      if (await gone(pid, ORPHAN_STOP_MS_MAX)) break;
-    }
-  }
-  // PostgreSQL itself clears the file of a pid that does not exist, after looking whether old backends still hold the
-  // shared memory. It refuses when the pid exists, be it a zombie that nobody reaps or a stranger who got the number.
-  // Another PostgreSQL with that pid is left to it: two servers on one folder would destroy the data.
-  if (existsSync(pidFile) && pidInUse(pid) && !/\bpostgres\b/.test(processCommand(pid)))
-    rmSync(pidFile, { force: true });
-}
-
-/** A server lives in its data folder: its working directory tells, also after the folder was moved. */
-function isServerOf(cluster: string, pid: number): boolean {
-  if (processIdentity(pid) === null) return false;
+function readPassword(path: string): string {
   try {
-    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(cluster);
+    const { password } = JSON.parse(readFileSync(path, 'utf8')) as { password: unknown };
+    if (typeof password === 'string' && password !== '') return password;
   } catch {
-    return processCommand(pid).includes(` -D ${cluster} `); // a system without /proc
+    // the sentence below
   }
-}
-
-function pidInUse(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  throw new StartFailure(
+    `The password of PostgreSQL cannot be read from ${path}: put that file back from a copy, or move ${dirname(path)} away and begin empty.`,
+  );
 }
 
 function openLog(dataDir: string): { path: string; fd: number; from: number } {
@@ -288,7 +259,7 @@ export async function startPostgres(
       `${cluster} was made by PostgreSQL ${version}, this is ${MAJOR}: move it away, or set DATABASE_URL.`,
     );
   }
-  const { password } = JSON.parse(readFileSync(join(cluster, SECRETS), 'utf8')) as { password: string };
+  const password = readPassword(join(cluster, SECRETS));
   await recover(cluster, log);
   let reason = '';
   for (let attempt = 0; attempt < POSTGRES_START_ATTEMPTS_MAX; attempt++) {

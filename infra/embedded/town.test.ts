@@ -142,6 +142,33 @@ test('an orphaned PostgreSQL is stopped, and what an interrupted initdb left is 
   expect(await gone(last.pid, 1000)).toBe(true);
 });
 
+test('half-written files of an earlier start are no hindrance', async () => {
+  const dataDir = join(folder, 'torn');
+  mkdirSync(dataDir);
+  const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
+  await (await startPostgres(dataDir, () => {})).stop();
+  for (const torn of ['', '\0garbage\n', '12']) {
+    writeFileSync(pidFile, torn);
+    for (const ports of ['null', '{"postgres":99999}', '{"postgres":8}', '{"post'])
+      writeFileSync(join(dataDir, 'ports.json'), ports);
+    const next = await startPostgres(dataDir, () => {});
+    await next.stop();
+  }
+  // an orphan is found although its pid file says nothing
+  const orphan = await startPostgres(dataDir, () => {});
+  writeFileSync(pidFile, '');
+  const lines: string[] = [];
+  const next = await startPostgres(dataDir, line => lines.push(line));
+  expect(lines).toEqual([`Stopping the PostgreSQL (pid ${orphan.pid}) that an earlier start left behind`]);
+  expect(processIdentity(orphan.pid)).toBe(null);
+  await next.stop();
+  // without its password there is no way in; that is a sentence
+  writeFileSync(join(dataDir, 'postgres', 'heyblue-secrets.json'), '{"pass');
+  await expect(startPostgres(dataDir, () => {})).rejects.toThrow(
+    /^The password of PostgreSQL cannot be read/,
+  );
+});
+
 test('a folder that cannot be made, and files of another PostgreSQL, are one sentence', async () => {
   writeFileSync(join(folder, 'a-file'), '');
   const refused = startTown({ dataDir: join(folder, 'a-file', 'data') });
@@ -149,6 +176,8 @@ test('a folder that cannot be made, and files of another PostgreSQL, are one sen
     /^The data folder .* cannot be written \(ENOTDIR\): set HEYBLUE_DATA_DIR/,
   );
   await expect(refused).rejects.toBeInstanceOf(StartFailure);
+  if (process.platform === 'linux')
+    await expect(startTown({ dataDir: '/proc/none/data' })).rejects.toThrow(/cannot be written \(ENOENT\)/);
   const old = join(folder, 'old');
   mkdirSync(join(old, 'postgres'), { recursive: true });
   writeFileSync(join(old, 'postgres', 'PG_VERSION'), '16\n');

@@ -23,6 +23,7 @@ const WAIT_POLL_MS = 500;
 const TERMINAL_TICK_MS = 1_000;
 const PIPE_TICK_MS = 15_000;
 const KILL_PATIENCE_MS = 5_000;
+const STOP_PATIENCE_MS = 1_000;
 const ERROR_LINES_MAX = 12;
 
 const NPM_ARGS = [
@@ -146,6 +147,14 @@ async function endLeftover(pidFile) {
   rmSync(pidFile, { force: true });
 }
 
+function endGroup(pid, signal) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // gone
+  }
+}
+
 /** Runs npm to its end; its last words when it failed, null when all went well. */
 function npm(root, args, pidFile, onChild) {
   const [command, ...words] = npmCommand();
@@ -166,12 +175,10 @@ function npm(root, args, pidFile, onChild) {
     if (child.pid)
       writeFileSync(pidFile, JSON.stringify({ pid: child.pid, identity: processIdentity(child.pid) }));
     onChild({
-      kill: signal => {
-        try {
-          process.kill(-child.pid, signal);
-        } catch {
-          // gone
-        }
+      // npm may go on after a SIGINT; what it leaves has no stamp, so it may as well be killed
+      kill: () => {
+        endGroup(child.pid, 'SIGTERM');
+        setTimeout(() => endGroup(child.pid, 'SIGKILL'), STOP_PATIENCE_MS).unref();
       },
     });
     child.once('error', error => resolve(error.message));

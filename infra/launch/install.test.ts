@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -104,6 +104,21 @@ test('a failed install says what npm said, leaves no stamp, and the next launch 
   expect(staleness(root)).not.toBe(null);
   stubNpm(INSTALLS);
   expect(await ensureInstalled(root, () => {})).toEqual({ ok: true });
+});
+
+test('an install that is stopped ends soon, although npm goes on after a SIGINT', async () => {
+  stubNpm("for (const one of ['SIGINT', 'SIGTERM']) process.on(one, () => {}); setInterval(() => {}, 1000);");
+  const result = await ensureInstalled(root, () => {}, {
+    onChild: npm => {
+      const ready = setInterval(() => {
+        if (!existsSync(join(root, 'calls'))) return;
+        clearInterval(ready);
+        npm.kill('SIGINT');
+      }, 10);
+    },
+  });
+  expect(result).toMatchObject({ ok: false, sentence: expect.stringContaining('SIGKILL') });
+  expect(staleness(root)).not.toBe(null);
 });
 
 test('the lock file of this house is complete for every platform, or npm ci would refuse it', () => {

@@ -32,6 +32,8 @@ const COMMANDS = {
 const PARENT_POLL_MS = 500;
 /** A command that was asked to stop and does not is ended by force; longer than any command's own deadline. */
 const STOP_MS_MAX = 8_000;
+/** What a shell says of a command that was interrupted: tests that did not run have not passed. */
+const EXIT_INTERRUPTED = 130;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 const [name = '', ...given] = process.argv.slice(2);
@@ -66,11 +68,14 @@ const installed = await ensureInstalled(ROOT, text => process.stderr.write(text)
     child = npm;
   },
 });
+if (stopping) {
+  console.error('Stopped before the packages were installed; the next launch begins again.');
+  process.exit(name === 'start' ? 0 : EXIT_INTERRUPTED); // a town that was asked to stop has stopped
+}
 if (!installed.ok) {
   console.error(installed.sentence);
-  process.exit(stopping ? 130 : 1);
+  process.exit(1);
 }
-if (stopping) process.exit(130);
 
 const [entry, ...words] = command;
 if (!existsSync(join(ROOT, entry))) {
