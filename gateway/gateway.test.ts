@@ -5,7 +5,7 @@ import { decodeServerFrame, encodeClientFrame } from '../protocol/codec.ts';
 import { CLOSE, ERROR, ok } from '../protocol/errors.ts';
 import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
 import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
-import { createGateway, type Gateway, PortInUse, type Ports } from './index.ts';
+import { createGateway, type Gateway, HostUnknown, PortInUse, type Ports } from './index.ts';
 import type { GatewayOptions } from './options.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from './testing/town.ts';
 
@@ -235,6 +235,13 @@ test.each([
   expect(error.message).toContain(setting);
   expect(error.message.split('\n')).toHaveLength(1);
   await new Promise(resolve => squatter.close(resolve));
+});
+
+test('a host that is not of this machine is one sentence that names the setting', async () => {
+  const gateway = createGateway(optionsFor(new FakeDoor(), new FakeDirectory(), { host: '192.0.2.1' }));
+  const error = await gateway.start().catch(error => error);
+  expect(error).toBeInstanceOf(HostUnknown);
+  expect(error.message).toMatch(/^192\.0\.2\.1 is not .* HEYBLUE_HOST\.$/);
 });
 
 test('two gateways do not share a realtime port', async () => {

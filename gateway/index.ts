@@ -12,7 +12,7 @@ import { createPasswords } from './auth/passwords.ts';
 import { createTokens } from './auth/tokens.ts';
 import { assertLimits, LIMITS, RATES } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
-import { PortInUse } from './portInUse.ts';
+import { listenProblem } from './portInUse.ts';
 import { createRest, type Rest } from './rest/app.ts';
 import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
@@ -22,7 +22,7 @@ import { uwsTransport } from './uws.ts';
 export type { SigningKey } from './auth/tokens.ts';
 export { LIMITS, RATES, type Rates } from './limits.ts';
 export type { GatewayOptions } from './options.ts';
-export { PortInUse } from './portInUse.ts';
+export { HostUnknown, PortInUse } from './portInUse.ts';
 
 export interface Ports {
   readonly restPort: number;
@@ -33,7 +33,7 @@ export interface Ports {
 export interface Gateway {
   /** For the runtime: pushes and closes of user actors. */
   readonly sink: PushSink;
-  /** Opens the three ports. Rejects with {@link PortInUse} when one is taken; nothing is left open then. */
+  /** Opens the three ports. Rejects with {@link PortInUse} or {@link HostUnknown}; nothing is left open then. */
   start(): Promise<Ports>;
   /**
    * Not ready any more, no new sockets, GOAWAY; sessions may finish what they began until `graceMs` are over, then they
@@ -97,9 +97,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     try {
       await rest.listen({ host: options.host, port: options.restPort });
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
-      throw new PortInUse(options.host, options.restPort, 'HEYBLUE_REST_PORT');
+      throw listenProblem(error, options.host, options.restPort, 'HEYBLUE_REST_PORT');
     }
     return (rest.server.address() as { port: number }).port;
   };

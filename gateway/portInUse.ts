@@ -12,3 +12,21 @@ export class PortInUse extends Error {
     this.setting = setting;
   }
 }
+
+/** The host to listen on is not one of this machine. */
+export class HostUnknown extends Error {
+  constructor(host: string) {
+    super(`${host} is not an address of this machine: choose another with HEYBLUE_HOST.`);
+    this.name = 'HostUnknown';
+  }
+}
+
+/** Codes of a listen that failed because of its address. */
+const NOT_OURS = new Set(['ENOTFOUND', 'EADDRNOTAVAIL', 'EAI_AGAIN', 'EINVAL']);
+
+/** The sentence for a listen that failed, or the error itself when it is none of these mistakes. */
+export const listenProblem = (error: unknown, host: string, port: number, setting: string): unknown => {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (code === 'EADDRINUSE' || code === 'EACCES') return new PortInUse(host, port, setting);
+  return NOT_OURS.has(code) ? new HostUnknown(host) : error;
+};

@@ -202,7 +202,10 @@ main(process.argv.slice(2)).then(
   (error: unknown) => {
     const sentence =
       error instanceof DemoProblem || (error instanceof Error && error.name === 'StartFailure');
-    console.error(sentence ? (error as Error).message : error);
+    const gone = error instanceof TypeError && error.message === 'fetch failed';
+    console.error(
+      sentence ? (error as Error).message : gone ? 'The town is gone: is npm start still running?' : error,
+    );
     process.exit(sentence ? 2 : 1);
   },
 );

@@ -13,7 +13,7 @@ import { regionBehaviour } from '../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../actors/rules.ts';
 import { ACTOR_KINDS } from '../actors/turn.ts';
 import { userBehaviour } from '../actors/user.ts';
-import { createGateway, PortInUse, RATES } from '../gateway/index.ts';
+import { createGateway, HostUnknown, PortInUse, RATES } from '../gateway/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
@@ -209,7 +209,10 @@ async function main(): Promise<void> {
 
 main().catch(error => {
   const sentence =
-    error instanceof CannotStart || error instanceof PortInUse || error?.name === 'StoreUnavailable'
+    error instanceof CannotStart ||
+    error instanceof PortInUse ||
+    error instanceof HostUnknown ||
+    error?.name === 'StoreUnavailable'
       ? error.message
       : `The node could not start: ${error?.stack ?? error}`;
   if (process.send) process.send({ type: 'failed', message: sentence }, () => process.exit(1));
