@@ -184,7 +184,7 @@ export const description =
   'durable transfers between 10,000 accounts through LedgerWriter, beside one transaction per transfer';
 
 export async function run(report: (line: string) => void, args: readonly string[] = []): Promise<object> {
-  const inFlight = numberArg(args, 'in-flight', 128);
+  const inFlight = numberArg(args, 'in-flight', 160);
   const seconds = numberArg(args, 'seconds', 4);
   const rounds = numberArg(args, 'rounds', 4);
   const groups = numberArg(args, 'groups', 2);
