@@ -11,7 +11,7 @@ import { ACTOR_LIMITS } from './limits.ts';
 import type { PairMessage, Settlement } from './messages/pair.ts';
 import type { SettledView } from './messages/user.ts';
 import type { MeetRules } from './rules.ts';
-import type { Behaviour, ReplyTo, SystemMessage, Turn } from './turn.ts';
+import type { Behaviour, ReplyTo, Turn } from './turn.ts';
 
 interface Side {
   readonly id: string;
@@ -142,5 +142,3 @@ function settledMessage(
   };
   return { type: 'encounterSettled', settled };
 }
-
-export type PairInput = PairMessage | SystemMessage;

@@ -38,8 +38,11 @@ export function begin(state: UserState, command: CommandUnderWay): UserState {
 }
 
 /** Remembers the answer of a command with a key; passing failures are not remembered, so that a retry is tried anew. */
-export function remember(state: UserState, message: CommandMessage, result: Result<unknown>): UserState {
-  const { key, requestHash } = message;
+export function remember(
+  state: UserState,
+  { key, requestHash }: Pick<CommandMessage, 'key' | 'requestHash'>,
+  result: Result<unknown>,
+): UserState {
   if (key === null || requestHash === null || (!result.ok && result.retryable)) return state;
   return { ...state, done: [...state.done, { key, requestHash, result }].slice(-ACTOR_LIMITS.commands) };
 }
@@ -53,10 +56,5 @@ export function finish(
 ): UserState {
   for (const replyTo of command.replyTo) turn.reply(result, replyTo);
   const { [command.key]: _, ...underWay } = state.underWay;
-  const { key, requestHash } = command;
-  const remembered = result.ok || !result.retryable;
-  const done = remembered
-    ? [...state.done, { key, requestHash, result }].slice(-ACTOR_LIMITS.commands)
-    : state.done;
-  return { ...state, underWay, done };
+  return remember({ ...state, underWay }, command, result);
 }

@@ -11,7 +11,8 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
-import { PUTS_IN_FLIGHT, READY_POLL_MS, READY_POLLS_MAX } from '../outbox/limits.ts';
+import { ensureActive } from '../outbox/ensureActive.ts';
+import { PUTS_IN_FLIGHT } from '../outbox/limits.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
 
 export const BALANCES_TABLE = 'balances';
@@ -31,15 +32,31 @@ export class BalanceTarget implements Target {
     this.#table = table;
   }
 
-  async prepare(signal: AbortSignal): Promise<void> {
-    for (let i = 0; i < READY_POLLS_MAX; i++) {
-      const status = await this.#status(signal);
-      if (status === 'ACTIVE' || status === 'UPDATING') return;
-      if (status === null) await this.#create(signal);
-      await new Promise(resolve => setTimeout(resolve, READY_POLL_MS));
-      signal.throwIfAborted();
-    }
-    throw new Error(`the table ${this.#table} does not become active`);
+  prepare(signal: AbortSignal): Promise<void> {
+    const sending = { abortSignal: signal };
+    return ensureActive(
+      {
+        name: `the table ${this.#table}`,
+        describe: async () => {
+          const found = await this.#client.send(
+            new DescribeTableCommand({ TableName: this.#table }),
+            sending,
+          );
+          return found.Table?.TableStatus;
+        },
+        create: () =>
+          this.#client.send(
+            new CreateTableCommand({
+              TableName: this.#table,
+              AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+              KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+              BillingMode: 'PAY_PER_REQUEST',
+            }),
+            sending,
+          ),
+      },
+      signal,
+    );
   }
 
   async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<Published> {
@@ -92,35 +109,6 @@ export class BalanceTarget implements Target {
     } catch (error) {
       // what stands there is as new or newer
       if ((error as { name?: string }).name !== 'ConditionalCheckFailedException') throw error;
-    }
-  }
-
-  async #status(signal: AbortSignal): Promise<string | null> {
-    try {
-      const found = await this.#client.send(new DescribeTableCommand({ TableName: this.#table }), {
-        abortSignal: signal,
-      });
-      return found.Table?.TableStatus ?? '';
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
-  }
-
-  async #create(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#client.send(
-        new CreateTableCommand({
-          TableName: this.#table,
-          AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-          KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-          BillingMode: 'PAY_PER_REQUEST',
-        }),
-        { abortSignal: signal },
-      );
-    } catch (error) {
-      // another node was faster
-      if ((error as { name?: string }).name !== 'ResourceInUseException') throw error;
     }
   }
 }

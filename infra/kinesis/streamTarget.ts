@@ -12,13 +12,8 @@ import {
   PutRecordsCommand,
 } from '@aws-sdk/client-kinesis';
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
-import {
-  PUT_RECORDS_BYTES_MAX,
-  PUT_RECORDS_MAX,
-  READY_POLL_MS,
-  READY_POLLS_MAX,
-  STREAM_SHARDS,
-} from '../outbox/limits.ts';
+import { ensureActive } from '../outbox/ensureActive.ts';
+import { PUT_RECORDS_BYTES_MAX, PUT_RECORDS_MAX, STREAM_SHARDS } from '../outbox/limits.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
 
 interface Wave {
@@ -37,15 +32,21 @@ export class StreamTarget implements Target {
     this.#client = new KinesisClient(awsClientConfig(options));
   }
 
-  async prepare(signal: AbortSignal): Promise<void> {
-    for (let i = 0; i < READY_POLLS_MAX; i++) {
-      const status = await this.#status(signal);
-      if (status === 'ACTIVE' || status === 'UPDATING') return;
-      if (status === null) await this.#create(signal);
-      await new Promise(resolve => setTimeout(resolve, READY_POLL_MS));
-      signal.throwIfAborted();
-    }
-    throw new Error(`the stream ${this.#stream} does not become active`);
+  prepare(signal: AbortSignal): Promise<void> {
+    const stream = { StreamName: this.#stream };
+    const sending = { abortSignal: signal };
+    return ensureActive(
+      {
+        name: `the stream ${this.#stream}`,
+        describe: async () => {
+          const found = await this.#client.send(new DescribeStreamSummaryCommand(stream), sending);
+          return found.StreamDescriptionSummary?.StreamStatus;
+        },
+        create: () =>
+          this.#client.send(new CreateStreamCommand({ ...stream, ShardCount: STREAM_SHARDS }), sending),
+      },
+      signal,
+    );
   }
 
   async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<Published> {
@@ -85,30 +86,6 @@ export class StreamTarget implements Target {
       else failure = one?.ErrorCode ?? 'a record was not answered';
     }
     return failure;
-  }
-
-  async #status(signal: AbortSignal): Promise<string | null> {
-    try {
-      const found = await this.#client.send(new DescribeStreamSummaryCommand({ StreamName: this.#stream }), {
-        abortSignal: signal,
-      });
-      return found.StreamDescriptionSummary?.StreamStatus ?? '';
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
-  }
-
-  async #create(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#client.send(
-        new CreateStreamCommand({ StreamName: this.#stream, ShardCount: STREAM_SHARDS }),
-        { abortSignal: signal },
-      );
-    } catch (error) {
-      // another node was faster
-      if ((error as { name?: string }).name !== 'ResourceInUseException') throw error;
-    }
   }
 }
 
