@@ -1,6 +1,7 @@
 /** A small town of real user, region and pair actors on virtual time: people arrive, meet, and see what they see. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ActorSystem } from '../nodes/actorSystem.ts';
+import { soleOwner } from '../nodes/memory/soleOwner.ts';
 import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import {
   type AccountKind,
@@ -157,7 +158,7 @@ class Town {
         region: regionBehaviour(DEFAULT_RULES.proximity),
         pair: pure(pairBehaviour(DEFAULT_RULES)),
       },
-      coordinator: { start: async () => {}, stop: async () => {}, epochOf: () => 1, lost: () => {} },
+      coordinator: soleOwner(),
       writer: {
         submit: (entry, done) =>
           this.time.immediate(() => {

@@ -4,6 +4,7 @@ import type { DurableOp } from '../actors/durable.ts';
 import type { Address, Behaviour, ReplyTo, SystemMessage, Turn } from '../actors/turn.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import { ActorSystem } from './actorSystem.ts';
+import { soleOwner } from './memory/soleOwner.ts';
 import type { CommitEntry, WriteOutcome } from './ports.ts';
 import { seededRandom, VirtualTime } from './simulation/virtualTime.ts';
 
@@ -63,12 +64,11 @@ class Town {
     this.system = new ActorSystem({
       node: 'n1',
       behaviours: { user: toy('user'), region: toy('region'), pair: toy('pair') },
-      coordinator: {
-        start: async () => {},
-        stop: async () => {},
-        epochOf: () => (this.owned ? 7 : null),
-        lost: shard => void this.lost.push(shard),
-      },
+      coordinator: soleOwner(
+        'n1.0',
+        () => (this.owned ? 7 : null),
+        shard => void this.lost.push(shard),
+      ),
       writer: { submit: (entry, done) => void this.operations.push({ entry, done }) },
       queries: {
         query: async query => {

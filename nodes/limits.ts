@@ -52,6 +52,85 @@ export const WRITER_LIMITS = {
   lookupMaxMs: 1_000,
 } as const;
 
+/**
+ * Membership and ownership (`cluster/`). The owner counts from before it sends a renewal, observers from after they have
+ * seen it: the gap between the two, not their length, is what keeps two owners apart.
+ */
+export const CLUSTER_LIMITS = {
+  renewMs: 1_000,
+  /** Every call to the coordination store, renewals too, is given up after so long. */
+  callMs: 1_000,
+  /** The owner stops its turns this long after its last acknowledged renewal was sent. */
+  leaseMs: 4_000,
+  /** An observer may evict when it saw the same revision for so long, plus a random part. */
+  evictMs: 6_000,
+  evictJitterMs: 1_000,
+  /** When the bus proved that nobody listens to the node, counted from that moment. */
+  unheardEvictMs: 4_500,
+  unheardJitterMs: 250,
+  /** Clocks of two machines may differ in rate by so much (parts per hundred). */
+  clockRatePercent: 10,
+  /** The watch is only a hint: so often the bucket's newest revision is compared with what the watch told. */
+  pollMs: 5_000,
+  /** After two renewals failed in a row the connection is made anew. */
+  renewalsFailed: 2,
+  /** Shards handed over at once, at least and as a share of the 512. */
+  handoffs: 8,
+  handoffShare: 0.1,
+  /** Turns and commits of a shard that is handed over. */
+  handoffMs: 5_000,
+  /** A shard without a living owner in its record, or stuck half-way, is free after so long. */
+  orphanMs: 10_000,
+  /** What was shipped waits so long, and takes so many bytes, until its shard is opened. */
+  parcelMs: 10_000,
+  parcelBytes: 64 * 1_024 * 1_024,
+  /** Calls to the coordination store under way at once while shards are taken. */
+  acquiring: 64,
+  /** No node holds more than this times its fair share. */
+  loadFactor: 1.1,
+  /** Nodes of one cluster; ids of at most so many characters. */
+  nodesMax: 64,
+  nodeIdMax: 63,
+  recordBytes: 1_024,
+  /** SIGTERM to exit with other nodes there; below the pod's grace of 60 s. */
+  drainMs: 45_000,
+} as const;
+
+/** Messages between nodes (`routing/`). */
+export const ROUTING_LIMITS = {
+  /** Redirections of one message. */
+  hopsMax: 3,
+  /** Messages that wait for the owner of one shard to be known, and for how long. */
+  shardQueueMessages: 256,
+  shardQueueBytes: 1_024 * 1_024,
+  shardQueueMs: 2_000,
+  /** A batch leaves when it is full or at the end of the turn of the event loop. */
+  batchBytes: 16 * 1_024,
+  /** One envelope; more is refused where it is made. Cargo of a hand-over travels in pieces of this size. */
+  envelopeBytes: 512 * 1_024,
+  /** Actors in one chain of asks. */
+  chainMax: 16,
+  /** Bytes of envelopes that wait in this node, in all; beyond it tells and asks from outside are shed. */
+  nodeBytes: 64 * 1_024 * 1_024,
+  /** Batches per link whose arrival is remembered. */
+  window: 1_024,
+} as const;
+
+/** Durable timers (`timers/`). */
+export const TIMER_LIMITS = {
+  /** Timers due within this window are in memory (Orleans: ReminderLoadingWindow). */
+  windowMs: 60_000,
+  /** The window is loaded so long before it is needed. */
+  loadMs: 30_000,
+  delayMinMs: 1_000,
+  /** Overdue timers delivered at once after an outage, and the pause before the next ones. */
+  catchUp: 256,
+  catchUpMs: 100,
+  attempts: 6,
+  retryMinMs: 1_000,
+  retryMaxMs: 30_000,
+} as const;
+
 /** Checked once at start: a typo in the table above stops the node instead of bending a promise. */
 export function assertLimits(): void {
   assert(LIMITS.sliceMs <= LIMITS.loopMs, 'a slice fits into a loop');
@@ -63,4 +142,20 @@ export function assertLimits(): void {
   assert(WRITER_LIMITS.retryMaxMs * 4 <= WRITER_LIMITS.entryMs, 'an entry is tried more than once');
   assert(WRITER_LIMITS.groupEntries <= WRITER_LIMITS.scanEntries, 'a full group can be found');
   assert(LIMITS.sliceMessages <= LIMITS.mailboxMessages, 'a slice never empties more than a mailbox');
+  assertClusterLimits(CLUSTER_LIMITS);
+}
+
+/** The inequalities that the safety argument of `nodes/README.md` rests on; tests shrink the times and keep these. */
+export function assertClusterLimits(limits: { readonly [K in keyof typeof CLUSTER_LIMITS]: number }): void {
+  const slow = 1 + limits.clockRatePercent / 100;
+  assert(
+    limits.renewMs + limits.callMs < limits.leaseMs,
+    'a renewal may fail once without stopping the node',
+  );
+  assert(limits.leaseMs * slow < limits.unheardEvictMs, 'the owner stops before anybody may evict it');
+  assert(limits.unheardEvictMs <= limits.evictMs, 'a proof of absence is never slower than silence');
+  assert(limits.pollMs < limits.evictMs, 'a stalled watch is noticed before it evicts somebody');
+  assert(limits.handoffMs < limits.orphanMs, 'a hand-over ends before its shard counts as stuck');
+  assert(limits.handoffMs < limits.drainMs, 'a drain has time for hand-overs');
+  assert(limits.loadFactor >= 1, 'every shard has room somewhere');
 }

@@ -4,7 +4,7 @@
  * the later one fences the earlier, which gets `stale_epoch` and stops owning.
  */
 import { LIMITS } from './limits.ts';
-import type { Coordinator, EpochStore, Log } from './ports.ts';
+import type { ClusterView, Coordinator, EpochStore, Log, Owner } from './ports.ts';
 
 export class LocalCoordinator implements Coordinator {
   readonly #owner: string;
@@ -14,6 +14,8 @@ export class LocalCoordinator implements Coordinator {
   #owned: (number | null)[] = new Array(LIMITS.shards).fill(null);
 
   /** `onFenced` is called once, when another owner took our shards: this node has nothing left to do. */
+  readonly mapRevision = 1;
+
   constructor(owner: string, epochs: EpochStore, log: Log, onFenced: () => void) {
     this.#owner = owner;
     this.#epochs = epochs;
@@ -38,7 +40,52 @@ export class LocalCoordinator implements Coordinator {
     if (first) this.#onFenced();
   }
 
+  get ref(): string {
+    return this.#owner;
+  }
+
+  /** No lease to lose: the fence alone decides. */
+  serving(): boolean {
+    return true;
+  }
+
+  ownerOf(shard: number): Owner | null {
+    const epoch = this.epochOf(shard);
+    return epoch === null ? null : { node: this.#owner, epoch };
+  }
+
+  /** There is nobody else. */
+  unheard(): void {}
+  received(): void {}
+  async drain(): Promise<void> {}
+
   async stop(): Promise<void> {
     this.#owned.fill(null);
+  }
+
+  view(): ClusterView {
+    const [node = '', incarnation = ''] = this.#owner.split('.');
+    const owners = this.#owned.map(epoch => (epoch === null ? null : node));
+    return {
+      node,
+      incarnation,
+      serving: true,
+      leaseLeftMs: null,
+      mapRevision: this.mapRevision,
+      nodes: [
+        {
+          node,
+          incarnation,
+          version: '',
+          weight: 1,
+          state: 'up',
+          seenMs: 0,
+          shards: owners.filter(owner => owner !== null).length,
+        },
+      ],
+      owners,
+      epochs: [...this.#owned],
+      handoffs: [],
+    };
   }
 }

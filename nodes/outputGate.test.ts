@@ -9,6 +9,7 @@ import { ERROR, ok, type Result } from '../protocol/errors.ts';
 import { ActorSystem } from './actorSystem.ts';
 import { LedgerWriter } from './ledgerWriter.ts';
 import { MemoryLedger } from './memory/memoryLedger.ts';
+import { soleOwner } from './memory/soleOwner.ts';
 import { type CommitEntry, CommitError, type CommitStore, type EntryOutcome } from './ports.ts';
 import { seededRandom, VirtualTime } from './simulation/virtualTime.ts';
 
@@ -95,12 +96,11 @@ beforeEach(async () => {
   system = new ActorSystem({
     node: 'n1',
     behaviours: { user: account, region: account, pair: account },
-    coordinator: {
-      start: async () => {},
-      stop: async () => {},
-      epochOf: shard => epochs[shard] ?? null,
-      lost: shard => void lost.push(shard),
-    },
+    coordinator: soleOwner(
+      'n1.0',
+      shard => epochs[shard] ?? null,
+      shard => void lost.push(shard),
+    ),
     writer,
     queries: { query: async () => null },
     sink: { push: (_to, bytes) => void pushed.push(bytes[0] as number), close: () => {} },

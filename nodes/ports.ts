@@ -4,7 +4,7 @@
  */
 import type { Committed, DurableOp } from '../actors/durable.ts';
 import type { Query } from '../actors/queries.ts';
-import type { SessionRef } from '../actors/turn.ts';
+import type { Address, SessionRef } from '../actors/turn.ts';
 import type { AccountKind } from '../protocol/catalogue.ts';
 import type { Result } from '../protocol/errors.ts';
 
@@ -33,6 +33,8 @@ export interface CommitEntry {
   readonly shard: number;
   readonly epoch: number;
   readonly op: DurableOp;
+  /** W3C `traceparent` of the request that led here; stored with the stream records. */
+  readonly trace?: string | null;
 }
 
 /** Per entry: what the store decided, or that the shard's epoch is no longer ours (nothing was applied). */
@@ -89,15 +91,168 @@ export interface QueryStore {
   query(query: Query): Promise<unknown>;
 }
 
-/** Who owns which shard. In memory for one node; the cluster's implementation follows. */
+/** Who owns a shard: `node` is the node's reference (see {@link Coordinator.ref}), `epoch` the one that it minted. */
+export interface Owner {
+  readonly node: string;
+  readonly epoch: number;
+}
+
+/** What a node may take along when it hands an actor over: its address and what its behaviour packed. */
+export interface Parcel {
+  readonly address: Address;
+  readonly state: unknown;
+}
+
+/**
+ * Who owns which shard. `localCoordinator.ts` for a node that is alone, `cluster/` for many; one contract suite.
+ *
+ * A node is named `id.incarnation`: the id is configured and stays, the incarnation is fresh with every start and after
+ * every eviction. Subjects, records and replies carry both, so nothing meant for a dead one reaches its successor.
+ */
 export interface Coordinator {
-  /** Acquires every shard that this node should own and mints their epochs. */
+  /** `id.incarnation` of this node; changes when the node was evicted and joined again. */
+  readonly ref: string;
+  /** Joins and acquires the shards that are ours to take. Resolves when the first share is open. */
   start(): Promise<void>;
-  /** The epoch under which this node owns the shard, or null when it does not. */
+  /** False from the lease's deadline until a renewal succeeds: no turn may run then and nothing may leave. Cheap. */
+  serving(): boolean;
+  /** The epoch under which this node owns the shard and serves it; null when it does not, or hands it over. Cheap. */
   epochOf(shard: number): number | null;
+  /** Who owns the shard as far as is known here; null when nobody does. A hint: only the fence decides. */
+  ownerOf(shard: number): Owner | null;
+  /** Rises with every change of the map that became known here. */
+  readonly mapRevision: number;
   /** The store said that our epoch is stale: stop owning the shard and take it again if it is still ours to take. */
   lost(shard: number): void;
+  /** The bus said that nobody listens to this node (by reference) any more: look sooner. */
+  unheard(node: string): void;
+  /** What another node shipped for a shard that it hands over to us. */
+  received(from: string, shard: number, epoch: number, parcels: readonly Parcel[]): void;
+  /** Hands every shard over to others and takes none; resolves when none is left or nobody is there to take them. */
+  drain(): Promise<void>;
+  /** Leaves: others need not wait for the lease to run out. */
   stop(): Promise<void>;
+  /** For people and their tools. */
+  view(): ClusterView;
+}
+
+export interface NodeView {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly version: string;
+  readonly weight: number;
+  readonly state: 'up' | 'draining' | 'left' | 'fenced';
+  /** Milliseconds since its newest renewal was seen here. */
+  readonly seenMs: number;
+  readonly shards: number;
+}
+
+export interface ClusterView {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly serving: boolean;
+  /** Milliseconds until this node stops by itself; null for a node that is alone. */
+  readonly leaseLeftMs: number | null;
+  readonly mapRevision: number;
+  readonly nodes: readonly NodeView[];
+  /** 512 owners (node id) and epochs; null where nobody owns the shard. */
+  readonly owners: readonly (string | null)[];
+  readonly epochs: readonly (number | null)[];
+  readonly handoffs: readonly {
+    readonly shard: number;
+    readonly from: string;
+    readonly to: string;
+    readonly phase: string;
+  }[];
+}
+
+/** The runtime as the coordinator sees it: where shards are opened and closed. */
+export interface ShardHost {
+  /** This node owns the shard from now on; `parcels` is what the former owner shipped (empty after a crash). */
+  opened(shard: number, epoch: number, parcels: readonly Parcel[]): void;
+  /**
+   * Hand-over: new messages go back to their senders, waiting ones get their turns, commits finish. Resolves, at the
+   * latest after `LIMITS.handoffMs`, with the packed actors, which are gone from memory then.
+   */
+  close(shard: number): Promise<Parcel[]>;
+  /** The shard was lost: its actors are discarded, nothing of them leaves. */
+  dropped(shard: number): void;
+  /** The lease ran out: no turns, no outputs, memory stays. */
+  suspended(): void;
+  /** The lease was renewed and nobody took over. */
+  resumed(): void;
+  /** This node was evicted: every actor is discarded; it goes on under another reference. */
+  evicted(ref: string): void;
+  /** Owners of these shards changed: what waits for them may go. */
+  routed(shards: readonly number[]): void;
+  /** A process left or was evicted; its gateway and the sockets there are gone. */
+  nodeGone(ref: string, gateway: string): void;
+}
+
+/** The way of a hand-over from node to node; implemented by the router. */
+export interface Shipper {
+  /** True when the other side has everything; false when it is not there or takes too long: then nothing is shipped. */
+  ship(to: string, shard: number, epoch: number, parcels: readonly Parcel[]): Promise<boolean>;
+}
+
+export interface KvEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** Rises over the whole bucket with every write. */
+  readonly revision: number;
+}
+
+export type KvFault =
+  /** The key has another revision than expected; proven not written. */
+  | 'conflict'
+  /** The answer was lost: written or not, only a read of the record (its nonce) tells. */
+  | 'unknown'
+  /** Proven not written: not connected, no such bucket, refused. */
+  | 'unavailable';
+
+export class KvError extends Error {
+  readonly fault: KvFault;
+  constructor(fault: KvFault, message: string) {
+    super(message);
+    this.name = 'KvError';
+    this.fault = fault;
+  }
+}
+
+/**
+ * The coordination store: one bucket of small records. Compare-and-set is the only way to write; a read is a hint,
+ * except that a read by the leader after an unknown write tells what became of it. Calls may hang: callers bring their
+ * own deadline. Rejects with {@link KvError} only.
+ */
+export interface KvStore {
+  /** The record as the leader has it; null when there is none. */
+  get(key: string): Promise<KvEntry | null>;
+  /** Writes when the key's revision is exactly `revision` (0: the key must not exist). The new revision. */
+  put(key: string, value: Uint8Array, revision: number): Promise<number>;
+  /** Removes the key when its revision is exactly `revision`. */
+  remove(key: string, revision: number): Promise<void>;
+  /** Every record now. */
+  list(): Promise<KvEntry[]>;
+  /** Newest revision that the bucket gave out. It falls when the bucket was restored from an old copy or made anew. */
+  lastRevision(): Promise<number>;
+  /** Tells of changes from now on; may lag, stall or miss: never a proof. Returns how to stop. */
+  watch(changed: (entry: KvEntry) => void): () => void;
+}
+
+/** Messages between nodes: at most once, in order per pair of connections, nothing kept while not connected. */
+export interface Bus {
+  readonly connected: boolean;
+  /** Largest message, bytes. */
+  readonly bytesMax: number;
+  /**
+   * Sends now or not at all: false while not connected. `unheard` is called when nobody listened on the subject, which
+   * proves that nobody got it; no call proves nothing.
+   */
+  publish(subject: string, bytes: Uint8Array, unheard?: () => void): boolean;
+  /** Hears a subject (no wildcards) until the returned function is called. A throw of `heard` is logged, never fatal. */
+  subscribe(subject: string, heard: (bytes: Uint8Array) => void): () => void;
+  /** Called with each change of `connected`. */
+  watchConnection(changed: (connected: boolean) => void): void;
 }
 
 /** Mints strictly rising epochs, durably; used by coordinators. */
