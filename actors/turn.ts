@@ -89,6 +89,13 @@ export interface Behaviour<S, M extends { readonly type: string }> {
    * Asks that it still owed an answer get a retryable refusal from the runtime.
    */
   discarded?(state: S, turn: Turn): void;
+  /**
+   * What goes along when the actor's shard moves to another node in good order: plain values that MessagePack carries
+   * (bytes, maps and undefined too). Without it the actor starts there from what is durable.
+   */
+  pack?(state: S): unknown;
+  /** The state from what `pack` gave on another node, possibly of the previous version: refuse what cannot be read. */
+  unpack?(id: string, packed: unknown, turn: Turn): Result<S>;
   /** Milliseconds without a message after which the actor may leave memory; false keeps it (a socket is attached). */
   idleMs(state: S): number | false;
 }

@@ -4,12 +4,16 @@ import type { Result } from '../protocol/errors.ts';
 
 export interface AskOptions {
   readonly timeoutMs?: number;
+  /** W3C `traceparent` of the request; travels with everything that it causes. */
+  readonly trace?: string | null;
+  /** Set when a repeat has no second effect (the message carries an idempotency key): then it may be sent again. */
+  readonly keyed?: boolean;
 }
 
 /** Asks never reject: every failure is a refusal (503 mailbox full or moved, 504 deadline, 500 a bug). */
 export interface ActorDoor {
   ask(to: Address, message: object, done: (result: Result<unknown>) => void, options?: AskOptions): void;
-  tell(to: Address, message: object): void;
+  tell(to: Address, message: object, options?: { readonly trace?: string | null }): void;
 }
 
 /** What a gateway says to user actors, and gets back. */
