@@ -21,6 +21,7 @@ const MODULES: Record<string, string> = {
   encounter: './bench/encounter.bench.ts',
   idle: './bench/idle.bench.ts',
   match: '../actors/geo/match.bench.ts',
+  activate: './bench/activate.bench.ts',
 };
 
 /** A load average above which the figures belong to more than us. */

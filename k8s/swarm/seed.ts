@@ -17,7 +17,7 @@ export interface SeededPerson extends PhoneIdentity {
 export interface SeedPlan {
   readonly officers: number;
   readonly civilians: number;
-  /** Seconds that the tokens live; more than any run. */
+  /** Seconds that the tokens live; more than any run. 0: nobody signs in, and there are no tokens. */
   readonly tokenTtlS?: number;
 }
 
@@ -55,7 +55,8 @@ export const SEED_PASSWORD = 'walk-softly-and-say-hey';
 export const seedPeople = async (target: SeedTarget, plan: SeedPlan): Promise<SeededPeople> => {
   const run = randomBytes(4).toString('hex');
   const passwordHash = await hash(SEED_PASSWORD);
-  const makeToken = tokenMaker(target.dataDir, plan.tokenTtlS ?? 6 * 3600);
+  const makeToken =
+    plan.tokenTtlS === 0 ? async () => '' : tokenMaker(target.dataDir, plan.tokenTtlS ?? 6 * 3600);
   const make = async (kind: SeededPerson['kind'], i: number): Promise<SeededPerson> => {
     const userId = uuidv7(Date.now(), randomBytes(10));
     const deviceId = `load-${userId}`;
