@@ -144,6 +144,8 @@ export interface NodeView {
   readonly state: 'up' | 'draining' | 'left' | 'fenced';
   /** Milliseconds since its newest renewal was seen here. */
   readonly seenMs: number;
+  /** Realtime address under which phones reach it (`ws://...`), from its node record; empty when it tells none. */
+  readonly url?: string;
   readonly shards: number;
 }
 

@@ -73,6 +73,9 @@ test.each([
   ['HEYBLUE_ID_VALIDATOR_URL', 'ftp://badges'],
   ['HEYBLUE_ALLOWED_ORIGINS', 'https://heyblue.example/path'],
   ['DYNAMODB_ENDPOINT', 'localhost:8000'],
+  ['HEYBLUE_NODE_ID', 'my.node'],
+  ['HEYBLUE_NODE_WEIGHT', '0'],
+  ['HEYBLUE_PUBLIC_URL', 'http://host'],
 ])('%s=%s is refused with one sentence that says what it takes', (name, value) => {
   const said = sentence({ [name]: value });
   expect(said).toContain(`${name} "${value}" is not right: it takes `);
@@ -85,6 +88,16 @@ test('settings that contradict each other are refused', () => {
   );
   expect(sentence({ HEYBLUE_ADMIN_PORT: '8080' })).toMatch(/three different ports/);
   expect(sentence({ DATABASE_APP_URL: 'postgres://a@b/c' })).toMatch(/needs DATABASE_URL/);
+});
+
+test('NATS takes one address or several, and a certificate only with its key', () => {
+  expect(config({ NATS_URL: 'nats://a:4222, tls://b:4222' }).natsUrl).toBe('nats://a:4222,tls://b:4222');
+  expect(sentence({ NATS_URL: 'nats://me:hunter2@a, http://b' })).toBe(
+    'NATS_URL is not right: it takes addresses like nats://host:4222 or tls://host:4222, separated by commas.',
+  );
+  expect(sentence({ NATS_CERT: 'cert.pem' })).toBe(
+    'NATS_CERT and NATS_KEY belong together: set both or none.',
+  );
 });
 
 test('a secret is never repeated', () => {

@@ -82,6 +82,30 @@ const url = (schemes: readonly string[], sentence: string, extra: Words = {}): S
   ...extra,
 });
 
+/** Addresses of NATS servers as their client takes them; empty stays empty. */
+const natsServers = (sentence: string): Setting<string> => ({
+  default: '',
+  sentence,
+  expects: 'addresses like nats://host:4222 or tls://host:4222, separated by commas',
+  // may hold a password
+  secret: true,
+  parse: text => {
+    const list = text.split(',').map(one => one.trim());
+    const right = list.every(
+      one => URL.canParse(one) && /^(nats|tls):$/.test(new URL(one).protocol) && new URL(one).hostname !== '',
+    );
+    return text === '' || right ? list.join(',') : null;
+  },
+});
+
+/** Names that stand in subjects and keys; empty stays empty. */
+const token = (fallback: string, sentence: string): Setting<string> => ({
+  default: fallback,
+  sentence,
+  expects: 'up to 63 letters, digits, - and _',
+  parse: text => (/^[A-Za-z0-9_-]{0,63}$/.test(text) ? text : null),
+});
+
 /** Origins as browsers send them, without path. */
 const origins = (fallback: string, sentence: string): Setting<string[]> => ({
   default: fallback,
@@ -136,6 +160,21 @@ export const SETTINGS = {
     9090,
     'Port of `/livez /readyz /startupz /metrics`, always on 127.0.0.1; 0 takes any free one.',
   ),
+  HEYBLUE_NODE_ID: token('', 'Name of this node, its own among all nodes; empty takes the host name.'),
+  HEYBLUE_NODE_WEIGHT: decimal(
+    1,
+    [0.1, 100],
+    'Share of the users that this node takes, beside the weights of the others: its cores, for example.',
+  ),
+  HEYBLUE_CLUSTER: token('heyblue', 'Name of the cluster; several may use the same NATS.'),
+  HEYBLUE_PUBLIC_URL: url(
+    ['ws', 'wss'],
+    'Realtime address of this node as phones reach it, told to phones of a node that stops; empty tells none.',
+  ),
+  HEYBLUE_VERSION: words(
+    '',
+    'Version of this node; users of a node that is gone go to the newest. Empty takes the one of package.json.',
+  ),
   HEYBLUE_LOG_LEVEL: logLevels('info', 'What is logged, with exceptions by folder: `info,gateway=debug`.'),
   HEYBLUE_LOG_FORMAT: choice(
     'auto',
@@ -184,6 +223,14 @@ export const SETTINGS = {
   ),
   DYNAMODB_ENDPOINT: url(['http', 'https'], 'DynamoDB; empty starts the embedded one.'),
   KINESIS_ENDPOINT: url(['http', 'https'], 'Kinesis; empty starts the embedded one.'),
+  NATS_URL: natsServers(
+    'NATS with JetStream that joins nodes; empty: one node alone, or the own server of `--nodes`.',
+  ),
+  NATS_CREDS: words('', 'Credentials file for NATS.'),
+  NATS_CA: words('', 'File with the certificates that NATS is checked by, instead of the usual ones.'),
+  NATS_CERT: words('', 'File with the certificate that we show to NATS; needs `NATS_KEY`.'),
+  NATS_KEY: words('', 'File with the key of `NATS_CERT`.'),
+  NATS_SERVER_BIN: words('', 'The nats-server that `--nodes` starts; empty looks for one.'),
   AWS_REGION: words('us-east-1', 'Region of DynamoDB and Kinesis.'),
   AWS_ACCESS_KEY_ID: words('', 'Who we are there.', { secret: true }),
   AWS_SECRET_ACCESS_KEY: words('', 'How we prove it.', { secret: true }),
