@@ -7,6 +7,7 @@
 import { fork, type StdioOptions } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { StartFailure } from './failure.ts';
 import { NODE_READY_MS_MAX, NODE_STOP_MS_MAX } from './limits.ts';
@@ -32,8 +33,14 @@ export type NodeMessage =
   | { type: 'ready'; summary: string[]; urls?: NodeUrls }
   | { type: 'failed'; message: string };
 
-/** Where the node's own log goes: our output, nowhere, or a file. */
-export type NodeOutput = 'inherit' | 'ignore' | { file: string };
+/**
+ * What a node is told over ipc. `stop`: everything goes down at once, so there is nobody to hand over to. A SIGTERM alone
+ * means that the others stay: the node hands its users over first.
+ */
+export type NodeOrder = { type: 'stop' };
+
+/** Where the node's own log goes: our output, nowhere, a file, or somebody who takes it line by line. */
+export type NodeOutput = 'inherit' | 'ignore' | { file: string } | { line: (text: string) => void };
 
 export interface NodeOptions {
   /** The whole environment of the node: `{ ...town.env, HEYBLUE_REST_PORT: '0', ... }`. PATH is added. */
@@ -60,7 +67,7 @@ export interface StartedNode {
   kill(name?: NodeJS.Signals): Promise<void>;
   /** Starts it again (after a `kill`, or in place of the running one) with the same environment. */
   restart(): Promise<void>;
-  /** SIGTERM, and SIGKILL when it does not drain in time. */
+  /** Ends it without handing over, by force when it takes too long. `kill('SIGTERM')` drains it. */
   stop(): Promise<void>;
 }
 
@@ -90,7 +97,11 @@ export async function spawnNode(options: NodeOptions): Promise<NodeProcess> {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
     stdio,
   });
-  if (typeof output === 'object') {
+  if (typeof output === 'object' && 'line' in output) {
+    for (const stream of [child.stdout!, child.stderr!]) {
+      createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', output.line);
+    }
+  } else if (typeof output === 'object') {
     const file = createWriteStream(output.file, { flags: 'a' });
     child.stdout?.pipe(file, { end: false });
     child.stderr?.pipe(file, { end: false });
@@ -98,7 +109,14 @@ export async function spawnNode(options: NodeOptions): Promise<NodeProcess> {
   }
   const exited = exitOf(child);
   const pid = child.pid ?? 0;
-  const stop = () => endInSteps(pid, exited, [['SIGTERM', NODE_STOP_MS_MAX]]);
+  const hurry = () => {
+    const order: NodeOrder = { type: 'stop' };
+    if (child.connected) child.send(order, () => {}); // one that is gone hears nothing
+  };
+  const stop = () => {
+    hurry();
+    return endInSteps(pid, exited, [['SIGTERM', NODE_STOP_MS_MAX]]);
+  };
   const answered = new Promise<Extract<NodeMessage, { type: 'ready' }>>((resolve, reject) => {
     child.on('message', (message: NodeMessage) => {
       if (message.type === 'ready') resolve(message);
@@ -106,7 +124,10 @@ export async function spawnNode(options: NodeOptions): Promise<NodeProcess> {
     });
     exited.then(words => reject(new StartFailure(`The node ${words} before it was ready.`)));
   });
-  const aborted = () => signal(pid, 'SIGTERM');
+  const aborted = () => {
+    hurry();
+    signal(pid, 'SIGTERM');
+  };
   options.abort?.addEventListener('abort', aborted);
   try {
     if (!(await within(answered, NODE_READY_MS_MAX))) {

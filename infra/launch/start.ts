@@ -5,8 +5,18 @@
 import { resolve } from 'node:path';
 import { readConfig, renderHelp } from '../config/index.ts';
 import { sentenceOf } from '../embedded/failure.ts';
-import { readArguments } from './arguments.ts';
+import { NODES_MAX, readArguments } from './arguments.ts';
+import { planNodes } from './plan.ts';
 import { Supervisor } from './supervisor.ts';
+
+const USAGE = `npm start [-- --nodes N]
+
+  runs the whole town: PostgreSQL, DynamoDB and Kinesis in .data/, and one node in front of them
+  --nodes N  N nodes (1 to ${NODES_MAX}) on one NATS, node i on every port 10 i higher
+
+Settings are environment variables:
+
+`;
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -19,7 +29,7 @@ function refuse(sentence: string, code: number): never {
 const wish = readArguments(process.argv.slice(2));
 if (wish.kind === 'wrong') refuse(wish.sentence, EXIT_USAGE);
 if (wish.kind === 'help') {
-  console.log(`npm start runs the whole town. Settings are environment variables:\n\n${renderHelp()}`);
+  console.log(USAGE + renderHelp());
   process.exit(0);
 }
 
@@ -29,10 +39,21 @@ const read = readConfig(env);
 if (!read.ok) refuse(read.sentence, EXIT_USAGE);
 const config = { ...read.config, dataDir: resolve(read.config.dataDir) };
 
+const plan = planNodes(config, wish.nodes);
+if (!plan.ok) refuse(plan.sentence, EXIT_USAGE);
+
 // whoever reads our lines may go away first; that is no reason not to stop in good order
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
-const supervisor = new Supervisor({ config, env, nodeEntry, say: line => console.log(line) });
+const supervisor = new Supervisor({
+  config,
+  env,
+  nodes: plan.nodes,
+  cluster: wish.nodes !== null,
+  terminal: process.stdout.isTTY === true,
+  nodeEntry,
+  say: line => console.log(line),
+});
 let asked = false;
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, async () => {

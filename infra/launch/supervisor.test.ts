@@ -166,6 +166,43 @@ test('a node that dies again and again is given up', async () => {
   expect(town.output).toMatch(/\nThe node died 5 times within 30 s \(last: ended with code 7\)\.\n$/);
 });
 
+/** Servers that are not asked: tiny nodes need no NATS. */
+const NO_NATS = { NATS_URL: 'nats://127.0.0.1:1' };
+
+test('of three nodes each line says which one spoke; a killed one is started again while the others go on', async () => {
+  const town = new Start('three', NO_NATS, ['--nodes', '3']);
+  await town.up();
+  const pid = async (id: string, nth = 0): Promise<number> => {
+    const said = () => [...town.output.matchAll(new RegExp(`^${id} \\| tiny node (\\d+) at`, 'gm'))];
+    await expect.poll(() => said().length, { timeout: 25_000 }).toBeGreaterThan(nth);
+    return Number(said()[nth]![1]);
+  };
+  const shown = town.output.slice(town.output.indexOf('HeyBlue runs'));
+  expect(shown.trim().split('\n').length).toBeLessThanOrEqual(15);
+  expect(shown).toContain('http://127.0.0.1:8080/docs');
+  expect(shown).toMatch(new RegExp(`n3 {2}pid ${await pid('n3')} .*:8100/docs .*:8101/v1/ws .*:9110/readyz`));
+
+  const others = [await pid('n1'), await pid('n3')].map(processIdentity);
+  signal(await pid('n2'), 'SIGKILL');
+  await town.shows(/^Node n2 ended by SIGKILL; starting it again$/m);
+  const again = await pid('n2', 1);
+  await town.shows(new RegExp(`^Node n2 serves again \\(pid ${again}\\)\\.$`, 'm'));
+  expect([await pid('n1'), await pid('n3')].map(processIdentity)).toEqual(others);
+
+  const pids = town.tree();
+  expect(pids).toContain(again);
+  town.child.kill('SIGTERM');
+  expect(await town.ended).toBe(0);
+  expect(town.output).toMatch(/Stopped\.\n$/);
+  await nothingLeft(pids);
+});
+
+test('when one of three cannot start, it says why and everything stops', async () => {
+  const town = new Start('one-failing', { ...NO_NATS, TINY_NODE: 'fail' }, ['--nodes=3']);
+  expect(await town.ended).toBe(1);
+  expect(town.output).toMatch(/\nPort 8080 is taken: set HEYBLUE_REST_PORT to another one\.\n$/);
+});
+
 test('a node that does not listen to SIGTERM is killed in time', async () => {
   const town = new Start('deaf', { TINY_NODE: 'deaf' });
   await town.up();
@@ -178,6 +215,16 @@ test('a node that does not listen to SIGTERM is killed in time', async () => {
 test('what cannot be done is said in one sentence', async () => {
   writeFileSync(join(folder, 'file'), '');
   const cases: [Start, number, RegExp][] = [
+    [
+      new Start('a', {}, ['--nodes', 'many']),
+      2,
+      /^--nodes takes a whole number from 1 to 8, not "many"\.\n$/,
+    ],
+    [
+      new Start('a', { HEYBLUE_NODE_ID: 'mine' }, ['--nodes', '2']),
+      2,
+      /^HEYBLUE_NODE_ID names one node; .*\n$/,
+    ],
     [new Start('a', {}, ['--port', '1']), 2, /^npm start does not know "--port": .* --help lists them\.\n$/],
     [
       new Start('a', { HEYBLUE_REST_PROT: '1' }),
@@ -202,4 +249,5 @@ test('what cannot be done is said in one sentence', async () => {
   const help = new Start('a', {}, ['--help']);
   expect(await help.ended).toBe(0);
   expect(help.output).toContain('HEYBLUE_COOLDOWN_H');
+  expect(help.output).toContain('--nodes N');
 });
