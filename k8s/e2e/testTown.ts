@@ -14,7 +14,7 @@ import type { EventBody, OpenedDurable, OpenedVolatile, Refusal } from '../../pr
 import { NEW_YORK, offset, type Point, positionAt } from '../swarm/crowd.ts';
 import { Phone, type Welcome } from '../swarm/phone.ts';
 import { badgesOf, type Person, RestClient } from '../swarm/rest.ts';
-import { layWire, type Wire } from './proxy.ts';
+import { layWire, type Wire } from '../swarm/wire.ts';
 
 /** Polls until `look` gives something; says what was waited for when it does not come. */
 export const until = async <T>(
