@@ -49,12 +49,15 @@ const PARAMETERS = [
   'meetCivilianPoints',
   'meetCooldownS',
   'runEnd',
+  'trace',
 ] as const;
 export const COMMIT_PARAMETERS = PARAMETERS.length;
 
 type Columns = Record<(typeof PARAMETERS)[number], (string | number)[]>;
 
 const PLAIN = /^[A-Za-z0-9_.:-]+$/;
+/** What may be stored as a trace; it needs no quotes. */
+const TRACE = /^[0-9a-f-]{55}$/;
 /** A text as an array element; NULL in any case would be taken for the null value. */
 const quoted = (text: string): string =>
   PLAIN.test(text) && text.toLowerCase() !== 'null' ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
@@ -86,6 +89,7 @@ export function encodeGroup(entries: readonly CommitEntry[], stripe: number): En
   const fences = new Map<string, number>();
   let claimed = new Set<string>();
   let sent = 0;
+  let traced = false;
   for (let i = 0; i < entries.length; i++) {
     const { shard, epoch, op } = entries[i]!;
     if (!isValid(op)) continue;
@@ -99,6 +103,7 @@ export function encodeGroup(entries: readonly CommitEntry[], stripe: number): En
     positions[i] = sent++;
     addOperation(columns, op, addFence(columns, fences, shard, epoch));
     addDetails(columns, op, sent);
+    traced = addTrace(columns, entries[i]!.trace, sent, traced);
     legFrom.push(legAccounts.length);
     columns.legFrom.push(legAccounts.length + 1);
     const legs = legsOf(op);
@@ -158,6 +163,20 @@ function addDetails(columns: Columns, op: DurableOp, entry: number): void {
     columns.meetCivilianPoints.push(op.civilianPoints);
     columns.meetCooldownS.push(op.cooldownS);
   }
+}
+
+/** The column stays empty until the first trace of the group; from then on every entry has its place in it. */
+function addTrace(
+  columns: Columns,
+  trace: string | null | undefined,
+  sent: number,
+  traced: boolean,
+): boolean {
+  const own = trace && TRACE.test(trace) ? trace : null;
+  if (own === null && !traced) return false;
+  while (columns.trace.length < sent - 1) columns.trace.push('NULL');
+  columns.trace.push(own ?? 'NULL');
+  return true;
 }
 
 /** The distinct accounts in the order in which PostgreSQL locks: lower-case UUID text sorts like the value. */

@@ -138,3 +138,45 @@ it('writes what others must hear of in the same transaction: one event, one bala
     { target: 3, keys: `{${[...people].sort().join(',')}}`, event_ids: null },
   ]);
 });
+
+it('a transfer says under which ownership it was committed, and its event keeps the trace', async () => {
+  const people = Array.from({ length: 3 }, () => town.uuid());
+  await town.database.sql('insert into ledger.account (account_id) select unnest($1::uuid[])', [people]);
+  const [e4 = 0, e5 = 0] = await town.epochStore.mint([4, 5], 'stamps');
+  await town.database.sql('delete from ops.outbox');
+  const ids = people.map(() => town.uuid());
+  const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const give = (n: number) => move(ids[n]!, MINT_ACCOUNT, people[n]!, 1);
+  await town.commitStore.commit([
+    at(4, e4, give(0)),
+    { ...at(5, e5 - 1, give(1)), trace: 'of nobody' },
+    { ...at(5, e5, give(1)), trace },
+    { ...at(4, e4, give(2)), trace: '{"broken' },
+  ]);
+  const rows = await town.database.sql(
+    'select id, shard, epoch::int from ledger.transfer where id = any ($1) order by array_position($1, id)',
+    [ids],
+  );
+  expect(rows).toEqual([
+    { id: ids[0], shard: 4, epoch: e4 },
+    { id: ids[1], shard: 5, epoch: e5 },
+    { id: ids[2], shard: 4, epoch: e4 },
+  ]);
+  const [row] = await town.database.sql('select traces, event_ids from ops.outbox where target = 2');
+  expect(row).toEqual({ traces: [null, trace, null], event_ids: ids });
+});
+
+it('what was committed lately can be asked for by shard', async () => {
+  const people = Array.from({ length: 4 }, () => town.uuid());
+  await town.database.sql('insert into ledger.account (account_id) select unnest($1::uuid[])', [people]);
+  const [epoch = 0, other = 0] = await town.epochStore.mint([40, 41], 'lately');
+  const [a, b] = [town.uuid(), town.uuid()];
+  await town.commitStore.commit([
+    at(40, epoch, encounter(a, people[0]!, people[1]!)),
+    at(41, other, encounter(b, people[2]!, people[3]!)),
+  ]);
+  const lately = `select t.id, t.epoch::int from ledger.transfer t join meet.encounter e on e.id = t.id
+    where t.shard = any ($1) and t.at > now() - interval '1 minute' order by t.at`;
+  expect(await town.database.sql(lately, [[40]])).toEqual([{ id: a, epoch }]);
+  expect(await town.database.sql(lately, [[40, 41]])).toHaveLength(2);
+});

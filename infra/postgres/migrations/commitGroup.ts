@@ -77,8 +77,19 @@ export const ROW_PER_EVENT = `
       from unnest(p_account, p_account_fence, v_version, v_before) as n(account, fence, version, before)
       where n.version > n.before and n.account <> '${MINT_ACCOUNT}';`;
 
+/** How the function writes transfers; a later version writes more columns. */
+const TRANSFERS = `    insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at)
+      select n.id, n.reason, n.rule, n.rule_version, n.hash, v_now
+      from unnest(p_id, p_reason, p_rule, p_rule_version, p_hash, v_code) with ordinality
+        as n(id, reason, rule, rule_version, hash, code, ix)
+      where n.code = 0 and n.ix between v_from and v_to;`;
+
 /** The numbers are positions in COMMIT_CODES; 9 stands for a stale epoch. */
-export const commitFunction = (parameters: readonly string[], outbox: string): string => `
+export const commitFunction = (
+  parameters: readonly string[],
+  outbox: string,
+  transfers = TRANSFERS,
+): string => `
 create function ledger.commit_group(
   ${parameters.join(',\n  ')},
   out codes text, out at_ms bigint, out balances text, out versions text, out existing jsonb)
@@ -214,11 +225,7 @@ begin
       end loop;
     end loop;
 
-    insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at)
-      select n.id, n.reason, n.rule, n.rule_version, n.hash, v_now
-      from unnest(p_id, p_reason, p_rule, p_rule_version, p_hash, v_code) with ordinality
-        as n(id, reason, rule, rule_version, hash, code, ix)
-      where n.code = 0 and n.ix between v_from and v_to;
+${transfers}
 
     insert into ledger.posting
       (transfer_id, seq, account_id, stripe, delta, balance_after, account_version_after)

@@ -3,9 +3,11 @@ import type { MigrationObject } from '@mikro-orm/core';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
+import { Stamps } from './stamps.ts';
 
 export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0001-base', class: Base },
   { name: '0002-commit-group', class: CommitGroup },
   { name: '0003-outbox-by-group', class: OutboxByGroup },
+  { name: '0004-stamps', class: Stamps },
 ];

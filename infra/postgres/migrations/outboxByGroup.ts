@@ -11,7 +11,7 @@ import { APP_ROLE } from '../limits.ts';
 import { OUTBOX_TARGET } from '../outboxTargets.ts';
 import { commitFunction, PARAMETERS, ROW_PER_EVENT } from './commitGroup.ts';
 
-const ROW_PER_GROUP = `
+export const ROW_PER_GROUP = `
   insert into ops.outbox (target, keys, event_ids, created_at)
     select ${OUTBOX_TARGET.transactions}, array_agg(n.subject order by n.ix), array_agg(n.id order by n.ix), v_now
       from unnest(p_id, p_subject, v_code) with ordinality as n(id, subject, code, ix)
@@ -22,7 +22,7 @@ const ROW_PER_GROUP = `
       where n.version > n.before and n.account <> '${MINT_ACCOUNT}' having count(*) > 0;`;
 
 /** The shard of an account was only for the outbox. */
-const LESS = PARAMETERS.filter(one => !one.startsWith('p_account_fence '));
+export const LESS = PARAMETERS.filter(one => !one.startsWith('p_account_fence '));
 
 export class OutboxByGroup extends Migration {
   override up(): void {
