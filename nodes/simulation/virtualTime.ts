@@ -1,6 +1,11 @@
 /**
  * Time that stands still until it is moved: the clock and the scheduler of tests and simulations. Work runs in the order
  * of its due time, and within one instant in the order in which it was asked for, so a run depends on nothing else.
+ *
+ * Two ways to move it. `advance` is for tests: it awaits a few rounds of promises after each piece of work. `run` is for
+ * simulations, which run a million pieces of work: it is one synchronous call, and between two pieces it calls `settle`,
+ * which empties the queue of microtasks to the end (see `k8s/simulate/settle.ts`). Either way the order is a function of
+ * the work alone.
  */
 import type { Clock, Random, Scheduler } from '../ports.ts';
 
@@ -15,7 +20,13 @@ export class VirtualTime implements Clock, Scheduler {
   readonly #epochMs: number;
   #elapsedMs = 0;
   #order = 0;
-  #waiting: Due[] = [];
+  /** A binary heap by (time, order) of everything due later than the moment at which it was asked for. */
+  readonly #heap: Due[] = [];
+  /** What was asked for without delay, in order. Everything in the heap that is due was asked for before it. */
+  #now: Due[] = [];
+  #nowHead = 0;
+  /** Pieces of work done so far. */
+  steps = 0;
 
   constructor(epochMs = 1_767_225_600_000) {
     this.#epochMs = epochMs;
@@ -30,12 +41,13 @@ export class VirtualTime implements Clock, Scheduler {
   }
 
   immediate(run: () => void): void {
-    this.after(0, run);
+    this.#now.push({ atMs: this.#elapsedMs, order: this.#order++, run });
   }
 
   after(delayMs: number, run: () => void): () => void {
     const due: Due = { atMs: this.#elapsedMs + Math.max(0, delayMs), order: this.#order++, run };
-    this.#waiting.push(due);
+    if (due.atMs <= this.#elapsedMs) this.#now.push(due);
+    else this.#push(due);
     return () => {
       due.run = null;
     };
@@ -46,26 +58,80 @@ export class VirtualTime implements Clock, Scheduler {
     const untilMs = this.#elapsedMs + ms;
     for (;;) {
       await settlePromises();
-      const next = this.#next(untilMs);
-      if (!next) break;
-      this.#elapsedMs = Math.max(this.#elapsedMs, next.atMs);
-      next.run?.();
+      if (!this.#step(untilMs)) break;
     }
-    this.#elapsedMs = untilMs;
+    this.#elapsedMs = Math.max(this.#elapsedMs, untilMs);
+  }
+
+  /** Runs everything that falls due until `untilMs` (monotonic) in one synchronous call, or until `enough` says so. */
+  run(untilMs: number, settle: () => void, enough: () => boolean = () => false): void {
+    settle();
+    while (!enough() && this.#step(untilMs)) settle();
+    if (!enough()) this.#elapsedMs = Math.max(this.#elapsedMs, untilMs);
+  }
+
+  /** Does the next piece of work, if one is due by then. */
+  #step(untilMs: number): boolean {
+    for (;;) {
+      const due = this.#next(untilMs);
+      if (!due) return false;
+      if (due.run === null) continue;
+      if (due.atMs > this.#elapsedMs) this.#elapsedMs = due.atMs;
+      this.steps++;
+      due.run();
+      return true;
+    }
   }
 
   #next(untilMs: number): Due | null {
-    this.#waiting = this.#waiting.filter(due => due.run !== null);
-    let first: Due | null = null;
-    for (const due of this.#waiting) {
-      if (due.atMs > untilMs) continue;
-      if (!first || due.atMs < first.atMs || (due.atMs === first.atMs && due.order < first.order))
-        first = due;
+    const first = this.#heap[0];
+    if (first && first.atMs <= this.#elapsedMs) return this.#pop();
+    if (this.#nowHead < this.#now.length) {
+      const due = this.#now[this.#nowHead++]!;
+      if (this.#nowHead === this.#now.length) {
+        this.#now = [];
+        this.#nowHead = 0;
+      }
+      return due;
     }
-    if (first) this.#waiting.splice(this.#waiting.indexOf(first), 1);
+    return first && first.atMs <= untilMs ? this.#pop() : null;
+  }
+
+  #push(due: Due): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = heap[above]!;
+      if (parent.atMs < due.atMs || (parent.atMs === due.atMs && parent.order < due.order)) break;
+      heap[at] = parent;
+      at = above;
+    }
+    heap[at] = due;
+  }
+
+  #pop(): Due {
+    const heap = this.#heap;
+    const first = heap[0]!;
+    const last = heap.pop()!;
+    const size = heap.length;
+    if (size === 0) return first;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      if (below >= size) break;
+      const other = below + 1;
+      if (other < size && before(heap[other]!, heap[below]!)) below = other;
+      if (before(last, heap[below]!)) break;
+      heap[at] = heap[below]!;
+      at = below;
+    }
+    heap[at] = last;
     return first;
   }
 }
+
+const before = (a: Due, b: Due): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 
 /** Chains of promises in this code are a few links long; each round settles one link. */
 async function settlePromises(): Promise<void> {
