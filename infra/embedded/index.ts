@@ -10,6 +10,8 @@ import { lockFolder } from '../launch/folder-lock.mjs';
 import { type Aws, startAws } from './aws-process.ts';
 import { DATABASE, dropTemporaryDatabases, ensureDatabase } from './database.ts';
 import { StartFailure } from './failure.ts';
+import { type Nats, startNats } from './nats-process.ts';
+import { findNatsServer } from './nats-server.ts';
 import { LOOPBACK } from './ports.ts';
 import { OWNER_ROLE, type Postgres, startPostgres } from './postgres.ts';
 import { Kept } from './restart.ts';
@@ -20,15 +22,19 @@ export { StartFailure, sentenceOf } from './failure.ts';
 export interface TownOptions {
   /** Where the servers keep their files; made when missing; one town at a time. */
   dataDir: string;
-  /** DATABASE_URL, DYNAMODB_ENDPOINT, KINESIS_ENDPOINT and AWS_* are read from here. Default: nothing is set. */
+  /** DATABASE_URL, DYNAMODB_ENDPOINT, KINESIS_ENDPOINT, NATS_* and AWS_* are read from here. Default: nothing is set. */
   env?: NodeJS.ProcessEnv;
+  /** Several nodes: a nats-server as well (fetched when the machine has none), unless NATS_URL names one. */
+  nats?: boolean;
+  /** In whose `nats-server/` a fetched nats-server lies. Default: `dataDir`. */
+  natsServerDir?: string;
   /** One line of progress for people. */
   log?: (line: string) => void;
   /** A server died again and again and stays away. */
   onGiveUp?: (sentence: string) => void;
   /** Somebody wants to stop before it is up. */
   abort?: AbortSignal;
-  /** For tests: DynamoDB and Kinesis begin empty, and databases of killed tests are dropped. */
+  /** For tests: DynamoDB, Kinesis and NATS begin empty, and databases of killed tests are dropped. */
   fresh?: boolean;
 }
 
@@ -38,6 +44,10 @@ export interface Town {
   kinesisEndpoint: string;
   /** Region and credentials for the AWS clients, as environment variables. */
   awsEnv: Record<string, string>;
+  /** With user and password; null without `nats`. */
+  natsUrl: string | null;
+  /** The nats-server that we run, for tests that start more of them; null when we run none. */
+  natsServerBin: string | null;
   /** All of the above as the environment of a node. */
   env: Record<string, string>;
   /** The servers we started: what people call them, their pids right now. */
@@ -101,8 +111,10 @@ export async function startTown(options: TownOptions): Promise<Town> {
 
   let postgres: Kept<Postgres> | undefined;
   let aws: Kept<Aws> | undefined;
+  let nats: Kept<Nats> | undefined;
+  let natsServerBin: string | null = null;
   const stop = async () => {
-    await aws?.stop();
+    await Promise.all([aws?.stop(), nats?.stop()]);
     await postgres?.stop();
     lock.release();
   };
@@ -130,7 +142,21 @@ export async function startTown(options: TownOptions): Promise<Town> {
       onRestart: running => postgres && running.guard(postgres.current.pid),
     });
   };
-  const begun = await Promise.allSettled([startingPostgres(), startingAws()]);
+  const startingNats = async () => {
+    if (!options.nats || env.NATS_URL) return;
+    const { abort } = options;
+    const where = { dataDir: options.natsServerDir ?? dataDir, env: { ...process.env, ...env }, log, abort };
+    const { path } = await findNatsServer(where);
+    natsServerBin = path;
+    nats = new Kept({
+      name: 'nats-server',
+      first: await startNats(path, dataDir, log, { abort, fresh: options.fresh }),
+      start: () => startNats(path, dataDir, log, { abort, samePort: true }),
+      log,
+      onGiveUp,
+    });
+  };
+  const begun = await Promise.allSettled([startingPostgres(), startingAws(), startingNats()]);
   const failed = begun.find(one => one.status === 'rejected');
   if (failed) {
     await stop();
@@ -144,20 +170,25 @@ export async function startTown(options: TownOptions): Promise<Town> {
   const dynamodbEndpoint = env.DYNAMODB_ENDPOINT || aws!.current.dynamodbEndpoint!;
   const kinesisEndpoint = env.KINESIS_ENDPOINT || aws!.current.kinesisEndpoint!;
   const awsEnv = awsEnvironment(env, [dynamodbEndpoint, kinesisEndpoint]);
+  const natsUrl = options.nats ? env.NATS_URL || (nats as Kept<Nats> | undefined)!.current.url : null;
   return {
     databaseUrl,
     dynamodbEndpoint,
     kinesisEndpoint,
     awsEnv,
+    natsUrl,
+    natsServerBin,
     env: {
       DATABASE_URL: databaseUrl,
       DYNAMODB_ENDPOINT: dynamodbEndpoint,
       KINESIS_ENDPOINT: kinesisEndpoint,
       ...awsEnv,
+      ...(natsUrl && { NATS_URL: natsUrl }),
     },
     processes: () => [
       ...(postgres ? [{ name: 'PostgreSQL', pid: postgres.current.pid }] : []),
       ...(aws ? [{ name: 'DynamoDB and Kinesis', pid: aws.current.pid }] : []),
+      ...(nats ? [{ name: 'nats-server', pid: nats.current.pid }] : []),
     ],
     stop,
   };

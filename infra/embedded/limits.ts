@@ -39,3 +39,12 @@ export const RESTART_WINDOW_MS = 30_000;
 const stopTotal =
   NODE_STOP_MS_MAX + AWS_STOP_MS_MAX + POSTGRES_FAST_STOP_MS_MAX + POSTGRES_IMMEDIATE_STOP_MS_MAX;
 if (stopTotal >= STOP_TOTAL_MS_MAX) throw new Error(`the stops add up to ${stopTotal} ms`);
+
+/** NATS: it writes nothing on its way out that is not on disk already. */
+export const NATS_STOP_MS_MAX = 500;
+/** Reading the streams of a town after a crash. */
+export const NATS_READY_MS_MAX = 30_000;
+export const NATS_START_ATTEMPTS_MAX = 4;
+/** Fetching a package list of 10 MB and a package of 5 MB over a slow line. */
+export const NATS_FETCH_MS_MAX = 300_000;
+export const NATS_VERSION_MS_MAX = 10_000;

@@ -28,7 +28,7 @@ export async function freePort(wanted = 0): Promise<number> {
   return port;
 }
 
-export type Ports = Partial<Record<'postgres' | 'dynamodb' | 'kinesis', number>>;
+export type Ports = Partial<Record<'postgres' | 'dynamodb' | 'kinesis' | 'nats', number>>;
 
 /** Below it are ports that the system never gives by itself and that ordinary users may not open. */
 const PORT_MIN = 1_024;

@@ -18,23 +18,31 @@ declare module 'vitest' {
     dynamodbEndpoint: string;
     kinesisEndpoint: string;
     awsEnv: Record<string, string>;
+    /** A nats-server for everybody: take subjects and buckets of your own. */
+    natsUrl: string;
+    /** The program, for tests that want a server of their own to kill. */
+    natsServerBin: string;
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   let town: Town;
   let temporary: string | undefined;
+  const dataDir = resolve('.data-test');
+  const env = { NATS_SERVER_BIN: process.env.NATS_SERVER_BIN };
   try {
-    town = await startTown({ dataDir: resolve('.data-test'), fresh: true });
+    town = await startTown({ dataDir, fresh: true, nats: true, env, log: console.log });
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
     temporary = mkdtempSync(join(tmpdir(), 'heyblue-test-'));
-    town = await startTown({ dataDir: temporary });
+    town = await startTown({ dataDir: temporary, nats: true, natsServerDir: dataDir, env, log: console.log });
   }
   project.provide('databaseUrl', town.databaseUrl);
   project.provide('dynamodbEndpoint', town.dynamodbEndpoint);
   project.provide('kinesisEndpoint', town.kinesisEndpoint);
   project.provide('awsEnv', town.awsEnv);
+  project.provide('natsUrl', town.natsUrl!);
+  project.provide('natsServerBin', town.natsServerBin!);
   Object.assign(process.env, town.awsEnv);
   return async () => {
     await town.stop();
