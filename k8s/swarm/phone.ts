@@ -38,7 +38,8 @@ export interface PhoneIdentity {
 }
 
 export interface PhoneOptions {
-  readonly url: string;
+  /** Where to connect; asked anew each time when it is a function, for a phone that knows several nodes. */
+  readonly url: string | (() => string);
   readonly identity: PhoneIdentity;
   readonly localAddress?: string;
   readonly onEvent?: (event: OpenedDurable, frame: EventFrame) => void;
@@ -72,6 +73,8 @@ export class Phone {
   #welcome: Welcome | null = null;
   /** Offset of the newest event seen, for acknowledgements and a resume. */
   #offset = 0;
+  /** The event lineage that the offset belongs to; null until its events or their snapshot have come. */
+  #lineage: { readonly sessionId: string; readonly epoch: string } | null = null;
   #connecting: { resolve: (w: Welcome) => void; reject: (e: Error) => void; timer: NodeJS.Timeout } | null =
     null;
 
@@ -95,14 +98,14 @@ export class Phone {
   /** Opens a socket and says HELLO; with `resume`, from the last event seen. Rejects when there is no WELCOME. */
   connect(resume = false): Promise<Welcome> {
     if (this.#connecting !== null || this.isConnected) throw new Error('this phone is connected already');
-    const { url, localAddress } = this.#options;
-    const before = this.#welcome;
+    const { localAddress } = this.#options;
+    const url = typeof this.#options.url === 'string' ? this.#options.url : this.#options.url();
     this.#welcome = null;
     const socket: RawSocket = new RawSocket({
       url,
       subprotocol: SUBPROTOCOL,
       ...(localAddress === undefined ? {} : { localAddress }),
-      onOpen: () => socket.send(this.#hello(resume ? before : null)),
+      onOpen: () => socket.send(this.#hello(resume)),
       onMessage: bytes => this.#frame(decodeServerFrame(bytes)),
       onClose: (code, reason) => this.#closed(socket, code, reason),
     });
@@ -113,10 +116,9 @@ export class Phone {
     });
   }
 
-  #hello(before: Welcome | null): Uint8Array {
+  #hello(resuming: boolean): Uint8Array {
     const { token, deviceId } = this.#options.identity;
-    const resume =
-      before === null ? null : { sessionId: before.sessionId, epoch: before.epoch, offset: this.#offset };
+    const resume = resuming && this.#lineage !== null ? { ...this.#lineage, offset: this.#offset } : null;
     return encodeClientFrame({ type: 'hello', version: PROTOCOL_VERSION, token, deviceId, app: APP, resume });
   }
 
@@ -149,6 +151,10 @@ export class Phone {
       }
       case 'event': {
         this.#offset = frame.offset;
+        // Only now: a phone that lost its snapshot on the way must not resume behind it.
+        if (this.#welcome !== null) {
+          this.#lineage = { sessionId: this.#welcome.sessionId, epoch: this.#welcome.epoch };
+        }
         if (++this.#sinceAck >= ACK_EVENTS) this.#ack();
         const opened = this.#options.onEvent && openEvent(frame);
         if (opened) this.#options.onEvent!(opened, frame);
@@ -180,7 +186,11 @@ export class Phone {
         const connecting = this.#connecting;
         this.#connecting = null;
         this.#welcome = frame;
-        this.#offset = frame.offset;
+        // Resumed: what was missed follows, numbered from our own offset. Otherwise a snapshot stands for all of it.
+        if (!frame.resumed) {
+          this.#offset = frame.offset;
+          this.#lineage = null;
+        }
         if (connecting === null) break;
         clearTimeout(connecting.timer);
         connecting.resolve(frame);
