@@ -1,0 +1,149 @@
+/**
+ * One node, composed: actors, the way to other nodes, ownership and the ledger writer, over ports and without any I/O of
+ * its own. `main.ts` gives it the real world, the simulator a made one; both run this same code.
+ *
+ * A node without `cluster` is alone: it owns every shard and pays nothing for the others that are not there.
+ */
+import { ActorSystem, type ActorSystemOptions } from './actorSystem.ts';
+import type { Behaviours } from './effects.ts';
+import type { ActorDoor } from './gatewayPort.ts';
+import { LedgerWriter } from './ledgerWriter.ts';
+import type { CLUSTER_LIMITS, LIMITS, ROUTING_LIMITS, WRITER_LIMITS } from './limits.ts';
+import { LocalCoordinator } from './localCoordinator.ts';
+import type {
+  Bus,
+  Clock,
+  CommitStore,
+  Coordinator,
+  EpochStore,
+  KvStore,
+  Log,
+  Metrics,
+  PushSink,
+  QueryStore,
+  Random,
+  Scheduler,
+  ShardHost,
+  Shipper,
+} from './ports.ts';
+
+type Overrides<L> = Partial<{ [K in keyof L]: number }>;
+
+/** What a coordinator is made from; `cluster/` has the one that is used by default. */
+export interface CoordinatorParts {
+  readonly nodeId: string;
+  readonly gatewayId: string;
+  readonly version: string;
+  readonly weight: number;
+  readonly kv: KvStore;
+  readonly epochs: EpochStore;
+  readonly host: ShardHost;
+  readonly shipper: Shipper;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly limits: Overrides<typeof CLUSTER_LIMITS>;
+}
+
+export interface NodeOptions {
+  /** Configured and kept over restarts; the incarnation is made here. */
+  readonly nodeId: string;
+  /** Of the gateway in this process: lives as long as the process, whatever becomes of the incarnation. */
+  readonly gatewayId: string;
+  /** Of the program; while two are about, free shards go to the newest. */
+  readonly version: string;
+  /** Share of the shards, relative to others; cores for example. */
+  readonly weight: number;
+  readonly behaviours: Behaviours;
+  readonly commitStore: CommitStore;
+  readonly queryStore: QueryStore;
+  readonly epochStore: EpochStore;
+  readonly sink: PushSink;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Null for a node that is alone. */
+  readonly cluster: { readonly bus: Bus; readonly kv: KvStore } | null;
+  /** Instead of the one that `cluster/` has: for tests and measurements. */
+  readonly coordinator?: (parts: CoordinatorParts) => Coordinator;
+  /** Told after each group that changed something. */
+  readonly onCommitted?: () => void;
+  /** A node that is alone lost its shards to another one on the same database: it has nothing left to do. */
+  readonly onFenced?: () => void;
+  /** Owners of these shards changed: sessions of their users may be forgotten there. */
+  readonly onRouted?: (shards: readonly number[]) => void;
+  readonly limits?: {
+    readonly runtime?: Overrides<typeof LIMITS>;
+    readonly writer?: Overrides<typeof WRITER_LIMITS>;
+    readonly cluster?: Overrides<typeof CLUSTER_LIMITS>;
+    readonly routing?: Overrides<typeof ROUTING_LIMITS>;
+  };
+  /** Test mode: what stays on this node is encoded and decoded all the same. */
+  readonly encodeLocal?: boolean;
+}
+
+export interface TownNode {
+  /** Where the gateway asks. */
+  readonly door: ActorDoor;
+  readonly system: ActorSystem;
+  readonly writer: LedgerWriter;
+  readonly coordinator: Coordinator;
+  /** Joins and takes its shards; resolves when the first share is open. Rejects when the stores cannot be reached. */
+  start(): Promise<void>;
+  /** Hands every shard over to others; resolves when none is left or nobody is there to take them. */
+  drain(): Promise<void>;
+  /** Lets commits finish (at most `budgetMs`), refuses what waits, and leaves. */
+  stop(budgetMs: number): Promise<void>;
+}
+
+/** 16 hexadecimal characters: fresh with every start, so that nothing meant for a dead node reaches its successor. */
+export function freshIncarnation(random: Random): string {
+  const half = (): string => random.uint32().toString(16).padStart(8, '0');
+  return half() + half();
+}
+
+export function createNode(options: NodeOptions): TownNode {
+  const { clock, scheduler, random, log, metrics } = options;
+  const writer = new LedgerWriter({
+    store: options.commitStore,
+    scheduler,
+    clock,
+    log,
+    metrics,
+    limits: options.limits?.writer,
+    onCommitted: options.onCommitted,
+  });
+  const ref = `${options.nodeId}.${freshIncarnation(random)}`;
+  const coordinator = new LocalCoordinator(ref, options.epochStore, log, () => options.onFenced?.());
+  const system = new ActorSystem({
+    node: ref,
+    behaviours: options.behaviours,
+    coordinator,
+    writer,
+    queries: options.queryStore,
+    sink: options.sink,
+    clock,
+    scheduler,
+    random,
+    log,
+    metrics,
+    limits: options.limits?.runtime as ActorSystemOptions['limits'],
+  });
+  return {
+    door: system,
+    system,
+    writer,
+    coordinator,
+    start: () => coordinator.start(),
+    drain: () => coordinator.drain(),
+    async stop(budgetMs) {
+      await writer.drain(budgetMs);
+      system.stop();
+      await coordinator.stop();
+    },
+  };
+}
