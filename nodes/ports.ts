@@ -4,7 +4,7 @@
  */
 import type { Committed, DurableOp } from '../actors/durable.ts';
 import type { Query } from '../actors/queries.ts';
-import type { Address, SessionRef } from '../actors/turn.ts';
+import type { ActorKind, Address, SessionRef } from '../actors/turn.ts';
 import type { AccountKind } from '../protocol/catalogue.ts';
 import type { Result } from '../protocol/errors.ts';
 
@@ -72,6 +72,26 @@ export interface CommitStore {
    * Rejects with {@link CommitError} when it cannot tell.
    */
   lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]>;
+}
+
+/** A stored timer. */
+export interface DueTimer {
+  readonly shard: number;
+  readonly kind: ActorKind;
+  readonly actor: string;
+  readonly name: string;
+  readonly dueAtMs: number;
+  readonly message: unknown;
+}
+
+/**
+ * The durable store of timers. `commit` takes operations of type `timer` and sets, replaces or removes in the order of
+ * the entries (`created`; a repeat changes nothing); anything else is `invalid`. `lookup` says `exists` when what the
+ * operation wants is so, null when it is not and no earlier `commit` can still make it so.
+ */
+export interface TimerStore extends CommitStore {
+  /** Timers of these shards that are due at `untilMs` or earlier, soonest first, at most `limit`. */
+  due(shards: readonly number[], untilMs: number, limit: number): Promise<DueTimer[]>;
 }
 
 /** What became of a submitted operation; see `ledgerWriter.ts`. */
@@ -342,4 +362,34 @@ export interface Metrics {
   count(name: string, labels?: Record<string, string>, by?: number): void;
   observe(name: string, value: number, labels?: Record<string, string>): void;
   gauge(name: string, value: number, labels?: Record<string, string>): void;
+}
+
+/**
+ * Where a request is followed: from the door through actors and nodes to the commit. What travels is text, the W3C
+ * `traceparent`, with every message and every entry, whether or not anything is exported; spans are made only when
+ * they are. A position carries no trace.
+ */
+export interface Tracer {
+  /**
+   * For the doors: a span below `parent`, or the first of a new trace when it is null. Never null: the ids are for
+   * logs and stream records too. `parent` must be well-formed (see `wellFormedTrace`).
+   */
+  begin(name: string, parent: string | null): Span;
+  /**
+   * For the inside: null when nothing is exported, when there is no trace, or when it is not sampled, and then it
+   * costs a comparison. The span goes below the first sampled trace and is linked to the others.
+   */
+  record(
+    name: string,
+    traces: string | null | undefined | readonly (string | null | undefined)[],
+  ): Span | null;
+}
+
+export interface Span {
+  /** Says `traceparent` to what this causes. */
+  readonly trace: string;
+  /** What may be told of it: never a person, a place or a token. */
+  set(name: string, value: string | number): void;
+  /** Ends it, once; `failure` is a word or a short sentence when it went wrong. */
+  end(failure?: string): void;
 }
