@@ -1,6 +1,11 @@
-/** The port for those who run the node, on the loopback only: alive, ready, started, metrics. */
-import { createServer, type Server, type ServerResponse } from 'node:http';
+/**
+ * The port for those who run the node, on the loopback only: alive, ready, started, metrics, the cluster, and a drain.
+ * A page in somebody's browser may reach the loopback too, so what changes something is refused to pages.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ClusterView } from '../nodes/ports.ts';
+import type { Drained } from './options.ts';
 import { PortInUse } from './portInUse.ts';
 
 export interface AdminOptions {
@@ -10,6 +15,8 @@ export interface AdminOptions {
   readonly started: () => boolean;
   readonly exposeMetrics?: () => Promise<{ text: string; contentType: string }>;
   readonly collectGarbage?: () => void;
+  readonly cluster?: () => ClusterView;
+  readonly drain?: () => Promise<Drained>;
 }
 
 export interface Admin {
@@ -22,6 +29,13 @@ const HOST = '127.0.0.1';
 const say = (res: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void => {
   res.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
 };
+
+const sayJson = (res: ServerResponse, status: number, value: object): void =>
+  say(res, status, `${JSON.stringify(value)}\n`, 'application/json');
+
+/** Browsers name the page that asks; curl, kubectl and our own commands are none. */
+const fromPage = ({ method, headers }: IncomingMessage): boolean =>
+  method !== 'GET' && (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined);
 
 const answer = async (options: AdminOptions, route: string, res: ServerResponse): Promise<void> => {
   switch (route) {
@@ -42,13 +56,22 @@ const answer = async (options: AdminOptions, route: string, res: ServerResponse)
       if (options.collectGarbage === undefined) return say(res, 404, 'not switched on\n');
       options.collectGarbage();
       return say(res, 200, `${JSON.stringify(process.memoryUsage())}\n`, 'application/json');
+    case 'GET /admin/cluster':
+      if (options.cluster === undefined) return say(res, 404, 'no cluster\n');
+      return sayJson(res, 200, options.cluster());
+    case 'POST /admin/drain': {
+      if (options.drain === undefined) return say(res, 404, 'nothing to drain\n');
+      const drained = await options.drain();
+      return sayJson(res, drained.ok ? 200 : 409, drained);
+    }
     default:
-      return say(res, 404, 'GET /livez /readyz /startupz /metrics\n');
+      return say(res, 404, 'GET /livez /readyz /startupz /metrics /admin/cluster, POST /admin/drain\n');
   }
 };
 
 export const startAdmin = async (options: AdminOptions): Promise<Admin> => {
   const server = createServer((req, res) => {
+    if (fromPage(req)) return say(res, 403, 'not for web pages\n');
     const path = (req.url ?? '/').split('?')[0];
     answer(options, `${req.method} ${path}`, res).catch(() => {
       if (!res.headersSent) say(res, 500, 'failed\n');

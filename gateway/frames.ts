@@ -21,6 +21,8 @@ type CommandFrame = ClientFrame & { type: 'command' };
 type LocationFrame = ClientFrame & { type: 'location' };
 
 const ASK = { timeoutMs: LIMITS.commandMs };
+/** A command with a key has one effect however often it is heard, so it may follow its actor to another node. */
+const KEYED_ASK = { timeoutMs: LIMITS.commandMs, keyed: true };
 
 /** Handles a frame of an open session. */
 export const handleFrame = (hub: Hub, session: Session, frame: ClientFrame, nowMs: number): void => {
@@ -127,7 +129,7 @@ const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: number)
     session.user!,
     message,
     result => reply(hub, session, frame.cid, name, result, nowMs),
-    ASK,
+    message.key === null ? ASK : KEYED_ASK,
   );
 };
 

@@ -1,10 +1,12 @@
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import type { ClusterView } from '../nodes/ports.ts';
 import { COMMANDS, SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { decodeServerFrame, encodeClientFrame } from '../protocol/codec.ts';
 import { CLOSE, ERROR, ok } from '../protocol/errors.ts';
 import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
 import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
+import { shardOf } from '../protocol/shard.ts';
 import { createGateway, type Gateway, HostUnknown, PortInUse, type Ports } from './index.ts';
 import type { GatewayOptions } from './options.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from './testing/town.ts';
@@ -275,4 +277,86 @@ test('health and metrics; a stop says GOAWAY, closes with 1012 and leaves no por
   await stopped;
   running = [];
   await expect(fetch(`${admin}/livez`)).rejects.toThrow();
+});
+
+test('the cluster and a drain stand on the admin port, and not for pages', async () => {
+  let drains = 0;
+  const view = { node: 'n1', handoffs: [] } as unknown as ClusterView;
+  const { gateway, ports } = await town({
+    cluster: () => view,
+    drain: async () =>
+      drains++ === 0
+        ? { ok: true, tookMs: 5, shardsLeft: 0, socketsLeft: 0 }
+        : { ok: false, sentence: 'nobody is there to take over' },
+  });
+  const admin = `http://127.0.0.1:${ports.adminPort}`;
+  expect(await (await fetch(`${admin}/admin/cluster`)).json()).toEqual(view);
+  const headers = { origin: 'https://evil.example' };
+  expect((await fetch(`${admin}/admin/drain`, { method: 'POST', headers })).status).toBe(403);
+  expect((await fetch(`${admin}/admin/drain`)).status).toBe(404);
+  expect(drains).toBe(0);
+  const first = await fetch(`${admin}/admin/drain`, { method: 'POST' });
+  expect([first.status, await first.json()]).toEqual([
+    200,
+    { ok: true, tookMs: 5, shardsLeft: 0, socketsLeft: 0 },
+  ]);
+  expect((await fetch(`${admin}/admin/drain`, { method: 'POST' })).status).toBe(409);
+  gateway.leave();
+  const ready = await fetch(`${admin}/readyz`);
+  expect([ready.status, await ready.text()]).toEqual([503, 'draining\n']);
+});
+
+test('a node that leaves lets nobody in, sends its phones elsewhere and says how many stayed', async () => {
+  const { gateway, ports } = await town({ elsewhere: () => ['ws://127.0.0.1:1/v1/ws'] });
+  const { phone } = await welcomed(ports);
+  gateway.leave();
+  const late = new Phone(ports.realtimePort);
+  await expect(late.opened()).rejects.toThrow();
+  expect(await gateway.sendAway(50)).toBe(1);
+  expect((await phone.next('goaway')).url).toBe('ws://127.0.0.1:1/v1/ws');
+  const away = gateway.sendAway(10_000);
+  phone.socket.close();
+  expect(await away).toBe(0);
+});
+
+test('while the node is cut off, commands are refused at once instead of waiting for their deadline', async () => {
+  let serving = true;
+  const { door, ports } = await town({ serving: () => serving });
+  const { phone, person } = await welcomed(ports);
+  const asked = door.asked.length;
+  serving = false;
+  phone.send(encodeCommand('location.share', 7, {}, ID));
+  expect(await phone.next('error')).toMatchObject({ cid: 7, code: ERROR.unavailable, retryable: true });
+  const headers = { authorization: `Bearer ${person.accessToken}` };
+  expect((await fetch(`http://127.0.0.1:${ports.restPort}/v1/balance`, { headers })).status).toBe(503);
+  expect(door.asked).toHaveLength(asked);
+});
+
+test('only a change of the epoch makes a shard worth asking about', async () => {
+  const { door, gateway, ports } = await town();
+  const { person } = await welcomed(ports);
+  door.answers.probe = () => ok({});
+  const shard = shardOf('user', person.userId);
+  const probes = () => door.asked.filter(one => one.message.type === 'probe').length;
+  gateway.ownersChanged([shard], () => null);
+  expect(probes()).toBe(0);
+  gateway.ownersChanged([shard], () => 5);
+  gateway.ownersChanged([shard], () => 5);
+  expect(probes()).toBe(1);
+  gateway.ownersChanged([shard], () => 6);
+  gateway.reachableAgain();
+  expect(probes()).toBe(3);
+});
+
+test('a command with a key may follow its actor to another node, a question may not', async () => {
+  const { door, ports } = await town();
+  door.answers.command = () => ok({ untilS: 1 });
+  const { phone } = await welcomed(ports, 'officer');
+  phone.send(encodeCommand('location.share', 1, {}, ID));
+  phone.send(encodeCommand('state.get', 2, {}, null));
+  await phone.next('reply');
+  phone.send({ type: 'ping', n: 1 });
+  await phone.next('pong');
+  const commands = door.asked.filter(one => one.message.type === 'command');
+  expect(commands.map(one => one.options?.keyed ?? false)).toEqual([true, false]);
 });

@@ -9,7 +9,7 @@ import { encodeServerFrame } from '../protocol/codec.ts';
 import { CLOSE, ERROR, type Refusal, type Result } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import type { Identity } from './auth/tokens.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS, returnMs } from './limits.ts';
 import type { Hub } from './realtime.ts';
 import type { Session } from './session.ts';
 
@@ -50,16 +50,21 @@ export const hello = async (hub: Hub, session: Session, frame: Hello): Promise<v
     return session.close(CLOSE.revoked, 'the account moved to another device');
   }
   if (hub.attaching >= LIMITS.attachingMax) return session.close(CLOSE.overloaded, 'try again later');
-  attach(hub, session, identity, frame);
-};
-
-const attach = (hub: Hub, session: Session, identity: Identity, { resume }: Hello): void => {
-  const { door, gatewayId, randomId } = hub.options;
   session.phase = 'attaching';
   session.user = { kind: 'user', id: identity.userId };
+  session.resume = frame.resume;
+  armToken(hub, session, identity);
+  attach(hub, session);
+};
+
+/** Asks the actor. Each time under a name of its own: an earlier ask may have been heard all the same. */
+export const attach = (hub: Hub, session: Session): void => {
+  const { door, gatewayId, randomId } = hub.options;
+  const { identity, user, resume } = session;
+  if (identity === null || user === null) return;
+  hub.unregister(session);
   session.ref = { gateway: gatewayId, id: randomId() };
   session.connSeq = hub.nextConnSeq();
-  armToken(hub, session, identity);
   hub.register(session);
   hub.attaching++;
   const message: UserMessage = {
@@ -77,7 +82,7 @@ const attach = (hub: Hub, session: Session, identity: Identity, { resume }: Hell
       hub.broken(session, error);
     }
   };
-  door.ask(session.user, message, answered, { timeoutMs: LIMITS.attachMs });
+  door.ask(user, message, answered, { timeoutMs: LIMITS.attachMs });
 };
 
 /** The close code that tells a client what to do about a refused attach. */
@@ -100,9 +105,16 @@ const closeFor = (refusal: Refusal): number => {
 const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => {
   const { identity, ref } = session;
   if (session.phase !== 'attaching' || identity === null || ref === null) return;
-  if (!result.ok) return session.close(closeFor(result), result.message);
-  const { epoch, offset, resumed, frames } = result.value;
   const { clock, metrics } = hub.options;
+  if (!result.ok) {
+    const nowMs = clock.monotonicMs();
+    const again = result.retryable && !hub.leaving && nowMs - session.openedMs < LIMITS.attachTotalMs;
+    if (again) hub.attachAt(session, nowMs + Math.max(LIMITS.attachRetryMs, result.retryAfterMs));
+    else session.close(closeFor(result), result.message);
+    return;
+  }
+  session.resume = null;
+  const { epoch, offset, resumed, frames } = result.value;
   const first = encodeServerFrame({
     type: 'welcome',
     version: PROTOCOL_VERSION,
@@ -115,7 +127,7 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
       pingS: LIMITS.pingS,
       maxBytes: LIMITS.inboundBytes,
       tokenTtlS: tokenLeftS(hub, identity),
-      reconnectJitterMs: LIMITS.reconnectJitterMs,
+      reconnectJitterMs: returnMs(hub.size),
     },
   });
   const queued = session.queue;

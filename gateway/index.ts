@@ -3,8 +3,9 @@
  * third. The composition root makes one gateway, gives its `sink` to the user actors, starts and stops it.
  */
 import { randomFillSync } from 'node:crypto';
-import type { UserMessage } from '../nodes/gatewayPort.ts';
+import type { ActorDoor, UserMessage } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
+import { ERROR, refuse } from '../protocol/errors.ts';
 import { bytesToUuid } from '../protocol/ids.ts';
 import { type Admin, startAdmin } from './admin.ts';
 import { DeviceMoves } from './auth/deviceMoves.ts';
@@ -21,7 +22,7 @@ import { uwsTransport } from './uws.ts';
 
 export type { SigningKey } from './auth/tokens.ts';
 export { LIMITS, RATES, type Rates } from './limits.ts';
-export type { GatewayOptions } from './options.ts';
+export type { Drained, GatewayOptions } from './options.ts';
 export { HostUnknown, PortInUse } from './portInUse.ts';
 
 export interface Ports {
@@ -36,6 +37,17 @@ export interface Gateway {
   /** Opens the three ports. Rejects with {@link PortInUse} or {@link HostUnknown}; nothing is left open then. */
   start(): Promise<Ports>;
   /**
+   * Owners of these shards changed, for each with the epoch that counts now: sessions of their users are asked for, so
+   * that a phone whose actor was lost finds out although it says nothing.
+   */
+  ownersChanged(shards: readonly number[], epochOf: (shard: number) => number | null): void;
+  /** This node was not to be reached for a while: any actor elsewhere may have let go of its sessions here. */
+  reachableAgain(): void;
+  /** Not ready any more and no new sockets; the open ones stay. */
+  leave(): void;
+  /** Tells every phone to go elsewhere and waits, at most `graceMs`, until they have gone; how many have not. */
+  sendAway(graceMs: number): Promise<number>;
+  /**
    * Not ready any more, no new sockets, GOAWAY; sessions may finish what they began until `graceMs` are over, then they
    * are closed with 1012. The admin port closes last.
    */
@@ -44,11 +56,23 @@ export interface Gateway {
 
 export const REALTIME_PATH = '/v1/ws';
 
+const PAUSE_MS = 25;
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
+
+const cutOff = refuse(ERROR.unavailable, 'this node is cut off from the others, try again', 1_000);
+
+/** Asks are answered at once while nobody may be asked: 503 now is better than 504 in three seconds. */
+const doorWhile = (serving: () => boolean, door: ActorDoor): ActorDoor => ({
+  ask: (to, message, done, options) => (serving() ? door.ask(to, message, done, options) : done(cutOff)),
+  tell: (to, message, options) => door.tell(to, message, options),
+});
+
 export const createGateway = (options: GatewayOptions): Gateway => {
   assertLimits();
   const wallMs = options.wallMs ?? Date.now;
   const rates = options.rates === undefined ? RATES : options.rates;
-  const { gatewayId, door, clock, log, metrics, origins, trustedProxyHops, exposeMetrics } = options;
+  const { gatewayId, clock, log, metrics, origins, trustedProxyHops, exposeMetrics } = options;
+  const door = options.serving ? doorWhile(options.serving, options.door) : options.door;
   const tokens = createTokens(options.signingKeys, options.tokenTtlS, wallMs);
   const moves = new DeviceMoves(options.tokenTtlS * 1_000, wallMs());
   const id = new Uint8Array(16);
@@ -65,15 +89,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     connectionsPerAddress: options.connectionsPerAddress,
     wallMs,
     randomId: () => bytesToUuid(randomFillSync(id)),
+    ...(options.elsewhere && { elsewhere: options.elsewhere }),
   });
   const transport: Transport = uwsTransport<Session>(
     { path: REALTIME_PATH, setting: 'HEYBLUE_REALTIME_PORT', trustedProxyHops, log },
     sessions,
   );
-  let phase: 'starting' | 'serving' | 'stopping' = 'starting';
+  const epochs = new Map<number, number>();
+  let phase: 'starting' | 'serving' | 'draining' | 'stopping' = 'starting';
   let rest: Rest | null = null;
   let admin: Admin | null = null;
-  let sweeping: NodeJS.Timeout | null = null;
+  const sweeping: NodeJS.Timeout[] = [];
 
   const openRest = async (): Promise<number> => {
     rest = await createRest({
@@ -103,10 +129,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   };
 
   const closeAll = async (): Promise<void> => {
-    if (sweeping !== null) clearInterval(sweeping);
+    for (const timer of sweeping) clearInterval(timer);
     transport.close();
     await rest?.close();
     await admin?.close();
+  };
+
+  const sendAway = async (graceMs: number): Promise<number> => {
+    sessions.sayGoodbye(graceMs);
+    const untilMs = clock.monotonicMs() + graceMs;
+    while (sessions.size > 0 && clock.monotonicMs() < untilMs) await pause(PAUSE_MS);
+    return sessions.size;
   };
 
   return {
@@ -124,10 +157,13 @@ export const createGateway = (options: GatewayOptions): Gateway => {
             },
           }),
           ...(options.collectGarbage && { collectGarbage: options.collectGarbage }),
+          ...(options.cluster && { cluster: options.cluster }),
+          ...(options.drain && { drain: options.drain }),
         });
         const restPort = await openRest();
         const realtimePort = await transport.listen(options.host, options.realtimePort);
-        sweeping = setInterval(() => sessions.sweep(), LIMITS.sweepMs);
+        sweeping.push(setInterval(() => sessions.sweep(), LIMITS.sweepMs));
+        sweeping.push(setInterval(() => sessions.attachAgain(), LIMITS.attachRetryMs));
         phase = 'serving';
         return { restPort, realtimePort, adminPort: admin.port };
       } catch (error) {
@@ -135,17 +171,29 @@ export const createGateway = (options: GatewayOptions): Gateway => {
         throw error;
       }
     },
+    ownersChanged: (shards, epochOf) => {
+      const changed = new Set<number>();
+      for (const shard of shards) {
+        const epoch = epochOf(shard);
+        if (epoch === null || epochs.get(shard) === epoch) continue;
+        epochs.set(shard, epoch);
+        changed.add(shard);
+      }
+      if (changed.size > 0) sessions.probe(changed);
+    },
+    reachableAgain: () => sessions.probe(null),
+    leave: () => {
+      if (phase === 'serving') phase = 'draining';
+      sessions.leaving = true;
+    },
+    sendAway,
     stop: async graceMs => {
       phase = 'stopping';
       transport.stopListening();
-      sessions.sayGoodbye(graceMs);
-      const pauseMs = 25;
-      for (let leftMs = graceMs; leftMs > 0 && sessions.size > 0; leftMs -= pauseMs) {
-        await new Promise(resolve => setTimeout(resolve, pauseMs));
-      }
+      await sendAway(graceMs);
       sessions.closeAll();
       // Close frames leave in this turn of the event loop; what has not closed by the next one is cut.
-      await new Promise(resolve => setTimeout(resolve, pauseMs));
+      await pause(PAUSE_MS);
       await closeAll();
     },
   };

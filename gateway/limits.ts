@@ -66,6 +66,17 @@ export const LIMITS = {
   queuedPushes: 64,
   helloMs: HELLO_TIMEOUT_MS,
   attachMs: 4_500,
+  /**
+   * A phone whose actor is between two nodes is kept waiting for so long, asking again in between, instead of being sent
+   * away into its backoff: longer than a node takes to be replaced, shorter than a client waits for WELCOME (10 s).
+   */
+  attachTotalMs: 8_500,
+  attachRetryMs: 250,
+  /** Sessions that are asked at once whether their actor still knows them, after it moved without a hand-over. */
+  probing: 128,
+  probeMs: 3_000,
+  /** Asked in vain so often, a session is closed: its phone comes back and finds out for itself. */
+  probesMax: 10,
   commandMs: 3_000,
   /** Deadlines of HELLO and tokens are looked at this often. */
   sweepMs: 500,
@@ -81,8 +92,10 @@ export const LIMITS = {
   /** Refusals for rate within the window before the socket is closed with 4103. */
   strikes: 3,
   strikeWindowMs: 10_000,
-  /** Clients spread their return over this long after a restart. */
+  /** Clients spread their return over this long after a restart: so that about half as many come as can be welcomed. */
+  reconnectJitterMinMs: 500,
   reconnectJitterMs: 5_000,
+  returningPerS: 1_000,
   /** Sign-in doors: password hashes at work at once (19 MiB each), and waiting. */
   hashing: 2,
   hashingWaiting: 256,
@@ -97,6 +110,13 @@ export const LIMITS = {
   pageMax: 100,
 } as const;
 
+/** Milliseconds over which the clients of a gateway with so many sockets spread their return. */
+export const returnMs = (sockets: number): number =>
+  Math.min(
+    LIMITS.reconnectJitterMs,
+    Math.max(LIMITS.reconnectJitterMinMs, Math.ceil((sockets * 1_000) / LIMITS.returningPerS)),
+  );
+
 /** Checked once at start: a typo in the table above stops the node instead of bending a promise. */
 export function assertLimits(): void {
   const l = LIMITS;
@@ -106,6 +126,8 @@ export function assertLimits(): void {
   assert(l.idleTimeoutS >= 8 && l.idleTimeoutS <= 960, 'outside of it the transport ends the process');
   assert(l.pingS < l.idleTimeoutS, 'a client that pings is never idle');
   assert(l.commandMs < l.attachMs, 'waking an actor may take longer than asking it');
+  assert(l.attachMs < l.attachTotalMs, 'an attach is asked for more than once');
+  assert(l.reconnectJitterMinMs < l.reconnectJitterMs, 'more phones need more time');
   assert(l.sweepMs * 2 <= l.helloMs, 'deadlines are seen in time');
   assert(l.tokenTtlS * 1_000 * (1 - l.tokenWarnShare) > 2 * l.tokenGraceMs, 'there is time to renew');
   assert(l.tokenWarnShare > 0 && l.tokenWarnShare < 1, 'a share');

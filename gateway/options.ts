@@ -1,8 +1,13 @@
 /** Everything that the doors are told when they are made. The composition root fills it in; nothing here has I/O. */
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
-import type { Clock, Directory, IdValidator, Log, Metrics } from '../nodes/ports.ts';
+import type { Clock, ClusterView, Directory, IdValidator, Log, Metrics } from '../nodes/ports.ts';
 import type { SigningKey } from './auth/tokens.ts';
 import type { Rates } from './limits.ts';
+
+/** How a drain ended: every user handed over and every socket told, or one sentence. */
+export type Drained =
+  | { readonly ok: true; readonly tookMs: number; readonly shardsLeft: number; readonly socketsLeft: number }
+  | { readonly ok: false; readonly sentence: string };
 
 export interface GatewayOptions {
   /** Name of this gateway in every `SessionRef`: the node's name. */
@@ -31,6 +36,14 @@ export interface GatewayOptions {
   readonly rates?: Rates | null;
   /** What keeps the node from serving, in words; empty when it serves. Default: nothing does. */
   readonly notReady?: () => readonly string[];
+  /** False while this node is cut off from the others: nobody is asked then, and everybody told to try again. */
+  readonly serving?: () => boolean;
+  /** Realtime addresses of the other nodes, told to phones when this one stops. Default: none. */
+  readonly elsewhere?: () => readonly string[];
+  /** What `GET /admin/cluster` answers; absent it does not exist. */
+  readonly cluster?: () => ClusterView;
+  /** What `POST /admin/drain` does; absent it does not exist. */
+  readonly drain?: () => Promise<Drained>;
   /** What `/metrics` answers. */
   readonly exposeMetrics?: () => Promise<{ text: string; contentType: string }>;
   /** `POST /debug/gc` of the admin port, for memory benchmarks; absent it does not exist. */

@@ -29,6 +29,8 @@ export interface RealtimeOptions {
   readonly wallMs: () => number;
   /** Sixteen random bytes as UUID text. */
   readonly randomId: () => string;
+  /** Realtime addresses of the other nodes, for phones that must go. Default: none. */
+  readonly elsewhere?: () => readonly string[];
 }
 
 export type Buckets = { readonly [K in keyof SessionRates]: Bucket };
@@ -40,8 +42,15 @@ export interface Hub {
   readonly tally: Tally;
   /** Rises with every attach, also over restarts. */
   nextConnSeq(): number;
-  /** Makes a verified session reachable for pushes. */
+  /** Makes a verified session reachable for pushes, under its present name. */
   register(session: Session): void;
+  unregister(session: Session): void;
+  /** Asks its actor again at this monotonic time. */
+  attachAt(session: Session, atMs: number): void;
+  /** Open sockets. */
+  readonly size: number;
+  /** This gateway stops: nobody comes in any more. */
+  readonly leaving: boolean;
   /** Ends a session in which something was thrown. */
   broken(session: Session, error: unknown): void;
   /** Sessions whose actor was asked and has not answered. */

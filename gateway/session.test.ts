@@ -1,10 +1,12 @@
 import { beforeEach, expect, test, vi } from 'vitest';
+import { SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, refuse } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
+import { shardOf } from '../protocol/shard.ts';
 import { DeviceMoves } from './auth/deviceMoves.ts';
 import { createTokens, type Tokens } from './auth/tokens.ts';
-import { LIMITS, RATES } from './limits.ts';
+import { LIMITS, RATES, returnMs } from './limits.ts';
 import type { RealtimeOptions } from './realtime.ts';
 import { Sessions } from './sessions.ts';
 import { counting, FakeDoor, HandClock, signingKey, silent } from './testing/town.ts';
@@ -129,8 +131,6 @@ test('more pushes before WELCOME than are kept end the session; it will resume',
 });
 
 test.each([
-  [refuse(ERROR.unavailable, 'x'), CLOSE.overloaded],
-  [refuse(ERROR.timeout, 'x'), CLOSE.overloaded],
   [refuse(ERROR.notFound, 'x'), CLOSE.badToken],
   [refuse(ERROR.forbidden, 'x'), CLOSE.revoked],
   [refuse(ERROR.conflict, 'x'), CLOSE.replaced],
@@ -140,6 +140,120 @@ test.each([
   const wire = await attached(hub());
   await until(() => wire.code !== null);
   expect(wire.code).toBe(code);
+});
+
+test.each([refuse(ERROR.unavailable, 'nobody owns the shard', 700), refuse(ERROR.timeout, 'no answer')])(
+  'while an actor is between two nodes ($code) its phone waits and is welcomed as soon as it can be',
+  async refusal => {
+    const sessions = hub();
+    door.answers.attach = () => refusal;
+    const wire = await attached(sessions);
+    const waitMs = Math.max(LIMITS.attachRetryMs, refusal.retryAfterMs);
+    clock.advance(waitMs - 1);
+    sessions.attachAgain();
+    expect(door.asked).toHaveLength(1);
+    clock.advance(1);
+    sessions.attachAgain();
+    sessions.attachAgain();
+    expect([door.asked.length, wire.data!.phase, sessions.attaching]).toEqual([2, 'attaching', 0]);
+    door.answers.attach = () => ok({ epoch: ID, offset: 0, resumed: false, frames: [] });
+    clock.advance(waitMs);
+    sessions.attachAgain();
+    expect(wire.types()).toEqual(['welcome']);
+    // Each ask under a name of its own, and only the last one is reachable.
+    const [one, two, three] = door.asked.map(({ message }) => message);
+    expect(new Set([one!.session!.id, two!.session!.id, three!.session!.id]).size).toBe(3);
+    expect(three!.connSeq as number).toBeGreaterThan(one!.connSeq as number);
+    sessions.push([one!.session!], eventBytes(1), 'durable');
+    sessions.push([three!.session!], eventBytes(2), 'durable');
+    expect(wire.types()).toEqual(['welcome', 'event']);
+  },
+);
+
+test('a phone is not kept waiting for ever: it is sent away before it gives up itself', async () => {
+  const sessions = hub();
+  door.answers.attach = () => refuse(ERROR.unavailable, 'x');
+  const wire = await attached(sessions);
+  for (let waitedMs = 0; waitedMs < LIMITS.attachTotalMs; waitedMs += LIMITS.attachRetryMs) {
+    expect(wire.code).toBe(null);
+    clock.advance(LIMITS.attachRetryMs);
+    sessions.attachAgain();
+  }
+  expect(wire.code).toBe(CLOSE.overloaded);
+  expect(sessions.attaching).toBe(0);
+  const asked = door.asked.length;
+  clock.advance(LIMITS.attachTotalMs);
+  sessions.attachAgain();
+  expect(door.asked).toHaveLength(asked);
+});
+
+test('after its actor moved, a session is asked for until the actor has answered; one that is unknown is closed', async () => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  const other = await attached(sessions);
+  const { session, connSeq } = door.asked[0]!.message;
+  const probed = () => door.asked.filter(one => one.message.type === 'probe');
+  sessions.probe(new Set([(shardOf('user', USER) + 1) % 512]));
+  expect(probed()).toEqual([]);
+
+  door.answers.probe = () => refuse(ERROR.unavailable, 'nobody owns the shard');
+  other.leave();
+  sessions.probe(new Set([shardOf('user', USER)]));
+  expect(probed().map(one => [one.message, one.options])).toEqual([
+    [
+      { type: 'probe', session, connSeq },
+      { timeoutMs: LIMITS.probeMs, keyed: true },
+    ],
+  ]);
+  sessions.sweep();
+  expect(probed()).toHaveLength(1);
+  door.answers.probe = () => ok({});
+  clock.advance(LIMITS.attachRetryMs);
+  sessions.sweep();
+  expect([probed().length, wire.code]).toEqual([2, null]);
+  clock.advance(10_000);
+  sessions.sweep();
+  expect(probed()).toHaveLength(2);
+
+  door.answers.probe = () => refuse(ERROR.gone, 'unknown here');
+  sessions.probe(null);
+  expect(wire.code).toBe(CLOSE.resyncNeeded);
+});
+
+test('many sessions are asked for a few at a time; one that nobody answers for is closed in the end', async () => {
+  const sessions = hub({ rates: null, connectionsPerAddress: 1_000 });
+  const token = await tokenOf();
+  const wires = Array.from({ length: LIMITS.probing + 10 }, () => new Wire(sessions));
+  for (const wire of wires) wire.say(hello(token));
+  await until(() => wires.every(wire => wire.data!.phase === 'open'));
+  door.holding.add('probe');
+  sessions.probe(null);
+  const waiting = () => door.asked.filter(one => one.message.type === 'probe').length;
+  expect(waiting()).toBe(LIMITS.probing);
+  for (let i = 0; i < 10; i++) door.answer('probe', ok({}));
+  expect(waiting()).toBe(LIMITS.probing);
+  while (waiting() > 0) door.answer('probe', ok({}));
+  expect(wires.map(wire => wire.code)).toEqual(wires.map(() => null));
+
+  door.holding.clear();
+  door.answers.probe = () => refuse(ERROR.timeout, 'no answer');
+  sessions.probe(null);
+  for (let i = 0; i < LIMITS.probesMax * 4; i++) {
+    clock.advance(LIMITS.attachRetryMs * LIMITS.probesMax);
+    sessions.sweep();
+  }
+  expect(new Set(wires.map(wire => wire.code))).toEqual(new Set([CLOSE.resyncNeeded]));
+});
+
+test('GOAWAY names the other nodes in turn, and the window grows with the crowd', async () => {
+  const sessions = hub({ elsewhere: () => ['ws://b/v1/ws', 'ws://c/v1/ws'] });
+  const wires = [await attached(sessions), await attached(sessions), await attached(sessions)];
+  sessions.sayGoodbye(10_000);
+  const said = wires.map(wire => wire.frames.find(frame => frame.type === 'goaway'));
+  expect(said.map(frame => frame?.url)).toEqual(['ws://b/v1/ws', 'ws://c/v1/ws', 'ws://b/v1/ws']);
+  expect(said[0]).toMatchObject({ delayMinMs: 0, delayMaxMs: LIMITS.reconnectJitterMinMs });
+  expect([returnMs(0), returnMs(3_000), returnMs(90_000)]).toEqual([500, 3_000, 5_000]);
+  expect(sessions.admit({ protocols: SUBPROTOCOL, origin: '', address: '' })?.status).toBe(503);
 });
 
 test('a peer that leaves is detached once, also while it was being attached; a late answer changes nothing', async () => {

@@ -4,6 +4,7 @@
  */
 import type { Address, SessionRef } from '../nodes/gatewayPort.ts';
 import { CLOSE } from '../protocol/errors.ts';
+import type { Resume } from '../protocol/frames.ts';
 import type { Identity } from './auth/tokens.ts';
 import { LIMITS } from './limits.ts';
 import { BUFFERED, DROPPED, type Socket } from './transport.ts';
@@ -33,6 +34,8 @@ export class Session {
   user: Address | null = null;
   ref: SessionRef | null = null;
   connSeq = 0;
+  /** Where the phone stopped, for an attach that must be asked for again. */
+  resume: Resume | null = null;
   /** The client was asked for a new token. */
   warned = false;
   /** Frames pushed before WELCOME. */

@@ -8,10 +8,12 @@ import { SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { decodeClientFrame, encodeServerFrame } from '../protocol/codec.ts';
 import { CLOSE } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
+import { shardOf } from '../protocol/shard.ts';
 import { DecodeError } from '../protocol/walker.ts';
 import { handleFrame } from './frames.ts';
-import { hello, tokenLeftS } from './hello.ts';
-import { LIMITS } from './limits.ts';
+import { attach, hello, tokenLeftS } from './hello.ts';
+import { LIMITS, returnMs } from './limits.ts';
+import { Probes } from './probes.ts';
 import { type Buckets, type Hub, prepare, type RealtimeOptions } from './realtime.ts';
 import { Session } from './session.ts';
 import { Tally } from './tally.ts';
@@ -24,15 +26,19 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   attaching = 0;
   private readonly waiting = new Set<Session>();
   private readonly byId = new Map<string, Session>();
+  /** Attaches that are asked for again, and when. */
+  private readonly putOff = new Map<Session, number>();
   private readonly perAddress = new Map<string, number>();
   private sockets = 0;
   private connSeq = 0;
-  private leaving = false;
+  leaving = false;
+  private readonly probes: Probes;
 
   constructor(options: RealtimeOptions) {
     this.options = options;
     this.buckets = prepare(options.rates);
     this.tally = new Tally(options.metrics);
+    this.probes = new Probes(options);
   }
 
   /** Open sockets, also those that have not said HELLO. */
@@ -110,6 +116,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     if (rest === 0) this.perAddress.delete(socket.address);
     else this.perAddress.set(socket.address, rest);
     this.waiting.delete(session);
+    this.putOff.delete(session);
     if (ref !== null) this.byId.delete(ref.id);
     if (user !== null && ref !== null && (phase === 'attaching' || phase === 'open')) {
       const message: UserMessage = { type: 'detach', session: ref, connSeq };
@@ -129,6 +136,14 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   register(session: Session): void {
     this.waiting.delete(session);
     this.byId.set(session.ref!.id, session);
+  }
+
+  unregister(session: Session): void {
+    if (session.ref !== null) this.byId.delete(session.ref.id);
+  }
+
+  attachAt(session: Session, atMs: number): void {
+    this.putOff.set(session, atMs);
   }
 
   // What user actors say.
@@ -160,7 +175,26 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       if (session.deadlineMs > nowMs || session.phase !== 'open') continue;
       this.tokenDue(session, nowMs);
     }
+    this.probes.sweep(nowMs);
     this.tally.flush(this.sockets);
+  }
+
+  /** Asks again for the attaches that were put off. Called each `LIMITS.attachRetryMs`. */
+  attachAgain(): void {
+    const nowMs = this.options.clock.monotonicMs();
+    for (const [session, atMs] of this.putOff) {
+      if (atMs > nowMs) continue;
+      this.putOff.delete(session);
+      if (session.phase === 'attaching') attach(this, session);
+    }
+  }
+
+  /** Asks whether the users in these shards (null: all) still know their sessions here. */
+  probe(shards: ReadonlySet<number> | null): void {
+    for (const session of this.byId.values()) {
+      if (session.phase !== 'open') continue;
+      if (shards === null || shards.has(shardOf('user', session.user!.id))) this.probes.add(session);
+    }
   }
 
   private tokenDue(session: Session, nowMs: number): void {
@@ -180,18 +214,25 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     }
   }
 
-  /** Tells everybody to come back a little later, spread over the jitter, and lets nobody in any more. */
+  /** Tells everybody to come back a little later, elsewhere if there is such a place, and lets nobody in any more. */
   sayGoodbye(deadlineMs: number): void {
     this.leaving = true;
-    const bytes = encodeServerFrame({
-      type: 'goaway',
-      reason: 'restart',
-      deadlineMs,
-      delayMinMs: 0,
-      delayMaxMs: LIMITS.reconnectJitterMs,
-      url: null,
-    });
-    for (const session of this.byId.values()) if (session.phase === 'open') session.send(bytes);
+    const urls: readonly (string | null)[] = this.options.elsewhere?.() ?? [];
+    const bytes = (urls.length > 0 ? urls : [null]).map(url =>
+      encodeServerFrame({
+        type: 'goaway',
+        reason: 'restart',
+        deadlineMs,
+        delayMinMs: 0,
+        // elsewhere somebody is there now; here nobody is before we have come back
+        delayMaxMs: url === null ? LIMITS.reconnectJitterMs : Math.min(returnMs(this.sockets), deadlineMs),
+        url,
+      }),
+    );
+    let nth = 0;
+    for (const session of this.byId.values()) {
+      if (session.phase === 'open') session.send(bytes[nth++ % bytes.length]!);
+    }
   }
 
   /** Closes what is still open. */

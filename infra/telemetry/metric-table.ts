@@ -70,6 +70,11 @@ export const METRICS = {
     help: 'Uses of a metric that is not declared as it was used.',
   },
   rt_connections: { kind: 'gauge', help: 'Open WebSockets.' },
+  rt_probes_total: {
+    kind: 'counter',
+    help: 'Sessions asked for after their actor moved, by its answer.',
+    labels: { result: ['known', 'refused'] },
+  },
   rt_close_total: { kind: 'counter', help: 'Closed WebSockets by close code.', labels: { code: CLOSED_SET } },
   rt_frames_total: {
     kind: 'counter',
