@@ -49,6 +49,8 @@ export interface PhoneOptions {
   /** An ERROR that answers no command: a position was refused. */
   readonly onRefusal?: (refusal: Refusal) => void;
   readonly onClose?: (code: number, reason: string) => void;
+  /** A server that has not taken the WebSocket by then is left; default: as long as WELCOME may take. */
+  readonly upgradeMsMax?: number;
 }
 
 interface Pending {
@@ -105,10 +107,16 @@ export class Phone {
       url,
       subprotocol: SUBPROTOCOL,
       ...(localAddress === undefined ? {} : { localAddress }),
-      onOpen: () => socket.send(this.#hello(resume)),
+      onOpen: () => {
+        clearTimeout(sleeping);
+        socket.send(this.#hello(resume));
+      },
       onMessage: bytes => this.#frame(decodeServerFrame(bytes)),
       onClose: (code, reason) => this.#closed(socket, code, reason),
     });
+    const sleeping = setTimeout(() => {
+      if (!socket.isOpen) socket.destroy();
+    }, this.#options.upgradeMsMax ?? CONNECT_MS_MAX);
     this.#socket = socket;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => socket.destroy(), CONNECT_MS_MAX);

@@ -41,8 +41,8 @@ const RETRY_MS_MIN = 40;
 const RETRY_MS_MAX = 400;
 /** One try of a command; above what a gateway takes to say that it does not know. */
 const TRY_MS = 4_000;
-/** A node that takes longer for a handshake is left for another one. */
-const CONNECT_MS = 5_000;
+/** A node that does not even take the connection sleeps, or is cut off from us. WELCOME may take as long as a failover. */
+const UPGRADE_MS = 1_500;
 /** A position is sent at least this often, whatever the server asks for. */
 const POSITION_MS = 20_000;
 
@@ -84,6 +84,7 @@ export class Roaming {
     this.#phone = new Phone({
       url: () => options.urls[this.#at]!,
       identity: options.person,
+      upgradeMsMax: UPGRADE_MS,
       onEvent: (event, frame) => this.#event(event, frame.offset),
       onVolatile: frame => {
         if (frame.name !== 'report.next' || frame.body === null) return;
@@ -117,9 +118,7 @@ export class Roaming {
   async open(resume = false): Promise<void> {
     for (let attempt = 0; !this.#ending; attempt++) {
       try {
-        const late = setTimeout(() => this.#phone.drop(), CONNECT_MS);
-        const welcome = await this.#phone.connect(resume).finally(() => clearTimeout(late));
-        this.#welcomed(welcome);
+        this.#welcomed(await this.#phone.connect(resume));
         return;
       } catch (error) {
         this.doing = `node ${this.#at}: ${(error as Error).message}`;
