@@ -74,7 +74,9 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   const { gatewayId, clock, log, metrics, origins, trustedProxyHops, exposeMetrics } = options;
   const door = options.serving ? doorWhile(options.serving, options.door) : options.door;
   const tokens = createTokens(options.signingKeys, options.tokenTtlS, wallMs);
-  const moves = new DeviceMoves(options.tokenTtlS * 1_000, wallMs());
+  // Where there are other nodes, people move through their doors too: the store is asked about every token then.
+  const sinceMs = options.elsewhere ? Number.POSITIVE_INFINITY : wallMs();
+  const moves = new DeviceMoves(options.tokenTtlS * 1_000, sinceMs);
   const id = new Uint8Array(16);
   const sessions = new Sessions({
     gatewayId,

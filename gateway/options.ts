@@ -38,7 +38,7 @@ export interface GatewayOptions {
   readonly notReady?: () => readonly string[];
   /** False while this node is cut off from the others: nobody is asked then, and everybody told to try again. */
   readonly serving?: () => boolean;
-  /** Realtime addresses of the other nodes, told to phones when this one stops. Default: none. */
+  /** Realtime addresses of the other nodes, told to phones when this one stops. Absent: there never are others. */
   readonly elsewhere?: () => readonly string[];
   /** What `GET /admin/cluster` answers; absent it does not exist. */
   readonly cluster?: () => ClusterView;

@@ -15,6 +15,7 @@ const EPOCH_B = '01900000-0000-7000-8000-0000000000bb';
 const ID = '01900000-0000-7000-8000-000000000001';
 
 class Line implements SocketLike {
+  url = '';
   binaryType = '';
   onopen: SocketLike['onopen'] = null;
   onmessage: SocketLike['onmessage'] = null;
@@ -54,8 +55,9 @@ class Line implements SocketLike {
 function phone(options: Partial<ClientOptions> = {}) {
   const lines: Line[] = [];
   const WebSocket = class extends Line {
-    constructor() {
+    constructor(url: string) {
       super();
+      this.url = url;
       lines.push(this);
     }
   };
@@ -469,4 +471,45 @@ test('closed is closed: nothing comes after, and nothing is left running', async
   line().event(2);
   expect(messages).toHaveLength(1);
   expect(states.at(-1)).toMatchObject({ state: 'closed', code: 1000 });
+});
+
+const NODES = ['ws://a/v1/ws', 'ws://b/v1/ws', 'ws://c/v1/ws'];
+
+test('of several addresses one is chosen by chance, and after each failure comes the next one', async () => {
+  const { lines, line } = await connected({ url: NODES });
+  expect(line().url).toBe('ws://b/v1/ws');
+  line().drop(1006);
+  await vi.advanceTimersByTimeAsync(1_000);
+  line().drop(1006);
+  await vi.advanceTimersByTimeAsync(2_000);
+  line().open();
+  line().welcome();
+  expect(lines.map(one => one.url)).toEqual(['ws://b/v1/ws', 'ws://c/v1/ws', 'ws://a/v1/ws']);
+  line().drop(CLOSE.resyncNeeded); // the node is well, only what it knew is gone
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(line().url).toBe('ws://a/v1/ws');
+  expect(() => phone({ url: [] })).toThrow(TypeError);
+});
+
+test('GOAWAY may say where to go; if nobody is there, the own addresses go on in turn', async () => {
+  const { lines, line } = await connected({ url: NODES });
+  const goaway = {
+    type: 'goaway',
+    reason: 'restart',
+    deadlineMs: 9_000,
+    delayMinMs: 0,
+    delayMaxMs: 4_000,
+  } as const;
+  line().say({ ...goaway, url: 'ws://elsewhere/v1/ws' });
+  await vi.advanceTimersByTimeAsync(2_001);
+  expect(lines[0]!.closed).toBe(CLOSE.moved);
+  expect(line().url).toBe('ws://elsewhere/v1/ws');
+  line().drop(1006);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(line().url).toBe('ws://c/v1/ws');
+  line().open();
+  line().welcome();
+  line().say({ ...goaway, url: null });
+  await vi.advanceTimersByTimeAsync(2_001);
+  expect(line().url).toBe('ws://a/v1/ws');
 });

@@ -52,6 +52,11 @@ export class HeyBlueClient {
   private readonly inbox: Inbox;
   private readonly tracker: Tracker;
   private readonly random: () => number;
+  private readonly urls: readonly string[];
+  /** Which of the addresses is next. */
+  private nth: number;
+  /** Where a server that stops has sent us; good for one attempt. */
+  private sentTo: string | null = null;
   private current: State = 'idle';
   private connection: Connection | null = null;
   private retryTimer: ReturnType<typeof setTimeout> | null = null;
@@ -67,6 +72,9 @@ export class HeyBlueClient {
   constructor(options: ClientOptions) {
     this.options = options;
     this.random = options.random ?? Math.random;
+    this.urls = typeof options.url === 'string' ? [options.url] : [...options.url];
+    if (this.urls.length === 0) throw new TypeError('a client needs an address');
+    this.nth = Math.floor(this.random() * this.urls.length) % this.urls.length;
     this.inbox = new Inbox(
       options.resume ?? null,
       message => this.deliver(message),
@@ -157,7 +165,9 @@ export class HeyBlueClient {
     }
     if (generation !== this.generation) return;
     const Socket = this.options.WebSocket ?? (globalThis.WebSocket as unknown as SocketConstructor);
-    const { url, deviceId, app = 'heyblue-client' } = this.options;
+    const { deviceId, app = 'heyblue-client' } = this.options;
+    const url = this.sentTo ?? this.urls[this.nth]!;
+    this.sentTo = null;
     const resume = this.inbox.position;
     const hello = { type: 'hello', version: PROTOCOL_VERSION, token, deviceId, app, resume } as const;
     this.connection = new Connection(Socket, url, hello, {
@@ -214,6 +224,7 @@ export class HeyBlueClient {
     if (advice === 'stop' || (advice === 'newToken' && this.tokenRefused)) return this.finish(code, reason);
     if (advice === 'newToken') this.tokenRefused = true;
     if (code === CLOSE.resyncNeeded) this.inbox.position = null;
+    else if (advice !== 'newToken') this.nth = (this.nth + 1) % this.urls.length;
     const waitMs = delayMs(advice, this.attempt, this.jitterMs, this.random());
     if (advice !== 'newToken') this.attempt++;
     this.retry(code, reason, waitMs);
@@ -229,8 +240,10 @@ export class HeyBlueClient {
   }
 
   /** The server is about to stop: come back within the window that it named, before it closes on us. */
-  private leaveSoon({ delayMinMs, delayMaxMs }: ServerFrame & { type: 'goaway' }): void {
+  private leaveSoon({ delayMinMs, delayMaxMs, url }: ServerFrame & { type: 'goaway' }): void {
     this.clearRetry();
+    this.sentTo = url;
+    if (url === null) this.nth = (this.nth + 1) % this.urls.length;
     const waitMs = delayMinMs + this.random() * Math.max(0, delayMaxMs - delayMinMs);
     this.retryTimer = setTimeout(() => {
       this.generation++;

@@ -106,6 +106,8 @@ test('REST by fetch: what is right is a value, what is wrong is one too', async 
     code: ERROR.unavailable,
     retryable: true,
   });
+  const passing = restClient(['http://127.0.0.1:9', `http://127.0.0.1:${ports.restPort}`]);
+  expect(await passing.encounters(token, { limit: 2 })).toMatchObject({ value: { items: [{}, {}] } });
 });
 
 test('an app connects, speaks, hears, and after a loss gets what it missed exactly once', async () => {

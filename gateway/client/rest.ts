@@ -97,14 +97,32 @@ interface Ask {
 
 const TIMEOUT_MS = 15_000;
 
-/** @param baseUrl `http://host:8080` */
-export const restClient = (baseUrl: string, fetcher: typeof fetch = fetch): RestClient => {
+/** @param baseUrl `http://host:8080`, or those of several nodes: one that is not there is passed over */
+export const restClient = (
+  baseUrl: string | readonly string[],
+  fetcher: typeof fetch = fetch,
+): RestClient => {
+  const bases = typeof baseUrl === 'string' ? [baseUrl] : baseUrl;
+  if (bases.length === 0) throw new TypeError('a client needs an address');
+  let nth = 0;
+  /** Every request may be made again: what would count twice carries a key. */
+  const fetched = async (path: URL, init: () => RequestInit): Promise<Response> => {
+    for (let tried = 1; ; tried++) {
+      try {
+        return await fetcher(new URL(path.pathname + path.search, bases[nth]), init());
+      } catch (error) {
+        nth = (nth + 1) % bases.length;
+        if (tried >= bases.length) throw error;
+      }
+    }
+  };
+
   const ask = async <T>(
     method: 'GET' | 'POST',
     path: string,
     { token, body, key, query }: Ask,
   ): Promise<Result<T>> => {
-    const url = new URL(path, baseUrl);
+    const url = new URL(path, bases[nth]);
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
@@ -113,9 +131,13 @@ export const restClient = (baseUrl: string, fetcher: typeof fetch = fetch): Rest
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (key !== undefined) headers['idempotency-key'] = key;
     try {
-      const signal = AbortSignal.timeout(TIMEOUT_MS);
       const payload = body === undefined ? {} : { body: JSON.stringify(body) };
-      const answer = await fetcher(url, { method, headers, signal, ...payload });
+      const answer = await fetched(url, () => ({
+        method,
+        headers,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+        ...payload,
+      }));
       const value = (await answer.json()) as T & {
         error?: { code: number; message: string; retryable: boolean };
       };

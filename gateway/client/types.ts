@@ -34,8 +34,11 @@ export class Unauthorized extends Error {
 }
 
 export interface ClientOptions {
-  /** Realtime address, `ws://host:8081/v1/ws`. */
-  readonly url: string;
+  /**
+   * Realtime address, `ws://host:8081/v1/ws`; or those of several nodes: the first is chosen by chance, and after a
+   * failure the next one is tried.
+   */
+  readonly url: string | readonly string[];
   /** The only source of tokens; asked at every connect and when one is about to expire. */
   readonly getToken: (reason: TokenReason) => Promise<string> | string;
   /** The device that the account is linked to. */
