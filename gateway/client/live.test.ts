@@ -97,6 +97,8 @@ test('REST by fetch: what is right is a value, what is wrong is one too', async 
   expect(await rest.qr(token, 'png')).toMatchObject({ value: { format: 'png' } });
   expect(await rest.officer(token, ID)).toMatchObject({ ok: false, code: ERROR.notFound });
   expect(await rest.token(token)).toMatchObject({ ok: true });
+  const passing = restClient(['http://127.0.0.1:9', `http://127.0.0.1:${ports.restPort}`]);
+  expect(await passing.encounters(token, { limit: 2 })).toMatchObject({ value: { items: [{}, {}] } });
   const ana = { handle: 'ana', password: 'correct horse', deviceId: 'phone-2' };
   expect(await rest.signIn(ana)).toMatchObject({ ok: false, code: ERROR.conflict });
   expect(await rest.moveDevice(ana)).toMatchObject({ ok: true });
@@ -106,8 +108,6 @@ test('REST by fetch: what is right is a value, what is wrong is one too', async 
     code: ERROR.unavailable,
     retryable: true,
   });
-  const passing = restClient(['http://127.0.0.1:9', `http://127.0.0.1:${ports.restPort}`]);
-  expect(await passing.encounters(token, { limit: 2 })).toMatchObject({ value: { items: [{}, {}] } });
 });
 
 test('an app connects, speaks, hears, and after a loss gets what it missed exactly once', async () => {
