@@ -4,6 +4,7 @@
  * repeat finds its first effect instead of making a second.
  */
 import type { Method } from '../protocol/catalogue.ts';
+import type { ActorKind } from './turn.ts';
 
 /** The versioned business rule that moved points (DOMAIN rule 9: every movement names it). */
 export interface RuleRef {
@@ -53,7 +54,28 @@ export interface TransferOp {
   readonly idempotency: Idempotency | null;
 }
 
-export type DurableOp = EncounterOp | TransferOp;
+/**
+ * Sets, replaces or removes one named timer of an actor; made by `turn.durableTimer` and, when a timer was delivered, by
+ * the node. One row per (actor, name): a timer set again replaces the one before.
+ */
+export interface TimerOp {
+  readonly type: 'timer';
+  readonly id: string;
+  readonly kind: ActorKind;
+  /** Id of the actor. */
+  readonly actor: string;
+  readonly name: string;
+  /** Town milliseconds at which it is due; null removes it. */
+  readonly dueAtMs: number | null;
+  /** Removes it only if it is due at exactly this time: what was set again meanwhile stays. Null: whatever is set. */
+  readonly onlyDueAtMs: number | null;
+  /** Plain values (JSON), delivered when it is due; null for a removal. */
+  readonly message: unknown;
+}
+
+/** What moves points; the ledger's. */
+export type LedgerOp = EncounterOp | TransferOp;
+export type DurableOp = LedgerOp | TimerOp;
 
 /** Closed and append-only: these words are stored and sent. */
 export const COMMIT_CODES = [

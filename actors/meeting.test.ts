@@ -1,8 +1,13 @@
 /** A small town of real user, region and pair actors on virtual time: people arrive, meet, and see what they see. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ActorSystem } from '../nodes/actorSystem.ts';
+import { LedgerWriter } from '../nodes/ledgerWriter.ts';
+import { MemoryTimers } from '../nodes/memory/memoryTimers.ts';
 import { soleOwner } from '../nodes/memory/soleOwner.ts';
+import type { OperationWriter } from '../nodes/ports.ts';
 import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
+import { DurableTimers } from '../nodes/timers/durableTimers.ts';
+import { routeOperations } from '../nodes/timers/routeOperations.ts';
 import {
   type AccountKind,
   CLOSE,
@@ -139,8 +144,10 @@ class Phone {
 }
 
 class Town {
-  readonly time = new VirtualTime();
+  readonly time: VirtualTime;
   readonly ledger: Ledger;
+  readonly stored: MemoryTimers;
+  readonly timers: DurableTimers;
   readonly phones = new Map<string, Phone>();
   readonly users: Map<string, UserRecord>;
   readonly system: ActorSystem;
@@ -148,8 +155,22 @@ class Town {
 
   /** With `before`: after a restart, what was durable is there and nothing else. */
   constructor(before: Town | null = null) {
+    this.time = before?.time ?? new VirtualTime();
     this.ledger = before?.ledger ?? new Ledger();
+    this.stored = before?.stored ?? new MemoryTimers(() => 1);
     this.users = before?.users ?? new Map();
+    before?.stop();
+    const world = {
+      clock: this.time,
+      scheduler: this.time,
+      log: {
+        debug: () => {},
+        info: () => {},
+        warn: () => {},
+        error: (fields: object) => console.error(fields),
+      },
+      metrics: { count: () => {}, observe: () => {}, gauge: () => {} },
+    };
     const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
     this.system = new ActorSystem({
       node: 'n1',
@@ -159,21 +180,13 @@ class Town {
         pair: pure(pairBehaviour(DEFAULT_RULES)),
       },
       coordinator: soleOwner(),
-      writer: {
-        submit: (entry, done) =>
-          this.time.immediate(() => {
-            const away = (): void => done({ ok: false, reason: 'unavailable', message: 'away' });
-            if (this.ledger.away && this.ledger.awayMs > 0) {
-              this.time.after(this.ledger.awayMs, away);
-              return;
-            }
-            if (this.ledger.away) return away();
-            done({ ok: true, committed: this.ledger.commit(entry.op as EncounterOp, this.time.nowMs()) });
-          }),
-      },
+      writer: routeOperations(this.#ledgerWriter(), {
+        submit: (entry, done) => this.timers.submit(entry, done),
+      }),
       queries: {
         query: async query => {
-          if (query.type === 'user') return this.users.get(query.id) ?? null;
+          if (query.type === 'user') return this.#record(query.id);
+          if (query.type !== 'userByNumber') throw new Error('not asked here');
           return [...this.users.values()].find(user => user.number === query.number)?.id ?? null;
         },
       },
@@ -185,12 +198,44 @@ class Town {
           for (const session of sessions) (this.phones.get(session.id) as Phone).closed = code;
         },
       },
-      clock: this.time,
-      scheduler: this.time,
+      ...world,
       random: seededRandom(42),
-      log: { debug: () => {}, info: () => {}, warn: () => {}, error: fields => console.error(fields) },
-      metrics: { count: () => {}, observe: () => {}, gauge: () => {} },
     });
+    this.timers = new DurableTimers({
+      ...world,
+      store: this.stored,
+      writer: new LedgerWriter({ ...world, store: this.stored }),
+      door: this.system,
+      coordinator: soleOwner(),
+      random: seededRandom(43),
+    });
+    for (let shard = 0; shard < 512; shard++) this.timers.opened(shard, 1);
+  }
+
+  /** The node dies: what was in memory is gone. */
+  stop(): void {
+    this.timers.stop();
+    this.system.stop();
+  }
+
+  #ledgerWriter(): OperationWriter {
+    return {
+      submit: (entry, done) =>
+        this.time.immediate(() => {
+          const away = (): void => done({ ok: false, reason: 'unavailable', message: 'away' });
+          if (this.ledger.away && this.ledger.awayMs > 0) {
+            this.time.after(this.ledger.awayMs, away);
+            return;
+          }
+          if (this.ledger.away) return away();
+          done({ ok: true, committed: this.ledger.commit(entry.op as EncounterOp, this.time.nowMs()) });
+        }),
+    };
+  }
+
+  #record(id: string): UserRecord | null {
+    const user = this.users.get(id);
+    return user ? { ...user, timers: this.stored.of('user', id) } : null;
   }
 
   key(): string {
@@ -212,6 +257,7 @@ class Town {
         encounterCount: 0,
         encounters: [],
         commands: [],
+        timers: [],
       });
     }
     const phone = new Phone(this, id, sessionId);

@@ -23,6 +23,13 @@ export interface RememberedCommand {
   readonly balance: number;
 }
 
+/** A durable timer that is set; see `turn.durableTimer`. */
+export interface TimerView {
+  readonly name: string;
+  readonly dueAtMs: number;
+  readonly message: unknown;
+}
+
 /** Everything a user actor starts from; one round trip. */
 export interface UserRecord {
   readonly id: string;
@@ -40,6 +47,8 @@ export interface UserRecord {
   readonly encounters: readonly EncounterView[];
   /** The last 64 of the last 24 h. */
   readonly commands: readonly RememberedCommand[];
+  /** Every durable timer of the actor, soonest first. */
+  readonly timers: readonly TimerView[];
 }
 
 export type QueryAnswer<Q extends Query> = Q extends { type: 'user' } ? UserRecord | null : string | null;

@@ -29,7 +29,12 @@ export interface ReplyTo {
 export type SystemMessage =
   | { readonly type: 'answer'; readonly tag: string; readonly result: Result<unknown> }
   | { readonly type: 'committed'; readonly tag: string; readonly committed: Committed }
-  | { readonly type: 'queried'; readonly tag: string; readonly result: Result<unknown> };
+  | { readonly type: 'queried'; readonly tag: string; readonly result: Result<unknown> }
+  /**
+   * Ask: a durable timer is due. It comes again until it is answered with `ok` (or with a refusal that is final), so it
+   * may come more than once; (name, dueAtMs) is its key. Answer when what it is for is done, not before.
+   */
+  | { readonly type: 'due'; readonly name: string; readonly dueAtMs: number; readonly message: unknown };
 
 /** How a pushed frame is treated on its way to the sessions. */
 export type PushClass = 'durable' | 'volatile';
@@ -48,8 +53,17 @@ export interface Turn {
   reply(result: Result<unknown>, to?: ReplyTo | null): void;
   /** Sends at most once, in order per pair of actors. Held by the output gate. */
   tell(to: Address, message: object): void;
-  /** Sends and gets `answer` with this tag, at the latest (a 504 refusal) after `timeoutMs`. Held by the output gate. */
-  ask(to: Address, message: object, tag: string, timeoutMs?: number): void;
+  /**
+   * Sends and gets `answer` with this tag, at the latest (a 504 refusal) after `timeoutMs`. Held by the output gate.
+   * `keyed` says that a repeat has no second effect: then it is asked again when a node was lost on the way.
+   */
+  ask(
+    to: Address,
+    message: object,
+    tag: string,
+    timeoutMs?: number,
+    options?: { readonly keyed?: boolean },
+  ): void;
   /** Sends encoded frame bytes to sessions attached to this user. Held by the output gate. */
   push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: PushClass): void;
   /** Closes sessions with a close code. Held by the output gate. */
@@ -61,6 +75,13 @@ export interface Turn {
   /** (Re)arms the named timer: `message` arrives after `delayMs`. Volatile: dies with the activation. */
   timer(name: string, delayMs: number, message: object): void;
   cancelTimer(name: string): void;
+  /**
+   * (Re)arms the named durable timer and returns the town time at which it is due: `due` comes then, on whichever node
+   * the actor lives, also after a crash. At least a second ahead. A gated operation like any other: what the turn says
+   * leaves when the timer is stored. `message` is plain values, at most 4 KiB as JSON.
+   */
+  durableTimer(name: string, delayMs: number, message: object): number;
+  cancelDurableTimer(name: string): void;
   /** Asks to leave memory once nothing waits, is owed or under way, and `idleMs` does not keep the actor. */
   passivate(): void;
 }
@@ -96,6 +117,8 @@ export interface Behaviour<S, M extends { readonly type: string }> {
   pack?(state: S): unknown;
   /** The state from what `pack` gave on another node, possibly of the previous version: refuse what cannot be read. */
   unpack?(id: string, packed: unknown, turn: Turn): Result<S>;
+  /** The sockets that the actor believes to be attached: those of a gateway that is gone are told to it as `detach`. */
+  sessions?(state: S): readonly SessionRef[];
   /** Milliseconds without a message after which the actor may leave memory; false keeps it (a socket is attached). */
   idleMs(state: S): number | false;
 }

@@ -20,7 +20,15 @@ import {
   isBeingAccepted,
   sayHey,
 } from './user/hey.ts';
-import { areaChanged, leaveMap, located, setInstant, startSharing, stopSharing } from './user/place.ts';
+import {
+  areaChanged,
+  leaveMap,
+  located,
+  setInstant,
+  shareDue,
+  startSharing,
+  stopSharing,
+} from './user/place.ts';
 import {
   presenterAgreed,
   presenterFound,
@@ -31,7 +39,7 @@ import {
   showQr,
 } from './user/qr.ts';
 import { attach, change, detach, emit, isAttached, refs, seconds, snapshotFrame } from './user/sessions.ts';
-import { newUserState, type UserState } from './user/state.ts';
+import { newUserState, SHARE_TIMER, type UserState } from './user/state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -102,8 +110,6 @@ function receive(
       return qrShown(state, message, turn);
     case 'encounterSettled':
       return settled(state, message.settled, turn);
-    case 'shareTimeout':
-      return stopSharing(state, 'timeout', turn);
     case 'gone':
       return state.sessions.length > 0 ? state : leaveMap(state, turn);
     case 'deviceMoved':
@@ -119,9 +125,18 @@ function receive(
     case 'answer':
     case 'queried':
       return answered(state, message.tag, message.result, turn);
+    case 'due':
+      return due(state, message, turn);
     case 'committed':
       return state;
   }
+}
+
+/** A durable timer. One whose name nobody knows is of another version: it is done with. */
+function due(state: UserState, message: SystemMessage & { type: 'due' }, turn: Turn): UserState {
+  if (message.name === SHARE_TIMER) return shareDue(state, message.dueAtMs, turn);
+  turn.reply(ok({}));
+  return state;
 }
 
 function commanded(

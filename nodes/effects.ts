@@ -1,9 +1,13 @@
 /** What a turn wants from the world, as plain values, in the order in which the handler said it. */
-import type { DurableOp } from '../actors/durable.ts';
+import type { DurableOp, TimerOp } from '../actors/durable.ts';
 import type { Query } from '../actors/queries.ts';
 import type { ActorKind, Address, Behaviour, PushClass, ReplyTo, SessionRef, Turn } from '../actors/turn.ts';
+import { assert } from '../protocol/assert.ts';
 import type { Result } from '../protocol/errors.ts';
+import type { Cause } from './cause.ts';
+import { TIMER_LIMITS } from './limits.ts';
 import type { Clock, Random } from './ports.ts';
+import { isTimer } from './timers/timerRules.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the registry holds behaviours of unlike state and message types
 export type AnyBehaviour = Behaviour<any, any>;
@@ -12,13 +16,20 @@ export type Behaviours = Readonly<Record<ActorKind, AnyBehaviour>>;
 /** Leaves the actor, so the gate may hold it. */
 export type Output =
   | { readonly k: 'reply'; readonly to: ReplyTo; readonly result: Result<unknown> }
-  | { readonly k: 'tell'; readonly to: Address; readonly message: { readonly type: string } }
+  | {
+      readonly k: 'tell';
+      readonly to: Address;
+      readonly message: { readonly type: string };
+      readonly cause: Cause | null;
+    }
   | {
       readonly k: 'ask';
       readonly to: Address;
       readonly message: { readonly type: string };
       readonly tag: string;
       readonly timeoutMs: number;
+      readonly keyed: boolean;
+      readonly cause: Cause | null;
     }
   | {
       readonly k: 'push';
@@ -61,6 +72,8 @@ export class TurnCollector implements Turn {
   self: Address = { kind: 'user', id: '' };
   nowMs = 0;
   replyTo: ReplyTo | null = null;
+  /** What led to this turn, and so to everything that it says. */
+  cause: Cause | null = null;
   outputs: Output[] = [];
   inner: Inner[] = [];
   operations: { readonly op: DurableOp; readonly tag: string }[] = [];
@@ -71,9 +84,10 @@ export class TurnCollector implements Turn {
     this.#askMs = askMs;
   }
 
-  begin(self: Address, replyTo: ReplyTo | null): void {
+  begin(self: Address, replyTo: ReplyTo | null, cause: Cause | null): void {
     this.self = self;
     this.replyTo = replyTo;
+    this.cause = cause;
     this.nowMs = this.#clock.nowMs();
     this.take();
   }
@@ -98,10 +112,26 @@ export class TurnCollector implements Turn {
     if (to) this.outputs.push({ k: 'reply', to, result });
   }
   tell(to: Address, message: object): void {
-    this.outputs.push({ k: 'tell', to, message: message as { type: string } });
+    this.outputs.push({ k: 'tell', to, message: message as { type: string }, cause: this.cause });
   }
-  ask(to: Address, message: object, tag: string, timeoutMs: number = this.#askMs): void {
-    this.outputs.push({ k: 'ask', to, message: message as { type: string }, tag, timeoutMs });
+  ask(
+    to: Address,
+    message: object,
+    tag: string,
+    timeoutMs: number = this.#askMs,
+    options?: { readonly keyed?: boolean },
+  ): void {
+    const keyed = options?.keyed === true;
+    const { cause } = this;
+    this.outputs.push({
+      k: 'ask',
+      to,
+      message: message as { type: string },
+      tag,
+      timeoutMs,
+      keyed,
+      cause,
+    });
   }
   push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: PushClass): void {
     if (sessions.length > 0) this.outputs.push({ k: 'push', sessions, bytes, kind });
@@ -121,7 +151,32 @@ export class TurnCollector implements Turn {
   cancelTimer(name: string): void {
     this.inner.push({ k: 'cancelTimer', name });
   }
+  durableTimer(name: string, delayMs: number, message: object): number {
+    const dueAtMs = this.nowMs + Math.max(TIMER_LIMITS.delayMinMs, Math.ceil(delayMs));
+    this.#timer(name, dueAtMs, message);
+    return dueAtMs;
+  }
+  cancelDurableTimer(name: string): void {
+    this.#timer(name, null, null);
+  }
   passivate(): void {
     this.inner.push({ k: 'passivate' });
+  }
+
+  /** Nobody waits for this commit but the gate: the empty tag is nobody's. */
+  #timer(name: string, dueAtMs: number | null, message: object | null): void {
+    const { kind, id: actor } = this.self;
+    const op: TimerOp = {
+      type: 'timer',
+      id: this.newId(),
+      kind,
+      actor,
+      name,
+      dueAtMs,
+      onlyDueAtMs: null,
+      message,
+    };
+    assert(isTimer(op), 'a timer has a name, and a message of plain values that is not too long');
+    this.operations.push({ op, tag: '' });
   }
 }

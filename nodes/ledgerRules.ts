@@ -2,7 +2,7 @@
  * What every commit store must agree on about an operation: its legs, what makes it invalid, when two operations are
  * the same request, and which of them may not be decided at the same time. Pure, shared by PostgreSQL and its twin.
  */
-import { type DurableOp, type Leg, MINT_ACCOUNT } from '../actors/durable.ts';
+import { type DurableOp, type LedgerOp, type Leg, MINT_ACCOUNT } from '../actors/durable.ts';
 
 /** Legs of one transfer at most; more is several transfers. */
 export const LEGS_MAX = 64;
@@ -14,9 +14,12 @@ const KEY_MAX = 255;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+const NO_LEGS: readonly Leg[] = [];
+
 /** Both sides of the double entry; the people first, the mint last. */
 export function legsOf(op: DurableOp): readonly Leg[] {
   if (op.type === 'transfer') return op.legs;
+  if (op.type === 'timer') return NO_LEGS;
   return [
     { account: op.civilian, delta: op.civilianPoints },
     { account: op.officer, delta: op.officerPoints },
@@ -25,14 +28,14 @@ export function legsOf(op: DurableOp): readonly Leg[] {
 }
 
 /** Whose history the event belongs to, the key that orders it: the civilian, or who paid (or got it from the mint). */
-export function subjectOf(op: DurableOp): string {
+export function subjectOf(op: LedgerOp): string {
   if (op.type === 'encounter') return op.civilian;
   const people = op.legs.filter(leg => leg.account !== MINT_ACCOUNT);
   return (people.find(leg => leg.delta < 0) ?? people[0] ?? op.legs[0]!).account;
 }
 
 /** Why points moved. */
-export const reasonOf = (op: DurableOp): string => (op.type === 'encounter' ? 'encounter' : op.reason);
+export const reasonOf = (op: LedgerOp): string => (op.type === 'encounter' ? 'encounter' : op.reason);
 
 /**
  * The same text means the same request. Left out is what a retry may bring along anew: the idempotency key (two people
@@ -40,6 +43,7 @@ export const reasonOf = (op: DurableOp): string => (op.type === 'encounter' ? 'e
  * meanwhile): the first effect stands.
  */
 export function canonicalOf(op: DurableOp): string {
+  if (op.type === 'timer') return `timer\n${op.kind}\n${op.actor}\n${op.name}`;
   const rule = `${op.rule.id}\n${op.rule.version}`;
   if (op.type === 'encounter') {
     return `encounter\n${op.officer}\n${op.civilian}\n${op.method}`;
@@ -64,8 +68,9 @@ function isValidTransfer(legs: readonly Leg[]): boolean {
   return sum === 0;
 }
 
-/** Whether the operation makes sense at all; one that does not gets `invalid` and never reaches the store. */
-export function isValid(op: DurableOp): boolean {
+/** Whether the operation makes sense to the ledger; one that does not gets `invalid` and never reaches the store. */
+export function isValid(op: DurableOp): op is LedgerOp {
+  if (op.type === 'timer') return false;
   if (!UUID.test(op.id) || !isText(op.rule.id, TEXT_MAX) || !Number.isInteger(op.rule.version)) return false;
   const by = op.idempotency;
   if (by && !(UUID.test(by.userId) && isText(by.key, KEY_MAX) && isText(by.requestHash, KEY_MAX)))
@@ -93,6 +98,8 @@ export function isValid(op: DurableOp): boolean {
  * outcome of the first (this id exists, this pair has met, this key is used) decides the second.
  */
 export function claimsOf(op: DurableOp): readonly string[] {
+  // the timers of an actor are set and removed in the order in which it said so
+  if (op.type === 'timer') return [`timer\0${op.kind}\0${op.actor}`];
   const claims = [op.id];
   if (op.type === 'encounter') claims.push(`${op.officer}|${op.civilian}`);
   if (op.idempotency) claims.push(`${op.idempotency.userId}\0${op.idempotency.key}`);

@@ -122,7 +122,15 @@ export const TIMER_LIMITS = {
   windowMs: 60_000,
   /** The window is loaded so long before it is needed. */
   loadMs: 30_000,
+  /** How often the clock is looked at; with `clockRate` the town clock goes faster, so a timer is late by so much more. */
+  tickMs: 250,
   delayMinMs: 1_000,
+  /** Timers read at once; when more are due within the window the rest is read once these are delivered. */
+  loadTimers: 4_096,
+  /** An actor answers a due timer when what it is for is done: a settlement may wait for its commit. */
+  askMs: 10_000,
+  messageBytes: 4_096,
+  nameMax: 128,
   /** Overdue timers delivered at once after an outage, and the pause before the next ones. */
   catchUp: 256,
   catchUpMs: 100,
@@ -142,6 +150,8 @@ export function assertLimits(): void {
   assert(WRITER_LIMITS.retryMaxMs * 4 <= WRITER_LIMITS.entryMs, 'an entry is tried more than once');
   assert(WRITER_LIMITS.groupEntries <= WRITER_LIMITS.scanEntries, 'a full group can be found');
   assert(LIMITS.sliceMessages <= LIMITS.mailboxMessages, 'a slice never empties more than a mailbox');
+  assert(TIMER_LIMITS.loadMs < TIMER_LIMITS.windowMs, 'the next window is loaded before this one ends');
+  assert(TIMER_LIMITS.tickMs < TIMER_LIMITS.delayMinMs, 'a timer is not late by its own length');
   assertClusterLimits(CLUSTER_LIMITS);
 }
 

@@ -18,6 +18,7 @@ import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
 import { loadKeys } from '../infra/keys.ts';
+import { followShards } from '../infra/outbox/index.ts';
 import { openStores } from '../infra/postgres/index.ts';
 import { systemRandom } from '../infra/random.ts';
 import { createLogs, createMetrics } from '../infra/telemetry/index.ts';
@@ -26,6 +27,8 @@ import type { ActorDoor } from './gatewayPort.ts';
 import { LedgerWriter } from './ledgerWriter.ts';
 import { assertLimits, LIMITS } from './limits.ts';
 import { LocalCoordinator } from './localCoordinator.ts';
+import { DurableTimers } from './timers/durableTimers.ts';
+import { routeOperations } from './timers/routeOperations.ts';
 
 /** Ends the start with one sentence. */
 class CannotStart extends Error {}
@@ -84,6 +87,8 @@ async function main(): Promise<void> {
     onCommitted: () => stores.outbox.poke(),
   });
 
+  const timerWriter = new LedgerWriter({ store: stores.timerStore, scheduler, clock, log, metrics });
+
   let fenced = false;
   let stopping = false;
   const coordinator = new LocalCoordinator(node, stores.epochStore, log, () => {
@@ -91,6 +96,7 @@ async function main(): Promise<void> {
     void stop('another node took over this database', 1);
   });
   await coordinator.start();
+  const publishing = followShards(stores.outbox, coordinator, scheduler);
 
   const keys = loadKeys(config.dataDir);
   if (keys.putAside) log.warn({ file: keys.putAside }, 'the key file was unreadable and is replaced');
@@ -148,7 +154,7 @@ async function main(): Promise<void> {
       pair: pairBehaviour(rules),
     },
     coordinator,
-    writer,
+    writer: routeOperations(writer, { submit: (entry, done) => timers.submit(entry, done) }),
     queries: stores.queryStore,
     sink: gateway.sink,
     clock,
@@ -157,6 +163,21 @@ async function main(): Promise<void> {
     log,
     metrics,
   });
+  const timers = new DurableTimers({
+    store: stores.timerStore,
+    writer: timerWriter,
+    door: system,
+    coordinator,
+    clock,
+    scheduler,
+    random: systemRandom(),
+    log,
+    metrics,
+  });
+  for (let shard = 0; shard < LIMITS.shards; shard++) {
+    const epoch = coordinator.epochOf(shard);
+    if (epoch !== null) timers.opened(shard, epoch);
+  }
 
   /** Doors first, so that nothing new comes in; then what is under way becomes durable; then the stores. */
   async function stop(why: string, code: number): Promise<void> {
@@ -165,8 +186,10 @@ async function main(): Promise<void> {
     log.info({ why }, 'stopping');
     setTimeout(() => process.exit(1), LIMITS.stopMs).unref();
     await gateway.stop(LIMITS.stopMs / 8);
-    await writer.drain(LIMITS.stopMs / 4);
+    timers.stop();
+    await Promise.all([writer.drain(LIMITS.stopMs / 4), timerWriter.drain(LIMITS.stopMs / 4)]);
     system.stop();
+    publishing.stop();
     await coordinator.stop();
     await stores.close(LIMITS.stopMs / 4);
     log.info({}, 'stopped');

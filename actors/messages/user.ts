@@ -73,7 +73,6 @@ export type UserMessage =
   /** From the REST door: the account was linked to another device. */
   | { readonly type: 'deviceMoved'; readonly deviceId: string }
   | { readonly type: 'gone' }
-  | { readonly type: 'shareTimeout' }
   | { readonly type: 'heyTimeout'; readonly heyId: string };
 
 export interface OfficerRef {

@@ -15,7 +15,7 @@ import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, remember } from './commands.ts';
 import { emit, seconds } from './sessions.ts';
-import type { CommandUnderWay, Hey, UserState } from './state.ts';
+import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -103,7 +103,7 @@ export function heyOffered(
     return state;
   }
   const track = state.track;
-  const here = state.sharing && track !== null && message.cells.includes(track.route.owner.id);
+  const here = isSharing(state, turn.nowMs) && track !== null && message.cells.includes(track.route.owner.id);
   if (!here || !fresh(track.fix, rules, turn.nowMs) || state.sessions.length === 0) {
     turn.reply(refuse(ERROR.notFound, 'no such officer in this area'));
     return state;

@@ -14,7 +14,7 @@ import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { areaFrame, emit, refs, seconds } from './sessions.ts';
-import { type Area, roleOf, type UserState } from './state.ts';
+import { type Area, isSharing, roleOf, SHARE_TIMER, type UserState } from './state.ts';
 
 /** Why a position is not taken, or null. */
 function refuseLocation(
@@ -24,7 +24,7 @@ function refuseLocation(
   nowMs: number,
 ): Refusal | null {
   if (roleOf(state.me.kind) === null) return refuse(ERROR.forbidden, 'this account has no position');
-  if (!state.sharing) return refuse(ERROR.conflict, 'the position is not shared');
+  if (!isSharing(state, nowMs)) return refuse(ERROR.conflict, 'the position is not shared');
   const outside = checkLocation(location);
   if (outside !== null) return refuse(ERROR.invalid, outside);
   if (location.seq <= state.locationSeq) return refuse(ERROR.conflict, 'the sequence number must rise');
@@ -101,9 +101,9 @@ export function startSharing(
 ): { state: UserState; result: Result<CommandResult<'location.share'>> } {
   if (roleOf(state.me.kind) === null)
     return { state, result: refuse(ERROR.forbidden, 'this account has no position') };
-  const officer = state.me.kind === 'officer';
-  const sharingUntilMs = officer ? turn.nowMs + rules.shareS * 1_000 : 0;
-  if (officer) turn.timer('share', rules.shareS * 1_000, { type: 'shareTimeout' });
+  // The timer is the durable memory of sharing: an officer's actor that starts anew finds it (state.ts).
+  const sharingUntilMs =
+    state.me.kind === 'officer' ? turn.durableTimer(SHARE_TIMER, rules.shareS * 1_000, {}) : 0;
   return {
     state: { ...state, sharing: true, sharingUntilMs },
     result: ok({ untilS: seconds(sharingUntilMs) }),
@@ -111,10 +111,16 @@ export function startSharing(
 }
 
 export function stopSharing(state: UserState, reason: 'timeout' | 'stopped', turn: Turn): UserState {
-  turn.cancelTimer('share');
   if (!state.sharing) return state;
+  if (state.sharingUntilMs > 0) turn.cancelDurableTimer(SHARE_TIMER);
   const off = { ...leaveMap(state, turn), sharing: false, sharingUntilMs: 0 };
   return emit(off, turn, 'sharing.ended', { reason });
+}
+
+/** The durable timer of sharing is due; one that was replaced or stopped meanwhile says nothing. */
+export function shareDue(state: UserState, dueAtMs: number, turn: Turn): UserState {
+  turn.reply(ok({}));
+  return state.sharingUntilMs === dueAtMs ? stopSharing(state, 'timeout', turn) : state;
 }
 
 /** A region's coarse notice, for civilians only: officers are told of nobody. */

@@ -97,8 +97,16 @@ export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
   return kind === 'officer' || kind === 'civilian' ? kind : null;
 }
 
+/** Name of the durable timer that ends an officer's sharing. */
+export const SHARE_TIMER = 'share';
+
+/** Sharing that ran out counts no more, also before its timer was delivered. */
+export const isSharing = (state: UserState, nowMs: number): boolean =>
+  state.sharing && (state.sharingUntilMs === 0 || nowMs < state.sharingUntilMs);
+
 export function newUserState(record: UserRecord, epoch: string): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
+  const share = record.timers.find(timer => timer.name === SHARE_TIMER);
   return {
     me: { id, kind, handle, number, deviceId, deviceNumber },
     balance: record.balance,
@@ -107,9 +115,9 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
     encounters: record.encounters.length > 0 ? record.encounters : NOBODY,
     sessions: NOBODY,
     outbox: newOutbox(epoch),
-    // Officers are on QR only until they choose to share (DOMAIN rule 5).
-    sharing: kind === 'civilian',
-    sharingUntilMs: 0,
+    // Officers are on QR only until they choose to share (DOMAIN rule 5), which their timer remembers.
+    sharing: kind === 'civilian' || share !== undefined,
+    sharingUntilMs: share?.dueAtMs ?? 0,
     instant: false,
     track: null,
     locationSeq: -1,

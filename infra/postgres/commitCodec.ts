@@ -9,6 +9,7 @@ import {
   COMMIT_CODES,
   type Committed,
   type DurableOp,
+  type LedgerOp,
   MINT_ACCOUNT,
   type Posting,
 } from '../../actors/durable.ts';
@@ -135,7 +136,7 @@ function addFence(columns: Columns, fences: Map<string, number>, shard: number, 
   return fences.size;
 }
 
-function addOperation(columns: Columns, op: DurableOp, fence: number): void {
+function addOperation(columns: Columns, op: LedgerOp, fence: number): void {
   columns.id.push(op.id);
   columns.fence.push(fence);
   columns.subject.push(subjectOf(op));
@@ -146,7 +147,7 @@ function addOperation(columns: Columns, op: DurableOp, fence: number): void {
 }
 
 /** What only some entries have; `entry` is the place in the call, from 1. */
-function addDetails(columns: Columns, op: DurableOp, entry: number): void {
+function addDetails(columns: Columns, op: LedgerOp, entry: number): void {
   if (op.idempotency) {
     columns.keyEntry.push(entry);
     columns.keyUser.push(op.idempotency.userId);

@@ -12,6 +12,7 @@ import type {
   Metrics,
   QueryStore,
   Scheduler,
+  TimerStore,
 } from '../../nodes/ports.ts';
 import { OutboxThread } from '../outbox/thread.ts';
 import { systemRandom } from '../random.ts';
@@ -22,6 +23,7 @@ import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { openOrm } from './orm.ts';
 import { PgQueryStore } from './queryStore.ts';
+import { PgTimerStore } from './timerStore.ts';
 
 export { migrate } from './migrate.ts';
 
@@ -50,9 +52,11 @@ export interface Stores {
   readonly commitStore: CommitStore;
   readonly epochStore: EpochStore;
   readonly queryStore: QueryStore;
+  readonly timerStore: TimerStore;
   readonly directory: Directory;
   readonly orm: MikroORM;
-  readonly outbox: Pick<OutboxThread, 'poke'>;
+  /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
+  readonly outbox: Pick<OutboxThread, 'poke' | 'lead' | 'onFenced'>;
   /** What keeps the node from being ready, in words; empty when nothing does. */
   notReady(): string[];
   /** Flushes the outbox within the budget and closes every connection. */
@@ -94,24 +98,27 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const commitStore = new PgCommitStore({ url, log, mintStripe: stripeOf(owner) });
   const epochStore = new PgEpochStore({ url, log });
   const queryStore = new PgQueryStore({ url, log, scheduler });
+  const timerStore = new PgTimerStore({ url, log });
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried()]);
+  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried(), timerStore.tried()]);
   return {
     commitStore,
     epochStore,
     queryStore,
+    timerStore,
     directory,
     orm,
     outbox,
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
     async close(budgetMs) {
       await outbox.close(budgetMs);
-      await Promise.all([commitStore.close(), epochStore.close(), queryStore.close(), orm.close(true)]);
+      await Promise.all([commitStore, epochStore, queryStore, timerStore].map(store => store.close()));
+      await orm.close(true);
     },
   };
 }

@@ -37,7 +37,10 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
     from (select * from ops.idempotency i
           where i.user_id = u.id and i.created_at > now() - interval '${REMEMBERED_HOURS} hours'
           order by i.created_at desc limit ${RECENT_COMMANDS}) k
-      left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]')
+      left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]'),
+  coalesce((
+    select json_agg(json_build_object('name', t.name, 'dueAtMs', t.due_ms, 'message', t.message::json) order by t.due_ms)
+    from ops.actor_timer t where t.kind = 'user' and t.actor = u.id::text), '[]')
 from user_schema.users u
   join user_schema.device d on d.user_id = u.id
   join ledger.account a on a.account_id = u.id and a.stripe = 0
@@ -55,6 +58,7 @@ type Row = [
   string,
   UserRecord['encounters'],
   UserRecord['commands'],
+  UserRecord['timers'],
 ];
 
 interface Waiting {
@@ -149,4 +153,5 @@ const recordOf = (row: Row): UserRecord => ({
   encounterCount: Number(row[8]),
   encounters: row[9],
   commands: row[10],
+  timers: row[11],
 });

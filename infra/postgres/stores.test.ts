@@ -3,6 +3,7 @@ import { inject } from 'vitest';
 import { commitStoreContract } from '../../nodes/contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../../nodes/contracts/epochStore.contract.ts';
 import { peopleContract } from '../../nodes/contracts/people.contract.ts';
+import { timerStoreContract } from '../../nodes/contracts/timerStore.contract.ts';
 import { postgresTown } from './testTown.ts';
 
 const open = () => postgresTown(inject('databaseUrl'));
@@ -10,3 +11,4 @@ const open = () => postgresTown(inject('databaseUrl'));
 commitStoreContract('postgresql', open);
 epochStoreContract('postgresql', open);
 peopleContract('postgresql', open);
+timerStoreContract('postgresql', open);

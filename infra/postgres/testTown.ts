@@ -9,6 +9,7 @@ import { PgEpochStore } from './epochStore.ts';
 import { openOrm } from './orm.ts';
 import { PgQueryStore } from './queryStore.ts';
 import { type TestDatabase, testDatabase } from './testDatabase.ts';
+import { PgTimerStore } from './timerStore.ts';
 
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -22,13 +23,15 @@ export async function postgresTown(
   const commitStore = new PgCommitStore({ url, log: silent });
   const epochStore = new PgEpochStore({ url, log: silent });
   const queryStore = new PgQueryStore({ url, log: silent, scheduler: systemScheduler });
+  const timerStore = new PgTimerStore({ url, log: silent });
   const directory = new PgDirectory(orm, { random, nowMs: Date.now, onEvent: () => {} });
-  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried()]);
+  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried(), timerStore.tried()]);
   return {
     database,
     commitStore,
     epochStore,
     queryStore,
+    timerStore,
     directory,
     closeAccount: async id => {
       await database.sql('update ledger.account set closed = true where account_id = $1', [id]);
@@ -45,7 +48,8 @@ export async function postgresTown(
     },
     uuid: () => random.uuid(Date.now()),
     async close() {
-      await Promise.all([commitStore.close(), epochStore.close(), queryStore.close(), orm.close(true)]);
+      await Promise.all([commitStore, epochStore, queryStore, timerStore].map(store => store.close()));
+      await orm.close(true);
       await database.drop();
     },
   };

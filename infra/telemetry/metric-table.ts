@@ -54,6 +54,11 @@ export const METRICS = {
     help: 'Operations by what the store decided.',
     labels: { code: CLOSED_SET },
   },
+  heyblue_timers_total: {
+    kind: 'counter',
+    help: 'Durable timers by what became of a delivery.',
+    labels: { result: ['delivered', 'retried', 'rested'] },
+  },
   heyblue_outbox_depth: {
     kind: 'gauge',
     help: 'Rows that wait to be published.',

@@ -153,6 +153,8 @@ export class Town {
       query: refuse,
       timer: refuse,
       cancelTimer: refuse,
+      durableTimer: refuse,
+      cancelDurableTimer: refuse,
       passivate: refuse,
     };
   }

@@ -2,21 +2,25 @@
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
+import { timerStoreContract } from '../contracts/timerStore.contract.ts';
 import type { StoreTown } from '../contracts/town.ts';
 import { seededRandom } from '../simulation/virtualTime.ts';
 import { MemoryLedger } from './memoryLedger.ts';
 import { MemoryPeople } from './memoryPeople.ts';
+import { MemoryTimers } from './memoryTimers.ts';
 
 async function memoryTown(): Promise<StoreTown> {
   let nowMs = 1_795_000_000_000;
   const clock = () => ++nowMs;
   const random = seededRandom(1);
   const ledger = new MemoryLedger(clock);
-  const people = new MemoryPeople(ledger, random, clock);
+  const timers = new MemoryTimers(shard => ledger.epochOf(shard));
+  const people = new MemoryPeople(ledger, random, clock, timers);
   return {
     commitStore: ledger,
     epochStore: ledger,
     queryStore: people,
+    timerStore: timers,
     directory: people,
     closeAccount: async id => {
       ledger.accounts.get(id)!.closed = true;
@@ -40,3 +44,4 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) 
 commitStoreContract('memory', memoryTown);
 epochStoreContract('memory', memoryTown);
 peopleContract('memory', memoryTown);
+timerStoreContract('memory', memoryTown);

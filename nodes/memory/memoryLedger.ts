@@ -7,6 +7,7 @@ import {
   type Committed,
   type DurableOp,
   type EncounterOp,
+  type LedgerOp,
   MINT_ACCOUNT,
   type Posting,
 } from '../../actors/durable.ts';
@@ -21,7 +22,7 @@ export interface MemoryAccount {
 }
 
 export interface MemoryTransfer {
-  readonly op: DurableOp;
+  readonly op: LedgerOp;
   readonly reason: string;
   readonly canonical: string;
   readonly atMs: number;
@@ -62,6 +63,11 @@ export class MemoryLedger implements CommitStore, EpochStore {
     });
   }
 
+  /** The epoch that counts now. */
+  epochOf(shard: number): number {
+    return this.#epochs.get(shard) ?? 0;
+  }
+
   async commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
     return entries.map(entry => this.#apply(entry));
   }
@@ -72,7 +78,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
 
   #apply({ shard, epoch, op }: CommitEntry): EntryOutcome {
     if (!isValid(op)) return nothing(op, 'invalid');
-    if ((this.#epochs.get(shard) ?? 0) !== epoch) return { id: op.id, code: 'stale_epoch' };
+    if (this.epochOf(shard) !== epoch) return { id: op.id, code: 'stale_epoch' };
     const by = op.idempotency;
     const remembered = by && this.keys.get(`${by.userId}\0${by.key}`);
     if (remembered && (remembered.requestHash !== by.requestHash || remembered.transferId !== op.id)) {
@@ -100,7 +106,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
     };
   }
 
-  #refusal(op: DurableOp): CommitCode | null {
+  #refusal(op: LedgerOp): CommitCode | null {
     for (const leg of legsOf(op)) {
       const account = this.accounts.get(leg.account);
       if (!account) return 'account_unknown';
@@ -117,7 +123,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
     return nextMs !== undefined && nextMs > this.#nowMs();
   }
 
-  #write(op: DurableOp): Committed {
+  #write(op: LedgerOp): Committed {
     const atMs = this.#nowMs();
     const postings = legsOf(op).map((leg): Posting => {
       const account = this.accounts.get(leg.account)!;
@@ -136,7 +142,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
     };
   }
 
-  #remember(op: DurableOp): void {
+  #remember(op: LedgerOp): void {
     const by = op.idempotency;
     if (!by) return;
     const name = `${by.userId}\0${by.key}`;

@@ -12,6 +12,7 @@ import type {
   TransactionView,
 } from '../ports.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
+import { MemoryTimers } from './memoryTimers.ts';
 
 const RECENT_ENCOUNTERS = 16;
 const RECENT_COMMANDS = 64;
@@ -28,12 +29,15 @@ interface Person extends NewUser {
 
 export class MemoryPeople implements Directory, QueryStore {
   readonly #ledger: MemoryLedger;
+  readonly #timers: MemoryTimers;
   readonly #random: Random;
   readonly #nowMs: () => number;
   readonly #people = new Map<string, Person & { deviceId: string }>();
 
-  constructor(ledger: MemoryLedger, random: Random, nowMs: () => number) {
+  /** @param timers the timers of the same town, which starting users read; without them there are none */
+  constructor(ledger: MemoryLedger, random: Random, nowMs: () => number, timers?: MemoryTimers) {
     this.#ledger = ledger;
+    this.#timers = timers ?? new MemoryTimers(shard => ledger.epochOf(shard));
     this.#random = random;
     this.#nowMs = nowMs;
   }
@@ -125,6 +129,7 @@ export class MemoryPeople implements Directory, QueryStore {
       encounterCount: encounters.length,
       encounters: encounters.slice(0, RECENT_ENCOUNTERS),
       commands: this.#commandsOf(id),
+      timers: this.#timers.of('user', id).map(({ name, dueAtMs, message }) => ({ name, dueAtMs, message })),
     };
   }
 

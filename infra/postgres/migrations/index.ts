@@ -4,10 +4,12 @@ import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Stamps } from './stamps.ts';
+import { Timers } from './timers.ts';
 
 export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0001-base', class: Base },
   { name: '0002-commit-group', class: CommitGroup },
   { name: '0003-outbox-by-group', class: OutboxByGroup },
   { name: '0004-stamps', class: Stamps },
+  { name: '0005-timers', class: Timers },
 ];

@@ -1,0 +1,143 @@
+/**
+ * Durable timers in PostgreSQL: a group is one call of `ops.commit_timers`, which checks (shard, epoch) itself.
+ *
+ * What `commitStore.ts` says of look-ups after a lost connection holds here too: every backend that we lost must have
+ * ended before "it is not so" proves "it was not applied".
+ */
+import type { Committed, DurableOp, TimerOp } from '../../actors/durable.ts';
+import type { ActorKind } from '../../actors/turn.ts';
+import {
+  type CommitEntry,
+  CommitError,
+  type DueTimer,
+  type EntryOutcome,
+  type Log,
+  type TimerStore,
+} from '../../nodes/ports.ts';
+import { isTimer, messageText, timerKey } from '../../nodes/timers/timerRules.ts';
+import {
+  COMMIT_LOCK_MS_MAX,
+  COMMIT_SILENCE_MS_MAX,
+  COMMIT_STATEMENT_MS_MAX,
+  TERMINATE_MS_MAX,
+} from './limits.ts';
+import type { Backend } from './line.ts';
+import { Lines } from './lines.ts';
+
+/** Groups in flight; the writer over this store uses as many. */
+export const TIMER_CONNECTIONS = 1;
+
+const COMMIT = 'select ops.commit_timers($1, $2, $3, $4, $5, $6, $7, $8, $9)';
+const DUE = `select shard, kind, actor, name, due_ms, message from ops.actor_timer
+  where shard = any ($1) and due_ms <= $2 order by due_ms limit $3`;
+const THERE = `select t.kind, t.actor, t.name, t.due_ms, t.op_id
+  from unnest($1::text[], $2::text[], $3::text[]) as n(kind, actor, name)
+    join ops.actor_timer t on t.kind = n.kind and t.actor = n.actor and t.name = n.name`;
+
+const done = (id: string, code: 'created' | 'exists' | 'invalid'): Committed => ({
+  id,
+  code,
+  atMs: 0,
+  postings: [],
+});
+
+export class PgTimerStore implements TimerStore {
+  readonly #lines: Lines;
+  readonly #side: Lines;
+  #lost: Backend[] = [];
+
+  constructor(options: { readonly url: string; readonly log: Log }) {
+    const line = {
+      ...options,
+      settings: { statement_timeout: `${COMMIT_STATEMENT_MS_MAX}`, lock_timeout: `${COMMIT_LOCK_MS_MAX}` },
+      silenceMsMax: COMMIT_SILENCE_MS_MAX,
+    };
+    const onLost = (backend: Backend) => this.#lost.push(backend);
+    this.#lines = new Lines(TIMER_CONNECTIONS, { ...line, name: 'timers', onLost });
+    this.#side = new Lines(1, { ...line, name: 'timers due' });
+  }
+
+  /** Resolves after the first try to connect. */
+  async tried(): Promise<void> {
+    await Promise.all([this.#lines.tried(), this.#side.tried()]);
+  }
+
+  async commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
+    const sent = entries.filter(entry => isTimer(entry.op));
+    let codes = '';
+    if (sent.length > 0) {
+      const ops = sent.map(entry => entry.op as TimerOp);
+      const values = [
+        sent.map(entry => entry.shard),
+        sent.map(entry => entry.epoch),
+        ops.map(op => op.id),
+        ops.map(op => op.kind),
+        ops.map(op => op.actor),
+        ops.map(op => op.name),
+        ops.map(op => op.dueAtMs),
+        ops.map(op => op.onlyDueAtMs),
+        ops.map(op => (op.dueAtMs === null ? null : messageText(op.message))),
+      ];
+      const rows = await this.#lines.run({ name: 'commit_timers', text: COMMIT, values });
+      codes = rows[0]![0] as string;
+    }
+    let at = 0;
+    return entries.map(({ op }): EntryOutcome => {
+      if (!isTimer(op)) return done(op.id, 'invalid');
+      return codes[at++] === 's' ? { id: op.id, code: 'stale_epoch' } : done(op.id, 'created');
+    });
+  }
+
+  async lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
+    for (const backend of [...this.#lost]) await this.#end(backend);
+    const timers = ops.filter(isTimer);
+    const values = [timers.map(op => op.kind), timers.map(op => op.actor), timers.map(op => op.name)];
+    const rows = await this.#side.run({ name: 'timers_there', text: THERE, values });
+    const there = new Map(
+      rows.map(row => {
+        const [kind, actor, name, dueMs, opId] = row as [ActorKind, string, string, string, string];
+        return [timerKey({ kind, actor, name }), { dueAtMs: Number(dueMs), opId }];
+      }),
+    );
+    return ops.map(op => {
+      if (!isTimer(op)) return null;
+      const row = there.get(timerKey(op));
+      const so =
+        op.dueAtMs === null
+          ? row === undefined || (op.onlyDueAtMs !== null && row.dueAtMs !== op.onlyDueAtMs)
+          : row?.opId === op.id;
+      return so ? done(op.id, 'exists') : null;
+    });
+  }
+
+  async due(shards: readonly number[], untilMs: number, limit: number): Promise<DueTimer[]> {
+    const rows = await this.#side.run({ name: 'timers_due', text: DUE, values: [shards, untilMs, limit] });
+    return rows.map(row => {
+      const [shard, kind, actor, name, dueMs, text] = row as [
+        number,
+        ActorKind,
+        string,
+        string,
+        string,
+        string,
+      ];
+      return { shard, kind, actor, name, dueAtMs: Number(dueMs), message: JSON.parse(text) };
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#lines.close(), this.#side.close()]);
+  }
+
+  async #end(backend: Backend): Promise<void> {
+    const rows = await this.#side.run({
+      name: 'end_backend',
+      text: 'select pg_terminate_backend(pid, $3) from pg_stat_activity where pid = $1 and backend_start = $2',
+      values: [backend.pid, backend.startedAt, TERMINATE_MS_MAX],
+    });
+    if (rows[0]?.[0] === false) {
+      throw new CommitError('unavailable', `backend ${backend.pid} is still ending`);
+    }
+    this.#lost = this.#lost.filter(one => one !== backend);
+  }
+}
