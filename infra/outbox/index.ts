@@ -10,9 +10,12 @@ import {
   REMEMBERED_HOURS,
 } from '../postgres/limits.ts';
 import { Lines } from '../postgres/lines.ts';
+import type { OutboxTarget } from '../postgres/outboxTargets.ts';
+import type { Led } from './lead.ts';
 import { PRUNE_MS, PRUNE_ROWS } from './limits.ts';
 import { Publisher } from './publisher.ts';
 import { PgOutboxSource } from './source.ts';
+import type { Target } from './target.ts';
 
 /** Where the rows wait and where they go; plain values, so that they can be handed to a thread. */
 export interface OutboxAddresses {
@@ -29,9 +32,13 @@ export interface OutboxOptions extends OutboxAddresses {
   readonly scheduler: Scheduler;
 }
 
-export class Outbox {
+export { type Following, followShards, OUTBOX_SHARD } from './lead.ts';
+
+/** Stands by until it is told what to lead. */
+export class Outbox implements Led {
+  onFenced: Led['onFenced'] = null;
   readonly #lines: Lines;
-  readonly #publishers: Publisher[];
+  readonly #publishers: Readonly<Record<OutboxTarget, Publisher>>;
   readonly #targets: { close(): void }[];
   readonly #scheduler: Scheduler;
   #cancelPrune: () => void = () => {};
@@ -51,28 +58,39 @@ export class Outbox {
     const userEvents = new StreamTarget('user-events', kinesis);
     const transactions = new StreamTarget('transactions', kinesis);
     const balances = new BalanceTarget({ endpoint: options.dynamodbEndpoint, region, credentials });
-    const common = { scheduler, log, metrics };
-    const from = (target: 'userEvents' | 'transactions' | 'balances') =>
-      new PgOutboxSource(this.#lines, target);
+    const publisher = (name: string, from: OutboxTarget, target: Target): Publisher =>
+      new Publisher({
+        name,
+        source: new PgOutboxSource(this.#lines, from),
+        target,
+        scheduler,
+        log,
+        metrics,
+        onFenced: epoch => this.onFenced?.(from, epoch),
+      });
     this.#targets = [userEvents, transactions, balances];
-    this.#publishers = [
-      new Publisher({ ...common, name: 'user-events', source: from('userEvents'), target: userEvents }),
-      new Publisher({ ...common, name: 'transactions', source: from('transactions'), target: transactions }),
-      new Publisher({ ...common, name: 'balances', source: from('balances'), target: balances }),
-    ];
+    this.#publishers = {
+      userEvents: publisher('user-events', 'userEvents', userEvents),
+      transactions: publisher('transactions', 'transactions', transactions),
+      balances: publisher('balances', 'balances', balances),
+    };
     this.#prune(log);
   }
 
   /** Something was committed: there may be new rows. */
   poke(): void {
-    for (const publisher of this.#publishers) publisher.poke();
+    for (const publisher of Object.values(this.#publishers)) publisher.poke();
+  }
+
+  lead(target: OutboxTarget, epoch: number | null): void {
+    this.#publishers[target].lead(epoch);
   }
 
   /** Publishes what waits within the budget, then lets go. */
   async close(budgetMs: number): Promise<void> {
     this.#closed = true;
     this.#cancelPrune();
-    await Promise.all(this.#publishers.map(publisher => publisher.stop(budgetMs)));
+    await Promise.all(Object.values(this.#publishers).map(publisher => publisher.stop(budgetMs)));
     for (const target of this.#targets) target.close();
     await this.#lines.close();
   }

@@ -12,8 +12,13 @@ export const PUTS_IN_FLIGHT = 4;
 
 /** After the first word of new rows we wait so long for more: one round for many. */
 export const LINGER_MS = 100;
-/** Rows of which nobody told us (another node's, or written before a crash) are found this late at most. */
-export const POLL_MS = 1_000;
+/**
+ * Rows of which nobody told us are found this late at most: those of other nodes, too, so that with the lingering and the
+ * sending a balance is right everywhere within a second (DOMAIN rule 10). Only who leads asks.
+ */
+export const POLL_MS = 500;
+/** So often a node looks whether it owns the shard of a target, should nobody have told it. */
+export const LEAD_MS = 1_000;
 /** After a failure, doubled up to the maximum. */
 export const BACKOFF_MS_MIN = 50;
 export const BACKOFF_MS_MAX = 2_000;

@@ -20,6 +20,7 @@ import type { OutboxTarget } from '../postgres/outboxTargets.ts';
 import { postgresTown, silent } from '../postgres/testTown.ts';
 import { awsClientConfig } from './awsClient.ts';
 import { type FaultyProxy, faultyProxy } from './faultyProxy.ts';
+import { OUTBOX_SHARD } from './lead.ts';
 import { PUT_RECORDS_BYTES_MAX, PUT_RECORDS_MAX, ROWS_MAX } from './limits.ts';
 import { Publisher } from './publisher.ts';
 import { PgOutboxSource } from './source.ts';
@@ -27,6 +28,7 @@ import type { Target } from './target.ts';
 
 const credentials = { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' };
 const region = 'us-east-1';
+const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const PATIENCE = { timeout: 15_000, interval: 20 };
 
 let town: Awaited<ReturnType<typeof postgresTown>>;
@@ -46,6 +48,11 @@ beforeAll(async () => {
   });
   await lines.tried();
   [epoch = 0] = await town.epochStore.mint([1], 'test');
+  leads = {
+    userEvents: await mint('userEvents'),
+    transactions: await mint('transactions'),
+    balances: await mint('balances'),
+  };
   kinesis = new KinesisClient(awsClientConfig({ endpoint: inject('kinesisEndpoint'), region, credentials }));
   dynamodb = new DynamoDBClient(
     awsClientConfig({ endpoint: inject('dynamodbEndpoint'), region, credentials }),
@@ -66,7 +73,8 @@ const metrics: Metrics = {
   gauge: (name, value, labels = {}) => gauges.set(`${name} ${labels.target}`, value),
 };
 
-function publish(from: OutboxTarget, target: Target): Publisher {
+/** A publisher that stands by. */
+function waiter(from: OutboxTarget, target: Target, onFenced?: (epoch: number) => void): Publisher {
   const publisher = new Publisher({
     name: from,
     source: new PgOutboxSource(lines, from),
@@ -74,14 +82,27 @@ function publish(from: OutboxTarget, target: Target): Publisher {
     scheduler: systemScheduler,
     log: silent,
     metrics,
+    ...(onFenced && { onFenced }),
   });
   publishers.push(publisher);
   return publisher;
 }
 
+const mint = async (from: OutboxTarget): Promise<number> =>
+  (await town.epochStore.mint([OUTBOX_SHARD[from]], 'publisher'))[0] ?? 0;
+/** The newest epoch of a target's shard, as long as nobody minted another one. */
+let leads: Record<OutboxTarget, number>;
+
+/** A publisher that leads. */
+function publish(from: OutboxTarget, target: Target): Publisher {
+  const publisher = waiter(from, target);
+  publisher.lead(leads[from]);
+  return publisher;
+}
+
 const waiting = async (target: number): Promise<number> => {
   const [row] = await town.database.sql(
-    'select coalesce(sum(cardinality(keys)), 0)::int as n from ops.outbox where target = $1',
+    'select coalesce(sum(cardinality(array_remove(keys, null))), 0)::int as n from ops.outbox where target = $1',
     [target],
   );
   return Number(row?.n);
@@ -175,12 +196,15 @@ describe('transactions to Kinesis', () => {
     const [officer = '', civilian = ''] = await people(2);
     const publisher = publish('transactions', target);
     const id = town.uuid();
-    await commit(encounter(id, officer, civilian, { method: 'qr' }));
+    const meeting = at(1, epoch, encounter(id, officer, civilian, { method: 'qr' }));
+    await town.commitStore.commit([{ ...meeting, trace: TRACE }]);
     publisher.poke();
     await drained();
     const events = await eventsIn(stream);
     expect(events).toEqual([
       {
+        stamp: { shard: 1, epoch, seq: expect.any(Number) },
+        trace: TRACE,
         id,
         source: 'heyblue/ledger',
         type: 'encounter.recorded',

@@ -6,8 +6,9 @@
  * DynamoDB being away costs nothing but rows: memory holds one batch, acknowledgements to people do not wait, and when
  * the target is back the publisher catches up by itself.
  *
- * Several nodes may publish the same rows at once: each sends a key's rows in order and a later one only when the earlier
- * one has arrived by its own hand or is gone, so the first arrival of each event stays in order.
+ * One node leads, the others stand by (`lead.ts`). For a moment two may publish the same rows: each sends a key's rows in
+ * order and a later one only when the earlier one has arrived by its own hand or is gone, so the first arrival of each
+ * event stays in order. Only who has the newest epoch can remove rows; who is refused stands by.
  */
 import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import {
@@ -29,6 +30,8 @@ export interface PublisherOptions {
   readonly scheduler: Scheduler;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** A removal was refused: another node leads under a newer epoch. */
+  readonly onFenced?: (epoch: number) => void;
 }
 
 export class Publisher {
@@ -37,6 +40,11 @@ export class Publisher {
   #poked = true;
   #prepared = false;
   #stopping = false;
+  /** The epoch under which we lead; null while we stand by. */
+  #epoch: number | null = null;
+  /** Ends what is under way when the lead is lost. */
+  #leading = new AbortController();
+  #signal: AbortSignal = this.#abort.signal;
   #backoffMs = BACKOFF_MS_MIN;
   #wake: (() => void) | null = null;
   #sinceDepthMs = DEPTH_MS;
@@ -50,6 +58,19 @@ export class Publisher {
   /** There may be new rows. */
   poke(): void {
     this.#poked = true;
+    this.#wake?.();
+  }
+
+  /** Publishes from now on under this epoch, or stands by (null); a request under way is given up. */
+  lead(epoch: number | null): void {
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.#leading.abort();
+    this.#leading = new AbortController();
+    this.#signal = AbortSignal.any([this.#abort.signal, this.#leading.signal]);
+    this.#backoffMs = BACKOFF_MS_MIN;
+    this.#poked = true;
+    if (epoch === null) this.#depth(0);
     this.#wake?.();
   }
 
@@ -70,14 +91,21 @@ export class Publisher {
 
   async #run(): Promise<void> {
     while (!this.#abort.signal.aborted) {
-      let full = false;
       // what is committed before a stop goes out: the last round begins after it
       const last = this.#stopping;
+      const epoch = this.#epoch;
+      if (epoch === null) {
+        if (last) return;
+        await this.#pause(POLL_MS, false);
+        continue;
+      }
+      let full = false;
       try {
-        full = await this.#round();
+        full = await this.#round(epoch);
         this.#backoffMs = BACKOFF_MS_MIN;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
+        if (this.#epoch !== epoch) continue;
         this.#failed(error);
         await this.#pause(this.#backoffMs, false);
         this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS_MAX);
@@ -91,27 +119,36 @@ export class Publisher {
   }
 
   /** One batch. True when there is more to do at once. */
-  async #round(): Promise<boolean> {
+  async #round(epoch: number): Promise<boolean> {
     const { name, source, target, metrics } = this.#options;
-    const { signal } = this.#abort;
+    const signal = this.#signal;
     this.#poked = false;
     const rows = await source.read(ROWS_MAX);
-    if (rows.length < ROWS_MAX) metrics.gauge('heyblue_outbox_depth', rows.length, { target: name });
+    if (rows.length < ROWS_MAX) this.#depth(rows.length);
     else await this.#measure();
     if (!this.#prepared) await target.prepare(signal);
     this.#prepared = true;
     if (rows.length === 0) return false;
     const { done, failure } = await target.publish(rows, signal);
     if (done.length > 0) {
-      await source.remove(done);
+      if (!(await source.remove(done, epoch))) return this.#fenced(epoch);
       metrics.count('heyblue_published_total', { target: name }, done.length);
       this.#backoffMs = BACKOFF_MS_MIN;
     }
-    if (rows.length < ROWS_MAX) {
-      metrics.gauge('heyblue_outbox_depth', rows.length - done.length, { target: name });
-    }
+    if (rows.length < ROWS_MAX) this.#depth(rows.length - done.length);
     if (failure !== null) throw new Error(failure);
     return rows.length >= ROWS_MAX;
+  }
+
+  #fenced(epoch: number): false {
+    this.#options.log.info({ target: this.#options.name, epoch }, 'another node publishes now');
+    if (this.#epoch === epoch) this.lead(null);
+    this.#options.onFenced?.(epoch);
+    return false;
+  }
+
+  #depth(rows: number): void {
+    this.#options.metrics.gauge('heyblue_outbox_depth', rows, { target: this.#options.name });
   }
 
   /** Counting a long queue costs: not more often than each few seconds. */
@@ -121,8 +158,7 @@ export class Publisher {
     this.#options.scheduler.after(DEPTH_MS, () => {
       this.#sinceDepthMs = DEPTH_MS;
     });
-    const depth = await this.#options.source.depth(DEPTH_MAX);
-    this.#options.metrics.gauge('heyblue_outbox_depth', depth, { target: this.#options.name });
+    this.#depth(await this.#options.source.depth(DEPTH_MAX));
   }
 
   #failed(error: unknown): void {
@@ -131,8 +167,9 @@ export class Publisher {
     this.#options.log.warn({ target: this.#options.name, error: message }, 'publishing failed, trying again');
   }
 
-  /** Sleeps; a poke (when `pokeWakes`), a stop or the end of the budget wakes it. */
+  /** Sleeps; a poke (when `pokeWakes`), another lead, a stop or the end of the budget wakes it. */
   #pause(ms: number, pokeWakes: boolean): Promise<void> {
+    const signal = this.#signal;
     return new Promise(resolve => {
       const done = () => {
         this.#wake = null;
@@ -142,7 +179,7 @@ export class Publisher {
       };
       const cancel = this.#options.scheduler.after(ms, done);
       this.#wake = () => {
-        if (pokeWakes || this.#stopping) done();
+        if (pokeWakes || this.#stopping || this.#signal !== signal) done();
       };
       this.#abort.signal.addEventListener('abort', done);
     });

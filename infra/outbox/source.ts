@@ -6,20 +6,23 @@
  * an account stands is read when it is published, so that the newest state goes out and not each one on the way.
  */
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import { stamped, stampOf } from '../kinesis/stamp.ts';
 import type { Lines } from '../postgres/lines.ts';
 import { OUTBOX_TARGET, type OutboxTarget } from '../postgres/outboxTargets.ts';
+import { OUTBOX_SHARD } from './lead.ts';
 import type { OutboxRow, Source } from './target.ts';
 
 /** The oldest rows, until they hold the wanted number of events; the last one may hold more. */
 const OLDEST = `
-  select o.id, n.ord, n.key, n.event_id, coalesce(n.event_id, n.key) as name, o.payload
-  from (select id, keys, event_ids, payload, sum(cardinality(keys)) over (order by id) - cardinality(keys) as before
+  select o.id, n.ord, n.key, n.event_id, coalesce(n.event_id, n.key) as name, n.trace, o.payload
+  from (select *, sum(cardinality(keys)) over (order by id) - cardinality(keys) as before
         from (select * from ops.outbox where target = $1 order by id limit $2) oldest) o
-    cross join lateral unnest(o.keys, o.event_ids) with ordinality as n(key, event_id, ord)
-  where o.before < $2`;
+    cross join lateral unnest(o.keys, o.event_ids, o.traces) with ordinality as n(key, event_id, trace, ord)
+  where o.before < $2 and n.key is not null`;
 
 const READ: Record<OutboxTarget, string> = {
-  userEvents: `select o.id, o.name, o.key, o.payload::text from (${OLDEST}) o order by o.id, o.ord`,
+  userEvents: `select o.id, o.name, o.key, o.payload::text, o.ord, null, null, o.trace
+    from (${OLDEST}) o order by o.id, o.ord`,
   transactions: `
     select o.id, o.name, o.key, json_build_object(
       'id', t.id,
@@ -40,7 +43,7 @@ const READ: Record<OutboxTarget, string> = {
               then json_build_object('account', p.account_id, 'delta', p.delta)
               else json_build_object('account', p.account_id, 'delta', p.delta,
                 'balance', p.balance_after, 'version', p.account_version_after) end order by p.seq)
-          from ledger.posting p where p.transfer_id = t.id)))::text
+          from ledger.posting p where p.transfer_id = t.id)))::text, o.ord, t.shard, t.epoch, o.trace
     from (${OLDEST}) o
       join ledger.transfer t on t.id = o.event_id
       left join meet.encounter e on e.id = o.event_id
@@ -51,16 +54,32 @@ const READ: Record<OutboxTarget, string> = {
     group by o.id, o.ord, o.name, o.key order by o.id, o.ord`,
 };
 
-/** Takes events out of a row by their names, not their names: another node may have done the same a moment ago. */
-const LEFT =
-  'unnest(o.keys, o.event_ids) with ordinality as n(key, event_id, ord) where coalesce(event_id, key) <> all ($3)';
+/**
+ * Every removal holds the fence of the publisher's shard, like a commit holds that of its actor's: once a successor has
+ * minted its epoch, the one before it removes nothing any more. Answers how many fences stood: one, or none.
+ */
+const FENCE = 'f as materialized (select from ops.shard_fence where shard = $3 and epoch = $4 for share)';
+const REMOVE = `
+  with ${FENCE}, gone as (
+    delete from ops.outbox where target = $1 and id = any ($2::bigint[]) and exists (select from f))
+  select count(*)::int from f`;
+
+/** What is left of a row when the named events are taken out. */
+const LEFT = `from unnest(o.keys, o.event_ids) with ordinality as n(key, event_id, ord)`;
+const STAYS = 'coalesce(n.event_id, n.key) <> all ($5::uuid[])';
+const SOME_STAY = `exists (select ${LEFT} where ${STAYS})`;
+/** Those that arrived become null: the others keep their places, and so their numbers (`kinesis/stamp.ts`). */
 const SHRINK = `
-  with shrunk as (
+  with ${FENCE}, shrunk as (
     update ops.outbox o set
-      keys = array(select key from ${LEFT} order by ord),
-      event_ids = case when o.event_ids is not null then array(select event_id from ${LEFT} order by ord) end
-    where target = $1 and id = $2)
-  delete from ops.outbox o where target = $1 and id = $2 and not exists (select from ${LEFT})`;
+      keys = array(select case when ${STAYS} then n.key end ${LEFT} order by n.ord),
+      event_ids = case when o.event_ids is not null
+        then array(select case when ${STAYS} then n.event_id end ${LEFT} order by n.ord) end
+    where target = $1 and id = any ($2::bigint[]) and exists (select from f) and ${SOME_STAY}),
+  gone as (
+    delete from ops.outbox o
+    where target = $1 and id = any ($2::bigint[]) and exists (select from f) and not ${SOME_STAY})
+  select count(*)::int from f`;
 
 export class PgOutboxSource implements Source {
   readonly #lines: Lines;
@@ -83,30 +102,35 @@ export class PgOutboxSource implements Source {
     });
     this.#sizes.clear();
     for (const row of rows) this.#sizes.set(String(row[0]), (this.#sizes.get(String(row[0])) ?? 0) + 1);
-    return rows.map(row => ({ id: `${row[0]}:${row[1]}`, key: String(row[2]), body: String(row[3]) }));
+    const isStream = this.#target !== 'balances';
+    return rows.map(row => {
+      const [id, name, key, body] = [String(row[0]), String(row[1]), String(row[2]), String(row[3])];
+      return { id: `${id}:${name}`, key, body: isStream ? stampedBody(id, key, body, row) : body };
+    });
   }
 
   /** Removes what was read and has arrived: whole rows are deleted, others shrink. */
-  async remove(ids: readonly string[]): Promise<void> {
+  async remove(ids: readonly string[], epoch: number): Promise<boolean> {
     const arrived = new Map<string, string[]>();
     for (const id of ids) {
       const [row = '', name = ''] = id.split(':');
-      arrived.set(row, [...(arrived.get(row) ?? []), name]);
+      const names = arrived.get(row);
+      if (names) names.push(name);
+      else arrived.set(row, [name]);
     }
-    const whole = [...arrived].filter(([row, names]) => names.length === this.#sizes.get(row));
-    const partly = [...arrived].filter(([row, names]) => names.length !== this.#sizes.get(row));
-    const target = OUTBOX_TARGET[this.#target];
-    if (whole.length > 0) {
-      await this.#lines.run({
-        name: 'outbox_remove',
-        text: 'delete from ops.outbox where target = $1 and id = any ($2)',
-        values: [target, whole.map(([row]) => row)],
-      });
+    const whole: string[] = [];
+    const partly: [row: string, names: string[]][] = [];
+    for (const [row, names] of arrived) {
+      if (names.length === this.#sizes.get(row)) whole.push(row);
+      else partly.push([row, names]);
     }
+    let ours = true;
+    if (whole.length > 0) ours = await this.#fenced('outbox_remove', REMOVE, whole, null, epoch);
     for (const [row, names] of partly) {
-      await this.#lines.run({ name: 'outbox_shrink', text: SHRINK, values: [target, row, names] });
+      ours &&= await this.#fenced('outbox_shrink', SHRINK, [row], names, epoch);
       this.#sizes.delete(row);
     }
+    return ours;
   }
 
   async depth(max: number): Promise<number> {
@@ -117,4 +141,24 @@ export class PgOutboxSource implements Source {
     });
     return Number(rows[0]?.[0] ?? 0);
   }
+
+  async #fenced(
+    name: string,
+    text: string,
+    rows: readonly string[],
+    names: readonly string[] | null,
+    epoch: number,
+  ): Promise<boolean> {
+    const fence = [OUTBOX_TARGET[this.#target], rows, OUTBOX_SHARD[this.#target], epoch];
+    const values = names === null ? fence : [...fence, names];
+    const [answer] = await this.#lines.run({ name, text, values });
+    return answer?.[0] === 1;
+  }
+}
+
+function stampedBody(id: string, key: string, body: string, row: readonly unknown[]): string {
+  const [place, shard, epoch, trace] = [row[4], row[5], row[6], row[7]];
+  const owned = shard !== null && epoch !== null;
+  const stamp = stampOf(id, Number(place), key, owned ? Number(shard) : null, owned ? Number(epoch) : null);
+  return stamped(body, stamp, trace === null ? null : String(trace));
 }

@@ -31,7 +31,8 @@ export interface Target {
 export interface Source {
   /** About `limit` of the oldest, oldest first. */
   read(limit: number): Promise<OutboxRow[]>;
-  remove(ids: readonly string[]): Promise<void>;
+  /** Removes rows that have arrived; false when another publisher took over (`epoch` is old): nothing was removed. */
+  remove(ids: readonly string[], epoch: number): Promise<boolean>;
   /** How many wait, counted up to `max`. */
   depth(max: number): Promise<number>;
 }

@@ -8,11 +8,17 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
+import type { OutboxTarget } from '../postgres/outboxTargets.ts';
 import type { OutboxAddresses, OutboxOptions } from './index.ts';
+import type { Led } from './lead.ts';
 import { THREAD_RESTART_MS } from './limits.ts';
 
-export type ToThread = { readonly type: 'poke' } | { readonly type: 'close'; readonly budgetMs: number };
+export type ToThread =
+  | { readonly type: 'poke' }
+  | { readonly type: 'lead'; readonly target: OutboxTarget; readonly epoch: number | null }
+  | { readonly type: 'close'; readonly budgetMs: number };
 export type FromThread =
+  | { readonly type: 'fenced'; readonly target: OutboxTarget; readonly epoch: number }
   | { readonly type: 'log'; readonly level: keyof Log; readonly fields: object; readonly message: string }
   | {
       readonly type: 'metric';
@@ -25,11 +31,14 @@ export type FromThread =
 /** A little longer than the publishers' own budget: their connections are closed in it. */
 const CLOSE_MARGIN_MS = 250;
 
-export class OutboxThread {
+export class OutboxThread implements Led {
+  onFenced: Led['onFenced'] = null;
   readonly #addresses: OutboxAddresses;
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #scheduler: Scheduler;
+  /** What was said last of each target, for a thread that starts again. */
+  readonly #leads = new Map<OutboxTarget, number | null>();
   #worker: Worker;
   #poked = false;
   #closed = false;
@@ -49,15 +58,20 @@ export class OutboxThread {
     this.#poked = true;
     this.#scheduler.immediate(() => {
       this.#poked = false;
-      if (!this.#closed) this.#worker.postMessage({ type: 'poke' } satisfies ToThread);
+      if (!this.#closed) this.#say({ type: 'poke' });
     });
+  }
+
+  lead(target: OutboxTarget, epoch: number | null): void {
+    this.#leads.set(target, epoch);
+    if (!this.#closed) this.#say({ type: 'lead', target, epoch });
   }
 
   /** Publishes what waits within the budget, then ends the thread. */
   async close(budgetMs: number): Promise<void> {
     this.#closed = true;
     const ended = new Promise<void>(resolve => this.#worker.once('exit', () => resolve()));
-    this.#worker.postMessage({ type: 'close', budgetMs } satisfies ToThread);
+    this.#say({ type: 'close', budgetMs });
     const cancel = this.#scheduler.after(budgetMs + CLOSE_MARGIN_MS, () => void this.#worker.terminate());
     await ended;
     cancel();
@@ -70,14 +84,21 @@ export class OutboxThread {
     worker.once('exit', () => {
       if (this.#closed) return;
       this.#scheduler.after(THREAD_RESTART_MS, () => {
-        if (!this.#closed) this.#worker = this.#start();
+        if (this.#closed) return;
+        this.#worker = this.#start();
+        for (const [target, epoch] of this.#leads) this.#say({ type: 'lead', target, epoch });
       });
     });
     return worker;
   }
 
+  #say(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+
   #heard(message: FromThread): void {
     if (message.type === 'log') return this.#log[message.level](message.fields, message.message);
+    if (message.type === 'fenced') return this.onFenced?.(message.target, message.epoch);
     const { kind, name, labels, value } = message;
     if (kind === 'count') this.#metrics.count(name, labels, value);
     else this.#metrics[kind](name, value, labels);

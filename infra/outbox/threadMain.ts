@@ -38,7 +38,9 @@ const metrics: Metrics = {
 };
 
 const outbox = new Outbox({ ...(workerData as OutboxAddresses), log, metrics, scheduler: systemScheduler });
+outbox.onFenced = (target, epoch) => say({ type: 'fenced', target, epoch });
 port.on('message', (message: ToThread) => {
   if (message.type === 'poke') return outbox.poke();
+  if (message.type === 'lead') return outbox.lead(message.target, message.epoch);
   void outbox.close(message.budgetMs).finally(() => port.close());
 });
