@@ -1,0 +1,20 @@
+/** The promises that a run is judged by, one checker each, and where they complain. */
+export const CHECKERS = [
+  'one writer per actor',
+  'epochs never interleave',
+  'no output before its commit',
+  'nothing acknowledged is lost',
+  'nothing applied twice',
+  'points conserved',
+  'one score per pair and day',
+  'events gap-free and in order',
+  'linearizable per actor',
+  'everybody is served again',
+  'memory is bounded',
+  'nothing throws',
+] as const;
+export type CheckerName = (typeof CHECKERS)[number];
+
+export interface Judge {
+  fail(checker: CheckerName, words: string): void;
+}
