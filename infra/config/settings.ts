@@ -230,6 +230,11 @@ export const SETTINGS = {
   NATS_CA: words('', 'File with the certificates that NATS is checked by, instead of the usual ones.'),
   NATS_CERT: words('', 'File with the certificate that we show to NATS; needs `NATS_KEY`.'),
   NATS_KEY: words('', 'File with the key of `NATS_CERT`.'),
+  NATS_REPLICAS: whole(
+    1,
+    [1, 5],
+    'Copies of the leases in NATS: 1 with one server, 3 with a cluster of them.',
+  ),
   NATS_SERVER_BIN: words('', 'The nats-server that `--nodes` starts; empty looks for one.'),
   AWS_REGION: words('us-east-1', 'Region of DynamoDB and Kinesis.'),
   AWS_ACCESS_KEY_ID: words('', 'Who we are there.', { secret: true }),

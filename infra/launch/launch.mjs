@@ -19,6 +19,7 @@ const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const COMMANDS = {
   start: ['infra/launch/start.ts'],
   test: ['infra/launch/test.ts'],
+  cluster: ['k8s/cluster.ts'],
   demo: ['k8s/demo.ts'],
   replay: ['k8s/replay.ts'],
   bench: ['k8s/bench.ts'],
