@@ -1,0 +1,276 @@
+/**
+ * The coordination store on a NATS bucket.
+ *
+ * Every write is one publish with the expected sequence of its subject, sent once and never again by itself: a repeat of
+ * a write that was applied would fail and look like a lost race. What became of a write is one of four things, and the
+ * one that is not known is called so: a timeout, a broken connection and every answer that we do not know are `unknown`;
+ * only the server's "wrong last sequence" is a `conflict`; only what provably went nowhere is `unavailable`.
+ * Reads go to the leader (`Kvm.open` leaves direct reads off). Values are bytes; whoever reads them validates them.
+ */
+import {
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  StorageType,
+} from '@nats-io/jetstream';
+import { type KV, Kvm } from '@nats-io/kv';
+import { errors, type NatsConnection } from 'nats';
+import { CLUSTER_LIMITS } from '../../nodes/limits.ts';
+import { type KvEntry, KvError, type KvStore, type Log } from '../../nodes/ports.ts';
+import { NatsBucketRefused, NatsWithoutJetStream } from './failures.ts';
+import { NATS_LIMITS } from './limits.ts';
+import { type NatsLink, plain } from './link.ts';
+import { type BucketOfStream, readAll, Tail } from './tail.ts';
+
+const KEY = /^[-/=\w]+(\.[-/=\w]+)*$/;
+/** Answers of JetStream that prove that nothing was written: a wrong sequence, and refusals made before the write. */
+const WRONG_SEQUENCE: readonly number[] = [
+  JetStreamApiCodes.StreamWrongLastSequence,
+  JetStreamApiCodes.StreamWrongLastSequenceUnknown,
+];
+const REFUSED: readonly number[] = [
+  JetStreamApiCodes.StreamNotFound,
+  10_054, // message size exceeds maximum allowed
+  10_077, // maximum messages, bytes or store reached
+  10_047, // insufficient storage
+  10_109, // stream is sealed
+];
+
+export interface KvOptions {
+  readonly bucket: string;
+  readonly replicas: number;
+  /** For sentences, without credentials. */
+  readonly servers: string;
+}
+
+/** What is open on one client; another one after the client was replaced. */
+interface Opened {
+  readonly client: NatsConnection;
+  readonly kv: KV;
+  readonly manager: JetStreamManager;
+}
+
+export class NatsKv implements KvStore {
+  readonly #link: NatsLink;
+  readonly #options: KvOptions;
+  readonly #log: Log;
+  readonly #bucket: BucketOfStream;
+  #opened: Promise<Opened> | null = null;
+  #openedOn: NatsConnection | null = null;
+  #making: Promise<void> | null = null;
+
+  /**
+   * Makes the bucket when there is none.
+   *
+   * @throws NatsWithoutJetStream, NatsBucketRefused
+   */
+  static async open(link: NatsLink, options: KvOptions, log: Log): Promise<NatsKv> {
+    try {
+      await jetstreamManager(link.client, { timeout: NATS_LIMITS.firstConnectMs });
+    } catch (error) {
+      if (isUnheard(error)) {
+        throw new NatsWithoutJetStream(options.servers);
+      }
+      throw new NatsBucketRefused(options.bucket, reasonOf(error));
+    }
+    const store = new NatsKv(link, options, log);
+    try {
+      await store.#make(NATS_LIMITS.firstConnectMs);
+    } catch (error) {
+      throw new NatsBucketRefused(options.bucket, reasonOf(error));
+    }
+    return store;
+  }
+
+  private constructor(link: NatsLink, options: KvOptions, log: Log) {
+    this.#link = link;
+    this.#options = options;
+    this.#log = log;
+    this.#bucket = {
+      link,
+      stream: `KV_${options.bucket}`,
+      prefix: `$KV.${options.bucket}.`,
+      manager: async () => (await this.#open()).manager,
+    };
+  }
+
+  get(key: string): Promise<KvEntry | null> {
+    return this.#read(async ({ kv }) => {
+      const found = await kv.get(key);
+      if (found === null || found.operation !== 'PUT') return null;
+      return { key, value: plain(found.value), revision: found.revision };
+    });
+  }
+
+  async put(key: string, value: Uint8Array, revision: number): Promise<number> {
+    if (!KEY.test(key)) throw new KvError('unavailable', `'${key}' is no key`);
+    if (value.length > CLUSTER_LIMITS.recordBytes) {
+      throw new KvError('unavailable', `a record of ${value.length} bytes is too large`);
+    }
+    const bytes = value.slice(); // the client keeps them until the end of the turn of the event loop
+    const write = (expected: number): Promise<number> =>
+      this.#write(({ kv }) => kv.put(key, bytes, { previousSeq: expected, timeout: NATS_LIMITS.callMs }));
+    if (revision !== 0) return write(revision);
+    try {
+      return await write(0);
+    } catch (error) {
+      if (!(error instanceof KvError) || error.fault !== 'conflict') throw error;
+      // a removal leaves a mark, and the mark has a revision
+      const mark = await this.#read(({ kv }) => kv.get(key));
+      if (mark === null || mark.operation === 'PUT') throw error;
+      return write(mark.revision);
+    }
+  }
+
+  async remove(key: string, revision: number): Promise<void> {
+    if (revision === 0) {
+      // the client would take 0 for "whatever is there"
+      if ((await this.get(key)) !== null) throw new KvError('conflict', `${key} exists`);
+      return;
+    }
+    await this.#write(({ kv }) => kv.delete(key, { previousSeq: revision }));
+  }
+
+  list(): Promise<KvEntry[]> {
+    return this.#read(() => readAll(this.#bucket));
+  }
+
+  lastRevision(): Promise<number> {
+    return this.#read(
+      async ({ manager }) => (await manager.streams.info(this.#bucket.stream)).state.last_seq,
+    );
+  }
+
+  /** Tells of changes; a removed key with an empty value. After a gap the newest record of every key is told again. */
+  watch(changed: (entry: KvEntry) => void): () => void {
+    const tail = new Tail(
+      this.#bucket,
+      this.#log,
+      ({ key, value, revision }) => changed({ key, value, revision }),
+      error => {
+        if (isMissing(error)) this.#makeAgain();
+        else
+          this.#log.warn(
+            { reason: reasonOf(error) },
+            'the coordination store cannot be watched; trying again',
+          );
+      },
+    );
+    return () => tail.stop();
+  }
+
+  async #read<T>(run: (opened: Opened) => Promise<T>): Promise<T> {
+    if (!this.#link.connected) throw away();
+    try {
+      return await this.#link.answered(
+        this.#open().then(run),
+        () => new Error('the connection to NATS broke'),
+      );
+    } catch (error) {
+      if (isMissing(error)) this.#makeAgain();
+      throw new KvError('unavailable', reasonOf(error));
+    }
+  }
+
+  async #write<T>(run: (opened: Opened) => Promise<T>): Promise<T> {
+    if (!this.#link.connected) throw away();
+    const opened = await this.#open().catch(error => {
+      throw new KvError('unavailable', reasonOf(error));
+    });
+    if (!this.#link.connected) throw away();
+    try {
+      return await this.#link.answered(
+        run(opened),
+        () => new KvError('unknown', 'the connection to NATS broke before the answer'),
+      );
+    } catch (error) {
+      if (error instanceof KvError) throw error;
+      if (isMissing(error)) this.#makeAgain();
+      throw new KvError(faultOf(error), reasonOf(error));
+    }
+  }
+
+  #open(): Promise<Opened> {
+    const { client } = this.#link;
+    if (this.#opened === null || this.#openedOn !== client) {
+      this.#openedOn = client;
+      this.#opened = this.#openOn(client);
+      this.#opened.catch(() => {
+        this.#opened = null;
+      });
+    }
+    return this.#opened;
+  }
+
+  async #openOn(client: NatsConnection): Promise<Opened> {
+    const options = { timeout: NATS_LIMITS.callMs };
+    const manager = await jetstreamManager(client, { ...options, checkAPI: false });
+    const kv = await new Kvm(jetstream(client, options)).open(this.#options.bucket);
+    return { client, kv, manager };
+  }
+
+  async #make(timeoutMs: number): Promise<void> {
+    const { bucket, replicas } = this.#options;
+    await new Kvm(jetstream(this.#link.client, { timeout: timeoutMs })).create(bucket, {
+      replicas,
+      history: 1,
+      storage: StorageType.File,
+      maxValueSize: NATS_LIMITS.valueBytes,
+      allow_direct: false,
+      description: 'Leases and shards of HeyBlue nodes',
+    });
+    const manager = await jetstreamManager(this.#link.client, { timeout: timeoutMs, checkAPI: false });
+    const { config } = await manager.streams.info(this.#bucket.stream);
+    if (config.num_replicas < replicas) {
+      this.#log.warn(
+        { bucket, has: config.num_replicas, wanted: replicas },
+        'the bucket has fewer copies than wanted',
+      );
+    }
+  }
+
+  /** The bucket went away under us. One attempt at a time; the next call finds it, or finds out again. */
+  #makeAgain(): void {
+    if (this.#making || !this.#link.connected) return;
+    const { bucket } = this.#options;
+    this.#log.error({ bucket }, 'the coordination bucket is gone; making it anew');
+    this.#making = this.#make(NATS_LIMITS.callMs)
+      .catch(error => this.#log.error({ bucket, reason: reasonOf(error) }, 'the bucket cannot be made'))
+      .finally(() => {
+        this.#making = null;
+      });
+  }
+}
+
+const away = (): KvError => new KvError('unavailable', 'not connected to NATS');
+
+function codeOf(error: unknown): number {
+  return error instanceof JetStreamApiError ? error.code : 0;
+}
+
+/** There is no such bucket: the API says so, or nobody listens to its keys. */
+function isMissing(error: unknown): boolean {
+  return codeOf(error) === JetStreamApiCodes.StreamNotFound || isUnheard(error);
+}
+
+/** The client calls every 503 "JetStream is not enabled". */
+function isUnheard(error: unknown): boolean {
+  return (
+    error instanceof errors.NoRespondersError ||
+    (error instanceof errors.RequestError && error.isNoResponders()) ||
+    (error instanceof Error && error.name === 'JetStreamNotEnabled') // not among its exports
+  );
+}
+
+function faultOf(error: unknown): KvError['fault'] {
+  if (WRONG_SEQUENCE.includes(codeOf(error))) return 'conflict';
+  const nowhere =
+    error instanceof errors.InvalidArgumentError || error instanceof errors.ClosedConnectionError;
+  return nowhere || isUnheard(error) || REFUSED.includes(codeOf(error)) ? 'unavailable' : 'unknown';
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
