@@ -4,8 +4,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Drained } from '../nodes/departure.ts';
 import type { ClusterView } from '../nodes/ports.ts';
-import type { Drained } from './options.ts';
 import { PortInUse } from './portInUse.ts';
 
 export interface AdminOptions {

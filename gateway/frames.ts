@@ -4,6 +4,8 @@
  */
 import { hash } from 'node:crypto';
 import type { UserMessage } from '../nodes/gatewayPort.ts';
+import type { Span } from '../nodes/ports.ts';
+import { traceIdOf } from '../nodes/trace.ts';
 import type { CommandName, CommandResult } from '../protocol/catalogue.ts';
 import { encodeServerFrame } from '../protocol/codec.ts';
 import { checkLocation } from '../protocol/coordinates.ts';
@@ -20,9 +22,13 @@ import type { Session } from './session.ts';
 type CommandFrame = ClientFrame & { type: 'command' };
 type LocationFrame = ClientFrame & { type: 'location' };
 
-const ASK = { timeoutMs: LIMITS.commandMs };
-/** A command with a key has one effect however often it is heard, so it may follow its actor to another node. */
-const KEYED_ASK = { timeoutMs: LIMITS.commandMs, keyed: true };
+/** A command under way. */
+interface Asked {
+  readonly cid: number;
+  readonly name: CommandName;
+  readonly startedMs: number;
+  readonly span: Span | null;
+}
 
 /** Handles a frame of an open session. */
 export const handleFrame = (hub: Hub, session: Session, frame: ClientFrame, nowMs: number): void => {
@@ -111,10 +117,14 @@ const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: number)
   if (!permits(session.identity!.scopes, spec.scope)) {
     return sendError(session, frame.cid, refuse(ERROR.forbidden, `${name} is not for this kind of account`));
   }
+  const asked: Asked = {
+    cid: frame.cid,
+    name,
+    startedMs: nowMs,
+    span: hub.options.tracer?.begin(name, session.trace) ?? null,
+  };
   if (opened.value.name === 'auth.refresh') {
-    refresh(hub, session, frame.cid, opened.value.body.token, nowMs).catch(error =>
-      hub.broken(session, error),
-    );
+    refresh(hub, session, asked, opened.value.body.token).catch(error => hub.broken(session, error));
     return;
   }
   const message: UserMessage = {
@@ -125,36 +135,41 @@ const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: number)
     key: spec.mutates ? frame.idem : null,
     requestHash: spec.mutates ? requestHash(opened.value) : null,
   };
-  hub.options.door.ask(
-    session.user!,
-    message,
-    result => reply(hub, session, frame.cid, name, result, nowMs),
-    message.key === null ? ASK : KEYED_ASK,
-  );
+  hub.options.door.ask(session.user!, message, result => reply(hub, session, asked, result), {
+    timeoutMs: LIMITS.commandMs,
+    // with a key it has one effect however often it is heard, so it may follow its actor to another node
+    keyed: message.key !== null,
+    trace: asked.span?.trace ?? null,
+  });
 };
 
 /** Fingerprint of what was asked: the same key with another one is a mistake of the client (409). */
 const requestHash = ({ command: { code }, body }: OpenedCommand): string =>
   hash('sha256', `${code}\n${JSON.stringify(body)}`, 'hex');
 
-const reply = (
-  hub: Hub,
-  session: Session,
-  cid: number,
-  name: CommandName,
-  result: Result<unknown>,
-  startedMs: number,
-): void => {
+const reply = (hub: Hub, session: Session, asked: Asked, result: Result<unknown>): void => {
+  const { cid, name, startedMs, span } = asked;
   const { clock, log, metrics } = hub.options;
   const seconds = (clock.monotonicMs() - startedMs) / 1_000;
-  metrics.observe('rt_command_seconds', seconds, { op: name, result: outcome(result) });
+  const became = outcome(result);
+  metrics.observe('rt_command_seconds', seconds, { op: name, result: became });
+  span?.end(became === 'ok' ? undefined : became);
+  if (!result.ok && (became === 'failed' || became === 'timeout')) {
+    // what may be tried again comes by the thousand when a store is away; what may not is a bug
+    const level = result.retryable || became === 'timeout' ? 'debug' : 'warn';
+    const { code, message } = result;
+    log[level]({ op: name, code, why: message, trace: traceIdOf(span?.trace) }, 'a command failed');
+  }
   if (session.phase !== 'open') return;
   if (!result.ok) return session.send(encodeError(cid, result));
   let bytes: Uint8Array;
   try {
     bytes = encodeReply(name, cid, result.value as CommandResult<typeof name>);
   } catch (error) {
-    log.error({ err: error, op: name }, 'an actor answered what the catalogue does not know');
+    log.error(
+      { err: error, op: name, trace: traceIdOf(span?.trace) },
+      'an actor answered what the catalogue does not know',
+    );
     bytes = encodeError(cid, INTERNAL);
   }
   session.send(bytes);
@@ -167,13 +182,7 @@ const outcome = (result: Result<unknown>): string => {
 };
 
 /** A new token in place of the old one: the same person on the same device, or nothing. */
-const refresh = async (
-  hub: Hub,
-  session: Session,
-  cid: number,
-  token: string,
-  startedMs: number,
-): Promise<void> => {
+const refresh = async (hub: Hub, session: Session, asked: Asked, token: string): Promise<void> => {
   const verified = await hub.options.tokens.verify(token);
   if (session.phase !== 'open') return;
   const old = session.identity!;
@@ -185,5 +194,5 @@ const refresh = async (
     armToken(hub, session, verified.value);
     result = { ok: true, value: { ttlS: tokenLeftS(hub, verified.value) } };
   }
-  reply(hub, session, cid, 'auth.refresh', result, startedMs);
+  reply(hub, session, asked, result);
 };

@@ -74,15 +74,17 @@ export const attach = (hub: Hub, session: Session): void => {
     connSeq: session.connSeq,
     resume,
   };
+  const span = hub.options.tracer?.begin('attach', session.trace) ?? null;
   const answered = (result: Result<unknown>): void => {
     hub.attaching--;
+    span?.end(result.ok ? undefined : result.message);
     try {
       welcome(hub, session, result as Result<Attached>);
     } catch (error) {
       hub.broken(session, error);
     }
   };
-  door.ask(user, message, answered, { timeoutMs: LIMITS.attachMs });
+  door.ask(user, message, answered, { timeoutMs: LIMITS.attachMs, trace: span?.trace ?? null });
 };
 
 /** The close code that tells a client what to do about a refused attach. */

@@ -22,7 +22,7 @@ import { uwsTransport } from './uws.ts';
 
 export type { SigningKey } from './auth/tokens.ts';
 export { LIMITS, RATES, type Rates } from './limits.ts';
-export type { Drained, GatewayOptions } from './options.ts';
+export type { GatewayOptions } from './options.ts';
 export { HostUnknown, PortInUse } from './portInUse.ts';
 
 export interface Ports {
@@ -91,6 +91,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     connectionsPerAddress: options.connectionsPerAddress,
     wallMs,
     randomId: () => bytesToUuid(randomFillSync(id)),
+    ...(options.tracer && { tracer: options.tracer }),
     ...(options.elsewhere && { elsewhere: options.elsewhere }),
   });
   const transport: Transport = uwsTransport<Session>(
@@ -112,6 +113,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       moves,
       passwords: createPasswords(),
       log,
+      ...(options.tracer && { tracer: options.tracer }),
       rates: rates?.rest ?? null,
       origins,
       trustedProxyHops,

@@ -1,13 +1,9 @@
 /** Everything that the doors are told when they are made. The composition root fills it in; nothing here has I/O. */
+import type { Drained } from '../nodes/departure.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
-import type { Clock, ClusterView, Directory, IdValidator, Log, Metrics } from '../nodes/ports.ts';
+import type { Clock, ClusterView, Directory, IdValidator, Log, Metrics, Tracer } from '../nodes/ports.ts';
 import type { SigningKey } from './auth/tokens.ts';
 import type { Rates } from './limits.ts';
-
-/** How a drain ended: every user handed over and every socket told, or one sentence. */
-export type Drained =
-  | { readonly ok: true; readonly tookMs: number; readonly shardsLeft: number; readonly socketsLeft: number }
-  | { readonly ok: false; readonly sentence: string };
 
 export interface GatewayOptions {
   /** Name of this gateway in every `SessionRef`: the node's name. */
@@ -18,6 +14,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Begins the trace of each command and request; absent: nobody follows them. */
+  readonly tracer?: Tracer;
   /** The first signs, all verify. */
   readonly signingKeys: readonly SigningKey[];
   /** Seconds that an access token lives. */

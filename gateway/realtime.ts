@@ -1,6 +1,6 @@
 /** What the realtime side needs, and what its files share: prepared rates, shared answers, small rules. */
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
-import type { Clock, Log, Metrics } from '../nodes/ports.ts';
+import type { Clock, Log, Metrics, Tracer } from '../nodes/ports.ts';
 import { ERROR, type Refusal, refuse } from '../protocol/errors.ts';
 import { encodeError } from '../protocol/messages.ts';
 import type { DeviceMoves } from './auth/deviceMoves.ts';
@@ -18,6 +18,8 @@ export interface RealtimeOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Begins the trace of each command; absent: nobody follows them. */
+  readonly tracer?: Tracer;
   readonly tokens: Tokens;
   readonly moves: DeviceMoves;
   /** Null switches rate limits off, for benchmarks and replays. */

@@ -3,6 +3,7 @@
  * and no closures or timers; what happens to it stands in `hello.ts`, `frames.ts` and `sessions.ts`.
  */
 import type { Address, SessionRef } from '../nodes/gatewayPort.ts';
+import { wellFormedTrace } from '../nodes/trace.ts';
 import { CLOSE } from '../protocol/errors.ts';
 import type { Resume } from '../protocol/frames.ts';
 import type { Identity } from './auth/tokens.ts';
@@ -36,6 +37,8 @@ export class Session {
   connSeq = 0;
   /** Where the phone stopped, for an attach that must be asked for again. */
   resume: Resume | null = null;
+  /** What the phone's commands belong to: the trace context of the upgrade; null when it had none. */
+  readonly trace: string | null;
   /** The client was asked for a new token. */
   warned = false;
   /** Frames pushed before WELCOME. */
@@ -55,6 +58,7 @@ export class Session {
 
   constructor(socket: Socket<Session>, nowMs: number) {
     this.socket = socket;
+    this.trace = wellFormedTrace(socket.trace);
     this.openedMs = nowMs;
     this.deadlineMs = nowMs + LIMITS.helloMs;
   }

@@ -15,6 +15,8 @@ export interface Socket<D> {
   data: D | null;
   /** Where it comes from, as text. */
   readonly address: string;
+  /** `traceparent` of the request that opened it, as sent; empty or absent when there was none. */
+  readonly trace?: string;
   /** Sends one binary message; the answer is one of the four numbers above. */
   send(bytes: Uint8Array): number;
   /** Bytes that the peer has not taken yet. */

@@ -33,11 +33,13 @@ type Native<D> = WebSocket<Data<D>> & Data<D>;
 class UwsSocket<D> implements Socket<D> {
   data: D | null = null;
   readonly address: string;
+  readonly trace: string;
   /** Null once the socket has closed: the native object throws from then on. */
   native: Native<D> | null = null;
 
-  constructor(address: string) {
+  constructor(address: string, trace: string) {
     this.address = address;
+    this.trace = trace;
   }
 
   send(bytes: Uint8Array): number {
@@ -126,7 +128,8 @@ export const uwsTransport = <D>(options: UwsOptions, listener: Listener<D>): Tra
       if (turned !== null) return answer(res, turned.status, turned.message, turned.retryAfterS);
       const key = req.getHeader('sec-websocket-key');
       const extensions = req.getHeader('sec-websocket-extensions');
-      res.upgrade({ socket: new UwsSocket<D>(address) }, key, SUBPROTOCOL, extensions, context);
+      const socket = new UwsSocket<D>(address, req.getHeader('traceparent'));
+      res.upgrade({ socket }, key, SUBPROTOCOL, extensions, context);
       return;
     },
     open: ws => {

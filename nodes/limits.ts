@@ -84,6 +84,19 @@ export const CLUSTER_LIMITS = {
   /** What was shipped waits so long, and takes so many bytes, until its shard is opened. */
   parcelMs: 10_000,
   parcelBytes: 64 * 1_024 * 1_024,
+  /** One call to mint epochs; below `orphanMs`, so that nobody takes a shard away from who waits for its epoch. */
+  mintMs: 5_000,
+  /** A shard without any record (a fresh bucket, or one that was emptied) is free so long after the first look. */
+  settleMs: 2_000,
+  /** A hand-over that came to nothing is not tried again for so long. */
+  retryGiveMs: 2_000,
+  /** A shard that was lost to the fence is taken again after so long, twice as long each time. */
+  lostMinMs: 50,
+  lostMaxMs: 60_000,
+  /** Map changes are looked at together, so long after the first one. */
+  lookMs: 10,
+  /** Records of nodes that left or were evicted are removed after so long. */
+  forgetMs: 3_600_000,
   /** Calls to the coordination store under way at once while shards are taken. */
   acquiring: 64,
   /** No node holds more than this times its fair share. */
@@ -94,6 +107,9 @@ export const CLUSTER_LIMITS = {
   recordBytes: 1_024,
   /** SIGTERM to exit with other nodes there; below the pod's grace of 60 s. */
   drainMs: 45_000,
+  /** Of it: for the shards, and for the phones to go elsewhere. */
+  drainShardsMs: 25_000,
+  drainSocketsMs: 12_000,
 } as const;
 
 /** Messages between nodes (`routing/`). */
@@ -167,5 +183,7 @@ export function assertClusterLimits(limits: { readonly [K in keyof typeof CLUSTE
   assert(limits.pollMs < limits.evictMs, 'a stalled watch is noticed before it evicts somebody');
   assert(limits.handoffMs < limits.orphanMs, 'a hand-over ends before its shard counts as stuck');
   assert(limits.handoffMs < limits.drainMs, 'a drain has time for hand-overs');
+  assert(limits.mintMs + limits.callMs < limits.orphanMs, 'who waits for an epoch is not taken for stuck');
+  assert(limits.renewMs + limits.callMs <= limits.settleMs, 'an emptied bucket is noticed before it counts as new');
   assert(limits.loadFactor >= 1, 'every shard has room somewhere');
 }

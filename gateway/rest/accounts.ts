@@ -11,6 +11,7 @@ import { identityOf, type RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
 import { Idempotency } from './idempotency.ts';
 import { IdempotencyHeaders, SignIn, SignUp, Token } from './schemas.ts';
+import { traceOf } from './trace.ts';
 
 const TAG = ['accounts'];
 const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
@@ -71,7 +72,7 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
     return refuse(ERROR.unauthorized, 'handle or password is wrong');
   };
 
-  const signUp = async (body: Static<typeof SignUp>): Promise<Result<Person>> => {
+  const signUp = async (body: Static<typeof SignUp>, trace: string | null): Promise<Result<Person>> => {
     const { kind, password, deviceId, zip = null, badge = null } = body;
     const handle = body.handle.toLowerCase();
     if (kind === 'operator') return refuse(ERROR.forbidden, 'operators are not signed up here');
@@ -83,7 +84,7 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
     if (!valid.value.ok) return valid.value;
     const hashed = await passwords.hash(password);
     if (!hashed.ok) return hashed;
-    const user = { kind, handle, passwordHash: hashed.value, deviceId, zip, badge };
+    const user = { kind, handle, passwordHash: hashed.value, deviceId, zip, badge, trace };
     const made = await reaching(log, () => directory.createUser(user));
     if (!made.ok) return made;
     return made.value.ok ? ok({ userId: made.value.value.userId, kind, handle, deviceId }) : made.value;
@@ -134,7 +135,7 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
       }
       let done: string | null = null;
       try {
-        const person = await signUp(request.body);
+        const person = await signUp(request.body, traceOf(request));
         if (person.ok) {
           done = person.value.userId;
           return reply.code(201).send(await grant(person.value));

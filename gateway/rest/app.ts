@@ -12,6 +12,7 @@ import fastify, {
   type FastifyInstance,
   type RawServerDefault,
 } from 'fastify';
+import { traceIdOf } from '../../nodes/trace.ts';
 import { ERROR, type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import { LIMITS } from '../limits.ts';
 import { accountRoutes } from './accounts.ts';
@@ -20,6 +21,7 @@ import { crossOrigin } from './crossOrigin.ts';
 import { docRoutes, OPENAPI } from './docs.ts';
 import { errorBody, refused } from './errors.ts';
 import { peopleRoutes } from './people.ts';
+import { traceOf, traceRequests } from './trace.ts';
 
 const STATUS: Record<number, ErrorCode> = {
   400: ERROR.malformed,
@@ -73,7 +75,10 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
 
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const refusal = refusalOf(error);
-    if (refusal === null) log.error({ err: error, route: request.routeOptions.url }, 'a request failed');
+    if (refusal === null) {
+      const [route, trace] = [request.routeOptions.url, traceIdOf(traceOf(request))];
+      log.error({ err: error, route, trace }, 'a request failed');
+    }
     return refused(reply, refusal ?? refuse(ERROR.internal, 'something went wrong on our side'));
   });
   app.setNotFoundHandler((_request, reply) =>
@@ -83,6 +88,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
     reply.header('x-content-type-options', 'nosniff');
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
+  traceRequests(app, options);
   crossOrigin(app, options.origins);
 
   accountRoutes(app, options);

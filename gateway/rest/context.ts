@@ -1,7 +1,7 @@
 /** What the routes share. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
-import type { Directory, IdValidator, Log } from '../../nodes/ports.ts';
+import type { Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import type { DeviceMoves } from '../auth/deviceMoves.ts';
 import type { Passwords } from '../auth/passwords.ts';
@@ -9,6 +9,7 @@ import type { Identity, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
 import { LIMITS } from '../limits.ts';
 import { reaching, refused } from './errors.ts';
+import { traceOf } from './trace.ts';
 
 export interface RestOptions {
   readonly door: ActorDoor;
@@ -18,6 +19,8 @@ export interface RestOptions {
   readonly moves: DeviceMoves;
   readonly passwords: Passwords;
   readonly log: Log;
+  /** Begins the trace of each request; absent: nobody follows them. */
+  readonly tracer?: Tracer;
   /** Null switches rate limits off. */
   readonly rates: RestRates | null;
   readonly origins: readonly string[];
@@ -60,9 +63,15 @@ export const requireIdentity = async (
 };
 
 /** Asks the actor of a person. */
-export const askUser = <T>(options: RestOptions, userId: string, message: object): Promise<Result<T>> =>
+export const askUser = <T>(
+  options: RestOptions,
+  request: FastifyRequest,
+  userId: string,
+  message: object,
+): Promise<Result<T>> =>
   new Promise(resolve => {
     options.door.ask({ kind: 'user', id: userId }, message, result => resolve(result as Result<T>), {
       timeoutMs: LIMITS.commandMs,
+      trace: traceOf(request),
     });
   });

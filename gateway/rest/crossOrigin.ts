@@ -6,10 +6,11 @@ export const crossOrigin = (app: Rest, origins: readonly string[]): void => {
     const { origin } = request.headers;
     if (origin === undefined || !(origins.includes('*') || origins.includes(origin))) return;
     reply.header('access-control-allow-origin', origin).header('vary', 'origin');
+    reply.header('access-control-expose-headers', 'traceparent');
     if (request.method !== 'OPTIONS') return;
     return reply
       .header('access-control-allow-methods', 'GET, POST')
-      .header('access-control-allow-headers', 'authorization, content-type, idempotency-key')
+      .header('access-control-allow-headers', 'authorization, content-type, idempotency-key, traceparent')
       .header('access-control-max-age', '600')
       .code(204)
       .send();

@@ -54,7 +54,7 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
     async (request, reply) => {
       const me = await requireIdentity(options, request, reply);
       if (me === null) return reply;
-      const balance = await askUser<BalanceView>(options, me.userId, { type: 'balance' });
+      const balance = await askUser<BalanceView>(options, request, me.userId, { type: 'balance' });
       if (!balance.ok) return refused(reply, balance);
       return reply.send(balance.value);
     },
@@ -136,7 +136,9 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
         return refused(reply, refuse(ERROR.forbidden, 'only officers and civilians meet'));
       }
       const { format = 'svg' } = request.query;
-      const fresh = await askUser<{ token: string; expiresS: number }>(options, me.userId, { type: 'qr' });
+      const fresh = await askUser<{ token: string; expiresS: number }>(options, request, me.userId, {
+        type: 'qr',
+      });
       if (!fresh.ok) return refused(reply, fresh);
       const { token, expiresS } = fresh.value;
       return reply.send({ token, expiresS, format, image: await IMAGE[format](token) });

@@ -13,9 +13,12 @@ export class Wire implements Socket<Session> {
   code: number | null = null;
   private readonly sessions: Listener<Session>;
 
-  constructor(sessions: Listener<Session>, address = '10.0.0.1') {
+  readonly trace: string;
+
+  constructor(sessions: Listener<Session>, address = '10.0.0.1', trace = '') {
     this.sessions = sessions;
     this.address = address;
+    this.trace = trace;
     sessions.opened(this);
   }
   send(bytes: Uint8Array): number {

@@ -1,0 +1,123 @@
+/**
+ * How a node goes, in one of two ways.
+ *
+ * Others stay (SIGTERM to one node, a rolling restart): it leaves nothing behind. Not ready any more, shards handed over
+ * with all that is in memory, phones told where to go, then the end. Nobody stays (Ctrl-C of the whole town, a lost
+ * parent, a node that is alone): there is nobody to hand over to, so it closes its doors, lets commits finish and goes.
+ * The first way may become the second at any moment: somebody is in a hurry.
+ */
+import { assert } from '../protocol/assert.ts';
+import { CLUSTER_LIMITS, LIMITS } from './limits.ts';
+import type { Clock, ClusterView, Log, Scheduler } from './ports.ts';
+
+/** How a drain ended: every user handed over and every socket told, or one sentence. */
+export type Drained =
+  | { readonly ok: true; readonly tookMs: number; readonly shardsLeft: number; readonly socketsLeft: number }
+  | { readonly ok: false; readonly sentence: string };
+
+/** The gateway, as far as it goes. */
+export interface Doors {
+  /** Not ready any more and no new sockets. */
+  leave(): void;
+  /** Tells every phone to go elsewhere; how many are still there after `graceMs`. */
+  sendAway(graceMs: number): Promise<number>;
+  /** Closes everything. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface DepartureOptions {
+  readonly doors: Doors;
+  readonly view: () => ClusterView;
+  /** Hands every shard over. */
+  readonly drain: () => Promise<void>;
+  /** Lets commits finish and leaves the cluster. */
+  readonly stop: (budgetMs: number) => Promise<void>;
+  /** Closes what remembers. */
+  readonly close: (budgetMs: number) => Promise<void>;
+  readonly exit: (code: number) => void;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly scheduler: Scheduler;
+  readonly log: Log;
+}
+
+/** Nodes besides this one that could take over. */
+export const othersIn = (view: ClusterView): string[] =>
+  view.nodes
+    .filter(one => one.state === 'up' && one.node !== view.node && one.seenMs < CLUSTER_LIMITS.evictMs)
+    .map(one => one.node);
+
+const shardsHere = (view: ClusterView): number => view.owners.filter(owner => owner === view.node).length;
+
+/** Checked with the other limits at start: everything fits into what is promised. */
+export function assertDeparture(): void {
+  const { drainShardsMs, drainSocketsMs, drainMs, handoffMs } = CLUSTER_LIMITS;
+  assert(drainShardsMs + drainSocketsMs + LIMITS.stopMs < drainMs, 'a drain fits into its promise');
+  assert(handoffMs < drainShardsMs, 'a drain has time for hand-overs');
+}
+
+export class Departure {
+  readonly #options: DepartureOptions;
+  #drained: Promise<Drained> | null = null;
+  #asked = false;
+  #ending = false;
+  readonly #hurry = Promise.withResolvers<void>();
+
+  constructor(options: DepartureOptions) {
+    this.#options = options;
+  }
+
+  /** The node goes and others may stay: it hands over first. Asked a second time, it hurries. */
+  async leave(why: string): Promise<void> {
+    if (this.#ending) return;
+    if (!this.#asked && othersIn(this.#options.view()).length > 0) {
+      this.#asked = true;
+      await Promise.race([this.drain(), this.#hurry.promise]);
+    }
+    await this.end(why, 0);
+  }
+
+  /** Hands everything over and stays, without users and phones, until it is told to go. */
+  drain(): Promise<Drained> {
+    if (this.#drained !== null) return this.#drained;
+    if (othersIn(this.#options.view()).length === 0) {
+      const sentence = 'No other node is there to take over: end this one with SIGTERM.';
+      return Promise.resolve({ ok: false, sentence });
+    }
+    this.#drained = this.#handOver();
+    return this.#drained;
+  }
+
+  async #handOver(): Promise<Drained> {
+    const { doors, view, drain, clock, log } = this.#options;
+    const startMs = clock.monotonicMs();
+    log.info({ shards: shardsHere(view()), to: othersIn(view()) }, 'draining');
+    doors.leave();
+    await this.#within(CLUSTER_LIMITS.drainShardsMs, drain());
+    const socketsLeft = this.#ending ? 0 : await doors.sendAway(CLUSTER_LIMITS.drainSocketsMs);
+    const tookMs = Math.round(clock.monotonicMs() - startMs);
+    const shardsLeft = shardsHere(view());
+    log.info({ tookMs, shardsLeft, socketsLeft }, 'drained');
+    return { ok: true, tookMs, shardsLeft, socketsLeft };
+  }
+
+  /** Goes now: doors first, so that nothing new comes in; then what is under way becomes durable; then the stores. */
+  async end(why: string, code: number): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#hurry.resolve();
+    const { doors, stop, close, exit, scheduler, log } = this.#options;
+    log.info({ why }, 'stopping');
+    scheduler.after(LIMITS.stopMs, () => exit(1));
+    await doors.stop(LIMITS.stopMs / 8);
+    await stop(LIMITS.stopMs / 4);
+    await close(LIMITS.stopMs / 4);
+    log.info({}, 'stopped');
+    exit(code);
+  }
+
+  /** Waits for the work, at most so long, or until there is a hurry. Work that fails has said so itself. */
+  #within(timeoutMs: number, work: Promise<unknown>): Promise<unknown> {
+    const late = new Promise<void>(resolve => this.#options.scheduler.after(timeoutMs, resolve));
+    return Promise.race([work.catch(() => {}), late, this.#hurry.promise]);
+  }
+}
