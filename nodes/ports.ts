@@ -295,6 +295,8 @@ export interface NewUser {
   readonly passwordHash: string;
   readonly deviceId: string;
   readonly zip: string | null;
+  /** W3C `traceparent` of the request; stored with the event. */
+  readonly trace?: string | null;
 }
 
 export interface Credential {

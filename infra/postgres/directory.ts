@@ -159,6 +159,7 @@ export class PgDirectory implements Directory {
     await em.insert(OutboxRow, {
       target: OUTBOX_TARGET.userEvents,
       keys: [userId],
+      traces: user.trace ? [user.trace] : null,
       payload: {
         id: eventId,
         source: 'heyblue/users',

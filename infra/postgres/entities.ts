@@ -69,6 +69,7 @@ export const OutboxRow = defineEntity({
     target: p.smallint().primary(),
     id: p.bigint().autoincrement(),
     keys: p.array().columnType('uuid[]'),
+    traces: p.array().columnType('text[]').nullable(),
     payload: p.json().nullable(),
   },
 });
