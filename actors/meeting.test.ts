@@ -173,7 +173,6 @@ class Town {
     };
     const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
     this.system = new ActorSystem({
-      node: 'n1',
       behaviours: {
         user: pure(userBehaviour(DEFAULT_RULES, keys)),
         region: regionBehaviour(DEFAULT_RULES.proximity),
@@ -342,7 +341,7 @@ describe('hey', () => {
     await town.time.advance(2_000);
     const first = await civilian.command('hey.say', { officerId: officer.id }, ID(7));
     // The civilian's actor forgets everything, as after a crash; the officer's does not.
-    town.system.release(shardOf('user', civilian.id));
+    town.system.dropped(shardOf('user', civilian.id));
     const forgotten = await town.arrives('civilian', 2, 'again');
     expect(civilian.closed).toBe(CLOSE.resyncNeeded);
     await forgotten.report(20);

@@ -1,5 +1,5 @@
 /** One actor alive in memory on this node. Everything that is rarely needed is allocated when first used. */
-import type { Address } from '../actors/turn.ts';
+import type { Address, ReplyTo } from '../actors/turn.ts';
 import type { AnyBehaviour, Output } from './effects.ts';
 import type { Gate } from './gate.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -7,36 +7,56 @@ import type { WheelTimer } from './timerWheel.ts';
 
 export type Phase = 'hydrating' | 'active' | 'parked' | 'gone';
 
+/** An ask that was delivered here and whose answer has not left. */
+export interface Owed {
+  readonly to: ReplyTo;
+  /** The actor gave the answer; it may still wait at the gate. */
+  said: boolean;
+}
+
 export class Activation {
   readonly address: Address;
   readonly behaviour: AnyBehaviour;
   readonly shard: number;
   /** Epoch of the shard when this activation began; every commit carries it. */
   readonly epoch: number;
-  /** Rises with every activation of the node: answers to an earlier one are dropped. */
-  readonly incarnation: number;
   phase: Phase = 'hydrating';
   state: unknown = undefined;
   mailbox: Mailbox | null = null;
   gate: Gate<Output> | null = null;
   timers: Map<string, WheelTimer> | null = null;
-  /** Ask ids that were delivered here and not answered yet: refused when the activation is discarded. */
-  owed: Set<number> | null = null;
+  /** Refused when the activation is discarded. */
+  owed: Map<number | string, Owed> | null = null;
   /** Asks and queries of its own that are under way. */
   pending = 0;
   scheduled = false;
+  /** Its shard is handed over: only its own business and that of others who go along is taken. */
+  closing = false;
   wantsPassivation = false;
   idleTimer: WheelTimer | null = null;
   lastMessageMs = 0;
   throws = 0;
   firstThrowMs = 0;
   parkMs = 0;
+  /** Neighbours in its shard; see `residents.ts`. */
+  shardNext: Activation | null = null;
+  shardPrevious: Activation | null = null;
 
-  constructor(address: Address, behaviour: AnyBehaviour, shard: number, epoch: number, incarnation: number) {
+  constructor(address: Address, behaviour: AnyBehaviour, shard: number, epoch: number) {
     this.address = address;
     this.behaviour = behaviour;
     this.shard = shard;
     this.epoch = epoch;
-    this.incarnation = incarnation;
+  }
+
+  /** Nothing waits, runs or is under way: the state is all there is to it. */
+  get quiet(): boolean {
+    return (
+      this.phase === 'active' &&
+      !this.scheduled &&
+      this.pending === 0 &&
+      (this.mailbox === null || this.mailbox.size === 0) &&
+      (this.gate === null || this.gate.open)
+    );
   }
 }

@@ -62,7 +62,6 @@ class Town {
     });
     const log = (_fields: object, message: string): void => void this.errors.push(message);
     this.system = new ActorSystem({
-      node: 'n1',
       behaviours: { user: toy('user'), region: toy('region'), pair: toy('pair') },
       coordinator: soleOwner(
         'n1.0',

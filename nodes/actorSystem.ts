@@ -6,78 +6,42 @@
  * each a slice and then the event loop its turn. A turn is synchronous (see `actors/turn.ts`); its outputs pass the
  * actor's gate. Whatever goes wrong inside an actor stays inside it: a throw is an answer to one message, a failed
  * commit discards one activation, and the next message starts it again from what is durable.
+ *
+ * This file is the door and the host of shards; the parts stand beside it: `starting`, `turns`, `outputs`, `leaving`,
+ * `handOver`, and `routing/` for what is not here.
  */
-import type { Address, ReplyTo } from '../actors/turn.ts';
+import type { ActorKind, Address, ReplyTo } from '../actors/turn.ts';
 import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
 import { shardOf } from '../protocol/shard.ts';
-import { Activation } from './activation.ts';
+import type { Activation } from './activation.ts';
 import { PendingAsks } from './asks.ts';
-import { type Behaviours, type Inner, type Output, TurnCollector } from './effects.ts';
-import { Gate } from './gate.ts';
+import type { Cause } from './cause.ts';
+import type { ActorSystemOptions, ActorSystemStats, Core, Routes, Sending } from './core.ts';
+import { TurnCollector } from './effects.ts';
 import type { ActorDoor, AskOptions } from './gatewayPort.ts';
+import { HandOver } from './handOver.ts';
+import { Leaving } from './leaving.ts';
 import { LIMITS } from './limits.ts';
-import { type Envelope, Mailbox } from './mailbox.ts';
-import type {
-  Clock,
-  CommitEntry,
-  Coordinator,
-  Log,
-  Metrics,
-  OperationWriter,
-  PushSink,
-  QueryStore,
-  Random,
-  Scheduler,
-  WriteOutcome,
-} from './ports.ts';
-import { RunQueue } from './runQueue.ts';
+import { Outputs } from './outputs.ts';
+import type { Parcel, ShardHost } from './ports.ts';
+import { Residents } from './residents.ts';
+import { copied } from './routing/body.ts';
+import { Starting } from './starting.ts';
 import { TimerWheel } from './timerWheel.ts';
+import { Turns } from './turns.ts';
 
-export interface ActorSystemOptions {
-  readonly node: string;
-  readonly behaviours: Behaviours;
-  readonly coordinator: Coordinator;
-  readonly writer: OperationWriter;
-  readonly queries: QueryStore;
-  readonly sink: PushSink;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly limits?: Partial<typeof LIMITS>;
-}
+export type { ActorSystemOptions, ActorSystemStats } from './core.ts';
 
-/** Plain counters; the admin side reads them when it is asked. */
-export interface ActorSystemStats {
-  turns: number;
-  throws: number;
-  mailboxFull: number;
-  discarded: number;
-  parked: number;
-  passivated: number;
-}
+const MOVING = refuse(ERROR.unavailable, 'the actor is moving', 200);
+const STOPPING = refuse(ERROR.unavailable, 'the node is stopping', 1_000);
+const CROWDED = refuse(ERROR.unavailable, 'too many actors are starting', 500);
 
-/** Empty mailboxes kept for the next actor with mail. */
-const SPARE_MAILBOXES = 256;
-/** One turn in 64 is measured: measuring each would cost as much as the turn. */
-const MEASURED_TURNS = 63;
+const causeOf = (trace: string | null | undefined): Cause | null =>
+  trace ? { trace, chain: [], asked: null } : null;
 
-export class ActorSystem implements ActorDoor {
-  readonly #options: ActorSystemOptions;
-  readonly #limits: typeof LIMITS;
-  readonly #wheel: TimerWheel;
-  readonly #asks: PendingAsks;
-  readonly #turn: TurnCollector;
-  readonly #actors: Record<Address['kind'], Map<string, Activation>> = {
-    user: new Map(),
-    region: new Map(),
-    pair: new Map(),
-  };
-  readonly #runQueue: RunQueue<Activation>;
-  readonly #spareMailboxes: Mailbox[] = [];
-  #hydrating = 0;
-  #incarnations = 0;
+export class ActorSystem implements ActorDoor, ShardHost {
+  readonly #core: Core & { routes: Routes | null };
+  readonly #waitingForLease: (() => void)[] = [];
   #stopping = false;
   readonly stats: ActorSystemStats = {
     turns: 0,
@@ -89,445 +53,204 @@ export class ActorSystem implements ActorDoor {
   };
 
   constructor(options: ActorSystemOptions) {
-    this.#options = options;
-    this.#limits = { ...LIMITS, ...options.limits };
-    this.#wheel = new TimerWheel(
-      options.scheduler,
-      () => options.clock.monotonicMs(),
-      this.#limits.wheelTickMs,
-      this.#limits.wheelSlots,
-    );
-    this.#asks = new PendingAsks(options.node, this.#wheel);
-    this.#runQueue = new RunQueue(options.scheduler, options.clock, this.#limits.loopMs, one =>
-      this.#slice(one),
-    );
-    this.#turn = new TurnCollector(options.clock, options.random, this.#limits.askMs);
+    const limits = { ...LIMITS, ...options.limits };
+    const { clock, scheduler, random, coordinator } = options;
+    const wheel = new TimerWheel(scheduler, () => clock.monotonicMs(), limits.wheelTickMs, limits.wheelSlots);
+    const core = {
+      options,
+      limits,
+      wheel,
+      asks: new PendingAsks(coordinator.ref, wheel),
+      turn: new TurnCollector(clock, random, limits.askMs),
+      residents: new Residents(),
+      stats: this.stats,
+      routes: null,
+      whenServing: (run: () => void) => this.#whenServing(run),
+      deliver: (sending: Sending, from: Activation | null) => this.#deliver(sending, from),
+      answer: (to: ReplyTo, result: Result<unknown>) => this.#answer(to, result),
+      refuse: (to: ReplyTo | null, refusal: Refusal) => this.#refuse(to, refusal),
+    } as unknown as { -readonly [K in keyof Core]: Core[K] };
+    core.starting = new Starting(core);
+    core.outputs = new Outputs(core);
+    core.leaving = new Leaving(core);
+    core.handOver = new HandOver(core);
+    core.turns = new Turns(core);
+    this.#core = core;
+  }
+
+  /** The way to other nodes; without it everything is here or nowhere. */
+  connect(routes: Routes): void {
+    this.#core.routes = routes;
+  }
+
+  /** Shared with the router, so that a node has one wheel and one table of asks. */
+  get wheel(): TimerWheel {
+    return this.#core.wheel;
+  }
+  get asks(): PendingAsks {
+    return this.#core.asks;
   }
 
   /** Actors in memory by kind. */
-  count(kind: Address['kind']): number {
-    return this.#actors[kind].size;
+  count(kind: ActorKind): number {
+    return this.#core.residents.count(kind);
   }
 
-  tell(to: Address, message: object): void {
-    this.#deliver(to, message as { type: string }, null);
+  tell(to: Address, message: object, options?: { readonly trace?: string | null }): void {
+    const cause = causeOf(options?.trace);
+    const timeoutMs = this.#core.limits.askMs;
+    this.#deliver(
+      { to, message: message as { type: string }, replyTo: null, cause, timeoutMs, keyed: false },
+      null,
+    );
   }
 
   ask(to: Address, message: object, done: (result: Result<unknown>) => void, options?: AskOptions): void {
-    const replyTo = this.#asks.open(options?.timeoutMs ?? this.#limits.askMs, done);
-    this.#deliver(to, message as { type: string }, replyTo);
+    const timeoutMs = options?.timeoutMs ?? this.#core.limits.askMs;
+    const replyTo = this.#core.asks.open(timeoutMs, done);
+    const trace = options?.trace;
+    const cause = trace ? { trace, chain: [], asked: replyTo } : null;
+    const keyed = options?.keyed === true;
+    this.#deliver({ to, message: message as { type: string }, replyTo, cause, timeoutMs, keyed }, null);
   }
 
-  /** Drops every activation of a shard that this node no longer owns; the next message is routed anew. */
-  release(shard: number): void {
-    for (const actors of Object.values(this.#actors)) {
-      for (const activation of actors.values()) {
-        if (activation.shard === shard)
-          this.#discard(activation, refuse(ERROR.unavailable, 'the actor moved', 100));
-      }
-    }
+  /**
+   * From another node, by the router, which has checked that the shard is served here. `bytes` count against the node's
+   * budget until the message has had its turn.
+   */
+  receive(sending: Sending, shard: number, epoch: number, bytes: number): void {
+    const { to, message, replyTo, cause } = sending;
+    const mail = { message, replyTo, cause, bytes };
+    const activation = this.#core.residents.find(to);
+    if (activation) return this.#core.turns.enqueue(activation, mail, false);
+    const fresh = this.#activate(to, shard, epoch, replyTo);
+    if (fresh) this.#core.turns.enqueue(fresh, mail, false);
+    else if (bytes > 0) this.#core.routes?.release(bytes);
   }
 
   /** No new work is taken; what waits is refused. Commits under way finish through the writer's own drain. */
   stop(): void {
     this.#stopping = true;
-    this.#asks.refuseAll();
-    this.#wheel.stop();
+    this.#core.handOver.lostAll();
+    this.#core.asks.refuseAll(STOPPING);
+    this.#core.wheel.stop();
+  }
+
+  // --- the host of shards ------------------------------------------------------------------------------------------
+
+  opened(shard: number, epoch: number, parcels: readonly Parcel[]): void {
+    this.#core.handOver.opened(shard, epoch, parcels);
+  }
+
+  /** The epoch is that of the actors; a shard without any has nothing to hand over. */
+  close(shard: number, handoffMs?: number): Promise<Parcel[]> {
+    const [first] = this.#core.residents.ofShard(shard);
+    if (!first) return Promise.resolve(this.#core.starting.arrivals.takeAll(shard));
+    return this.#core.handOver.close(shard, first.epoch, handoffMs);
+  }
+
+  dropped(shard: number): void {
+    this.#core.handOver.lost(shard);
+    this.#core.leaving.release(shard);
+  }
+
+  /** Slices and outputs look at the lease themselves. */
+  suspended(): void {}
+
+  resumed(): void {
+    for (const run of this.#waitingForLease.splice(0)) run();
+    this.#core.turns.resume();
+  }
+
+  evicted(ref: string): void {
+    this.#core.handOver.lostAll();
+    this.#core.leaving.releaseAll();
+    this.#core.asks.rename(ref);
+    this.#waitingForLease.length = 0;
+  }
+
+  routed(): void {}
+
+  nodeGone(_ref: string, gateway: string): void {
+    for (const activation of this.#core.residents.ofKind('user')) {
+      if (activation.phase !== 'active') continue;
+      for (const session of activation.behaviour.sessions?.(activation.state) ?? []) {
+        if (session.gateway === gateway)
+          this.tell(activation.address, { type: 'detach', session, connSeq: 0 });
+      }
+    }
   }
 
   // --- finding the actor -------------------------------------------------------------------------------------------
 
-  #deliver(to: Address, message: { readonly type: string }, replyTo: ReplyTo | null): void {
-    if (this.#stopping)
-      return this.#refuse(replyTo, refuse(ERROR.unavailable, 'the node is stopping', 1_000));
-    const activation = this.#actors[to.kind].get(to.id) ?? this.#activate(to, replyTo);
-    if (activation) this.#enqueue(activation, { message, replyTo }, false);
+  #deliver(given: Sending, from: Activation | null): void {
+    const { residents, routes, turns, options } = this.#core;
+    if (this.#stopping) return this.#refuse(given.replyTo, STOPPING);
+    const sending = options.encodeLocal ? { ...given, message: copied(given.message) } : given;
+    const { to, message, replyTo, cause } = sending;
+    let activation: Activation | null = residents.find(to) ?? null;
+    if (activation === null || activation.closing || (routes !== null && routes.detours > 0)) {
+      activation = this.#seek(sending, activation, from);
+    }
+    if (activation) turns.enqueue(activation, { message, replyTo, cause, bytes: 0 }, false);
   }
 
-  #activate(address: Address, replyTo: ReplyTo | null): Activation | null {
-    const shard = shardOf(address.kind, address.id);
-    const epoch = this.#options.coordinator.epochOf(shard);
-    if (epoch === null) {
-      this.#refuse(replyTo, refuse(ERROR.unavailable, 'the actor is moving', 200));
+  /** The way that is not the common one: to an actor that sleeps, moves, or lives elsewhere. */
+  #seek(sending: Sending, found: Activation | null, from: Activation | null): Activation | null {
+    const { options, routes, handOver } = this.#core;
+    const { to, replyTo } = sending;
+    const shard = found?.shard ?? shardOf(to.kind, to.id);
+    const behind = routes?.busy(shard) === true;
+    // Who goes along may still talk to those who go along.
+    const epoch =
+      options.coordinator.epochOf(shard) ?? (from?.closing === true ? handOver.closingEpoch(shard) : null);
+    if (epoch !== null && !behind) {
+      if (found) return found;
+      const fresh = this.#activate(to, shard, epoch, replyTo);
+      if (fresh && handOver.closingEpoch(shard) !== null) fresh.closing = true;
+      return fresh;
+    }
+    if (routes) routes.send(sending, shard);
+    else this.#refuse(replyTo, MOVING);
+    return null;
+  }
+
+  #activate(to: Address, shard: number, epoch: number, replyTo: ReplyTo | null): Activation | null {
+    const { starting } = this.#core;
+    if (starting.full) {
+      this.#refuse(replyTo, CROWDED);
       return null;
     }
-    if (this.#hydrating >= this.#limits.hydratingMax) {
-      this.#refuse(replyTo, refuse(ERROR.unavailable, 'too many actors are starting', 500));
-      return null;
-    }
-    const behaviour = this.#options.behaviours[address.kind];
-    const activation = new Activation(address, behaviour, shard, epoch, ++this.#incarnations);
-    this.#actors[address.kind].set(address.id, activation);
-    this.#hydrate(activation);
-    return activation;
+    return starting.activate(to, shard, epoch);
   }
 
-  #hydrate(activation: Activation): void {
-    const query = activation.behaviour.hydrate(activation.address.id);
-    if (query === null) {
-      this.#create(activation, null);
-      return;
-    }
-    this.#hydrating++;
-    let settled = false;
-    const settle = (after: () => void): void => {
-      if (settled) return;
-      settled = true;
-      this.#hydrating--;
-      if (activation.phase === 'hydrating') after();
-    };
-    const failed = (): void =>
-      settle(() =>
-        this.#discard(activation, refuse(ERROR.unavailable, 'the store does not answer, try again', 1_000)),
-      );
-    const deadline = this.#wheel.after(this.#limits.hydrateMs, failed);
-    this.#options.queries.query(query).then(
-      loaded => {
-        this.#wheel.cancel(deadline);
-        settle(() => this.#create(activation, loaded));
-      },
-      error => {
-        this.#wheel.cancel(deadline);
-        this.#options.log.warn({ kind: activation.address.kind, err: error }, 'an actor could not be read');
-        failed();
-      },
-    );
-  }
+  // --- answers -----------------------------------------------------------------------------------------------------
 
-  #create(activation: Activation, loaded: unknown): void {
-    this.#turn.begin(activation.address, null);
-    let created: Result<unknown>;
-    try {
-      created = activation.behaviour.create(activation.address.id, loaded, this.#turn);
-    } catch (error) {
-      this.#options.log.error({ kind: activation.address.kind, err: error }, 'an actor could not be created');
-      created = refuse(ERROR.internal, 'the actor could not be started');
-    }
-    if (!created.ok) return this.#discard(activation, created);
-    activation.state = created.value;
-    activation.phase = 'active';
-    activation.lastMessageMs = this.#options.clock.monotonicMs();
-    this.#apply(activation);
-    this.#watchIdleness(activation);
-    if (activation.mailbox && activation.mailbox.size > 0) this.#runQueue.push(activation);
-  }
-
-  // --- waiting and running -----------------------------------------------------------------------------------------
-
-  #enqueue(activation: Activation, envelope: Envelope, system: boolean): void {
-    if (activation.phase === 'parked') {
-      return this.#refuse(
-        envelope.replyTo,
-        refuse(ERROR.unavailable, 'the actor is parked after repeated errors', 1_000),
-      );
-    }
-    const overheld = !system && activation.gate !== null && activation.gate.held >= this.#limits.heldOutputs;
-    activation.mailbox ??= this.#spareMailboxes.pop() ?? new Mailbox(this.#limits.mailboxMessages);
-    const key = system ? null : (activation.behaviour.coalesce?.(envelope.message) ?? null);
-    const taken =
-      !overheld &&
-      (key === null
-        ? activation.mailbox.push(envelope, system)
-        : activation.mailbox.pushKeyed(envelope, key));
-    if (!taken) {
-      this.stats.mailboxFull++;
-      this.#options.metrics.count('heyblue_mailbox_full_total', { kind: activation.address.kind });
-      return this.#refuse(envelope.replyTo, refuse(ERROR.unavailable, 'mailbox full, try again', 200));
-    }
-    if (envelope.replyTo) (activation.owed ??= new Set()).add(envelope.replyTo.askId);
-    if (activation.phase === 'active') this.#runQueue.push(activation);
-  }
-
-  /** Stays marked as scheduled until the end: an actor that writes to itself must not be queued twice. */
-  #slice(activation: Activation): void {
-    const clock = this.#options.clock;
-    const startedMs = clock.monotonicMs();
-    const mailbox = activation.mailbox;
-    if (activation.phase !== 'active' || mailbox === null) {
-      activation.scheduled = false;
-      return;
-    }
-    for (let messages = 0; messages < this.#limits.sliceMessages; messages++) {
-      const envelope = mailbox.shift();
-      if (!envelope) break;
-      this.#runTurn(activation, envelope);
-      if (activation.phase !== 'active') break;
-      if (messages % 8 === 7 && clock.monotonicMs() - startedMs >= this.#limits.sliceMs) break;
-    }
-    activation.scheduled = false;
-    if (activation.phase !== 'active') return;
-    activation.lastMessageMs = startedMs;
-    const elapsedMs = clock.monotonicMs() - startedMs;
-    if (elapsedMs >= this.#limits.slowTurnMs) {
-      this.#options.log.warn({ kind: activation.address.kind, ms: Math.round(elapsedMs) }, 'slow turn');
-    }
-    if (mailbox.size > 0) this.#runQueue.push(activation);
-    else {
-      // An idle actor keeps no mailbox: thousands of quiet phones would pay for it.
-      activation.mailbox = null;
-      if (this.#spareMailboxes.length < SPARE_MAILBOXES) this.#spareMailboxes.push(mailbox);
-      if (activation.wantsPassivation) this.#tryPassivate(activation);
-      else this.#watchIdleness(activation);
-    }
-  }
-
-  #runTurn(activation: Activation, envelope: Envelope): void {
-    const measured = (++this.stats.turns & MEASURED_TURNS) === 0;
-    const startedMs = measured ? this.#options.clock.monotonicMs() : 0;
-    this.#turn.begin(activation.address, envelope.replyTo);
-    let state: unknown;
-    try {
-      state = activation.behaviour.receive(activation.state, envelope.message, this.#turn);
-    } catch (error) {
-      this.#threw(activation, envelope, error);
-      return;
-    }
-    activation.state = state;
-    if (measured) {
-      const seconds = (this.#options.clock.monotonicMs() - startedMs) / 1_000;
-      this.#options.metrics.observe('heyblue_actor_turn_seconds', seconds, { kind: activation.address.kind });
-    }
-    this.#apply(activation);
-  }
-
-  #threw(activation: Activation, envelope: Envelope, error: unknown): void {
-    this.stats.throws++;
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#options.log.error(
-      { kind: activation.address.kind, message: envelope.message.type, err: error },
-      'a turn threw; nothing of it was applied',
-    );
-    this.#answer(activation, envelope.replyTo, refuse(ERROR.internal, 'internal error'));
-    if (activation.throws === 0 || nowMs - activation.firstThrowMs > this.#limits.throwWindowMs) {
-      activation.throws = 0;
-      activation.firstThrowMs = nowMs;
-    }
-    activation.throws++;
-    if (activation.throws >= this.#limits.throwsMax) this.#park(activation);
-    else if (activation.behaviour.inPlace) this.#reload(activation);
-  }
-
-  /** The state may be half-changed: start again from what is durable, with the mail that waits. */
-  #reload(activation: Activation): void {
-    const { mailbox, owed, throws, firstThrowMs, parkMs } = activation;
-    activation.mailbox = null;
-    activation.owed = null;
-    this.#discard(activation, refuse(ERROR.internal, 'internal error'));
-    const fresh = this.#activate(activation.address, null);
-    if (!fresh) return;
-    fresh.throws = throws;
-    fresh.firstThrowMs = firstThrowMs;
-    fresh.parkMs = parkMs;
-    fresh.mailbox = mailbox;
-    fresh.owed = owed;
-    if (fresh.phase === 'active' && mailbox && mailbox.size > 0) this.#runQueue.push(fresh);
-  }
-
-  #park(activation: Activation): void {
-    this.stats.parked++;
-    const { address, parkMs } = activation;
-    const delayMs = Math.min(this.#limits.parkMaxMs, Math.max(this.#limits.parkMinMs, parkMs * 2));
-    this.#options.log.error({ kind: address.kind, ms: delayMs }, 'an actor is parked after repeated errors');
-    this.#discard(
-      activation,
-      refuse(ERROR.unavailable, 'the actor is parked after repeated errors', delayMs),
-    );
-    const stone = new Activation(
-      address,
-      activation.behaviour,
-      activation.shard,
-      activation.epoch,
-      ++this.#incarnations,
-    );
-    stone.phase = 'parked';
-    this.#actors[address.kind].set(address.id, stone);
-    this.#wheel.after(delayMs, () => {
-      if (this.#actors[address.kind].get(address.id) !== stone) return;
-      stone.phase = 'gone';
-      this.#actors[address.kind].delete(address.id);
-    });
-  }
-
-  // --- applying a turn ---------------------------------------------------------------------------------------------
-
-  #apply(activation: Activation): void {
-    const { outputs, inner, operations } = this.#turn.take();
-    for (const { op, tag } of operations) this.#persist(activation, op, tag);
-    const gate = activation.gate;
-    if (gate === null || gate.open) for (const output of outputs) this.#send(activation, output);
-    else for (const output of outputs) gate.hold(output);
-    for (const effect of inner) this.#applyInner(activation, effect);
-  }
-
-  #persist(activation: Activation, op: CommitEntry['op'], tag: string): void {
-    const gate = (activation.gate ??= new Gate());
-    const operation = gate.begin();
-    const startedMs = this.#options.clock.monotonicMs();
-    this.#options.writer.submit({ shard: activation.shard, epoch: activation.epoch, op }, outcome => {
-      if (activation.phase !== 'active') return;
-      this.#options.metrics.observe(
-        'heyblue_gate_wait_seconds',
-        (this.#options.clock.monotonicMs() - startedMs) / 1_000,
-      );
-      if (!outcome.ok) return this.#commitFailed(activation, outcome);
-      for (const output of gate.committed(operation)) this.#send(activation, output);
-      const message = { type: 'committed', tag, committed: outcome.committed };
-      this.#enqueue(activation, { message, replyTo: null }, true);
-    });
-  }
-
-  #commitFailed(activation: Activation, outcome: WriteOutcome & { ok: false }): void {
-    const refusal =
-      outcome.reason === 'rejected'
-        ? refuse(ERROR.internal, 'the store rejected the operation')
-        : refuse(ERROR.unavailable, 'not saved, try again', 500);
-    if (outcome.reason === 'stale_epoch') {
-      this.#options.coordinator.lost(activation.shard);
-      this.release(activation.shard);
-    } else this.#discard(activation, refusal);
-  }
-
-  #send(activation: Activation, output: Output): void {
-    switch (output.k) {
-      case 'reply':
-        return this.#answer(activation, output.to, output.result);
-      case 'tell':
-        return this.#deliver(output.to, output.message, null);
-      case 'ask':
-        return this.#askFor(activation, output);
-      case 'push':
-        return this.#options.sink.push(output.sessions, output.bytes, output.kind);
-      case 'close':
-        return this.#options.sink.close(output.sessions, output.code, output.reason);
-    }
-  }
-
-  #askFor(activation: Activation, output: Output & { k: 'ask' }): void {
-    activation.pending++;
-    const replyTo = this.#asks.open(output.timeoutMs, result => {
-      activation.pending--;
-      if (activation.phase !== 'active') return;
-      const message = { type: 'answer', tag: output.tag, result };
-      this.#enqueue(activation, { message, replyTo: null }, true);
-    });
-    this.#deliver(output.to, output.message, replyTo);
-  }
-
-  #applyInner(activation: Activation, effect: Inner): void {
-    switch (effect.k) {
-      case 'query':
-        return this.#query(activation, effect);
-      case 'timer':
-        return this.#arm(activation, effect);
-      case 'cancelTimer': {
-        const timer = activation.timers?.get(effect.name);
-        if (timer) this.#wheel.cancel(timer);
-        activation.timers?.delete(effect.name);
-        return;
-      }
-      case 'passivate':
-        activation.wantsPassivation = true;
-        if (activation.mailbox === null || activation.mailbox.size === 0) this.#tryPassivate(activation);
-        return;
-    }
-  }
-
-  #query(activation: Activation, effect: Inner & { k: 'query' }): void {
-    activation.pending++;
-    const settle = (result: Result<unknown>): void => {
-      activation.pending--;
-      if (activation.phase !== 'active') return;
-      const message = { type: 'queried', tag: effect.tag, result };
-      this.#enqueue(activation, { message, replyTo: null }, true);
-    };
-    this.#options.queries.query(effect.query).then(
-      value => settle({ ok: true, value }),
-      () => settle(refuse(ERROR.unavailable, 'the store does not answer, try again', 1_000)),
-    );
-  }
-
-  #arm(activation: Activation, effect: Inner & { k: 'timer' }): void {
-    const timers = (activation.timers ??= new Map());
-    const armed = timers.get(effect.name);
-    if (armed) this.#wheel.cancel(armed);
-    const timer = this.#wheel.after(effect.delayMs, () => {
-      timers.delete(effect.name);
-      if (activation.phase === 'active')
-        this.#enqueue(activation, { message: effect.message, replyTo: null }, true);
-    });
-    timers.set(effect.name, timer);
-  }
-
-  // --- leaving memory ----------------------------------------------------------------------------------------------
-
-  #watchIdleness(activation: Activation): void {
-    if (activation.idleTimer !== null || activation.phase !== 'active') return;
-    const idleMs = activation.behaviour.idleMs(activation.state);
-    if (idleMs === false) return;
-    const waitMs = Math.max(0, activation.lastMessageMs + idleMs - this.#options.clock.monotonicMs());
-    activation.idleTimer = this.#wheel.after(waitMs, () => {
-      activation.idleTimer = null;
-      if (activation.phase !== 'active') return;
-      const stillMs = activation.behaviour.idleMs(activation.state);
-      const idleForMs = this.#options.clock.monotonicMs() - activation.lastMessageMs;
-      if (stillMs !== false && idleForMs >= stillMs && !activation.scheduled) this.#tryPassivate(activation);
-      this.#watchIdleness(activation);
-    });
-  }
-
-  /** Leaves only with nothing waiting, nothing owed and nothing under way; a message that comes later starts it again. */
-  #tryPassivate(activation: Activation): void {
-    const busy =
-      activation.phase !== 'active' ||
-      activation.behaviour.idleMs(activation.state) === false ||
-      (activation.mailbox !== null && activation.mailbox.size > 0) ||
-      (activation.gate !== null && !activation.gate.open) ||
-      activation.pending > 0 ||
-      (activation.owed !== null && activation.owed.size > 0);
-    if (busy) return;
-    this.stats.passivated++;
-    this.#remove(activation);
-  }
-
-  #remove(activation: Activation): void {
-    activation.phase = 'gone';
-    if (activation.idleTimer) this.#wheel.cancel(activation.idleTimer);
-    activation.idleTimer = null;
-    if (activation.timers) for (const timer of activation.timers.values()) this.#wheel.cancel(timer);
-    activation.timers = null;
-    const actors = this.#actors[activation.address.kind];
-    if (actors.get(activation.address.id) === activation) actors.delete(activation.address.id);
-  }
-
-  /** Throws the activation away. Held outputs never leave; everyone who waits for an answer gets the refusal. */
-  #discard(activation: Activation, refusal: Refusal): void {
-    if (activation.phase === 'gone') return;
-    this.stats.discarded++;
-    const wasActive = activation.phase === 'active';
-    this.#remove(activation);
-    activation.gate?.failed();
-    const owed = activation.owed;
-    activation.owed = null;
-    activation.mailbox = null;
-    if (owed) for (const askId of owed) this.#asks.answer({ node: this.#options.node, askId }, refusal);
-    if (!wasActive || !activation.behaviour.discarded) return;
-    this.#turn.begin(activation.address, null);
-    try {
-      activation.behaviour.discarded(activation.state, this.#turn);
-    } catch (error) {
-      this.#options.log.error({ kind: activation.address.kind, err: error }, 'a discarded actor threw');
-      return;
-    }
-    for (const output of this.#turn.take().outputs) if (output.k === 'close') this.#send(activation, output);
-  }
-
-  #answer(activation: Activation, to: ReplyTo | null, result: Result<unknown>): void {
-    if (!to) return;
-    activation.owed?.delete(to.askId);
-    this.#asks.answer(to, result);
+  #answer(to: ReplyTo, result: Result<unknown>): void {
+    const { asks, routes, options } = this.#core;
+    if (to.node === asks.ref) asks.settle(to.askId, options.encodeLocal ? copied(result) : result);
+    else routes?.reply(to, result);
   }
 
   #refuse(replyTo: ReplyTo | null, refusal: Refusal): void {
-    if (replyTo) this.#asks.answer(replyTo, refusal);
+    if (replyTo) this.#answer(replyTo, refusal);
+  }
+
+  #whenServing(run: () => void): void {
+    if (this.#waitingForLease.length === 0 && this.#core.options.coordinator.serving()) return run();
+    if (this.#waitingForLease.length === 0) this.#lookAtLease();
+    this.#waitingForLease.push(run);
+  }
+
+  /** The coordinator says when the lease is back; should it forget, we look. */
+  #lookAtLease(): void {
+    const { scheduler, coordinator } = this.#core.options;
+    scheduler.after(LEASE_LOOK_MS, () => {
+      if (this.#waitingForLease.length === 0 || this.#stopping) return;
+      if (coordinator.serving()) this.resumed();
+      else this.#lookAtLease();
+    });
   }
 }
+
+const LEASE_LOOK_MS = 50;

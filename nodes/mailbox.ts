@@ -4,17 +4,21 @@
  * Answers, commits and timers (`system`) are always taken: their number is bounded by what the actor itself asked for.
  */
 import type { ReplyTo } from '../actors/turn.ts';
+import type { Cause } from './cause.ts';
 
-export interface Envelope {
+export interface Mail {
   message: { readonly type: string };
   replyTo: ReplyTo | null;
+  cause: Cause | null;
+  /** What it counts against the node's budget while it waits; 0 for what did not come from another node. */
+  bytes: number;
 }
 
 export class Mailbox {
   readonly #capacity: number;
-  #items: (Envelope | undefined)[] = [];
+  #items: (Mail | undefined)[] = [];
   #head = 0;
-  #keyed: Map<string, Envelope> | null = null;
+  #keyed: Map<string, Mail> | null = null;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -25,29 +29,36 @@ export class Mailbox {
   }
 
   /** False when full; nothing was taken then. */
-  push(envelope: Envelope, system: boolean): boolean {
+  push(mail: Mail, system: boolean): boolean {
     if (!system && this.size >= this.#capacity) return false;
-    this.#items.push(envelope);
+    this.#items.push(mail);
     return true;
   }
 
-  /** Takes the place of a waiting message with this key, or waits behind the others. */
-  pushKeyed(envelope: Envelope, key: string): boolean {
+  /**
+   * Takes the place of a waiting message with this key, or waits behind the others. When a place was taken, `mail.bytes`
+   * is afterwards what the older one counted: it waits no more.
+   */
+  pushKeyed(mail: Mail, key: string): boolean {
     this.#keyed ??= new Map();
     const waiting = this.#keyed.get(key);
     if (waiting) {
-      waiting.message = envelope.message;
-      waiting.replyTo = envelope.replyTo;
+      const { bytes } = waiting;
+      waiting.message = mail.message;
+      waiting.replyTo = mail.replyTo;
+      waiting.cause = mail.cause;
+      waiting.bytes = mail.bytes;
+      mail.bytes = bytes;
       return true;
     }
-    if (!this.push(envelope, false)) return false;
-    this.#keyed.set(key, envelope);
+    if (!this.push(mail, false)) return false;
+    this.#keyed.set(key, mail);
     return true;
   }
 
-  shift(): Envelope | undefined {
+  shift(): Mail | undefined {
     if (this.#head === this.#items.length) return undefined;
-    const envelope = this.#items[this.#head];
+    const mail = this.#items[this.#head];
     this.#items[this.#head++] = undefined;
     if (this.#head === this.#items.length) {
       this.#items.length = 0;
@@ -56,9 +67,9 @@ export class Mailbox {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
-    if (this.#keyed && envelope) {
-      for (const [key, waiting] of this.#keyed) if (waiting === envelope) this.#keyed.delete(key);
+    if (this.#keyed && mail) {
+      for (const [key, waiting] of this.#keyed) if (waiting === mail) this.#keyed.delete(key);
     }
-    return envelope;
+    return mail;
   }
 }

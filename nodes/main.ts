@@ -147,7 +147,6 @@ async function main(): Promise<void> {
     ...(config.adminGc === 1 && { collectGarbage: () => globalThis.gc?.() }),
   });
   const system = new ActorSystem({
-    node: incarnation,
     behaviours: {
       user: userBehaviour(rules, { newest: Math.max(...keys.qrMasters.keys()), masters: keys.qrMasters }),
       region: regionBehaviour(rules.proximity),

@@ -120,7 +120,6 @@ export function createNode(options: NodeOptions): TownNode {
   const ref = `${options.nodeId}.${freshIncarnation(random)}`;
   const coordinator = new LocalCoordinator(ref, options.epochStore, log, () => options.onFenced?.());
   const system = new ActorSystem({
-    node: ref,
     behaviours: options.behaviours,
     coordinator,
     writer,

@@ -94,7 +94,6 @@ beforeEach(async () => {
   const metrics = { count() {}, observe() {}, gauge() {} };
   const writer = new LedgerWriter({ store, scheduler: time, clock: time, log: quiet, metrics });
   system = new ActorSystem({
-    node: 'n1',
     behaviours: { user: account, region: account, pair: account },
     coordinator: soleOwner(
       'n1.0',

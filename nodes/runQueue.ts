@@ -1,22 +1,36 @@
 /**
  * Who has mail and waits for a turn: each is served a slice in order, and after `loopMs` the event loop gets its turn,
  * so that sockets are read and timers fire however much work there is. One waits at most once.
+ *
+ * `mayRun` is asked before every slice. While it says no, everybody keeps his place; the queue looks again by itself,
+ * and at once when it is told to `resume`.
  */
 import type { Clock, Scheduler } from './ports.ts';
 
+export interface RunQueueOptions<One> {
+  readonly scheduler: Scheduler;
+  readonly clock: Clock;
+  readonly loopMs: number;
+  readonly mayRun: () => boolean;
+  /** One slice, at this monotonic time. */
+  readonly serve: (one: One, nowMs: number) => void;
+  /** How long the slice took. */
+  readonly served: (one: One, tookMs: number) => void;
+  /** The event loop gets its turn. */
+  readonly left: () => void;
+}
+
+/** How soon to look whether running is allowed again, when nobody says so. */
+const LOOK_MS = 50;
+
 export class RunQueue<One extends { scheduled: boolean }> {
-  readonly #scheduler: Scheduler;
-  readonly #clock: Clock;
-  readonly #loopMs: number;
-  readonly #serve: (one: One) => void;
+  readonly #options: RunQueueOptions<One>;
   #waiting: One[] = [];
   #looping = false;
+  #halted: (() => void) | null = null;
 
-  constructor(scheduler: Scheduler, clock: Clock, loopMs: number, serve: (one: One) => void) {
-    this.#scheduler = scheduler;
-    this.#clock = clock;
-    this.#loopMs = loopMs;
-    this.#serve = serve;
+  constructor(options: RunQueueOptions<One>) {
+    this.#options = options;
   }
 
   push(one: One): void {
@@ -25,26 +39,53 @@ export class RunQueue<One extends { scheduled: boolean }> {
     this.#waiting.push(one);
     if (this.#looping) return;
     this.#looping = true;
-    this.#scheduler.immediate(this.#loop);
+    this.#options.scheduler.immediate(this.#loop);
+  }
+
+  resume(): void {
+    if (this.#halted === null) return;
+    this.#halted();
+    this.#halted = null;
+    this.#options.scheduler.immediate(this.#loop);
   }
 
   readonly #loop = (): void => {
-    const untilMs = this.#clock.monotonicMs() + this.#loopMs;
+    const { clock, loopMs, mayRun, serve, served, left } = this.#options;
+    let nowMs = clock.monotonicMs();
+    const untilMs = nowMs + loopMs;
     while (this.#waiting.length > 0) {
       const round = this.#waiting;
       this.#waiting = [];
       for (let next = 0; next < round.length; next++) {
-        this.#serve(round[next] as One);
-        if (this.#clock.monotonicMs() < untilMs) continue;
+        if (!mayRun()) {
+          this.#waiting = round.slice(next).concat(this.#waiting);
+          this.#halt();
+          return left();
+        }
+        const one = round[next] as One;
+        const startedMs = nowMs;
+        serve(one, startedMs);
+        nowMs = clock.monotonicMs();
+        served(one, nowMs - startedMs);
+        if (nowMs < untilMs) continue;
         this.#waiting = round.slice(next + 1).concat(this.#waiting);
-        return this.#again();
+        this.#again();
+        return left();
       }
     }
     this.#looping = false;
+    left();
   };
 
   #again(): void {
-    if (this.#waiting.length > 0) this.#scheduler.immediate(this.#loop);
+    if (this.#waiting.length > 0) this.#options.scheduler.immediate(this.#loop);
     else this.#looping = false;
+  }
+
+  #halt(): void {
+    this.#halted = this.#options.scheduler.after(LOOK_MS, () => {
+      this.#halted = null;
+      this.#loop();
+    });
   }
 }

@@ -88,7 +88,6 @@ export const run = async (job: Job<ActivateArgs>): Promise<ActivateResult> => {
   const keys = loadKeys(dataDir);
   const qr = { newest: Math.max(...keys.qrMasters.keys()), masters: keys.qrMasters };
   const system = new ActorSystem({
-    node: 'bench',
     behaviours: {
       user: userBehaviour(DEFAULT_RULES, qr),
       region: regionBehaviour(DEFAULT_RULES.proximity),

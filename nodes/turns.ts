@@ -1,0 +1,203 @@
+/**
+ * Giving every actor its turns. A message waits in its actor's mailbox; actors with mail wait in the run queue; each is
+ * served a slice in order. A turn that throws applies nothing and is an answer to its one message; an actor that throws
+ * again and again is parked. While the lease has run out nothing runs.
+ */
+import type { ReplyTo } from '../actors/turn.ts';
+import { ERROR, refuse } from '../protocol/errors.ts';
+import { Activation } from './activation.ts';
+import type { Core } from './core.ts';
+import { type Mail, Mailbox } from './mailbox.ts';
+import { RunQueue } from './runQueue.ts';
+
+/** Empty mailboxes kept for the next actor with mail. */
+const SPARE_MAILBOXES = 256;
+/** One turn in 64 is measured: measuring each would cost as much as the turn. */
+const MEASURED_TURNS = 63;
+
+const PARKED = 'the actor is parked after repeated errors';
+
+export class Turns {
+  readonly #core: Core;
+  readonly #runQueue: RunQueue<Activation>;
+  readonly #spareMailboxes: Mailbox[] = [];
+
+  constructor(core: Core) {
+    this.#core = core;
+    const { options, limits } = core;
+    const { coordinator } = options;
+    this.#runQueue = new RunQueue({
+      scheduler: options.scheduler,
+      clock: options.clock,
+      loopMs: limits.loopMs,
+      mayRun: () => coordinator.serving(),
+      serve: (one, nowMs) => this.#slice(one, nowMs),
+      served: (one, tookMs) => {
+        if (tookMs >= limits.slowTurnMs)
+          options.log.warn({ kind: one.address.kind, ms: Math.round(tookMs) }, 'slow turn');
+      },
+      left: () => core.routes?.flush(),
+    });
+  }
+
+  /** The lease was renewed: those who wait may run at once. */
+  resume(): void {
+    this.#runQueue.resume();
+  }
+
+  /** It has mail and may run. */
+  ready(activation: Activation): void {
+    this.#runQueue.push(activation);
+  }
+
+  owe(activation: Activation, to: ReplyTo): void {
+    activation.owed ??= new Map();
+    activation.owed.set(this.owedKey(to), { to, said: false });
+  }
+
+  /** Ask ids are unique per asking node. */
+  owedKey(to: ReplyTo): number | string {
+    return to.node === this.#core.asks.ref ? to.askId : `${to.node}#${to.askId}`;
+  }
+
+  enqueue(activation: Activation, mail: Mail, system: boolean): void {
+    const { limits } = this.#core;
+    if (activation.phase === 'parked') {
+      if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
+      return this.#core.refuse(mail.replyTo, refuse(ERROR.unavailable, PARKED, 1_000));
+    }
+    const overheld = !system && activation.gate !== null && activation.gate.held >= limits.heldOutputs;
+    activation.mailbox ??= this.#spareMailboxes.pop() ?? new Mailbox(limits.mailboxMessages);
+    const key = system ? null : (activation.behaviour.coalesce?.(mail.message) ?? null);
+    const taken =
+      !overheld &&
+      (key === null ? activation.mailbox.push(mail, system) : activation.mailbox.pushKeyed(mail, key));
+    if (!taken) return this.#full(activation, mail);
+    if (mail.replyTo) this.owe(activation, mail.replyTo);
+    if (activation.phase === 'active') this.#runQueue.push(activation);
+  }
+
+  /** A message from the runtime to the actor itself: an answer, a commit, a timer. */
+  inform(activation: Activation, message: { readonly type: string }, cause: Mail['cause']): void {
+    this.enqueue(activation, { message, replyTo: null, cause, bytes: 0 }, true);
+  }
+
+  /** Forgets what waits, giving back what it counted. */
+  empty(mailbox: Mailbox | null): void {
+    const { routes } = this.#core;
+    if (mailbox === null || routes === null) return;
+    for (let mail = mailbox.shift(); mail; mail = mailbox.shift())
+      if (mail.bytes > 0) routes.release(mail.bytes);
+  }
+
+  #full(activation: Activation, mail: Mail): void {
+    this.#core.stats.mailboxFull++;
+    this.#core.options.metrics.count('heyblue_mailbox_full_total', { kind: activation.address.kind });
+    if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
+    this.#core.refuse(mail.replyTo, refuse(ERROR.unavailable, 'mailbox full, try again', 200));
+  }
+
+  /** Stays marked as scheduled until the end: an actor that writes to itself must not be queued twice. */
+  #slice(activation: Activation, startedMs: number): void {
+    const { limits, options, leaving } = this.#core;
+    const mailbox = activation.mailbox;
+    if (activation.phase !== 'active' || mailbox === null) {
+      activation.scheduled = false;
+      return;
+    }
+    for (let messages = 0; messages < limits.sliceMessages; messages++) {
+      const mail = mailbox.shift();
+      if (!mail) break;
+      this.#runTurn(activation, mail);
+      if (activation.phase !== 'active') break;
+      if (messages % 8 === 7) {
+        if (options.clock.monotonicMs() - startedMs >= limits.sliceMs || !options.coordinator.serving())
+          break;
+      }
+    }
+    activation.scheduled = false;
+    if (activation.phase !== 'active') return;
+    activation.lastMessageMs = startedMs;
+    if (mailbox.size > 0) this.#runQueue.push(activation);
+    else {
+      // An idle actor keeps no mailbox: thousands of quiet phones would pay for it.
+      activation.mailbox = null;
+      if (this.#spareMailboxes.length < SPARE_MAILBOXES) this.#spareMailboxes.push(mailbox);
+      if (activation.wantsPassivation) leaving.tryPassivate(activation);
+      else leaving.watchIdleness(activation);
+    }
+  }
+
+  #runTurn(activation: Activation, mail: Mail): void {
+    const { stats, options, turn, outputs } = this.#core;
+    const measured = (++stats.turns & MEASURED_TURNS) === 0;
+    const startedMs = measured ? options.clock.monotonicMs() : 0;
+    if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
+    turn.begin(activation.address, mail.replyTo, mail.cause);
+    let state: unknown;
+    try {
+      state = activation.behaviour.receive(activation.state, mail.message, turn);
+    } catch (error) {
+      this.#threw(activation, mail, error);
+      return;
+    }
+    activation.state = state;
+    if (measured) {
+      const seconds = (options.clock.monotonicMs() - startedMs) / 1_000;
+      options.metrics.observe('heyblue_actor_turn_seconds', seconds, { kind: activation.address.kind });
+    }
+    outputs.apply(activation, mail.cause);
+  }
+
+  #threw(activation: Activation, mail: Mail, error: unknown): void {
+    const { stats, options, limits, outputs, turn } = this.#core;
+    stats.throws++;
+    turn.take();
+    const nowMs = options.clock.monotonicMs();
+    options.log.error(
+      { kind: activation.address.kind, message: mail.message.type, err: error },
+      'a turn threw; nothing of it was applied',
+    );
+    if (mail.replyTo) outputs.answer(activation, mail.replyTo, refuse(ERROR.internal, 'internal error'));
+    if (activation.throws === 0 || nowMs - activation.firstThrowMs > limits.throwWindowMs) {
+      activation.throws = 0;
+      activation.firstThrowMs = nowMs;
+    }
+    activation.throws++;
+    if (activation.throws >= limits.throwsMax) this.#park(activation);
+    else if (activation.behaviour.inPlace) this.#reload(activation);
+  }
+
+  /** The state may be half-changed: start again from what is durable, with the mail that waits. */
+  #reload(activation: Activation): void {
+    const { address, shard, epoch, closing, mailbox, owed, throws, firstThrowMs, parkMs } = activation;
+    activation.mailbox = null;
+    activation.owed = null;
+    this.#core.leaving.discard(activation, refuse(ERROR.internal, 'internal error'));
+    const fresh = this.#core.starting.activate(address, shard, epoch);
+    if (fresh.phase === 'gone') return;
+    fresh.closing = closing;
+    fresh.throws = throws;
+    fresh.firstThrowMs = firstThrowMs;
+    fresh.parkMs = parkMs;
+    fresh.mailbox = mailbox;
+    fresh.owed = owed;
+    if (fresh.phase === 'active' && mailbox && mailbox.size > 0) this.#runQueue.push(fresh);
+  }
+
+  #park(activation: Activation): void {
+    const { stats, options, limits, residents, wheel, leaving } = this.#core;
+    stats.parked++;
+    const { address, behaviour, shard, epoch, parkMs } = activation;
+    const delayMs = Math.min(limits.parkMaxMs, Math.max(limits.parkMinMs, parkMs * 2));
+    options.log.error({ kind: address.kind, ms: delayMs }, 'an actor is parked after repeated errors');
+    leaving.discard(activation, refuse(ERROR.unavailable, PARKED, delayMs));
+    const stone = new Activation(address, behaviour, shard, epoch);
+    stone.phase = 'parked';
+    residents.add(stone);
+    wheel.after(delayMs, () => {
+      stone.phase = 'gone';
+      residents.remove(stone);
+    });
+  }
+}
