@@ -4,22 +4,22 @@
  * by an older owner after a newer one.
  */
 import { Client } from 'pg';
+import type { Op } from '../../nodes/simulation/history.ts';
 import { auditLedger } from './ledgerAudit.ts';
+import { judgeByLedger } from './ledgerTruth.ts';
 import type { MeetOp } from './meetings.ts';
+
+/** What a load wrote down. */
+export interface Record {
+  readonly history: readonly MeetOp[];
+  readonly ops: readonly Op[];
+}
 
 export interface StoredMeeting {
   readonly id: string;
   readonly officer: string;
   readonly civilian: string;
   readonly civilianPoints: number;
-}
-
-export interface StoredTransfer {
-  readonly id: string;
-  readonly shard: number;
-  readonly epoch: number;
-  /** The database's clock inside the fence, milliseconds. */
-  readonly atMs: number;
 }
 
 export interface Verdict {
@@ -55,9 +55,6 @@ export const judgeMeetings = (history: readonly MeetOp[], stored: readonly Store
       doubled++;
       problems.push(`doubled: ${op.officerId} and ${op.civilianId} were told ${op.acknowledged}`);
     }
-    // A refusal is a promise too: it did not happen.
-    if (op.outcome === 'failed' && ofPair.has(`${op.officerId}|${op.civilianId}`))
-      problems.push(`refused (${op.why}), but stored: ${op.officerId} and ${op.civilianId}`);
   }
   for (const [pair, some] of ofPair) {
     if (some.length < 2) continue;
@@ -67,63 +64,43 @@ export const judgeMeetings = (history: readonly MeetOp[], stored: readonly Store
   return { acknowledged: history.filter(op => op.outcome === 'ok').length, lost, doubled, problems };
 };
 
-/** Epochs of a shard in the order of its commits: they never fall. */
-export const judgeEpochs = (transfers: readonly StoredTransfer[]) => {
-  const problems: string[] = [];
-  const newest = new Map<number, StoredTransfer>();
-  const owners = new Set<string>();
-  let interleaved = 0;
-  for (const one of [...transfers].sort((a, b) => a.atMs - b.atMs || a.epoch - b.epoch)) {
-    owners.add(`${one.shard}/${one.epoch}`);
-    const before = newest.get(one.shard);
-    if (before !== undefined && one.epoch < before.epoch) {
-      interleaved++;
-      problems.push(
-        `shard ${one.shard}: transfer ${one.id} of epoch ${one.epoch} came after one of epoch ${before.epoch}`,
-      );
-    } else newest.set(one.shard, one);
-  }
-  return { interleaved, owners: owners.size, problems };
-};
-
-const read = async (databaseUrl: string) => {
+/** Every meeting that is stored, and how many transfers are of epochs that nobody minted. */
+export const readMeetings = async (databaseUrl: string) => {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
-    const meetings = await client.query<StoredMeeting>(
+    const { rows: meetings } = await client.query<StoredMeeting>(
       `select id, officer, civilian, civilian_points::int as "civilianPoints" from meet.encounter`,
-    );
-    const transfers = await client.query<StoredTransfer>(
-      `select id, shard, epoch::float8 as epoch, (extract(epoch from at) * 1000)::float8 as "atMs"
-       from ledger.transfer where shard is not null`,
     );
     const ahead = await client.query(
       `select 1 from ledger.transfer t join ops.shard_fence f using (shard) where t.epoch > f.epoch`,
     );
-    return { meetings: meetings.rows, transfers: transfers.rows, ahead: ahead.rowCount ?? 0 };
+    return { meetings, ahead: ahead.rowCount ?? 0 };
   } finally {
     await client.end();
   }
 };
 
-/** Everything that the final state of PostgreSQL can tell about a run. */
-export const judge = async (databaseUrl: string, history: readonly MeetOp[]): Promise<Verdict> => {
-  const { meetings, transfers, ahead } = await read(databaseUrl);
+/** Everything that the final state of PostgreSQL can tell about a run; the load may go on meanwhile. */
+export const judge = async (databaseUrl: string, record: Record): Promise<Verdict> => {
+  // What was acknowledged up to now must be there now. An answer on its way is not yet an answer.
+  const history = record.history.map(op => ({ ...op, acknowledged: [...op.acknowledged] }));
+  const ops = record.ops.map(op => ({ ...op }));
+  const { meetings, ahead } = await readMeetings(databaseUrl);
   const told = judgeMeetings(history, meetings);
-  const epochs = judgeEpochs(transfers);
-  const unstamped =
-    meetings.length > 0 && transfers.length === 0 ? ['no transfer says its shard and epoch'] : [];
+  const found = await judgeByLedger(databaseUrl, ops);
+  const count = (checker: string): number => found.problems.filter(one => one.checker === checker).length;
+  const words = [...told.problems, ...found.problems.map(one => `${one.checker}: ${one.words}`)];
   return {
     acknowledged: told.acknowledged,
-    lost: told.lost,
-    doubled: told.doubled,
-    interleaved: epochs.interleaved,
-    owners: epochs.owners,
+    lost: Math.max(told.lost, count('nothing acknowledged is lost')),
+    doubled: Math.max(told.doubled, count('nothing applied twice') + count('one score per pair and day')),
+    interleaved: count('epochs never interleave'),
+    owners: found.owners,
     problems: [
-      ...told.problems.slice(0, 20),
-      ...epochs.problems.slice(0, 20),
-      ...unstamped,
-      ...(ahead > 0 ? [`${ahead} transfers of epochs that were never minted`] : []),
+      ...words.slice(0, 20),
+      ...(meetings.length > 0 && found.owners === 0 ? ['no transfer says its shard and epoch'] : []),
+      ...(ahead > 0 ? [`${ahead} transfers are of epochs that were never minted`] : []),
       ...(await auditLedger(databaseUrl)),
     ],
   };

@@ -5,7 +5,8 @@
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ERROR, type OpenedDurable } from '../../protocol/index.ts';
+import type { Op } from '../../nodes/simulation/history.ts';
+import { ERROR, type OpenedDurable, ok } from '../../protocol/index.ts';
 import { inParallel, offset, type Point } from './crowd.ts';
 import type { Random } from './random.ts';
 import { Roaming, type Settled } from './roaming.ts';
@@ -77,6 +78,8 @@ interface Code {
 
 export class MeetingLoad {
   readonly history: MeetOp[] = [];
+  /** The same, command by command, in the form that the checkers of the simulation read. */
+  readonly ops: Op[] = [];
   readonly probes: ProbeOp[] = [];
   /** Encounters that each phone was told of, by event or snapshot. */
   readonly told = new Map<string, Set<string>>();
@@ -221,7 +224,9 @@ export class MeetingLoad {
       const key = crypto.randomUUID();
       op.keys.push(key);
       const left = Math.max(1, end - performance.now());
+      const scan = this.#scanOf(civilian, key, token);
       const settled = await civilian.surely('qr.scan', { token }, key, left);
+      record(scan, settled);
       op.tries += settled.tries;
       if (settled.outcome === 'ok') {
         op.outcome = 'ok';
@@ -243,6 +248,25 @@ export class MeetingLoad {
       this.#codes.delete(officer);
     }
     op.tookMs = performance.now() - began;
+  }
+
+  #scanOf(civilian: Roaming, key: string, token: string): Op {
+    const askedMs = now();
+    const op: Op = {
+      id: this.ops.length + 1,
+      name: 'qr.scan',
+      user: civilian.person.userId,
+      key,
+      body: { token },
+      askedMs,
+      startMs: askedMs,
+      endMs: Number.MAX_SAFE_INTEGER,
+      tries: 0,
+      outcome: null,
+      result: null,
+    };
+    this.ops.push(op);
+    return op;
   }
 
   /** The same command once more: the same answer, and nothing happens twice. */
@@ -295,7 +319,7 @@ export class MeetingLoad {
   /** Asks for nothing new, and waits for what is under way. */
   async settle(): Promise<void> {
     this.#paused = true;
-    while (this.#under.size > 0) await Promise.race([Promise.all(this.#under), pause(1_000)]);
+    while (this.#under.size > 0) await Promise.race([Promise.all(this.#under), pause(200)]);
   }
 
   /** What phones noticed that no server may do. */
@@ -309,6 +333,14 @@ export class MeetingLoad {
     for (const phone of this.phones) phone.end();
   }
 }
+
+const record = (op: Op, settled: Settled<unknown>): void => {
+  op.endMs = now();
+  op.tries = settled.tries;
+  // Refused in the end, but an earlier try had no answer: that one may have happened.
+  op.outcome = settled.outcome === 'failed' && settled.maybe ? 'unknown' : settled.outcome;
+  op.result = settled.outcome === 'ok' ? ok(settled.value) : settled.refusal;
+};
 
 const remember = (told: Set<string>, event: OpenedDurable): void => {
   if (event.name === 'encounter.completed') told.add(event.body.encounterId);

@@ -49,6 +49,11 @@ export interface PhoneOptions {
   /** An ERROR that answers no command: a position was refused. */
   readonly onRefusal?: (refusal: Refusal) => void;
   readonly onClose?: (code: number, reason: string) => void;
+  /**
+   * An event between this one and the last was lost on the way. With a listener this one is not taken: whoever listens
+   * drops the connection, and the resume brings both.
+   */
+  readonly onGap?: (offset: number, after: number) => void;
   /** A server that has not taken the WebSocket by then is left; default: as long as WELCOME may take. */
   readonly upgradeMsMax?: number;
 }
@@ -158,6 +163,10 @@ export class Phone {
         break;
       }
       case 'event': {
+        if (this.#options.onGap !== undefined && this.#lineage !== null && frame.offset > this.#offset + 1) {
+          this.#options.onGap(frame.offset, this.#offset);
+          break;
+        }
         this.#offset = frame.offset;
         // Only now: a phone that lost its snapshot on the way must not resume behind it.
         if (this.#welcome !== null) {

@@ -46,6 +46,12 @@ const UPGRADE_MS = 1_500;
 /** A position is sent at least this often, whatever the server asks for. */
 const POSITION_MS = 20_000;
 
+/** Refused by one node for so long, the phone tries another: this one may be cut off from the rest. */
+const PATIENCE_MS = 3_000;
+
+/** Does not keep the process alive. */
+const patience = (ms: number): Promise<void> => pause(Math.max(0, ms), undefined, { ref: false });
+
 /** Why a session was closed, as this phone understands it: these end it for good. */
 const isFinal = (code: number): boolean => code >= 4_000 && code < 4_100 && code !== 4_004;
 
@@ -59,6 +65,8 @@ export class Roaming {
   #at: number;
   #epoch = '';
   #offset = 0;
+  /** Encounters that an event told of; each once, in whatever lineage. */
+  readonly #told = new Set<string>();
   #leaving: NodeJS.Timeout | null = null;
   nextPositionAt = Number.POSITIVE_INFINITY;
   /** Why the last connection failed or ended, for people who wonder. */
@@ -66,12 +74,8 @@ export class Roaming {
   readonly stats = {
     connects: 0,
     resumes: 0,
-    /** Events that never came, although the session was resumed. */
+    /** Events that were lost on the way between two nodes; a resume brought them. */
     gaps: 0,
-    /** Events that came a second time or out of order. */
-    repeats: 0,
-    /** Answers and snapshots of a balance that were older than one seen before. */
-    backwards: 0,
     positions: 0,
     refusedPositions: 0,
   };
@@ -86,6 +90,10 @@ export class Roaming {
       identity: options.person,
       upgradeMsMax: UPGRADE_MS,
       onEvent: (event, frame) => this.#event(event, frame.offset),
+      onGap: () => {
+        this.stats.gaps++;
+        this.#phone.drop();
+      },
       onVolatile: frame => {
         if (frame.name !== 'report.next' || frame.body === null) return;
         this.nextPositionAt = performance.now() + Math.min(frame.body.periodS * 1_000, POSITION_MS);
@@ -182,18 +190,17 @@ export class Roaming {
 
   #backOff(attempt: number, leastMs = 0): Promise<void> {
     const most = Math.min(RETRY_MS_MIN * 2 ** attempt, RETRY_MS_MAX);
-    return pause(Math.max(leastMs, most / 2 + (this.#options.random.unit() * most) / 2));
+    return patience(Math.max(leastMs, most / 2 + (this.#options.random.unit() * most) / 2));
   }
 
   #event(event: OpenedDurable, offset: number): void {
-    if (event.name === 'snapshot') this.#offset = offset;
-    else {
-      if (offset <= this.#offset) this.stats.repeats++;
-      else if (offset > this.#offset + 1) {
-        this.stats.gaps++;
-        this.#problem(`event ${event.name} has offset ${offset} after ${this.#offset}`);
-      }
-      this.#offset = Math.max(offset, this.#offset);
+    if (event.name !== 'snapshot' && offset <= this.#offset)
+      this.#problem(`event ${event.name} with offset ${offset} came after ${this.#offset}`);
+    this.#offset = Math.max(offset, this.#offset);
+    if (event.name === 'encounter.completed') {
+      const id = event.body.encounterId;
+      if (this.#told.has(id)) this.#problem(`was told twice of encounter ${id}`);
+      this.#told.add(id);
     }
     this.#options.onEvent?.(event);
   }
@@ -213,8 +220,9 @@ export class Roaming {
     let refusal: Refusal | null = null;
     let maybe = false;
     let tries = 0;
+    let leaveAt = performance.now() + PATIENCE_MS;
     while (!this.#ending) {
-      if (!this.#isReady) await Promise.race([this.ready(), pause(Math.max(0, end - performance.now()))]);
+      if (!this.#isReady) await Promise.race([this.ready(), patience(end - performance.now())]);
       const left = end - performance.now();
       if (left <= 0) break;
       if (!this.#isReady) continue;
@@ -227,8 +235,12 @@ export class Roaming {
       refusal = result;
       if (result.code === ERROR.timeout) maybe = true;
       else if (!result.retryable) return { outcome: 'failed', refusal, maybe, tries };
-      // No word at all: this node sleeps, or the way to it is gone.
-      if (result.code === ERROR.timeout && performance.now() - askedAt >= TRY_MS - 1) phone.drop();
+      // No word at all, or nothing but refusals: this node sleeps, or the way to it or from it is gone.
+      const silent = result.code === ERROR.timeout && performance.now() - askedAt >= TRY_MS - 1;
+      if (silent || (performance.now() > leaveAt && result.code !== ERROR.rateLimited)) {
+        leaveAt = performance.now() + PATIENCE_MS;
+        phone.drop();
+      }
       await this.#backOff(Math.min(tries - 1, 8), Math.min(result.retryAfterMs, RETRY_MS_MAX));
     }
     return { outcome: 'unknown', refusal, tries };
