@@ -16,7 +16,7 @@ export class NatsUnreachable extends NatsFailure {
   override name = 'NatsUnreachable';
   /** @param servers without credentials */
   constructor(servers: string, reason: string) {
-    super(`NATS does not answer at ${servers} (${reason}): check NATS_URL, or start nats-server there.`);
+    super(`NATS cannot be reached at ${servers} (${reason}): check NATS_URL, or start nats-server there.`);
   }
 }
 

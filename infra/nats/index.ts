@@ -2,7 +2,7 @@
  * NATS for a node: the bus and the coordination store, each on a connection of its own, so that a lease is renewed in
  * time also while the bus is full of messages.
  */
-import type { Bus, KvStore, Log } from '../../nodes/ports.ts';
+import type { Bus, KvStore, Log, Metrics } from '../../nodes/ports.ts';
 import { NatsLink } from './link.ts';
 import { NatsBus } from './natsBus.ts';
 import { NatsKv } from './natsKv.ts';
@@ -33,7 +33,11 @@ export interface Nats {
  *
  * @throws NatsFailure with one sentence: wrong settings, nobody there, credentials refused, too old, JetStream off
  */
-export async function openNats(options: NatsOptions, log: Log): Promise<Nats> {
+export async function openNats(
+  options: NatsOptions,
+  log: Log,
+  metrics: Pick<Metrics, 'count'> = { count() {} },
+): Promise<Nats> {
   const servers = serversOf(options.url);
   const links: NatsLink[] = [];
   const close = async (): Promise<void> => {
@@ -41,13 +45,17 @@ export async function openNats(options: NatsOptions, log: Log): Promise<Nats> {
   };
   try {
     for (const purpose of ['leases', 'messages']) {
-      links.push(await NatsLink.open(clientOptions(options, purpose), servers, log));
+      const link = await NatsLink.open(clientOptions(options, purpose), servers, log, options.patienceMs);
+      link.watch(connected => {
+        if (!connected) metrics.count('heyblue_nats_disconnects_total', { purpose });
+      });
+      links.push(link);
     }
     const [leases, messages] = links as [NatsLink, NatsLink];
-    const { bucket = 'heyblue', replicas = 1 } = options;
-    const kv = await NatsKv.open(leases, { bucket, replicas, servers }, log);
+    const { bucket = 'heyblue', replicas = 1, patienceMs } = options;
+    const kv = await NatsKv.open(leases, { bucket, replicas, servers, patienceMs }, log, metrics);
     return {
-      bus: new NatsBus(messages, log),
+      bus: new NatsBus(messages, log, metrics),
       kv,
       reconnect: () => {
         for (const link of links) link.reconnect();

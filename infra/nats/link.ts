@@ -41,7 +41,7 @@ export class NatsLink {
   readonly #servers: string;
   readonly #log: Log;
   readonly #listeners = new Set<Listener>();
-  readonly #watchers: ((connected: boolean) => void)[] = [];
+  readonly #watchers = new Set<(connected: boolean) => void>();
   readonly #waiting = new Set<() => void>();
   #client: NatsConnection;
   #up = true;
@@ -54,8 +54,13 @@ export class NatsLink {
    * @param servers for sentences, without credentials
    * @throws NatsUnreachable, NatsUnauthorized or NatsTooOld
    */
-  static async open(options: ConnectionOptions, servers: string, log: Log): Promise<NatsLink> {
-    const until = performance.now() + NATS_LIMITS.firstConnectMs;
+  static async open(
+    options: ConnectionOptions,
+    servers: string,
+    log: Log,
+    patienceMs: number = NATS_LIMITS.firstConnectMs,
+  ): Promise<NatsLink> {
+    const until = performance.now() + patienceMs;
     for (;;) {
       try {
         const client = await connect({ ...options });
@@ -108,9 +113,11 @@ export class NatsLink {
     return (this.#client as unknown as Insides).protocol.transport?.socket;
   }
 
-  /** Called with each change of `connected`; for as long as the link lives. */
-  watch(changed: (connected: boolean) => void): void {
-    this.#watchers.push(changed);
+  /** Called with each change of `connected`, until the returned function is called. */
+  watch(changed: (connected: boolean) => void): () => void {
+    const watcher = (connected: boolean): void => changed(connected);
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   /** Hears a subject, across reconnects, until the returned function is called. */

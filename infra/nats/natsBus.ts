@@ -6,7 +6,7 @@
  * all messages come in on one subscription; a token tells which message it was.
  */
 import { createInbox, type Msg } from 'nats';
-import type { Bus, Log } from '../../nodes/ports.ts';
+import type { Bus, Log, Metrics } from '../../nodes/ports.ts';
 import { NATS_LIMITS } from './limits.ts';
 import { type NatsLink, plain } from './link.ts';
 
@@ -15,6 +15,7 @@ const NOBODY = 503;
 export class NatsBus implements Bus {
   readonly #link: NatsLink;
   readonly #log: Log;
+  readonly #metrics: Pick<Metrics, 'count'>;
   readonly #inbox = createInbox();
   /** Messages by token; the older half goes when the younger one is full or old enough. */
   #young = new Map<string, () => void>();
@@ -22,9 +23,10 @@ export class NatsBus implements Bus {
   #turnedAtMs = 0;
   #tokens = 0;
 
-  constructor(link: NatsLink, log: Log) {
+  constructor(link: NatsLink, log: Log, metrics: Pick<Metrics, 'count'> = { count() {} }) {
     this.#link = link;
     this.#log = log;
+    this.#metrics = metrics;
     link.subscribe(`${this.#inbox}.*`, message => this.#answered(message));
     link.watch(connected => {
       if (!connected) this.#forget();
@@ -46,14 +48,8 @@ export class NatsBus implements Bus {
 
   publish(subject: string, bytes: Uint8Array, unheard?: () => void): boolean {
     if (!this.connected) return false;
-    if (bytes.length > this.bytesMax) {
-      this.#log.error(
-        { subject, bytes: bytes.length, bytesMax: this.bytesMax },
-        'a message is too large for NATS',
-      );
-      return false;
-    }
-    if (this.#link.backlogBytes > NATS_LIMITS.backlogBytes) return false;
+    if (bytes.length > this.bytesMax) return this.#notSent('too_large', { subject, bytes: bytes.length });
+    if (this.#link.backlogBytes > NATS_LIMITS.backlogBytes) return this.#notSent('backlog', { subject });
     const reply = unheard && this.#expect(unheard);
     try {
       // the client keeps the bytes until the end of the turn of the event loop
@@ -61,8 +57,7 @@ export class NatsBus implements Bus {
       return true;
     } catch (error) {
       if (reply) this.#young.delete(reply);
-      this.#log.error({ subject, error }, 'NATS does not take a message');
-      return false;
+      return this.#notSent('refused', { subject, error });
     }
   }
 
@@ -72,6 +67,13 @@ export class NatsBus implements Bus {
 
   watchConnection(changed: (connected: boolean) => void): void {
     this.#link.watch(changed);
+  }
+
+  #notSent(reason: 'too_large' | 'backlog' | 'refused', fields: object): false {
+    this.#metrics.count('heyblue_nats_not_sent_total', { reason });
+    // a full socket refuses many, and ends within seconds
+    if (reason !== 'backlog') this.#log.error({ ...fields, reason }, 'a message cannot be sent over NATS');
+    return false;
   }
 
   #expect(unheard: () => void): string {

@@ -7,6 +7,7 @@
  * only the server's "wrong last sequence" is a `conflict`; only what provably went nowhere is `unavailable`.
  * Reads go to the leader (`Kvm.open` leaves direct reads off). Values are bytes; whoever reads them validates them.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   JetStreamApiCodes,
   JetStreamApiError,
@@ -18,7 +19,7 @@ import {
 import { type KV, Kvm } from '@nats-io/kv';
 import { errors, type NatsConnection } from 'nats';
 import { CLUSTER_LIMITS } from '../../nodes/limits.ts';
-import { type KvEntry, KvError, type KvStore, type Log } from '../../nodes/ports.ts';
+import { type KvEntry, KvError, type KvStore, type Log, type Metrics } from '../../nodes/ports.ts';
 import { NatsBucketRefused, NatsWithoutJetStream } from './failures.ts';
 import { NATS_LIMITS } from './limits.ts';
 import { type NatsLink, plain } from './link.ts';
@@ -37,12 +38,16 @@ const REFUSED: readonly number[] = [
   10_047, // insufficient storage
   10_109, // stream is sealed
 ];
+/** More than one copy is asked of a single server. */
+const NOT_CLUSTERED = 10_074;
 
 export interface KvOptions {
   readonly bucket: string;
   readonly replicas: number;
   /** For sentences, without credentials. */
   readonly servers: string;
+  /** How long JetStream may take to be there at the start. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** What is open on one client; another one after the client was replaced. */
@@ -56,6 +61,7 @@ export class NatsKv implements KvStore {
   readonly #link: NatsLink;
   readonly #options: KvOptions;
   readonly #log: Log;
+  readonly #metrics: Pick<Metrics, 'count'>;
   readonly #bucket: BucketOfStream;
   #opened: Promise<Opened> | null = null;
   #openedOn: NatsConnection | null = null;
@@ -66,28 +72,35 @@ export class NatsKv implements KvStore {
    *
    * @throws NatsWithoutJetStream, NatsBucketRefused
    */
-  static async open(link: NatsLink, options: KvOptions, log: Log): Promise<NatsKv> {
-    try {
-      await jetstreamManager(link.client, { timeout: NATS_LIMITS.firstConnectMs });
-    } catch (error) {
-      if (isUnheard(error)) {
-        throw new NatsWithoutJetStream(options.servers);
+  static async open(
+    link: NatsLink,
+    options: KvOptions,
+    log: Log,
+    metrics: Pick<Metrics, 'count'> = { count() {} },
+  ): Promise<NatsKv> {
+    const until = performance.now() + (options.patienceMs ?? NATS_LIMITS.firstConnectMs);
+    const store = new NatsKv(link, options, log, metrics);
+    for (;;) {
+      try {
+        await store.#make();
+        return store;
+      } catch (error) {
+        if (isUnheard(error) && link.client.info?.jetstream !== true)
+          throw new NatsWithoutJetStream(options.servers);
+        // a cluster without a leader finds one; what is against the rules stays so
+        const final = codeOf(error) === NOT_CLUSTERED || performance.now() > until;
+        if (final && isUnheard(error)) throw new NatsWithoutJetStream(options.servers);
+        if (final) throw new NatsBucketRefused(options.bucket, reasonOf(error));
+        await pause(NATS_LIMITS.redialMs);
       }
-      throw new NatsBucketRefused(options.bucket, reasonOf(error));
     }
-    const store = new NatsKv(link, options, log);
-    try {
-      await store.#make(NATS_LIMITS.firstConnectMs);
-    } catch (error) {
-      throw new NatsBucketRefused(options.bucket, reasonOf(error));
-    }
-    return store;
   }
 
-  private constructor(link: NatsLink, options: KvOptions, log: Log) {
+  private constructor(link: NatsLink, options: KvOptions, log: Log, metrics: Pick<Metrics, 'count'>) {
     this.#link = link;
     this.#options = options;
     this.#log = log;
+    this.#metrics = metrics;
     this.#bucket = {
       link,
       stream: `KV_${options.bucket}`,
@@ -211,9 +224,21 @@ export class NatsKv implements KvStore {
     return { client, kv, manager };
   }
 
-  async #make(timeoutMs: number): Promise<void> {
+  /** Makes the bucket when there is none. */
+  async #make(): Promise<'made' | 'there'> {
     const { bucket, replicas } = this.#options;
-    await new Kvm(jetstream(this.#link.client, { timeout: timeoutMs })).create(bucket, {
+    const { manager } = await this.#open();
+    try {
+      const { config } = await manager.streams.info(this.#bucket.stream);
+      if (config.num_replicas < replicas) {
+        const has = config.num_replicas;
+        this.#log.warn({ bucket, has, wanted: replicas }, 'the bucket has fewer copies than wanted');
+      }
+      return 'there';
+    } catch (error) {
+      if (codeOf(error) !== JetStreamApiCodes.StreamNotFound) throw error;
+    }
+    await new Kvm(jetstream(this.#link.client, { timeout: NATS_LIMITS.listMs })).create(bucket, {
       replicas,
       history: 1,
       storage: StorageType.File,
@@ -221,23 +246,25 @@ export class NatsKv implements KvStore {
       allow_direct: false,
       description: 'Leases and shards of HeyBlue nodes',
     });
-    const manager = await jetstreamManager(this.#link.client, { timeout: timeoutMs, checkAPI: false });
-    const { config } = await manager.streams.info(this.#bucket.stream);
-    if (config.num_replicas < replicas) {
-      this.#log.warn(
-        { bucket, has: config.num_replicas, wanted: replicas },
-        'the bucket has fewer copies than wanted',
-      );
-    }
+    return 'made';
   }
 
-  /** The bucket went away under us. One attempt at a time; the next call finds it, or finds out again. */
+  /** Perhaps the bucket went away under us. One attempt at a time; the next call finds it, or finds out again. */
   #makeAgain(): void {
     if (this.#making || !this.#link.connected) return;
     const { bucket } = this.#options;
-    this.#log.error({ bucket }, 'the coordination bucket is gone; making it anew');
-    this.#making = this.#make(NATS_LIMITS.callMs)
-      .catch(error => this.#log.error({ bucket, reason: reasonOf(error) }, 'the bucket cannot be made'))
+    this.#making = this.#make()
+      .then(
+        outcome => {
+          if (outcome === 'there') return; // its leader was away for a moment
+          this.#metrics.count('heyblue_nats_bucket_made_total');
+          this.#log.error(
+            { bucket },
+            'the coordination bucket was gone with every lease in it; it is made anew',
+          );
+        },
+        error => this.#log.warn({ bucket, reason: reasonOf(error) }, 'the coordination bucket is not there'),
+      )
       .finally(() => {
         this.#making = null;
       });

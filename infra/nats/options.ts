@@ -22,6 +22,8 @@ export interface NatsOptions {
   readonly bucket?: string;
   /** What the server's own tools show for our connections. */
   readonly name?: string;
+  /** How long the first connect may take, in all; the servers may come up later than we do. */
+  readonly patienceMs?: number;
 }
 
 /** Hosts and ports without credentials, for sentences and logs. */

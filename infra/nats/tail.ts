@@ -158,7 +158,8 @@ export class Tail {
   #heardAtMs = 0;
   #started = false;
   #stopped = false;
-  #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout;
+  readonly #unwatch: () => void;
 
   constructor(
     bucket: BucketOfStream,
@@ -171,7 +172,7 @@ export class Tail {
     this.#heard = heard;
     this.#failed = failed;
     this.#timer = setInterval(() => this.#look(), NATS_LIMITS.watchRetryMs).unref();
-    bucket.link.watch(connected => {
+    this.#unwatch = bucket.link.watch(connected => {
       if (!connected) this.#end();
       else this.#begin();
     });
@@ -181,6 +182,7 @@ export class Tail {
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#timer);
+    this.#unwatch();
     this.#end();
   }
 

@@ -70,9 +70,28 @@ export const METRICS = {
     help: 'Meetings that earned points.',
     labels: { method: ['proximity', 'hey', 'qr'] },
   },
+  heyblue_spans_total: {
+    kind: 'counter',
+    help: 'Spans by what became of them on their way to the collector.',
+    labels: { result: ['sent', 'failed', 'dropped'] },
+  },
   heyblue_metric_misuse_total: {
     kind: 'counter',
     help: 'Uses of a metric that is not declared as it was used.',
+  },
+  heyblue_nats_disconnects_total: {
+    kind: 'counter',
+    help: 'Connections to NATS that broke.',
+    labels: { purpose: ['leases', 'messages'] },
+  },
+  heyblue_nats_not_sent_total: {
+    kind: 'counter',
+    help: 'Messages between nodes that could not be sent although NATS was connected.',
+    labels: { reason: ['too_large', 'backlog', 'refused'] },
+  },
+  heyblue_nats_bucket_made_total: {
+    kind: 'counter',
+    help: 'Times the coordination bucket was gone and made anew.',
   },
   rt_connections: { kind: 'gauge', help: 'Open WebSockets.' },
   rt_probes_total: {
