@@ -3,10 +3,12 @@
  * shares positions, greets, scans codes, stands together, and earns. The terminal shows a small map; in the end it says
  * what happened and checks that phones, balances and ledger tell the same story. Exit 1 when they do not.
  *
- * It uses the town that runs on this machine, or starts one for itself and stops it afterwards.
+ * It uses the town that runs on this machine, with as many nodes as it has, or starts one for itself and stops it
+ * afterwards. A node that is killed meanwhile does not change the sums.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { type RestClient, restClient } from '../gateway/client/index.ts';
 import { CrowdLife } from './demo/crowdLife.ts';
 import { drawMap, Screen } from './demo/map.ts';
 import { Path, Stroller } from './demo/people.ts';
@@ -16,7 +18,7 @@ import { DemoProblem, type DemoTown, findTown } from './demo/town.ts';
 import { inParallel } from './swarm/crowd.ts';
 import { auditLedger } from './swarm/ledgerAudit.ts';
 import { anySeed, Random } from './swarm/random.ts';
-import { type Person, RestClient } from './swarm/rest.ts';
+import type { Person } from './swarm/rest.ts';
 
 const HELP = `npm run demo [-- --people N --seconds N --seed N]
 
@@ -35,7 +37,10 @@ const PEOPLE_MAX = 60;
 const GRACE_MS = 12_000;
 const LINE_MS = 5_000;
 const FRAME_MS = 500;
-const EVENTS_MS_MAX = 5_000;
+/** Both phones hear of a meeting; after a node was lost, when its users are somewhere else. */
+const EVENTS_MS_MAX = 15_000;
+const BALANCE_MS_MAX = 20_000;
+const AGAIN_MS = 250;
 
 const parseDemo = (args: readonly string[]): DemoOptions | null => {
   const text = { type: 'string' } as const;
@@ -70,19 +75,27 @@ const parseDemo = (args: readonly string[]): DemoOptions | null => {
   }
 };
 
+/** Asks at any door until there is an answer. */
 const balancesOf = async (rest: RestClient, people: readonly Person[]): Promise<Map<string, number>> => {
   const balances = new Map<string, number>();
   await inParallel(people, async ({ handle, token }) => {
-    balances.set(handle, (await rest.balance(token)).balance);
+    for (const end = performance.now() + BALANCE_MS_MAX; ; ) {
+      const answer = await rest.balance(token);
+      if (answer.ok) return void balances.set(handle, answer.value.balance);
+      if (!answer.retryable || performance.now() > end) return;
+      await pause(Math.max(AGAIN_MS, answer.retryAfterMs));
+    }
   });
   return balances;
 };
 
 const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   const random = new Random(options.seed);
-  console.log(`Seed ${options.seed}. Signing up ${options.people} people at ${town.rest} ...`);
+  const where =
+    town.nodes.length === 1 ? `at ${town.nodes[0]!.rest}` : `at the doors of ${town.nodes.length} nodes`;
+  console.log(`Seed ${options.seed}. Signing up ${options.people} people ${where} ...`);
   const persons = await signUpPeople(town, options.people, random);
-  const rest = new RestClient(town.rest);
+  const rest = restClient(town.nodes.map(node => node.rest));
   const before = await balancesOf(rest, persons);
 
   const officers = persons.filter(person => person.kind === 'officer');
@@ -93,6 +106,7 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   for (let i = 0; i < pairs; i++) couples.set(civilians[i]!, officers[i]!);
   const inCouple = new Set<Person>([...couples.keys(), ...couples.values()]);
 
+  const realtime = town.nodes.map(node => node.realtime);
   const strollers = new Map<Person, Stroller>();
   const closed: string[] = [];
   let ending = false;
@@ -105,12 +119,13 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
       partner === undefined ? new Path(random.fork(`path ${strollers.size}`)) : strollers.get(partner)!.path;
     strollers.set(
       person,
-      new Stroller(town.realtime, person, path, partner === undefined ? 0 : 2, {
+      new Stroller(realtime, person, path, partner === undefined ? 0 : 2, random.fork(person.handle), {
         hey: (me, hey) => life?.heard(me, hey),
         meeting: (me, meeting) => {
           if (seenBefore.has(meeting.encounterId)) return;
           seenBefore.add(meeting.encounterId);
-          latest = `${me.handle} and ${meeting.otherHandle} met (${meeting.method}): +${meeting.points}. ${meeting.message}`;
+          latest =
+            `${me.handle} and ${meeting.otherHandle} met (${meeting.method}): +${meeting.points}. ${meeting.message}`.trimEnd();
         },
         closed: (me, reason) => {
           if (!ending) closed.push(`${me.handle}: ${reason}`);
@@ -136,7 +151,9 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
     drawnAt = now;
     const c = life!.counters;
     const seconds = String(Math.round((now - began) / 1000)).padStart(3);
-    const counts = `${seconds} s  meetings ${seenBefore.size}  heys ${c.heysSaid}  codes ${c.codesScanned}  positions ${c.positions}`;
+    const connected = people.filter(one => one.state === 'connected').length;
+    const missing = connected < people.length ? `  phones ${connected} of ${people.length}` : '';
+    const counts = `${seconds} s  meetings ${seenBefore.size}  heys ${c.heysSaid}  codes ${c.codesScanned}  positions ${c.positions}${missing}`;
     if (screen) screen.draw([...drawMap(people, now), counts, latest]);
     else console.log(latest === '' ? counts : `${counts}  | ${latest}`);
   };
@@ -157,11 +174,14 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   const after = await balancesOf(rest, persons);
   const earned = new Map([...after].map(([handle, balance]) => [handle, balance - before.get(handle)!]));
   ending = true;
-  for (const one of people) one.phone.close();
+  const away = people.filter(one => one.state !== 'connected').length;
+  const losses = people.reduce((sum, one) => sum + one.losses, 0);
+  for (const one of people) one.leave();
 
   const sums = checkSums(people, earned);
   const problems = [...sums.problems];
-  if (closed.length > 0) problems.push(`${closed.length} connections were lost: ${closed[0]}`);
+  if (closed.length > 0) problems.push(`${closed.length} phones were sent away: ${closed[0]}`);
+  else if (away > 0) problems.push(`${away} phones have not come back`);
   if (sums.encounters === 0) problems.push('nobody met anybody');
   const audited = town.databaseUrl !== null;
   if (town.databaseUrl !== null) problems.push(...(await auditLedger(town.databaseUrl, town.cooldownH)));
@@ -172,6 +192,7 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
 ${officers.length} officers and ${civilians.length} civilians sent ${c.positions} positions.
 Heys: ${c.heysSaid} said, ${c.heysAccepted} accepted, ${c.heysDeclined} declined, ${c.heysRefused} refused. Codes: ${c.codesScanned} scanned, ${c.codesRefused} refused.
 Meetings: ${sums.encounters} (${how('hey')} by hey, ${how('qr')} by code, ${how('proximity')} without a tap), ${sums.points} points for ${people.filter(one => one.meetings.size > 0).length} people.`);
+  if (losses > 0) console.log(`Connections were lost ${losses} times, and came back.`);
   if (problems.length === 0) {
     console.log(
       `The sums are right: each meeting is on both phones, each balance rose by the sum of its meetings${audited ? ', and the ledger adds up' : ' (the ledger itself is out of reach from here)'}.`,

@@ -225,7 +225,9 @@ export class HeyBlueClient {
     if (advice === 'newToken') this.tokenRefused = true;
     if (code === CLOSE.resyncNeeded) this.inbox.position = null;
     else if (advice !== 'newToken') this.nth = (this.nth + 1) % this.urls.length;
-    const waitMs = delayMs(advice, this.attempt, this.jitterMs, this.random());
+    // Where there are several addresses, asking each of them once is one attempt.
+    const rounds = Math.floor(this.attempt / this.urls.length);
+    const waitMs = delayMs(advice, rounds, this.jitterMs, this.random());
     if (advice !== 'newToken') this.attempt++;
     this.retry(code, reason, waitMs);
   }

@@ -4,6 +4,7 @@ export * from './rest.ts';
 export {
   type ClientOptions,
   type CommandOptions,
+  type CommandOutcome,
   type Handlers,
   type Message,
   type Position,

@@ -127,7 +127,7 @@ export class CrowdLife {
       this.#busy(civilian, async () => {
         this.counters.heysSaid++;
         const body = { officerId: officer.officerId };
-        const said = await civilian.phone.command('hey.say', body, crypto.randomUUID());
+        const said = await civilian.say('hey.say', body);
         if (!said.ok) this.counters.heysRefused++;
         // Not two heys of one person at a time.
         await pause(3_000);
@@ -144,7 +144,7 @@ export class CrowdLife {
     const answer = async (): Promise<void> => {
       await pause(thinkMs);
       const name = declines || civilian === undefined ? 'hey.decline' : 'hey.accept';
-      const answered = await officer.phone.command(name, { heyId: hey.heyId }, crypto.randomUUID());
+      const answered = await officer.say(name, { heyId: hey.heyId });
       if (!answered.ok) this.counters.heysRefused++;
       else if (name === 'hey.accept') this.counters.heysAccepted++;
       else this.counters.heysDeclined++;
@@ -164,9 +164,8 @@ export class CrowdLife {
     const { civilian, officer } = pairs.reduce((best, one) => (one.metres < best.metres ? one : best));
     const [shows, scans] = this.#random.below(2) === 0 ? [officer, civilian] : [civilian, officer];
     this.#busy(civilian, async () => {
-      const code = await shows.phone.command('qr.show', {});
-      const scanned =
-        code.ok && (await scans.phone.command('qr.scan', { token: code.value.token }, crypto.randomUUID()));
+      const code = await shows.say('qr.show', {});
+      const scanned = code.ok && (await scans.say('qr.scan', { token: code.value.token }));
       if (typeof scanned === 'object' && scanned.ok) this.counters.codesScanned++;
       else this.counters.codesRefused++;
     });

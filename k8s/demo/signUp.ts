@@ -13,12 +13,13 @@ const passwordOf = (badge: string): string =>
 
 /** Officers of an earlier demo or new ones, and new civilians. */
 export const signUpPeople = async (town: DemoTown, count: number, random: Random): Promise<Person[]> => {
-  const rest = new RestClient(town.rest);
+  // at every door of the town
+  const doors = town.nodes.map(node => new RestClient(node.rest));
   const run = randomBytes(3).toString('hex');
   const officers = Math.max(2, Math.round(count * OFFICER_SHARE));
   const badges = random.shuffled(badgesOf(town.dataDir));
   const people: Person[] = [];
-  const findOfficer = async (): Promise<Person> => {
+  const findOfficer = async (rest: RestClient): Promise<Person> => {
     for (let badge = badges.pop(); badge !== undefined; badge = badges.pop()) {
       const handle = `demo-${badge}`.toLowerCase();
       const officer = await rest.signUpOrIn('officer', handle, passwordOf(badge), badge);
@@ -32,7 +33,9 @@ export const signUpPeople = async (town: DemoTown, count: number, random: Random
   const done = await inParallel(
     wanted,
     async i => {
-      const person = i < officers ? await findOfficer() : await rest.signUp('civilian', `walker-${run}-${i}`);
+      const rest = doors[i % doors.length]!;
+      const person =
+        i < officers ? await findOfficer(rest) : await rest.signUp('civilian', `walker-${run}-${i}`);
       people.push(person);
     },
     4,
