@@ -43,6 +43,10 @@ const GIVE_UP_MS = 15_000;
 const BACKOFF_MS = { min: 80, max: 600 };
 const CALL_MS = { min: 30, max: 500 };
 
+interface Message {
+  readonly type: string;
+}
+
 /** Commands without a key: said again at will. */
 const READS: ReadonlySet<OpName> = new Set(['balance', 'qr.show', 'state.get']);
 
@@ -247,10 +251,13 @@ export class Phone {
 }
 
 /** What the gateway would make of the frame; the hash is the body itself. */
-function messageOf(op: Op): object & { readonly type: string } {
+function messageOf(op: Op): Message {
   const { name, body, key } = op;
   if (name === 'balance') return { type: 'balance' };
   const requestHash = key === null ? null : `${name} ${JSON.stringify(body)}`;
-  if (name === 'give') return { type: 'give', ...body, key, requestHash };
-  return { type: 'command', name, body, key, requestHash };
+  const said =
+    name === 'give'
+      ? { type: 'give', ...body, key, requestHash }
+      : { type: 'command', name, body, key, requestHash };
+  return said;
 }

@@ -7,6 +7,7 @@
 import type { Committed, DurableOp } from '../../actors/durable.ts';
 import type { Query } from '../../actors/queries.ts';
 import type { MemoryLedger } from '../memory/memoryLedger.ts';
+import type { MemoryTimers } from '../memory/memoryTimers.ts';
 import {
   type CommitEntry,
   CommitError,
@@ -14,6 +15,7 @@ import {
   type EntryOutcome,
   type EpochStore,
   type QueryStore,
+  type TimerStore,
 } from '../ports.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { Dice } from './dice.ts';
@@ -62,6 +64,7 @@ export interface SqlWitness {
 
 export class SqlServer {
   readonly ledger: MemoryLedger;
+  readonly timers: MemoryTimers;
   readonly people: QueryStore;
   readonly weather: SqlWeather = { ...FINE_SQL };
   /** The whole server is away. */
@@ -70,8 +73,9 @@ export class SqlServer {
   readonly #underWay: Statement[] = [];
   #waiting: (() => void)[] = [];
 
-  constructor(ledger: MemoryLedger, people: QueryStore, witness: SqlWitness) {
+  constructor(ledger: MemoryLedger, timers: MemoryTimers, people: QueryStore, witness: SqlWitness) {
     this.ledger = ledger;
+    this.timers = timers;
     this.people = people;
     this.witness = witness;
   }
@@ -121,7 +125,29 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
     this.#parts = parts;
   }
 
+  /** The table of timers, with weather of the same kind. */
+  get timers(): TimerStore {
+    const { timers } = this.#parts.server;
+    return {
+      commit: entries => this.#commit(timers, entries),
+      lookup: ops => this.#lookup(timers, ops),
+      due: (shards, untilMs, limit) => this.#read(() => timers.due(shards, untilMs, limit)),
+    };
+  }
+
   commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
+    return this.#commit(this.#parts.server.ledger, entries);
+  }
+
+  lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
+    return this.#lookup(this.#parts.server.ledger, ops);
+  }
+
+  query(query: Query): Promise<unknown> {
+    return this.#read(() => this.#parts.server.people.query(query));
+  }
+
+  #commit(store: CommitStore, entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
     const { process, server, dice, faults, chronicle, time } = this.#parts;
     const { weather } = server;
     return this.#statement<EntryOutcome[]>(broken, settle => {
@@ -142,7 +168,7 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
       server.begin(statement);
       time.after(this.#workMs(brokeOff), () => {
         if (brokeOff) faults.hit('sql broke off, applied later');
-        this.#apply(entries, outcomes => {
+        this.#apply(store, entries, outcomes => {
           server.end(statement);
           if (!dice.chance(weather.failedAfter)) return settle.resolve(outcomes);
           faults.hit('sql failed after');
@@ -153,11 +179,11 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
     });
   }
 
-  lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
+  #lookup(store: CommitStore, ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
     const { process, server } = this.#parts;
     return this.#statement<(Committed | null)[]>(away, settle => {
       const mine = (statement: Statement): boolean => statement.by === process.name;
-      server.when(mine, () => void server.ledger.lookup(ops).then(settle.resolve, settle.reject));
+      server.when(mine, () => void store.lookup(ops).then(settle.resolve, settle.reject));
     });
   }
 
@@ -184,17 +210,14 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
     });
   }
 
-  query(query: Query): Promise<unknown> {
+  #read<T>(read: () => Promise<T>): Promise<T> {
     const { server, dice, faults, time } = this.#parts;
-    return this.#statement<unknown>(away, settle => {
+    return this.#statement<T>(away, settle => {
       if (dice.chance(server.weather.failedBefore)) {
         faults.hit('sql failed before');
         return settle.reject(away());
       }
-      time.after(
-        this.#workMs(false),
-        () => void server.people.query(query).then(settle.resolve, settle.reject),
-      );
+      time.after(this.#workMs(false), () => void read().then(settle.resolve, settle.reject));
     });
   }
 
@@ -229,9 +252,13 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
     });
   }
 
-  #apply(entries: readonly CommitEntry[], done: (outcomes: EntryOutcome[]) => void): void {
+  #apply(
+    store: CommitStore,
+    entries: readonly CommitEntry[],
+    done: (outcomes: EntryOutcome[]) => void,
+  ): void {
     const { server, process, faults } = this.#parts;
-    void server.ledger.commit(entries).then(outcomes => {
+    void store.commit(entries).then(outcomes => {
       for (const [at, outcome] of outcomes.entries()) {
         if (outcome.code === 'stale_epoch') faults.hit('stale commit refused');
         server.witness.committed(process.name, entries[at]!, outcome);

@@ -25,35 +25,56 @@ const TRIES_MAX = 200_000;
 
 /** Whether the steps fit one order; null when it was not found out within the bound. */
 export function isLinearizable(steps: readonly Step[]): boolean | null {
-  const count = steps.length;
   const sorted = [...steps].sort((a, b) => a.startMs - b.startMs);
-  const done = new Array<boolean>(count).fill(false);
+  const done = new Array<boolean>(sorted.length).fill(false);
   const tried = new Set<string>();
   let owed = sorted.filter(step => Number.isFinite(step.endMs)).length;
   let tries = 0;
-  const search = (balance: number, taken: string): boolean | null => {
-    if (owed === 0) return true;
-    if (++tries > TRIES_MAX) return null;
-    const key = `${balance} ${taken}`;
-    if (tried.has(key)) return false;
-    tried.add(key);
-    let firstEndMs = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < count; i++) if (!done[i]) firstEndMs = Math.min(firstEndMs, sorted[i]!.endMs);
-    for (let i = 0; i < count; i++) {
-      const step = sorted[i]!;
-      if (step.startMs > firstEndMs) break;
-      if (done[i] || (step.kind === 'read' && step.value !== balance)) continue;
-      const finite = Number.isFinite(step.endMs);
-      done[i] = true;
-      if (finite) owed--;
-      const found = search(step.kind === 'post' ? balance + step.value : balance, marks(done));
-      if (found !== false) return found;
-      done[i] = false;
-      if (finite) owed++;
-    }
-    return false;
+
+  const mark = (at: number, as: boolean): void => {
+    done[at] = as;
+    if (Number.isFinite(sorted[at]!.endMs)) owed += as ? -1 : 1;
   };
-  return search(0, marks(done));
+  /** Steps that begin before every other one that is left has ended. */
+  const available = (): number[] => {
+    let firstEndMs = Number.POSITIVE_INFINITY;
+    for (const [at, step] of sorted.entries()) if (!done[at]) firstEndMs = Math.min(firstEndMs, step.endMs);
+    const found: number[] = [];
+    for (const [at, step] of sorted.entries()) {
+      if (step.startMs > firstEndMs) break;
+      if (!done[at]) found.push(at);
+    }
+    return found;
+  };
+  const search = (balance: number): boolean | null => {
+    const read: number[] = [];
+    // a read that fits changes nothing: taking it at once spoils no order
+    for (let fits = true; fits && owed > 0; ) {
+      fits = false;
+      for (const at of available()) {
+        if (sorted[at]!.kind !== 'read' || sorted[at]!.value !== balance) continue;
+        mark(at, true);
+        read.push(at);
+        fits = true;
+      }
+    }
+    let found: boolean | null = owed === 0;
+    const key = `${balance} ${marks(done)}`;
+    if (!found && ++tries > TRIES_MAX) found = null;
+    if (found === false && !tried.has(key)) {
+      tried.add(key);
+      for (const at of available()) {
+        if (sorted[at]!.kind === 'read') continue;
+        mark(at, true);
+        found = search(balance + sorted[at]!.value);
+        if (found !== false) return found;
+        mark(at, false);
+      }
+    }
+    if (found === false) for (const at of read) mark(at, false);
+    return found;
+  };
+  return search(0);
 }
 
 function marks(done: readonly boolean[]): string {

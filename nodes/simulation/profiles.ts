@@ -1,0 +1,154 @@
+/** Which weather a world has: three profiles, and for each seed a mix of its own out of them (a swarm of mixes). */
+import type { Dice } from './dice.ts';
+import type { Fault } from './faults.ts';
+
+export const PROFILES = ['calm', 'storm', 'swizzle'] as const;
+export type Profile = (typeof PROFILES)[number];
+
+export const TROUBLES = [
+  'crash',
+  'drain',
+  'pauseShort',
+  'pauseLong',
+  'suspend',
+  'partition',
+  'oneWay',
+  'disconnect',
+  'busRestart',
+  'messages',
+  'kvAnswers',
+  'kvHang',
+  'kvStale',
+  'watchStall',
+  'kvRewind',
+  'kvDelete',
+  'kvRubbish',
+  'sqlAnswers',
+  'sqlSlow',
+  'sqlAway',
+  'sqlCut',
+  'flood',
+  'swizzle',
+] as const;
+export type Trouble = (typeof TROUBLES)[number];
+
+/** Troubles that take away what a strict single activation rests on: honest monotonic clocks, an honest store. */
+export const EXCUSING: ReadonlySet<Trouble> = new Set(['suspend', 'kvRewind', 'kvDelete', 'kvRubbish']);
+
+export interface Plan {
+  readonly profile: Profile;
+  readonly troubles: readonly Trouble[];
+  /** Pause between two troubles, milliseconds. */
+  readonly everyMs: { readonly min: number; readonly max: number };
+  /** How long there is trouble. */
+  readonly troubleMs: number;
+  /** Machine clocks differ in rate by at most this share, in town time by at most these milliseconds. */
+  readonly rate: number;
+  readonly offsetMs: number;
+  /** Local messages are encoded and decoded too. */
+  readonly encodeLocal: boolean;
+}
+
+const STORM: readonly Trouble[] = TROUBLES.filter(trouble => trouble !== 'swizzle' && !EXCUSING.has(trouble));
+const KINDS = { min: 4, max: 9 };
+
+export function planOf(profile: Profile, dice: Dice): Plan {
+  const encodeLocal = dice.chance(0.25);
+  switch (profile) {
+    case 'calm':
+      return {
+        profile,
+        troubles: ['drain', 'drain', 'flood'],
+        everyMs: { min: 3_000, max: 7_000 },
+        troubleMs: 16_000,
+        rate: 0.001,
+        offsetMs: 50,
+        encodeLocal,
+      };
+    case 'storm': {
+      const count = KINDS.min + dice.below(KINDS.max - KINDS.min + 1);
+      const troubles = dice.shuffled(STORM).slice(0, count);
+      // in one world of three somebody takes away what the protocol stands on
+      if (dice.chance(0.33)) troubles.push(dice.pick([...EXCUSING]));
+      return {
+        profile,
+        troubles,
+        everyMs: { min: 300, max: 2_500 },
+        troubleMs: 18_000,
+        rate: 0.04,
+        offsetMs: 2_000,
+        encodeLocal,
+      };
+    }
+    case 'swizzle':
+      return {
+        profile,
+        troubles: ['swizzle', 'messages', ...dice.shuffled(STORM).slice(0, 2)],
+        everyMs: { min: 2_000, max: 5_000 },
+        troubleMs: 18_000,
+        rate: 0.02,
+        offsetMs: 1_000,
+        encodeLocal,
+      };
+  }
+}
+
+/** What must have happened at least once over a few hundred seeds of a profile; else the profile proves nothing. */
+export const MUST_FIRE: Readonly<Record<Profile, readonly Fault[]>> = {
+  calm: ['node drained and stopped', 'node restarted', 'phone disconnected', 'flood refused'],
+  storm: [
+    'node crashed',
+    'node restarted',
+    'node drained and stopped',
+    'node paused below the lease',
+    'node paused beyond the lease',
+    'machine suspended, clock and all',
+    'clock ran fast',
+    'clock ran slow',
+    'town clock off',
+    'message dropped',
+    'message doubled',
+    'message delayed',
+    'message reordered',
+    'message to nobody, told',
+    'message held by a partition',
+    'message lost with its connection',
+    'partition both ways',
+    'partition outwards',
+    'partition inwards',
+    'disconnected',
+    'bus server restarted',
+    'kv write applied, answer lost',
+    'kv write not applied, answer lost',
+    'kv write applied late, answer lost',
+    'kv refused',
+    'kv hung',
+    'kv stale read',
+    'kv watch stalled',
+    'kv rewound',
+    'kv deleted',
+    'kv rubbish',
+    'sql failed before',
+    'sql failed after',
+    'sql broke off, applied later',
+    'sql slow',
+    'sql lock held',
+    'sql away',
+    'sql link cut',
+    'mint waited for a commit',
+    'stale commit refused',
+    'phone disconnected',
+    'phone moved to another gateway',
+    'command sent again with its key',
+    'flood refused',
+  ],
+  swizzle: [
+    'link stopped by swizzling',
+    'message held by a partition',
+    'message lost with its connection',
+    'message dropped',
+    'message doubled',
+    'phone moved to another gateway',
+    'command sent again with its key',
+  ],
+};

@@ -1,0 +1,495 @@
+/**
+ * A whole town in one process on virtual time: machines that run the real node code, a simulated NATS and PostgreSQL, and
+ * phones. One seed makes one world: its people, clocks, troubles and delays; the same seed makes the same world again.
+ *
+ * A run has three parts. First there is trouble, while people meet. Then everything heals, and within a bound every phone
+ * must be served again (safety first, then liveness). At last all is quiet, and what is left must be right.
+ */
+
+import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import { proximityRules } from '../../actors/geo/rules.ts';
+import { pairBehaviour } from '../../actors/pair.ts';
+import { regionBehaviour } from '../../actors/region.ts';
+import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
+import { userBehaviour } from '../../actors/user.ts';
+import type { Behaviours } from '../effects.ts';
+import { MemoryHub } from '../memory/memoryBus.ts';
+import { MemoryBucket } from '../memory/memoryKv.ts';
+import { MemoryLedger } from '../memory/memoryLedger.ts';
+import { MemoryPeople } from '../memory/memoryPeople.ts';
+import { MemoryTimers } from '../memory/memoryTimers.ts';
+import type { Log } from '../ports.ts';
+import { Acknowledged } from './checkers/acknowledged.ts';
+import { AppliedOnce } from './checkers/appliedOnce.ts';
+import { Conservation } from './checkers/conservation.ts';
+import { Epochs } from './checkers/epochs.ts';
+import { EventOrder } from './checkers/eventOrder.ts';
+import type { CheckerName, Judge } from './checkers/judge.ts';
+import { Linearizable } from './checkers/linearizable.ts';
+import { OneWriter } from './checkers/oneWriter.ts';
+import { Outputs } from './checkers/outputs.ts';
+import { PairScore } from './checkers/pairScore.ts';
+import { Truth } from './checkers/truth.ts';
+import { Chronicle } from './chronicle.ts';
+import { Dice } from './dice.ts';
+import { type Fault, FaultCounts } from './faults.ts';
+import { History, type Op } from './history.ts';
+import { Machine, type MachineRoom } from './machine.ts';
+import { Nemesis } from './nemesis.ts';
+import { type Person, Phone } from './phone.ts';
+import { PhoneLine } from './phoneLine.ts';
+import { type Plan, type Profile, planOf } from './profiles.ts';
+import { FINE_WEATHER, type MessageWeather } from './simulatedBus.ts';
+import type { Down, SeenEvent, Up } from './simulatedGateway.ts';
+import { KvServer } from './simulatedKv.ts';
+import { SqlServer } from './simulatedSql.ts';
+import { VirtualTime } from './virtualTime.ts';
+import { Workload } from './workload.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly profile: Profile;
+  /** Empties the queue of microtasks, synchronously. */
+  readonly settle: () => void;
+}
+
+export interface Violation {
+  readonly checker: CheckerName;
+  readonly words: string;
+  readonly atMs: number;
+}
+
+export interface Report {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly profile: Profile;
+  readonly troubles: readonly string[];
+  readonly violations: readonly Violation[];
+  readonly faults: Partial<Record<Fault, number>>;
+  readonly digest: string;
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly ops: { readonly ok: number; readonly failed: number; readonly unknown: number };
+  readonly effects: number;
+  readonly overlapMsMax: number;
+  readonly healMs: number;
+  readonly turns: number;
+  readonly judged: number;
+  readonly gaps: number;
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+const CIVILIANS = 8;
+const OFFICERS = 5;
+const FIRST_POINTS = 100;
+/** Nodes are up and phones attached before there is trouble. */
+const CALM_BEFORE_MS = 3_500;
+/**
+ * After the last fault: an eviction (7 s), a shard stuck half-way (10 s), an attach that waits (9.5 s) and a command that
+ * is said again (4 s), one after the other in the worst case.
+ */
+const HEAL_MS_MAX = 35_000;
+/** Tells under way are told, late commits are applied. */
+const QUIET_MS = 4_000;
+const VIOLATIONS_KEPT = 20;
+
+const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
+
+const LOSSES: readonly Fault[] = [
+  'message dropped',
+  'message reordered',
+  'message delayed',
+  'message lost with its connection',
+  'disconnected',
+  'node crashed',
+  'bus server restarted',
+  'node paused beyond the lease',
+  'node paused below the lease',
+  'machine suspended, clock and all',
+];
+
+export class World implements Judge {
+  readonly #options: WorldOptions;
+  readonly #time = new VirtualTime();
+  readonly #plan: Plan;
+  readonly chronicle: Chronicle;
+  readonly #faults = new FaultCounts();
+  readonly #history = new History();
+  readonly #truth = new Truth();
+  readonly #violations: Violation[] = [];
+  readonly #counts = new Map<string, number>();
+  readonly #dice: Dice;
+  readonly #lineDice: Dice;
+  readonly #ledger: MemoryLedger;
+  readonly #machines: Machine[] = [];
+  readonly #phones: Phone[] = [];
+  readonly #kv: KvServer;
+  readonly #sql: SqlServer;
+  readonly #weather: MessageWeather = { ...FINE_WEATHER };
+  readonly #people: MemoryPeople;
+  #nemesis!: Nemesis;
+  #workload!: Workload;
+  #over = false;
+  // the checkers
+  readonly #oneWriter: OneWriter;
+  readonly #epochs = new Epochs(this);
+  readonly #outputs: Outputs;
+  readonly #events: EventOrder;
+  readonly #once: AppliedOnce;
+  readonly #linear = new Linearizable(this);
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    const { seed, profile } = options;
+    this.#dice = new Dice(seed, 1);
+    this.#lineDice = new Dice(seed, 2);
+    this.#plan = planOf(profile, new Dice(seed, 3));
+    this.chronicle = new Chronicle(this.#time);
+    this.#oneWriter = new OneWriter(this.#time, this, () => this.#nemesis.excused);
+    this.#outputs = new Outputs(this, this.#truth);
+    this.#events = new EventOrder(this, () => LOSSES.some(fault => this.#faults.of(fault) > 0));
+    this.#once = new AppliedOnce(this, this.#truth);
+    this.#ledger = new MemoryLedger(() => this.#time.nowMs());
+    const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
+    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), () => this.#time.nowMs(), timers);
+    this.#kv = new KvServer(new MemoryBucket(this.#time), this.#time);
+    this.#sql = new SqlServer(this.#ledger, timers, this.#people, {
+      committed: (by, entry, outcome) => {
+        this.chronicle.note(
+          'committed',
+          by,
+          entry.shard,
+          entry.epoch,
+          entry.op.type,
+          entry.op.id,
+          outcome.code,
+        );
+        this.#epochs.committed(by, entry, outcome);
+        this.#truth.committed(by, entry, outcome, this.#time.monotonicMs());
+      },
+      minted: (by, shard, epoch) => {
+        this.chronicle.note('minted', by, shard, epoch);
+        this.#epochs.minted(by, shard, epoch);
+      },
+    });
+  }
+
+  get violations(): readonly Violation[] {
+    return this.#violations;
+  }
+
+  fail(checker: CheckerName, words: string): void {
+    if (this.#violations.length >= VIOLATIONS_KEPT) return;
+    this.chronicle.note('BROKEN', checker, words);
+    this.#violations.push({ checker, words, atMs: this.#time.monotonicMs() });
+  }
+
+  /** Lives the whole life of this world in one call. */
+  run(): Report {
+    const { settle } = this.#options;
+    const people = this.#settlers(settle);
+    this.#build(people);
+    for (const machine of this.#machines) machine.boot();
+    this.#workload.start();
+    this.#until(CALM_BEFORE_MS);
+    this.#nemesis.start();
+    this.#until(CALM_BEFORE_MS + this.#plan.troubleMs);
+    this.#nemesis.heal();
+    const healMs = this.#served();
+    if (this.#violations.length === 0) this.#final();
+    this.#over = true;
+    return this.#report(healMs);
+  }
+
+  #until(ms: number, enough: () => boolean = () => false): void {
+    // a world that is broken needs no further life
+    this.#time.run(ms, this.#options.settle, () => this.#violations.length > 0 || enough());
+  }
+
+  #settlers(settle: () => void): Person[] {
+    const people: Person[] = [];
+    const sign = (kind: Person['kind'], n: number): void => {
+      const nick = `${kind[0]}${n}`;
+      const deviceId = `d-${nick}`;
+      const handle = `${kind} ${n}`;
+      const badge = kind === 'officer' ? `B-${n}` : null;
+      void this.#people
+        .createUser({ kind, handle, deviceId, passwordHash: '', zip: null, badge })
+        .then(made => {
+          if (made.ok) people.push({ id: made.value.userId, kind, handle, deviceId, nick });
+        });
+      settle();
+    };
+    for (let n = 1; n <= CIVILIANS; n++) sign('civilian', n);
+    for (let n = 1; n <= OFFICERS; n++) sign('officer', n);
+    this.#endow(people, settle);
+    return people;
+  }
+
+  /** Everybody begins with some points, so that there is something to give. */
+  #endow(people: readonly Person[], settle: () => void): void {
+    const { server } = { server: this.#sql };
+    void this.#ledger.mint([0], 'the beginning').then(([epoch]) => {
+      server.witness.minted('the beginning', 0, epoch!);
+      const entries = people.map(({ id }) => ({
+        shard: 0,
+        epoch: epoch!,
+        op: {
+          type: 'transfer' as const,
+          id: this.#dice.uuid(this.#time.nowMs()),
+          reason: 'welcome',
+          legs: [
+            { account: MINT_ACCOUNT, delta: -FIRST_POINTS },
+            { account: id, delta: FIRST_POINTS },
+          ],
+          rule: { id: 'welcome', version: 1 },
+          idempotency: null,
+        },
+      }));
+      void this.#ledger.commit(entries).then(outcomes => {
+        for (const [at, outcome] of outcomes.entries()) {
+          server.witness.committed('the beginning', entries[at]!, outcome);
+        }
+      });
+    });
+    settle();
+  }
+
+  #build(people: readonly Person[]): void {
+    const { seed, nodes } = this.#options;
+    const { time, faults, chronicle } = { time: this.#time, faults: this.#faults, chronicle: this.chronicle };
+    const quiet: Log = {
+      debug() {},
+      info() {},
+      warn() {},
+      error: (fields, message) => {
+        const { error } = fields as { error?: unknown };
+        this.fail('nothing throws', `${message}: ${error instanceof Error ? error.stack : String(error)}`);
+      },
+    };
+    const room: MachineRoom = {
+      seed,
+      time,
+      dice: this.#dice,
+      faults,
+      chronicle,
+      judge: this,
+      hub: new MemoryHub(time, quiet),
+      kv: this.#kv,
+      sql: this.#sql,
+      weather: this.#weather,
+      gateways: {
+        eventLeaves: (user, seen) => this.#outputs.event(user, seen),
+        replyLeaves: (user, message, result) => this.#outputs.reply(user, message, result),
+      },
+      encodeLocal: this.#plan.encodeLocal,
+      counts: this.#counts,
+      behaviours: process => this.#oneWriter.watch(process, this.#behaviours()),
+    };
+    const { rate, offsetMs } = this.#plan;
+    for (let i = 0; i < nodes; i++) {
+      const clock = {
+        rate: 1 + this.#dice.between(-rate, rate),
+        offsetMs: Math.round(this.#dice.between(-offsetMs, offsetMs)),
+      };
+      faults.hit(clock.rate > 1 ? 'clock ran fast' : 'clock ran slow');
+      faults.hit('town clock off');
+      this.#machines.push(new Machine(room, i, clock));
+    }
+    for (const [at, person] of people.entries()) {
+      this.#phones.push(new Phone(this.#phoneWorld(), person, new Dice(seed, 500 + at)));
+    }
+    this.#workload = new Workload({
+      time,
+      faults,
+      dice: new Dice(seed, 5),
+      phones: this.#phones,
+      gives: false,
+    });
+    this.#nemesis = new Nemesis(
+      {
+        time,
+        faults,
+        chronicle,
+        judge: this,
+        dice: new Dice(seed, 6),
+        machines: this.#machines,
+        kv: this.#kv,
+        sql: this.#sql,
+        weather: this.#weather,
+        users: people.map(person => person.id),
+      },
+      this.#plan,
+    );
+  }
+
+  #behaviours(): Behaviours {
+    const rules = RULES;
+    return {
+      user: userBehaviour(rules, KEYS),
+      region: regionBehaviour(rules.proximity),
+      pair: pairBehaviour(rules),
+    } as Behaviours;
+  }
+
+  #phoneWorld() {
+    return {
+      time: this.#time,
+      history: this.#history,
+      faults: this.#faults,
+      chronicle: this.chronicle,
+      call: (not: string | null) => this.#call(not),
+      welcomed: (
+        phone: Phone,
+        welcome: Down & { k: 'welcome' },
+        resume: Parameters<EventOrder['welcomed']>[2],
+      ) => {
+        this.chronicle.note('welcomed', phone.person.nick, welcome.epoch, welcome.offset, welcome.resumed);
+        this.#events.welcomed(phone.person.id, welcome, resume);
+      },
+      saw: (phone: Phone, seen: SeenEvent) => this.#saw(phone, seen),
+      heyReceived: (phone: Phone, heyId: string) => this.#workload.heyReceived(phone, heyId),
+      ended: (phone: Phone, op: Op) => this.#ended(phone, op),
+    };
+  }
+
+  #call(not: string | null) {
+    const there = this.#machines.filter(machine => machine.running && !machine.running.gateway.leaving);
+    const others = there.filter(machine => machine.running!.gateway.id !== not);
+    if (there.length === 0) return null;
+    const { running } = this.#lineDice.pick(others.length > 0 ? others : there);
+    const line = new PhoneLine<Up, Down>(this.#time, this.#lineDice, running!.process);
+    running!.gateway.take(line);
+    return { line, gateway: running!.gateway.id };
+  }
+
+  #saw(phone: Phone, seen: SeenEvent): 'fine' | 'gap' {
+    const { id, nick } = phone.person;
+    const verdict = this.#events.saw(id, seen);
+    this.chronicle.note('event', nick, seen.offset, seen.event?.name, verdict);
+    if (verdict === 'gap') return verdict;
+    this.#once.saw(id, seen);
+    const { event } = seen;
+    if (
+      event &&
+      (event.name === 'snapshot' || event.name === 'encounter.completed' || event.name === 'points.changed')
+    ) {
+      const { balance, balanceVersion } = event.body;
+      const startMs = this.#truth.postingOf(id, balanceVersion)?.atMs ?? 0;
+      const words = `${event.name} says ${balance} (v${balanceVersion})`;
+      this.#linear.add(id, { kind: 'read', value: balance, startMs, endMs: this.#time.monotonicMs(), words });
+    }
+    return verdict;
+  }
+
+  #ended(phone: Phone, op: Op): void {
+    if (op.name === 'balance' && op.outcome === 'ok' && op.result?.ok) {
+      const { balance, version } = op.result.value as { balance: number; version: number };
+      const { startMs, endMs } = op;
+      const words = `read ${balance} (v${version})`;
+      this.#linear.add(op.user, { kind: 'read', value: balance, startMs, endMs, words });
+    }
+    this.#workload.ended(phone, op);
+  }
+
+  /** Everything is healed: how long until each phone was served. */
+  #served(): number {
+    this.#workload.stop();
+    const healedMs = this.#time.monotonicMs();
+    const served = new Map<Phone, Op>();
+    const ask = (): void => {
+      for (const phone of this.#phones) {
+        const op = served.get(phone);
+        if (!op || (op.outcome !== null && op.outcome !== 'ok')) served.set(phone, phone.command('balance'));
+      }
+    };
+    const all = (): boolean => this.#phones.every(phone => served.get(phone)?.outcome === 'ok' && phone.idle);
+    const again = (): void => {
+      if (this.#over) return;
+      ask();
+      this.#time.after(500, again);
+    };
+    again();
+    this.#until(healedMs + HEAL_MS_MAX, all);
+    if (this.#violations.length > 0) return Number.NaN;
+    const healMs = this.#time.monotonicMs() - healedMs;
+    for (const phone of this.#phones) {
+      const op = served.get(phone);
+      if (op?.outcome === 'ok' && phone.idle) continue;
+      const { nick } = phone.person;
+      const why = op?.result && !op.result.ok ? op.result.message : (op?.outcome ?? 'no answer');
+      this.fail(
+        'everybody is served again',
+        `${nick} at ${phone.gateway} (${phone.connected ? 'connected' : 'not connected'}) after ${healMs.toFixed(0)} ms: ${why}`,
+      );
+    }
+    return healMs;
+  }
+
+  /** All is quiet: every phone resumes once more and reads, and everything is compared. */
+  #final(): void {
+    const quietMs = this.#time.monotonicMs() + QUIET_MS;
+    this.#until(quietMs);
+    const reads = new Map<Phone, Op>();
+    for (const phone of this.#phones) {
+      phone.reconnect();
+      reads.set(phone, phone.command('balance'));
+    }
+    this.#until(quietMs + HEAL_MS_MAX, () => this.#phones.every(phone => reads.get(phone)?.outcome === 'ok'));
+    if (this.#violations.length > 0) return;
+    const acknowledged = new Acknowledged(this, this.#truth);
+    for (const [phone, { outcome, result }] of reads) {
+      if (outcome === 'ok' && result?.ok) {
+        acknowledged.finally(phone.person.id, result.value as { balance: number; version: number });
+      } else this.fail('everybody is served again', `${phone.person.nick} cannot read at the end`);
+    }
+    acknowledged.judge(this.#history);
+    this.#once.judge();
+    new Conservation(this).judge(this.#ledger);
+    new PairScore(this, RULES.cooldownS * 1_000).judge(this.#truth);
+    for (const [account, postings] of this.#truth.postings) {
+      for (const { delta, atMs, version } of postings) {
+        const words = `posted ${delta} (v${version})`;
+        this.#linear.add(account, {
+          kind: 'post',
+          value: delta,
+          startMs: atMs,
+          endMs: Number.POSITIVE_INFINITY,
+          words,
+        });
+      }
+    }
+    this.#linear.judge();
+  }
+
+  #report(healMs: number): Report {
+    const { seed, nodes, profile } = this.#options;
+    const history = this.#history;
+    return {
+      seed,
+      nodes,
+      profile,
+      troubles: [...new Set(this.#plan.troubles)],
+      violations: this.#violations,
+      faults: this.#faults.all(),
+      digest: this.chronicle.digest(),
+      steps: this.#time.steps,
+      virtualMs: this.#time.monotonicMs(),
+      ops: { ok: history.count('ok'), failed: history.count('failed'), unknown: history.count('unknown') },
+      effects: this.#truth.effects.size,
+      overlapMsMax: this.#oneWriter.overlapMsMax,
+      healMs,
+      turns: this.#oneWriter.turns,
+      judged: this.#linear.judged,
+      gaps: this.#events.gaps,
+      counts: this.#counts,
+    };
+  }
+}
+
+/** A dwell short enough to happen in a run. */
+const RULES: MeetRules = {
+  ...DEFAULT_RULES,
+  proximity: proximityRules({ dwellMs: 5_000, dwellFixes: 2 }),
+};
