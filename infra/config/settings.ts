@@ -236,6 +236,10 @@ export const SETTINGS = {
     'Copies of the leases in NATS: 1 with one server, 3 with a cluster of them.',
   ),
   NATS_SERVER_BIN: words('', 'The nats-server that `--nodes` starts; empty looks for one.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(
+    ['http', 'https'],
+    'OpenTelemetry collector that spans go to (OTLP over HTTP, port 4318 as a rule); empty sends none.',
+  ),
   AWS_REGION: words('us-east-1', 'Region of DynamoDB and Kinesis.'),
   AWS_ACCESS_KEY_ID: words('', 'Who we are there.', { secret: true }),
   AWS_SECRET_ACCESS_KEY: words('', 'How we prove it.', { secret: true }),

@@ -3,3 +3,4 @@ export { createLogs, type Folder, type LogOptions, type Logs } from './logger.ts
 export type { MetricName } from './metric-table.ts';
 export { createMetrics, type NodeMetrics } from './metrics.ts';
 export { REDACTED } from './redact.ts';
+export { openTracing, type Tracing } from './tracing.ts';
