@@ -11,6 +11,11 @@ export const ACTOR_LIMITS = {
   /** Codes of one presenter that were scanned lately; a code lives 45 s. */
   scansKept: 64,
   scanMs: 120_000,
+  /** A scan made without network is taken so long after it; then its points wait so long for the presenter's phone. */
+  uploadMs: 24 * 3_600_000,
+  scanSettleMs: 72 * 3_600_000,
+  /** Uploaded scans that wait at one presenter; more are told to try again. */
+  scansPending: 32,
   /** Encounters in a snapshot. */
   encounters: 16,
   /** A position may be this far in the future (clocks differ) ... */
@@ -26,4 +31,11 @@ export const ACTOR_LIMITS = {
   pairIdleMs: 10_000,
   /** A pair's answer: the commit may be queued behind others. */
   settleMs: 5_000,
+  /** What must be heard (insist.ts): eight tries in about half a minute outlast a node that dies and is replaced. */
+  insistAskMs: 3_000,
+  insistTries: 8,
+  insistPauseMs: 250,
+  insistPauseMaxMs: 8_000,
+  /** Movements of an account that were told although earlier ones were not yet. */
+  countedAbove: 256,
 } as const;

@@ -3,7 +3,22 @@ import type { AccountKind, Method } from '../protocol/catalogue.ts';
 
 export type Query =
   | { readonly type: 'user'; readonly id: string }
-  | { readonly type: 'userByNumber'; readonly number: number };
+  | { readonly type: 'userByNumber'; readonly number: number }
+  /** Ids of the encounters of these two between two moments of the database clock, both excluded. */
+  | {
+      readonly type: 'pairMet';
+      readonly officer: string;
+      readonly civilian: string;
+      readonly afterMs: number;
+      readonly beforeMs: number;
+    }
+  /** What actors of these shards committed within the last so many milliseconds of the database clock, newest first. */
+  | {
+      readonly type: 'settledLately';
+      readonly shards: readonly number[];
+      readonly withinMs: number;
+      readonly limit: number;
+    };
 
 /** One settled meeting as a person sees it. */
 export interface EncounterView {
@@ -18,6 +33,9 @@ export interface EncounterView {
 export interface RememberedCommand {
   readonly key: string;
   readonly requestHash: string;
+  /** Why points moved; `encounter` or the reason of a transfer. */
+  readonly reason: string;
+  /** Of the encounter, or of the transfer. */
   readonly encounterId: string;
   readonly points: number;
   readonly balance: number;
@@ -51,4 +69,26 @@ export interface UserRecord {
   readonly timers: readonly TimerView[];
 }
 
-export type QueryAnswer<Q extends Query> = Q extends { type: 'user' } ? UserRecord | null : string | null;
+/** A movement of points with everybody whom it concerns; the mint is left out. */
+export interface SettledLately {
+  readonly id: string;
+  readonly reason: string;
+  /** Null for a movement that is no encounter. */
+  readonly method: Method | null;
+  readonly atMs: number;
+  readonly sides: readonly {
+    readonly account: string;
+    readonly handle: string;
+    readonly delta: number;
+    readonly balance: number;
+    readonly version: number;
+  }[];
+}
+
+export interface QueryAnswers {
+  readonly user: UserRecord | null;
+  readonly userByNumber: string | null;
+  readonly pairMet: readonly string[];
+  readonly settledLately: readonly SettledLately[];
+}
+export type QueryAnswer<Q extends Query> = QueryAnswers[Q['type']];

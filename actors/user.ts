@@ -4,8 +4,9 @@
  */
 import type { CommandBody, CommandName } from '../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { insistAgain, insistAnswered, insistedKey } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
-import type { Balance, SettledView, UserMessage } from './messages/user.ts';
+import type { Balance, UserMessage } from './messages/user.ts';
 import type { UserRecord } from './queries.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, SystemMessage, Turn } from './turn.ts';
@@ -21,6 +22,16 @@ import {
   sayHey,
 } from './user/hey.ts';
 import {
+  acknowledged,
+  isScanTag,
+  scanAnswered,
+  scanDue,
+  scanRefused,
+  scanUploaded,
+  uploadAnswered,
+  uploadScan,
+} from './user/offlineScan.ts';
+import {
   areaChanged,
   leaveMap,
   located,
@@ -29,6 +40,7 @@ import {
   startSharing,
   stopSharing,
 } from './user/place.ts';
+import { credited, give, given, settled } from './user/points.ts';
 import {
   presenterAgreed,
   presenterFound,
@@ -38,19 +50,20 @@ import {
   scanSettled,
   showQr,
 } from './user/qr.ts';
-import { attach, change, detach, emit, isAttached, refs, seconds, snapshotFrame } from './user/sessions.ts';
-import { newUserState, SHARE_TIMER, type UserState } from './user/state.ts';
+import {
+  attach,
+  change,
+  detach,
+  emit,
+  isAttached,
+  probed,
+  refs,
+  resync,
+  snapshotFrame,
+} from './user/sessions.ts';
+import { newUserState, SCAN_TIMER, SHARE_TIMER, type UserState } from './user/state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
-
-/** Short positive words after a meeting (DOMAIN rule 12). */
-const KIND_WORDS = [
-  'Nice to meet you!',
-  'That hello made the day.',
-  'A good street starts with a hey.',
-  'Thanks for saying hello.',
-  'Community, one hello at a time.',
-] as const;
 
 /** Tag of the read after a move to another device; keys of commands are UUIDs and never this. */
 const DEVICE_READ = 'device';
@@ -64,7 +77,8 @@ export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserSta
       return record ? ok(newUserState(record, turn.newId())) : refuse(ERROR.notFound, 'no such account');
     },
     coalesce: message => (message.type === 'location' ? 'location' : null),
-    idleMs: state => (state.sessions.length > 0 ? false : ACTOR_LIMITS.userIdleMs),
+    idleMs: state =>
+      state.sessions.length > 0 || Object.keys(state.crediting).length > 0 ? false : ACTOR_LIMITS.userIdleMs,
     discarded(state, turn) {
       turn.close(refs(state.sessions), CLOSE.resyncNeeded, 'state was reloaded, connect again');
     },
@@ -81,12 +95,12 @@ function receive(
 ): UserState {
   switch (message.type) {
     case 'location':
-      return isAttached(state, message.session)
-        ? located(state, message, rules.proximity.reachM, turn)
-        : state;
+      if (isAttached(state, message.session)) return located(state, message, rules.proximity.reachM, turn);
+      resync(message.session, turn);
+      return state;
     case 'command':
       if (!isAttached(state, message.session)) {
-        turn.reply(refuse(ERROR.unavailable, 'this session is over, connect again'));
+        turn.reply(resync(message.session, turn));
         return state;
       }
       return repeat(state, message, turn) ?? commanded(state, message, rules, keys, turn);
@@ -95,7 +109,7 @@ function receive(
     case 'detach':
       return detach(state, message, turn);
     case 'ack':
-      return change(state, message.session, { acked: Math.min(message.offset, state.outbox.offset) });
+      return acked(state, message, turn);
     case 'clientState':
       return change(state, message.session, { foreground: message.foreground });
     case 'area':
@@ -108,8 +122,20 @@ function receive(
       return heyTimeout(state, message.heyId, turn);
     case 'qrShown':
       return qrShown(state, message, turn);
+    case 'scanUploaded':
+      return scanUploaded(state, message, turn);
+    case 'scanRefused':
+      return scanRefused(state, message, turn);
     case 'encounterSettled':
       return settled(state, message.settled, turn);
+    case 'give':
+      return give(state, message, turn);
+    case 'credited':
+      return credited(state, message.credit, turn);
+    case 'insist':
+      return { ...state, crediting: insistAgain(state.crediting, message.key, turn) };
+    case 'probe':
+      return probed(state, message.session, turn);
     case 'gone':
       return state.sessions.length > 0 ? state : leaveMap(state, turn);
     case 'deviceMoved':
@@ -127,14 +153,23 @@ function receive(
       return answered(state, message.tag, message.result, turn);
     case 'due':
       return due(state, message, turn);
-    case 'committed':
-      return state;
+    case 'committed': {
+      const command = state.underWay[message.tag];
+      return command ? given(state, command, message.committed, turn) : state;
+    }
   }
+}
+
+function acked(state: UserState, message: UserMessage & { type: 'ack' }, turn: Turn): UserState {
+  if (!isAttached(state, message.session)) return state;
+  const offset = Math.min(message.offset, state.outbox.offset);
+  return acknowledged(change(state, message.session, { acked: offset }), offset, turn);
 }
 
 /** A durable timer. One whose name nobody knows is of another version: it is done with. */
 function due(state: UserState, message: SystemMessage & { type: 'due' }, turn: Turn): UserState {
   if (message.name === SHARE_TIMER) return shareDue(state, message.dueAtMs, turn);
+  if (message.name.startsWith(SCAN_TIMER)) return scanDue(state, message, turn);
   turn.reply(ok({}));
   return state;
 }
@@ -172,6 +207,8 @@ function commanded(
       return answer(state, showQr(state, keys, turn));
     case 'qr.scan':
       return scanQr(state, message, keys, turn);
+    case 'qr.upload':
+      return uploadScan(state, message, keys, turn);
     case 'state.get':
       turn.reply(ok({}));
       turn.push([message.session], snapshotFrame(state, turn), 'durable');
@@ -184,6 +221,10 @@ function commanded(
 /** Tags are the idempotency key of the command that waits; `/shown` marks the presenter's answer. */
 function answered(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
   if (tag === DEVICE_READ) return deviceRead(state, result, turn);
+  const insisted = insistedKey(tag);
+  if (insisted !== null)
+    return { ...state, crediting: insistAnswered(state.crediting, insisted, result, turn) };
+  if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
   const [key = '', step] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
@@ -197,39 +238,18 @@ function answered(state: UserState, tag: string, result: Result<unknown>, turn: 
       return command.otherId === ''
         ? presenterFound(state, command, result, turn)
         : scanSettled(state, command, result, turn);
+    case 'qr.upload':
+      return command.otherId === ''
+        ? presenterFound(state, command, result, turn)
+        : uploadAnswered(state, command, result, turn);
+    case 'give':
+      return state;
   }
 }
 
 function heyTimeout(state: UserState, heyId: string, turn: Turn): UserState {
   const hey = state.heys.find(one => one.heyId === heyId);
   return hey && !isBeingAccepted(state, heyId) ? closeHey(state, hey, 'expired', turn) : state;
-}
-
-/** Both phones hear of it once; a balance never goes back to an older version. */
-function settled(state: UserState, view: SettledView, turn: Turn): UserState {
-  if (state.encounters.some(encounter => encounter.id === view.encounterId)) return state;
-  const { encounterId, method, otherHandle, points, atMs } = view;
-  const newer = view.balanceVersion > state.balanceVersion;
-  const next: UserState = {
-    ...state,
-    balance: newer ? view.balance : state.balance,
-    balanceVersion: newer ? view.balanceVersion : state.balanceVersion,
-    encounterCount: state.encounterCount + 1,
-    encounters: [{ id: encounterId, method, otherHandle, points, atMs }, ...state.encounters].slice(
-      0,
-      ACTOR_LIMITS.encounters,
-    ),
-  };
-  return emit(next, turn, 'encounter.completed', {
-    encounterId,
-    method,
-    otherHandle,
-    points,
-    atS: seconds(atMs),
-    balance: next.balance,
-    balanceVersion: next.balanceVersion,
-    message: KIND_WORDS[turn.random32() % KIND_WORDS.length] as string,
-  });
 }
 
 /** Sockets of the old device end at once; the new device's number, which its codes carry, is read from the store. */

@@ -164,6 +164,22 @@ export const COMMANDS = {
     since: 1,
     doc: 'Face to face: settles an encounter with the person who showed the code.',
   }),
+  'qr.upload': command({
+    code: 32,
+    body: [
+      f.str('token', 128, 'the text read from the other phone'),
+      f.u32('scannedAtS', "Unix second of the scan by the scanner's phone, at most 24 h ago"),
+    ],
+    result: [
+      f.id('encounterId', 'the encounter that this will be, if it counts'),
+      f.u32('settlesS', 'Unix second at which it is settled at the latest'),
+    ],
+    mutates: true,
+    scope: 'meet',
+    rate: 'qr',
+    since: 1,
+    doc: 'A code that was scanned while the scanner had no network. The points come with `encounter.completed` when the phone of the other person has acknowledged `scan.pending`, or after 72 h; or `scan.refused` says why not.',
+  }),
 } as const;
 
 const encounterFields = [
@@ -224,6 +240,28 @@ export const EVENTS = {
     durable: true,
     since: 1,
     doc: 'The balance moved for a reason other than an encounter.',
+  }),
+  'scan.pending': event({
+    code: 6,
+    body: [
+      f.id('encounterId', 'the encounter that it will be, if it counts'),
+      f.str('otherHandle', 64, 'display handle of who scanned'),
+      f.u32('scannedAtS', 'Unix second of the scan'),
+      f.u32('settlesS', 'Unix second at which it is settled at the latest'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'To who showed a code: somebody scanned it without network and has uploaded it. To acknowledge this event settles it.',
+  }),
+  'scan.refused': event({
+    code: 7,
+    body: [
+      f.id('encounterId', 'as the answer to `qr.upload` named it'),
+      f.enum('reason', ['duplicate', 'closed', 'refused'], 'why'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'To who scanned: an uploaded scan came to nothing. `duplicate`: these two had met within the day, or the code was used.',
   }),
   snapshot: event({
     code: 9,

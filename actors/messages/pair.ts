@@ -9,6 +9,8 @@ export interface Evidence {
   readonly cell: string;
   /** Good for one encounter with whomever: the store refuses it to a second officer, also after a restart. */
   readonly once?: boolean;
+  /** Of a scan that was uploaded later: the cooldown is judged around this moment too. */
+  readonly scannedAtMs?: number | null;
 }
 
 export type PairMessage = {

@@ -1,6 +1,7 @@
 /** Everything that is said to a user actor: by its gateway sessions, by regions, by other users and by pairs. */
 import type { CommandName, Method } from '../../protocol/catalogue.ts';
 import type { Location, Resume } from '../../protocol/frames.ts';
+import type { InsistMessage } from '../insist.ts';
 import type { SessionRef } from '../turn.ts';
 
 /** Where a person is, as one actor tells another. Never leaves the node towards a phone, a log or a store. */
@@ -68,10 +69,34 @@ export type UserMessage =
       readonly key: string;
       readonly scanner: PersonRef;
     }
-  /** From a pair: an encounter of this user is durable. May come more than once. */
+  /** Ask, scanner to presenter: a scan made without network. Answer `Result<CommandResult<'qr.upload'>>`. */
+  | { readonly type: 'scanUploaded'; readonly deviceNumber: number; readonly scan: OfflineScan }
+  /** Ask, presenter to scanner: the scan came to nothing. Comes until it is answered. */
+  | {
+      readonly type: 'scanRefused';
+      readonly encounterId: string;
+      readonly reason: 'duplicate' | 'closed' | 'refused';
+    }
+  /** Ask, from a pair: an encounter of this user is durable. Comes until it is answered, so it may come twice. */
   | { readonly type: 'encounterSettled'; readonly settled: SettledView }
+  /**
+   * Ask, inside the nodes: gives points of this user to another. Answer `Result<Given>` once they are durable; a repeat
+   * of the key gets the first answer. 409 when the points are not there.
+   */
+  | {
+      readonly type: 'give';
+      readonly to: string;
+      readonly points: number;
+      readonly key: string;
+      readonly requestHash: string;
+    }
+  /** Ask, from who gave: points came to this user, durably. Comes until it is answered, so it may come twice. */
+  | { readonly type: 'credited'; readonly credit: CreditView }
+  /** Ask, from a gateway: is this session attached? If not it is closed with 4105, so that the phone connects again. */
+  | { readonly type: 'probe'; readonly session: SessionRef; readonly connSeq: number }
   /** From the REST door: the account was linked to another device. */
   | { readonly type: 'deviceMoved'; readonly deviceId: string }
+  | InsistMessage
   | { readonly type: 'gone' }
   | { readonly type: 'heyTimeout'; readonly heyId: string };
 
@@ -86,6 +111,14 @@ export interface PersonRef {
   readonly handle: string;
 }
 
+/** A code that was scanned while the scanner had no network. Plain values: it is stored as it is. */
+export interface OfflineScan {
+  readonly tokenId: string;
+  readonly scanner: PersonRef;
+  /** By the scanner's phone, checked against the code. */
+  readonly scannedAtMs: number;
+}
+
 /** One side's view of a settled encounter. */
 export interface SettledView {
   readonly encounterId: string;
@@ -95,6 +128,24 @@ export interface SettledView {
   readonly balance: number;
   readonly balanceVersion: number;
   readonly atMs: number;
+}
+
+/** Points that came from elsewhere than an encounter. */
+export interface CreditView {
+  readonly transferId: string;
+  readonly points: number;
+  readonly balance: number;
+  readonly balanceVersion: number;
+  /** Short code of why. */
+  readonly reason: string;
+}
+
+/** The answer to `give`. */
+export interface Given {
+  readonly transferId: string;
+  /** Negative: the change of the giver's balance. */
+  readonly points: number;
+  readonly balance: number;
 }
 
 export interface Attached {

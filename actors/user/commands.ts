@@ -12,7 +12,11 @@ import type { CommandUnderWay, UserState } from './state.ts';
 type CommandMessage = UserMessage & { type: 'command' };
 
 /** Answers a repeat. Returns the next state when the command is dealt with, null when it is new. */
-export function repeat(state: UserState, message: CommandMessage, turn: Turn): UserState | null {
+export function repeat(
+  state: UserState,
+  message: Pick<CommandMessage, 'key' | 'requestHash'>,
+  turn: Turn,
+): UserState | null {
   const { key, requestHash } = message;
   if (key === null) return null;
   const done = state.done.find(one => one.key === key);

@@ -30,7 +30,7 @@ export const selfRef = (state: UserState): PersonRef => ({
 
 /** The skeleton of a command that waits; each kind fills in what it needs. */
 export function underWay(
-  message: CommandMessage,
+  message: Pick<CommandMessage, 'key' | 'requestHash'>,
   turn: Turn,
   name: CommandUnderWay['name'],
   more: Partial<CommandUnderWay>,
@@ -45,6 +45,8 @@ export function underWay(
     tokenId: null,
     presenterDevice: 0,
     otherId: '',
+    scannedAtMs: 0,
+    points: 0,
     ...more,
   };
 }

@@ -6,13 +6,14 @@
  */
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
-import { mintToken, TOKEN_FLAG, tokenExpiresS, verifyToken } from '../../protocol/qr.ts';
+import { mintToken, TOKEN_FLAG, type Token, tokenExpiresS, verifyToken } from '../../protocol/qr.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, remember } from './commands.ts';
 import { outcomeFor, selfRef, underWay } from './hey.ts';
+import { uploadTo } from './offlineScan.ts';
 import { type CommandUnderWay, roleOf, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
@@ -44,13 +45,8 @@ export function showQr(
 }
 
 export function scanQr(state: UserState, message: CommandMessage, keys: QrKeys, turn: Turn): UserState {
-  const role = roleOf(state.me.kind);
-  const wanted = role === 'officer' ? 'civilian' : 'officer';
   const { token } = message.body as CommandBody<'qr.scan'>;
-  const verified =
-    role === null
-      ? refuse(ERROR.forbidden, 'this account scans no meeting code')
-      : verifyToken(token, { nowMs: turn.nowMs, masters: keys.masters, kinds: [wanted] });
+  const verified = verifyFor(state, token, turn.nowMs, keys);
   if (!verified.ok) {
     turn.reply(verified);
     return remember(state, message, verified);
@@ -58,6 +54,21 @@ export function scanQr(state: UserState, message: CommandMessage, keys: QrKeys, 
   const { userNumber, deviceNumber, tokenId } = verified.value;
   turn.query({ type: 'userByNumber', number: userNumber }, message.key as string);
   return begin(state, underWay(message, turn, 'qr.scan', { tokenId, presenterDevice: deviceNumber }));
+}
+
+/** What the code of the other side says, if this account may scan it and it was good at that moment. */
+export function verifyFor(state: UserState, token: string, atMs: number, keys: QrKeys): Result<Token> {
+  const role = roleOf(state.me.kind);
+  if (role === null) return refuse(ERROR.forbidden, 'this account scans no meeting code');
+  const wanted = role === 'officer' ? 'civilian' : 'officer';
+  return verifyToken(token, { nowMs: atMs, masters: keys.masters, kinds: [wanted] });
+}
+
+/** Who of the two is which side. */
+export function partiesOf(a: PersonRef, b: PersonRef) {
+  const [officer, civilian] = a.kind === 'officer' ? [a, b] : [b, a];
+  const side = ({ id, handle }: PersonRef) => ({ id, handle });
+  return { officer: side(officer), civilian: side(civilian) };
 }
 
 /** The directory named the presenter: ask whether the code may be used. */
@@ -71,6 +82,7 @@ export function presenterFound(
   const presenterId = result.value as string | null;
   if (presenterId === null)
     return finish(state, command, refuse(ERROR.gone, 'this code is of a closed account'), turn);
+  if (command.name === 'qr.upload') return uploadTo(state, command, presenterId, turn);
   const shown: UserMessage = {
     type: 'qrShown',
     tokenId: command.tokenId as string,
@@ -113,7 +125,7 @@ export function presenterAgreed(
   const presenter = result.value as PersonRef;
   const me = selfRef(state);
   const once = presenter.kind === 'civilian';
-  const [officer, civilian] = me.kind === 'officer' ? [me, presenter] : [presenter, me];
+  const { officer, civilian } = partiesOf(me, presenter);
   const observe = {
     type: 'observe',
     evidence: {
@@ -122,8 +134,8 @@ export function presenterAgreed(
       cell: state.track?.route.owner.id ?? '',
       once,
     },
-    officer: { id: officer.id, handle: officer.handle },
-    civilian: { id: civilian.id, handle: civilian.handle },
+    officer,
+    civilian,
     idempotency: { userId: me.id, key: command.key, requestHash: command.requestHash },
   };
   turn.ask(

@@ -1,12 +1,13 @@
 /** The sockets of a user: attach, resume or snapshot, detach; and how an event reaches the phones. */
 
 import type { EventBody } from '../../protocol/catalogue.ts';
-import { CLOSE, ERROR, ok, refuse } from '../../protocol/errors.ts';
+import { CLOSE, ERROR, ok, type Refusal, refuse } from '../../protocol/errors.ts';
 import type { DurableName } from '../../protocol/messages.ts';
 import { encodeEvent, encodeVolatile } from '../../protocol/messages.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Attached, UserMessage } from '../messages/user.ts';
 import type { SessionRef, Turn } from '../turn.ts';
+import { announce } from './offlineScan.ts';
 import { append, since } from './outbox.ts';
 import type { Area, Session, UserState } from './state.ts';
 
@@ -98,7 +99,7 @@ export function attach(state: UserState, message: UserMessage & { type: 'attach'
     foreground: true,
     acked: resume?.offset ?? offset,
   };
-  return { ...state, sessions: [...others, session], locationSeq: -1 };
+  return announce({ ...state, sessions: [...others, session], locationSeq: -1 }, turn);
 }
 
 /** A late detach of a connection that was replaced meanwhile names a session that is not there any more. */
@@ -107,6 +108,22 @@ export function detach(state: UserState, message: UserMessage & { type: 'detach'
   if (sessions.length === state.sessions.length) return state;
   if (sessions.length === 0) turn.timer('gone', ACTOR_LIMITS.goneMs, { type: 'gone' });
   return { ...state, sessions };
+}
+
+/** A gateway asks whether a session is attached, because the actor may have died without telling it. */
+export function probed(state: UserState, session: SessionRef, turn: Turn): UserState {
+  if (isAttached(state, session)) turn.reply(ok({}));
+  else turn.reply(resync(session, turn));
+  return state;
+}
+
+/**
+ * This actor knows nothing of the session: it was replaced, or attached to an actor that died. The phone, if it is still
+ * there, must connect again; its commands are safe to repeat.
+ */
+export function resync(session: SessionRef, turn: Turn): Refusal {
+  turn.close([session], CLOSE.resyncNeeded, 'this session is over, connect again');
+  return refuse(ERROR.unavailable, 'this session is over, connect again');
 }
 
 export function change(state: UserState, ref: SessionRef, with_: Partial<Session>): UserState {

@@ -2,9 +2,11 @@
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import type { Result } from '../../protocol/errors.ts';
 import type { Track } from '../geo/publish.ts';
-import type { Fix, OfficerRef, PersonRef } from '../messages/user.ts';
-import type { EncounterView, UserRecord } from '../queries.ts';
+import type { Insisting } from '../insist.ts';
+import type { Fix, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
+import type { EncounterView, RememberedCommand, TimerView, UserRecord } from '../queries.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
+import type { Counted } from './counted.ts';
 import { newOutbox, type Outbox } from './outbox.ts';
 
 export interface Me {
@@ -35,7 +37,7 @@ export interface Hey {
 
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
 export interface CommandUnderWay {
-  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan';
+  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give';
   readonly key: string;
   readonly requestHash: string;
   readonly replyTo: readonly ReplyTo[];
@@ -44,6 +46,9 @@ export interface CommandUnderWay {
   readonly tokenId: string | null;
   readonly presenterDevice: number;
   readonly otherId: string;
+  readonly scannedAtMs: number;
+  /** Points that leave the account with it. */
+  readonly points: number;
 }
 
 export interface CommandDone {
@@ -57,6 +62,19 @@ export interface Scan {
   readonly scannerId: string;
   readonly key: string;
   readonly atMs: number;
+}
+
+/** A scan made without network that waits at its presenter. */
+export interface PendingScan extends OfflineScan {
+  /** Of the encounter that it will be. */
+  readonly encounterId: string;
+  readonly dueAtMs: number;
+  /** Of the event that tells the presenter's phone; 0 while it is not told by this lineage of events. */
+  readonly offset: number;
+  /** The pair was asked. */
+  readonly settling: boolean;
+  /** Who waits for the end of it: the timer that was delivered. */
+  readonly replyTo: readonly ReplyTo[];
 }
 
 export interface Area {
@@ -87,6 +105,10 @@ export interface UserState {
   readonly scans: readonly Scan[];
   readonly underWay: Readonly<Record<string, CommandUnderWay>>;
   readonly done: readonly CommandDone[];
+  readonly counted: Counted;
+  /** Who must still hear of points that came from here. */
+  readonly crediting: Insisting;
+  readonly pending: readonly PendingScan[];
 }
 
 const NOBODY: readonly never[] = [];
@@ -99,6 +121,8 @@ export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
 
 /** Name of the durable timer that ends an officer's sharing. */
 export const SHARE_TIMER = 'share';
+/** Begin of the names of timers of scans that wait; the id of the encounter follows. */
+export const SCAN_TIMER = 'scan/';
 
 /** Sharing that ran out counts no more, also before its timer was delivered. */
 export const isSharing = (state: UserState, nowMs: number): boolean =>
@@ -125,10 +149,30 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
     heys: NOBODY,
     scans: NOBODY,
     underWay: NOTHING,
-    done: record.commands.map(({ key, requestHash, encounterId, points, balance }) => ({
-      key,
-      requestHash,
-      result: { ok: true, value: { encounterId, points, balance } },
-    })),
+    done: record.commands.map(doneOf).reverse(),
+    counted: { floor: record.balanceVersion, above: NOBODY },
+    crediting: NOTHING,
+    pending: record.timers.flatMap(pendingOf),
   };
+}
+
+/** The first answer again, in the words of the command that it was. */
+function doneOf({
+  key,
+  requestHash,
+  reason,
+  encounterId: id,
+  points,
+  balance,
+}: RememberedCommand): CommandDone {
+  const value =
+    reason === 'encounter' ? { encounterId: id, points, balance } : { transferId: id, points, balance };
+  return { key, requestHash, result: { ok: true, value } };
+}
+
+function pendingOf({ name, dueAtMs, message }: TimerView): PendingScan[] {
+  if (!name.startsWith(SCAN_TIMER)) return [];
+  const scan = message as OfflineScan;
+  const encounterId = name.slice(SCAN_TIMER.length);
+  return [{ ...scan, encounterId, dueAtMs, offset: 0, settling: false, replyTo: NOBODY }];
 }

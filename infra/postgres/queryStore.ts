@@ -2,7 +2,8 @@
  * What starting actors read. Users that wake in the same turn of the event loop are loaded by one statement: after a
  * restart thousands wake at once, and a round trip for each would keep them waiting in line.
  */
-import type { Query, UserRecord } from '../../actors/queries.ts';
+import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { Query, SettledLately, UserRecord } from '../../actors/queries.ts';
 import { CommitError, type Log, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
 import {
   QUERY_BATCH_MAX,
@@ -33,10 +34,12 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
       left join user_schema.users o on o.id = e.other), '[]'),
   coalesce((
     select json_agg(json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
+        'reason', t.reason,
         'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) order by k.created_at desc)
     from (select * from ops.idempotency i
           where i.user_id = u.id and i.created_at > now() - interval '${REMEMBERED_HOURS} hours'
           order by i.created_at desc limit ${RECENT_COMMANDS}) k
+      join ledger.transfer t on t.id = k.transfer_id
       left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]'),
   coalesce((
     select json_agg(json_build_object('name', t.name, 'dueAtMs', t.due_ms, 'message', t.message::json) order by t.due_ms)
@@ -45,6 +48,23 @@ from user_schema.users u
   join user_schema.device d on d.user_id = u.id
   join ledger.account a on a.account_id = u.id and a.stripe = 0
 where u.id = any ($1)`;
+
+const PAIR_MET = `
+select id from meet.encounter
+where officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) and at < to_timestamp($4::float8 / 1000)`;
+
+/** The range of block ranges on the time keeps this away from the past; the sides are read for what is left. */
+const SETTLED_LATELY = `
+select t.id, t.reason, e.method, (extract(epoch from t.at) * 1000)::bigint,
+  (select coalesce(json_agg(json_build_object('account', p.account_id, 'handle', coalesce(u.handle, ''),
+       'delta', p.delta, 'balance', p.balance_after, 'version', p.account_version_after) order by p.seq), '[]')
+   from ledger.posting p left join user_schema.users u on u.id = p.account_id
+   where p.transfer_id = t.id and p.account_id <> '${MINT_ACCOUNT}')
+from (select * from ledger.transfer
+      where shard = any ($1) and at > now() - $2 * interval '1 millisecond'
+      order by at desc limit $3) t
+  left join meet.encounter e on e.id = t.id
+order by t.at desc`;
 
 type Row = [
   string,
@@ -93,8 +113,16 @@ export class PgQueryStore implements QueryStore {
   }
 
   query(query: Query): Promise<unknown> {
-    if (query.type === 'user') return this.#user(query.id);
-    return this.#userByNumber(query.number);
+    switch (query.type) {
+      case 'user':
+        return this.#user(query.id);
+      case 'userByNumber':
+        return this.#userByNumber(query.number);
+      case 'pairMet':
+        return this.#pairMet(query);
+      case 'settledLately':
+        return this.#settledLately(query);
+    }
   }
 
   close(): Promise<void> {
@@ -108,6 +136,27 @@ export class PgQueryStore implements QueryStore {
       values: [number],
     });
     return (rows[0]?.[0] as string | undefined) ?? null;
+  }
+
+  async #pairMet(query: Query & { type: 'pairMet' }): Promise<string[]> {
+    const values = [query.officer, query.civilian, query.afterMs, query.beforeMs];
+    const rows = await this.#lines.run({ name: 'pair_met', text: PAIR_MET, values });
+    return rows.map(row => row[0] as string);
+  }
+
+  async #settledLately(query: Query & { type: 'settledLately' }): Promise<SettledLately[]> {
+    const values = [query.shards, query.withinMs, query.limit];
+    const rows = await this.#lines.run({ name: 'settled_lately', text: SETTLED_LATELY, values });
+    return rows.map(row => {
+      const [id, reason, method, atMs, sides] = row as [
+        string,
+        string,
+        SettledLately['method'],
+        string,
+        SettledLately['sides'],
+      ];
+      return { id, reason, method, atMs: Number(atMs), sides };
+    });
   }
 
   #user(id: string): Promise<UserRecord | null> {

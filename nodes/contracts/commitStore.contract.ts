@@ -128,7 +128,14 @@ export function commitStoreContract(name: string, open: () => Promise<StoreTown>
       expect(await codes(sameWordOfAnother)).toEqual(['created']);
       const record = (await town.queryStore.query({ type: 'user', id: officer })) as { commands: unknown };
       expect(record.commands).toEqual([
-        { key: idempotency.key, requestHash: 'aa', encounterId: op.id, points: 5, balance: 5 },
+        {
+          key: idempotency.key,
+          requestHash: 'aa',
+          reason: 'encounter',
+          encounterId: op.id,
+          points: 5,
+          balance: 5,
+        },
       ]);
     });
 

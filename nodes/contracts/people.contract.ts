@@ -1,7 +1,7 @@
 /** What every directory and query store must do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
-import type { UserRecord } from '../../actors/queries.ts';
+import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { SettledLately, UserRecord } from '../../actors/queries.ts';
 import { at, encounter, move, type StoreTown } from './town.ts';
 
 export function peopleContract(name: string, open: () => Promise<StoreTown>): void {
@@ -140,6 +140,61 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
       expect(record?.encounterCount).toBe(20);
       expect(record?.encounters).toHaveLength(16);
       expect(record?.encounters).toEqual(await town.directory.encounters(officer, 16, null));
+    });
+
+    it('says when two people met between two moments', async () => {
+      const officer = await person({ kind: 'officer' });
+      const [civilian, other] = [await person(), await person()];
+      const op = encounter(town.uuid(), officer, civilian);
+      const met = (await commit(op)) as Committed;
+      await commit(encounter(town.uuid(), officer, other));
+      const ask = (afterMs: number, beforeMs: number, who = civilian) =>
+        town.queryStore.query({ type: 'pairMet', officer, civilian: who, afterMs, beforeMs });
+      expect(await ask(met.atMs - 1, met.atMs + 1)).toEqual([op.id]);
+      expect(await ask(met.atMs, met.atMs + 1)).toEqual([]);
+      expect(await ask(met.atMs - 1, met.atMs)).toEqual([]);
+      expect(await ask(0, met.atMs * 2, town.uuid())).toEqual([]);
+    });
+
+    it('tells what actors of some shards settled lately, with everybody whom it concerns', async () => {
+      const [officer, civilian] = [await person({ kind: 'officer', handle: 'Late' }), await person()];
+      const [mine = 0, theirs = 0] = await town.epochStore.mint([21, 22], 'contract');
+      const met = encounter(town.uuid(), officer, civilian);
+      const gift = { ...move(town.uuid(), civilian, officer, 3), reason: 'give' };
+      const elsewhere = move(town.uuid(), civilian, officer, 1);
+      const outcomes = await town.commitStore.commit([
+        at(21, mine, met),
+        at(21, mine, gift),
+        at(22, theirs, elsewhere),
+      ]);
+      const ask = async (shards: number[], withinMs = 600_000, limit = 100) => {
+        const query = { type: 'settledLately', shards, withinMs, limit } as const;
+        return (await town.queryStore.query(query)) as SettledLately[];
+      };
+      const found = await ask([21, 20]);
+      expect(found.map(one => one.id).sort()).toEqual([met.id, gift.id].sort());
+      expect(found.find(one => one.id === met.id)).toEqual({
+        id: met.id,
+        reason: 'encounter',
+        method: 'hey',
+        atMs: (outcomes[0] as Committed).atMs,
+        sides: expect.arrayContaining([
+          { account: officer, handle: 'Late', delta: 5, balance: 5, version: 1 },
+          { account: civilian, handle: expect.any(String), delta: 10, balance: 10, version: 1 },
+        ]),
+      });
+      expect(found.find(one => one.id === gift.id)).toMatchObject({
+        reason: 'give',
+        method: null,
+        sides: [
+          { account: civilian, delta: -3, balance: 7, version: 2 },
+          { account: officer, delta: 3, balance: 8, version: 2 },
+        ],
+      });
+      expect(await ask([22])).toMatchObject([{ id: elsewhere.id }]);
+      expect(await ask([21, 22], 600_000, 1)).toHaveLength(1);
+      expect(await ask([])).toEqual([]);
+      expect(await ask([21, 22], 0)).toEqual([]);
     });
 
     it('many who wake at once each get their own record', async () => {

@@ -22,6 +22,8 @@ export interface MemoryAccount {
 }
 
 export interface MemoryTransfer {
+  /** Of the actor that made it. */
+  readonly shard: number;
   readonly op: LedgerOp;
   readonly reason: string;
   readonly canonical: string;
@@ -91,7 +93,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
     }
     const refusal = this.#refusal(op);
     if (refusal) return nothing(op, refusal);
-    return this.#write(op);
+    return this.#write(shard, op);
   }
 
   #known(op: DurableOp): Committed | null {
@@ -123,7 +125,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
     return nextMs !== undefined && nextMs > this.#nowMs();
   }
 
-  #write(op: LedgerOp): Committed {
+  #write(shard: number, op: LedgerOp): Committed {
     const atMs = this.#nowMs();
     const postings = legsOf(op).map((leg): Posting => {
       const account = this.accounts.get(leg.account)!;
@@ -131,7 +133,14 @@ export class MemoryLedger implements CommitStore, EpochStore {
       account.version++;
       return { account: leg.account, delta: leg.delta, balance: account.balance, version: account.version };
     });
-    this.transfers.set(op.id, { op, reason: reasonOf(op), canonical: canonicalOf(op), atMs, postings });
+    this.transfers.set(op.id, {
+      shard,
+      op,
+      reason: reasonOf(op),
+      canonical: canonicalOf(op),
+      atMs,
+      postings,
+    });
     if (op.type === 'encounter') this.pairs.set(`${op.officer}|${op.civilian}`, atMs + op.cooldownS * 1_000);
     this.#remember(op);
     return {

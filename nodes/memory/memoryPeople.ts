@@ -1,6 +1,12 @@
 /** People in memory: the twin of directory and query store, upon a ledger in memory. */
-import type { EncounterOp } from '../../actors/durable.ts';
-import type { EncounterView, Query, RememberedCommand, UserRecord } from '../../actors/queries.ts';
+import { type EncounterOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type {
+  EncounterView,
+  Query,
+  RememberedCommand,
+  SettledLately,
+  UserRecord,
+} from '../../actors/queries.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import type {
   Credential,
@@ -108,8 +114,46 @@ export class MemoryPeople implements Directory, QueryStore {
   }
 
   async query(query: Query): Promise<unknown> {
-    if (query.type === 'user') return this.#record(query.id);
-    return [...this.#people.values()].find(one => one.number === query.number)?.id ?? null;
+    switch (query.type) {
+      case 'user':
+        return this.#record(query.id);
+      case 'userByNumber':
+        return [...this.#people.values()].find(one => one.number === query.number)?.id ?? null;
+      case 'pairMet':
+        return this.#pairMet(query);
+      case 'settledLately':
+        return this.#settledLately(query);
+    }
+  }
+
+  #pairMet({ officer, civilian, afterMs, beforeMs }: Query & { type: 'pairMet' }): string[] {
+    return [...this.#ledger.transfers.values()]
+      .filter(
+        ({ op, atMs }) =>
+          op.type === 'encounter' &&
+          atMs > afterMs &&
+          atMs < beforeMs &&
+          op.officer === officer &&
+          op.civilian === civilian,
+      )
+      .map(one => one.op.id);
+  }
+
+  #settledLately({ shards, withinMs, limit }: Query & { type: 'settledLately' }): SettledLately[] {
+    const sinceMs = this.#nowMs() - withinMs;
+    return [...this.#ledger.transfers.values()]
+      .filter(one => shards.includes(one.shard) && one.atMs > sinceMs)
+      .reverse()
+      .slice(0, limit)
+      .map(({ op, reason, atMs, postings }) => ({
+        id: op.id,
+        reason,
+        method: op.type === 'encounter' ? op.method : null,
+        atMs,
+        sides: postings
+          .filter(posting => posting.account !== MINT_ACCOUNT)
+          .map(posting => ({ ...posting, handle: this.#people.get(posting.account)?.handle ?? '' })),
+      }));
   }
 
   #record(id: string): UserRecord | null {
@@ -140,12 +184,12 @@ export class MemoryPeople implements Directory, QueryStore {
       .sort((a, b) => b[1].atMs - a[1].atMs)
       .slice(0, RECENT_COMMANDS)
       .map(([name, one]) => {
-        const mine = this.#ledger.transfers
-          .get(one.transferId)
-          ?.postings.find(posting => posting.account === id);
+        const transfer = this.#ledger.transfers.get(one.transferId)!;
+        const mine = transfer.postings.find(posting => posting.account === id);
         return {
           key: name.slice(id.length + 1),
           requestHash: one.requestHash,
+          reason: transfer.reason,
           encounterId: one.transferId,
           points: mine?.delta ?? 0,
           balance: mine?.balance ?? this.#ledger.accounts.get(id)!.balance,

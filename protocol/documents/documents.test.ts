@@ -127,6 +127,7 @@ describe('generated files', () => {
       encounterCount: 0,
       encounters: [],
       commands: [],
+      timers: [],
     } as unknown as UserRecord;
     const state = newUserState(record, 'epoch');
     const snapshot = heard.find(frame => frame.type === 'event');

@@ -1,0 +1,62 @@
+/**
+ * What another actor must hear although a message may be lost on its way: an ask that is repeated, with growing pauses,
+ * until the other side says that it has heard. The listener tells repeats apart by itself. It ends after some tries (the
+ * other side is away for long then, and starts from the store when it is back) or when the refusal is final.
+ */
+import type { Result } from '../protocol/errors.ts';
+import { ACTOR_LIMITS } from './limits.ts';
+import type { Address, Turn } from './turn.ts';
+
+export interface Insisted {
+  readonly to: Address;
+  readonly message: { readonly type: string };
+  readonly attempt: number;
+}
+
+/** Under way, by a key that the actor gives. */
+export type Insisting = Readonly<Record<string, Insisted>>;
+
+/** Timer of a repeat; comes back to the actor that insists. */
+export interface InsistMessage {
+  readonly type: 'insist';
+  readonly key: string;
+}
+
+const TAG = 'insist/';
+
+/** The key of what is answered, or null when the tag belongs to something else. */
+export const insistedKey = (tag: string): string | null =>
+  tag.startsWith(TAG) ? tag.slice(TAG.length) : null;
+
+export function insist(
+  all: Insisting,
+  key: string,
+  to: Address,
+  message: { readonly type: string },
+  turn: Turn,
+): Insisting {
+  turn.ask(to, message, TAG + key, ACTOR_LIMITS.insistAskMs);
+  return { ...all, [key]: { to, message, attempt: 1 } };
+}
+
+export function insistAnswered(all: Insisting, key: string, result: Result<unknown>, turn: Turn): Insisting {
+  const one = all[key];
+  if (!one) return all;
+  const { insistTries, insistPauseMs, insistPauseMaxMs } = ACTOR_LIMITS;
+  if (result.ok || !result.retryable || one.attempt >= insistTries) {
+    const { [key]: _, ...rest } = all;
+    return rest;
+  }
+  const pauseMs = Math.min(insistPauseMaxMs, insistPauseMs * 2 ** (one.attempt - 1));
+  const jitter = 0.75 + (turn.random32() / 2 ** 32) * 0.5;
+  turn.timer(TAG + key, pauseMs * jitter, { type: 'insist', key } satisfies InsistMessage);
+  return all;
+}
+
+/** Says it again: the pause is over, or the actor has moved to another node. */
+export function insistAgain(all: Insisting, key: string, turn: Turn): Insisting {
+  const one = all[key];
+  if (!one) return all;
+  turn.ask(one.to, one.message, TAG + key, ACTOR_LIMITS.insistAskMs);
+  return { ...all, [key]: { ...one, attempt: one.attempt + 1 } };
+}
