@@ -23,7 +23,7 @@ import { type KvEntry, KvError, type KvStore, type Log, type Metrics } from '../
 import { NatsBucketRefused, NatsWithoutJetStream } from './failures.ts';
 import { NATS_LIMITS } from './limits.ts';
 import { type NatsLink, plain } from './link.ts';
-import { type BucketOfStream, readAll, Tail } from './tail.ts';
+import { type BucketOfStream, isRemoval, readAll, Tail } from './tail.ts';
 
 const KEY = /^[-/=\w]+(\.[-/=\w]+)*$/;
 /** Answers of JetStream that prove that nothing was written: a wrong sequence, and refusals made before the write. */
@@ -63,6 +63,7 @@ export class NatsKv implements KvStore {
   readonly #log: Log;
   readonly #metrics: Pick<Metrics, 'count'>;
   readonly #bucket: BucketOfStream;
+  readonly #tails = new Set<Tail>();
   #opened: Promise<Opened> | null = null;
   #openedOn: NatsConnection | null = null;
   #making: Promise<void> | null = null;
@@ -112,7 +113,7 @@ export class NatsKv implements KvStore {
   get(key: string): Promise<KvEntry | null> {
     return this.#read(async ({ kv }) => {
       const found = await kv.get(key);
-      if (found === null || found.operation !== 'PUT') return null;
+      if (found === null || isRemoval(found.operation)) return null;
       return { key, value: plain(found.value), revision: found.revision };
     });
   }
@@ -132,7 +133,7 @@ export class NatsKv implements KvStore {
       if (!(error instanceof KvError) || error.fault !== 'conflict') throw error;
       // a removal leaves a mark, and the mark has a revision
       const mark = await this.#read(({ kv }) => kv.get(key));
-      if (mark === null || mark.operation === 'PUT') throw error;
+      if (mark === null || !isRemoval(mark.operation)) throw error;
       return write(mark.revision);
     }
   }
@@ -171,7 +172,11 @@ export class NatsKv implements KvStore {
           );
       },
     );
-    return () => tail.stop();
+    this.#tails.add(tail);
+    return () => {
+      this.#tails.delete(tail);
+      tail.stop();
+    };
   }
 
   async #read<T>(run: (opened: Opened) => Promise<T>): Promise<T> {

@@ -95,7 +95,8 @@ function numbersOf(reply: string): [revision: number, place: number, pending: nu
 }
 
 function changeOf(prefix: string, message: Msg, revision: number): Change {
-  const removed = isRemoval(name => message.headers?.get(name) ?? '');
+  const { headers } = message;
+  const removed = isRemoval(headers?.get(MARKER) === 'MaxAge' ? 'PURGE' : (headers?.get(OPERATION) ?? ''));
   return {
     key: message.subject.slice(prefix.length),
     value: removed ? new Uint8Array() : plain(message.data),
@@ -104,9 +105,9 @@ function changeOf(prefix: string, message: Msg, revision: number): Change {
   };
 }
 
-/** @param header the value of a header of the record, empty when it has none */
-function isRemoval(header: (name: string) => string): boolean {
-  return ['DEL', 'PURGE'].includes(header(OPERATION)) || header(MARKER) !== '';
+/** Of the operations of a bucket, those that leave a mark in place of a record; whatever else stands there is a record. */
+export function isRemoval(operation: string): boolean {
+  return operation === 'DEL' || operation === 'PURGE';
 }
 
 /** Every record as it is now. Rejects when it does not come within `NATS_LIMITS.listMs`. */
@@ -179,6 +180,12 @@ export class Tail {
     this.#begin();
   }
 
+  /** Begins anew: something was missed, or the consumer is no more. */
+  again(): void {
+    this.#end();
+    this.#begin();
+  }
+
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#timer);
@@ -215,14 +222,14 @@ export class Tail {
       this.#started ? 'newest of all' : 'now',
       (change, place) => {
         if (renewed()) return;
-        if (place !== this.#place + 1) return this.#again();
+        if (place !== this.#place + 1) return this.again();
         this.#place = place;
         this.#heardAtMs = performance.now();
         this.#heard(change);
       },
       lastPlace => {
         if (renewed()) return;
-        if (lastPlace === null || lastPlace > this.#place) return this.#again();
+        if (lastPlace === null || lastPlace > this.#place) return this.again();
         this.#heardAtMs = performance.now();
       },
     ).then(
@@ -237,11 +244,5 @@ export class Tail {
         if (this.#bucket.link.connected) this.#failed(error);
       },
     );
-  }
-
-  /** Something was missed or the consumer is no more. */
-  #again(): void {
-    this.#end();
-    this.#begin();
   }
 }
