@@ -33,7 +33,9 @@ import {
   type Log,
   type Metrics,
   type Scheduler,
+  type Tracer,
 } from './ports.ts';
+import { traceIdOf } from './trace.ts';
 
 type Done = (outcome: WriteOutcome) => void;
 type Pending = Waiting<Done>;
@@ -44,6 +46,8 @@ export interface LedgerWriterOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Records each group as a span that is linked to the traces of its entries; absent: nobody looks. */
+  readonly tracer?: Tracer;
   readonly limits?: Partial<{ [K in keyof typeof WRITER_LIMITS]: number }>;
   /** Told after each group that changed something. */
   readonly onCommitted?: () => void;
@@ -152,18 +156,23 @@ export class LedgerWriter implements OperationWriter {
 
   /** One try; null when it went through and everybody is told. */
   async #commit(group: readonly Pending[]): Promise<{ fault: CommitFault; message: string } | null> {
-    const { store, clock, metrics, log, onCommitted } = this.#options;
+    const { store, clock, metrics, log, onCommitted, tracer } = this.#options;
     const startedMs = clock.monotonicMs();
+    const span = tracer?.record('ledger.commit', group.map(traceOf)) ?? null;
+    span?.set('heyblue.entries', group.length);
     let outcomes: EntryOutcome[];
     try {
       outcomes = await store.commit(group.map(one => one.entry));
     } catch (error) {
       const fault = error instanceof CommitError ? error.fault : 'unknown';
       const message = error instanceof Error ? error.message : String(error);
+      span?.end(fault);
       metrics.count('heyblue_commit_result_total', { code: fault });
-      log.warn({ fault, entries: group.length, error: message }, 'a group did not go through');
+      const trace = traceIdOf(group.map(traceOf).find(one => one));
+      log.warn({ fault, entries: group.length, error: message, trace }, 'a group did not go through');
       return { fault, message };
     }
+    span?.end();
     metrics.observe('heyblue_commit_seconds', (clock.monotonicMs() - startedMs) / 1_000);
     metrics.observe('heyblue_commit_group_size', group.length);
     const codes = new Map<string, number>();
@@ -182,9 +191,9 @@ export class LedgerWriter implements OperationWriter {
 
   async #isolate(group: readonly Pending[], fault: { message: string }): Promise<void> {
     if (group.length === 1) {
-      const { op, shard } = group[0]!.entry;
+      const { op, shard, trace } = group[0]!.entry;
       this.#options.log.error(
-        { id: op.id, shard, type: op.type, error: fault.message },
+        { id: op.id, shard, type: op.type, error: fault.message, trace: traceIdOf(trace) },
         'the store rejects an entry',
       );
       this.#options.metrics.count('heyblue_commit_result_total', { code: 'rejected' });
@@ -255,6 +264,8 @@ export class LedgerWriter implements OperationWriter {
     }
   }
 }
+
+const traceOf = (one: Pending): string | null | undefined => one.entry.trace;
 
 function outcomeOf(outcome: EntryOutcome): WriteOutcome {
   return outcome.code === 'stale_epoch' ? STALE : { ok: true, committed: outcome };
