@@ -184,6 +184,9 @@ export function assertClusterLimits(limits: { readonly [K in keyof typeof CLUSTE
   assert(limits.handoffMs < limits.orphanMs, 'a hand-over ends before its shard counts as stuck');
   assert(limits.handoffMs < limits.drainMs, 'a drain has time for hand-overs');
   assert(limits.mintMs + limits.callMs < limits.orphanMs, 'who waits for an epoch is not taken for stuck');
-  assert(limits.renewMs + limits.callMs <= limits.settleMs, 'an emptied bucket is noticed before it counts as new');
+  assert(
+    limits.renewMs + limits.callMs <= limits.settleMs,
+    'an emptied bucket is noticed before it counts as new',
+  );
   assert(limits.loadFactor >= 1, 'every shard has room somewhere');
 }

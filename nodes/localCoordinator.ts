@@ -32,8 +32,9 @@ export class LocalCoordinator implements Coordinator {
     return this.#owned[shard] ?? null;
   }
 
-  lost(shard: number): void {
-    if (this.#owned[shard] === null) return;
+  lost(shard: number, epoch?: number): void {
+    const owned = this.epochOf(shard);
+    if (owned === null || (epoch !== undefined && epoch !== owned)) return;
     this.#log.error({ shard }, 'another node took this shard; it is owned here no more');
     const first = this.#owned.every(epoch => epoch !== null);
     this.#owned[shard] = null;

@@ -142,8 +142,11 @@ export interface Coordinator {
   ownerOf(shard: number): Owner | null;
   /** Rises with every change of the map that became known here. */
   readonly mapRevision: number;
-  /** The store said that our epoch is stale: stop owning the shard and take it again if it is still ours to take. */
-  lost(shard: number): void;
+  /**
+   * The store said that our epoch is stale: stop owning the shard and take it again if it is still ours to take.
+   * @param epoch the one that was refused; a newer one of ours stays
+   */
+  lost(shard: number, epoch?: number): void;
   /** The bus said that nobody listens to this node (by reference) any more: look sooner. */
   unheard(node: string): void;
   /** What another node shipped for a shard that it hands over to us. */

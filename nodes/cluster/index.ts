@@ -1,0 +1,2 @@
+/** What other folders may use of ownership. */
+export { ClusterCoordinator, type ClusterCoordinatorOptions } from './clusterCoordinator.ts';

@@ -1,0 +1,177 @@
+/**
+ * This node's picture of the bucket, kept by watching it; and how it notices that the picture is wrong.
+ *
+ * A watch may lag, stall, skip or end without a word, so nothing here proves anything. It is only made sure that an error
+ * does not last: revisions are given out one after the other over the whole bucket, so a gap shows that something was
+ * missed; every `pollMs` the bucket's newest revision is compared with what the watch told; and a revision that falls
+ * shows that the bucket was restored from an old copy or made anew. Each leads to reading everything once and watching
+ * from anew.
+ */
+import type { KvEntry, KvStore } from '../ports.ts';
+import type { ClusterParts } from './parts.ts';
+import { parseKey } from './records.ts';
+import type { Written } from './storeCalls.ts';
+
+/** Where what was read goes. `entry` is null when nothing stands there any more. */
+export interface MirrorTarget {
+  revisionOf(key: string): number;
+  /** Newer than what was known. */
+  learn(key: string, entry: KvEntry | null): void;
+  /** The bucket went back in time. */
+  rewind(key: string, entry: KvEntry | null): void;
+  /** Keys that are known. */
+  keys(): Iterable<string>;
+}
+
+export class Mirror {
+  readonly #parts: ClusterParts;
+  readonly #kv: KvStore;
+  readonly #target: MirrorTarget;
+  /** Newest revision told by the watch or a list. */
+  #told = 0;
+  /** Newest revision known at all, writes of our own included. */
+  #newest = 0;
+  #resyncing: Promise<boolean> | null = null;
+  #rewound = false;
+  #gapTimer: (() => void) | null = null;
+  #stopWatch: () => void = () => {};
+  #cancelPoll: () => void = () => {};
+  #stopped = false;
+
+  constructor(parts: ClusterParts, kv: KvStore, target: MirrorTarget) {
+    this.#parts = parts;
+    this.#kv = kv;
+    this.#target = target;
+  }
+
+  /** Resolves when everything was read once. */
+  async start(): Promise<void> {
+    this.#watch();
+    while (!this.#stopped && !(await this.resync()))
+      await this.#parts.calls.pause(this.#parts.limits.renewMs);
+    this.#schedulePoll();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#stopWatch();
+    this.#cancelPoll();
+    this.#gapTimer?.();
+  }
+
+  /** Something that this node wrote, or read because a write of its own met it. */
+  found(entry: KvEntry): void {
+    this.#newest = Math.max(this.#newest, entry.revision);
+    this.#take(entry);
+  }
+
+  /** What a write of this node met. */
+  met(outcome: Written): void {
+    if (outcome.kind !== 'written' && outcome.kind !== 'other') return;
+    if (outcome.entry && outcome.entry.revision >= this.#target.revisionOf(outcome.entry.key))
+      this.found(outcome.entry);
+    // something is missing, or older than what is known: an old answer, or an old bucket
+    else this.#expectGap();
+  }
+
+  /** Our own key says that the bucket went back in time: read everything as what it is, old. */
+  rewound(): void {
+    if (this.#rewound) return;
+    this.#rewound = true;
+    this.#parts.log.error({}, 'the coordination bucket was rolled back or made anew: reading it again');
+    this.#parts.metrics.count('heyblue_cluster_rewinds_total');
+    void this.resync();
+  }
+
+  /** Reads everything; false when the store did not answer. One at a time. */
+  resync(): Promise<boolean> {
+    this.#resyncing ??= this.#resync().finally(() => {
+      this.#resyncing = null;
+      if (this.#rewound && !this.#stopped) this.#expectGap();
+    });
+    return this.#resyncing;
+  }
+
+  #watch(): void {
+    this.#stopWatch();
+    this.#stopWatch = this.#kv.watch(entry => {
+      if (this.#stopped) return;
+      if (entry.revision > this.#told + 1) this.#expectGap();
+      this.#told = Math.max(this.#told, entry.revision);
+      this.#newest = Math.max(this.#newest, entry.revision);
+      this.#take(entry);
+    });
+  }
+
+  #take(entry: KvEntry): void {
+    if (parseKey(entry.key) === null) return;
+    if (entry.revision <= this.#target.revisionOf(entry.key)) return;
+    this.#target.learn(entry.key, entry.value.length === 0 ? null : entry);
+  }
+
+  /** Something is missing, or still on its way: look after a moment. */
+  #expectGap(): void {
+    if (this.#gapTimer) return;
+    this.#gapTimer = this.#parts.scheduler.after(this.#parts.limits.renewMs, () => {
+      this.#gapTimer = null;
+      void this.resync();
+    });
+  }
+
+  async #resync(): Promise<boolean> {
+    const rewound = this.#rewound;
+    const before = new Map<string, number>();
+    for (const key of this.#target.keys()) before.set(key, this.#target.revisionOf(key));
+    if (rewound) this.#watch();
+    const found = await this.#parts.calls.list();
+    if (this.#stopped || !found.ok) return false;
+    this.#parts.metrics.count('heyblue_cluster_resyncs_total');
+    let last = 0;
+    for (const entry of found.value) {
+      last = Math.max(last, entry.revision);
+      if (parseKey(entry.key) === null) continue;
+      const known = this.#target.revisionOf(entry.key);
+      if (entry.revision > known) this.#target.learn(entry.key, entry.value.length === 0 ? null : entry);
+      else if (rewound && entry.revision < known && known === before.get(entry.key))
+        this.#target.rewind(entry.key, entry);
+      before.delete(entry.key);
+    }
+    for (const [key, known] of before) {
+      // a list that is older than the record says nothing about it
+      if (known === 0 || known !== this.#target.revisionOf(key)) continue;
+      if (rewound) this.#target.rewind(key, null);
+      else if (known <= last) this.#target.learn(key, null);
+    }
+    if (rewound) {
+      this.#told = this.#newest = last;
+      this.#rewound = false;
+    } else {
+      this.#told = Math.max(this.#told, last);
+      this.#newest = Math.max(this.#newest, last);
+    }
+    return true;
+  }
+
+  #schedulePoll(): void {
+    if (this.#stopped) return;
+    this.#cancelPoll = this.#parts.scheduler.after(this.#parts.limits.pollMs, () => void this.#poll());
+  }
+
+  async #poll(): Promise<void> {
+    const { calls, limits, log, metrics } = this.#parts;
+    const newest = this.#newest;
+    const last = await calls.lastRevision();
+    if (this.#stopped) return;
+    if (last.ok && last.value < newest) this.rewound();
+    else if (last.ok && last.value > this.#told) {
+      await calls.pause(limits.renewMs);
+      if (!this.#stopped && this.#told < last.value) {
+        log.warn({ told: this.#told, last: last.value }, 'the watch of the coordination bucket stands still');
+        metrics.count('heyblue_cluster_watch_stalls_total');
+        this.#watch();
+        await this.resync();
+      }
+    }
+    this.#schedulePoll();
+  }
+}
