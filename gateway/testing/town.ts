@@ -48,6 +48,7 @@ export const EPOCH = '01900000-0000-7000-8000-00000000e90c';
 /** User actors as a gateway sees them. Asks are answered by `answers[type]`, at once unless held back. */
 export class FakeDoor implements ActorDoor {
   readonly told: Said[] = [];
+  readonly toldWith: unknown[] = [];
   readonly asked: (Said & { done: (result: Result<unknown>) => void; options?: AskOptions })[] = [];
   /** Asks of these types wait for `answer`. */
   readonly holding = new Set<string>();
@@ -64,8 +65,9 @@ export class FakeDoor implements ActorDoor {
     if (!this.holding.has(said.message.type)) done(this.resultOf(said));
   }
 
-  tell(to: Address, message: object): void {
+  tell(to: Address, message: object, options?: { readonly trace?: string | null }): void {
     this.told.push({ to, message: message as Said['message'] });
+    this.toldWith.push(options);
   }
 
   /** Answers the oldest ask of this type that was held back. */
