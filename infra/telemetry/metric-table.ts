@@ -93,6 +93,45 @@ export const METRICS = {
     kind: 'counter',
     help: 'Times the coordination bucket was gone and made anew.',
   },
+  heyblue_shards_owned: { kind: 'gauge', help: 'Shards that this node holds.' },
+  heyblue_shards_taken_total: { kind: 'counter', help: 'Shards opened here.' },
+  heyblue_shards_lost_total: {
+    kind: 'counter',
+    help: 'Shards taken away by the fence or by the record.',
+    labels: { why: ['fence', 'record'] },
+  },
+  heyblue_handoffs_total: {
+    kind: 'counter',
+    help: 'Hand-overs of shards begun here, by how they ended.',
+    labels: { outcome: ['given', 'kept', 'lost'] },
+  },
+  heyblue_handoff_seconds: {
+    kind: 'histogram',
+    help: 'From the start of a hand-over to the release of the shard.',
+    buckets: WAIT_S,
+  },
+  heyblue_lease_renewals_failed_total: { kind: 'counter', help: 'Renewals of the lease that got no answer.' },
+  heyblue_lease_lapses_total: { kind: 'counter', help: 'Times the lease ran out and nothing ran here.' },
+  heyblue_evicted_total: { kind: 'counter', help: 'Times this node was evicted and discarded everything.' },
+  heyblue_evictions_total: { kind: 'counter', help: 'Silent nodes that this one evicted.' },
+  heyblue_evictions_refused_total: {
+    kind: 'counter',
+    help: 'Evictions that came to nothing because the node had renewed.',
+  },
+  heyblue_cluster_rubbish_total: {
+    kind: 'counter',
+    help: 'Records in the coordination bucket that are none.',
+    labels: { kind: ['node', 'shard'] },
+  },
+  heyblue_cluster_rewinds_total: {
+    kind: 'counter',
+    help: 'Times the coordination bucket was found rolled back or made anew.',
+  },
+  heyblue_cluster_resyncs_total: { kind: 'counter', help: 'Times the whole coordination bucket was read.' },
+  heyblue_cluster_watch_stalls_total: {
+    kind: 'counter',
+    help: 'Times the watch of the coordination bucket stood still.',
+  },
   rt_connections: { kind: 'gauge', help: 'Open WebSockets.' },
   rt_probes_total: {
     kind: 'counter',
