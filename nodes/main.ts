@@ -1,11 +1,12 @@
 /**
- * One node, composed: the only file that knows everyone. It reads the configuration, opens the stores, takes its
- * shards, gives life to actors, opens the doors, and undoes all of it in the opposite order when it is told to stop.
+ * One node, composed: the only file that knows everyone. It reads the configuration, opens the stores and the way to the
+ * other nodes, opens the doors, takes its shards, and undoes all of it in the opposite order when it is told to stop.
  *
  * Its parent (the supervisor, a test, a benchmark) hears `ready` or `failed` over ipc, in words for people. When the
  * parent is gone, the node stops by itself.
  */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { proximityRules } from '../actors/geo/rules.ts';
 import { pairBehaviour } from '../actors/pair.ts';
@@ -13,22 +14,21 @@ import { regionBehaviour } from '../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../actors/rules.ts';
 import { ACTOR_KINDS } from '../actors/turn.ts';
 import { userBehaviour } from '../actors/user.ts';
-import { createGateway, HostUnknown, PortInUse, RATES } from '../gateway/index.ts';
+import { createGateway, HostUnknown, PortInUse, RATES, type Rates } from '../gateway/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
 import { loadKeys } from '../infra/keys.ts';
+import { type Nats, NatsFailure, openNats } from '../infra/nats/index.ts';
 import { followShards } from '../infra/outbox/index.ts';
 import { openStores } from '../infra/postgres/index.ts';
 import { systemRandom } from '../infra/random.ts';
-import { createLogs, createMetrics } from '../infra/telemetry/index.ts';
-import { ActorSystem } from './actorSystem.ts';
+import { createLogs, createMetrics, openTracing } from '../infra/telemetry/index.ts';
+import { assertDeparture, Departure, othersIn } from './departure.ts';
 import type { ActorDoor } from './gatewayPort.ts';
-import { LedgerWriter } from './ledgerWriter.ts';
-import { assertLimits, LIMITS } from './limits.ts';
-import { LocalCoordinator } from './localCoordinator.ts';
-import { DurableTimers } from './timers/durableTimers.ts';
-import { routeOperations } from './timers/routeOperations.ts';
+import { assertLimits } from './limits.ts';
+import { createNode, type TownNode } from './node.ts';
+import type { Log } from './ports.ts';
 
 /** Ends the start with one sentence. */
 class CannotStart extends Error {}
@@ -47,8 +47,36 @@ function rulesOf(config: Config): MeetRules {
   };
 }
 
+/** The configured name, else the machine's, as far as it can stand in a subject. */
+const nodeIdOf = (config: Config): string =>
+  config.nodeId ||
+  hostname()
+    .replaceAll(/[^A-Za-z0-9_-]/g, '-')
+    .slice(0, 63) ||
+  'node';
+
+const versionOf = (config: Config): string => {
+  if (config.version !== '') return config.version;
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+};
+
+const ratesOf = ({ locationRate }: Config): Rates => {
+  const burst = Math.max(RATES.session.location.burst, locationRate);
+  return { ...RATES, session: { ...RATES.session, location: { perS: locationRate, burst } } };
+};
+
+/** The way to the other nodes; null for a node that is alone. */
+const natsOf = async (config: Config, nodeId: string, log: Log): Promise<Nats | null> => {
+  const { natsUrl: url, natsCreds: creds, natsCa: ca, natsCert: cert, natsKey: key, natsReplicas } = config;
+  if (url === '') return null;
+  const options = { url, creds, ca, cert, key, replicas: natsReplicas };
+  return openNats({ ...options, bucket: config.cluster, name: nodeId }, log);
+};
+
 async function main(): Promise<void> {
   assertLimits();
+  assertDeparture();
   const read = readConfig(process.env);
   if (!read.ok) throw new CannotStart(read.sentence);
   const config = read.config;
@@ -57,14 +85,17 @@ async function main(): Promise<void> {
       'A node alone needs DATABASE_URL, DYNAMODB_ENDPOINT and KINESIS_ENDPOINT; `npm start` brings its own.',
     );
   }
-  const incarnation = randomBytes(6).toString('hex');
-  const node = `${hostname()}-${incarnation}`;
-  const logs = createLogs({ levels: config.logLevel, format: config.logFormat, base: { node: incarnation } });
+  const nodeId = nodeIdOf(config);
+  const version = versionOf(config);
+  const gatewayId = randomBytes(8).toString('hex');
+  const logs = createLogs({ levels: config.logLevel, format: config.logFormat, base: { node: nodeId } });
   const log = logs.of('nodes');
   const metrics = createMetrics();
   const clock = systemClock(config.clockRate);
   const scheduler = systemScheduler;
+  const random = systemRandom();
 
+  const nats = await natsOf(config, nodeId, logs.of('infra'));
   // A database that is slow to come up is waited for in `openStores`; one that refuses us is a sentence.
   const stores = await openStores({
     databaseUrl: config.databaseUrl,
@@ -73,40 +104,35 @@ async function main(): Promise<void> {
     kinesisEndpoint: config.kinesisEndpoint,
     region: config.awsRegion,
     credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
-    owner: node,
+    owner: `${nodeId}-${gatewayId}`,
     log: logs.of('infra'),
     metrics,
     scheduler,
   });
-  const writer = new LedgerWriter({
-    store: stores.commitStore,
-    scheduler,
-    clock,
-    log,
+  const tracing = await openTracing({
+    endpoint: config.otelExporterOtlpEndpoint,
+    node: nodeId,
+    version,
+    random,
+    log: logs.of('infra'),
     metrics,
-    onCommitted: () => stores.outbox.poke(),
+    scheduler,
   });
-
-  const timerWriter = new LedgerWriter({ store: stores.timerStore, scheduler, clock, log, metrics });
-
-  let fenced = false;
-  let stopping = false;
-  const coordinator = new LocalCoordinator(node, stores.epochStore, log, () => {
-    fenced = true;
-    void stop('another node took over this database', 1);
-  });
-  await coordinator.start();
-  const publishing = followShards(stores.outbox, coordinator, scheduler);
 
   const keys = loadKeys(config.dataDir);
   if (keys.putAside) log.warn({ file: keys.putAside }, 'the key file was unreadable and is replaced');
   const rules = rulesOf(config);
+  let node: TownNode;
+  let departure: Departure;
+  let joined = false;
+  let fenced = false;
   const door: ActorDoor = {
-    ask: (to, message, done, options) => system.ask(to, message, done, options),
-    tell: (to, message) => system.tell(to, message),
+    ask: (to, message, done, options) => node.door.ask(to, message, done, options),
+    tell: (to, message, options) => node.door.tell(to, message, options),
   };
+  const view = () => node.coordinator.view();
   const gateway = createGateway({
-    gatewayId: incarnation,
+    gatewayId,
     door,
     directory: stores.directory,
     idValidator: await idValidator({
@@ -119,6 +145,7 @@ async function main(): Promise<void> {
     clock,
     log: logs.of('gateway'),
     metrics,
+    tracer: tracing.tracer,
     signingKeys: keys.signingKeys,
     tokenTtlS: config.accessTokenTtlS,
     host: config.host,
@@ -128,93 +155,116 @@ async function main(): Promise<void> {
     origins: config.allowedOrigins,
     connectionsPerAddress: config.connectionsPerAddress,
     trustedProxyHops: config.trustedProxyHops,
-    rates: {
-      ...RATES,
-      session: {
-        ...RATES.session,
-        location: {
-          perS: config.locationRate,
-          burst: Math.max(RATES.session.location.burst, config.locationRate),
-        },
-      },
-    },
+    rates: ratesOf(config),
+    serving: () => joined && node.coordinator.serving(),
     // A database that is away does not close the door: positions go on, and a retry is told in each answer.
-    notReady: () => (fenced ? ['fenced'] : []),
+    notReady: () => [
+      ...(fenced ? ['fenced'] : []),
+      ...(joined ? [] : ['joining']),
+      ...(nats && !nats.bus.connected ? ['not connected to NATS'] : []),
+      ...(joined && !node.coordinator.serving() ? ['the lease is over'] : []),
+    ],
+    ...(nats && {
+      elsewhere: () => {
+        const others = othersIn(view());
+        return view().nodes.flatMap(one => (one.url && others.includes(one.node) ? [one.url] : []));
+      },
+    }),
+    cluster: view,
+    drain: () => departure.drain(),
     exposeMetrics: () => {
-      for (const kind of ACTOR_KINDS) metrics.gauge('heyblue_actors', system.count(kind), { kind });
+      for (const kind of ACTOR_KINDS) metrics.gauge('heyblue_actors', node.system.count(kind), { kind });
       return metrics.expose();
     },
     ...(config.adminGc === 1 && { collectGarbage: () => globalThis.gc?.() }),
   });
-  const system = new ActorSystem({
+
+  let ref = '';
+  node = createNode({
+    nodeId,
+    gatewayId,
+    version,
+    weight: config.nodeWeight,
+    url: config.publicUrl,
     behaviours: {
       user: userBehaviour(rules, { newest: Math.max(...keys.qrMasters.keys()), masters: keys.qrMasters }),
       region: regionBehaviour(rules.proximity),
       pair: pairBehaviour(rules),
     },
-    coordinator,
-    writer: routeOperations(writer, { submit: (entry, done) => timers.submit(entry, done) }),
-    queries: stores.queryStore,
+    commitStore: stores.commitStore,
+    queryStore: stores.queryStore,
+    epochStore: stores.epochStore,
+    timerStore: stores.timerStore,
     sink: gateway.sink,
     clock,
     scheduler,
-    random: systemRandom(),
+    random,
     log,
     metrics,
+    cluster: nats && { bus: nats.bus, kv: nats.kv, reconnect: () => nats.reconnect() },
+    onCommitted: () => stores.outbox.poke(),
+    onFenced: () => {
+      fenced = true;
+      void departure.end('another node took over this database', 1);
+    },
+    onRouted: shards => {
+      const { coordinator } = node;
+      gateway.ownersChanged(shards, shard => coordinator.ownerOf(shard)?.epoch ?? null);
+      // Others took us for dead and let go of our phones; under a new name we ask for them again.
+      if (ref !== '' && ref !== coordinator.ref) gateway.reachableAgain();
+      ref = coordinator.ref;
+    },
   });
-  const timers = new DurableTimers({
-    store: stores.timerStore,
-    writer: timerWriter,
-    door: system,
-    coordinator,
+  nats?.bus.watchConnection(connected => {
+    if (connected) gateway.reachableAgain();
+  });
+  const publishing = followShards(stores.outbox, node.coordinator, scheduler);
+
+  departure = new Departure({
+    doors: gateway,
+    view,
+    drain: () => node.drain(),
+    stop: async budgetMs => {
+      await node.stop(budgetMs);
+      publishing.stop();
+    },
+    close: async budgetMs => {
+      await Promise.all([stores.close(budgetMs), tracing.close(budgetMs), nats?.close()]);
+    },
+    exit: code => {
+      logs.flush();
+      process.exit(code);
+    },
     clock,
     scheduler,
-    random: systemRandom(),
     log,
-    metrics,
   });
-  for (let shard = 0; shard < LIMITS.shards; shard++) {
-    const epoch = coordinator.epochOf(shard);
-    if (epoch !== null) timers.opened(shard, epoch);
-  }
-
-  /** Doors first, so that nothing new comes in; then what is under way becomes durable; then the stores. */
-  async function stop(why: string, code: number): Promise<void> {
-    if (stopping) return;
-    stopping = true;
-    log.info({ why }, 'stopping');
-    setTimeout(() => process.exit(1), LIMITS.stopMs).unref();
-    await gateway.stop(LIMITS.stopMs / 8);
-    timers.stop();
-    await Promise.all([writer.drain(LIMITS.stopMs / 4), timerWriter.drain(LIMITS.stopMs / 4)]);
-    system.stop();
-    publishing.stop();
-    await coordinator.stop();
-    await stores.close(LIMITS.stopMs / 4);
-    log.info({}, 'stopped');
-    logs.flush();
-    process.exit(code);
-  }
-  process.on('SIGTERM', () => void stop('SIGTERM', 0));
-  process.on('SIGINT', () => void stop('SIGINT', 0));
-  process.on('disconnect', () => void stop('the parent is gone', 0));
+  process.on('SIGTERM', () => void departure.leave('SIGTERM'));
+  process.on('SIGINT', () => void departure.leave('SIGINT'));
+  process.on('message', (order: { type?: string } | null) => {
+    if (order?.type === 'stop') void departure.end('the whole town stops', 0);
+  });
+  process.on('disconnect', () => void departure.end('the parent is gone', 0));
   process.on('unhandledRejection', error => {
     log.error({ err: error }, 'a promise was left alone; stopping');
-    void stop('a bug', 1);
+    void departure.end('a bug', 1);
   });
   process.on('uncaughtException', error => {
     log.error({ err: error }, 'an exception was left alone; stopping');
-    void stop('a bug', 1);
+    void departure.end('a bug', 1);
   });
 
   const ports = await gateway.start();
+  await node.start();
+  publishing.check();
+  joined = true;
   const host = config.host === '0.0.0.0' ? '127.0.0.1' : config.host;
   const urls = {
     rest: `http://${host}:${ports.restPort}`,
     realtime: `ws://${host}:${ports.realtimePort}/v1/ws`,
     admin: `http://127.0.0.1:${ports.adminPort}`,
   };
-  log.info({ ...ports, incarnation }, 'serving');
+  log.info({ ...ports, ref: node.coordinator.ref, version }, 'serving');
   process.send?.({
     type: 'ready',
     urls,
@@ -234,6 +284,7 @@ main().catch(error => {
     error instanceof CannotStart ||
     error instanceof PortInUse ||
     error instanceof HostUnknown ||
+    error instanceof NatsFailure ||
     error?.name === 'StoreUnavailable'
       ? error.message
       : `The node could not start: ${error?.stack ?? error}`;

@@ -8,7 +8,7 @@ import { ActorSystem, type ActorSystemOptions } from './actorSystem.ts';
 import type { Behaviours } from './effects.ts';
 import type { ActorDoor } from './gatewayPort.ts';
 import { LedgerWriter } from './ledgerWriter.ts';
-import type { CLUSTER_LIMITS, LIMITS, ROUTING_LIMITS, WRITER_LIMITS } from './limits.ts';
+import { type CLUSTER_LIMITS, LIMITS, type ROUTING_LIMITS, type WRITER_LIMITS } from './limits.ts';
 import { LocalCoordinator } from './localCoordinator.ts';
 import type {
   Bus,
@@ -25,7 +25,10 @@ import type {
   Scheduler,
   ShardHost,
   Shipper,
+  TimerStore,
 } from './ports.ts';
+import { DurableTimers } from './timers/durableTimers.ts';
+import { routeOperations } from './timers/routeOperations.ts';
 
 type Overrides<L> = Partial<{ [K in keyof L]: number }>;
 
@@ -45,6 +48,10 @@ export interface CoordinatorParts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly limits: Overrides<typeof CLUSTER_LIMITS>;
+  /** Realtime address of this node as phones reach it; empty when it tells none. Stands in its record. */
+  readonly url: string;
+  /** Makes the connection to the coordination store anew: renewals fail although it seems connected. */
+  readonly reconnect: () => void;
 }
 
 export interface NodeOptions {
@@ -60,6 +67,8 @@ export interface NodeOptions {
   readonly commitStore: CommitStore;
   readonly queryStore: QueryStore;
   readonly epochStore: EpochStore;
+  /** Durable timers; without it none is kept (measurements). */
+  readonly timerStore?: TimerStore;
   readonly sink: PushSink;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -67,7 +76,9 @@ export interface NodeOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   /** Null for a node that is alone. */
-  readonly cluster: { readonly bus: Bus; readonly kv: KvStore } | null;
+  readonly cluster: { readonly bus: Bus; readonly kv: KvStore; readonly reconnect?: () => void } | null;
+  /** Realtime address of this node as phones reach it, told to phones of other nodes that stop. */
+  readonly url?: string;
   /** Instead of the one that `cluster/` has: for tests and measurements. */
   readonly coordinator?: (parts: CoordinatorParts) => Coordinator;
   /** Told after each group that changed something. */
@@ -117,12 +128,18 @@ export function createNode(options: NodeOptions): TownNode {
     limits: options.limits?.writer,
     onCommitted: options.onCommitted,
   });
+  const timerWriter = options.timerStore && {
+    store: options.timerStore,
+    writer: new LedgerWriter({ store: options.timerStore, scheduler, clock, log, metrics }),
+  };
   const ref = `${options.nodeId}.${freshIncarnation(random)}`;
   const coordinator = new LocalCoordinator(ref, options.epochStore, log, () => options.onFenced?.());
   const system = new ActorSystem({
     behaviours: options.behaviours,
     coordinator,
-    writer,
+    writer: timerWriter
+      ? routeOperations(writer, { submit: (entry, done) => timers?.submit(entry, done) })
+      : writer,
     queries: options.queryStore,
     sink: options.sink,
     clock,
@@ -132,15 +149,25 @@ export function createNode(options: NodeOptions): TownNode {
     metrics,
     limits: options.limits?.runtime as ActorSystemOptions['limits'],
   });
+  const timers =
+    timerWriter &&
+    new DurableTimers({ ...timerWriter, door: system, coordinator, clock, scheduler, random, log, metrics });
   return {
     door: system,
     system,
     writer,
     coordinator,
-    start: () => coordinator.start(),
+    async start() {
+      await coordinator.start();
+      for (let shard = 0; shard < LIMITS.shards; shard++) {
+        const epoch = coordinator.epochOf(shard);
+        if (epoch !== null) timers?.opened(shard, epoch);
+      }
+    },
     drain: () => coordinator.drain(),
     async stop(budgetMs) {
-      await writer.drain(budgetMs);
+      timers?.stop();
+      await Promise.all([writer.drain(budgetMs), timerWriter?.writer.drain(budgetMs)]);
       system.stop();
       await coordinator.stop();
     },
