@@ -22,6 +22,7 @@ import type {
   QueryStore,
   Random,
   Scheduler,
+  Tracer,
 } from './ports.ts';
 import type { Residents } from './residents.ts';
 import type { Starting } from './starting.ts';
@@ -39,6 +40,8 @@ export interface ActorSystemOptions {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Records the turns of traced asks as spans; absent: nobody looks. */
+  readonly tracer?: Tracer | undefined;
   readonly limits?: Partial<{ [K in keyof typeof LIMITS]: number }>;
   /** Test mode: what stays on this node is encoded and decoded all the same. */
   readonly encodeLocal?: boolean;

@@ -8,12 +8,16 @@ import { ERROR, refuse } from '../protocol/errors.ts';
 import { Activation } from './activation.ts';
 import type { Core } from './core.ts';
 import { type Mail, Mailbox } from './mailbox.ts';
+import type { Span } from './ports.ts';
 import { RunQueue } from './runQueue.ts';
+import { traceIdOf } from './trace.ts';
 
 /** Empty mailboxes kept for the next actor with mail. */
 const SPARE_MAILBOXES = 256;
 /** One turn in 64 is measured: measuring each would cost as much as the turn. */
 const MEASURED_TURNS = 63;
+
+const TURN = { user: 'turn user', region: 'turn region', pair: 'turn pair' } as const;
 
 const PARKED = 'the actor is parked after repeated errors';
 
@@ -133,20 +137,33 @@ export class Turns {
     const measured = (++stats.turns & MEASURED_TURNS) === 0;
     const startedMs = measured ? options.clock.monotonicMs() : 0;
     if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
-    turn.begin(activation.address, mail.replyTo, mail.cause);
+    const span = mail.replyTo === null ? null : this.#record(activation, mail);
+    const cause = span && mail.cause ? { ...mail.cause, trace: span.trace } : mail.cause;
+    turn.begin(activation.address, mail.replyTo, cause);
     let state: unknown;
     try {
       state = activation.behaviour.receive(activation.state, mail.message, turn);
     } catch (error) {
+      span?.end('threw');
       this.#threw(activation, mail, error);
       return;
     }
+    span?.end();
     activation.state = state;
     if (measured) {
       const seconds = (options.clock.monotonicMs() - startedMs) / 1_000;
       options.metrics.observe('heyblue_actor_turn_seconds', seconds, { kind: activation.address.kind });
     }
-    outputs.apply(activation, mail.cause);
+    outputs.apply(activation, cause);
+  }
+
+  /** The turn of an ask as a span, when somebody follows it; what it causes stands below it. */
+  #record(activation: Activation, mail: Mail): Span | null {
+    const { tracer } = this.#core.options;
+    if (tracer === undefined || mail.cause === null) return null;
+    const span = tracer.record(TURN[activation.address.kind], mail.cause.trace);
+    span?.set('heyblue.message', mail.message.type);
+    return span;
   }
 
   #threw(activation: Activation, mail: Mail, error: unknown): void {
@@ -155,7 +172,12 @@ export class Turns {
     turn.take();
     const nowMs = options.clock.monotonicMs();
     options.log.error(
-      { kind: activation.address.kind, message: mail.message.type, err: error },
+      {
+        kind: activation.address.kind,
+        message: mail.message.type,
+        err: error,
+        trace: traceIdOf(mail.cause?.trace),
+      },
       'a turn threw; nothing of it was applied',
     );
     if (mail.replyTo) outputs.answer(activation, mail.replyTo, refuse(ERROR.internal, 'internal error'));
