@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { startTown } from '../../infra/embedded/index.ts';
 import { migrate } from '../../infra/postgres/migrate.ts';
 import type { Bench, Report } from '../bench.ts';
@@ -23,11 +24,47 @@ const WARM_USERS = 10_000;
 /** What one phone's sign-in costs is one ask; this many arrive together when a node that was killed comes back. */
 const IN_FLIGHT = 32;
 
+/** Meetings of each civilian, so that an officer has some fifteen times as many. */
+const MEETINGS = 4;
+
 interface Plan {
   readonly users: number;
+  readonly meetings: number;
   readonly inFlight: number;
   readonly seed: number;
 }
+
+/** A past: rows as the commit function leaves them, as far as a starting actor reads them. Commands of a day are remembered. */
+const PAST = `
+  with people as (
+    select id, kind, row_number() over (partition by kind order by id) - 1 as place,
+      count(*) over (partition by kind) as many from user_schema.users
+  ), met as (
+    select gen_random_uuid() as id, o.id as officer, c.id as civilian, n,
+        now() - make_interval(hours => n * 20 + 1, secs => c.place % 3600) as at
+      from people c cross join generate_series(0, $1::int - 1) as n
+        join people o on o.kind = 'officer' and o.place = (c.place + n * 7919) % o.many
+      where c.kind = 'civilian'
+  ), encounters as (
+    insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points)
+      select id, officer, civilian, 'qr', '', at, 5, 10 from met
+  ), postings as (
+    insert into ledger.posting (transfer_id, seq, account_id, stripe, delta, balance_after, account_version_after)
+      select id, 1, civilian, 0, 10, 10 * (n + 1), n + 1 from met
+  )
+  insert into ops.idempotency (user_id, key, request_hash, transfer_id, created_at)
+    select civilian, gen_random_uuid(), md5(id::text), id, at from met where n = 0`;
+
+const makePast = async (databaseUrl: string, meetings: number): Promise<void> => {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query(PAST, [meetings]);
+    await client.query('vacuum analyze meet.encounter, ops.idempotency, ledger.posting, user_schema.users');
+  } finally {
+    await client.end();
+  }
+};
 
 const wakeAll = async (plan: Plan, report: Report): Promise<ActivateResult> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'heyblue-activate-'));
@@ -44,6 +81,7 @@ const wakeAll = async (plan: Plan, report: Report): Promise<ActivateResult> => {
       { town, dataDir },
       { officers, civilians: plan.users + WARM_USERS - officers, tokenTtlS: 0 },
     );
+    if (plan.meetings > 0) await makePast(town.databaseUrl, plan.meetings);
     const ids = new Random(plan.seed).shuffled(
       [...people.officers, ...people.civilians].map(person => person.userId),
     );
@@ -78,10 +116,13 @@ export const bench: Bench = {
   run: async (report, args) => {
     const plan = {
       users: numberArg(args, 'users', 100_000),
+      meetings: numberArg(args, 'meetings', MEETINGS),
       inFlight: Math.max(1, numberArg(args, 'in-flight', IN_FLIGHT)),
       seed: numberArg(args, 'seed', anySeed()),
     };
-    report(`Seed ${plan.seed}; ${figure(plan.users)} users, ${plan.inFlight} asks under way at once`);
+    report(
+      `Seed ${plan.seed}; ${figure(plan.users)} users with ${plan.meetings} meetings each, ${plan.inFlight} asks under way at once`,
+    );
     const outcome = await wakeAll(plan, report);
     const latency = new Histogram();
     latency.add(outcome.latency);
@@ -108,6 +149,7 @@ export const bench: Bench = {
       rss_bytes_per_actor: Math.round(outcome.rssBytes / outcome.actors),
       actors: outcome.actors,
       refused: outcome.refused,
+      meetings: plan.meetings,
       in_flight: plan.inFlight,
       seed: plan.seed,
     };
