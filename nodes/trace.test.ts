@@ -1,9 +1,13 @@
-/** The end of a trace: the group that made its effect durable, and the log lines when that fails. */
+/** The way of a trace inside: turns, asks and tells on the way, and the group that made its effect durable at the end. */
 import { expect, it } from 'vitest';
 import { MINT_ACCOUNT } from '../actors/durable.ts';
+import type { Address, Behaviour, Turn } from '../actors/turn.ts';
+import { ok } from '../protocol/errors.ts';
+import { ActorSystem } from './actorSystem.ts';
 import { at, move } from './contracts/town.ts';
 import { LedgerWriter } from './ledgerWriter.ts';
 import { MemoryLedger } from './memory/memoryLedger.ts';
+import { soleOwner } from './memory/soleOwner.ts';
 import { CommitError, type Log, type Metrics, type Tracer } from './ports.ts';
 import { seededRandom, VirtualTime } from './simulation/virtualTime.ts';
 import { traceIdOf } from './trace.ts';
@@ -11,29 +15,42 @@ import { traceIdOf } from './trace.ts';
 const metrics: Metrics = { count() {}, observe() {}, gauge() {} };
 const TRACES = [1, 2].map(n => `00-${String(n).repeat(32)}-${String(n).repeat(16)}-01`);
 
-async function start() {
-  const time = new VirtualTime();
-  const ledger = new MemoryLedger(() => time.nowMs());
-  const random = seededRandom(11);
-  const [epoch = 0] = await ledger.mint([0], 'me');
-  const spans: { name: string; traces: unknown; set: object; ended: (string | undefined)[] }[] = [];
+interface Noted {
+  readonly name: string;
+  readonly traces: unknown;
+  readonly set: Record<string, unknown>;
+  readonly ended: (string | undefined)[];
+}
+
+/** Notes what is recorded; each span is named by its number in the row. */
+function noting(): { spans: Noted[]; tracer: Tracer } {
+  const spans: Noted[] = [];
   const tracer: Tracer = {
     begin: () => {
       throw new Error('a trace begins at a door');
     },
     record: (name, traces) => {
-      const set: Record<string, unknown> = {};
-      const ended: (string | undefined)[] = [];
-      spans.push({ name, traces, set, ended });
+      if (!traces) return null;
+      const span: Noted = { name, traces, set: {}, ended: [] };
+      spans.push(span);
       return {
-        trace: '',
+        trace: `span ${spans.length}`,
         set: (key, value) => {
-          set[key] = value;
+          span.set[key] = value;
         },
-        end: failure => ended.push(failure),
+        end: failure => span.ended.push(failure),
       };
     },
   };
+  return { spans, tracer };
+}
+
+async function start() {
+  const time = new VirtualTime();
+  const ledger = new MemoryLedger(() => time.nowMs());
+  const random = seededRandom(11);
+  const [epoch = 0] = await ledger.mint([0], 'me');
+  const { spans, tracer } = noting();
   const lines: object[] = [];
   const note = (fields: object) => lines.push(fields);
   const log: Log = { debug() {}, info() {}, warn: note, error: note };
@@ -80,4 +97,101 @@ it('each try is a span of its own, and what goes wrong says its trace', async ()
   expect(spans.map(span => span.ended)).toEqual([['unavailable'], ['poison']]);
   expect(lines).toHaveLength(3);
   for (const line of lines) expect(line).toMatchObject({ trace: traceIdOf(TRACES[1]) });
+});
+
+/** Actors that do what a message says, on virtual time. */
+function toys() {
+  const time = new VirtualTime();
+  const { spans, tracer } = noting();
+  const lines: object[] = [];
+  const committed: (string | null | undefined)[] = [];
+  type Do = { readonly type: string; readonly act: (turn: Turn) => void };
+  const toy = (kind: Address['kind']): Behaviour<null, Do> => ({
+    kind,
+    inPlace: false,
+    hydrate: () => null,
+    create: () => ok(null),
+    idleMs: () => false,
+    receive: (state, message, turn) => {
+      if (message.type === 'do') (message as Do).act(turn);
+      return state;
+    },
+  });
+  const system = new ActorSystem({
+    behaviours: { user: toy('user'), region: toy('region'), pair: toy('pair') },
+    coordinator: soleOwner(
+      'n1.0',
+      () => 7,
+      () => {},
+    ),
+    writer: {
+      submit: ({ op, trace }, done) => {
+        committed.push(trace);
+        time.immediate(() =>
+          done({ ok: true, committed: { id: op.id, code: 'created', atMs: 1, postings: [] } }),
+        );
+      },
+    },
+    queries: { query: async () => null },
+    sink: { push() {}, close() {} },
+    clock: time,
+    scheduler: time,
+    random: seededRandom(3),
+    log: { debug() {}, info() {}, warn() {}, error: fields => lines.push(fields) },
+    metrics,
+    tracer,
+  });
+  const ask = (id: string, act: Do['act'], trace?: string): Promise<unknown> =>
+    new Promise(resolve => system.ask({ kind: 'user', id }, { type: 'do', act }, resolve, { trace }));
+  const tell = (id: string, act: Do['act'], trace?: string) =>
+    system.tell({ kind: 'user', id }, { type: 'do', act }, { trace });
+  return { time, spans, lines, committed, ask, tell };
+}
+
+it('the turns of traced asks are spans, one below the other; the entry belongs to the turn that made it', async () => {
+  const { time, spans, committed, ask } = toys();
+  const give = (turn: Turn) => {
+    turn.persist(move('x', 'a', 'b', 1), 'x');
+    turn.reply(ok(1));
+  };
+  const answer = ask(
+    'ann',
+    turn => {
+      turn.ask({ kind: 'pair', id: 'p' }, { type: 'do', act: give }, 'given');
+      turn.reply(ok('asked'));
+    },
+    TRACES[0],
+  );
+  await time.advance(100);
+  expect(await answer).toEqual(ok('asked'));
+  expect(spans).toEqual([
+    { name: 'turn user', traces: TRACES[0], set: { 'heyblue.message': 'do' }, ended: [undefined] },
+    { name: 'turn pair', traces: 'span 1', set: { 'heyblue.message': 'do' }, ended: [undefined] },
+  ]);
+  expect(committed).toEqual(['span 2']);
+});
+
+it('a tell passes the trace on and is no span; without a trace nothing is', async () => {
+  const { time, spans, committed, ask, tell } = toys();
+  const give = (turn: Turn) => turn.persist(move('x', 'a', 'b', 1), 'x');
+  tell('ann', turn => turn.tell({ kind: 'user', id: 'bob' }, { type: 'do', act: give }), TRACES[0]);
+  void ask('cem', give);
+  await time.advance(100);
+  expect(spans).toEqual([]);
+  expect([...committed].sort()).toEqual([TRACES[0], null]);
+});
+
+it('a turn that throws is a failed span, and its log line names the trace', async () => {
+  const { time, spans, lines, ask } = toys();
+  const answer = ask(
+    'ann',
+    () => {
+      throw new Error('a bug');
+    },
+    TRACES[1],
+  );
+  await time.advance(100);
+  expect(await answer).toMatchObject({ ok: false });
+  expect(spans.map(span => span.ended)).toEqual([['threw']]);
+  expect(lines).toMatchObject([{ trace: traceIdOf(TRACES[1]) }]);
 });
