@@ -36,6 +36,8 @@ export const ACTOR_LIMITS = {
   insistTries: 8,
   insistPauseMs: 250,
   insistPauseMaxMs: 8_000,
+  /** More under way at once than any actor has; what another node packed is not believed beyond it. */
+  insisting: 1_024,
   /** Movements of an account that were told although earlier ones were not yet. */
   countedAbove: 256,
 } as const;

@@ -21,9 +21,12 @@ import {
 import { ACTOR_LIMITS } from './limits.ts';
 import type { Evidence, PairMessage, Settlement } from './messages/pair.ts';
 import type { SettledView } from './messages/user.ts';
+import * as read from './packed.ts';
 import type { QueryAnswers } from './queries.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, ReplyTo, Turn } from './turn.ts';
+
+const VERSION = 1;
 
 interface Side {
   readonly id: string;
@@ -62,6 +65,8 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessag
     kind: 'pair',
     hydrate: () => null,
     create: () => ok({ judged: new Map(), underWay: new Map(), telling: {} }),
+    pack: packPair,
+    unpack: unpackPair,
     idleMs: state => (Object.keys(state.telling).length > 0 ? false : ACTOR_LIMITS.pairIdleMs),
     receive(state, message, turn) {
       switch (message.type) {
@@ -84,6 +89,25 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessag
       }
     },
   };
+}
+
+/** The runtime packs a pair that waits for nothing but its next try to tell somebody. */
+function packPair({ judged, underWay, telling }: PairState): unknown {
+  const open = [...judged.values(), ...underWay.values()].flatMap(one => one.replyTo ?? []);
+  return { v: VERSION, telling: read.packInsisting(telling), open };
+}
+
+function unpackPair(_id: string, packed: unknown, turn: Turn): Result<PairState> {
+  const result = read.reading(() => {
+    const { telling, open } = read.versioned(packed, VERSION);
+    return { telling: read.insisting(telling), open: read.list(open, ACTOR_LIMITS.insisting, read.replyTo) };
+  });
+  if (!result.ok) return result;
+  let { telling } = result.value;
+  for (const to of result.value.open)
+    turn.reply(refuse(ERROR.timeout, 'the outcome is not known, try again'), to);
+  for (const key of Object.keys(telling)) telling = insistAgain(telling, key, turn);
+  return ok({ judged: new Map(), underWay: new Map(), telling });
 }
 
 function observe(state: PairState, message: PairMessage, rules: MeetRules, turn: Turn): PairState {

@@ -21,6 +21,7 @@ import type { ProximityRules } from './geo/rules.ts';
 import type { PairMessage } from './messages/pair.ts';
 import type { FixMessage, RegionMessage } from './messages/region.ts';
 import type { OfficerRef, UserMessage } from './messages/user.ts';
+import { packRegion, unpackRegion } from './regionPacking.ts';
 import type { Behaviour, Turn } from './turn.ts';
 
 export interface RegionState {
@@ -60,6 +61,13 @@ export function regionBehaviour(rules: ProximityRules): Behaviour<RegionState, R
       });
     },
     receive,
+    pack: packRegion,
+    unpack(id, packed, turn) {
+      const cell = cellOfRegion(id);
+      return cell === null
+        ? refuse(ERROR.notFound, 'no such region')
+        : unpackRegion(cell, packed, rules, turn);
+    },
     idleMs: () => SILENT_MS,
   };
 }

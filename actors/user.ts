@@ -31,6 +31,7 @@ import {
   uploadAnswered,
   uploadScan,
 } from './user/offlineScan.ts';
+import { packUser, unpackUser } from './user/packing.ts';
 import {
   areaChanged,
   leaveMap,
@@ -79,6 +80,9 @@ export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserSta
     coalesce: message => (message.type === 'location' ? 'location' : null),
     idleMs: state =>
       state.sessions.length > 0 || Object.keys(state.crediting).length > 0 ? false : ACTOR_LIMITS.userIdleMs,
+    pack: packUser,
+    unpack: (id, packed, turn) => unpackUser(id, packed, rules, turn),
+    sessions: state => refs(state.sessions),
     discarded(state, turn) {
       turn.close(refs(state.sessions), CLOSE.resyncNeeded, 'state was reloaded, connect again');
     },

@@ -6,7 +6,7 @@
  * officers are sent to one region, civilians to every region in reach, so each pair has exactly one judge.
  */
 import type { FixMessage, SlotStage, SlotTransfer } from '../messages/region.ts';
-import { CIVILIAN, lineSquared, Members, OFFICER } from './members.ts';
+import { CIVILIAN, lineSquared, Members, OFFICER, type PackedMember } from './members.ts';
 import type { ProximityRules } from './rules.ts';
 import { COUNTING, READY, Slots, TOLD } from './slots.ts';
 
@@ -22,6 +22,9 @@ export interface Meeting {
   readonly civilian: { readonly id: string; readonly handle: string };
   readonly atMs: number;
 }
+
+/** Officer and civilian (places in the list of members), last look, dwell (ms), fixes of each, stage. */
+export type PackedSlot = readonly [number, number, number, number, number, number, number];
 
 export class Matcher {
   readonly members: Members;
@@ -105,6 +108,43 @@ export class Matcher {
     if (officer === NIL || civilian === NIL) return;
     const slot = this.#slotOf(officer, civilian);
     if (slot !== NIL && this.#slots.stage(slot) === TOLD) this.#slots.setStage(slot, READY);
+  }
+
+  /** Everybody and every slot as plain values; members are named by their place in the list. */
+  pack(): { readonly members: readonly PackedMember[]; readonly slots: readonly PackedSlot[] } {
+    const places = new Map<number, number>();
+    const packed: PackedMember[] = [];
+    const slots: PackedSlot[] = [];
+    for (let index = 0; index < this.members.highest; index++) {
+      if (this.members.idOf(index) === '') continue;
+      places.set(index, packed.push(this.members.pack(index)) - 1);
+    }
+    for (const [index, place] of places) {
+      if (this.members.roleOf(index) !== OFFICER) continue;
+      const own: PackedSlot[] = [];
+      const all = this.#slots;
+      for (let slot = this.members.firstSlot(index); slot !== NIL; slot = all.next(slot, OFFICER)) {
+        const civilian = places.get(all.member(slot, CIVILIAN))!;
+        const fixes = [all.fixes(slot, OFFICER), all.fixes(slot, CIVILIAN)] as const;
+        own.push([place, civilian, all.lastMs(slot), all.dwellMs(slot), ...fixes, all.stage(slot)]);
+      }
+      // slots are opened at the head of the list
+      slots.push(...own.reverse());
+    }
+    return { members: packed, slots };
+  }
+
+  /** Puts down what another matcher of this cell packed. Only into an empty one. */
+  restore(members: readonly PackedMember[], slots: readonly PackedSlot[]): void {
+    const indexes = members.map(member => this.members.restore(member));
+    for (const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage] of slots) {
+      const slot = this.#slots.open(indexes[officer]!, indexes[civilian]!, this.members.links);
+      this.#slots.setLastMs(slot, lastMs);
+      this.#slots.setDwellMs(slot, dwellMs);
+      this.#slots.setFixes(slot, OFFICER, officerFixes);
+      this.#slots.setFixes(slot, CIVILIAN, civilianFixes);
+      this.#slots.setStage(slot, stage);
+    }
   }
 
   /** Forgets members from whom nothing arrived since `beforeMs`; returns the ids. */

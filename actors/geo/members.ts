@@ -43,6 +43,22 @@ export const lineSquared = (metres: number): number => {
   return line * line;
 };
 
+/** Id, handle, role, flags, micro cell, x, y, z, time of the fix, speed, seq, time of arrival. */
+export type PackedMember = readonly [
+  string,
+  string,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+];
+
 export class Members {
   readonly #box: Box;
   readonly #centre: number;
@@ -177,6 +193,28 @@ export class Members {
     return index;
   }
 
+  /** A member as plain values, to go to another node. */
+  pack(index: number): PackedMember {
+    const at = LINKS * index;
+    return [
+      this.#ids[index]!,
+      this.#handles[index]!,
+      this.links[at + ROLE]!,
+      this.links[at + FLAGS]!,
+      this.links[at + CELL]!,
+      ...this.#numbers.subarray(NUMBERS * index, NUMBERS * index + SEEN),
+    ] as unknown as PackedMember;
+  }
+
+  /** Puts down a member that another node packed; it must not be here. Returns its index. */
+  restore([userId, handle, role, flags, cell, ...numbers]: PackedMember): number {
+    const index = this.#add({ userId, handle, role: role === OFFICER ? 'officer' : 'civilian' });
+    this.#numbers.set(numbers, NUMBERS * index);
+    this.links[LINKS * index + FLAGS] = flags;
+    this.#link(index, cell);
+    return index;
+  }
+
   /** Forgets a member. Its slots must be gone. */
   remove(index: number): void {
     this.#unlink(index);
@@ -262,7 +300,7 @@ export class Members {
     return column < 0 ? 0 : column >= MICRO_CELLS ? MICRO_CELLS - 1 : column;
   }
 
-  #add(fix: FixMessage): number {
+  #add(fix: Pick<FixMessage, 'userId' | 'handle' | 'role'>): number {
     let index = this.#free.pop();
     if (index === undefined) {
       index = this.#ids.length;
