@@ -115,17 +115,17 @@ export class ActorSystem implements ActorDoor, ShardHost {
   }
 
   /**
-   * From another node, by the router, which has checked that the shard is served here. `bytes` count against the node's
-   * budget until the message has had its turn.
+   * From another node, by the router, which has checked that the shard is served here. False when the actor does not
+   * belong to it. `bytes` count against the node's budget until the message has had its turn.
    */
-  receive(sending: Sending, shard: number, epoch: number, bytes: number): void {
+  receive(sending: Sending, shard: number, epoch: number, bytes: number): boolean {
     const { to, message, replyTo, cause } = sending;
-    const mail = { message, replyTo, cause, bytes };
-    const activation = this.#core.residents.find(to);
-    if (activation) return this.#core.turns.enqueue(activation, mail, false);
-    const fresh = this.#activate(to, shard, epoch, replyTo);
-    if (fresh) this.#core.turns.enqueue(fresh, mail, false);
+    const found = this.#core.residents.find(to);
+    if ((found?.shard ?? shardOf(to.kind, to.id)) !== shard) return false;
+    const activation = found ?? this.#activate(to, shard, epoch, replyTo);
+    if (activation) this.#core.turns.enqueue(activation, { message, replyTo, cause, bytes }, false);
     else if (bytes > 0) this.#core.routes?.release(bytes);
+    return true;
   }
 
   /** No new work is taken; what waits is refused. Commits under way finish through the writer's own drain. */
@@ -140,16 +140,19 @@ export class ActorSystem implements ActorDoor, ShardHost {
 
   opened(shard: number, epoch: number, parcels: readonly Parcel[]): void {
     this.#core.handOver.opened(shard, epoch, parcels);
+    this.#core.routes?.opened(shard);
   }
 
   /** The epoch is that of the actors; a shard without any has nothing to hand over. */
   close(shard: number, handoffMs?: number): Promise<Parcel[]> {
+    this.#core.routes?.closed(shard);
     const [first] = this.#core.residents.ofShard(shard);
     if (!first) return Promise.resolve(this.#core.starting.arrivals.takeAll(shard));
     return this.#core.handOver.close(shard, first.epoch, handoffMs);
   }
 
   dropped(shard: number): void {
+    this.#core.routes?.closed(shard);
     this.#core.handOver.lost(shard);
     this.#core.leaving.release(shard);
   }
@@ -160,6 +163,7 @@ export class ActorSystem implements ActorDoor, ShardHost {
   resumed(): void {
     for (const run of this.#waitingForLease.splice(0)) run();
     this.#core.turns.resume();
+    this.#core.routes?.resumed();
   }
 
   evicted(ref: string): void {
@@ -167,11 +171,15 @@ export class ActorSystem implements ActorDoor, ShardHost {
     this.#core.leaving.releaseAll();
     this.#core.asks.rename(ref);
     this.#waitingForLease.length = 0;
+    this.#core.routes?.evicted(ref);
   }
 
-  routed(): void {}
+  routed(shards: readonly number[]): void {
+    this.#core.routes?.routed(shards);
+  }
 
-  nodeGone(_ref: string, gateway: string): void {
+  nodeGone(ref: string, gateway: string): void {
+    this.#core.routes?.nodeGone(ref, gateway);
     for (const activation of this.#core.residents.ofKind('user')) {
       if (activation.phase !== 'active') continue;
       for (const session of activation.behaviour.sessions?.(activation.state) ?? []) {

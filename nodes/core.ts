@@ -77,13 +77,21 @@ export interface Routes {
   busy(shard: number): boolean;
   send(sending: Sending, shard: number): void;
   reply(to: ReplyTo, result: Result<unknown>): void;
-  /** False when all of the sessions are on this node's own gateway. */
   push(from: Address, output: Output & { k: 'push' | 'close' }): void;
   isLocal(session: SessionRef): boolean;
   /** Lets go what was said: the loop has nothing more to do. */
   flush(): void;
   /** Mail from another node had its turn: its bytes wait no more. */
   release(bytes: number): void;
+
+  // What the coordinator says, passed on after the runtime did its part.
+
+  opened(shard: number): void;
+  closed(shard: number): void;
+  routed(shards: readonly number[]): void;
+  resumed(): void;
+  evicted(ref: string): void;
+  nodeGone(ref: string, gateway: string): void;
 }
 
 export interface Core {

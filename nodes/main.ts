@@ -174,6 +174,7 @@ async function main(): Promise<void> {
     drain: () => departure.drain(),
     exposeMetrics: () => {
       for (const kind of ACTOR_KINDS) metrics.gauge('heyblue_actors', node.system.count(kind), { kind });
+      metrics.gauge('heyblue_route_bytes', node.router?.waitingBytes ?? 0);
       return metrics.expose();
     },
     ...(config.adminGc === 1 && { collectGarbage: () => globalThis.gc?.() }),

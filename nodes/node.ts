@@ -4,7 +4,8 @@
  *
  * A node without `cluster` is alone: it owns every shard and pays nothing for the others that are not there.
  */
-import { ActorSystem, type ActorSystemOptions } from './actorSystem.ts';
+import { ActorSystem } from './actorSystem.ts';
+import { ClusterCoordinator } from './cluster/clusterCoordinator.ts';
 import type { Behaviours } from './effects.ts';
 import type { ActorDoor } from './gatewayPort.ts';
 import { LedgerWriter } from './ledgerWriter.ts';
@@ -27,6 +28,7 @@ import type {
   Shipper,
   TimerStore,
 } from './ports.ts';
+import { Router } from './routing/router.ts';
 import { DurableTimers } from './timers/durableTimers.ts';
 import { routeOperations } from './timers/routeOperations.ts';
 
@@ -103,6 +105,8 @@ export interface TownNode {
   readonly system: ActorSystem;
   readonly writer: LedgerWriter;
   readonly coordinator: Coordinator;
+  /** The way to other nodes; null for a node that is alone. */
+  readonly router: Router | null;
   /** Joins and takes its shards; resolves when the first share is open. Rejects when the stores cannot be reached. */
   start(): Promise<void>;
   /** Hands every shard over to others; resolves when none is left or nobody is there to take them. */
@@ -118,23 +122,50 @@ export function freshIncarnation(random: Random): string {
 }
 
 export function createNode(options: NodeOptions): TownNode {
-  const { clock, scheduler, random, log, metrics } = options;
+  const { clock, scheduler, random, log, metrics, cluster, limits } = options;
+  const world = { clock, scheduler, random, log, metrics };
   const writer = new LedgerWriter({
+    ...world,
     store: options.commitStore,
-    scheduler,
-    clock,
-    log,
-    metrics,
-    limits: options.limits?.writer,
+    limits: limits?.writer,
     onCommitted: options.onCommitted,
   });
   const timerWriter = options.timerStore && {
     store: options.timerStore,
-    writer: new LedgerWriter({ store: options.timerStore, scheduler, clock, log, metrics }),
+    writer: new LedgerWriter({ ...world, store: options.timerStore }),
   };
-  const ref = `${options.nodeId}.${freshIncarnation(random)}`;
-  const coordinator = new LocalCoordinator(ref, options.epochStore, log, () => options.onFenced?.());
+  // The coordinator tells actors, timers and gateway in this order; it begins when all of them are there.
+  const host: ShardHost = {
+    opened: (shard, epoch, parcels) => {
+      system.opened(shard, epoch, parcels);
+      timers?.opened(shard, epoch);
+    },
+    close: shard => {
+      timers?.closed(shard);
+      return system.close(shard);
+    },
+    dropped: shard => {
+      timers?.closed(shard);
+      system.dropped(shard);
+    },
+    suspended: () => system.suspended(),
+    resumed: () => system.resumed(),
+    evicted: ref => {
+      timers?.closedAll();
+      system.evicted(ref);
+    },
+    routed: shards => {
+      system.routed(shards);
+      options.onRouted?.(shards);
+    },
+    nodeGone: (ref, gateway) => system.nodeGone(ref, gateway),
+  };
+  const shipper: Shipper = {
+    ship: async (to, shard, epoch, parcels) => (await router?.ship(to, shard, epoch, parcels)) ?? false,
+  };
+  const coordinator = coordinatorOf(options, host, shipper);
   const system = new ActorSystem({
+    ...world,
     behaviours: options.behaviours,
     coordinator,
     writer: timerWriter
@@ -142,23 +173,33 @@ export function createNode(options: NodeOptions): TownNode {
       : writer,
     queries: options.queryStore,
     sink: options.sink,
-    clock,
-    scheduler,
-    random,
-    log,
-    metrics,
-    limits: options.limits?.runtime as ActorSystemOptions['limits'],
+    limits: limits?.runtime,
+    encodeLocal: options.encodeLocal,
   });
-  const timers =
-    timerWriter &&
-    new DurableTimers({ ...timerWriter, door: system, coordinator, clock, scheduler, random, log, metrics });
+  const router =
+    cluster &&
+    new Router({
+      ...world,
+      bus: cluster.bus,
+      gatewayId: options.gatewayId,
+      coordinator,
+      inbox: system,
+      asks: system.asks,
+      wheel: system.wheel,
+      sink: options.sink,
+      limits: limits?.routing,
+    });
+  if (router) system.connect(router);
+  const timers = timerWriter && new DurableTimers({ ...world, ...timerWriter, door: system, coordinator });
   return {
     door: system,
     system,
     writer,
     coordinator,
+    router,
     async start() {
       await coordinator.start();
+      if (cluster) return;
       for (let shard = 0; shard < LIMITS.shards; shard++) {
         const epoch = coordinator.epochOf(shard);
         if (epoch !== null) timers?.opened(shard, epoch);
@@ -169,7 +210,36 @@ export function createNode(options: NodeOptions): TownNode {
       timers?.stop();
       await Promise.all([writer.drain(budgetMs), timerWriter?.writer.drain(budgetMs)]);
       system.stop();
+      router?.flush();
       await coordinator.stop();
+      router?.stop();
     },
   };
+}
+
+function coordinatorOf(options: NodeOptions, host: ShardHost, shipper: Shipper): Coordinator {
+  const { nodeId, gatewayId, version, weight, cluster, clock, scheduler, random, log, metrics } = options;
+  if (!cluster) {
+    const ref = `${nodeId}.${freshIncarnation(random)}`;
+    return new LocalCoordinator(ref, options.epochStore, log, () => options.onFenced?.());
+  }
+  const parts: CoordinatorParts = {
+    nodeId,
+    gatewayId,
+    version,
+    weight,
+    kv: cluster.kv,
+    epochs: options.epochStore,
+    host,
+    shipper,
+    clock,
+    scheduler,
+    random,
+    log,
+    metrics,
+    limits: options.limits?.cluster ?? {},
+    url: options.url ?? '',
+    reconnect: () => cluster.reconnect?.(),
+  };
+  return options.coordinator?.(parts) ?? new ClusterCoordinator(parts);
 }

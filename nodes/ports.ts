@@ -290,6 +290,8 @@ export interface EpochStore {
 export interface PushSink {
   push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: 'durable' | 'volatile'): void;
   close(sessions: readonly SessionRef[], code: number, reason: string): void;
+  /** Whether the socket is there; asked for what comes from other nodes, whose actors may believe in dead ones. */
+  knows?(session: SessionRef): boolean;
 }
 
 export interface NewUser {

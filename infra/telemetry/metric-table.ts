@@ -75,6 +75,55 @@ export const METRICS = {
     help: 'Spans by what became of them on their way to the collector.',
     labels: { result: ['sent', 'failed', 'dropped'] },
   },
+  heyblue_batches_total: {
+    kind: 'counter',
+    help: 'Batches of messages between nodes, by direction.',
+    labels: { dir: ['in', 'out'] },
+  },
+  heyblue_envelopes_total: {
+    kind: 'counter',
+    help: 'Messages between nodes, by direction.',
+    labels: { dir: ['in', 'out'] },
+  },
+  heyblue_envelopes_refused_total: {
+    kind: 'counter',
+    help: 'Messages between nodes that were not taken (garbage, version, expired, late, duplicate, ...).',
+    labels: { why: CLOSED_SET },
+  },
+  heyblue_batches_resent_total: {
+    kind: 'counter',
+    help: 'Batches sent again under their number because nobody acknowledged them.',
+  },
+  heyblue_bounces_total: {
+    kind: 'counter',
+    help: 'Messages sent back because their shard is not served here.',
+    labels: { why: CLOSED_SET },
+  },
+  heyblue_redirects_total: {
+    kind: 'counter',
+    help: 'Messages that came back and were sent on, by why they came back.',
+    labels: { why: CLOSED_SET },
+  },
+  heyblue_shed_total: {
+    kind: 'counter',
+    help: 'Messages given up unexecuted (no room, waited too long, too many redirections, overtaken).',
+    labels: { what: CLOSED_SET },
+  },
+  heyblue_unknown_outcomes_total: {
+    kind: 'counter',
+    help: 'Messages of which nobody can say whether they were executed.',
+    labels: { what: ['ask', 'tell', 'cargo'] },
+  },
+  heyblue_pushes_lost_total: {
+    kind: 'counter',
+    help: 'Pushes that did not reach the gateway of their sockets.',
+    labels: { why: CLOSED_SET },
+  },
+  heyblue_ask_cycles_total: {
+    kind: 'counter',
+    help: 'Asks refused because they came back to an actor that waits for them.',
+  },
+  heyblue_route_bytes: { kind: 'gauge', help: 'Bytes of messages between nodes that wait in this node.' },
   heyblue_metric_misuse_total: {
     kind: 'counter',
     help: 'Uses of a metric that is not declared as it was used.',

@@ -1,0 +1,201 @@
+/**
+ * Batches as bytes: one MessagePack array each, positional, with actor messages as opaque bytes inside. So a damaged
+ * message costs itself and not its batch, and what is not ours to execute is never decoded.
+ *
+ * Whatever arrives is treated as hostile: sizes are bounded before decoding, types are checked after, nothing throws.
+ * Positions may be appended to: a reader ignores what it does not know.
+ */
+import { Packr } from 'msgpackr';
+import { ACTOR_KINDS, type ActorKind, type Address } from '../../actors/turn.ts';
+import { CLUSTER_LIMITS, LIMITS, ROUTING_LIMITS } from '../limits.ts';
+import {
+  type Ack,
+  type Batch,
+  BOUNCE_NAMES,
+  type BounceReason,
+  type Envelope,
+  KIND,
+  VERSION,
+  VERSION_OLDEST,
+} from './envelope.ts';
+
+const packr = new Packr({ useRecords: false, int64AsType: 'number' });
+
+/** Characters of an actor's id, a session's id, a key; longer is not ours. */
+const ID_MAX = 512;
+const SESSIONS_MAX = 64;
+/** Pieces of one hand-over. */
+const PIECES_MAX = 4_096;
+const REF_MAX = CLUSTER_LIMITS.nodeIdMax + 33;
+
+type Wire = readonly unknown[];
+
+/** An envelope as it stands in its batch. */
+export function toWire(one: Envelope): Wire {
+  switch (one.kind) {
+    case KIND.tell:
+    case KIND.ask: {
+      const { kind, id, to, shard, epoch, mapRevision, round, ttlMs, hops, key, chain, trace, body } = one;
+      const waiting = chain.length === 0 ? null : chain.flatMap(each => [each.kind, each.id]);
+      return [
+        kind,
+        id,
+        to.kind,
+        to.id,
+        shard,
+        epoch,
+        mapRevision,
+        round,
+        Math.ceil(ttlMs),
+        hops,
+        key,
+        waiting,
+        trace,
+        body,
+      ];
+    }
+    case KIND.reply:
+      return [one.kind, one.id, one.body];
+    case KIND.bounce:
+      return [one.kind, one.id, one.shard, one.why, one.owner, one.epoch, one.mapRevision];
+    case KIND.cargo:
+      return [one.kind, one.id, one.shard, one.epoch, one.transfer, one.index, one.count, one.body];
+    case KIND.push:
+      return [one.kind, one.userId, one.sessions, one.volatile ? 1 : 0, one.bytes];
+    case KIND.close:
+      return [one.kind, one.userId, one.sessions, one.code, one.reason];
+  }
+}
+
+export function encodeBatch(
+  from: string,
+  to: string,
+  number: number,
+  acks: readonly Ack[],
+  envelopes: readonly Wire[],
+): Uint8Array {
+  const told = acks.map(({ gateway, last, holes }) => [gateway, last, holes]);
+  return packr.pack([VERSION, from, to, number, told, envelopes]);
+}
+
+/** Why a message is no batch. */
+export type Refused = 'too_large' | 'garbage' | 'version';
+
+export function decodeBatch(bytes: Uint8Array): Batch | Refused {
+  // A batch of many envelopes is small; one large envelope travels alone.
+  if (bytes.length > 2 * ROUTING_LIMITS.envelopeBytes) return 'too_large';
+  let wire: unknown;
+  try {
+    wire = packr.unpack(bytes);
+  } catch {
+    return 'garbage';
+  }
+  if (!Array.isArray(wire) || !isCount(wire[0])) return 'garbage';
+  if (wire[0] > VERSION || wire[0] < VERSION_OLDEST) return 'version';
+  const [, from, to, number, told, envelopes] = wire as unknown[];
+  if (!isText(from, REF_MAX) || !isText(to, REF_MAX) || !isCount(number)) return 'garbage';
+  if (!Array.isArray(told) || !Array.isArray(envelopes)) return 'garbage';
+  const acks: Ack[] = [];
+  for (const one of told) {
+    const ack = readAck(one);
+    if (ack === null) return 'garbage';
+    acks.push(ack);
+  }
+  const taken: Envelope[] = [];
+  const refused: ('kind' | 'garbage')[] = [];
+  for (const one of envelopes) {
+    const read = readEnvelope(one);
+    if (typeof read === 'string') refused.push(read);
+    else taken.push(read);
+  }
+  return { from, to, number, acks, envelopes: taken, refused };
+}
+
+function readAck(wire: unknown): Ack | null {
+  if (!Array.isArray(wire)) return null;
+  const [gateway, last, holes] = wire as unknown[];
+  if (!isText(gateway, REF_MAX) || !isCount(last) || !Array.isArray(holes)) return null;
+  if (holes.length > ROUTING_LIMITS.window || !holes.every(isCount)) return null;
+  return { gateway, last, holes };
+}
+
+function readEnvelope(wire: unknown): Envelope | 'kind' | 'garbage' {
+  if (!Array.isArray(wire) || !isCount(wire[0])) return 'garbage';
+  switch (wire[0]) {
+    case KIND.tell:
+    case KIND.ask:
+      return readLetter(wire, wire[0]) ?? 'garbage';
+    case KIND.reply: {
+      const [, id, body] = wire as unknown[];
+      return isCount(id) && isBytes(body) ? { kind: KIND.reply, id, body } : 'garbage';
+    }
+    case KIND.bounce:
+      return readBounce(wire) ?? 'garbage';
+    case KIND.cargo:
+      return readCargo(wire) ?? 'garbage';
+    case KIND.push: {
+      const [, userId, sessions, volatile, bytes] = wire as unknown[];
+      if (!isText(userId, ID_MAX) || !isIds(sessions) || !isBytes(bytes)) return 'garbage';
+      return { kind: KIND.push, userId, sessions, volatile: volatile === 1, bytes };
+    }
+    case KIND.close: {
+      const [, userId, sessions, code, reason] = wire as unknown[];
+      if (!isText(userId, ID_MAX) || !isIds(sessions) || !isCount(code) || !isText(reason, ID_MAX))
+        return 'garbage';
+      return { kind: KIND.close, userId, sessions, code, reason };
+    }
+    default:
+      return 'kind';
+  }
+}
+
+function readLetter(wire: Wire, kind: typeof KIND.tell | typeof KIND.ask): Envelope | null {
+  const [, id, toKind, toId, shard, epoch, mapRevision, round, ttlMs, hops, key, waiting, trace, body] = wire;
+  if (!isCount(id) || !isKind(toKind) || !isText(toId, ID_MAX) || !isShard(shard)) return null;
+  if (!isCount(epoch) || !isCount(mapRevision) || !isCount(round) || !isCount(ttlMs)) return null;
+  if (!isCount(hops) || !isBytes(body)) return null;
+  if (key !== null && !isText(key, ID_MAX)) return null;
+  if (trace !== null && !isText(trace, ID_MAX)) return null;
+  const chain = waiting === null ? NOBODY : readChain(waiting);
+  if (chain === null) return null;
+  const to = { kind: toKind, id: toId };
+  return { kind, id, to, shard, epoch, mapRevision, round, ttlMs, hops, key, chain, trace, body };
+}
+
+const NOBODY: readonly Address[] = [];
+
+function readChain(wire: unknown): readonly Address[] | null {
+  if (!Array.isArray(wire) || wire.length > 2 * (ROUTING_LIMITS.chainMax + 1)) return null;
+  const chain: Address[] = [];
+  for (let i = 0; i < wire.length; i += 2) {
+    const [kind, id] = [wire[i] as unknown, wire[i + 1] as unknown];
+    if (!isKind(kind) || !isText(id, ID_MAX)) return null;
+    chain.push({ kind, id });
+  }
+  return chain;
+}
+
+function readBounce(wire: Wire): Envelope | null {
+  const [, id, shard, why, owner, epoch, mapRevision] = wire;
+  if (!isCount(id) || !isShard(shard) || !isCount(epoch) || !isCount(mapRevision)) return null;
+  if (!isCount(why) || why >= BOUNCE_NAMES.length) return null;
+  if (owner !== null && !isText(owner, REF_MAX)) return null;
+  return { kind: KIND.bounce, id, shard, why: why as BounceReason, owner, epoch, mapRevision };
+}
+
+function readCargo(wire: Wire): Envelope | null {
+  const [, id, shard, epoch, transfer, index, count, body] = wire;
+  if (!isCount(id) || !isShard(shard) || !isCount(epoch) || !isCount(transfer)) return null;
+  if (!isCount(index) || !isCount(count) || index >= count || count > PIECES_MAX) return null;
+  if (!isBytes(body)) return null;
+  return { kind: KIND.cargo, id, shard, epoch, transfer, index, count, body };
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isShard = (value: unknown): value is number => isCount(value) && value < LIMITS.shards;
+const isText = (value: unknown, max: number): value is string =>
+  typeof value === 'string' && value.length <= max;
+const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
+const isKind = (value: unknown): value is ActorKind => ACTOR_KINDS.includes(value as ActorKind);
+const isIds = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.length <= SESSIONS_MAX && value.every(one => isText(one, ID_MAX));

@@ -1,0 +1,125 @@
+/**
+ * One way to one destination. What is said waits until the end of the tick and leaves in numbered batches; a batch is
+ * kept until the other side says that it has it, or that it will not take it any more.
+ *
+ * A batch that is not acknowledged is sent again under its number. The other side takes each number once, so that is no
+ * repetition; a batch that was lost behind others is never taken late (see `inLink.ts`).
+ */
+import { assert } from '../../protocol/assert.ts';
+import { ROUTING_LIMITS } from '../limits.ts';
+import type { Ack } from './envelope.ts';
+import { type Fate, Letter, type Outgoing } from './outgoing.ts';
+
+export interface Sent {
+  readonly number: number;
+  readonly out: Outgoing[];
+  times: number;
+  atMs: number;
+}
+
+export class OutLink {
+  /** A node's reference, or the id of its gateway. */
+  readonly name: string;
+  readonly gateway: boolean;
+  readonly subject: string;
+  #queue: Outgoing[] = [];
+  #head = 0;
+  #number = 0;
+  queuedBytes = 0;
+  /** Sent and not acknowledged, oldest first. */
+  readonly unacked: Sent[] = [];
+
+  constructor(name: string, gateway: boolean, subject: string) {
+    this.name = name;
+    this.gateway = gateway;
+    this.subject = subject;
+  }
+
+  get queued(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  /** Nothing waits and nothing is under way. */
+  get idle(): boolean {
+    return this.queued === 0 && this.unacked.length === 0;
+  }
+
+  get oldest(): Outgoing | null {
+    return this.#queue[this.#head] ?? null;
+  }
+
+  push(out: Outgoing): void {
+    out.dest = this.name;
+    this.#queue.push(out);
+    this.queuedBytes += out.bytes;
+  }
+
+  /** The next batch, counted as sent now; null when nothing waits or too much is under way. */
+  next(nowMs: number): Sent | null {
+    if (this.queued === 0 || this.unacked.length >= ROUTING_LIMITS.window) return null;
+    const out: Outgoing[] = [];
+    for (let bytes = 0; this.#head < this.#queue.length; ) {
+      const one = this.#queue[this.#head]!;
+      if (out.length > 0 && bytes + one.bytes > ROUTING_LIMITS.batchBytes) break;
+      this.#queue[this.#head++] = undefined as never;
+      bytes += one.bytes;
+      out.push(one);
+    }
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    } else if (this.#head > 1_024) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    for (const one of out) this.queuedBytes -= one.bytes;
+    const sent = { number: ++this.#number, out, times: 1, atMs: nowMs };
+    this.unacked.push(sent);
+    return sent;
+  }
+
+  /** The other side says what it has. */
+  acked(ack: Ack, each: (out: Outgoing, fate: Fate) => void): void {
+    let count = 0;
+    while (count < this.unacked.length && this.unacked[count]!.number <= ack.last) count++;
+    for (const sent of this.unacked.splice(0, count)) {
+      const fate = ack.holes.includes(sent.number) ? 'missed' : 'arrived';
+      for (const out of sent.out) each(out, fate);
+    }
+  }
+
+  /** Takes out a message that was sent back; it is not part of its batch any more. */
+  takeSent(id: number): Letter | null {
+    for (const { out } of this.unacked) {
+      const at = out.findIndex(one => one instanceof Letter && one.id === id);
+      if (at >= 0) return out.splice(at, 1)[0] as Letter;
+    }
+    return null;
+  }
+
+  /** Nobody listened when it was sent. A batch that was sent before may have been heard then. */
+  unheard(sent: Sent, each: (out: Outgoing, fate: Fate) => void): void {
+    const at = this.unacked.indexOf(sent);
+    if (at < 0) return;
+    this.unacked.splice(at, 1);
+    for (const out of sent.out) each(out, sent.times === 1 ? 'unheard' : 'unknown');
+  }
+
+  /** The other side is gone: what waits was never sent, of the rest nobody knows. */
+  close(each: (out: Outgoing, fate: Fate) => void): void {
+    const unacked = this.unacked.splice(0);
+    const waiting = this.takeQueued();
+    for (const sent of unacked) for (const out of sent.out) each(out, 'unknown');
+    for (const out of waiting) each(out, 'missed');
+    assert(this.queuedBytes === 0, 'a closed link holds nothing');
+  }
+
+  /** Takes out what was never sent. */
+  takeQueued(): Outgoing[] {
+    const waiting = this.#queue.slice(this.#head);
+    this.#queue = [];
+    this.#head = 0;
+    this.queuedBytes = 0;
+    return waiting;
+  }
+}

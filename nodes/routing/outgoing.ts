@@ -1,0 +1,113 @@
+/** What waits to leave this node or has left it and may still come back. */
+import type { Address, SessionRef } from '../../actors/turn.ts';
+import { type Envelope, KIND } from './envelope.ts';
+
+/** What became of something that was sent. */
+export type Fate =
+  /** The other node has it. */
+  | 'arrived'
+  /** Proven never to be taken there: it may be sent again. */
+  | 'missed'
+  /** As `missed`: the bus said that nobody listens there. */
+  | 'unheard'
+  /** Nobody can say: the other node, or the connection, was lost. */
+  | 'unknown';
+
+/** Bytes of an envelope besides its body: enough to bound what waits, not exact. */
+export const OVERHEAD_BYTES = 96;
+
+const NOTHING = new Uint8Array(0);
+
+/** A message to an actor, kept until it arrived or was refused. */
+export class Letter {
+  readonly kind: typeof KIND.tell | typeof KIND.ask;
+  readonly id: number;
+  readonly to: Address;
+  readonly shard: number;
+  readonly key: string | null;
+  readonly chain: readonly Address[];
+  readonly trace: string | null;
+  readonly deadlineMs: number;
+  body: Uint8Array;
+  readonly bytes: number;
+  /** Its place among the messages of this node for the shard. */
+  place = 0;
+  hops = 0;
+  round = 0;
+  epoch = 0;
+  mapRevision = 0;
+  queuedAtMs = 0;
+  /** The node to which it was given. */
+  dest: string | null = null;
+  /** It has reached `dest`. */
+  arrived = false;
+  /** Whoever asked was told otherwise: it does not leave any more. */
+  void = false;
+
+  constructor(
+    kind: typeof KIND.tell | typeof KIND.ask,
+    id: number,
+    to: Address,
+    shard: number,
+    key: string | null,
+    chain: readonly Address[],
+    trace: string | null,
+    deadlineMs: number,
+    body: Uint8Array,
+  ) {
+    this.kind = kind;
+    this.id = id;
+    this.to = to;
+    this.shard = shard;
+    this.key = key;
+    this.chain = chain;
+    this.trace = trace;
+    this.deadlineMs = deadlineMs;
+    this.body = body;
+    this.bytes = body.length + OVERHEAD_BYTES;
+  }
+
+  /** Null when it need not leave any more. */
+  envelope(nowMs: number): Envelope | null {
+    const ttlMs = this.deadlineMs - nowMs;
+    if (ttlMs <= 0 || this.void) return null;
+    const { kind, id, to, shard, epoch, mapRevision, round, hops, key, chain, trace, body } = this;
+    return { kind, id, to, shard, epoch, mapRevision, round, ttlMs, hops, key, chain, trace, body };
+  }
+
+  /** The other node has it: what it said is not needed here, unless it may be said again. */
+  forget(): void {
+    if (this.key === null) this.body = NOTHING;
+  }
+}
+
+/** Anything else: an answer, a bounce, a piece of cargo, bytes for sockets. */
+export class Note {
+  readonly what: Exclude<Envelope, { kind: typeof KIND.tell | typeof KIND.ask }>;
+  readonly id: number;
+  readonly bytes: number;
+  readonly key = null;
+  queuedAtMs = 0;
+  dest: string | null = null;
+  arrived = false;
+  void = false;
+  /** Sockets for which it is. */
+  readonly sessions: readonly SessionRef[];
+
+  constructor(what: Note['what'], bytes: number, sessions: readonly SessionRef[] = []) {
+    this.what = what;
+    this.id = what.kind === KIND.push || what.kind === KIND.close ? 0 : what.id;
+    this.bytes = bytes + OVERHEAD_BYTES;
+    this.sessions = sessions;
+  }
+
+  get kind(): Note['what']['kind'] {
+    return this.what.kind;
+  }
+
+  envelope(): Envelope | null {
+    return this.void ? null : this.what;
+  }
+}
+
+export type Outgoing = Letter | Note;
