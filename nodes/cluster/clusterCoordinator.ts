@@ -48,6 +48,8 @@ export interface ClusterCoordinatorOptions {
   readonly version: string;
   /** Share of the shards relative to others; cores for example. */
   readonly weight: number;
+  /** Realtime address of this node as phones reach it; stands in its record for the others. */
+  readonly url?: string;
   readonly kv: KvStore;
   readonly epochs: EpochStore;
   readonly host: ShardHost;

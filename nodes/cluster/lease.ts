@@ -26,7 +26,7 @@
  */
 import type { KvEntry } from '../ports.ts';
 import { type ClusterParts, jitter, type Tenure } from './parts.ts';
-import { decodeNode, type NodeRecord, type NodeState, nodeKey } from './records.ts';
+import { decodeNode, type NodeRecord, type NodeState, nodeKey, URL_MAX } from './records.ts';
 
 export interface LeaseEvents {
   /** Our record as it stands now. */
@@ -276,12 +276,13 @@ export class Lease {
   }
 
   #record(): NodeRecord {
-    const { gateway, version, weight, calls } = this.#parts;
+    const { gateway, version, weight, url = '', calls } = this.#parts;
     return {
       incarnation: this.#tenure.incarnation,
       gateway,
       version,
       weight,
+      ...(url !== '' && url.length <= URL_MAX && { url }),
       state: this.#state,
       nonce: calls.token(),
     };

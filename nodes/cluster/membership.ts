@@ -184,6 +184,7 @@ export class Membership {
         weight: record.weight,
         state: record.state,
         seenMs: Math.round(nowMs - seenMs),
+        url: record.url ?? '',
         shards: shardsOf(id),
       }))
       .sort((a, b) => (a.node < b.node ? -1 : 1));

@@ -11,6 +11,8 @@ export interface ClusterParts {
   readonly gateway: string;
   readonly version: string;
   readonly weight: number;
+  /** Realtime address of the node as phones reach it. */
+  readonly url?: string;
   readonly calls: StoreCalls;
   readonly host: ShardHost;
   readonly shipper: Shipper;

@@ -19,6 +19,8 @@ export interface NodeRecord {
   /** Of the program. */
   readonly version: string;
   readonly weight: number;
+  /** Where phones reach the node; absent when it does not tell. */
+  readonly url?: string;
   readonly state: NodeState;
   /** Fresh with every write: tells the writer whether a write whose answer was lost took effect. */
   readonly nonce: string;
@@ -44,6 +46,8 @@ export interface ShardRecord {
 const ID = /^[A-Za-z0-9_-]{1,63}$/;
 const TOKEN = /^[a-z0-9]{16}$/;
 const TEXT_MAX = 128;
+/** A longer address is not told: the rest of the record counts for more. */
+export const URL_MAX = 256;
 const WEIGHT_MAX = 1_024;
 const NODE_STATES: readonly string[] = ['up', 'draining', 'left', 'fenced'] satisfies NodeState[];
 const SHARD_STATES: readonly string[] = [
@@ -56,6 +60,8 @@ const SHARD_STATES: readonly string[] = [
 export const isNodeId = (text: unknown): text is string => typeof text === 'string' && ID.test(text);
 const isToken = (text: unknown): text is string => typeof text === 'string' && TOKEN.test(text);
 const isText = (text: unknown): text is string => typeof text === 'string' && text.length <= TEXT_MAX;
+const isUrl = (text: unknown): text is string =>
+  typeof text === 'string' && text.length <= URL_MAX && /^wss?:\/\//.test(text) && URL.canParse(text);
 const isEpoch = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 export const isWeight = (value: unknown): value is number =>
   typeof value === 'number' && value > 0 && value <= WEIGHT_MAX;
@@ -116,7 +122,8 @@ export function decodeNode(bytes: Uint8Array): NodeRecord | null {
   const weight = fields.weight ?? 1;
   if (!isToken(incarnation) || !isText(gateway) || !isText(version) || !isWeight(weight)) return null;
   if (!isToken(nonce) || typeof state !== 'string' || !NODE_STATES.includes(state)) return null;
-  return { incarnation, gateway, version, weight, state: state as NodeState, nonce };
+  const told = isUrl(fields.url) ? { url: fields.url } : {};
+  return { incarnation, gateway, version, weight, ...told, state: state as NodeState, nonce };
 }
 
 export function decodeShard(bytes: Uint8Array): ShardRecord | null {
