@@ -138,8 +138,9 @@ export const TIMER_LIMITS = {
   windowMs: 60_000,
   /** The window is loaded so long before it is needed. */
   loadMs: 30_000,
-  /** How often the clock is looked at; with `clockRate` the town clock goes faster, so a timer is late by so much more. */
+  /** The clock is looked at this often while a timer is about to be due (its lateness), and at least this often. */
   tickMs: 250,
+  restMs: 5_000,
   delayMinMs: 1_000,
   /** Timers read at once; when more are due within the window the rest is read once these are delivered. */
   loadTimers: 4_096,

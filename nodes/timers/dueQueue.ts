@@ -42,6 +42,12 @@ export class DueQueue<T extends Queued> {
     }
   }
 
+  /** When the next one is due; infinite when none waits. */
+  get nextMs(): number {
+    while (this.#heap[0]?.item.gone) this.#removeHead();
+    return this.#heap[0]?.item.dueAtMs ?? Number.POSITIVE_INFINITY;
+  }
+
   clear(): void {
     this.#heap.length = 0;
   }

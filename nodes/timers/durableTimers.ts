@@ -19,12 +19,12 @@
  *     turn are done. `ok`, or a refusal that is final (no such actor), completes: a fenced removal of exactly this
  *     dueAtMs, so that what the actor set again meanwhile stays. Everything else is tried again, six times with growing,
  *     jittered pauses; then the timer rests until a later window reads it again. Nothing is ever dropped.
- *   - Missed ticks are one: there is one row, however long nobody looked. Overdue timers are delivered in small portions.
+ *   - Missed ticks are one: there is one row, however long nobody looked. Overdue timers are delivered in portions.
  *
  * Time. `dueAtMs` is on the town clock, the one that actors see and phones are told; in a replay that runs faster, timers
- * come faster. The clock is looked at every `tickMs`, because nobody can say how long a town second will take. Two nodes'
- * clocks may differ: a timer then moves by as much when its actor does. Nothing that must be exact depends on it;
- * cooldowns are judged by the database clock, and ownership by monotonic time.
+ * come faster. How fast it runs is measured from one look to the next, so that the next look comes in time; should the
+ * clock jump, it comes a few seconds late. Two nodes' clocks may differ: a timer then moves by as much when its actor
+ * does. Nothing that must be exact depends on it: cooldowns are judged by the database clock, ownership by monotonic time.
  */
 import type { TimerOp } from '../../actors/durable.ts';
 import { ERROR, type Result } from '../../protocol/errors.ts';
@@ -69,7 +69,13 @@ export class DurableTimers implements OperationWriter {
   #touched: Set<string> | null = null;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #readAtTownMs = 0;
+  /** The last look at the clocks, and what the town clock did since the one before; nothing is known at first. */
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  #lookedAtTownMs = 0;
+  #rate = 1_000;
+  #nextLookTownMs = 0;
   #failures = 0;
+  #pauseUntilMs = 0;
   #notBeforeMs = 0;
   #cancelTick: (() => void) | null = null;
   #stopped = false;
@@ -118,12 +124,18 @@ export class DurableTimers implements OperationWriter {
   #committed(shard: number, op: TimerOp): void {
     this.#touched?.add(timerKey(op));
     this.#window.follow(shard, op);
+    if (this.#cancelTick !== null && this.#window.queue.nextMs < this.#nextLookTownMs)
+      this.#tickAfter(this.#limits.tickMs);
   }
 
-  #tickAfter(delayMs: number): void {
+  /** Never before the pause after a full portion is over. */
+  #tickAfter(wantedMs: number): void {
     if (this.#stopped) return;
+    const { clock, scheduler } = this.#options;
+    const delayMs = Math.max(wantedMs, this.#pauseUntilMs - clock.monotonicMs());
     this.#cancelTick?.();
-    this.#cancelTick = this.#options.scheduler.after(delayMs, () => {
+    this.#nextLookTownMs = clock.nowMs() + delayMs * this.#rate;
+    this.#cancelTick = scheduler.after(delayMs, () => {
       this.#cancelTick = null;
       this.#tick();
     });
@@ -132,7 +144,7 @@ export class DurableTimers implements OperationWriter {
   #tick(): void {
     if (this.#window.shards === 0) return;
     const { coordinator, clock } = this.#options;
-    let next = this.#limits.tickMs;
+    let sleepMs = this.#sleepMs();
     // a suspended node waits: it may be evicted, or go on as if nothing had been
     if (coordinator.serving()) {
       this.#read();
@@ -143,9 +155,29 @@ export class DurableTimers implements OperationWriter {
         if (entry === null) break;
         this.#deliver(entry);
       }
-      if (room === 0) next = this.#limits.catchUpMs;
+      if (room === 0) {
+        sleepMs = this.#limits.catchUpMs;
+        this.#pauseUntilMs = clock.monotonicMs() + sleepMs;
+      }
     }
-    if (this.#cancelTick === null) this.#tickAfter(next);
+    if (this.#cancelTick === null) this.#tickAfter(sleepMs);
+  }
+
+  /** Until something may have to be done. */
+  #sleepMs(): number {
+    const { clock } = this.#options;
+    const { tickMs, restMs, loadMs } = this.#limits;
+    const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+    const elapsedMs = monotonicMs - this.#lookedAtMs;
+    if (elapsedMs >= tickMs / 2) {
+      if (elapsedMs < Number.POSITIVE_INFINITY)
+        this.#rate = Math.max(0, (nowMs - this.#lookedAtTownMs) / elapsedMs);
+      this.#lookedAtMs = monotonicMs;
+      this.#lookedAtTownMs = nowMs;
+    }
+    if (this.#fresh.size > 0) return tickMs;
+    const townMs = Math.min(this.#window.queue.nextMs, this.#readAtTownMs + loadMs) - nowMs;
+    return Math.min(restMs, Math.max(tickMs, townMs / this.#rate));
   }
 
   // --- reading ------------------------------------------------------------------------------------------------------
@@ -262,7 +294,9 @@ export class DurableTimers implements OperationWriter {
     const pauseMs = Math.min(retryMaxMs, retryMinMs * 2 ** Math.max(0, entry.attempt - 1));
     const jitter = 0.75 + (random.uint32() / 2 ** 32) * 0.5;
     scheduler.after(pauseMs * jitter, () => {
-      if (!entry.gone) this.#window.queue.push(entry);
+      if (entry.gone) return;
+      this.#window.queue.push(entry);
+      this.#tickAfter(0);
     });
   }
 

@@ -1,0 +1,276 @@
+/**
+ * A small town for tests of what actors promise: real user, region and pair actors, the ledger, the timers and the people
+ * in memory, on virtual time. Its one node can be killed (memory is gone), or moved (everything is packed, sent as bytes
+ * and unpacked by the next one). Phones see what phones see.
+ */
+import type { Attached, UserMessage } from '../../actors/messages/user.ts';
+import { pairBehaviour } from '../../actors/pair.ts';
+import { regionBehaviour } from '../../actors/region.ts';
+import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
+import { userBehaviour } from '../../actors/user.ts';
+import {
+  type AccountKind,
+  type CommandBody,
+  type CommandName,
+  type CommandResult,
+  decodeServerFrame,
+  openEvent,
+  openVolatile,
+  type Result,
+} from '../../protocol/index.ts';
+import { ActorSystem } from '../actorSystem.ts';
+import { LedgerWriter } from '../ledgerWriter.ts';
+import { LIMITS } from '../limits.ts';
+import { MemoryLedger } from '../memory/memoryLedger.ts';
+import { MemoryPeople } from '../memory/memoryPeople.ts';
+import { MemoryTimers } from '../memory/memoryTimers.ts';
+import { soleOwner } from '../memory/soleOwner.ts';
+import type { Parcel, PushSink } from '../ports.ts';
+import { decodeParcels, encodeParcels } from '../routing/body.ts';
+import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
+import { DurableTimers } from '../timers/durableTimers.ts';
+import { routeOperations } from '../timers/routeOperations.ts';
+
+export const HERE = { lat: 40.7306, lng: -73.9866 };
+const METRES_PER_DEGREE = 111_195;
+const SHARDS = Array.from({ length: LIMITS.shards }, (_, shard) => shard);
+const METRICS = { count: () => {}, observe: () => {}, gauge: () => {} };
+const silent = () => {};
+
+export interface Seen {
+  readonly name: string;
+  readonly body: Record<string, unknown> | null;
+}
+
+export class TownPhone {
+  readonly town: SmallTown;
+  readonly id: string;
+  readonly deviceId: string;
+  readonly seen: Seen[] = [];
+  session = { gateway: 'g', id: '' };
+  attached: Attached | null = null;
+  closed: number | null = null;
+  /** Newest event that came; acknowledged like a real phone does, unless it is told not to. */
+  offset = 0;
+  acknowledges = true;
+  #seq = 0;
+  /** What is pushed before the answer to HELLO waits, as it does at a gateway. */
+  #early: Uint8Array[] | null = null;
+
+  constructor(town: SmallTown, id: string, deviceId: string) {
+    this.town = town;
+    this.id = id;
+    this.deviceId = deviceId;
+  }
+
+  async connect(): Promise<void> {
+    this.session = { gateway: 'g', id: this.town.key() };
+    this.closed = null;
+    this.#seq = 0;
+    this.town.phones.set(this.session.id, this);
+    const resume = this.attached && { sessionId: '', epoch: this.attached.epoch, offset: this.offset };
+    const { session, deviceId } = this;
+    const connSeq = this.town.next();
+    this.#early = [];
+    const result = await this.ask({ type: 'attach', session, deviceId, connSeq, resume });
+    if (!result.ok) throw new Error(result.message);
+    this.attached = result.value as Attached;
+    const frames = [...this.attached.frames, ...this.#early];
+    this.#early = null;
+    for (const frame of frames) this.receive(frame);
+    await this.town.time.advance(10);
+  }
+
+  disconnect(): void {
+    this.town.tell(this.id, { type: 'detach', session: this.session, connSeq: 0 });
+    this.town.phones.delete(this.session.id);
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#early) {
+      this.#early.push(bytes);
+      return;
+    }
+    const frame = decodeServerFrame(bytes);
+    if (frame.type === 'event') {
+      this.seen.push(openEvent(frame) as unknown as Seen);
+      this.offset = frame.offset;
+      if (this.acknowledges) this.acknowledge();
+    } else if (frame.type === 'volatile') this.seen.push(openVolatile(frame) as unknown as Seen);
+  }
+
+  acknowledge(): void {
+    const { session, offset } = this;
+    this.town.time.after(1, () => this.town.tell(this.id, { type: 'ack', session, offset }));
+  }
+
+  events(name: string): Record<string, unknown>[] {
+    return this.seen.filter(seen => seen.name === name).map(seen => seen.body as Record<string, unknown>);
+  }
+
+  ask(message: UserMessage): Promise<Result<unknown>> {
+    return this.town.ask(this.id, message);
+  }
+
+  command<N extends CommandName>(
+    name: N,
+    body: CommandBody<N>,
+    key = this.town.key(),
+  ): Promise<Result<CommandResult<N>>> {
+    const requestHash = JSON.stringify(body);
+    const message = { type: 'command', session: this.session, name, body, key, requestHash } as const;
+    return this.ask(message) as Promise<Result<CommandResult<N>>>;
+  }
+
+  async report(northM: number): Promise<void> {
+    const location = {
+      seq: ++this.#seq,
+      latE7: Math.round((HERE.lat + northM / METRES_PER_DEGREE) * 1e7),
+      lngE7: Math.round(HERE.lng * 1e7),
+      accuracyDm: 50,
+      headingDeg: null,
+      speedDms: null,
+      takenAtMs: null,
+    };
+    this.town.tell(this.id, { type: 'location', session: this.session, location });
+    await this.town.time.advance(10);
+  }
+}
+
+export class SmallTown {
+  readonly time = new VirtualTime();
+  readonly ledger = new MemoryLedger(() => this.time.nowMs());
+  readonly stored = new MemoryTimers(shard => this.ledger.epochOf(shard));
+  readonly people: MemoryPeople;
+  readonly phones = new Map<string, TownPhone>();
+  readonly rules: MeetRules;
+  readonly problems: object[] = [];
+  /** Bytes of the last move. */
+  moved = 0;
+  system!: ActorSystem;
+  timers!: DurableTimers;
+  readonly #random = seededRandom(5);
+  #numbers = 0;
+  #nodes = 0;
+
+  constructor(rules: Partial<MeetRules> = {}) {
+    this.rules = { ...DEFAULT_RULES, ...rules };
+    this.people = new MemoryPeople(this.ledger, this.#random, () => this.time.nowMs(), this.stored);
+    this.#start([]);
+  }
+
+  next(): number {
+    return ++this.#numbers;
+  }
+
+  key(): string {
+    return this.#random.uuid(this.time.nowMs());
+  }
+
+  async phone(kind: AccountKind): Promise<TownPhone> {
+    const n = this.next();
+    const deviceId = `device-${n}`;
+    const user = { kind, handle: `${kind} ${n}`, passwordHash: '', deviceId, zip: null, badge: null };
+    const made = await this.people.createUser(user);
+    if (!made.ok) throw new Error(made.message);
+    const phone = new TownPhone(this, made.value.userId, deviceId);
+    await phone.connect();
+    return phone;
+  }
+
+  async ask(userId: string, message: UserMessage): Promise<Result<unknown>> {
+    let answer: Result<unknown> | null = null;
+    this.system.ask({ kind: 'user', id: userId }, message, result => {
+      answer = result;
+    });
+    for (let waited = 0; answer === null && waited < 200; waited++) await this.time.advance(50);
+    if (answer === null) throw new Error(`no answer to ${message.type}`);
+    return answer;
+  }
+
+  tell(userId: string, message: UserMessage): void {
+    this.system.tell({ kind: 'user', id: userId }, message);
+  }
+
+  balance(id: string): number {
+    return this.ledger.accounts.get(id)!.balance;
+  }
+
+  /** The node is gone with all its memory; another one serves at once. Sockets stay, as in a cluster. */
+  kill(): void {
+    this.stop();
+    this.#start([]);
+  }
+
+  stop(): void {
+    this.timers.stop();
+    this.system.stop();
+  }
+
+  /** Every shard is handed over in good order; parcels travel as bytes. */
+  async move(): Promise<void> {
+    for (const shard of SHARDS) this.timers.closed(shard);
+    const closing = SHARDS.map(async shard => [shard, await this.system.close(shard)] as const);
+    let parcels: (readonly [number, Parcel[]])[] | null = null;
+    void Promise.all(closing).then(all => {
+      parcels = all;
+    });
+    while (parcels === null) await this.time.advance(5);
+    const bytes = encodeParcels(parcels);
+    this.moved = bytes.length;
+    this.stop();
+    this.#start(decodeParcels(bytes) as (readonly [number, Parcel[]])[]);
+    await this.time.advance(20);
+  }
+
+  #start(parcels: readonly (readonly [number, Parcel[]])[]): void {
+    const epoch = ++this.#nodes;
+    void this.ledger.mint(SHARDS, '');
+    const coordinator = soleOwner(`n${epoch}.0`, () => epoch);
+    const warn = (fields: object) => this.problems.push(fields);
+    const log = { debug: silent, info: silent, warn, error: warn };
+    const world = { clock: this.time, scheduler: this.time, log, metrics: METRICS, coordinator };
+    const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
+    const timers: DurableTimers = new DurableTimers({
+      ...world,
+      store: this.stored,
+      writer: new LedgerWriter({ ...world, store: this.stored }),
+      door: { ask: (...args) => system.ask(...args) },
+      random: seededRandom(100 + epoch),
+    });
+    const system = new ActorSystem({
+      ...world,
+      behaviours: {
+        user: userBehaviour(this.rules, keys),
+        region: regionBehaviour(this.rules.proximity),
+        pair: pairBehaviour(this.rules),
+      },
+      writer: routeOperations(new LedgerWriter({ ...world, store: this.ledger }), timers),
+      queries: this.people,
+      sink: this.#sink(),
+      random: seededRandom(200 + epoch),
+      encodeLocal: true,
+    });
+    this.system = system;
+    this.timers = timers;
+    for (const [shard, packed] of parcels) system.opened(shard, epoch, packed);
+    for (const shard of SHARDS) timers.opened(shard, epoch);
+  }
+
+  #sink(): PushSink {
+    const each = (sessions: readonly { id: string }[], act: (phone: TownPhone) => void): void => {
+      for (const { id } of sessions) {
+        const phone = this.phones.get(id);
+        if (phone) act(phone);
+      }
+    };
+    return {
+      push: (sessions, bytes) => each(sessions, phone => phone.receive(bytes)),
+      close: (sessions, code) =>
+        each(sessions, phone => {
+          this.phones.delete(phone.session.id);
+          phone.closed = code;
+        }),
+    };
+  }
+}
