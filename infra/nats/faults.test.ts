@@ -1,5 +1,6 @@
 /** What happens to the bus and the coordination store when the network, the server or the bucket misbehave. */
 import { randomBytes } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, type NatsConnection } from 'nats';
 import { afterAll, afterEach, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
@@ -120,7 +121,7 @@ test('a connection that swallows everything is given up, idle or with its socket
       const chunk = new Uint8Array(cut.bus.bytesMax);
       for (let one = 0; one < 64 && cut.bus.connected; one++) {
         if (!cut.bus.publish(subject(), chunk)) refused++;
-        await new Promise(done => setImmediate(done));
+        await turn();
       }
       expect(refused).toBeGreaterThan(0);
     }
@@ -238,6 +239,7 @@ test('a bucket deleted under load is made anew and said so; every call ends in a
         if (deleted) writes++;
       } catch (error) {
         faults.add((error as KvError).fault ?? String(error));
+        await turn();
         const found = await kv.get(key).catch((read: KvError) => faults.add(read.fault) && undefined);
         if (found !== undefined) revision = found?.revision ?? 0;
       }
@@ -245,6 +247,7 @@ test('a bucket deleted under load is made anew and said so; every call ends in a
   };
   const reader = async (): Promise<void> => {
     while (running) {
+      await turn();
       await kv.list().catch((error: KvError) => faults.add(error.fault));
       await kv.lastRevision().catch((error: KvError) => faults.add(error.fault));
     }

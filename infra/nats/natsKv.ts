@@ -7,7 +7,7 @@
  * only the server's "wrong last sequence" is a `conflict`; only what provably went nowhere is `unavailable`.
  * Reads go to the leader (`Kvm.open` leaves direct reads off). Values are bytes; whoever reads them validates them.
  */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import {
   JetStreamApiCodes,
   JetStreamApiError,
@@ -180,7 +180,7 @@ export class NatsKv implements KvStore {
   }
 
   async #read<T>(run: (opened: Opened) => Promise<T>): Promise<T> {
-    if (!this.#link.connected) throw away();
+    if (!this.#link.connected) throw await away();
     try {
       return await this.#link.answered(
         this.#open().then(run),
@@ -193,11 +193,11 @@ export class NatsKv implements KvStore {
   }
 
   async #write<T>(run: (opened: Opened) => Promise<T>): Promise<T> {
-    if (!this.#link.connected) throw away();
+    if (!this.#link.connected) throw await away();
     const opened = await this.#open().catch(error => {
       throw new KvError('unavailable', reasonOf(error));
     });
-    if (!this.#link.connected) throw away();
+    if (!this.#link.connected) throw await away();
     try {
       return await this.#link.answered(
         run(opened),
@@ -276,7 +276,11 @@ export class NatsKv implements KvStore {
   }
 }
 
-const away = (): KvError => new KvError('unavailable', 'not connected to NATS');
+/** After a turn of the event loop: a caller that tries again at once must not keep the connection from coming back. */
+async function away(): Promise<KvError> {
+  await turn();
+  return new KvError('unavailable', 'not connected to NATS');
+}
 
 function codeOf(error: unknown): number {
   return error instanceof JetStreamApiError ? error.code : 0;

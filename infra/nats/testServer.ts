@@ -1,11 +1,14 @@
 /** A nats-server of its own for one test, which may be killed, started again and configured; in a folder that goes. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inject } from 'vitest';
+import { expect, inject, onTestFinished } from 'vitest';
 import { CLUSTER_LIMITS } from '../../nodes/limits.ts';
 import type { Log } from '../../nodes/ports.ts';
 import { type Nats as Server, startNats } from '../embedded/nats-process.ts';
+import { freePort } from '../embedded/ports.ts';
 import { signal } from '../embedded/processes.ts';
 
 export interface TestServer {
@@ -52,3 +55,33 @@ export const text = (value: Uint8Array): string => new TextDecoder().decode(valu
 /** A busy machine may take its time; nobody waits longer than needed. */
 export const PATIENCE = { timeout: 20_000 };
 export const RECORD_BYTES = CLUSTER_LIMITS.recordBytes;
+
+/** A nats-server with a configuration of its own, as JSON; ended with the test. */
+export async function runServer(configuration: object): Promise<{ readonly url: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'heyblue-nats-'));
+  const port = await freePort();
+  const path = join(folder, 'server.json');
+  writeFileSync(path, JSON.stringify({ listen: `127.0.0.1:${port}`, ...configuration }));
+  const child = spawn(inject('natsServerBin'), ['-c', path], { stdio: 'ignore' });
+  const exited = new Promise<void>(done => child.once('exit', () => done()));
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exited;
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await expect
+    .poll(
+      () =>
+        new Promise(resolve => {
+          const socket = connect(port, '127.0.0.1');
+          socket.once('error', () => resolve(false));
+          socket.once('data', () => {
+            socket.destroy();
+            resolve(true);
+          });
+        }),
+      PATIENCE,
+    )
+    .toBe(true);
+  return { url: `nats://127.0.0.1:${port}` };
+}
