@@ -109,7 +109,7 @@ export class Machine {
       random: dice,
       log: this.#log(name),
       metrics: this.#metrics(),
-      cluster: { bus, kv },
+      cluster: { bus, kv, reconnect: () => bus.disconnect() },
       onRouted: shards => gateway.routed(shards),
       encodeLocal: this.#room.encodeLocal,
     } as NodeOptions;
