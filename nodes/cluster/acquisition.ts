@@ -70,6 +70,7 @@ export class Acquisition {
       return;
     }
     const epochs = new Map(claims.map(({ shard }, i) => [shard, minted.value[i]!]));
+    for (const [shard, epoch] of epochs) this.#parcels.minted(shard, epoch);
     await inLanes(claims, limits.acquiring, claim => this.#confirm(claim, epochs.get(claim.shard)!));
   }
 
@@ -82,7 +83,7 @@ export class Acquisition {
     const claimed = this.#record('acquiring', record?.epoch ?? 0, record?.fromEpoch ?? null);
     const outcome = await calls.write(shardKey(shard), claimed, revision);
     if (this.#tenure.ended) return null;
-    this.#mirror.met(outcome);
+    this.#mirror.met(shardKey(shard), outcome);
     return outcome.kind === 'written' ? { shard, revision: outcome.entry.revision } : null;
   }
 
@@ -93,14 +94,14 @@ export class Acquisition {
     const outcome = await calls.write(shardKey(shard), this.#record('owned', epoch, null), revision);
     if (this.#tenure.ended) return;
     if (outcome.kind !== 'written' || !this.#serving()) {
-      this.#mirror.met(outcome);
+      this.#mirror.met(shardKey(shard), outcome);
       return this.#later(shard);
     }
     this.#holdings.busy[shard] = false;
     this.#holdings.open(shard, epoch, clock.monotonicMs());
     metrics.count('heyblue_shards_taken_total');
-    host.opened(shard, epoch, this.#parcels.take(shard, epoch));
-    this.#mirror.met(outcome);
+    host.opened(shard, epoch, this.#parcels.take(shard));
+    this.#mirror.met(shardKey(shard), outcome);
     // the watch may have told of it before
     this.#map.refresh([shard]);
   }

@@ -100,7 +100,7 @@ export class ClusterCoordinator implements Coordinator {
     this.#parcels = new Parcels(this.#parts);
     this.#members = new Membership(this.#parts, {
       serving: () => this.serving(),
-      found: entry => this.#mirror.met({ kind: 'other', entry }),
+      found: entry => this.#mirror.met(entry.key, { kind: 'other', entry }),
       gone: (ref, gateway) => this.#parts.host.nodeGone(ref, gateway),
       changed: () => {
         this.#map.refresh();
@@ -231,7 +231,7 @@ export class ClusterCoordinator implements Coordinator {
     const parts = this.#parts;
     const tenure = new Tenure(parts.id, parts.calls.token());
     const lease = new Lease(parts, tenure, {
-      wrote: entry => this.#mirror.met({ kind: 'other', entry }),
+      wrote: entry => this.#mirror.met(entry.key, { kind: 'other', entry }),
       joined: () => this.#joined(),
       lapsed: () => this.#lapsed(),
       resumed: () => this.#resumed(),

@@ -108,7 +108,7 @@ export class Handoff {
     const record = this.#record('releasing', epoch, to, null);
     const outcome = await calls.write(shardKey(shard), record, revision);
     if (this.#tenure.ended) return null;
-    this.#mirror.met(outcome);
+    this.#mirror.met(shardKey(shard), outcome);
     if (outcome.kind === 'written') return outcome.entry.revision;
     this.#later(shard);
     if (outcome.kind !== 'doubt') return null;
@@ -121,7 +121,7 @@ export class Handoff {
       const found = await calls.get(shardKey(shard));
       if (this.#tenure.ended) return null;
       if (!found.ok) continue;
-      if (found.value) this.#mirror.met({ kind: 'other', entry: found.value });
+      if (found.value) this.#mirror.met(shardKey(shard), { kind: 'other', entry: found.value });
       if (found.value && nonceOf(found.value.value) === record.nonce) return found.value.revision;
       // taken away meanwhile by the fence: not to be opened again
       if (this.#holdings.held[shard] === epoch) this.#holdings.served[shard] = epoch;
@@ -150,7 +150,7 @@ export class Handoff {
       const record = this.#record('released', epoch, to, shipped ? epoch : null);
       const outcome = await calls.write(shardKey(shard), record, revision);
       if (this.#tenure.ended) return false;
-      this.#mirror.met(outcome);
+      this.#mirror.met(shardKey(shard), outcome);
       if (outcome.kind === 'written') return true;
       if (outcome.kind === 'other') {
         const found = outcome.entry && decodeShard(outcome.entry.value);
@@ -172,7 +172,7 @@ export class Handoff {
     const outcome = await this.#parts.calls.write(shardKey(shard), released, revision);
     if (this.#tenure.ended) return;
     this.#holdings.busy[shard] = false;
-    this.#mirror.met(outcome);
+    this.#mirror.met(shardKey(shard), outcome);
     if (outcome.kind !== 'written') this.#later(shard);
   }
 
@@ -184,7 +184,7 @@ export class Handoff {
     const outcome = await this.#parts.calls.write(shardKey(shard), anew, revision);
     if (this.#tenure.ended) return;
     this.#holdings.busy[shard] = false;
-    this.#mirror.met(outcome);
+    this.#mirror.met(shardKey(shard), outcome);
     if (outcome.kind !== 'written') this.#later(shard);
   }
 

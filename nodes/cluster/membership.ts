@@ -37,6 +37,8 @@ interface Member {
   record: NodeRecord;
   /** Of what stands in the store now, good or not; 0: nothing does. */
   revision: number;
+  /** What stands there is `record`. */
+  stored: boolean;
   /** When that was first seen; monotonic. */
   seenMs: number;
   /** When it may be evicted, if it stays like that. */
@@ -79,8 +81,11 @@ export class Membership {
     const record = entry && decodeNode(entry.value);
     const known = this.#members.get(id);
     if (!record) {
-      if (entry) this.#parts.metrics.count('heyblue_cluster_rubbish_total', { kind: 'node' });
-      if (known) known.revision = entry?.revision ?? 0;
+      // an empty value is what a watch tells of a removal
+      if (entry?.value.length) this.#parts.metrics.count('heyblue_cluster_rubbish_total', { kind: 'node' });
+      if (!known) return;
+      known.revision = entry?.revision ?? 0;
+      known.stored = false;
       return;
     }
     if (!known) {
@@ -89,6 +94,7 @@ export class Membership {
         id,
         record,
         revision: entry.revision,
+        stored: true,
         seenMs: 0,
         dueMs: 0,
         unheard: null,
@@ -102,6 +108,7 @@ export class Membership {
     const before = known.record;
     known.record = record;
     known.revision = entry.revision;
+    known.stored = true;
     if (known.unheard !== null && ++known.unheard > 1) known.unheard = null;
     this.#seen(known);
     const replaced = before.incarnation !== record.incarnation;
@@ -122,6 +129,7 @@ export class Membership {
     if (!known || (record && record.incarnation === known.record.incarnation && isLive(known.record)))
       return this.learn(id, entry);
     known.revision = entry?.revision ?? 0;
+    known.stored = false;
     this.#seen(known);
   }
 
@@ -250,7 +258,7 @@ export class Membership {
     const first = this.candidates()
       .map(candidate => candidate.id)
       .sort()[0];
-    if (member.revision === 0) this.#members.delete(member.id);
+    if (!member.stored) this.#members.delete(member.id);
     else if (first === id) void calls.remove(nodeKey(member.id), member.revision);
   }
 }

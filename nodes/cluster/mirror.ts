@@ -59,18 +59,19 @@ export class Mirror {
     this.#gapTimer?.();
   }
 
-  /** Something that this node wrote, or read because a write of its own met it. */
   found(entry: KvEntry): void {
     this.#newest = Math.max(this.#newest, entry.revision);
     this.#take(entry);
   }
 
-  /** What a write of this node met. */
-  met(outcome: Written): void {
+  /** What a write of this node met, or a read. */
+  met(key: string, outcome: Written): void {
     if (outcome.kind !== 'written' && outcome.kind !== 'other') return;
-    if (outcome.entry && outcome.entry.revision >= this.#target.revisionOf(outcome.entry.key))
-      this.found(outcome.entry);
-    // something is missing, or older than what is known: an old answer, or an old bucket
+    const known = this.#target.revisionOf(key);
+    if (outcome.entry === null) {
+      if (known > 0) this.#target.learn(key, null);
+    } else if (outcome.entry.revision >= known) this.found(outcome.entry);
+    // an old answer, or an old bucket
     else this.#expectGap();
   }
 
@@ -106,7 +107,7 @@ export class Mirror {
   #take(entry: KvEntry): void {
     if (parseKey(entry.key) === null) return;
     if (entry.revision <= this.#target.revisionOf(entry.key)) return;
-    this.#target.learn(entry.key, entry.value.length === 0 ? null : entry);
+    this.#target.learn(entry.key, entry);
   }
 
   /** Something is missing, or still on its way: look after a moment. */
@@ -131,7 +132,7 @@ export class Mirror {
       last = Math.max(last, entry.revision);
       if (parseKey(entry.key) === null) continue;
       const known = this.#target.revisionOf(entry.key);
-      if (entry.revision > known) this.#target.learn(entry.key, entry.value.length === 0 ? null : entry);
+      if (entry.revision > known) this.#target.learn(entry.key, entry);
       else if (rewound && entry.revision < known && known === before.get(entry.key))
         this.#target.rewind(entry.key, entry);
       before.delete(entry.key);

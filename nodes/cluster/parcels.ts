@@ -3,7 +3,8 @@
  *
  * A parcel was packed after the owner of an epoch had stopped for good under it. It is the newest state there is exactly
  * when the shard is opened under the very next epoch: epochs are given out one by one, so nobody owned the shard in
- * between, whatever the records say. Anything else is dropped and the actors start from what is durable.
+ * between, whatever the records say. Anything else is dropped and the actors start from what is durable. An epoch that we
+ * minted ourselves and never opened the shard under counts as nobody's: the parcel is carried over it.
  */
 import { LIMITS } from '../limits.ts';
 import type { Parcel } from '../ports.ts';
@@ -30,11 +31,18 @@ export class Parcels {
     this.#shipments.set(shard, { epoch, parcels, atMs: this.#parts.clock.monotonicMs() });
   }
 
-  /** What belongs to a shard that is opened under `epoch`; it is given out once. */
-  take(shard: number, epoch: number): readonly Parcel[] {
+  /** This node got the epoch, and has not opened the shard yet. */
+  minted(shard: number, epoch: number): void {
+    const shipment = this.#shipments.get(shard);
+    if (shipment?.epoch === epoch - 1) this.#shipments.set(shard, { ...shipment, epoch });
+    else this.#shipments.delete(shard);
+  }
+
+  /** What belongs to a shard that is opened under the epoch that was minted last; it is given out once. */
+  take(shard: number): readonly Parcel[] {
     const shipment = this.#shipments.get(shard);
     this.#shipments.delete(shard);
-    return shipment?.epoch === epoch - 1 ? shipment.parcels : [];
+    return shipment?.parcels ?? [];
   }
 
   forget(shard: number): void {

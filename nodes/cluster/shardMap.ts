@@ -74,7 +74,8 @@ export class ShardMap {
   learn(shard: number, found: KvEntry | null): void {
     const entry = this.entries[shard]!;
     const record = found && decodeShard(found.value);
-    if (found && !record) this.#parts.metrics.count('heyblue_cluster_rubbish_total', { kind: 'shard' });
+    if (found?.value.length && !record)
+      this.#parts.metrics.count('heyblue_cluster_rubbish_total', { kind: 'shard' });
     entry.revision = found?.revision ?? 0;
     entry.stored = record !== null;
     entry.seenMs = this.#parts.clock.monotonicMs();

@@ -70,7 +70,7 @@ export class TestProcess implements Clock, Scheduler {
 }
 
 /** What happens to a call: `lost`: done, its answer lost. `dropped`: not done, its answer lost. `late`: done later. */
-export type Mishap = 'lost' | 'dropped' | 'late' | 'hang' | 'refused' | null;
+export type Mishap = 'lost' | 'dropped' | 'late' | 'hang' | 'refused' | 'doneThenSilence' | null;
 
 const LATE_MS = 1_500;
 
@@ -122,9 +122,13 @@ export class TestKv implements KvStore {
 
   watch(changed: (entry: KvEntry) => void): () => void {
     let stopped = false;
+    let lastMs = 0;
     const stop = this.#kv.watch(entry => {
       if (this.cut || this.deaf) return;
-      this.#base.after(1 + (this.#random.uint32() % 4), () =>
+      const nowMs = this.#base.monotonicMs();
+      // late by 1 to 4 ms, in order
+      lastMs = Math.max(lastMs, nowMs + 1 + (this.#random.uint32() % 4));
+      this.#base.after(lastMs - nowMs, () =>
         this.#process.arrive(() => {
           if (!stopped) changed(entry);
         }),
@@ -145,6 +149,8 @@ export class TestKv implements KvStore {
       const arrive = (settle: () => void): void => this.#process.arrive(settle);
       const lost = (): void => arrive(() => reject(new KvError('unknown', 'the answer was lost')));
       if (mishap === 'hang') return;
+      // the last thing that this process did
+      if (mishap === 'doneThenSilence') return void run().catch(() => {});
       if (mishap === 'refused')
         return void this.#base.after(1, () => arrive(() => reject(new KvError('unavailable', 'refused'))));
       if (mishap === 'dropped') return void this.#base.after(2, lost);
@@ -234,6 +240,8 @@ export interface TestNode {
   ships: boolean;
   /** Mints answer; false: they hang. */
   mints: boolean;
+  /** How often it asked for another connection. */
+  reconnects: number;
 }
 
 export interface TestClusterOptions {
@@ -274,6 +282,7 @@ export class TestCluster {
       started: false,
       ships: true,
       mints: true,
+      reconnects: 0,
     };
     const log = this.#log(id);
     const metrics: Metrics = {
@@ -321,6 +330,9 @@ export class TestCluster {
       log,
       metrics,
       limits,
+      reconnect: () => {
+        node.reconnects++;
+      },
     });
     const made = node as TestNode;
     this.nodes.push(made);
@@ -405,6 +417,16 @@ export class TestCluster {
     throw new Error(
       `not within ${withinMs} ms: ${what}\nshares ${this.shares()}\n${this.logged.slice(-20).join('\n')}`,
     );
+  }
+
+  /** Lets time pass until it is settled. */
+  async settled<T>(what: string, promise: Promise<T>, withinMs: number): Promise<T> {
+    let value: { readonly is: T } | null = null;
+    void promise.then(is => {
+      value = { is };
+    });
+    await this.until(what, () => value !== null, withinMs);
+    return value!.is;
   }
 
   async stop(): Promise<void> {
