@@ -62,11 +62,12 @@ export function sayHey(state: UserState, message: CommandMessage, rules: MeetRul
   // From the key, so that a retry after an unknown outcome is the same hey.
   const heyId = derivedId('hey', state.me.id, message.key as string);
   const expiresAtMs = turn.nowMs + rules.heyS * 1_000;
+  const { latE7, lngE7, accuracyDm, takenAtMs } = state.track.fix;
   const offered: UserMessage = {
     type: 'heyOffered',
     heyId,
     civilian: selfRef(state),
-    fix: state.track.fix,
+    fix: { latE7, lngE7, accuracyDm, takenAtMs },
     cells: state.track.route.regions.map(region => region.id),
     expiresAtMs,
   };
