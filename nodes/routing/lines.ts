@@ -17,6 +17,8 @@ export interface LinesOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly wheel: TimerWheel;
   readonly queueMs?: number;
+  /** Whether a node is known to be gone, though the map may not say so yet. */
+  readonly isGone: (node: string) => boolean;
   /** On its way to this node. */
   readonly post: (node: string, letter: Letter) => void;
   /** To an actor here. */
@@ -69,6 +71,7 @@ export class Lines {
     const back = fate === 'missed' || fate === 'unheard';
     line.settled(letter, fate === 'arrived');
     if (back) this.#back(line, letter);
+    else if (fate === 'stuck') this.#options.refuse(letter, 'waited');
     if (line.underWay === 0) this.#pump(line);
   }
 
@@ -85,8 +88,6 @@ export class Lines {
 
   /** Once more, behind everything else: it carries a key, and a node was lost with it. */
   again(letter: Letter): void {
-    letter.hops++;
-    letter.arrived = false;
     const line = (this.#lines[letter.shard] ??= new Line(letter.shard));
     line.join(letter);
     if (letter.hops > ROUTING_LIMITS.hopsMax) return this.#options.refuse(letter, 'hops');
@@ -123,13 +124,14 @@ export class Lines {
   }
 
   #ownerFor(line: Line): Owner | null {
-    const { coordinator } = this.#options;
+    const { coordinator, isGone } = this.#options;
     const mine = coordinator.epochOf(line.shard);
     if (mine !== null) return { node: coordinator.ref, epoch: mine };
     const known = coordinator.ownerOf(line.shard);
     const { hint } = line;
-    if (hint && hint.node !== coordinator.ref && hint.epoch > (known?.epoch ?? 0)) return hint;
-    return known?.node === coordinator.ref ? null : known;
+    const newest = hint && hint.epoch > (known?.epoch ?? 0) ? hint : known;
+    if (newest === null || newest.node === coordinator.ref || isGone(newest.node)) return null;
+    return newest;
   }
 
   /** Whoever sent something back gets it again only after a while, unless it took the shard anew. */

@@ -89,7 +89,8 @@ export class Links {
     for (const name of [`n ${ref}`, `g ${gateway}`]) {
       const link = this.#out.get(name);
       if (!link) continue;
-      this.#out.delete(name);
+      // The gateway may live on under another incarnation of its node: its numbers go on.
+      if (!link.gateway) this.#out.delete(name);
       this.#dirty.delete(link);
       link.close((out, fate) => this.#options.fate(out, fate, link));
     }
@@ -314,7 +315,7 @@ export class Links {
     }
     const waiting = link.oldest;
     if (waiting && nowMs - waiting.queuedAtMs >= LINK.stuckMs) {
-      for (const out of link.takeQueued()) fate(out, 'missed', link);
+      for (const out of link.takeQueued()) fate(out, 'stuck', link);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What waits to leave this node or has left it and may still come back. */
 import type { Address, SessionRef } from '../../actors/turn.ts';
+import type { Span } from '../ports.ts';
 import { type Envelope, KIND } from './envelope.ts';
 
 /** What became of something that was sent. */
@@ -10,6 +11,8 @@ export type Fate =
   | 'missed'
   /** As `missed`: the bus said that nobody listens there. */
   | 'unheard'
+  /** It could not leave for so long that it is given up; proven not taken. */
+  | 'stuck'
   /** Nobody can say: the other node, or the connection, was lost. */
   | 'unknown';
 
@@ -43,6 +46,8 @@ export class Letter {
   arrived = false;
   /** Whoever asked was told otherwise: it does not leave any more. */
   void = false;
+  /** From here to there and back, when somebody follows it. */
+  readonly span: Span | null;
 
   constructor(
     kind: typeof KIND.tell | typeof KIND.ask,
@@ -54,6 +59,7 @@ export class Letter {
     trace: string | null,
     deadlineMs: number,
     body: Uint8Array,
+    span: Span | null = null,
   ) {
     this.kind = kind;
     this.id = id;
@@ -65,6 +71,7 @@ export class Letter {
     this.deadlineMs = deadlineMs;
     this.body = body;
     this.bytes = body.length + OVERHEAD_BYTES;
+    this.span = span;
   }
 
   /** Null when it need not leave any more. */
@@ -73,6 +80,14 @@ export class Letter {
     if (ttlMs <= 0 || this.void) return null;
     const { kind, id, to, shard, epoch, mapRevision, round, hops, key, chain, trace, body } = this;
     return { kind, id, to, shard, epoch, mapRevision, round, ttlMs, hops, key, chain, trace, body };
+  }
+
+  /** The same once more, when nobody can say what became of this one. */
+  repeat(): Letter {
+    const { kind, id, to, shard, key, chain, trace, deadlineMs, body } = this;
+    const again = new Letter(kind, id, to, shard, key, chain, trace, deadlineMs, body);
+    again.hops = this.hops + 1;
+    return again;
   }
 
   /** The other node has it: what it said is not needed here, unless it may be said again. */

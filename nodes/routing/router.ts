@@ -31,6 +31,8 @@ import type {
   PushSink,
   Scheduler,
   Shipper,
+  Span,
+  Tracer,
 } from '../ports.ts';
 import type { TimerWheel } from '../timerWheel.ts';
 import { decodeBody, encodeBody } from './body.ts';
@@ -77,6 +79,8 @@ export interface RouterOptions {
   readonly wheel: TimerWheel;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Records traced asks to other nodes as spans; absent: nobody looks. */
+  readonly tracer?: Tracer | undefined;
   readonly limits?: Partial<{ [K in keyof typeof ROUTING_LIMITS]: number }>;
 }
 
@@ -125,6 +129,7 @@ export class Router implements Routes, Shipper {
       clock,
       wheel,
       queueMs: this.#limits.shardQueueMs,
+      isGone: node => this.#links.isGone(node),
       post: (node, letter) => this.#links.post(node, false, letter),
       deliver: (letter, epoch) => this.#deliverHere(letter, epoch),
       refuse: (letter, why) => this.#notDone(letter, why),
@@ -157,6 +162,7 @@ export class Router implements Routes, Shipper {
       if (replyTo) asks.settle(replyTo.askId, OVERLOADED);
       return;
     }
+    const span = replyTo ? this.#record(cause, to, shard) : null;
     const letter = new Letter(
       replyTo ? KIND.ask : KIND.tell,
       replyTo?.askId ?? asks.nextId(),
@@ -164,13 +170,24 @@ export class Router implements Routes, Shipper {
       shard,
       keyed ? keyOf(message) : null,
       cause?.chain ?? [],
-      cause?.trace ?? null,
+      span?.trace ?? cause?.trace ?? null,
       clock.monotonicMs() + timeoutMs,
       body,
+      span,
     );
     this.#budget.take(letter.bytes);
     if (replyTo) asks.sent(letter);
     this.#lines.join(letter);
+  }
+
+  /** The hop of a traced ask. What it causes on the other node stands below it. */
+  #record(cause: Cause | null, to: Address, shard: number): Span | null {
+    const { tracer, coordinator } = this.#options;
+    if (tracer === undefined || cause === null) return null;
+    const span = tracer.record('hop', cause.trace);
+    span?.set('heyblue.actor', to.kind);
+    span?.set('heyblue.node', coordinator.ownerOf(shard)?.node ?? '');
+    return span;
   }
 
   reply(to: ReplyTo, result: Result<unknown>): void {
@@ -375,18 +392,21 @@ export class Router implements Routes, Shipper {
     const { asks, clock, metrics } = this.#options;
     if (remote instanceof Letter && remote.key !== null && remote.deadlineMs > clock.monotonicMs()) {
       metrics.count('heyblue_redirects_total', { why: 'keyed' });
-      this.#budget.take(remote.bytes);
-      return this.#lines.again(remote);
+      remote.void = true;
+      const again = remote.repeat();
+      this.#budget.take(again.bytes);
+      asks.sent(again);
+      return this.#lines.again(again);
     }
     remote.void = true;
     metrics.count('heyblue_unknown_outcomes_total', { what: remote.kind === KIND.cargo ? 'cargo' : 'ask' });
     asks.settle(remote.id, UNKNOWN);
   }
 
-  /** The connection is gone: answers that were on their way are lost. What may be repeated waits for it to come back. */
+  /** The connection is gone: answers that were on their way are lost. What may be asked again waits for it to be back. */
   #disconnected(): void {
     for (const remote of this.#options.asks.remotes() as Outgoing[]) {
-      if (remote.dest !== null && remote.key === null) this.#unknown(remote);
+      if (remote.dest !== null) this.#unknown(remote);
     }
   }
 
