@@ -28,6 +28,7 @@ import { assertDeparture, Departure, othersIn } from './departure.ts';
 import type { ActorDoor } from './gatewayPort.ts';
 import { assertLimits } from './limits.ts';
 import { createNode, type TownNode } from './node.ts';
+import { watchName } from './occupied.ts';
 import type { Log } from './ports.ts';
 
 /** Ends the start with one sentence. */
@@ -202,6 +203,7 @@ async function main(): Promise<void> {
     random,
     log,
     metrics,
+    tracer: tracing.tracer,
     cluster: nats && { bus: nats.bus, kv: nats.kv, reconnect: () => nats.reconnect() },
     onCommitted: () => stores.outbox.poke(),
     onFenced: () => {
@@ -256,7 +258,13 @@ async function main(): Promise<void> {
   });
 
   const ports = await gateway.start();
-  await node.start();
+  const taken = Promise.withResolvers<never>();
+  const named = watchName(node.coordinator, scheduler, other => {
+    const sentence = `Another node runs as ${nodeId} (${other}): give each its own HEYBLUE_NODE_ID.`;
+    taken.reject(new CannotStart(sentence));
+  });
+  await Promise.race([node.start(), taken.promise]);
+  named();
   publishing.check();
   joined = true;
   const host = config.host === '0.0.0.0' ? '127.0.0.1' : config.host;
