@@ -156,6 +156,21 @@ export const TIMER_LIMITS = {
   retryMaxMs: 30_000,
 } as const;
 
+/** What the owner of a shard that died may not have told; told again by who takes it over (`timers/retelling.ts`). */
+export const RETELL_LIMITS = {
+  /** Committed this long before the shard was taken over: much longer than a dead node takes to be replaced. */
+  withinMs: 120_000,
+  /** Shards are taken in groups; those that come within so long are read together. */
+  gatherMs: 100,
+  /** Movements of one read at most: 120 s at the peak of the town (140 encounters a second). */
+  limit: 16_384,
+  /** Asks at once, and the pause before the next ones. */
+  atOnce: 64,
+  pauseMs: 20,
+  retryMs: 500,
+  attempts: 6,
+} as const;
+
 /** Checked once at start: a typo in the table above stops the node instead of bending a promise. */
 export function assertLimits(): void {
   assert(LIMITS.sliceMs <= LIMITS.loopMs, 'a slice fits into a loop');
@@ -167,6 +182,10 @@ export function assertLimits(): void {
   assert(WRITER_LIMITS.retryMaxMs * 4 <= WRITER_LIMITS.entryMs, 'an entry is tried more than once');
   assert(WRITER_LIMITS.groupEntries <= WRITER_LIMITS.scanEntries, 'a full group can be found');
   assert(LIMITS.sliceMessages <= LIMITS.mailboxMessages, 'a slice never empties more than a mailbox');
+  assert(
+    RETELL_LIMITS.withinMs > 4 * CLUSTER_LIMITS.orphanMs,
+    'what is told again reaches back behind a take-over',
+  );
   assert(TIMER_LIMITS.loadMs < TIMER_LIMITS.windowMs, 'the next window is loaded before this one ends');
   assert(TIMER_LIMITS.tickMs < TIMER_LIMITS.delayMinMs, 'a timer is not late by its own length');
   assertClusterLimits(CLUSTER_LIMITS);

@@ -27,9 +27,11 @@ import type {
   ShardHost,
   Shipper,
   TimerStore,
+  Tracer,
 } from './ports.ts';
 import { Router } from './routing/router.ts';
 import { DurableTimers } from './timers/durableTimers.ts';
+import { Retelling } from './timers/retelling.ts';
 import { routeOperations } from './timers/routeOperations.ts';
 
 type Overrides<L> = Partial<{ [K in keyof L]: number }>;
@@ -77,6 +79,8 @@ export interface NodeOptions {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Follows requests through turns, hops and commits; absent: nobody looks. */
+  readonly tracer?: Tracer;
   /** Null for a node that is alone. */
   readonly cluster: { readonly bus: Bus; readonly kv: KvStore; readonly reconnect?: () => void } | null;
   /** Realtime address of this node as phones reach it, told to phones of other nodes that stop. */
@@ -122,8 +126,8 @@ export function freshIncarnation(random: Random): string {
 }
 
 export function createNode(options: NodeOptions): TownNode {
-  const { clock, scheduler, random, log, metrics, cluster, limits } = options;
-  const world = { clock, scheduler, random, log, metrics };
+  const { clock, scheduler, random, log, metrics, tracer, cluster, limits } = options;
+  const world = { clock, scheduler, random, log, metrics, tracer };
   const writer = new LedgerWriter({
     ...world,
     store: options.commitStore,
@@ -139,6 +143,8 @@ export function createNode(options: NodeOptions): TownNode {
     opened: (shard, epoch, parcels) => {
       system.opened(shard, epoch, parcels);
       timers?.opened(shard, epoch);
+      // nothing came along: its owner may have died with something to tell
+      if (parcels.length === 0) retelling.opened(shard);
     },
     close: shard => {
       timers?.closed(shard);
@@ -191,6 +197,7 @@ export function createNode(options: NodeOptions): TownNode {
     });
   if (router) system.connect(router);
   const timers = timerWriter && new DurableTimers({ ...world, ...timerWriter, door: system, coordinator });
+  const retelling = new Retelling({ ...world, queries: options.queryStore, door: system, coordinator });
   return {
     door: system,
     system,
@@ -208,6 +215,7 @@ export function createNode(options: NodeOptions): TownNode {
     drain: () => coordinator.drain(),
     async stop(budgetMs) {
       timers?.stop();
+      retelling.stop();
       await Promise.all([writer.drain(budgetMs), timerWriter?.writer.drain(budgetMs)]);
       system.stop();
       router?.flush();

@@ -59,6 +59,11 @@ export const METRICS = {
     help: 'Durable timers by what became of a delivery.',
     labels: { result: ['delivered', 'retried', 'rested'] },
   },
+  heyblue_retold_total: {
+    kind: 'counter',
+    help: 'Settlements of a dead owner that were told again.',
+    labels: { result: ['told', 'retried'] },
+  },
   heyblue_outbox_depth: {
     kind: 'gauge',
     help: 'Rows that wait to be published.',
