@@ -1,0 +1,143 @@
+/** Batches as bytes: what goes in comes out, the first version is pinned, and rubbish is a value. */
+import { expect, test } from 'vitest';
+import { decodeBody, decodeParcels, encodeBody, encodeParcels } from './body.ts';
+import { decodeBatch, encodeBatch, toWire } from './codec.ts';
+import { type Batch, type Envelope, KIND, VERSION, VERSION_OLDEST } from './envelope.ts';
+
+const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const all: Envelope[] = [
+  {
+    kind: KIND.ask,
+    id: 41,
+    to: { kind: 'pair', id: 'o|c' },
+    shard: 511,
+    epoch: 12,
+    mapRevision: 9_007_199_254_740_991,
+    round: 3,
+    ttlMs: 2_999,
+    hops: 1,
+    key: 'k-1',
+    chain: [
+      { kind: 'user', id: 'ann' },
+      { kind: 'region', id: 'r' },
+    ],
+    trace: TRACE,
+    body: encodeBody({ type: 'observe', n: 1 }),
+  },
+  {
+    kind: KIND.tell,
+    id: 42,
+    to: { kind: 'user', id: 'bob' },
+    shard: 0,
+    epoch: 1,
+    mapRevision: 0,
+    round: 1,
+    ttlMs: 1,
+    hops: 0,
+    key: null,
+    chain: [],
+    trace: null,
+    body: encodeBody({ type: 'x' }),
+  },
+  { kind: KIND.reply, id: 7, body: encodeBody({ ok: true, value: null }) },
+  { kind: KIND.bounce, id: 8, shard: 5, why: 1, owner: 'n2.0123456789abcdef', epoch: 4, mapRevision: 6 },
+  { kind: KIND.cargo, id: 9, shard: 5, epoch: 4, transfer: 2, index: 0, count: 3, body: new Uint8Array([1]) },
+  { kind: KIND.push, userId: 'bob', sessions: ['s1', 's2'], volatile: true, bytes: new Uint8Array([9, 8]) },
+  { kind: KIND.close, userId: 'bob', sessions: ['s1'], code: 4105, reason: 'again' },
+];
+const acks = [
+  { gateway: '', last: 17, holes: [3, 4] },
+  { gateway: 'gw-1', last: 2, holes: [] },
+];
+const bytes = encodeBatch('n1.aaaaaaaaaaaaaaaa', 'n2.bbbbbbbbbbbbbbbb', 5, acks, all.map(toWire));
+
+/** As version 1 wrote the batch above. Never change it: nodes of that version are out there during an update. */
+const VERSION_1 = [
+  '9601b36e312e61616161616161616161616161616161b36e322e62626262626262626262626262626262059293a011920304',
+  '93a467772d310290979e0129a470616972a36f7c63cd01ff0ccb433fffffffffffff03cd0bb701a36b2d3194a475736572a3',
+  '616e6ea6726567696f6ea172d93730302d30616637363531393136636434336464383434386562323131633830333139632d',
+  '623761643662373136393230333333312d3031c413de0002a474797065a76f627365727665a16e019e002aa475736572a362',
+  '6f62000100010100c0c0c0c40ade0001a474797065a178930207c40ede0002a26f6bc3a576616c7565c09703080501b36e32',
+  '2e3031323334353637383961626364656604069804090504020003c401019505a3626f6292a27331a2733201c40209089506',
+  'a3626f6291a27331cd1009a5616761696e',
+].join('');
+
+const plain = (batch: Batch): unknown =>
+  JSON.parse(
+    JSON.stringify(batch, (_key, value) =>
+      value instanceof Uint8Array ? [...value] : value?.type === 'Buffer' ? value.data : value,
+    ),
+  );
+const expected: Batch = {
+  from: 'n1.aaaaaaaaaaaaaaaa',
+  to: 'n2.bbbbbbbbbbbbbbbb',
+  number: 5,
+  acks,
+  envelopes: all,
+  refused: [],
+};
+
+test('every kind of envelope comes out as it went in', () => {
+  expect(plain(decodeBatch(bytes) as Batch)).toEqual(plain(expected));
+});
+
+test('the first version is read for as long as it is spoken anywhere', () => {
+  expect([VERSION_OLDEST, VERSION]).toEqual([1, 1]);
+  expect(plain(decodeBatch(new Uint8Array(Buffer.from(VERSION_1, 'hex'))) as Batch)).toEqual(plain(expected));
+});
+
+test('a later version may append: what this one does not know it leaves', () => {
+  const wire = all.map(one => [...toWire(one), 'new', { more: 1 }]);
+  const more = encodeBatch(expected.from, expected.to, 5, acks, wire);
+  expect(plain(decodeBatch(more) as Batch)).toEqual(plain(expected));
+});
+
+test('no bytes throw: cut short, changed, or made up they are refused or harmless', () => {
+  for (let length = 0; length < bytes.length; length++) decodeBatch(bytes.subarray(0, length));
+  for (let at = 0; at < bytes.length; at++) {
+    for (const value of [0x00, 0x7f, 0xc1, 0xdd, 0xdf, 0xc6, 0xff]) {
+      const bad = bytes.slice();
+      bad[at] = value;
+      decodeBatch(bad);
+    }
+  }
+  // lengths that would fill the memory
+  for (const huge of [
+    [0xdd, 255, 255, 255, 255],
+    [0xdf, 255, 255, 255, 255],
+    [0xc6, 255, 255, 255, 255],
+  ]) {
+    expect(decodeBatch(new Uint8Array(huge))).toBe('garbage');
+    expect(() => decodeBody(new Uint8Array(huge))).toThrow();
+  }
+  const deep = new Uint8Array(100_000).fill(0x91);
+  expect(decodeBatch(deep)).toBe('garbage');
+  expect(() => decodeBody(deep)).toThrow();
+});
+
+test('messages keep plain values; packed actors keep maps and sets too', () => {
+  const value = {
+    u: undefined,
+    n: null,
+    big: 2 ** 53 - 1,
+    ms: 1_767_225_600_000,
+    f: -1.5,
+    t: true,
+    s: 'ü😀',
+    list: [1, [2, {}]],
+    bytes: new Uint8Array([0, 255]),
+  };
+  const back = decodeBody(encodeBody(value)) as typeof value;
+  expect({ ...back, bytes: [...back.bytes] }).toEqual({ ...value, bytes: [0, 255] });
+  const packed = { ...value, map: new Map<unknown, unknown>([[1, { a: new Map() }]]), set: new Set(['x']) };
+  const unpacked = decodeParcels(encodeParcels(packed)) as typeof packed;
+  expect({ ...unpacked, bytes: [...unpacked.bytes] }).toEqual({ ...packed, bytes: [0, 255] });
+});
+
+test('what an actor keeps does not hold on to the batch in which it came', () => {
+  const body = encodeBody({ type: 'x', bytes: new Uint8Array(8) });
+  const around = new Uint8Array(65_536);
+  around.set(body);
+  const { bytes: kept } = decodeBody(around.subarray(0, body.length)) as { bytes: Uint8Array };
+  expect(kept.buffer.byteLength).toBeLessThan(16_384);
+});
