@@ -4,6 +4,7 @@
  */
 import type { ReplyTo } from '../actors/turn.ts';
 import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
+import type { Span } from './ports.ts';
 import type { TimerWheel, WheelTimer } from './timerWheel.ts';
 
 type Done = (result: Result<unknown>) => void;
@@ -17,6 +18,8 @@ export const UNKNOWN: Refusal = refuse(
 /** What the router remembers of an ask that it sent to another node; opaque here. */
 export interface Remote {
   readonly id: number;
+  /** Its way there and back, when somebody follows it. */
+  readonly span?: Span | null;
 }
 
 interface Waiting {
@@ -53,6 +56,7 @@ export class PendingAsks<R extends Remote = Remote> {
   open(timeoutMs: number, done: Done): ReplyTo {
     const askId = this.nextId();
     const timer = this.#wheel.after(timeoutMs, () => {
+      this.#waiting.get(askId)?.remote?.span?.end('timeout');
       this.#waiting.delete(askId);
       done(UNKNOWN);
     });
@@ -70,6 +74,7 @@ export class PendingAsks<R extends Remote = Remote> {
     if (!waiting) return false;
     this.#waiting.delete(askId);
     this.#wheel.cancel(waiting.timer);
+    waiting.remote?.span?.end(result.ok ? undefined : `refused with ${result.code}`);
     waiting.done(result);
     return true;
   }

@@ -47,7 +47,7 @@ export interface LedgerWriterOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   /** Records each group as a span that is linked to the traces of its entries; absent: nobody looks. */
-  readonly tracer?: Tracer;
+  readonly tracer?: Tracer | undefined;
   readonly limits?: Partial<{ [K in keyof typeof WRITER_LIMITS]: number }>;
   /** Told after each group that changed something. */
   readonly onCommitted?: () => void;

@@ -1,7 +1,5 @@
 /** Trace context is read strictly and passed on; spans reach a real collector, or are counted; nothing is loaded for none. */
 import { execFile } from 'node:child_process';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -9,6 +7,7 @@ import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import { isSampled, traceIdOf, wellFormedTrace } from '../../nodes/trace.ts';
 import { systemScheduler } from '../clock.ts';
 import { systemRandom } from '../random.ts';
+import { Collector } from './collector.ts';
 import { BATCH_SPANS, SPANS_MAX, SpanQueue, type SpanQueueOptions } from './spanQueue.ts';
 import { idTracer, openTracing, type Tracing } from './tracing.ts';
 
@@ -77,59 +76,6 @@ describe('the trace context', () => {
     expect(tracer.record('turn', PARENT)).toBeNull();
   });
 });
-
-interface SentSpan {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly name: string;
-  readonly status: { code?: number; message?: string };
-  readonly links?: { traceId: string; spanId: string }[];
-  readonly attributes: { key: string; value: Record<string, unknown> }[];
-}
-
-/** A collector: takes OTLP as JSON over HTTP. */
-class Collector {
-  readonly spans: SentSpan[] = [];
-  readonly paths = new Set<string>();
-  resource: Record<string, unknown> = {};
-  requests = 0;
-  behaviour: 'take' | 'refuse' | 'hang' = 'take';
-  readonly #server: Server;
-  url = '';
-
-  constructor() {
-    this.#server = createServer(async (request, response) => {
-      this.requests++;
-      if (this.behaviour === 'hang') return;
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      if (this.behaviour === 'refuse') {
-        response.writeHead(400).end();
-        return;
-      }
-      this.paths.add(`${request.method} ${request.url} ${request.headers['content-type']}`);
-      const body = JSON.parse(Buffer.concat(chunks).toString());
-      for (const { resource, scopeSpans } of body.resourceSpans) {
-        for (const { key, value } of resource.attributes) this.resource[key] = Object.values(value)[0];
-        for (const { spans } of scopeSpans) this.spans.push(...spans);
-      }
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-    });
-  }
-  async start(): Promise<this> {
-    await new Promise<void>(resolve => this.#server.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-    return this;
-  }
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise(resolve => this.#server.close(resolve));
-  }
-  named(name: string): SentSpan[] {
-    return this.spans.filter(span => span.name === name);
-  }
-}
 
 const heard = () => {
   const lines: object[] = [];
