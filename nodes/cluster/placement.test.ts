@@ -137,7 +137,9 @@ describe('placement', () => {
 
   it('is frozen: an empty town of three nodes looks like this for ever', () => {
     const map = place(named(3), NOBODY, LOAD);
-    expect(map.slice(0, 16).join(' ')).toMatchInlineSnapshot(`"n3 n2 n2 n2 n3 n3 n1 n1 n3 n3 n2 n3 n3 n2 n1 n1"`);
+    expect(map.slice(0, 16).join(' ')).toMatchInlineSnapshot(
+      `"n3 n2 n2 n2 n3 n3 n1 n1 n3 n3 n2 n3 n3 n2 n1 n1"`,
+    );
     expect([...loads(map)].sort()).toMatchInlineSnapshot(`
       [
         [

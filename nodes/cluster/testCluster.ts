@@ -113,7 +113,10 @@ export class TestKv implements KvStore {
   }
 
   list(): Promise<KvEntry[]> {
-    return this.#call('list', () => this.#kv.list());
+    return this.#call('list', async () => {
+      const found = await this.#kv.list();
+      return found.map(entry => this.stale?.(entry.key) ?? entry);
+    });
   }
 
   lastRevision(): Promise<number> {
