@@ -109,9 +109,10 @@ export class OutLink {
   close(each: (out: Outgoing, fate: Fate) => void): void {
     const unacked = this.unacked.splice(0);
     const waiting = this.takeQueued();
+    assert(this.idle && this.queuedBytes === 0, 'a closed link holds nothing');
+    // What becomes of them may be said on this very link: a gateway outlives its node, and hears of lost pushes.
     for (const sent of unacked) for (const out of sent.out) each(out, 'unknown');
     for (const out of waiting) each(out, 'missed');
-    assert(this.queuedBytes === 0, 'a closed link holds nothing');
   }
 
   /** Takes out what was never sent. */
