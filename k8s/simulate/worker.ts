@@ -13,16 +13,21 @@ const applied = mutant === null ? null : applyMutant(mutantByName(mutant));
 const { World } = await import('../../nodes/simulation/world.ts');
 applied?.assertComplete();
 
-/** What nobody waited for belongs to the seed that is running: a bug there, never silence. */
+let living: InstanceType<typeof World> | null = null;
 let stray: string | null = null;
+/** A promise that nobody waited for is a bug of the seed that is running: its process would have ended. */
 process.on('unhandledRejection', error => {
-  stray ??= `a promise was left alone: ${error instanceof Error ? error.stack : String(error)}`;
+  const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  stray ??= `a promise was left alone: ${words}`;
+  living?.fail('nothing throws', stray);
 });
 
 function live(job: Job): Outcome {
   const startedMs = performance.now();
   const world = new World({ seed: job.seed, nodes: job.nodes, profile: job.profile, settle });
+  living = world;
   const report = world.run();
+  living = null;
   const broken = report.violations.length > 0;
   return {
     job,
@@ -46,8 +51,7 @@ parentPort!.on('message', (job: Job) => {
     } catch (error) {
       outcome = { crash: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
-    // rejections that nobody waits for are told after this turn of the event loop
-    setImmediate(() => parentPort!.postMessage(stray === null ? outcome : { crash: stray }));
+    parentPort!.postMessage(outcome);
   });
 });
 parentPort!.postMessage('ready');

@@ -80,7 +80,9 @@ export class Machine {
     const { time, chronicle, faults, hub, sql, seed } = this.#room;
     const name = `${this.id}#${++this.#boots}`;
     chronicle.note('a process starts', name);
-    const process = new SimulatedProcess(name, time, this.clock);
+    const process = new SimulatedProcess(name, time, this.clock, error =>
+      this.#room.judge.fail('nothing throws', `${name} died of ${stackOf(error)}`),
+    );
     const dice = new Dice(seed, Math.imul(this.#boots, 1_000) + Number(this.id.slice(1)));
     const parts = { time, process, dice: this.#dice, faults, chronicle };
     const bus = new SimulatedBus({ ...parts, link: this.busLink, hub, weather: this.#room.weather });
@@ -174,8 +176,7 @@ export class Machine {
       chronicle.note(`${level} of ${name}`, message + why);
       counts.set(`log: ${message}`, (counts.get(`log: ${message}`) ?? 0) + 1);
       if (/threw|could not be created/.test(message) || (thrown instanceof Error && !expected)) {
-        const stack = thrown instanceof Error ? thrown.stack?.split('\n').slice(1, 4).join(' ') : '';
-        judge.fail('nothing throws', `${name}: ${message}${why} ${stack}`);
+        judge.fail('nothing throws', `${name}: ${message} ${stackOf(thrown)}`);
       }
     };
     const quiet = (_fields: object, message: string): void => {
@@ -187,12 +188,18 @@ export class Machine {
   #metrics(): Metrics {
     const { counts } = this.#room;
     return {
-      count: (metric, labels, by = 1) => {
-        const name = labels ? `${metric} ${Object.values(labels).join(' ')}` : metric;
-        counts.set(name, (counts.get(name) ?? 0) + by);
+      count: (metric, _labels, by = 1) => {
+        counts.set(metric, (counts.get(metric) ?? 0) + by);
       },
       observe: () => {},
       gauge: () => {},
     };
   }
+}
+
+/** The error and where it came from, in one line. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const lines = (error.stack ?? error.message).split('\n').slice(0, 6);
+  return lines.map(line => line.trim().replace(/file:\S*?\/(?=nodes\/|actors\/|protocol\/)/, '')).join(' ');
 }

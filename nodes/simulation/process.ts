@@ -26,14 +26,17 @@ export class SimulatedProcess implements Clock, Scheduler {
   readonly #time: VirtualTime;
   readonly #clock: MachineClock;
   readonly #bornMs: number;
+  readonly #threw: (error: unknown) => void;
   #alive = true;
   #waiting: Waiting[] | null = null;
   /** Monotonic time that did not pass because the whole machine stood still. */
   #frozenMs = 0;
   #pausedAtMs = 0;
 
-  constructor(name: string, time: VirtualTime, clock: MachineClock) {
+  /** @param threw what a bug does: the real process would end with an uncaught exception */
+  constructor(name: string, time: VirtualTime, clock: MachineClock, threw: (error: unknown) => void) {
     this.name = name;
+    this.#threw = threw;
     this.#time = time;
     this.#clock = clock;
     this.#bornMs = time.monotonicMs();
@@ -95,7 +98,14 @@ export class SimulatedProcess implements Clock, Scheduler {
 
   #do(run: () => void, arrival: boolean): void {
     if (!this.#alive) return;
-    if (this.#waiting !== null) this.#waiting.push({ arrival, run });
-    else run();
+    if (this.#waiting !== null) {
+      this.#waiting.push({ arrival, run });
+      return;
+    }
+    try {
+      run();
+    } catch (error) {
+      this.#threw(error);
+    }
   }
 }

@@ -47,8 +47,10 @@ export class KvServer {
   /** Until when no call of a node is answered. */
   readonly hungUntilMs = new Map<string, number>();
 
-  constructor(bucket: MemoryBucket, time: VirtualTime) {
+  /** @param remembers whether older states are kept, for stale reads and restores */
+  constructor(bucket: MemoryBucket, time: VirtualTime, remembers: boolean) {
     this.bucket = bucket;
+    if (!remembers) return;
     const copy = (): void => {
       this.copies.push(bucket.copy());
       if (this.copies.length > COPIES) this.copies.shift();

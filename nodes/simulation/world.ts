@@ -153,7 +153,8 @@ export class World implements Judge {
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
     const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
     this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), () => this.#time.nowMs(), timers);
-    this.#kv = new KvServer(new MemoryBucket(this.#time), this.#time);
+    const remembers = this.#plan.troubles.some(trouble => trouble === 'kvStale' || trouble === 'kvRewind');
+    this.#kv = new KvServer(new MemoryBucket(this.#time), this.#time, remembers);
     this.#sql = new SqlServer(this.#ledger, timers, this.#people, {
       committed: (by, entry, outcome) => {
         this.chronicle.note(
