@@ -1,0 +1,200 @@
+/** What must be heard is said until it is heard; what is said twice counts once. */
+import { describe, expect, test } from 'vitest';
+import { TurnCollector } from '../nodes/effects.ts';
+import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
+import { SmallTown } from '../nodes/testing/smallTown.ts';
+import { ERROR, ok, type Result, refuse } from '../protocol/index.ts';
+import type { Committed } from './durable.ts';
+import { ACTOR_LIMITS } from './limits.ts';
+import type { SettledView } from './messages/user.ts';
+import { type PairState, pairBehaviour, pairId } from './pair.ts';
+import { DEFAULT_RULES } from './rules.ts';
+import { type Counted, count, isCounted } from './user/counted.ts';
+
+const OFFICER = '00000000-0000-7000-8000-000000000001';
+const CIVILIAN = '00000000-0000-7000-8000-000000000002';
+const AWAY = refuse(ERROR.unavailable, 'away');
+
+/** One pair, turn by turn. */
+class PairStory {
+  readonly behaviour = pairBehaviour(DEFAULT_RULES);
+  readonly turn = new TurnCollector(new VirtualTime(), seededRandom(1), 1_000);
+  state: PairState;
+  constructor() {
+    const made = this.behaviour.create(pairId(OFFICER, CIVILIAN), null, this.#begin());
+    if (!made.ok) throw new Error(made.message);
+    this.state = made.value;
+  }
+
+  say(message: object) {
+    this.state = this.behaviour.receive(this.state, message as never, this.#begin());
+    return this.collected();
+  }
+
+  collected() {
+    const { outputs, inner, operations } = this.turn.take();
+    const asks = outputs.flatMap(one => (one.k === 'ask' ? [one] : []));
+    const timers = inner.flatMap(one => (one.k === 'timer' ? [one] : []));
+    return { asks, timers, operations, queries: inner.flatMap(one => (one.k === 'query' ? [one] : [])) };
+  }
+
+  /** They met; returns the asks that tell both. */
+  settle(scannedAtMs: number | null = null) {
+    const observe = {
+      type: 'observe',
+      evidence: { method: 'qr', id: 'x', cell: '', scannedAtMs },
+      officer: { id: OFFICER, handle: 'o' },
+      civilian: { id: CIVILIAN, handle: 'c' },
+    };
+    return this.say(observe);
+  }
+
+  committed(tag: string) {
+    const postings = [OFFICER, CIVILIAN].map(account => ({ account, delta: 20, balance: 20, version: 1 }));
+    const committed: Committed = { id: 'e', code: 'created', atMs: 5, postings };
+    return this.say({ type: 'committed', tag, committed });
+  }
+
+  answer(tag: string, result: Result<unknown>) {
+    return this.say({ type: 'answer', tag, result });
+  }
+
+  #begin(): TurnCollector {
+    this.turn.begin({ kind: 'pair', id: pairId(OFFICER, CIVILIAN) }, null, null);
+    return this.turn;
+  }
+}
+
+describe('a pair that settled', () => {
+  const told = () => {
+    const story = new PairStory();
+    const [persist] = story.settle().operations;
+    return { story, asks: story.committed(persist!.tag).asks };
+  };
+
+  test('asks both people until they have heard it, with growing pauses, and stays for that', () => {
+    const { story, asks } = told();
+    expect(asks.map(ask => [ask.to.id, ask.message.type])).toEqual([
+      [OFFICER, 'encounterSettled'],
+      [CIVILIAN, 'encounterSettled'],
+    ]);
+    const [toOfficer, toCivilian] = asks.map(ask => ask.tag) as [string, string];
+    expect(story.answer(toCivilian, ok({})).timers).toEqual([]);
+    let pauseMs = 0;
+    for (let i = 0; i < 4; i++) {
+      const [timer] = story.answer(toOfficer, AWAY).timers;
+      expect(timer!.delayMs).toBeGreaterThan(pauseMs);
+      pauseMs = timer!.delayMs;
+      expect(story.behaviour.idleMs(story.state)).toBe(false);
+      expect(story.say(timer!.message).asks.map(ask => ask.to.id)).toEqual([OFFICER]);
+    }
+    expect(story.answer(toOfficer, ok({})).timers).toEqual([]);
+    expect(story.behaviour.idleMs(story.state)).toBe(ACTOR_LIMITS.pairIdleMs);
+  });
+
+  test('gives up in the end, and at once when the account is gone', () => {
+    const { story, asks } = told();
+    const [toOfficer, toCivilian] = asks.map(ask => ask.tag) as [string, string];
+    expect(story.answer(toCivilian, refuse(ERROR.notFound, 'no such account')).timers).toEqual([]);
+    let tries = 1;
+    for (;;) {
+      const [timer] = story.answer(toOfficer, AWAY).timers;
+      if (!timer) break;
+      tries++;
+      story.say(timer.message);
+    }
+    expect(tries).toBe(ACTOR_LIMITS.insistTries);
+    expect(story.state.telling).toEqual({});
+  });
+
+  test('goes on telling on the node it moves to', () => {
+    const { story, asks } = told();
+    story.answer(asks[0]!.tag, ok({}));
+    const packed = story.behaviour.pack!(story.state);
+    const next = new PairStory();
+    const read = next.behaviour.unpack!(pairId(OFFICER, CIVILIAN), packed, next.turn);
+    expect(read.ok).toBe(true);
+    expect(next.collected().asks.map(ask => ask.to.id)).toEqual([CIVILIAN]);
+  });
+});
+
+describe('a scan that was uploaded late', () => {
+  test('is judged around its own moment before the store is asked to settle it', () => {
+    const story = new PairStory();
+    const day = DEFAULT_RULES.cooldownS * 1_000;
+    const asked = story.settle(10 * day);
+    expect(asked.operations).toEqual([]);
+    expect(asked.queries[0]!.query).toMatchObject({ type: 'pairMet', afterMs: 9 * day, beforeMs: 11 * day });
+    const { tag } = asked.queries[0]!;
+    expect(story.say({ type: 'queried', tag, result: ok([]) }).operations).toHaveLength(1);
+  });
+
+  test('beside another meeting it is not settled; beside itself it is the same; unread it is neither', () => {
+    for (const [found, operations] of [
+      [ok(['another']), 0],
+      [AWAY, 0],
+    ] as const) {
+      const story = new PairStory();
+      const { tag } = story.settle(5).queries[0]!;
+      expect(story.say({ type: 'queried', tag, result: found }).operations).toHaveLength(operations);
+    }
+    const story = new PairStory();
+    const first = story.settle(5).queries[0]!;
+    const [op] = story.say({ type: 'queried', tag: first.tag, result: ok([]) }).operations;
+    const again = story.settle(5).queries[0]!;
+    const result = ok(['another', op!.op.id]);
+    expect(story.say({ type: 'queried', tag: again.tag, result }).operations).toHaveLength(1);
+  });
+});
+
+describe('a movement that is told', () => {
+  test('counts once, in whatever order and however often it is told (seed 4)', () => {
+    const random = seededRandom(4);
+    for (let round = 0; round < 50; round++) {
+      const floor = random.uint32() % 5;
+      let counted: Counted = { floor, above: [] };
+      const news = new Set<number>();
+      for (let i = 0; i < 300; i++) {
+        const version = random.uint32() % 120;
+        const isNew = !isCounted(counted, version);
+        expect(isNew).toBe(version > floor && !news.has(version));
+        counted = count(counted, version);
+        news.add(version);
+      }
+      expect(counted.above.length).toBeLessThan(120);
+    }
+  });
+
+  test('takes bounded room when some are never told', () => {
+    let counted: Counted = { floor: 0, above: [] };
+    for (let version = 2; version < 5_000; version += 2) counted = count(counted, version);
+    expect(counted.above.length).toBeLessThanOrEqual(ACTOR_LIMITS.countedAbove);
+    expect(isCounted(counted, 4_998)).toBe(true);
+    expect(isCounted(counted, 4_997)).toBe(false);
+  });
+
+  test('reaches the phone once, also when it is told again after twenty others, and after a kill', async () => {
+    const town = new SmallTown();
+    const phone = await town.phone('civilian');
+    const view = (n: number): SettledView => ({
+      encounterId: town.key(),
+      method: 'hey',
+      otherHandle: 'o',
+      points: 10,
+      balance: 10 * n,
+      balanceVersion: n,
+      atMs: town.time.nowMs(),
+    });
+    const views = Array.from({ length: 21 }, (_, i) => view(i + 1));
+    for (const settled of views) {
+      expect(await phone.ask({ type: 'encounterSettled', settled })).toMatchObject({ ok: true });
+    }
+    for (const settled of views) await phone.ask({ type: 'encounterSettled', settled });
+    expect(phone.events('encounter.completed')).toHaveLength(21);
+    await phone.command('state.get', {});
+    expect(phone.events('snapshot').at(-1)).toMatchObject({ encounterCount: 21, balance: 210 });
+    await town.move();
+    await phone.ask({ type: 'encounterSettled', settled: views[0]! });
+    expect(phone.events('encounter.completed')).toHaveLength(21);
+  });
+});
