@@ -12,7 +12,7 @@ import type { AskOptions } from '../gatewayPort.ts';
 import type { LIMITS, ROUTING_LIMITS } from '../limits.ts';
 import { type MemoryBus, MemoryHub } from '../memory/memoryBus.ts';
 import { soleOwner } from '../memory/soleOwner.ts';
-import type { Bus, Coordinator, Owner, Parcel, WriteOutcome } from '../ports.ts';
+import type { Bus, Coordinator, Owner, Parcel, Tracer, WriteOutcome } from '../ports.ts';
 import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
 import { Router } from './router.ts';
 
@@ -101,6 +101,7 @@ export interface TestNodesOptions {
   /** Actors take nothing along when their shard moves. */
   readonly unpacked?: boolean;
   readonly encodeLocal?: boolean;
+  readonly tracer?: Tracer;
 }
 
 export class TestNode {
@@ -153,6 +154,7 @@ export class TestNode {
       clock: time,
       scheduler: time,
       random: seededRandom(index + 1),
+      tracer: options.tracer,
       log: { debug() {}, info() {}, warn: log, error: log },
       metrics: {
         count: (name: string, labels: Record<string, string> = {}, by = 1) => {
