@@ -248,7 +248,10 @@ export const asyncapi = (): string => {
             headers: {
               type: 'object',
               required: ['Sec-WebSocket-Protocol'],
-              properties: { 'Sec-WebSocket-Protocol': { type: 'string', const: SUBPROTOCOL } },
+              properties: {
+                'Sec-WebSocket-Protocol': { type: 'string', const: SUBPROTOCOL },
+                traceparent: { type: 'string', description: 'W3C Trace Context, version 00.' },
+              },
             },
             bindingVersion: '0.1.0',
           },
