@@ -261,6 +261,7 @@ function deviceMoved(state: UserState, deviceId: string, turn: Turn): UserState 
   const old = state.sessions.filter(session => session.deviceId !== deviceId);
   turn.close(refs(old), CLOSE.revoked, 'the account moved to another device');
   turn.query({ type: 'user', id: state.me.id }, DEVICE_READ);
+  turn.reply(ok({}));
   const sessions = state.sessions.filter(session => session.deviceId === deviceId);
   const moved = { ...state, me: { ...state.me, deviceId }, sessions };
   return sessions.length > 0 ? moved : leaveMap(moved, turn);

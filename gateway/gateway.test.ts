@@ -203,7 +203,8 @@ test('moving to a new device ends the socket and the token of the old one', asyn
   expect((await fetch(`${rest}/v1/device`, post)).status).toBe(200);
   expect((await phone.gone).code).toBe(CLOSE.revoked);
   expect((await fetch(`${rest}/v1/device`, post)).status).toBe(200);
-  expect(door.heard('deviceMoved').map(one => one.to.id)).toEqual([person.userId]);
+  const told = door.asked.filter(one => one.message.type === 'deviceMoved');
+  expect(told.map(one => one.to.id)).toEqual([person.userId]);
   const old = new Phone(ports.realtimePort);
   await old.opened();
   old.hello(person.accessToken);

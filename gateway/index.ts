@@ -3,13 +3,14 @@
  * third. The composition root makes one gateway, gives its `sink` to the user actors, starts and stops it.
  */
 import { randomFillSync } from 'node:crypto';
-import type { ActorDoor, UserMessage } from '../nodes/gatewayPort.ts';
+import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
 import { bytesToUuid } from '../protocol/ids.ts';
 import { type Admin, startAdmin } from './admin.ts';
 import { DeviceMoves } from './auth/deviceMoves.ts';
 import { createPasswords } from './auth/passwords.ts';
+import { tellMoved } from './auth/tellMoved.ts';
 import { createTokens } from './auth/tokens.ts';
 import { assertLimits, LIMITS, RATES } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
@@ -120,8 +121,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       wallMs,
       onDeviceMoved: (userId, deviceId) => {
         sessions.endOthers(userId, deviceId);
-        const message: UserMessage = { type: 'deviceMoved', deviceId };
-        door.tell({ kind: 'user', id: userId }, message);
+        tellMoved(door, userId, deviceId);
       },
     });
     try {

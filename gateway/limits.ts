@@ -96,6 +96,9 @@ export const LIMITS = {
   reconnectJitterMinMs: 500,
   reconnectJitterMs: 5_000,
   returningPerS: 1_000,
+  /** The actor of an account that moved to another device is told again until it has answered. */
+  movedAttempts: 20,
+  movedAgainMs: 1_000,
   /** Sign-in doors: password hashes at work at once (19 MiB each), and waiting. */
   hashing: 2,
   hashingWaiting: 256,

@@ -6,6 +6,7 @@
  * for: the actor answers, or closes the session so that its phone comes back and gets a snapshot. So many at a time, for
  * each question may wake an actor from the store.
  */
+import type { UserMessage } from '../nodes/gatewayPort.ts';
 import { CLOSE, type Result } from '../protocol/errors.ts';
 import { LIMITS } from './limits.ts';
 import type { RealtimeOptions } from './realtime.ts';
@@ -52,7 +53,7 @@ export class Probes {
     const { door, metrics } = this.#options;
     probe.asked++;
     this.#asking++;
-    const message = { type: 'probe', session: session.ref!, connSeq: session.connSeq };
+    const message: UserMessage = { type: 'probe', session: session.ref!, connSeq: session.connSeq };
     const answered = (result: Result<unknown>): void => {
       this.#asking--;
       metrics.count('rt_probes_total', { result: result.ok ? 'known' : 'refused' });

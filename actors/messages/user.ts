@@ -94,7 +94,7 @@ export type UserMessage =
   | { readonly type: 'credited'; readonly credit: CreditView }
   /** Ask, from a gateway: is this session attached? If not it is closed with 4105, so that the phone connects again. */
   | { readonly type: 'probe'; readonly session: SessionRef; readonly connSeq: number }
-  /** From the REST door: the account was linked to another device. */
+  /** Ask, from a REST door until it is answered: the account was linked to another device. Answer `{}`. */
   | { readonly type: 'deviceMoved'; readonly deviceId: string }
   | InsistMessage
   | { readonly type: 'gone' }
