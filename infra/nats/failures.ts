@@ -51,7 +51,7 @@ export class NatsBucketRefused extends NatsFailure {
   override name = 'NatsBucketRefused';
   constructor(bucket: string, reason: string) {
     super(
-      `NATS refuses the bucket ${bucket} for the leases of nodes (${reason}): check NATS_REPLICAS and permissions.`,
+      `NATS refuses the bucket ${bucket} for the leases of nodes (${reason}): check NATS_REPLICAS and permissions, or delete it.`,
     );
   }
 }

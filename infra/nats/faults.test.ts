@@ -2,11 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect, headers, type NatsConnection } from 'nats';
+import { connect, headers, type NatsConnection, nanos } from 'nats';
 import { afterAll, afterEach, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { layWire, type Wire } from '../../k8s/swarm/wire.ts';
 import type { KvEntry, KvError } from '../../nodes/ports.ts';
 import { type Nats, type NatsOptions, openNats } from './index.ts';
+import { NatsLink } from './link.ts';
+import { NatsBus } from './natsBus.ts';
+import { NatsKv } from './natsKv.ts';
 import { clientOptions } from './options.ts';
 import { bytes, memoryLog, PATIENCE, RECORD_BYTES, text } from './testServer.ts';
 
@@ -155,6 +158,36 @@ test('a connection that is no good can be made anew; what waits is unknown at on
       return heard.length;
     }, PATIENCE)
     .toBeGreaterThan(0);
+});
+
+test('a client that closed itself for good is replaced, with all that listened', async () => {
+  const log = memoryLog();
+  const link = await NatsLink.open(clientOptions({ url: URL_OF_ALL }, 'test'), 'the test server', log);
+  onTestFinished(() => link.close());
+  const kv = await NatsKv.open(link, { bucket: newBucket(), replicas: 1, servers: 'the test server' }, log);
+  const bus = new NatsBus(link, log);
+  const [at, heard, seen] = [subject(), [] as string[], [] as string[]];
+  bus.subscribe(at, message => heard.push(text(message)));
+  onTestFinished(kv.watch(entry => seen.push(text(entry.value))));
+  await kv.put('node.a', bytes('before'), 0);
+  await link.client.close();
+  await expect.poll(() => bus.connected, PATIENCE).toBe(true);
+  expect(bus.publish(at, bytes('again'))).toBe(true);
+  await expect.poll(() => heard, PATIENCE).toEqual(['again']);
+  const unheard = new Promise(done => bus.publish(subject(), bytes('x'), () => done('unheard')));
+  expect(await unheard).toBe('unheard');
+  await kv.put('node.a', bytes('after'), (await kv.get('node.a'))!.revision);
+  await expect.poll(() => seen.at(-1), PATIENCE).toBe('after');
+  expect(log.lines).toContain('error: the NATS client closed itself; connecting anew');
+});
+
+test('a bucket whose records would expire is refused', async () => {
+  const bucket = newBucket();
+  const manager = await jetstreamManager(raw);
+  await manager.streams.add({ name: `KV_${bucket}`, subjects: [`$KV.${bucket}.>`], max_age: nanos(60_000) });
+  await expect(open({ bucket })).rejects.toThrow(
+    `NATS refuses the bucket ${bucket} for the leases of nodes (its records expire): check NATS_REPLICAS and permissions, or delete it.`,
+  );
 });
 
 test('unheard messages are remembered within bounds, and forgotten when the connection breaks', async () => {

@@ -1,5 +1,7 @@
-/** Every bound and timing of the way to NATS. Sources: the cluster study, section 4a, unless a line says otherwise. */
-import { CLUSTER_LIMITS } from '../../nodes/limits.ts';
+/**
+ * Every bound and timing of the way to NATS. Sources: the cluster study, section 4a, unless a line says otherwise. How
+ * they fit to the leases of nodes (`CLUSTER_LIMITS` in `nodes/`) is checked by limits.test.ts.
+ */
 import { assert } from '../../protocol/assert.ts';
 
 export const NATS_LIMITS = {
@@ -14,7 +16,7 @@ export const NATS_LIMITS = {
   /** At the start the servers may come up later than we do; then it is an error. */
   firstConnectMs: 10_000,
   /** Calls to JetStream. The coordinator's own deadline is the same; ours cleans up. */
-  callMs: CLUSTER_LIMITS.callMs,
+  callMs: 1_000,
   listMs: 5_000,
   /** Bytes that may wait in the socket of a connection that does not drain; then nothing is taken any more. */
   backlogBytes: 32 * 1_024 * 1_024,
@@ -25,16 +27,10 @@ export const NATS_LIMITS = {
   watchBeatMs: 1_000,
   watchSilenceMs: 3_000,
   watchRetryMs: 500,
-  /** The server refuses what is larger, headers included. */
-  valueBytes: 4 * CLUSTER_LIMITS.recordBytes,
+  /** One record of ours; the server refuses what is larger than `valueBytes`, headers included. */
+  recordBytes: 1_024,
+  valueBytes: 4_096,
 } as const;
 
 assert(NATS_LIMITS.watchBeatMs * 2 < NATS_LIMITS.watchSilenceMs, 'a watch may miss a beat');
-assert(
-  NATS_LIMITS.watchSilenceMs < CLUSTER_LIMITS.pollMs,
-  'a watch begins anew before the poll has to find it out',
-);
-assert(
-  NATS_LIMITS.pingMs * (NATS_LIMITS.pingsOut + 1) < CLUSTER_LIMITS.leaseMs,
-  'a dead connection is noticed before the lease ends',
-);
+assert(NATS_LIMITS.recordBytes < NATS_LIMITS.valueBytes, 'a record fits into the bucket');

@@ -18,7 +18,6 @@ import {
 } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import { errors, type NatsConnection } from 'nats';
-import { CLUSTER_LIMITS } from '../../nodes/limits.ts';
 import { type KvEntry, KvError, type KvStore, type Log, type Metrics } from '../../nodes/ports.ts';
 import { NatsBucketRefused, NatsWithoutJetStream } from './failures.ts';
 import { NATS_LIMITS } from './limits.ts';
@@ -40,6 +39,9 @@ const REFUSED: readonly number[] = [
 ];
 /** More than one copy is asked of a single server. */
 const NOT_CLUSTERED = 10_074;
+
+/** A bucket that somebody made in a way that leases must not rely on. */
+class Unfit extends Error {}
 
 export interface KvOptions {
   readonly bucket: string;
@@ -89,7 +91,8 @@ export class NatsKv implements KvStore {
         if (isUnheard(error) && link.client.info?.jetstream !== true)
           throw new NatsWithoutJetStream(options.servers);
         // a cluster without a leader finds one; what is against the rules stays so
-        const final = codeOf(error) === NOT_CLUSTERED || performance.now() > until;
+        const never = codeOf(error) === NOT_CLUSTERED || error instanceof Unfit;
+        const final = never || performance.now() > until;
         if (final && isUnheard(error)) throw new NatsWithoutJetStream(options.servers);
         if (final) throw new NatsBucketRefused(options.bucket, reasonOf(error));
         await pause(NATS_LIMITS.redialMs);
@@ -120,7 +123,7 @@ export class NatsKv implements KvStore {
 
   async put(key: string, value: Uint8Array, revision: number): Promise<number> {
     if (!KEY.test(key)) throw new KvError('unavailable', `'${key}' is no key`);
-    if (value.length > CLUSTER_LIMITS.recordBytes) {
+    if (value.length > NATS_LIMITS.recordBytes) {
       throw new KvError('unavailable', `a record of ${value.length} bytes is too large`);
     }
     const bytes = value.slice(); // the client keeps them until the end of the turn of the event loop
@@ -235,6 +238,7 @@ export class NatsKv implements KvStore {
     const { manager } = await this.#open();
     try {
       const { config } = await manager.streams.info(this.#bucket.stream);
+      if (config.max_age > 0) throw new Unfit('its records expire');
       if (config.num_replicas < replicas) {
         const has = config.num_replicas;
         this.#log.warn({ bucket, has, wanted: replicas }, 'the bucket has fewer copies than wanted');

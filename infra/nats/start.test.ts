@@ -126,7 +126,7 @@ test('more copies than servers are refused', async () => {
   const error = await refusal({ bucket: 'test_copies', replicas: 3, patienceMs: 20_000 });
   expect(error).toBeInstanceOf(NatsBucketRefused);
   expect(error.message).toMatch(
-    /^NATS refuses the bucket test_copies for the leases of nodes \(.*replicas.*\): check NATS_REPLICAS and permissions\.$/,
+    /^NATS refuses the bucket test_copies for the leases of nodes \(.*replicas.*\): check NATS_REPLICAS and permissions, or delete it\.$/,
   );
 });
 

@@ -5,11 +5,11 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, inject, onTestFinished } from 'vitest';
-import { CLUSTER_LIMITS } from '../../nodes/limits.ts';
 import type { Log } from '../../nodes/ports.ts';
 import { type Nats as Server, startNats } from '../embedded/nats-process.ts';
 import { freePort } from '../embedded/ports.ts';
 import { signal } from '../embedded/processes.ts';
+import { NATS_LIMITS } from './limits.ts';
 
 export interface TestServer {
   readonly url: string;
@@ -54,7 +54,7 @@ export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text
 export const text = (value: Uint8Array): string => new TextDecoder().decode(value);
 /** A busy machine may take its time; nobody waits longer than needed. */
 export const PATIENCE = { timeout: 20_000 };
-export const RECORD_BYTES = CLUSTER_LIMITS.recordBytes;
+export const RECORD_BYTES = NATS_LIMITS.recordBytes;
 
 /** A nats-server with a configuration of its own, as JSON; ended with the test. */
 export async function runServer(configuration: object): Promise<{ readonly url: string }> {
