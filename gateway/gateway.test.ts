@@ -9,7 +9,7 @@ import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages
 import { shardOf } from '../protocol/shard.ts';
 import { createGateway, type Gateway, HostUnknown, PortInUse, type Ports } from './index.ts';
 import type { GatewayOptions } from './options.ts';
-import { FakeDirectory, FakeDoor, optionsFor } from './testing/town.ts';
+import { FakeDirectory, FakeDoor, optionsFor, signingKey } from './testing/town.ts';
 
 /** The whole gateway on real ports: uWebSockets.js, Fastify, Node's own WebSocket and fetch as the other side. */
 
@@ -360,4 +360,27 @@ test('a command with a key may follow its actor to another node, a question may 
   await phone.next('pong');
   const commands = door.asked.filter(one => one.message.type === 'command');
   expect(commands.map(one => one.options?.keyed ?? false)).toEqual([true, false]);
+});
+
+test('where there are other nodes, a move through their doors ends the old token here too', async () => {
+  const signingKeys = [signingKey()];
+  const { directory, ports } = await town({ signingKeys, elsewhere: () => [] });
+  const person = await signUp(ports);
+  const other = createGateway(optionsFor(new FakeDoor(), directory, { signingKeys, elsewhere: () => [] }));
+  running.push(other);
+  const there = await other.start();
+  const me = (restPort: number) =>
+    fetch(`http://127.0.0.1:${restPort}/v1/me`, {
+      headers: { authorization: `Bearer ${person.accessToken}` },
+    }).then(answer => answer.status);
+  expect([await me(ports.restPort), await me(there.restPort)]).toEqual([200, 200]);
+  const body = JSON.stringify({ handle: 'ana', password: 'correct horse', deviceId: 'phone-2' });
+  const headers = { 'content-type': 'application/json' };
+  const moved = await fetch(`http://127.0.0.1:${there.restPort}/v1/device`, {
+    method: 'POST',
+    body,
+    headers,
+  });
+  expect(moved.status).toBe(200);
+  expect([await me(ports.restPort), await me(there.restPort)]).toEqual([401, 401]);
 });
