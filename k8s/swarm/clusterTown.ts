@@ -5,7 +5,7 @@
  * Only what was started here is ever signalled, by its pid. A node that ends without being told to is a crash, and
  * remembered as one.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -158,6 +158,15 @@ export class ClusterNode {
   }
 }
 
+/** `HEYBLUE_KEEP_LOGS=folder` keeps what the nodes said, for whoever wants to know what went wrong. */
+const keepLogs = (dataDir: string): void => {
+  const folder = process.env.HEYBLUE_KEEP_LOGS;
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(dataDir).filter(one => one.endsWith('.log')))
+    copyFileSync(join(dataDir, name), join(folder, name));
+};
+
 const lastLines = (file: string): string => {
   try {
     return readFileSync(file, 'utf8').split('\n').slice(-6, -1).join('\n');
@@ -217,6 +226,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   const stop = stopOnSignal(async () => {
     await Promise.all(nodes.map(node => node.stop()));
     await town?.stop();
+    keepLogs(dataDir);
     rmSync(dataDir, { recursive: true, force: true });
   });
   try {

@@ -124,7 +124,7 @@ export class MeetingLoad {
     return offset(centre, random.between(-sideM / 2, sideM / 2), random.between(-sideM / 2, sideM / 2));
   }
 
-  /** Meetings that this crowd can have: every civilian with every officer once. */
+  /** Meetings that this crowd can have: every civilian with every officer once; then they begin again. */
   get pairs(): number {
     return this.#officers.length * this.#civilians.length;
   }
@@ -159,7 +159,7 @@ export class MeetingLoad {
     if (this.#paused) return;
     const { perS, probesPerS = 0 } = this.#plan;
     const elapsedS = (performance.now() - this.#startedAt) / 1_000;
-    for (; this.#due < elapsedS * perS && this.#nextPair < this.pairs; this.#due++) this.#begin();
+    for (; this.#due < elapsedS * perS; this.#due++) this.#begin();
     for (; this.#probesDue < elapsedS * probesPerS; this.#probesDue++) {
       const phone = this.phones[this.#nextProbe++ % this.phones.length]!;
       this.#track(this.probe(phone).then(() => {}));
@@ -168,7 +168,7 @@ export class MeetingLoad {
 
   #begin(): void {
     // Diagonals of the table: neighbours in time share nobody.
-    const index = this.#nextPair++;
+    const index = this.#nextPair++ % this.pairs;
     const row = Math.floor(index / this.#civilians.length);
     const column = index % this.#civilians.length;
     const civilian = this.#civilians[column]!;

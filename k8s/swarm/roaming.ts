@@ -103,6 +103,7 @@ export class Roaming {
       },
       onRaw: frame => {
         if (frame.type === 'goaway') this.#leaveSoon(frame.delayMinMs, frame.delayMaxMs);
+        else if (frame.type === 'welcome') this.#lineage(frame);
       },
       onClose: (code, reason) => this.#closed(code, reason),
     });
@@ -136,15 +137,16 @@ export class Roaming {
     }
   }
 
+  /** Before the events that come behind it in the same packet. */
+  #lineage({ resumed, epoch, offset }: Welcome): void {
+    if (resumed && epoch !== this.#epoch) this.#problem(`resumed in another lineage ${epoch}`);
+    if (!resumed) this.#offset = offset;
+    this.#epoch = epoch;
+  }
+
   #welcomed(welcome: Welcome): void {
     this.stats.connects++;
-    if (welcome.resumed) {
-      this.stats.resumes++;
-      if (welcome.epoch !== this.#epoch) this.#problem(`resumed in another lineage ${welcome.epoch}`);
-    } else {
-      this.#epoch = welcome.epoch;
-      this.#offset = welcome.offset;
-    }
+    if (welcome.resumed) this.stats.resumes++;
     this.#isReady = true;
     this.doing = 'ready';
     this.#ready.resolve();

@@ -28,6 +28,8 @@ export interface Wire {
   /** The server's URL through the wire. */
   readonly url: string;
   readonly counts: WireCounts;
+  /** Hears what comes through, when it is passed on; for tests that read what a server answered. */
+  tap: ((direction: Exclude<Direction, 'both'>, chunk: Buffer) => void) | null;
   cut(): void;
   drop(direction?: Direction): void;
   delay(ms: number): void;
@@ -42,6 +44,7 @@ export interface Wire {
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 
 interface State {
+  tap: Wire['tap'];
   dropped: Direction | null;
   delayMs: number;
   readonly counts: { -readonly [K in keyof WireCounts]: WireCounts[K] };
@@ -102,6 +105,7 @@ class Flow {
       else if (next.chunk === 'gone') this.#to.destroy();
       else {
         this.#waitingBytes -= next.chunk.length;
+        this.#state.tap?.(this.#direction, next.chunk);
         if (this.#from.isPaused() && this.#waitingBytes <= WAITING_BYTES_MAX) this.#from.resume();
         this.#to.write(next.chunk);
       }
@@ -136,6 +140,7 @@ export const layWire = async (url: string): Promise<Wire> => {
   const port = Number(target.port);
   const open = new Set<Connection>();
   const state: State = {
+    tap: null,
     dropped: null,
     delayMs: 0,
     counts: { closed: 0, heldBytes: 0, heldConnections: 0, delayedBytes: 0 },
@@ -179,6 +184,12 @@ export const layWire = async (url: string): Promise<Wire> => {
   return {
     url: shown.href,
     counts: state.counts,
+    get tap() {
+      return state.tap;
+    },
+    set tap(tap) {
+      state.tap = tap;
+    },
     cut,
     hangUp,
     drop: (direction = 'both') => {

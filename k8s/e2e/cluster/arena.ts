@@ -18,9 +18,11 @@ import { type SeededPeople, seedPeople } from '../../swarm/seed.ts';
 export const ROUNDS = Math.max(1, Number(process.env.HEYBLUE_CLUSTER_ROUNDS ?? 1));
 /** Everybody is served again within this after the last fault was mended. */
 export const SERVED_MS_MAX = 20_000;
-const OFFICERS = 8;
+const OFFICERS = 40;
 const CIVILIANS = 160;
 const PER_S = 30;
+/** Shorter than the crowd takes until everybody has met everybody (213 s), so that a long run goes on. */
+const COOLDOWN_H = 0.04;
 const PROBES_PER_S = 30;
 
 export interface Arena {
@@ -48,6 +50,8 @@ export interface Arena {
   others(than: ClusterNode): ClusterNode[];
   /** A view that somebody has who is not `node`. */
   viewBeside(node: ClusterNode): Promise<ClusterView>;
+  /** Ends every fault and starts every node that is gone, after a scenario that did not get that far. */
+  mend(): Promise<void>;
   /** Everybody is served, the nodes agree, and the judge finds nothing. */
   verdict(): Promise<Verdict>;
   stop(): Promise<void>;
@@ -63,7 +67,11 @@ export const openArena = async (env: Record<string, string> = {}): Promise<Arena
   const seed = Number(process.env.HEYBLUE_CLUSTER_SEED ?? anySeed());
   console.log(`seed ${seed}`);
   const random = new Random(seed);
-  const cluster = await startCluster({ nodes: 3, natsServerBin: inject('natsServerBin'), env });
+  const cluster = await startCluster({
+    nodes: 3,
+    natsServerBin: inject('natsServerBin'),
+    env: { HEYBLUE_COOLDOWN_H: String(COOLDOWN_H), ...env },
+  });
   let postgres: Client | null = null;
   /** A server that is restarted ends our connection too. */
   const sql = async <T extends object>(text: string, values: unknown[] = []): Promise<T[]> => {
@@ -131,11 +139,19 @@ export const openArena = async (env: Record<string, string> = {}): Promise<Arena
         }
         throw new Error(`nobody beside ${node.id} answers`);
       },
+      mend: async () => {
+        for (const node of members) {
+          await node.wires.nats.heal();
+          await node.wires.postgres.heal();
+          if (node.isRunning) node.thaw();
+          else await node.start();
+        }
+      },
       verdict: async () => {
         const notServed = await load.notServed(SERVED_MS_MAX);
         expect(notServed, 'phones that are not served').toEqual([]);
         await cluster.steady(members);
-        const verdict = await judge(cluster.town.databaseUrl, load);
+        const verdict = await judge(cluster.town.databaseUrl, load, COOLDOWN_H);
         expect([...verdict.problems, ...load.problems, ...cluster.crashes]).toEqual([]);
         expect(verdict).toMatchObject({ lost: 0, doubled: 0, interleaved: 0 });
         return verdict;

@@ -3,7 +3,7 @@
  * node that is cut off, servers that are restarted, and a rolling restart. The short version of what chaos runs repeat
  * for hours: HEYBLUE_CLUSTER_ROUNDS repeats each scenario, HEYBLUE_CLUSTER_SEED replays its moments.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../testTown.ts';
 import { type Arena, openArena, ROUNDS } from './arena.ts';
 
@@ -12,7 +12,21 @@ let arena: Arena;
 beforeAll(async () => {
   arena = await openArena();
 }, 120_000);
+afterEach(() => arena?.mend(), 60_000);
 afterAll(() => arena?.stop(), 60_000);
+
+/** Entries that PostgreSQL refused as those of an older owner: the digit 9 in the codes that `commit_group` answers. */
+const staleIn = (answer: Buffer): number => {
+  let stale = 0;
+  // DataRow of five columns, the first of which are the codes
+  for (let at = answer.indexOf(0x44); at >= 0; at = answer.indexOf(0x44, at + 1)) {
+    if (at + 11 > answer.length || answer.readUInt16BE(at + 5) !== 5) continue;
+    const length = answer.readUInt32BE(at + 7);
+    const codes = answer.toString('latin1', at + 11, Math.min(at + 11 + length, answer.length));
+    if (/^[0-9](,[0-9])*$/.test(codes)) stale += codes.split('9').length - 1;
+  }
+  return stale;
+};
 
 /** Each scenario, as often as the rounds say. */
 const scenario = (name: string, timeoutMs: number, run: () => Promise<void>): void => {
@@ -59,12 +73,11 @@ describe('a node that stands still', () => {
 
   scenario('for 15 s: it wakes as nobody, and what it still writes is refused', 60_000, async () => {
     const node = arena.any();
-    const refusedBefore = await arena.staleRefused();
     const incarnation = (await node.view())?.incarnation;
     const held = node.wires.postgres.counts.heldBytes;
     // Commits are under way when it stops: what it says to PostgreSQL arrives when others own its users.
     node.wires.postgres.drop('toServer');
-    await until('statements on the wire', () => node.wires.postgres.counts.heldBytes > held + 2_000);
+    await until('commits on the wire', () => node.wires.postgres.counts.heldBytes > held + 4_000);
     node.freeze();
     await arena.run(15_000);
     await arena.cluster.steady(arena.others(node));
@@ -72,12 +85,18 @@ describe('a node that stands still', () => {
       'select (extract(epoch from clock_timestamp()) * 1000)::float8 as "nowMs"',
     );
     const minted = await arena.epochs();
+    let attempted = 0;
+    node.wires.postgres.tap = (direction, chunk) => {
+      if (direction === 'toNode') attempted += staleIn(chunk);
+    };
     await node.wires.postgres.heal();
+    await until('PostgreSQL to refuse what the sleeper said', () => attempted > 0);
     node.thaw();
     await until('the sleeper to join anew', async () => {
       const view = await node.view();
       return view?.serving && view.incarnation !== incarnation;
     });
+    node.wires.postgres.tap = null;
     await arena.verdict();
     const stale = await arena.sql<{ id: string; shard: number; epoch: number }>(
       `select t.id, t.shard, t.epoch::float8 as epoch from ledger.transfer t
@@ -86,7 +105,7 @@ describe('a node that stands still', () => {
       [minted, nowMs],
     );
     expect(stale, 'stale commits that were accepted').toEqual([]);
-    expect(await arena.staleRefused(), 'stale commits that were attempted').toBeGreaterThan(refusedBefore);
+    expect(attempted, 'stale commits that were attempted').toBeGreaterThan(0);
   });
 });
 
