@@ -1,5 +1,6 @@
 /** What survives a node that is killed or a shard that moves, told by the phones of a small town. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { CommitError } from '../nodes/ports.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { CLOSE, ERROR } from '../protocol/index.ts';
 import { MINT_ACCOUNT } from './durable.ts';
@@ -117,6 +118,20 @@ describe('a code scanned without network', () => {
     expect(town.balance(officer.id)).toBe(20);
   });
 
+  test('a phone that resumes behind the notice has acknowledged it', async () => {
+    const scan = await scanned();
+    await officer.command('qr.upload', scan);
+    civilian.acknowledges = false;
+    await civilian.connect();
+    civilian.disconnect();
+    await town.time.advance(S);
+    expect(town.balance(officer.id)).toBe(0);
+    await civilian.connect();
+    expect(civilian.attached?.resumed).toBe(true);
+    await town.time.advance(S);
+    expect(town.balance(officer.id)).toBe(20);
+  });
+
   test('settles after 72 h without the other phone, also when nodes die on the way, once', async () => {
     const scan = await scanned();
     await officer.command('qr.upload', scan);
@@ -131,6 +146,20 @@ describe('a code scanned without network', () => {
     town.kill();
     await town.time.advance(H);
     expect([town.ledger.transfers.size, town.balance(officer.id)]).toEqual([1, 20]);
+  });
+
+  test('falls due while the ledger is away, and the node dies too: it is settled when both are back', async () => {
+    const scan = await scanned();
+    await officer.command('qr.upload', scan);
+    const commit = town.ledger.commit.bind(town.ledger);
+    town.ledger.commit = () => Promise.reject(new CommitError('unavailable', 'away'));
+    await town.time.advance(72 * H + MIN);
+    expect(town.balance(officer.id)).toBe(0);
+    town.kill();
+    await town.time.advance(10 * MIN);
+    town.ledger.commit = commit;
+    await town.time.advance(5 * MIN);
+    expect([town.balance(officer.id), town.stored.of('user', civilian.id)]).toEqual([20, []]);
   });
 
   test('dies between settling and its removal: delivered again, counted once, told once', async () => {

@@ -178,7 +178,7 @@ export const COMMANDS = {
     scope: 'meet',
     rate: 'qr',
     since: 1,
-    doc: 'A code that was scanned while the scanner had no network. The points come with `encounter.completed` when the phone of the other person has acknowledged `scan.pending`, or after 72 h; or `scan.refused` says why not.',
+    doc: 'A code that was scanned while the scanner had no network. The points come with `encounter.completed` when the phone of the other person has acknowledged `scan.pending` (by ACK, or by a resume behind it), or after 72 h; or `scan.refused` says why not.',
   }),
 } as const;
 

@@ -7,7 +7,7 @@ import { encodeEvent, encodeVolatile } from '../../protocol/messages.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Attached, UserMessage } from '../messages/user.ts';
 import type { SessionRef, Turn } from '../turn.ts';
-import { announce } from './offlineScan.ts';
+import { acknowledged, announce } from './offlineScan.ts';
 import { append, since } from './outbox.ts';
 import type { Area, Session, UserState } from './state.ts';
 
@@ -99,7 +99,9 @@ export function attach(state: UserState, message: UserMessage & { type: 'attach'
     foreground: true,
     acked: resume?.offset ?? offset,
   };
-  return announce({ ...state, sessions: [...others, session], locationSeq: -1 }, turn);
+  const next = announce({ ...state, sessions: [...others, session], locationSeq: -1 }, turn);
+  // a resume says what arrived, like an acknowledgement
+  return resume && attached.resumed ? acknowledged(next, resume.offset, turn) : next;
 }
 
 /** A late detach of a connection that was replaced meanwhile names a session that is not there any more. */
