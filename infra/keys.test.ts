@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   mkdtempSync,
@@ -47,6 +48,28 @@ test('a crash while writing leaves the old file, or none: what lies beside it is
   expect(jwk(loadKeys(folder))).toBe(jwk(first));
   rmSync(path());
   expect(loadKeys(folder).putAside).toBeNull();
+  expect(readdirSync(join(folder, 'keys'))).toEqual(['keys.json']);
+});
+
+test('nodes that start in the same moment take the same keys', async () => {
+  const script = `
+    import { loadKeys } from ${JSON.stringify(new URL('./keys.ts', import.meta.url).href)};
+    console.log(loadKeys(${JSON.stringify(folder)}).signingKeys[0].kid);
+  `;
+  const crowd = Array.from({ length: 6 }, () => {
+    const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    return new Promise<string>(resolve => {
+      let said = '';
+      child.stdout.on('data', data => {
+        said += data;
+      });
+      child.once('close', () => resolve(said.trim()));
+    });
+  });
+  const kids = new Set(await Promise.all(crowd));
+  expect([...kids]).toEqual([loadKeys(folder).signingKeys[0]!.kid]);
   expect(readdirSync(join(folder, 'keys'))).toEqual(['keys.json']);
 });
 

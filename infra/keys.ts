@@ -1,8 +1,9 @@
 /**
  * The node's secrets: keys that sign access tokens and keys that sign QR codes. They are made by the first start and
  * kept in one file that only the owner may read, `<dataDir>/keys/keys.json`. The file is written beside itself, flushed
- * and renamed, so a crash leaves the old one or the new one; one that cannot be read anyway is put aside and replaced
- * (people sign in again, codes on screens are shown again: nothing durable hangs on these keys).
+ * and given its name, so a crash leaves none or a whole one; of several nodes that make it in the same moment one wins,
+ * and all take its keys. One that cannot be read anyway is put aside and replaced (people sign in again, codes on screens
+ * are shown again: nothing durable hangs on these keys).
  */
 import {
   createPrivateKey,
@@ -14,8 +15,10 @@ import {
 import {
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -79,9 +82,9 @@ const flushFolder = (folder: string): void => {
   closeSync(handle);
 };
 
-const writeWhole = (folder: string, path: string, text: string): void => {
-  const beside = `${path}.new`;
-  rmSync(beside, { force: true });
+/** Gives the text this name, unless there is a file of this name already. */
+const writeFirst = (folder: string, path: string, text: string): void => {
+  const beside = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.new`;
   const handle = openSync(beside, 'wx', 0o600);
   try {
     writeFileSync(handle, text);
@@ -89,7 +92,14 @@ const writeWhole = (folder: string, path: string, text: string): void => {
   } finally {
     closeSync(handle);
   }
-  renameSync(beside, path);
+  try {
+    linkSync(beside, path);
+  } catch (error) {
+    // another node was first; it may have swept ours away as well
+    if (!['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+  for (const name of readdirSync(folder))
+    if (name.endsWith('.new')) rmSync(join(folder, name), { force: true });
   flushFolder(folder);
 };
 
@@ -117,7 +127,6 @@ export function loadKeys(dataDir: string): Keys {
       renameSync(path, putAside);
     }
   }
-  const made = JSON.stringify(fresh());
-  writeWhole(folder, path, made);
-  return { ...parse(made), putAside };
+  writeFirst(folder, path, JSON.stringify(fresh()));
+  return { ...parse(read(path) ?? ''), putAside };
 }
