@@ -48,6 +48,7 @@ function summaryOf(town: Town, members: readonly Member[], config: Config, secon
     `  PostgreSQL  ${place}`,
     `  DynamoDB    ${town.dynamodbEndpoint}`,
     `  Kinesis     ${town.kinesisEndpoint}`,
+    ...(town.natsUrl === null ? [] : [`  NATS        nats://${new URL(town.natsUrl).host}`]),
   ];
   const end = `Data is kept in ${relative(process.cwd(), config.dataDir) || '.'}. Ctrl-C stops everything.`;
   const [first] = members;

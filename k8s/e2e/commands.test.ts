@@ -101,6 +101,25 @@ describe('npm run demo', () => {
   });
 });
 
+describe('npm run cluster', () => {
+  it('says in one sentence that nobody is there, or what it does not know', async () => {
+    expect(await run('k8s/cluster.ts')).toMatchObject({
+      code: 1,
+      output: 'No node answers at http://127.0.0.1:1 or the ports of the next nodes: is npm start running?\n',
+    });
+    expect(await run('k8s/cluster.ts', '--url', 'http://127.0.0.1:1')).toMatchObject({ code: 1 });
+    for (const args of [['--url', 'nowhere'], ['--fly'], ['everything']]) {
+      const { code, output } = await run('k8s/cluster.ts', ...args);
+      expect(code, args.join(' ')).toBe(2);
+      expect(output.trim().split('\n')).toHaveLength(1);
+    }
+    expect(await run('k8s/cluster.ts', '--help')).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('--json'),
+    });
+  });
+});
+
 describe('npm run bench', () => {
   it('lists every benchmark with a line, and refuses unknown ones', async () => {
     const list = await run('k8s/bench.ts');
