@@ -112,6 +112,8 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
     const nowMs = clock.monotonicMs();
     const again = result.retryable && !hub.leaving && nowMs - session.openedMs < LIMITS.attachTotalMs;
     if (again) hub.attachAt(session, nowMs + Math.max(LIMITS.attachRetryMs, result.retryAfterMs));
+    // whoever leaves sends nobody into a long backoff: there are others
+    else if (result.retryable && hub.leaving) session.close(CLOSE.restart, 'restart');
     else session.close(closeFor(result), result.message);
     return;
   }

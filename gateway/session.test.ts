@@ -187,6 +187,16 @@ test('a phone is not kept waiting for ever: it is sent away before it gives up i
   expect(door.asked).toHaveLength(asked);
 });
 
+test('a phone that waits at a node that leaves is sent on its way at once', async () => {
+  const sessions = hub();
+  door.answers.attach = () => refuse(ERROR.unavailable, 'x');
+  const wire = await attached(sessions);
+  sessions.leaving = true;
+  clock.advance(LIMITS.attachRetryMs);
+  sessions.attachAgain();
+  expect(wire.code).toBe(CLOSE.restart);
+});
+
 test('after its actor moved, a session is asked for until the actor has answered; one that is unknown is closed', async () => {
   const sessions = hub();
   const wire = await attached(sessions);

@@ -158,7 +158,7 @@ export const SETTINGS = {
   HEYBLUE_REALTIME_PORT: port(8081, 'Port of the WebSocket `/v1/ws`; 0 takes any free one.'),
   HEYBLUE_ADMIN_PORT: port(
     9090,
-    'Port of `/livez /readyz /startupz /metrics`, always on 127.0.0.1; 0 takes any free one.',
+    'Port of `/livez /readyz /startupz /metrics /admin`, always on 127.0.0.1; 0 takes any free one.',
   ),
   HEYBLUE_NODE_ID: token('', 'Name of this node, its own among all nodes; empty takes the host name.'),
   HEYBLUE_NODE_WEIGHT: decimal(
