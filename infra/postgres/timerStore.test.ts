@@ -1,0 +1,114 @@
+/** Timers in PostgreSQL: nobody writes them past the fence, and a broken connection says only what is proven. */
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import type { TimerOp } from '../../actors/durable.ts';
+import { at } from '../../nodes/contracts/town.ts';
+import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
+import { postgresTown, silent } from './testTown.ts';
+import { PgTimerStore } from './timerStore.ts';
+
+const PATIENCE = { timeout: 15_000, interval: 10 };
+
+let town: Awaited<ReturnType<typeof postgresTown>>;
+let proxy: TcpProxy;
+let store: PgTimerStore;
+let epoch: number;
+
+beforeAll(async () => {
+  town = await postgresTown(inject('databaseUrl'));
+  [epoch = 0] = await town.epochStore.mint([1], 'test');
+});
+afterAll(() => town.close());
+beforeEach(async () => {
+  const direct = new URL(town.database.appUrl);
+  proxy = await tcpProxy({ host: direct.hostname, port: Number(direct.port) });
+  direct.port = String(proxy.port);
+  store = new PgTimerStore({ url: direct.href, log: silent });
+  await store.tried();
+});
+afterEach(async () => {
+  await store.close();
+  await proxy.close();
+});
+
+const set = (actor: string, dueAtMs: number | null): TimerOp => ({
+  type: 'timer',
+  id: town.uuid(),
+  kind: 'user',
+  actor,
+  name: 'x',
+  dueAtMs,
+  onlyDueAtMs: null,
+  message: {},
+});
+const fault = async (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'no fault',
+    error => (error as { fault?: string }).fault ?? String(error),
+  );
+const there = async (actor: string): Promise<unknown[]> =>
+  town.database.sql('select due_ms::int as due from ops.actor_timer where actor = $1', [actor]);
+
+it('with the answer lost: unknown, and the look-up finds the effect', async () => {
+  const op = set('a', 5);
+  proxy.swallowAnswers = true;
+  const commit = fault(store.commit([at(1, epoch, op)]));
+  await expect.poll(() => there('a'), PATIENCE).toEqual([{ due: 5 }]);
+  proxy.swallowAnswers = false;
+  proxy.cut(false);
+  expect(await commit).toBe('unknown');
+  await expect.poll(() => fault(store.lookup([op])), PATIENCE).toBe('no fault');
+  expect(await store.lookup([op])).toMatchObject([{ code: 'exists' }]);
+});
+
+it('with the request still on its way: once the look-up says no, it never arrives', async () => {
+  const [old, cancel] = [set('b', 5), set('b', null)];
+  proxy.holdRequests = true;
+  const sent = new Promise<void>(resolve => {
+    proxy.onRequest = () => resolve();
+  });
+  const commit = fault(store.commit([at(1, epoch, old)]));
+  await sent;
+  proxy.cut(false);
+  proxy.holdRequests = false;
+  expect(await commit).toBe('unknown');
+  await expect.poll(() => fault(store.lookup([old])), PATIENCE).toBe('no fault');
+  expect(await store.lookup([old])).toEqual([null]);
+  proxy.release();
+  // the actor has changed its mind: what it said before must not come after
+  expect(await store.commit([at(1, epoch, cancel)])).toMatchObject([{ code: 'created' }]);
+  await new Promise(resolve => setTimeout(resolve, 200));
+  expect(await there('b')).toEqual([]);
+});
+
+it('the application has no way to a timer but the function that checks the fence', async () => {
+  const client = new pg.Client({ connectionString: town.database.appUrl });
+  await client.connect();
+  try {
+    for (const sql of [
+      "insert into ops.actor_timer values ('user', 'c', 'x', 1, 5, gen_random_uuid(), '{}')",
+      'update ops.actor_timer set due_ms = 1',
+      'delete from ops.actor_timer',
+      'truncate ops.actor_timer',
+    ]) {
+      await expect(client.query(sql)).rejects.toThrow('permission denied');
+    }
+    await client.query('select * from ops.actor_timer');
+  } finally {
+    await client.end();
+  }
+});
+
+it('reads what is due by its index, however many timers there are', async () => {
+  await town.database.sql(`insert into ops.actor_timer (kind, actor, name, shard, due_ms, op_id, message)
+    select 'user', 'm' || i, 'x', i % 512, 1000000 + i, gen_random_uuid(), '{}' from generate_series(1, 50000) i`);
+  await town.database.sql('analyze ops.actor_timer');
+  const plan = JSON.stringify(
+    await town.database.sql(
+      'explain select * from ops.actor_timer where shard = any ($1) and due_ms <= $2 order by due_ms limit 4096',
+      [Array.from({ length: 170 }, (_, shard) => shard), 1_000_500],
+    ),
+  );
+  expect(plan).toContain('actor_timer_due');
+  expect(await store.due([3], 1_000_600, 100)).toMatchObject([{ actor: 'm3' }, { actor: 'm515' }]);
+});
