@@ -157,7 +157,7 @@ export class NatsLink {
   #adopt(client: NatsConnection): void {
     this.#client = client;
     this.#follow(client).catch(error =>
-      this.#log.error({ error }, 'the states of NATS are not told any more'),
+      this.#log.error({ err: error }, 'the states of NATS are not told any more'),
     );
     client.closed().then(reason => {
       if (!this.#closing) this.#replace(reason ?? null);
@@ -239,7 +239,7 @@ export class NatsLink {
     try {
       run();
     } catch (error) {
-      this.#log.error({ error }, 'a listener of NATS threw');
+      this.#log.error({ err: error }, 'a listener of NATS threw');
     }
   }
 }
