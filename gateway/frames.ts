@@ -5,13 +5,13 @@
 import { hash } from 'node:crypto';
 import type { UserMessage } from '../nodes/gatewayPort.ts';
 import type { Span } from '../nodes/ports.ts';
-import { traceIdOf } from '../nodes/trace.ts';
 import type { CommandName, CommandResult } from '../protocol/catalogue.ts';
 import { encodeServerFrame } from '../protocol/codec.ts';
 import { checkLocation } from '../protocol/coordinates.ts';
 import { CLOSE, ERROR, type Result, refuse } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeError, encodeReply, type OpenedCommand, openCommand } from '../protocol/messages.ts';
+import { traceIdOf } from '../protocol/trace.ts';
 import { permits } from './auth/scopes.ts';
 import { armToken, tokenLeftS } from './hello.ts';
 import { LIMITS } from './limits.ts';

@@ -3,9 +3,9 @@
  * and no closures or timers; what happens to it stands in `hello.ts`, `frames.ts` and `sessions.ts`.
  */
 import type { Address, SessionRef } from '../nodes/gatewayPort.ts';
-import { wellFormedTrace } from '../nodes/trace.ts';
 import { CLOSE } from '../protocol/errors.ts';
 import type { Resume } from '../protocol/frames.ts';
+import { wellFormedTrace } from '../protocol/trace.ts';
 import type { Identity } from './auth/tokens.ts';
 import { LIMITS } from './limits.ts';
 import { BUFFERED, DROPPED, type Socket } from './transport.ts';

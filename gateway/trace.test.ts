@@ -2,12 +2,12 @@ import { afterEach, expect, test } from 'vitest';
 import { systemRandom } from '../infra/random.ts';
 import { idTracer } from '../infra/telemetry/tracing.ts';
 import type { Log, Span, Tracer } from '../nodes/ports.ts';
-import { traceIdOf, wellFormedTrace } from '../nodes/trace.ts';
 import { SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { encodeClientFrame } from '../protocol/codec.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeCommand } from '../protocol/messages.ts';
+import { traceIdOf, wellFormedTrace } from '../protocol/trace.ts';
 import { createGateway, type Gateway } from './index.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from './testing/town.ts';
 

@@ -20,6 +20,7 @@
  * Memory is bounded: beyond `queueEntries` an entry is refused at once (`full`).
  */
 
+import { traceIdOf } from '../protocol/trace.ts';
 import { EntryQueue, keysOf, type Waiting } from './entryQueue.ts';
 import { WRITER_LIMITS } from './limits.ts';
 import type { OperationWriter, WriteOutcome } from './ports.ts';
@@ -35,7 +36,6 @@ import {
   type Scheduler,
   type Tracer,
 } from './ports.ts';
-import { traceIdOf } from './trace.ts';
 
 type Done = (outcome: WriteOutcome) => void;
 type Pending = Waiting<Done>;

@@ -379,7 +379,7 @@ export interface Metrics {
 export interface Tracer {
   /**
    * For the doors: a span below `parent`, or the first of a new trace when it is null. Never null: the ids are for
-   * logs and stream records too. `parent` must be well-formed (see `wellFormedTrace`).
+   * logs and stream records too. `parent` must be well-formed (see `protocol/trace.ts`).
    */
   begin(name: string, parent: string | null): Span;
   /**

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { MINT_ACCOUNT } from '../actors/durable.ts';
 import type { Address, Behaviour, Turn } from '../actors/turn.ts';
 import { ok } from '../protocol/errors.ts';
+import { traceIdOf } from '../protocol/trace.ts';
 import { ActorSystem } from './actorSystem.ts';
 import { at, move } from './contracts/town.ts';
 import { LedgerWriter } from './ledgerWriter.ts';
@@ -10,7 +11,6 @@ import { MemoryLedger } from './memory/memoryLedger.ts';
 import { soleOwner } from './memory/soleOwner.ts';
 import { CommitError, type Log, type Metrics, type Tracer } from './ports.ts';
 import { seededRandom, VirtualTime } from './simulation/virtualTime.ts';
-import { traceIdOf } from './trace.ts';
 
 const metrics: Metrics = { count() {}, observe() {}, gauge() {} };
 const TRACES = [1, 2].map(n => `00-${String(n).repeat(32)}-${String(n).repeat(16)}-01`);

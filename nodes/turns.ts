@@ -5,12 +5,12 @@
  */
 import type { ReplyTo } from '../actors/turn.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
+import { traceIdOf } from '../protocol/trace.ts';
 import { Activation } from './activation.ts';
 import type { Core } from './core.ts';
 import { type Mail, Mailbox } from './mailbox.ts';
 import type { Span } from './ports.ts';
 import { RunQueue } from './runQueue.ts';
-import { traceIdOf } from './trace.ts';
 
 /** Empty mailboxes kept for the next actor with mail. */
 const SPARE_MAILBOXES = 256;

@@ -12,8 +12,8 @@ import fastify, {
   type FastifyInstance,
   type RawServerDefault,
 } from 'fastify';
-import { traceIdOf } from '../../nodes/trace.ts';
 import { ERROR, type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
+import { traceIdOf } from '../../protocol/trace.ts';
 import { LIMITS } from '../limits.ts';
 import { accountRoutes } from './accounts.ts';
 import type { RestOptions } from './context.ts';

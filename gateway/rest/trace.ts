@@ -4,7 +4,7 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { Span } from '../../nodes/ports.ts';
-import { traceIdOf, wellFormedTrace } from '../../nodes/trace.ts';
+import { traceIdOf, wellFormedTrace } from '../../protocol/trace.ts';
 import type { Rest } from './app.ts';
 import type { RestOptions } from './context.ts';
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
-import { isSampled, traceIdOf, wellFormedTrace } from '../../nodes/trace.ts';
+import { isSampled, traceIdOf, wellFormedTrace } from '../../protocol/trace.ts';
 import { systemScheduler } from '../clock.ts';
 import { systemRandom } from '../random.ts';
 import { Collector } from './collector.ts';

@@ -6,7 +6,7 @@
  * OpenTelemetry is even loaded (`tracingExport.ts` is imported here, when it is needed, and nowhere else).
  */
 import type { Log, Metrics, Scheduler, Span, Tracer } from '../../nodes/ports.ts';
-import { isSampled } from '../../nodes/trace.ts';
+import { isSampled } from '../../protocol/trace.ts';
 import type { SystemRandom } from '../random.ts';
 
 export interface Tracing {

@@ -18,7 +18,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
 import type { Span, Tracer } from '../../nodes/ports.ts';
-import { isSampled } from '../../nodes/trace.ts';
+import { isSampled } from '../../protocol/trace.ts';
 import { EXPORT_MS_MAX, LINKS_MAX, SpanQueue } from './spanQueue.ts';
 import type { Tracing, TracingOptions } from './tracing.ts';
 

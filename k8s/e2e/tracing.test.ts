@@ -8,7 +8,7 @@ import {
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { awsClientConfig } from '../../infra/outbox/awsClient.ts';
 import { Collector } from '../../infra/telemetry/collector.ts';
-import { traceIdOf, wellFormedTrace } from '../../nodes/trace.ts';
+import { traceIdOf, wellFormedTrace } from '../../protocol/trace.ts';
 import { startTestTown, type TestTown, until } from './testTown.ts';
 
 let collector: Collector;
