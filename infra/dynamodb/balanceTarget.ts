@@ -3,6 +3,10 @@
  *
  * Each account is one item `{pk, balance, version}`. A put carries the condition that the version rises, so a late,
  * repeated or overtaken put changes nothing; many changes of an account in one batch become one put of the newest.
+ *
+ * The version is the fence here, and a better one than the epoch of the publisher: it rises with every posting, whichever
+ * shard's owner made it, and is read in PostgreSQL together with the balance. Whatever a publisher puts was true when it
+ * read it, also one that leads no more; it can only be late, and then the condition refuses it.
  */
 import {
   CreateTableCommand,

@@ -71,6 +71,8 @@ export class Publisher {
     this.#backoffMs = BACKOFF_MS_MIN;
     this.#poked = true;
     if (epoch === null) this.#depth(0);
+    const { metrics, name } = this.#options;
+    metrics.gauge('heyblue_outbox_leading', epoch === null ? 0 : 1, { target: name });
     this.#wake?.();
   }
 

@@ -69,6 +69,11 @@ export const METRICS = {
     help: 'Rows that wait to be published.',
     labels: { target: TARGETS },
   },
+  heyblue_outbox_leading: {
+    kind: 'gauge',
+    help: '1 where this node publishes the target, 0 where it stands by.',
+    labels: { target: TARGETS },
+  },
   heyblue_published_total: { kind: 'counter', help: 'Rows published.', labels: { target: TARGETS } },
   heyblue_encounters_total: {
     kind: 'counter',
