@@ -27,6 +27,7 @@ export interface NemesisParts {
   readonly users: readonly string[];
 }
 
+const MISTAKES_MAX = 2;
 /** A flood is this much more than a mailbox takes. */
 const FLOOD = LIMITS.mailboxMessages * 2 + 200;
 
@@ -34,6 +35,7 @@ export class Nemesis {
   readonly #parts: NemesisParts;
   readonly #plan: Plan;
   #on = false;
+  #mistakes = 0;
   /** Something that excuses two live copies has happened in this world. */
   excused = false;
 
@@ -78,7 +80,11 @@ export class Nemesis {
 
   #bring(trouble: Trouble): void {
     const { dice, faults, chronicle, kv, sql, weather } = this.#parts;
-    if (EXCUSING.has(trouble)) this.excused = true;
+    if (EXCUSING.has(trouble)) {
+      // an operator's mistake, not the weather: no more than a few times in a life
+      if (this.#mistakes++ >= MISTAKES_MAX) return;
+      this.excused = true;
+    }
     switch (trouble) {
       case 'crash':
         return this.#crash();
@@ -131,7 +137,10 @@ export class Nemesis {
         if (!copy || copy.revision === kv.bucket.revision) return;
         faults.hit('kv rewound');
         chronicle.note('the bucket is put back', kv.bucket.revision, copy.revision);
-        return kv.bucket.restore(copy);
+        kv.bucket.restore(copy);
+        // what was kept of the life that is undone now is no older copy of this one
+        kv.copies.length = 0;
+        return;
       }
       case 'kvDelete':
         faults.hit('kv deleted');

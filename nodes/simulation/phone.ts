@@ -220,6 +220,7 @@ export class Phone {
   #answered(op: Op, result: Result<unknown>): void {
     if (result.ok) return this.#end(op, 'ok', result);
     if (!result.retryable) return this.#end(op, 'failed', result);
+    op.result = result;
     if (this.#giveUp(op)) return;
     this.#unsent.add(op);
     const waitMs = Math.max(result.retryAfterMs, this.#dice.between(BACKOFF_MS.min, BACKOFF_MS.max));
@@ -231,7 +232,7 @@ export class Phone {
   #giveUp(op: Op): boolean {
     if (this.#world.time.monotonicMs() - op.askedMs < GIVE_UP_MS) return false;
     this.#unsent.delete(op);
-    this.#end(op, 'unknown', null);
+    this.#end(op, 'unknown', op.result);
     return true;
   }
 

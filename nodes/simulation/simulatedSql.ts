@@ -243,6 +243,8 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
       const unwatch = link.watch(watchLine);
       watchLine();
       link.out(() => {
+        // the driver closed this connection: what still waited in it is never run
+        if (settled) return;
         if (server.away) {
           this.#parts.faults.hit('sql away');
           return back(() => reject(away()));

@@ -12,6 +12,7 @@ import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
 import { userBehaviour } from '../../actors/user.ts';
+import { shardOf } from '../../protocol/shard.ts';
 import type { Behaviours } from '../effects.ts';
 import { MemoryHub } from '../memory/memoryBus.ts';
 import { MemoryBucket } from '../memory/memoryKv.ts';
@@ -157,15 +158,9 @@ export class World implements Judge {
     this.#kv = new KvServer(new MemoryBucket(this.#time), this.#time, remembers);
     this.#sql = new SqlServer(this.#ledger, timers, this.#people, {
       committed: (by, entry, outcome) => {
-        this.chronicle.note(
-          'committed',
-          by,
-          entry.shard,
-          entry.epoch,
-          entry.op.type,
-          entry.op.id,
-          outcome.code,
-        );
+        const { op, shard, epoch } = entry;
+        const what = op.type === 'timer' ? `${op.name} of ${op.actor}` : op.id;
+        this.chronicle.note('committed', by, shard, epoch, op.type, what, outcome.code);
         this.#epochs.committed(by, entry, outcome);
         this.#truth.committed(by, entry, outcome, this.#time.monotonicMs());
       },
@@ -299,6 +294,7 @@ export class World implements Judge {
       this.#machines.push(new Machine(room, i, clock));
     }
     for (const [at, person] of people.entries()) {
+      chronicle.note('a person', person.nick, person.id, shardOf('user', person.id));
       this.#phones.push(new Phone(this.#phoneWorld(), person, new Dice(seed, 500 + at)));
     }
     this.#workload = new Workload({
@@ -422,10 +418,24 @@ export class World implements Judge {
       const why = op?.result && !op.result.ok ? op.result.message : (op?.outcome ?? 'no answer');
       this.fail(
         'everybody is served again',
-        `${nick} at ${phone.gateway} (${phone.connected ? 'connected' : 'not connected'}) after ${healMs.toFixed(0)} ms: ${why}`,
+        `${nick} at ${phone.gateway} (${phone.connected ? 'connected' : 'not connected'}) after ${healMs.toFixed(0)} ms: ${why}; ${this.#whereIs(phone.person.id)}`,
       );
     }
     return healMs;
+  }
+
+  /** Which nodes say that they own a user's shard, and whom the others believe to own it. */
+  #whereIs(userId: string): string {
+    const shard = shardOf('user', userId);
+    const views = this.#machines.map(({ id, running }) => {
+      if (!running) return `${id} is down`;
+      const { coordinator } = running.node;
+      const epoch = coordinator.epochOf(shard);
+      const owner = coordinator.ownerOf(shard);
+      const mine = epoch === null ? '' : ` owns it with epoch ${epoch},`;
+      return `${id}${coordinator.serving() ? '' : ' (suspended)'}${mine} sees ${owner ? `${owner.node} ${owner.epoch}` : 'nobody'}`;
+    });
+    return `shard ${shard}: ${views.join('; ')}`;
   }
 
   /** All is quiet: every phone resumes once more and reads, and everything is compared. */
