@@ -19,6 +19,6 @@ if (wish === 'fail') {
 } else {
   const summary = [`  node ${process.pid}`, `  database ${process.env.DATABASE_URL}`];
   process.send?.({ type: 'ready', summary }, () => {
-    if (wish === 'die') process.exit(7);
+    if (wish === 'die' || wish === `die ${id}`) process.exit(7);
   });
 }

@@ -197,6 +197,18 @@ test('of three nodes each line says which one spoke; a killed one is started aga
   await nothingLeft(pids);
 });
 
+test('one of three that dies again and again is given up, and the others go on without it', async () => {
+  const town = new Start('one-dying', { ...NO_NATS, TINY_NODE: 'die n2' }, ['--nodes', '3']);
+  await town.shows(
+    /^Node n2 died 5 times within 30 s \(last: ended with code 7\)\. The others go on without it\.$/m,
+  );
+  const others = [...town.output.matchAll(/^n[13] \| tiny node (\d+) at/gm)].map(([, pid]) => Number(pid));
+  expect(others.map(pid => processIdentity(pid) !== null)).toEqual([true, true]);
+  town.child.kill('SIGTERM');
+  expect(await town.ended).toBe(0);
+  await nothingLeft(others);
+});
+
 test('when one of three cannot start, it says why and everything stops', async () => {
   const town = new Start('one-failing', { ...NO_NATS, TINY_NODE: 'fail' }, ['--nodes=3']);
   expect(await town.ended).toBe(1);
