@@ -49,6 +49,22 @@ describe("an officer's sharing", () => {
     expect(officer.events('sharing.ended')).toEqual([{ reason: 'timeout' }]);
   });
 
+  test('that ran out is over for positions, also while its timer cannot be read', async () => {
+    await officer.command('location.share', {});
+    const due = town.stored.due.bind(town.stored);
+    town.stored.due = () => new Promise(() => {});
+    town.kill();
+    await officer.connect();
+    await town.time.advance(15 * MIN);
+    await officer.report(0);
+    expect([officer.events('report.next'), officer.events('sharing.ended')]).toEqual([[], []]);
+    town.stored.due = due;
+    town.kill();
+    await officer.connect();
+    await town.time.advance(5 * S);
+    expect(officer.events('sharing.ended')).toEqual([{ reason: 'timeout' }]);
+  });
+
   test('stopped is stopped, also after a kill; started again runs anew', async () => {
     await officer.command('location.share', {});
     await town.time.advance(10 * MIN);
@@ -101,6 +117,7 @@ describe('a code scanned without network', () => {
     for (const phone of [officer, civilian]) {
       expect(phone.events('encounter.completed')).toMatchObject([{ encounterId, method: 'qr', points: 20 }]);
     }
+    expect(town.stored.of('user', civilian.id)).toEqual([]);
     await town.time.advance(80 * H);
     expect([town.balance(officer.id), town.balance(civilian.id)]).toEqual([20, 20]);
   });
@@ -112,6 +129,9 @@ describe('a code scanned without network', () => {
     await civilian.connect();
     await town.time.advance(H);
     expect(civilian.events('scan.pending')).toHaveLength(1);
+    const { session, offset } = civilian;
+    town.tell(civilian.id, { type: 'ack', session, offset: offset - 1 });
+    await town.time.advance(S);
     expect(town.balance(officer.id)).toBe(0);
     civilian.acknowledge();
     await town.time.advance(S);
@@ -238,6 +258,15 @@ describe('a code scanned without network', () => {
     await town.time.advance(23 * H);
     expect(await refused(officer, {})).toBe(ERROR.gone);
     expect(town.stored.of('user', civilian.id)).toHaveLength(1);
+  });
+
+  test("a civilian's code that another officer has just scanned online is refused at once", async () => {
+    const shown = await civilian.command('qr.show', {});
+    const token = shown.ok ? shown.value.token : '';
+    const colleague = await town.phone('officer');
+    expect(await colleague.command('qr.scan', { token })).toMatchObject({ ok: true });
+    const scannedAtS = Math.floor(town.time.nowMs() / S);
+    expect(await officer.command('qr.upload', { token, scannedAtS })).toMatchObject({ code: ERROR.conflict });
   });
 
   test('of a device that was left behind is refused', async () => {
