@@ -234,6 +234,46 @@ describe('cut off from the store', () => {
     expect(await whole(5_000)).toBeLessThan(2_500);
   });
 
+  it('the lease counts from before the renewal was sent, however late the answer is', async () => {
+    const [n1] = await town(2);
+    n1!.kv.answerMs = call => (call.startsWith('put node') ? 900 : 0);
+    await cluster.pass(5_000);
+    const applied = cluster.bucket.get('node.n1')!.revision;
+    await cluster.until(
+      'a renewal took effect',
+      () => cluster.bucket.get('node.n1')!.revision > applied,
+      3_000,
+      2,
+    );
+    const appliedMs = cluster.time.monotonicMs();
+    await cluster.pass(950, 10);
+    n1!.kv.cut = true;
+    const last = cluster.bucket.get('node.n1')!.revision;
+    expect(last).toBeLessThanOrEqual(applied + 20);
+    while (n1!.coordinator.serving()) await cluster.pass(5, 5);
+    // at most one more renewal was under way; its sending is what counts
+    expect(cluster.time.monotonicMs() - appliedMs).toBeLessThan(CLUSTER_LIMITS.leaseMs + 10);
+  });
+
+  it('nothing is opened after the deadline, whatever the store says', async () => {
+    const [n1] = await town(1);
+    n1!.kv.mishap = call => (call.startsWith('put node.n1') ? 'dropped' : null);
+    await cluster.until(
+      'the lease is nearly over',
+      () => n1!.coordinator.view().leaseLeftMs! < 500,
+      5_000,
+      10,
+    );
+    n1!.kv.answerMs = call => (call.includes('owned') ? 900 : 0);
+    n1!.host.told.length = 0;
+    n1!.coordinator.lost(7);
+    await cluster.pass(3_000);
+    expect(n1!.host.told).toEqual(['dropped 7', 'suspended']);
+    n1!.kv.mishap = () => null;
+    await whole(5_000);
+    expect(n1!.host.told.slice(2, 4)).toEqual(['resumed', `opened 7 ${n1!.coordinator.epochOf(7)}`]);
+  });
+
   it('one renewal that hangs stops nobody', async () => {
     const [n1] = await town(2);
     let hangs = 2;
@@ -319,6 +359,16 @@ describe('a store that is not what it was', () => {
     expect(counted('heyblue_cluster_watch_stalls_total')).toBeGreaterThan(2);
     cluster.kill(n2!);
     await cluster.until('the deaf one learns of it too', () => cluster.whole, 20_000);
+  });
+
+  it('an observer that hears nothing at all may be wrong about everybody: its evictions fail', async () => {
+    const [n1] = await town(3);
+    n1!.kv.deaf = true;
+    n1!.kv.mishap = call => (/^(list|lastRevision)/.test(call) ? 'refused' : null);
+    await cluster.pass(30_000);
+    expect(counted('heyblue_evictions_refused_total')).toBeGreaterThan(2);
+    expect(counted('heyblue_evictions_total')).toBe(0);
+    expect(cluster.nodes.flatMap(node => node.host.told)).not.toContain('suspended');
   });
 
   it('a record that the watch missed is found', async () => {

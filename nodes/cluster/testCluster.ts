@@ -86,6 +86,8 @@ export class TestKv implements KvStore {
   deaf = false;
   /** Decides about each call; the write or read is `${operation} ${key}`. */
   mishap: (call: string) => Mishap = () => null;
+  /** How long the answer takes once the call is done. */
+  answerMs: (call: string) => number = () => 0;
   /** Answers a read with something older. */
   stale: ((key: string) => KvEntry | null | undefined) | null = null;
   calls = 0;
@@ -163,9 +165,15 @@ export class TestKv implements KvStore {
       }
       this.#base.after(1 + (this.#random.uint32() % 3), () => {
         if (!this.#process.alive) return;
+        const answerMs = this.answerMs(call);
+        const answer = (settle: () => void): void => {
+          if (mishap === 'lost') lost();
+          else if (answerMs === 0) arrive(settle);
+          else this.#base.after(answerMs, () => arrive(settle));
+        };
         run().then(
-          value => (mishap === 'lost' ? lost() : arrive(() => resolve(value))),
-          error => (mishap === 'lost' ? lost() : arrive(() => reject(error))),
+          value => answer(() => resolve(value)),
+          error => answer(() => reject(error)),
         );
       });
     });
