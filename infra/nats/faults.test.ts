@@ -160,6 +160,16 @@ test('a connection that is no good can be made anew; what waits is unknown at on
     .toBeGreaterThan(0);
 });
 
+test('whoever waits for an answer is told when the connection breaks, whatever it was', async () => {
+  const wire = await layWire(URL_OF_ALL);
+  onTestFinished(() => wire.close());
+  const link = await NatsLink.open(clientOptions({ url: wire.url }, 'test'), 'the wire', memoryLog());
+  onTestFinished(() => link.close());
+  const never = failed(link.answered(new Promise(() => {}), () => new Error('broken')));
+  wire.cut();
+  expect((await never).message).toBe('broken');
+});
+
 test('a client that closed itself for good is replaced, with all that listened', async () => {
   const log = memoryLog();
   const link = await NatsLink.open(clientOptions({ url: URL_OF_ALL }, 'test'), 'the test server', log);

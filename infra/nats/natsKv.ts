@@ -196,7 +196,6 @@ export class NatsKv implements KvStore {
   }
 
   async #write<T>(run: (opened: Opened) => Promise<T>): Promise<T> {
-    if (!this.#link.connected) throw await away();
     const opened = await this.#open().catch(error => {
       throw new KvError('unavailable', reasonOf(error));
     });
