@@ -14,6 +14,8 @@ export interface Owed {
   said: boolean;
 }
 
+const NOBODY: readonly Owed[] = [];
+
 export class Activation {
   readonly address: Address;
   readonly behaviour: AnyBehaviour;
@@ -26,7 +28,7 @@ export class Activation {
   gate: Gate<Output> | null = null;
   timers: Map<string, WheelTimer> | null = null;
   /** Refused when the activation is discarded. */
-  owed: Map<number | string, Owed> | null = null;
+  owed: Owed[] | null = null;
   /** Asks and queries of its own that are under way. */
   pending = 0;
   scheduled = false;
@@ -47,6 +49,26 @@ export class Activation {
     this.behaviour = behaviour;
     this.shard = shard;
     this.epoch = epoch;
+  }
+
+  owe(to: ReplyTo): void {
+    this.owed ??= [];
+    this.owed.push({ to, said: false });
+  }
+
+  /** Actors answer in the order in which they were asked, almost always: what is looked for stands in front. */
+  owedTo(to: ReplyTo): Owed | null {
+    for (const one of this.owed ?? NOBODY) {
+      if (one.to === to || (one.to.askId === to.askId && one.to.node === to.node)) return one;
+    }
+    return null;
+  }
+
+  answered(to: ReplyTo): void {
+    const one = this.owedTo(to);
+    if (one === null) return;
+    if (one === this.owed![0]) this.owed!.shift();
+    else this.owed!.splice(this.owed!.indexOf(one), 1);
   }
 
   /** Nothing waits, runs or is under way: the state is all there is to it. */

@@ -79,6 +79,8 @@ export interface Routes {
   reply(to: ReplyTo, result: Result<unknown>): void;
   push(from: Address, output: Output & { k: 'push' | 'close' }): void;
   isLocal(session: SessionRef): boolean;
+  /** So much was said that the event loop should have its turn, to let it go. */
+  readonly full: boolean;
   /** Lets go what was said: the loop has nothing more to do. */
   flush(): void;
   /** Mail from another node had its turn: its bytes wait no more. */

@@ -104,7 +104,7 @@ export class HandOver {
   /** An actor that moves takes along whom it owes an answer; one that does not must have answered. */
   #ready(one: Activation): boolean {
     if (one.phase === 'parked') return true;
-    return one.quiet && (one.behaviour.pack !== undefined || one.owed === null || one.owed.size === 0);
+    return one.quiet && (one.behaviour.pack !== undefined || one.owed === null || one.owed.length === 0);
   }
 
   #pack(one: Activation): Parcel | null {
@@ -117,7 +117,7 @@ export class HandOver {
       this.#core.options.log.error({ kind: one.address.kind, err: error }, 'an actor could not be packed');
       return null;
     }
-    const owed = [...(one.owed?.values() ?? [])].map(each => each.to);
+    const owed = (one.owed ?? []).map(each => each.to);
     this.#core.leaving.remove(one);
     return parcelOf(one.address, packed, owed);
   }

@@ -37,7 +37,7 @@ export class Leaving {
       (activation.mailbox !== null && activation.mailbox.size > 0) ||
       (activation.gate !== null && !activation.gate.open) ||
       activation.pending > 0 ||
-      (activation.owed !== null && activation.owed.size > 0);
+      (activation.owed !== null && activation.owed.length > 0);
     if (busy) return;
     this.#core.stats.passivated++;
     this.remove(activation);
@@ -66,7 +66,7 @@ export class Leaving {
     activation.owed = null;
     activation.mailbox = null;
     turns.empty(mailbox);
-    if (owed) for (const { to } of owed.values()) this.#core.answer(to, refusal);
+    if (owed) for (const { to } of owed) this.#core.answer(to, refusal);
     if (!wasActive || !activation.behaviour.discarded) return;
     turn.begin(activation.address, null, null);
     try {

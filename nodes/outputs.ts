@@ -23,7 +23,7 @@ export class Outputs {
   apply(activation: Activation, cause: Cause | null): void {
     const { outputs, inner, operations } = this.#core.turn.take();
     for (const { op, tag } of operations) this.#persist(activation, op, tag, cause);
-    if (activation.owed !== null) this.#markSaid(activation, outputs);
+    if (activation.owed !== null && activation.owed.length > 0) this.#markSaid(activation, outputs);
     const gate = activation.gate;
     if (gate === null || gate.open) for (const output of outputs) this.send(activation, output);
     else for (const output of outputs) gate.hold(output);
@@ -46,7 +46,7 @@ export class Outputs {
   }
 
   answer(activation: Activation, to: ReplyTo, result: Result<unknown>): void {
-    activation.owed?.delete(this.#core.turns.owedKey(to));
+    if (activation.owed !== null) activation.answered(to);
     this.#core.answer(to, result);
   }
 
@@ -54,7 +54,7 @@ export class Outputs {
   #markSaid(activation: Activation, outputs: readonly Output[]): void {
     for (const output of outputs) {
       if (output.k !== 'reply') continue;
-      const owed = activation.owed?.get(this.#core.turns.owedKey(output.to));
+      const owed = activation.owedTo(output.to);
       if (owed) owed.said = true;
     }
   }
@@ -127,7 +127,7 @@ export class Outputs {
   #chain(activation: Activation, cause: Cause | null): readonly Address[] {
     const asked = cause?.asked ?? null;
     if (cause === null || asked === null) return [activation.address];
-    const owed = activation.owed?.get(this.#core.turns.owedKey(asked));
+    const owed = activation.owedTo(asked);
     return owed && !owed.said ? [...cause.chain, activation.address] : [activation.address];
   }
 

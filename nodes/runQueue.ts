@@ -14,8 +14,8 @@ export interface RunQueueOptions<One> {
   readonly mayRun: () => boolean;
   /** One slice, at this monotonic time. */
   readonly serve: (one: One, nowMs: number) => void;
-  /** How long the slice took. */
-  readonly served: (one: One, tookMs: number) => void;
+  /** How long the slice took. True when the event loop should have its turn now. */
+  readonly served: (one: One, tookMs: number) => boolean;
   /** The event loop gets its turn. */
   readonly left: () => void;
 }
@@ -66,8 +66,7 @@ export class RunQueue<One extends { scheduled: boolean }> {
         const startedMs = nowMs;
         serve(one, startedMs);
         nowMs = clock.monotonicMs();
-        served(one, nowMs - startedMs);
-        if (nowMs < untilMs) continue;
+        if (!served(one, nowMs - startedMs) && nowMs < untilMs) continue;
         this.#waiting = round.slice(next + 1).concat(this.#waiting);
         this.#again();
         return left();

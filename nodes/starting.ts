@@ -103,7 +103,7 @@ export class Starting {
       turn.take();
       return false;
     }
-    for (const to of owed) this.#core.turns.owe(activation, to);
+    for (const to of owed) activation.owe(to);
     this.#begin(activation, unpacked.value);
     return true;
   }

@@ -3,7 +3,6 @@
  * served a slice in order. A turn that throws applies nothing and is an answer to its one message; an actor that throws
  * again and again is parked. While the lease has run out nothing runs.
  */
-import type { ReplyTo } from '../actors/turn.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
 import { traceIdOf } from '../protocol/trace.ts';
 import { Activation } from './activation.ts';
@@ -39,6 +38,7 @@ export class Turns {
       served: (one, tookMs) => {
         if (tookMs >= limits.slowTurnMs)
           options.log.warn({ kind: one.address.kind, ms: Math.round(tookMs) }, 'slow turn');
+        return core.routes?.full === true;
       },
       left: () => core.routes?.flush(),
     });
@@ -54,16 +54,6 @@ export class Turns {
     this.#runQueue.push(activation);
   }
 
-  owe(activation: Activation, to: ReplyTo): void {
-    activation.owed ??= new Map();
-    activation.owed.set(this.owedKey(to), { to, said: false });
-  }
-
-  /** Ask ids are unique per asking node. */
-  owedKey(to: ReplyTo): number | string {
-    return to.node === this.#core.asks.ref ? to.askId : `${to.node}#${to.askId}`;
-  }
-
   enqueue(activation: Activation, mail: Mail, system: boolean): void {
     const { limits } = this.#core;
     if (activation.phase === 'parked') {
@@ -77,7 +67,7 @@ export class Turns {
       !overheld &&
       (key === null ? activation.mailbox.push(mail, system) : activation.mailbox.pushKeyed(mail, key));
     if (!taken) return this.#full(activation, mail);
-    if (mail.replyTo) this.owe(activation, mail.replyTo);
+    if (mail.replyTo) activation.owe(mail.replyTo);
     if (activation.phase === 'active') this.#runQueue.push(activation);
   }
 

@@ -47,7 +47,7 @@ function fixedMap(index: number): Coordinator {
   return { ...soleOwner(REFS[index], () => (index === 1 ? 1 : null)), ownerOf: () => owner };
 }
 
-const answering: Behaviour<null, { readonly type: 'command' }> = {
+const answering: Behaviour<null, { readonly type: 'balance' }> = {
   kind: 'user',
   hydrate: () => null,
   create: () => ok(null),

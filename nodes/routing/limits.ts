@@ -3,8 +3,11 @@ import { assert } from '../../protocol/assert.ts';
 import { CLUSTER_LIMITS, ROUTING_LIMITS } from '../limits.ts';
 
 export const LINK = {
-  /** A queue of so many bytes leaves at once, not at the end of the tick. */
-  fullBytes: ROUTING_LIMITS.batchBytes,
+  /**
+   * A queue of so many bytes leaves at once, not at the end of the tick: so the other side has something to do while
+   * this one makes more.
+   */
+  fullBytes: ROUTING_LIMITS.batchBytes / 2,
   /** What arrived is acknowledged after so long, if nothing was said that could carry it. */
   ackMs: 20,
   /** Or after so many batches. */

@@ -7,7 +7,7 @@
  */
 import type { Bus, Clock, Log, Metrics, Scheduler } from '../ports.ts';
 import type { TimerWheel } from '../timerWheel.ts';
-import { decodeBatch, encodeBatch, toWire } from './codec.ts';
+import { decodeBatch, encodeBatch } from './codec.ts';
 import { type Ack, type Batch, type Envelope, gatewaySubject, nodeSubject } from './envelope.ts';
 import { InLink } from './inLink.ts';
 import { LINK } from './limits.ts';
@@ -33,14 +33,18 @@ export interface LinksOptions {
 
 export class Links {
   readonly #options: LinksOptions;
-  readonly #out = new Map<string, OutLink>();
-  readonly #in = new Map<string, InLink>();
+  /** By the name of the other side: nodes, and gateways. */
+  readonly #out = { node: new Map<string, OutLink>(), gateway: new Map<string, OutLink>() };
+  /** By the sender: what it says to this node, and to its gateway. */
+  readonly #in = { node: new Map<string, InLink>(), gateway: new Map<string, InLink>() };
   /** Links with something to send. */
   readonly #dirty = new Set<OutLink>();
   /** Senders who wait for a sign. */
   readonly #due = new Set<InLink>();
   /** References that are gone: what still comes from them is of the dead. */
   readonly #gone = new Set<string>();
+  /** A batch left before the end of the tick: the sooner the event loop has its turn, the sooner it is there. */
+  full = false;
   #ref: string;
   #unsubscribe: (() => void)[] = [];
   #flushing = false;
@@ -64,40 +68,41 @@ export class Links {
 
   post(name: string, gateway: boolean, out: Outgoing): void {
     const link = this.#link(name, gateway);
-    out.queuedAtMs = this.#options.clock.monotonicMs();
+    if (link.queued === 0) this.#dirty.add(link);
     link.push(out);
-    this.#dirty.add(link);
-    if (link.queuedBytes >= LINK.fullBytes && this.#open()) this.#flushLink(link);
-    else this.#flushSoon();
+    if (link.queuedBytes >= LINK.fullBytes && this.#open()) {
+      this.#flushLink(link);
+      this.full = true;
+    } else this.#flushSoon();
   }
 
   /** Lets go everything that waits, if anything may leave. */
   flush(): void {
+    this.full = false;
     if (this.#dirty.size === 0 || !this.#open()) return;
     for (const link of this.#dirty) this.#flushLink(link);
   }
 
   /** Takes out a message that a node sent back; null when it is not among what was sent there. */
   takeSent(name: string, id: number): Letter | null {
-    return this.#out.get(`n ${name}`)?.takeSent(id) ?? null;
+    return this.#out.node.get(name)?.takeSent(id) ?? null;
   }
 
   /** A process is gone: its links are closed and nothing of it is heard any more. */
   gone(ref: string, gateway: string): void {
     this.#gone.add(ref);
     if (this.#gone.size > LINK.goneMax) this.#gone.delete(this.#gone.values().next().value!);
-    for (const name of [`n ${ref}`, `g ${gateway}`]) {
-      const link = this.#out.get(name);
+    // The gateway may live on under another incarnation of its node: its numbers go on.
+    for (const link of [this.#out.node.get(ref), this.#out.gateway.get(gateway)]) {
       if (!link) continue;
-      // The gateway may live on under another incarnation of its node: its numbers go on.
-      if (!link.gateway) this.#out.delete(name);
       this.#dirty.delete(link);
       link.close((out, fate) => this.#options.fate(out, fate, link));
     }
-    for (const name of [`n ${ref}`, `g ${ref}`]) {
-      const link = this.#in.get(name);
+    this.#out.node.delete(ref);
+    for (const links of [this.#in.node, this.#in.gateway]) {
+      const link = links.get(ref);
       if (link) this.#due.delete(link);
-      this.#in.delete(name);
+      links.delete(ref);
     }
   }
 
@@ -105,7 +110,7 @@ export class Links {
   reconnected(): void {
     const nowMs = this.#options.clock.monotonicMs();
     if (!this.#open()) return;
-    for (const link of this.#out.values()) {
+    for (const link of this.#all()) {
       for (const sent of link.unacked) this.#again(link, sent, nowMs);
       if (link.queued > 0) this.#dirty.add(link);
     }
@@ -116,15 +121,13 @@ export class Links {
   rename(ref: string, forget: (out: Outgoing) => void): void {
     for (const stop of this.#unsubscribe.splice(0)) stop();
     this.#ref = ref;
-    for (const link of this.#out.values()) link.close(forget);
-    this.#out.clear();
+    for (const link of this.#all()) link.close(forget);
+    this.#out.node.clear();
+    this.#out.gateway.clear();
     this.#dirty.clear();
     // What is said to our sockets goes on: the gateway is the same.
-    for (const [key, link] of this.#in) {
-      if (link.gateway !== '') continue;
-      this.#in.delete(key);
-      this.#due.delete(link);
-    }
+    for (const link of this.#in.node.values()) this.#due.delete(link);
+    this.#in.node.clear();
     this.#subscribe();
   }
 
@@ -136,13 +139,17 @@ export class Links {
   // --- out -----------------------------------------------------------------------------------------------------------
 
   #link(name: string, gateway: boolean): OutLink {
-    const key = `${gateway ? 'g' : 'n'} ${name}`;
-    let link = this.#out.get(key);
+    const links = gateway ? this.#out.gateway : this.#out.node;
+    let link = links.get(name);
     if (!link) {
       link = new OutLink(name, gateway, gateway ? gatewaySubject(name) : nodeSubject(name));
-      this.#out.set(key, link);
+      links.set(name, link);
     }
     return link;
+  }
+
+  #all(): OutLink[] {
+    return [...this.#out.node.values(), ...this.#out.gateway.values()];
   }
 
   #open(): boolean {
@@ -161,6 +168,7 @@ export class Links {
 
   #flushLink(link: OutLink): void {
     this.#dirty.delete(link);
+    link.stuckSinceMs = null;
     const nowMs = this.#options.clock.monotonicMs();
     for (let sent = link.next(nowMs); sent !== null; sent = link.next(nowMs)) {
       if (!this.#publish(link, sent, nowMs)) break;
@@ -174,8 +182,8 @@ export class Links {
     const { bus, metrics } = this.#options;
     const envelopes = [];
     for (const out of sent.out) {
-      const envelope = out.envelope(nowMs);
-      if (envelope !== null) envelopes.push(toWire(envelope));
+      const wire = out.wire(nowMs);
+      if (wire !== null) envelopes.push(wire);
     }
     const acks = link.gateway ? [] : this.#acksFor(link.name);
     const bytes = encodeBatch(this.#ref, link.name, sent.number, acks, envelopes);
@@ -185,8 +193,8 @@ export class Links {
   }
 
   #unheard(link: OutLink, sent: Sent): void {
-    const known = this.#out.get(`${link.gateway ? 'g' : 'n'} ${link.name}`) === link;
-    if (!known) return;
+    const links = link.gateway ? this.#out.gateway : this.#out.node;
+    if (links.get(link.name) !== link) return;
     if (!link.gateway) this.#options.unheard(link.name);
     link.unheard(sent, (out, fate) => this.#options.fate(out, fate, link));
   }
@@ -226,11 +234,11 @@ export class Links {
 
   #take(batch: Batch, gateway: boolean, bytes: number): void {
     const { metrics, heard } = this.#options;
-    const key = `${gateway ? 'g' : 'n'} ${batch.from}`;
-    let link = this.#in.get(key);
+    const links = gateway ? this.#in.gateway : this.#in.node;
+    let link = links.get(batch.from);
     if (!link) {
       link = new InLink(batch.from, gateway ? this.#options.gatewayId : '');
-      this.#in.set(key, link);
+      links.set(batch.from, link);
     }
     const taken = link.take(batch.number);
     this.#due.add(link);
@@ -243,7 +251,7 @@ export class Links {
   }
 
   #acked(from: string, ack: Ack): void {
-    const link = this.#out.get(ack.gateway === '' ? `n ${from}` : `g ${ack.gateway}`);
+    const link = ack.gateway === '' ? this.#out.node.get(from) : this.#out.gateway.get(ack.gateway);
     if (!link) return;
     link.acked(ack, (out, fate) => this.#options.fate(out, fate, link));
     const nowMs = this.#options.clock.monotonicMs();
@@ -262,8 +270,8 @@ export class Links {
 
   #acksFor(ref: string): Ack[] {
     const acks: Ack[] = [];
-    for (const key of [`n ${ref}`, `g ${ref}`]) {
-      const link = this.#in.get(key);
+    if (this.#due.size === 0) return acks;
+    for (const link of [this.#in.node.get(ref), this.#in.gateway.get(ref)]) {
       if (!link?.due) continue;
       acks.push(link.ack());
       this.#due.delete(link);
@@ -295,7 +303,7 @@ export class Links {
     this.#options.wheel.after(LINK.lookMs, () => {
       this.#watching = false;
       let more = false;
-      for (const link of this.#out.values()) {
+      for (const link of this.#all()) {
         if (link.idle) continue;
         more = true;
         this.#look(link);
@@ -313,8 +321,10 @@ export class Links {
       if (link.queued > 0) this.#flushLink(link);
       return;
     }
-    const waiting = link.oldest;
-    if (waiting && nowMs - waiting.queuedAtMs >= LINK.stuckMs) {
+    if (link.queued === 0) return;
+    link.stuckSinceMs ??= nowMs;
+    if (nowMs - link.stuckSinceMs >= LINK.stuckMs - LINK.lookMs) {
+      link.stuckSinceMs = null;
       for (const out of link.takeQueued()) fate(out, 'stuck', link);
     }
   }

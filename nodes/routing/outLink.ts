@@ -26,6 +26,8 @@ export class OutLink {
   #head = 0;
   #number = 0;
   queuedBytes = 0;
+  /** Since when nothing could leave, as far as anybody looked; null while it can. */
+  stuckSinceMs: number | null = null;
   /** Sent and not acknowledged, oldest first. */
   readonly unacked: Sent[] = [];
 
@@ -42,10 +44,6 @@ export class OutLink {
   /** Nothing waits and nothing is under way. */
   get idle(): boolean {
     return this.queued === 0 && this.unacked.length === 0;
-  }
-
-  get oldest(): Outgoing | null {
-    return this.#queue[this.#head] ?? null;
   }
 
   push(out: Outgoing): void {

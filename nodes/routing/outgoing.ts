@@ -1,6 +1,7 @@
 /** What waits to leave this node or has left it and may still come back. */
 import type { Address, SessionRef } from '../../actors/turn.ts';
 import type { Span } from '../ports.ts';
+import { toWire, type Wire, wireOfLetter } from './codec.ts';
 import { type Envelope, KIND } from './envelope.ts';
 
 /** What became of something that was sent. */
@@ -39,6 +40,7 @@ export class Letter {
   round = 0;
   epoch = 0;
   mapRevision = 0;
+  /** Since when it waits in its line. */
   queuedAtMs = 0;
   /** The node to which it was given. */
   dest: string | null = null;
@@ -74,12 +76,10 @@ export class Letter {
     this.span = span;
   }
 
-  /** Null when it need not leave any more. */
-  envelope(nowMs: number): Envelope | null {
+  /** As it stands in a batch; null when it need not leave any more. */
+  wire(nowMs: number): Wire | null {
     const ttlMs = this.deadlineMs - nowMs;
-    if (ttlMs <= 0 || this.void) return null;
-    const { kind, id, to, shard, epoch, mapRevision, round, hops, key, chain, trace, body } = this;
-    return { kind, id, to, shard, epoch, mapRevision, round, ttlMs, hops, key, chain, trace, body };
+    return ttlMs <= 0 || this.void ? null : wireOfLetter(this, ttlMs);
   }
 
   /** The same once more, when nobody can say what became of this one. */
@@ -102,7 +102,6 @@ export class Note {
   readonly id: number;
   readonly bytes: number;
   readonly key = null;
-  queuedAtMs = 0;
   dest: string | null = null;
   arrived = false;
   void = false;
@@ -120,8 +119,8 @@ export class Note {
     return this.what.kind;
   }
 
-  envelope(): Envelope | null {
-    return this.void ? null : this.what;
+  wire(): Wire | null {
+    return this.void ? null : toWire(this.what);
   }
 }
 

@@ -214,6 +214,10 @@ export class Router implements Routes, Shipper {
     }
   }
 
+  get full(): boolean {
+    return this.#links.full;
+  }
+
   flush(): void {
     this.#links.flush();
   }
