@@ -128,6 +128,10 @@ async function mutants(options: SimulateOptions): Promise<number> {
       let lived = 0;
       await pool.run(jobsOf({ ...options, profile }), (job, outcome) => {
         lived++;
+        if ('crash' in outcome && outcome.unopened) {
+          verdict = { mutant: mutant!.name, caught: false, seed: null, seeds: 0, checker: outcome.crash };
+          return false;
+        }
         const broken = 'crash' in outcome ? outcome.crash.split('\n')[0]! : outcome.violations[0]?.checker;
         if (broken === undefined) return true;
         const checker = 'crash' in outcome ? `nothing throws (${broken})` : broken;
@@ -140,7 +144,7 @@ async function mutants(options: SimulateOptions): Promise<number> {
       console.log(
         verdict.caught
           ? `${mutant.name}: caught by "${verdict.checker}" at seed ${verdict.seed}, the ${ordinal(verdict.seeds)} (${mutant.removes})`
-          : `${mutant.name}: LIVES after ${lived} seeds (${mutant.removes})`,
+          : `${mutant.name}: LIVES after ${verdict.seeds} seeds (${mutant.removes}) ${verdict.checker}`,
       );
     }
   };

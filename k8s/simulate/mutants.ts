@@ -2,7 +2,6 @@
  * The safety mechanisms, each with what it looks like when it is missing. A mutant is a patch of real source text, applied
  * while a worker loads it; a simulation that does not notice that a mechanism is gone proves nothing about it.
  */
-import type { CheckerName } from '../../nodes/simulation/checkers/judge.ts';
 import type { Profile } from '../../nodes/simulation/profiles.ts';
 
 export interface Patch {
@@ -17,32 +16,277 @@ export interface Mutant {
   /** What is removed, in words. */
   readonly removes: string;
   readonly patches: readonly Patch[];
-  /** Checkers that may catch it; empty: any. */
-  readonly caughtBy: readonly CheckerName[];
   /** The weather in which it shows. */
   readonly profile: Profile;
 }
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    name: 'deadline check',
+    removes: 'a node goes on after its lease ran out',
+    patches: [
+      {
+        file: 'nodes/cluster/clusterCoordinator.ts',
+        find: 'return this.#clock.monotonicMs() < this.#lease.deadlineMs;',
+        replace: 'return this.#lease.deadlineMs > 0;',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
     name: 'fence check',
     removes: 'the store takes a commit of an epoch that is not current any more',
     patches: [
       {
         file: 'nodes/memory/memoryLedger.ts',
-        find: "if ((this.#epochs.get(shard) ?? 0) !== epoch) return { id: op.id, code: 'stale_epoch' };",
+        find: "if (this.epochOf(shard) !== epoch) return { id: op.id, code: 'stale_epoch' };",
         replace: '',
       },
     ],
-    caughtBy: [],
     profile: 'storm',
   },
   {
     name: 'output gate',
     removes: 'replies, tells and pushes leave before the commit that they promise',
-    patches: [],
-    caughtBy: [],
+    patches: [
+      {
+        file: 'nodes/outputs.ts',
+        find: 'if (gate === null || gate.open) for (const output of outputs)',
+        replace: 'if (gate !== undefined) for (const output of outputs)',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'failed gate discards',
+    removes: 'what was held for a commit that failed leaves all the same',
+    patches: [
+      {
+        file: 'nodes/outputs.ts',
+        find: '} else this.#core.leaving.discard(activation, refusal);',
+        replace: '} else for (const output of activation.gate!.failed()) this.send(activation, output);',
+      },
+    ],
     profile: 'storm',
+  },
+  {
+    name: 'nonce read-back',
+    removes: 'a write whose answer was lost counts as not done instead of being read back',
+    patches: [
+      {
+        file: 'nodes/cluster/storeCalls.ts',
+        find: "if (put.fault === 'unavailable') return { kind: 'refused' };",
+        replace: "if (put.fault !== 'conflict') return { kind: 'refused' };",
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'idempotency row',
+    removes: 'the key of a command is not stored with its effect',
+    patches: [
+      {
+        file: 'nodes/memory/memoryLedger.ts',
+        find: 'if (!by) return;\n    const name',
+        replace: 'if (!by || by.key) return;\n    const name',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'key makes the id',
+    removes: 'a gift asked for again with its key is another gift',
+    patches: [
+      { file: 'actors/user/points.ts', find: 'id: derivedId(GIVE, me, key),', replace: 'id: turn.newId(),' },
+      {
+        file: 'nodes/memory/memoryLedger.ts',
+        find: "return nothing(op, 'idempotency_conflict');",
+        replace: '',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'hand-off flush',
+    removes: 'a shard is packed while its commits and asks are under way',
+    patches: [
+      {
+        file: 'nodes/handOver.ts',
+        find: 'return one.quiet && (',
+        replace: "return one.phase === 'active' && (",
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'order of release',
+    removes: 'the record says released before the shard is closed',
+    patches: [
+      {
+        file: 'nodes/cluster/handoff.ts',
+        find: "    if (begun === null) return 'kept';\n    this.#holdings.served[shard] = null;",
+        replace:
+          "    if (begun === null) return 'kept';\n    await this.#release(shard, epoch, to, true, begun);",
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'mailbox bound',
+    removes: 'a mailbox takes whatever comes',
+    patches: [
+      {
+        file: 'nodes/mailbox.ts',
+        find: 'if (!system && this.size >= this.#capacity) return false;',
+        replace: '',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'incarnation in subjects',
+    removes: 'what was said to a dead process is heard by its successor',
+    patches: [
+      {
+        file: 'nodes/routing/envelope.ts',
+        find: 'export const nodeSubject = (ref: string): string => `hb.n.${ref}`;',
+        replace: "export const nodeSubject = (ref: string): string => `hb.n.${ref.split('.')[0]}`;",
+      },
+      {
+        file: 'nodes/routing/links.ts',
+        find: "if (batch.to !== (gateway ? gatewayId : this.#ref)) return this.#refuse('incarnation');",
+        replace: '',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'eviction on exact revision',
+    removes: 'a node is evicted whatever it renewed since',
+    patches: [
+      {
+        file: 'nodes/cluster/membership.ts',
+        find: 'const outcome = await calls.write(nodeKey(id), fenced, revision);',
+        replace:
+          'const now = await calls.get(nodeKey(id)); const outcome = await calls.write(nodeKey(id), fenced, now.ok && now.value ? now.value.revision : revision);',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'duplicate suppression',
+    removes: 'a batch that comes twice is taken twice',
+    patches: [
+      {
+        file: 'nodes/routing/inLink.ts',
+        find: "if (number <= this.#last) return this.#holes.includes(number) ? 'late' : 'duplicate';",
+        replace: "if (number <= this.#last) return this.#holes.includes(number) ? 'late' : 'taken';",
+      },
+    ],
+    profile: 'swizzle',
+  },
+  {
+    name: 'late batches refused',
+    removes: 'a batch that was overtaken is taken after those that overtook it',
+    patches: [
+      {
+        file: 'nodes/routing/inLink.ts',
+        find: "if (number <= this.#last) return this.#holes.includes(number) ? 'late' : 'duplicate';",
+        replace:
+          "if (number <= this.#last) { const late = this.#holes.indexOf(number); if (late < 0) return 'duplicate'; this.#holes.splice(late, 1); return 'taken'; }",
+      },
+    ],
+    profile: 'swizzle',
+  },
+  {
+    name: 'replay order',
+    removes: 'missed events are replayed newest first',
+    patches: [
+      {
+        file: 'actors/user/outbox.ts',
+        find: 'return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes);',
+        replace:
+          'return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes).reverse();',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'lineage of events',
+    removes: 'a phone resumes in the events of another life of its actor',
+    patches: [
+      {
+        file: 'actors/user/outbox.ts',
+        find: 'if (epoch !== outbox.epoch || offset > outbox.offset) return null;',
+        replace: 'if (offset > outbox.offset) return null;',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'look-up instead of a guess',
+    removes: 'a commit whose answer was lost is called rejected',
+    patches: [
+      {
+        file: 'nodes/ledgerWriter.ts',
+        find: "if (fault.fault === 'unknown') rest = await this.#lookUp(rest);",
+        replace:
+          "if (fault.fault === 'unknown') { for (const one of rest) this.#tell(one.done, { ok: false, reason: 'rejected', message: 'lost' }); return; }",
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'parcels of the epoch before',
+    removes: 'what was shipped once is used whenever the shard is opened',
+    patches: [
+      {
+        file: 'nodes/cluster/parcels.ts',
+        find: 'else this.#shipments.delete(shard);',
+        replace: '',
+      },
+      {
+        file: 'nodes/cluster/parcels.ts',
+        find: 'if (atMs < oldestMs) this.#shipments.delete(shard);',
+        replace: '',
+      },
+      {
+        file: 'nodes/cluster/parcels.ts',
+        find: '    const shipment = this.#shipments.get(shard);\n    this.#shipments.delete(shard);\n',
+        replace: '    const shipment = this.#shipments.get(shard);\n',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'cooldown of a pair',
+    removes: 'a pair may score again at once',
+    patches: [
+      {
+        file: 'nodes/memory/memoryLedger.ts',
+        find: "return op.type === 'encounter' && this.#cooling(op) ? 'cooldown' : null;",
+        replace:
+          "return op.type === 'encounter' && this.#cooling(op) && op.cooldownS < 0 ? 'cooldown' : null;",
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'insufficient points',
+    removes: 'neither the actor nor the store asks whether the points are there',
+    patches: [
+      {
+        file: 'actors/user/points.ts',
+        find: 'return points > availablePoints(state) ? NOT_ENOUGH : null;',
+        replace: 'return points > availablePoints(state) + 1e9 ? NOT_ENOUGH : null;',
+      },
+      {
+        file: 'nodes/memory/memoryLedger.ts',
+        find: 'account.balance + leg.delta < 0) {',
+        replace: 'account.balance + leg.delta < -1e9) {',
+      },
+    ],
+    profile: 'calm',
   },
 ];
 

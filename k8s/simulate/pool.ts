@@ -8,6 +8,8 @@ const OPEN_MS_MAX = 60_000;
 
 export interface Crash {
   readonly crash: string;
+  /** No world was lived at all. */
+  readonly unopened?: boolean;
 }
 
 export class Pool {
@@ -46,7 +48,7 @@ export class Pool {
       try {
         worker = await this.#open();
       } catch (error) {
-        return { crash: error instanceof Error ? error.message : String(error) };
+        return { crash: error instanceof Error ? error.message : String(error), unopened: true };
       }
       this.#workers[at] = worker;
     }

@@ -302,7 +302,7 @@ export class World implements Judge {
       faults,
       dice: new Dice(seed, 5),
       phones: this.#phones,
-      gives: false,
+      gives: true,
     });
     this.#nemesis = new Nemesis(
       {

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { MUTANTS } from './mutants.ts';
+import { patched, sourcesOf } from './mutate.ts';
+
+test.each(MUTANTS.map(mutant => [mutant.name, mutant] as const))(
+  'the mutant "%s" finds its text exactly once in the sources as they are',
+  (_, mutant) => {
+    expect(mutant.patches.length).toBeGreaterThan(0);
+    for (const source of sourcesOf(mutant).values()) expect(source.length).toBeGreaterThan(0);
+  },
+);
+
+test('each safety mechanism has one mutant, and a patch that does not fit is told', () => {
+  expect(new Set(MUTANTS.map(mutant => mutant.name)).size).toBe(MUTANTS.length);
+  expect(MUTANTS.length).toBeGreaterThanOrEqual(12);
+  const patch = { file: 'x.ts', find: 'a', replace: 'b' };
+  expect(patched('cat', patch)).toBe('cbt');
+  expect(() => patched('banana', patch)).toThrow('x.ts has the text "a" 3 times, not once');
+  expect(() => patched('dog', patch)).toThrow('0 times');
+});
