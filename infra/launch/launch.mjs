@@ -22,6 +22,7 @@ const COMMANDS = {
   cluster: ['k8s/cluster.ts'],
   demo: ['k8s/demo.ts'],
   replay: ['k8s/replay.ts'],
+  simulate: ['k8s/simulate.ts'],
   bench: ['k8s/bench.ts'],
   fuzz: ['protocol/fuzz.ts'],
   generate: ['protocol/generate.ts'],
