@@ -162,6 +162,10 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     for (const ref of sessions) this.byId.get(ref.id)?.close(code, reason);
   }
 
+  knows(ref: SessionRef): boolean {
+    return this.byId.has(ref.id);
+  }
+
   // What happens by itself and from outside.
 
   /** Looks at every deadline. Called each `LIMITS.sweepMs`. */

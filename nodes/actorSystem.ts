@@ -218,7 +218,7 @@ export class ActorSystem implements ActorDoor, ShardHost {
       if (fresh && handOver.closingEpoch(shard) !== null) fresh.closing = true;
       return fresh;
     }
-    if (routes) routes.send(sending, shard);
+    if (routes) routes.send(sending, shard, from?.shard ?? -1);
     else this.#refuse(replyTo, MOVING);
     return null;
   }

@@ -75,7 +75,10 @@ export interface Routes {
   readonly detours: number;
   /** Whether messages for the shard wait or are under way: what comes now goes behind them. */
   busy(shard: number): boolean;
-  send(sending: Sending, shard: number): void;
+  /** `from` is the shard of the actor that says it, -1 when none does. */
+  send(sending: Sending, shard: number, from: number): void;
+  /** Messages of actors of the shard that have not reached their node. */
+  underWayFrom(shard: number): number;
   reply(to: ReplyTo, result: Result<unknown>): void;
   push(from: Address, output: Output & { k: 'push' | 'close' }): void;
   isLocal(session: SessionRef): boolean;

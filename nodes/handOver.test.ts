@@ -138,6 +138,25 @@ describe('what is waited for', () => {
     expect([answers, done[0]?.length]).toEqual([[ok(1)], 2]);
   });
 
+  test('what its actors said to others: it would be overtaken by what they say from the next node', async () => {
+    const [other, far] = [town.actorOn(a), town.actorOn(a, 1)];
+    let cut = true;
+    b.bus.tamper = (_subject, _bytes, pass) => {
+      if (!cut) return pass();
+      town.time.after(200, () => void pass());
+      return true;
+    };
+    b.tell(to, { type: 'count', to: other, count: 3 });
+    await town.time.advance(10);
+    cut = false;
+    const moving = town.move(shard, b, a);
+    a.tell(to, { type: 'relay', to: other, message: { type: 'add', n: 4 } });
+    a.tell(to, { type: 'relay', to: far, message: { type: 'add', n: 4 } });
+    await moving;
+    await town.time.advance(1_000);
+    expect(town.numbersOf(other)).toEqual([1, 2, 3, 4]);
+  });
+
   test('not longer than five seconds: what is still under way is unknown to its asker, and nothing of it goes along', async () => {
     const answers = b.ask(to, { type: 'save', n: 1 }, { timeoutMs: 20_000 });
     await town.time.advance(10);

@@ -18,12 +18,19 @@ import type { Parcel } from './ports.ts';
 
 /** How often a shard that goes is looked at. */
 const LOOK_MS = 5;
+/**
+ * What the actors said must have reached its node before they speak from another one, or it could be overtaken. Two
+ * shards may wait for each other here, so not for long.
+ */
+const SAID_MS = 500;
 /** Actors that come to life at once without having a message. */
 const AT_ONCE = 32;
 
 interface Going {
   readonly epoch: number;
   readonly untilMs: number;
+  /** Since when every actor is ready. */
+  readySinceMs: number | null;
   readonly resolve: (parcels: Parcel[]) => void;
 }
 
@@ -63,7 +70,8 @@ export class HandOver {
     this.lost(shard);
     for (const activation of residents.ofShard(shard)) activation.closing = true;
     return new Promise(resolve => {
-      const going = { epoch, untilMs: options.clock.monotonicMs() + handoffMs, resolve };
+      const untilMs = options.clock.monotonicMs() + handoffMs;
+      const going = { epoch, untilMs, readySinceMs: null, resolve };
       this.#going.set(shard, going);
       this.#look(shard, going);
     });
@@ -85,9 +93,14 @@ export class HandOver {
     if (this.#going.get(shard) !== going) return;
     const { residents, options } = this.#core;
     const actors = residents.ofShard(shard);
-    const late = options.clock.monotonicMs() >= going.untilMs;
+    const nowMs = options.clock.monotonicMs();
+    const late = nowMs >= going.untilMs;
     const ready = options.coordinator.serving() && actors.every(one => this.#ready(one));
-    if (!ready && !late) {
+    if (!ready) going.readySinceMs = null;
+    else going.readySinceMs ??= nowMs;
+    const heard =
+      (this.#core.routes?.underWayFrom(shard) ?? 0) === 0 || nowMs - (going.readySinceMs ?? nowMs) >= SAID_MS;
+    if (!(ready && heard) && !late) {
       options.scheduler.after(LOOK_MS, () => this.#look(shard, going));
       return;
     }

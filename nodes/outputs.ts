@@ -86,7 +86,7 @@ export class Outputs {
         ? refuse(ERROR.internal, 'the store rejected the operation')
         : refuse(ERROR.unavailable, 'not saved, try again', 500);
     if (outcome.reason === 'stale_epoch') {
-      this.#core.options.coordinator.lost(activation.shard);
+      this.#core.options.coordinator.lost(activation.shard, activation.epoch);
       this.#core.leaving.release(activation.shard);
     } else this.#core.leaving.discard(activation, refusal);
   }

@@ -3,6 +3,8 @@
  * in mailboxes until they had their turn. Beyond the bound what comes from outside is turned away, so that a flood, or a
  * slow neighbour, costs answers and not the process.
  */
+import { assert } from '../../protocol/assert.ts';
+
 export class Budget {
   readonly #max: number;
   #used = 0;
@@ -24,6 +26,7 @@ export class Budget {
   }
 
   release(bytes: number): void {
-    this.#used = Math.max(0, this.#used - bytes);
+    this.#used -= bytes;
+    assert(this.#used >= 0, 'what is released was taken');
   }
 }

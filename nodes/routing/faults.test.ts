@@ -117,6 +117,7 @@ describe('a network that repeats, loses and delays', () => {
       let n = 0;
       const say = (): void => {
         answers.push(a.ask(to, { type: 'add', n: ++n }));
+        if (n % 10 === 0) c.tell(town.actorOn(c), { type: 'count', to: town.actorOn(a), count: 3 });
         if (n < 200) town.time.after(3, say);
       };
       say();
@@ -131,6 +132,11 @@ describe('a network that repeats, loses and delays', () => {
         answers.every(one => one.length === 1),
         `seed ${seed}`,
       ).toBe(true);
+      for (const node of town.nodes) {
+        expect(node.router.waitingBytes, `seed ${seed}`).toBe(0);
+        for (let shard = 0; shard < 512; shard++) expect(node.router.underWayFrom(shard)).toBe(0);
+      }
+      expect(town.said, `seed ${seed}`).toEqual([]);
       answers.forEach(([answer], i) => {
         const { ok: well, code } = answer as { ok: boolean; code?: number };
         if (!well && code === ERROR.unavailable) expect(seen, `seed ${seed}`).not.toContain(i + 1);

@@ -44,6 +44,8 @@ export class Letter {
   queuedAtMs = 0;
   /** The node to which it was given. */
   dest: string | null = null;
+  /** Shard of the actor that said it; -1 when none did. */
+  from = -1;
   /** It has reached `dest`. */
   arrived = false;
   /** Whoever asked was told otherwise: it does not leave any more. */
@@ -87,6 +89,7 @@ export class Letter {
     const { kind, id, to, shard, key, chain, trace, deadlineMs, body } = this;
     const again = new Letter(kind, id, to, shard, key, chain, trace, deadlineMs, body);
     again.hops = this.hops + 1;
+    again.from = this.from;
     return again;
   }
 

@@ -20,7 +20,7 @@ import { type PendingAsks, UNKNOWN } from '../asks.ts';
 import type { Cause } from '../cause.ts';
 import type { Routes, Sending } from '../core.ts';
 import type { Output } from '../effects.ts';
-import { CLUSTER_LIMITS, ROUTING_LIMITS } from '../limits.ts';
+import { CLUSTER_LIMITS, LIMITS, ROUTING_LIMITS } from '../limits.ts';
 import type {
   Bus,
   Clock,
@@ -52,7 +52,7 @@ import {
   type ReplyEnvelope,
 } from './envelope.ts';
 import type { InLink } from './inLink.ts';
-import { CARGO } from './limits.ts';
+import { CARGO, LINK } from './limits.ts';
 import { type Refusal as LineRefusal, Lines } from './lines.ts';
 import { Links } from './links.ts';
 import { type Fate, Letter, Note, type Outgoing, OVERHEAD_BYTES } from './outgoing.ts';
@@ -69,7 +69,7 @@ export interface RouterOptions {
   readonly gatewayId: string;
   readonly coordinator: Pick<
     Coordinator,
-    'ref' | 'serving' | 'epochOf' | 'ownerOf' | 'mapRevision' | 'unheard' | 'received'
+    'ref' | 'serving' | 'epochOf' | 'ownerOf' | 'mapRevision' | 'unheard' | 'received' | 'view'
   >;
   readonly inbox: Inbox;
   readonly asks: PendingAsks;
@@ -103,6 +103,8 @@ export class Router implements Routes, Shipper {
   readonly #budget: Budget;
   readonly #incoming: Incoming;
   #transfers = 0;
+  /** By the shard of whoever said them: messages that have not reached their node. */
+  readonly #underWay = new Int32Array(LIMITS.shards);
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -152,7 +154,7 @@ export class Router implements Routes, Shipper {
     return this.#lines.busy(shard);
   }
 
-  send(sending: Sending, shard: number): void {
+  send(sending: Sending, shard: number, from: number): void {
     const { to, message, replyTo, cause, timeoutMs, keyed } = sending;
     const { asks, clock, metrics } = this.#options;
     const body = this.#encode(message, replyTo);
@@ -175,7 +177,8 @@ export class Router implements Routes, Shipper {
       body,
       span,
     );
-    this.#budget.take(letter.bytes);
+    letter.from = from;
+    this.#begin(letter);
     if (replyTo) asks.sent(letter);
     this.#lines.join(letter);
   }
@@ -188,6 +191,21 @@ export class Router implements Routes, Shipper {
     span?.set('heyblue.actor', to.kind);
     span?.set('heyblue.node', coordinator.ownerOf(shard)?.node ?? '');
     return span;
+  }
+
+  underWayFrom(shard: number): number {
+    return this.#underWay[shard]!;
+  }
+
+  #begin(letter: Letter): void {
+    this.#budget.take(letter.bytes);
+    if (letter.from >= 0) this.#underWay[letter.from]!++;
+  }
+
+  /** It waits here no more, whatever became of it. */
+  #end(letter: Letter): void {
+    this.#budget.release(letter.bytes);
+    if (letter.from >= 0) this.#underWay[letter.from]!--;
   }
 
   reply(to: ReplyTo, result: Result<unknown>): void {
@@ -246,18 +264,32 @@ export class Router implements Routes, Shipper {
 
   /** Every ask was failed by the runtime; whatever else waits is of the old incarnation. */
   evicted(ref: string): void {
-    for (const letter of this.#lines.clear()) this.#budget.release(letter.bytes);
-    this.#links.rename(ref, out => this.#budget.release(out.bytes));
+    for (const letter of this.#lines.clear()) this.#end(letter);
+    this.#links.rename(ref, out => {
+      if (out instanceof Letter) this.#end(out);
+      else this.#budget.release(out.bytes);
+    });
   }
 
   /** Asks that were given to it are lost, except those that may be asked again. */
   nodeGone(ref: string, gateway: string): void {
+    if (this.#hasLeft(ref)) {
+      // It handed everything over, and its last words may still be on their way.
+      this.#options.wheel.after(LINK.lastWordsMs, () => this.#links.gone(ref, gateway));
+      return;
+    }
     this.#links.gone(ref, gateway);
     const { asks } = this.#options;
     for (const remote of asks.remotes() as Outgoing[]) {
       if (remote.dest !== ref || !remote.arrived) continue;
       this.#unknown(remote);
     }
+  }
+
+  /** In good order, and not because it was evicted. */
+  #hasLeft(ref: string): boolean {
+    const { nodes } = this.#options.coordinator.view();
+    return nodes.some(one => one.state === 'left' && `${one.node}.${one.incarnation}` === ref);
   }
 
   stop(): void {
@@ -380,13 +412,13 @@ export class Router implements Routes, Shipper {
     if (fate === 'arrived') {
       letter.arrived = true;
       letter.forget();
-      this.#budget.release(letter.bytes);
+      this.#end(letter);
     } else if (fate === 'unheard' || fate === 'missed') {
       metrics.count('heyblue_redirects_total', { why: fate });
     }
     this.#lines.settled(letter, fate);
     if (fate !== 'unknown') return;
-    this.#budget.release(letter.bytes);
+    this.#end(letter);
     if (letter.kind === KIND.ask && asks.waits(letter.id)) this.#unknown(letter);
     else metrics.count('heyblue_unknown_outcomes_total', { what: 'tell' });
   }
@@ -398,7 +430,7 @@ export class Router implements Routes, Shipper {
       metrics.count('heyblue_redirects_total', { why: 'keyed' });
       remote.void = true;
       const again = remote.repeat();
-      this.#budget.take(again.bytes);
+      this.#begin(again);
       asks.sent(again);
       return this.#lines.again(again);
     }
@@ -416,7 +448,7 @@ export class Router implements Routes, Shipper {
 
   #notDone(letter: Letter, why: LineRefusal): void {
     const { asks, metrics } = this.#options;
-    this.#budget.release(letter.bytes);
+    this.#end(letter);
     metrics.count('heyblue_shed_total', { what: why });
     letter.void = true;
     if (letter.kind === KIND.ask) asks.settle(letter.id, NOT_DONE[why]);
@@ -549,7 +581,7 @@ export class Router implements Routes, Shipper {
   /** It waited for a shard that came to this node. */
   #deliverHere(letter: Letter, epoch: number): void {
     const { asks, inbox, clock } = this.#options;
-    this.#budget.release(letter.bytes);
+    this.#end(letter);
     const timeoutMs = letter.deadlineMs - clock.monotonicMs();
     const message = readMessage(letter.body);
     if (letter.void || timeoutMs <= 0 || message === null) return;
