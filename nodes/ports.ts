@@ -230,7 +230,10 @@ export interface KvEntry {
 export type KvFault =
   /** The key has another revision than expected; proven not written. */
   | 'conflict'
-  /** The answer was lost: written or not, only a read of the record (its nonce) tells. */
+  /**
+   * The answer was lost: written or not, only a read of the record (its nonce) tells. It may even be written after that
+   * read, while the network still has it; but only as long as nobody else wrote, because it expects the same revision.
+   */
   | 'unknown'
   /** Proven not written: not connected, no such bucket, refused. */
   | 'unavailable';
@@ -260,7 +263,10 @@ export interface KvStore {
   list(): Promise<KvEntry[]>;
   /** Newest revision that the bucket gave out. It falls when the bucket was restored from an old copy or made anew. */
   lastRevision(): Promise<number>;
-  /** Tells of changes from now on; may lag, stall or miss: never a proof. Returns how to stop. */
+  /**
+   * Tells of changes from now on, a removed key with an empty value; may lag, stall, miss or repeat: never a proof.
+   * Returns how to stop.
+   */
   watch(changed: (entry: KvEntry) => void): () => void;
 }
 
