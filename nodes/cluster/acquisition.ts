@@ -15,7 +15,8 @@ import { type ShardRecord, shardKey } from './records.ts';
 import type { ShardMap } from './shardMap.ts';
 import { inLanes } from './storeCalls.ts';
 
-interface Claim {
+/** A shard, and the revision of its record at which it was found free: what comes later is not looked at again. */
+export interface Claim {
   readonly shard: number;
   readonly revision: number;
 }
@@ -48,15 +49,15 @@ export class Acquisition {
   }
 
   /** Settles when each of them is open here or was given up. */
-  async take(shards: readonly number[]): Promise<void> {
+  async take(found: readonly Claim[]): Promise<void> {
     const { calls, limits, log } = this.#parts;
-    for (const shard of shards) this.#holdings.busy[shard] = true;
+    for (const { shard } of found) this.#holdings.busy[shard] = true;
     const claims: Claim[] = [];
-    await inLanes(shards, limits.acquiring, async shard => {
-      const claim = await this.#claim(shard);
+    await inLanes(found, limits.acquiring, async one => {
+      const claim = await this.#claim(one);
       if (this.#tenure.ended) return;
       if (claim) claims.push(claim);
-      else this.#later(shard);
+      else this.#later(one.shard);
     });
     if (this.#tenure.ended || claims.length === 0) return;
     const minted = await calls.mint(
@@ -74,9 +75,11 @@ export class Acquisition {
     await inLanes(claims, limits.acquiring, claim => this.#confirm(claim, epochs.get(claim.shard)!));
   }
 
-  async #claim(shard: number): Promise<Claim | null> {
+  async #claim({ shard, revision }: Claim): Promise<Claim | null> {
     const { calls } = this.#parts;
-    const { record, revision, stored } = this.#map.entries[shard]!;
+    const { record, revision: newest, stored } = this.#map.entries[shard]!;
+    // while the others before it were taken somebody may have come to it: it was free then, not now
+    if (newest !== revision) return null;
     // begun before: go on from there
     if (stored && record?.state === 'acquiring' && this.#isOurs(record)) return { shard, revision };
     if (this.#tenure.ended || !this.#serving()) return null;

@@ -24,6 +24,18 @@ const write = (key: string, text: string): void => {
   const revision = cluster.bucket.get(key)?.revision ?? 0;
   cluster.bucket.put(key, new TextEncoder().encode(text), revision);
 };
+const shardOf = (owner: string, state: string): string => {
+  const token = '0123456789abcdef';
+  return JSON.stringify({
+    v: 2,
+    owner,
+    incarnation: token,
+    epoch: 3,
+    state,
+    to: `spook.${token}`,
+    nonce: token,
+  });
+};
 const nodeRecord = (id: string): { state: string; incarnation: string } =>
   JSON.parse(new TextDecoder().decode(cluster.bucket.get(`node.${id}`)!.value));
 
@@ -65,6 +77,21 @@ describe('starting', () => {
     await whole(10_000);
     await cluster.until('it has its share again', () => cluster.share(again) > 200, 10_000);
     expect(again.coordinator.ref).not.toBe(n1!.coordinator.ref);
+  });
+
+  it('who comes while another one is still taking everything is not robbed', async () => {
+    cluster = new VirtualCluster();
+    const n1 = cluster.start('n1');
+    n1.kv.answerMs = call => (call.includes('acquiring') ? 500 : 0);
+    await cluster.until('n1 is at it', () => n1.kv.log.some(call => call.includes('acquiring')), 5_000);
+    await cluster.pass(50);
+    const n2 = cluster.start('n2');
+    await cluster.until('n2 has something', () => cluster.share(n2) > 50, 10_000);
+    const had = Array.from({ length: 512 }, (_, shard) => shard).filter(
+      s => n2.coordinator.epochOf(s) !== null,
+    );
+    await whole(20_000);
+    expect(had.filter(shard => n2.coordinator.epochOf(shard) !== 1)).toEqual([]);
   });
 
   it('shares follow the weights', async () => {
@@ -255,6 +282,27 @@ describe('cut off from the store', () => {
     expect(cluster.time.monotonicMs() - appliedMs).toBeLessThan(CLUSTER_LIMITS.leaseMs + 10);
   });
 
+  it('a renewal that is found later counts from its own sending, not from the reading', async () => {
+    const [n1] = await town(2);
+    let puts = 0;
+    let sentMs = 0;
+    n1!.kv.mishap = call => {
+      if (call.startsWith('get node.n1') && puts === 1) return 'hang';
+      if (!call.startsWith('put node.n1')) return null;
+      if (++puts === 1) {
+        sentMs = cluster.time.monotonicMs();
+        return 'doneThenSilence';
+      }
+      // the second one conflicts with the first, which is found; from then on nothing is answered
+      return puts === 2 ? null : 'hang';
+    };
+    await cluster.until('found', () => puts === 3, 6_000, 5);
+    while (n1!.coordinator.serving()) await cluster.pass(5, 5);
+    const heldMs = cluster.time.monotonicMs() - sentMs;
+    expect(heldMs).toBeGreaterThan(CLUSTER_LIMITS.leaseMs - 10);
+    expect(heldMs).toBeLessThan(CLUSTER_LIMITS.leaseMs + 10);
+  });
+
   it('nothing is opened after the deadline, whatever the store says', async () => {
     const [n1] = await town(1);
     n1!.kv.mishap = call => (call.startsWith('put node.n1') ? 'dropped' : null);
@@ -371,6 +419,29 @@ describe('a store that is not what it was', () => {
     expect(cluster.nodes.flatMap(node => node.host.told)).not.toContain('suspended');
   });
 
+  it('shards of a successor whose coming the watch did not tell are not taken from it', async () => {
+    const [n1, n2] = await town(3);
+    n1!.kv.deafTo = key => key === 'node.n2';
+    await cluster.settled('n2 left', n2!.coordinator.stop(), 3_000);
+    n2!.process.kill();
+    const again = cluster.start('n2');
+    await cluster.until('it has its share', () => cluster.share(again) >= 155, 10_000);
+    await cluster.pass(5_000);
+    expect(cluster.share(again)).toBeGreaterThanOrEqual(155);
+    expect(counted('heyblue_shards_lost_total record')).toBe(0);
+  });
+
+  it('nor before its record was read', async () => {
+    cluster = new VirtualCluster();
+    write('shard.7', shardOf('ghost', 'owned'));
+    const n1 = cluster.start('n1');
+    n1.kv.mishap = call => (call === 'get node.ghost' ? 'refused' : null);
+    await cluster.pass(20_000, 100);
+    expect(n1.coordinator.epochOf(7)).toBeNull();
+    n1.kv.mishap = () => null;
+    await whole(3_000);
+  });
+
   it('a record that the watch missed is found', async () => {
     const [n1, n2] = await town(2);
     n1!.kv.deaf = true;
@@ -433,6 +504,48 @@ describe('a store that is not what it was', () => {
     await whole(15_000);
   });
 
+  it('who comes to a bucket that was just emptied waits for those that are there', async () => {
+    const nodes = await town(2);
+    for (const node of nodes) remember(node);
+    cluster.bucket.restore();
+    const n3 = cluster.start('n3');
+    await cluster.until('n3 has its share', () => cluster.share(n3) >= 155, 15_000);
+    await whole(5_000);
+    for (const node of cluster.nodes)
+      for (const state of node.host.memory.values()) expect(state).not.toBeNull();
+  });
+
+  it('a node whose record turns to rubbish or vanishes is not gone: nothing moves', async () => {
+    const [n1] = await town(3);
+    write('node.n1', '{"v":2,"state":"fenced"}');
+    await cluster.pass(5_000);
+    cluster.bucket.remove('node.n1', cluster.bucket.get('node.n1')!.revision);
+    await cluster.pass(5_000);
+    expect(counted('heyblue_shards_taken_total')).toBe(512);
+    expect(cluster.nodes.flatMap(node => node.host.gone)).toEqual([]);
+    expect(nodeRecord('n1').incarnation).toBe(n1!.coordinator.ref.split('.')[1]);
+  });
+
+  it('a record that vanished while its node was away: it discards what it cannot prove', async () => {
+    const [n1] = await town(1);
+    const before = n1!.coordinator.ref;
+    n1!.kv.cut = true;
+    await cluster.pass(5_000);
+    cluster.bucket.remove('node.n1', cluster.bucket.get('node.n1')!.revision);
+    n1!.kv.cut = false;
+    await cluster.until('it has joined again', () => n1!.coordinator.serving(), 5_000);
+    expect(n1!.coordinator.ref).not.toBe(before);
+    await whole(10_000);
+  });
+
+  it('a node whose record was removed is evicted all the same when it is silent', async () => {
+    const [n1] = await town(2);
+    cluster.kill(n1!);
+    cluster.bucket.remove('node.n1', cluster.bucket.get('node.n1')!.revision);
+    await whole(12_000);
+    expect(nodeRecord('n1').state).toBe('fenced');
+  });
+
   it('rubbish under every key is survived, counted and written over', async () => {
     const nodes = await town(3);
     for (const node of nodes) remember(node);
@@ -455,16 +568,8 @@ describe('a store that is not what it was', () => {
   it('records of a node that never was hold nothing up for ever', async () => {
     cluster = new VirtualCluster();
     for (let shard = 0; shard < 512; shard += 3) {
-      const state = ['owned', 'acquiring', 'releasing', 'released'][shard % 4];
-      const fields = {
-        v: 2,
-        owner: 'ghost',
-        incarnation: '0123456789abcdef',
-        epoch: 3,
-        state,
-        nonce: '0123456789abcdef',
-      };
-      write(`shard.${shard}`, JSON.stringify({ ...fields, to: 'spook.0123456789abcdef' }));
+      const state = ['owned', 'acquiring', 'releasing', 'released'][shard % 4]!;
+      write(`shard.${shard}`, shardOf('ghost', state));
     }
     cluster.start('n1');
     await whole(20_000);

@@ -57,6 +57,8 @@ export class Membership {
   readonly #parts: ClusterParts;
   readonly #events: MembershipEvents;
   readonly #members = new Map<string, Member>();
+  /** When the record of a node was last asked for, and last read, because a shard names an incarnation of it. */
+  readonly #asked = new Map<string, { askedMs: number; readMs: number }>();
   #cancel: () => void = () => {};
   #stopped = false;
 
@@ -157,6 +159,25 @@ export class Membership {
     return member.revision > revision ? 'dead' : 'unknown';
   }
 
+  /**
+   * Reads the record of a node of which some shard names an incarnation that is not known here. True when that was done
+   * after `sinceMs`: then an incarnation that is still not known is none of the future.
+   */
+  inquired(id: string, sinceMs: number): boolean {
+    const { calls, clock, limits } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const asked = this.#asked.get(id);
+    if (asked && asked.readMs > sinceMs) return true;
+    if (asked ? nowMs - asked.askedMs < limits.renewMs : this.#asked.size >= MEMBERS_MAX) return false;
+    this.#asked.set(id, { askedMs: nowMs, readMs: asked?.readMs ?? Number.NEGATIVE_INFINITY });
+    void calls.get(nodeKey(id)).then(found => {
+      if (!found.ok || this.#stopped) return;
+      if (found.value) this.#events.found(found.value);
+      this.#asked.set(id, { askedMs: nowMs, readMs: nowMs });
+    });
+    return false;
+  }
+
   /** Those that shards may be given to. */
   candidates(): Candidate[] {
     const found: Candidate[] = [];
@@ -243,9 +264,10 @@ export class Membership {
       log.warn({ node: id, incarnation: record.incarnation, silentMs }, 'evicted a node that was silent');
       metrics.count('heyblue_evictions_total');
       this.#events.found(outcome.entry);
-    } else if (outcome.kind === 'other' && outcome.entry) {
+    } else if (outcome.kind === 'other') {
       metrics.count('heyblue_evictions_refused_total');
-      this.#events.found(outcome.entry);
+      if (outcome.entry) this.#events.found(outcome.entry);
+      else this.learn(id, null);
     }
     this.#schedule();
   }

@@ -133,8 +133,7 @@ export class Mirror {
       if (parseKey(entry.key) === null) continue;
       const known = this.#target.revisionOf(entry.key);
       if (entry.revision > known) this.#target.learn(entry.key, entry);
-      else if (rewound && entry.revision < known && known === before.get(entry.key))
-        this.#target.rewind(entry.key, entry);
+      else if (rewound && known === before.get(entry.key)) this.#target.rewind(entry.key, entry);
       before.delete(entry.key);
     }
     for (const [key, known] of before) {

@@ -69,9 +69,10 @@ export function place(
   );
   const eligible = nodes.filter(node => compareVersions(node.version, newest) === 0);
   settleFairShares(eligible, target);
+  let free = target.filter(id => id === null).length;
   for (let shard = 0; shard < target.length; shard++) {
     if (target[shard] !== null) continue;
-    const node = bestWithRoom(eligible, shard);
+    const node = bestWithRoom(eligible, shard, free--);
     node.count++;
     target[shard] = node.id;
   }
@@ -87,11 +88,15 @@ function settleFairShares(nodes: readonly Node[], target: readonly (string | nul
   for (const node of nodes) node.fair = (total * node.weight) / weight;
 }
 
-function bestWithRoom(nodes: readonly Node[], shard: number): Node {
+/** @param free shards that are still nobody's, this one included */
+function bestWithRoom(nodes: readonly Node[], shard: number, free: number): Node {
   let best: Node | null = null;
   let bestScore = 0;
+  // who would come away with less than his share otherwise comes first
+  const wanting = nodes.reduce((sum, node) => sum + Math.max(0, Math.floor(node.fair) - node.count), 0);
+  const room = wanting >= free ? Math.floor : Math.ceil;
   for (const node of nodes) {
-    if (node.count >= Math.ceil(node.fair)) continue;
+    if (node.count >= room(node.fair)) continue;
     const score = scoreOf(node, shard);
     if (best !== null && score <= bestScore) continue;
     best = node;

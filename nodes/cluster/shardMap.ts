@@ -129,9 +129,10 @@ export class ShardMap {
     const orphaned = sinceMs >= limits.orphanMs;
     if (!stored && orphaned) return ORPHAN;
     const owner = this.#members.judge(record.owner, record.incarnation, revision);
+    const known = owner !== 'unknown' || this.#members.inquired(record.owner, seenMs);
     if (record.state === 'owned') {
       if (owner === 'alive') return { at: record.owner, free: false };
-      return owner === 'dead' || orphaned ? ORPHAN : NOBODY_YET;
+      return owner === 'dead' || (orphaned && known) ? ORPHAN : NOBODY_YET;
     }
     if (orphaned) return ORPHAN;
     const to = record.to === null ? null : parseRef(record.to);

@@ -3,7 +3,7 @@
  * remembers nothing: every look starts from the records, so whatever was interrupted is found again by the next one.
  */
 import { LIMITS } from '../limits.ts';
-import type { Acquisition } from './acquisition.ts';
+import type { Acquisition, Claim } from './acquisition.ts';
 import type { Handoff } from './handoff.ts';
 import type { Holdings } from './holdings.ts';
 import type { Membership } from './membership.ts';
@@ -53,14 +53,14 @@ export class Steward {
     const nowMs = clock.monotonicMs();
     const standings = this.#map.entries.map((_, shard) => this.#map.standing(shard, nowMs));
     const target = this.#plan(standings);
-    const takes: number[] = [];
+    const takes: Claim[] = [];
     let waiting = 0;
     for (let shard = 0; shard < LIMITS.shards; shard++) {
       if (this.#holdings.busy[shard]) {
         waiting++;
         continue;
       }
-      const { record, stored } = this.#map.entries[shard]!;
+      const { record, stored, revision } = this.#map.entries[shard]!;
       const ours = record !== null && this.#isOurs(record);
       const held = this.#holdings.held[shard]!;
       if (held !== null) {
@@ -71,10 +71,10 @@ export class Steward {
       } else if (ours && record.state !== 'released') {
         if (nowMs < this.#holdings.takeMs[shard]!) waiting++;
         else if (draining) this.#start(this.#handoff.disown(shard));
-        else takes.push(shard);
+        else takes.push({ shard, revision });
       } else if (!draining && target[shard] === this.#tenure.id) {
         const { free, at } = standings[shard]!;
-        if (free && nowMs >= this.#holdings.takeMs[shard]!) takes.push(shard);
+        if (free && nowMs >= this.#holdings.takeMs[shard]!) takes.push({ shard, revision });
         else if (free || at === null) waiting++;
       }
     }

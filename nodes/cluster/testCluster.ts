@@ -82,8 +82,11 @@ export class TestKv implements KvStore {
   readonly #random: Random;
   /** No way to the store: nothing arrives, nothing is answered. */
   cut = false;
-  /** The watch tells nothing. */
-  deaf = false;
+  /** The watch tells nothing of these keys. */
+  deafTo: (key: string) => boolean = () => false;
+  set deaf(deaf: boolean) {
+    this.deafTo = () => deaf;
+  }
   /** Decides about each call; the write or read is `${operation} ${key}`. */
   mishap: (call: string) => Mishap = () => null;
   /** How long the answer takes once the call is done. */
@@ -129,7 +132,7 @@ export class TestKv implements KvStore {
     let stopped = false;
     let lastMs = 0;
     const stop = this.#kv.watch(entry => {
-      if (this.cut || this.deaf) return;
+      if (this.cut || this.deafTo(entry.key)) return;
       const nowMs = this.#base.monotonicMs();
       // late by 1 to 4 ms, in order
       lastMs = Math.max(lastMs, nowMs + 1 + (this.#random.uint32() % 4));
