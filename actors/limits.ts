@@ -31,6 +31,8 @@ export const ACTOR_LIMITS = {
   pairIdleMs: 10_000,
   /** A pair's answer: the commit may be queued behind others. */
   settleMs: 5_000,
+  /** A pair whose answer was lost is asked again after so long. */
+  settleAgainMs: 250,
   /** What must be heard (insist.ts): eight tries in about half a minute outlast a node that dies and is replaced. */
   insistAskMs: 3_000,
   insistTries: 8,

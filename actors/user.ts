@@ -10,7 +10,7 @@ import type { Balance, UserMessage } from './messages/user.ts';
 import type { UserRecord } from './queries.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, SystemMessage, Turn } from './turn.ts';
-import { remember, repeat } from './user/commands.ts';
+import { remember, repeat, settleAgain } from './user/commands.ts';
 import {
   acceptHey,
   closeHey,
@@ -138,6 +138,8 @@ function receive(
       return credited(state, message.credit, turn);
     case 'insist':
       return { ...state, crediting: insistAgain(state.crediting, message.key, turn) };
+    case 'settle':
+      return settleAgain(state, message.key, turn);
     case 'probe':
       return probed(state, message.session, turn);
     case 'gone':

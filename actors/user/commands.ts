@@ -51,6 +51,37 @@ export function remember(
   return { ...state, done: [...state.done, { key, requestHash, result }].slice(-ACTOR_LIMITS.commands) };
 }
 
+/** Asks the pair to settle what this command proved. */
+export function settle(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
+  const { pair, observe } = command.settling!;
+  turn.ask({ kind: 'pair', id: pair }, observe, command.key, ACTOR_LIMITS.settleMs);
+  return begin(state, command);
+}
+
+/** Nobody can say whether the meeting was settled; once that is so, only a final answer ends it. */
+export const isInDoubt = (command: CommandUnderWay, result: Result<unknown>): boolean =>
+  !result.ok && result.retryable && (command.doubtful || result.code === ERROR.timeout);
+
+/**
+ * Whoever waits is told that the outcome is not known, and the pair is asked until it knows. A repeat joins, and is not
+ * judged anew by positions and times that have changed since: the encounter may be durable already.
+ */
+export function settleOn(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  for (const replyTo of command.replyTo) turn.reply(result, replyTo);
+  turn.timer(`settle:${command.key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key: command.key });
+  return begin(state, { ...command, replyTo: [], doubtful: true });
+}
+
+export function settleAgain(state: UserState, key: string, turn: Turn): UserState {
+  const command = state.underWay[key];
+  return command?.settling ? settle(state, command, turn) : state;
+}
+
 /** The answer of a command that was under way. */
 export function finish(
   state: UserState,

@@ -13,7 +13,7 @@ import type { Fix, PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, remember } from './commands.ts';
+import { begin, finish, isInDoubt, remember, settle, settleOn } from './commands.ts';
 import { emit, seconds } from './sessions.ts';
 import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
 
@@ -47,6 +47,8 @@ export function underWay(
     otherId: '',
     scannedAtMs: 0,
     points: 0,
+    settling: null,
+    doubtful: false,
     ...more,
   };
 }
@@ -175,8 +177,9 @@ export function acceptHey(
     civilian: { id: hey.other.id, handle: hey.other.handle },
     idempotency: { userId: state.me.id, key, requestHash: message.requestHash as string },
   };
-  turn.ask({ kind: 'pair', id: pairId(state.me.id, hey.other.id) }, observe, key, ACTOR_LIMITS.settleMs);
-  return begin(state, underWay(message, turn, 'hey.accept', { heyId, otherId: hey.other.id }));
+  const settling = { pair: pairId(state.me.id, hey.other.id), observe };
+  const command = underWay(message, turn, 'hey.accept', { heyId, otherId: hey.other.id, settling });
+  return settle(state, command, turn);
 }
 
 function refuseAccept(
@@ -201,6 +204,7 @@ export function heyAccepted(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
+  if (isInDoubt(command, result)) return settleOn(state, command, result, turn);
   const answered = finish(state, command, outcomeFor(state, result), turn);
   const hey = state.heys.find(one => one.heyId === command.heyId);
   if (result.ok) return withoutHey(answered, command.heyId, turn);

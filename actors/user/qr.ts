@@ -11,7 +11,7 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, remember } from './commands.ts';
+import { begin, finish, isInDoubt, remember, settle, settleOn } from './commands.ts';
 import { outcomeFor, selfRef, underWay } from './hey.ts';
 import { uploadTo } from './offlineScan.ts';
 import { type CommandUnderWay, roleOf, type UserState } from './state.ts';
@@ -138,13 +138,7 @@ export function presenterAgreed(
     civilian,
     idempotency: { userId: me.id, key: command.key, requestHash: command.requestHash },
   };
-  turn.ask(
-    { kind: 'pair', id: pairId(officer.id, civilian.id) },
-    observe,
-    command.key,
-    ACTOR_LIMITS.settleMs,
-  );
-  return state;
+  return settle(state, { ...command, settling: { pair: pairId(officer.id, civilian.id), observe } }, turn);
 }
 
 export function scanSettled(
@@ -153,5 +147,6 @@ export function scanSettled(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
+  if (isInDoubt(command, result)) return settleOn(state, command, result, turn);
   return finish(state, command, outcomeFor(state, result), turn);
 }

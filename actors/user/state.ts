@@ -49,6 +49,10 @@ export interface CommandUnderWay {
   readonly scannedAtMs: number;
   /** Points that leave the account with it. */
   readonly points: number;
+  /** What a pair was asked, so that it can be asked again; null before. */
+  readonly settling: { readonly pair: string; readonly observe: object } | null;
+  /** The pair was asked and did not answer: the encounter may be durable. */
+  readonly doubtful: boolean;
 }
 
 export interface CommandDone {
