@@ -19,6 +19,8 @@ export interface Op {
   /** The same; of a read: sent for the last time. */
   startMs: number;
   endMs: number;
+  /** Sent for the last time. */
+  lastMs?: number;
   tries: number;
   outcome: Outcome | null;
   result: Result<unknown> | null;
@@ -37,6 +39,7 @@ export class History {
       askedMs: startMs,
       startMs,
       endMs: Number.POSITIVE_INFINITY,
+      lastMs: startMs,
       tries: 0,
       outcome: null,
       result: null,

@@ -207,6 +207,7 @@ export class Phone {
     }
     const cid = ++this.#cid;
     if (++op.tries > 1 && op.key !== null) faults.hit('command sent again with its key');
+    op.lastMs = time.monotonicMs();
     if (op.key === null) op.startMs = time.monotonicMs();
     this.#waiting.set(cid, op);
     this.#line!.up({ k: 'command', cid, message: messageOf(op), keyed: true });

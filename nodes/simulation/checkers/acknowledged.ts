@@ -1,6 +1,6 @@
 /**
  * Nothing acknowledged is lost: an outcome that a phone was told is the outcome. What was confirmed is durable under its
- * key, what was refused for good did not happen, and at the end every balance that can be read is that of the ledger.
+ * key, what was refused for good had not happened when it was asked for, and at the end every balance that can be read is that of the ledger.
  */
 import type { History, Op } from '../history.ts';
 import type { Judge } from './judge.ts';
@@ -40,8 +40,11 @@ export class Acknowledged {
       if (!durable)
         this.#fail(`${op.name} ${op.key} of ${op.user} was confirmed (${named}) and is not there`);
     } else if (op.outcome === 'failed' && made.length > 0) {
+      // an earlier try, whose outcome was called unknown, may still have been on its way then
+      const { atMs } = this.#truth.effects.get(made[0]!)!;
+      if (atMs > (op.lastMs ?? op.endMs)) return;
       const why = op.result && !op.result.ok ? op.result.message : '';
-      this.#fail(`${op.name} ${op.key} of ${op.user} was refused (${why}) but happened: ${made[0]}`);
+      this.#fail(`${op.name} ${op.key} of ${op.user} was refused (${why}) but had happened: ${made[0]}`);
     }
   }
 
