@@ -29,7 +29,7 @@ import type { ActorDoor } from './gatewayPort.ts';
 import { assertLimits } from './limits.ts';
 import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
-import type { Log } from './ports.ts';
+import type { Log, Metrics } from './ports.ts';
 
 /** Ends the start with one sentence. */
 class CannotStart extends Error {}
@@ -68,11 +68,11 @@ const ratesOf = ({ locationRate }: Config): Rates => {
 };
 
 /** The way to the other nodes; null for a node that is alone. */
-const natsOf = async (config: Config, nodeId: string, log: Log): Promise<Nats | null> => {
+const natsOf = async (config: Config, nodeId: string, log: Log, metrics: Metrics): Promise<Nats | null> => {
   const { natsUrl: url, natsCreds: creds, natsCa: ca, natsCert: cert, natsKey: key, natsReplicas } = config;
   if (url === '') return null;
   const options = { url, creds, ca, cert, key, replicas: natsReplicas };
-  return openNats({ ...options, bucket: config.cluster, name: nodeId }, log);
+  return openNats({ ...options, bucket: config.cluster, name: nodeId }, log, metrics);
 };
 
 async function main(): Promise<void> {
@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   const scheduler = systemScheduler;
   const random = systemRandom();
 
-  const nats = await natsOf(config, nodeId, logs.of('infra'));
+  const nats = await natsOf(config, nodeId, logs.of('infra'), metrics);
   // A database that is slow to come up is waited for in `openStores`; one that refuses us is a sentence.
   const stores = await openStores({
     databaseUrl: config.databaseUrl,
