@@ -65,6 +65,7 @@ export class ActorSystem implements ActorDoor, ShardHost {
       residents: new Residents(),
       stats: this.stats,
       routes: null,
+      mayLeave: () => this.#waitingForLease.length === 0 && coordinator.serving(),
       whenServing: (run: () => void) => this.#whenServing(run),
       deliver: (sending: Sending, from: Activation | null) => this.#deliver(sending, from),
       answer: (to: ReplyTo, result: Result<unknown>) => this.#answer(to, result),
@@ -245,7 +246,7 @@ export class ActorSystem implements ActorDoor, ShardHost {
   }
 
   #whenServing(run: () => void): void {
-    if (this.#waitingForLease.length === 0 && this.#core.options.coordinator.serving()) return run();
+    if (this.#core.mayLeave()) return run();
     if (this.#waitingForLease.length === 0) this.#lookAtLease();
     this.#waitingForLease.push(run);
   }

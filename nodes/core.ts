@@ -113,6 +113,8 @@ export interface Core {
   readonly leaving: Leaving;
   readonly handOver: HandOver;
   readonly routes: Routes | null;
+  /** The lease holds, and nothing waits for it. */
+  mayLeave(): boolean;
   /** Runs at once, or when the lease is renewed: what it does may let something out. */
   whenServing(run: () => void): void;
   /** To an actor anywhere, from `from` when an actor says it. */

@@ -22,7 +22,7 @@ const LOOK_MS = 5;
  * What the actors said must have reached its node before they speak from another one, or it could be overtaken. Two
  * shards may wait for each other here, so not for long.
  */
-const SAID_MS = 500;
+const SAID_MS = 150;
 /** Actors that come to life at once without having a message. */
 const AT_ONCE = 32;
 

@@ -24,10 +24,21 @@ export class Outputs {
     const { outputs, inner, operations } = this.#core.turn.take();
     for (const { op, tag } of operations) this.#persist(activation, op, tag, cause);
     if (activation.owed !== null && activation.owed.length > 0) this.#markSaid(activation, outputs);
-    const gate = activation.gate;
-    if (gate === null || gate.open) for (const output of outputs) this.send(activation, output);
-    else for (const output of outputs) gate.hold(output);
+    if (outputs.length > 0) this.#release(activation, outputs);
     for (const effect of inner) this.#applyInner(activation, effect, cause);
+  }
+
+  #release(activation: Activation, outputs: readonly Output[]): void {
+    const gate = activation.gate;
+    if (gate !== null && !gate.open) for (const output of outputs) gate.hold(output);
+    else if (this.#core.mayLeave()) for (const output of outputs) this.send(activation, output);
+    else {
+      // The process may have stood still in the middle of this very turn.
+      this.#core.whenServing(() => {
+        if (activation.phase !== 'active') return;
+        for (const output of outputs) this.send(activation, output);
+      });
+    }
   }
 
   /** It leaves the actor now. */

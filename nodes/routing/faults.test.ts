@@ -246,6 +246,18 @@ describe('the connection of this node goes', () => {
     expect([keyed, town.numbersOf(to)]).toEqual([[ok(2)], [1, 1]]);
   });
 
+  test('a repeat that cannot leave either is still an unknown outcome, not a refusal', async () => {
+    const to = town.actorOn(c);
+    c.serving = false;
+    const keyed = a.ask(to, { type: 'add', n: 1, key: 'k' }, { keyed: true, timeoutMs: 9_000 });
+    await town.time.advance(100);
+    a.bus.setConnected(false);
+    c.serving = true;
+    await town.time.advance(4_000);
+    expect(town.numbersOf(to)).toEqual([1]);
+    expect(keyed).toMatchObject([{ ok: false, code: ERROR.timeout }]);
+  });
+
   test('what could not leave is given up after a while and was not executed', async () => {
     a.bus.setConnected(false);
     const answers = a.ask(town.actorOn(b), { type: 'add', n: 1 });
@@ -525,6 +537,46 @@ describe('the lease', () => {
     a.serving = true;
     await town.time.advance(100);
     expect(answers).toEqual([ok(1)]);
+  });
+
+  test('a process that stood still in the middle of a turn lets nothing of it out', async () => {
+    const here = town.actorOn(a);
+    a.sockets.add('s');
+    a.tell(here, { type: 'attach', session: { gateway: a.gateway, id: 's' } });
+    await town.time.advance(10);
+    // the lease is over when the turn says its words, and somebody else took over
+    a.onTurn = () => {
+      a.serving = false;
+    };
+    const answers = a.ask(here, { type: 'push', text: 'stale' });
+    await town.time.advance(100);
+    expect([answers, a.pushed]).toEqual([[], []]);
+    a.onTurn = () => {};
+    a.mine.fill(null);
+    a.ref = 'n1.ffffffffffffffff';
+    a.system.evicted(a.ref);
+    a.serving = true;
+    a.system.resumed();
+    await town.time.advance(100);
+    expect([answers, a.pushed]).toMatchObject([[{ ok: false, code: ERROR.timeout }], []]);
+  });
+
+  test('names that somebody makes up do not fill the memory', async () => {
+    for (let i = 0; i < 3_000; i++) {
+      const bytes = encodeBatch(
+        `made${i}.up`,
+        b.ref,
+        1,
+        [],
+        [[KIND.ask, 1, 'user', 'x', 1, 0, 0, 0, 9, 0, null, null, null, encodeBody({ type: 'read' })]],
+      );
+      town.hub.connect().publish(nodeSubject(b.ref), bytes);
+    }
+    await town.time.advance(5_000);
+    expect(b.router.waitingBytes).toBe(0);
+    const answers = a.ask(town.actorOn(b), { type: 'read' });
+    await town.time.advance(10);
+    expect(answers).toEqual([ok([])]);
   });
 
   test('it is noticed without being told', async () => {

@@ -144,6 +144,8 @@ export class Links {
     if (!link) {
       link = new OutLink(name, gateway, gateway ? gatewaySubject(name) : nodeSubject(name));
       links.set(name, link);
+      if (links.size > LINK.othersMax)
+        for (const [of, one] of links) if (one.idle && one !== link) links.delete(of);
     }
     return link;
   }
@@ -239,6 +241,7 @@ export class Links {
     if (!link) {
       link = new InLink(batch.from, gateway ? this.#options.gatewayId : '');
       links.set(batch.from, link);
+      if (links.size > LINK.othersMax) this.#forget(links);
     }
     const taken = link.take(batch.number);
     this.#due.add(link);
@@ -264,6 +267,14 @@ export class Links {
       this.#dirty.add(link);
       this.#flushSoon();
     }
+  }
+
+  /** Nobody has so many neighbours: somebody makes up names. */
+  #forget(links: Map<string, InLink>): void {
+    const [oldest] = links;
+    if (!oldest) return;
+    links.delete(oldest[0]);
+    this.#due.delete(oldest[1]);
   }
 
   // --- signs that something arrived ----------------------------------------------------------------------------------

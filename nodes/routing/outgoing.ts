@@ -48,6 +48,8 @@ export class Letter {
   from = -1;
   /** It has reached `dest`. */
   arrived = false;
+  /** The same was sent before, and nobody can say what became of it. */
+  repeated = false;
   /** Whoever asked was told otherwise: it does not leave any more. */
   void = false;
   /** From here to there and back, when somebody follows it. */
@@ -90,6 +92,7 @@ export class Letter {
     const again = new Letter(kind, id, to, shard, key, chain, trace, deadlineMs, body);
     again.hops = this.hops + 1;
     again.from = this.from;
+    again.repeated = true;
     return again;
   }
 

@@ -451,7 +451,7 @@ export class Router implements Routes, Shipper {
     this.#end(letter);
     metrics.count('heyblue_shed_total', { what: why });
     letter.void = true;
-    if (letter.kind === KIND.ask) asks.settle(letter.id, NOT_DONE[why]);
+    if (letter.kind === KIND.ask) asks.settle(letter.id, letter.repeated ? UNKNOWN : NOT_DONE[why]);
   }
 
   /** Something that a phone should have heard is lost: it must come again and resume. */

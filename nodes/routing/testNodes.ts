@@ -112,6 +112,8 @@ export class TestNode {
   readonly router: Router;
   ref: string;
   serving = true;
+  /** Called in the middle of every turn. */
+  onTurn: () => void = () => {};
   /** What it believes; the shared map when it is up to date. */
   owners: (Owner | null)[];
   mine: (number | null)[] = new Array(512).fill(null);
@@ -247,6 +249,7 @@ export class TestNode {
         unpack: (_id, packed) => ok(packed as Listing),
       }),
       receive: (state, message: Said | SystemMessage, turn) => {
+        this.onTurn();
         const added = (n: number): Listing => {
           town.executed.push({ node: this.ref, id: turn.self.id, n });
           return { ...state, list: [...state.list, n] };
