@@ -58,13 +58,14 @@ export const MUTANTS: readonly Mutant[] = [
     profile: 'calm',
   },
   {
-    name: 'failed gate discards',
+    name: 'what a failed gate holds',
     removes: 'what was held for a commit that failed leaves all the same',
     patches: [
       {
         file: 'nodes/outputs.ts',
         find: '} else this.#core.leaving.discard(activation, refusal);',
-        replace: '} else for (const output of activation.gate!.failed()) this.send(activation, output);',
+        replace:
+          '} else { for (const output of activation.gate!.failed()) this.send(activation, output); this.#core.leaving.discard(activation, refusal); }',
       },
     ],
     profile: 'storm',
