@@ -45,7 +45,10 @@ export type Said =
   | { readonly type: 'attach'; readonly session: SessionRef }
   | { readonly type: 'detach'; readonly session: SessionRef; readonly connSeq: number }
   | { readonly type: 'push'; readonly text: string; readonly volatile?: boolean }
-  | { readonly type: 'throw' };
+  /** Answers how many it believes to be attached. */
+  | { readonly type: 'sockets' }
+  /** Answers, and asks another actor in the same turn. */
+  | { readonly type: 'thank'; readonly to: Address };
 
 export interface Executed {
   readonly node: string;
@@ -295,8 +298,13 @@ export class TestNode {
             turn.reply(ok(null));
             return state;
           }
-          case 'throw':
-            throw new Error('a bug');
+          case 'sockets':
+            turn.reply(ok(state.sockets.length));
+            return state;
+          case 'thank':
+            turn.ask(message.to, { type: 'add', n: 1 }, turn.newId());
+            turn.reply(ok(null));
+            return state;
           default:
             return state;
         }
