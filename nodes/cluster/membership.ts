@@ -15,6 +15,7 @@
  * A record that turns to rubbish or vanishes says nothing about its node: the last good one stays in force and is silent
  * from then on. The node itself writes it anew within a second, if it lives.
  */
+import { assert } from '../../protocol/assert.ts';
 import type { KvEntry, NodeView } from '../ports.ts';
 import { type ClusterParts, jitter } from './parts.ts';
 import type { Candidate } from './placement.ts';
@@ -255,11 +256,13 @@ export class Membership {
     const { calls, clock, limits, log, metrics } = this.#parts;
     const { record, revision, id } = member;
     const silentMs = Math.round(clock.monotonicMs() - member.seenMs);
+    assert(silentMs >= limits.unheardEvictMs - 1, 'nobody is evicted before his lease is over');
     member.evicting = true;
     const fenced: NodeRecord = { ...record, state: 'fenced', nonce: calls.token() };
     const outcome = await calls.write(nodeKey(id), fenced, revision);
     member.evicting = false;
-    member.dueMs = clock.monotonicMs() + limits.renewMs;
+    // the watch may have told of a renewal meanwhile: then that one counts
+    member.dueMs = Math.max(member.dueMs, clock.monotonicMs() + limits.renewMs);
     if (outcome.kind === 'written') {
       log.warn({ node: id, incarnation: record.incarnation, silentMs }, 'evicted a node that was silent');
       metrics.count('heyblue_evictions_total');

@@ -407,7 +407,12 @@ export class TestCluster {
       for (let shard = 0; shard < 512; shard++) {
         if (node.coordinator.epochOf(shard) === null) continue;
         const other = owner.get(shard);
-        if (other) this.problems.push(`shard ${shard} at ${other.id} and ${node.id}`);
+        if (other) {
+          const atMs = Math.round(this.#options.base.monotonicMs());
+          this.problems.push(
+            `${atMs} shard ${shard} at ${other.coordinator.ref} and ${node.coordinator.ref}`,
+          );
+        }
         owner.set(shard, node);
       }
     }
