@@ -51,8 +51,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'nodes/outputs.ts',
-        find: 'if (gate === null || gate.open) for (const output of outputs)',
-        replace: 'if (gate !== undefined) for (const output of outputs)',
+        find: 'if (gate !== null && !gate.open) for (const output of outputs) gate.hold(output);\n    else if',
+        replace: 'void gate;\n    if',
       },
     ],
     profile: 'calm',
@@ -249,7 +249,7 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: 'nodes/cluster/parcels.ts',
         find: 'if (atMs < oldestMs) this.#shipments.delete(shard);',
-        replace: '',
+        replace: 'void [shard, atMs, oldestMs];',
       },
       {
         file: 'nodes/cluster/parcels.ts',

@@ -96,6 +96,8 @@ export class Nemesis {
         return this.#pause(dice.between(6_500, 13_000), false);
       case 'suspend':
         return this.#pause(dice.between(5_000, 12_000), true);
+      case 'zombie':
+        return this.#zombie();
       case 'partition':
         return this.#partition(true, true);
       case 'oneWay': {
@@ -216,6 +218,37 @@ export class Nemesis {
     time.after(ms, () => {
       chronicle.note('it goes on', running.process.name);
       running.process.resume(dice.pick(WAKING), frozen);
+    });
+  }
+
+  /**
+   * A process stands still, or dies, with commits in the buffers of its machine; they reach the database when others have
+   * taken over. Only the fence stands between them and the ledger.
+   */
+  #zombie(): void {
+    const { dice, faults, time, machines, chronicle } = this.#parts;
+    const machine = dice.pick(machines);
+    const { running } = machine;
+    if (!running?.started || running.process.paused || machine.sqlLink.cut || machine.leaving) return;
+    chronicle.note('commits are stuck in the buffers of', running.process.name);
+    faults.hit('sql link cut');
+    machine.sqlLink.stop(true, false);
+    time.after(dice.between(100, 600), () => {
+      if (!this.#on || machine.running !== running || running.process.paused) return;
+      if (dice.chance(0.3)) {
+        faults.hit('node crashed');
+        machine.crash(0);
+        time.after(dice.between(9_000, 12_000), () => this.#boot(machine));
+      } else {
+        faults.hit('node paused beyond the lease');
+        chronicle.note('a process is paused', running.process.name);
+        running.process.pause();
+        time.after(dice.between(9_500, 13_000), () => running.process.resume(dice.pick(WAKING)));
+      }
+    });
+    time.after(dice.between(8_000, 9_500), () => {
+      chronicle.note('what was stuck goes on', machine.id);
+      machine.sqlLink.heal();
     });
   }
 

@@ -11,6 +11,7 @@ export const TROUBLES = [
   'pauseShort',
   'pauseLong',
   'suspend',
+  'zombie',
   'partition',
   'oneWay',
   'disconnect',
@@ -49,7 +50,10 @@ export interface Plan {
   readonly encodeLocal: boolean;
 }
 
-const STORM: readonly Trouble[] = TROUBLES.filter(trouble => trouble !== 'swizzle' && !EXCUSING.has(trouble));
+/** What a storm draws from; zombies twice, because they need a long time and are what the fence is for. */
+const STORM: readonly Trouble[] = [...TROUBLES, 'zombie' as const].filter(
+  trouble => trouble !== 'swizzle' && !EXCUSING.has(trouble),
+);
 const KINDS = { min: 4, max: 9 };
 
 export function planOf(profile: Profile, dice: Dice): Plan {

@@ -1,6 +1,7 @@
 /**
- * One writer per actor. Every activation is seen when it begins (the behaviour makes its state) and at each of its turns.
- * An older activation that has a turn after a younger one began overlaps with it. Behind honest clocks and an honest
+ * One writer per actor. An activation is seen when its state is made, and at each of its turns; it lives from its first
+ * turn on (a state that no message ever met did nothing). An older one that has a turn after a younger one had its first
+ * overlaps with it. Behind honest clocks and an honest
  * coordination store that must not happen at all; where the world took one of these away (a suspended machine, a bucket
  * put back), two copies may answer volatile questions for seconds: then the overlap is measured, and only its effects,
  * which the other checkers see, must be none.
@@ -12,7 +13,8 @@ import type { Judge } from './judge.ts';
 
 interface Live {
   readonly process: string;
-  readonly startMs: number;
+  /** Of its first turn; NaN before. */
+  startMs: number;
 }
 
 export class OneWriter {
@@ -47,9 +49,7 @@ export class OneWriter {
     const mine = new Map<string, Live>();
     const { kind } = behaviour;
     const began = (id: string): void => {
-      const live = { process, startMs: this.#time.monotonicMs() };
-      mine.set(id, live);
-      this.#youngest.set(`${kind} ${id}`, live);
+      mine.set(id, { process, startMs: Number.NaN });
       this.activations++;
     };
     const watched: AnyBehaviour = {
@@ -76,6 +76,11 @@ export class OneWriter {
 
   #turn(kind: ActorKind, id: string, live: Live | undefined): void {
     this.turns++;
+    if (live && Number.isNaN(live.startMs)) {
+      live.startMs = this.#time.monotonicMs();
+      this.#youngest.set(`${kind} ${id}`, live);
+      return;
+    }
     const youngest = this.#youngest.get(`${kind} ${id}`);
     if (live === youngest || !youngest) return;
     this.overlaps++;
