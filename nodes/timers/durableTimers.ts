@@ -44,6 +44,7 @@ import type {
 } from '../ports.ts';
 import { timerKey } from './timerRules.ts';
 import { type Entry, type Owned, TimerWindow } from './timerWindow.ts';
+import { TownPace } from './townPace.ts';
 
 export interface DurableTimersOptions {
   readonly store: Pick<TimerStore, 'due'>;
@@ -63,16 +64,13 @@ export class DurableTimers implements OperationWriter {
   readonly #options: DurableTimersOptions;
   readonly #limits: { readonly [K in keyof typeof TIMER_LIMITS]: number };
   readonly #window = new TimerWindow();
+  readonly #pace: TownPace;
   /** Opened and not read yet. */
   readonly #fresh = new Set<Owned>();
   /** Timers that changed since the read under way began; null while none is. */
   #touched: Set<string> | null = null;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #readAtTownMs = 0;
-  /** The last look at the clocks, and what the town clock did since the one before; nothing is known at first. */
-  #lookedAtMs = Number.NEGATIVE_INFINITY;
-  #lookedAtTownMs = 0;
-  #rate = 1_000;
   #nextLookTownMs = 0;
   #failures = 0;
   #pauseUntilMs = 0;
@@ -82,6 +80,7 @@ export class DurableTimers implements OperationWriter {
 
   constructor(options: DurableTimersOptions) {
     this.#options = options;
+    this.#pace = new TownPace(options.clock);
     this.#limits = { ...TIMER_LIMITS, ...options.limits };
   }
 
@@ -109,7 +108,6 @@ export class DurableTimers implements OperationWriter {
     this.#window.close(shard);
   }
 
-  /** Every shard is gone: this node was evicted. */
   closedAll(): void {
     this.#window.closeAll();
   }
@@ -134,7 +132,7 @@ export class DurableTimers implements OperationWriter {
     const { clock, scheduler } = this.#options;
     const delayMs = Math.max(wantedMs, this.#pauseUntilMs - clock.monotonicMs());
     this.#cancelTick?.();
-    this.#nextLookTownMs = clock.nowMs() + delayMs * this.#rate;
+    this.#nextLookTownMs = this.#pace.after(delayMs);
     this.#cancelTick = scheduler.after(delayMs, () => {
       this.#cancelTick = null;
       this.#tick();
@@ -165,19 +163,11 @@ export class DurableTimers implements OperationWriter {
 
   /** Until something may have to be done. */
   #sleepMs(): number {
-    const { clock } = this.#options;
     const { tickMs, restMs, loadMs } = this.#limits;
-    const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
-    const elapsedMs = monotonicMs - this.#lookedAtMs;
-    if (elapsedMs >= tickMs / 2) {
-      if (elapsedMs < Number.POSITIVE_INFINITY)
-        this.#rate = Math.max(0, (nowMs - this.#lookedAtTownMs) / elapsedMs);
-      this.#lookedAtMs = monotonicMs;
-      this.#lookedAtTownMs = nowMs;
-    }
+    this.#pace.look();
     if (this.#fresh.size > 0) return tickMs;
-    const townMs = Math.min(this.#window.queue.nextMs, this.#readAtTownMs + loadMs) - nowMs;
-    return Math.min(restMs, Math.max(tickMs, townMs / this.#rate));
+    const untilMs = this.#pace.until(Math.min(this.#window.queue.nextMs, this.#readAtTownMs + loadMs));
+    return Math.min(restMs, Math.max(tickMs, untilMs));
   }
 
   // --- reading ------------------------------------------------------------------------------------------------------
