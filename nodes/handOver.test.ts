@@ -68,7 +68,8 @@ describe('what goes along', () => {
   });
 
   test('a parcel that cannot be read costs memory only', async () => {
-    a.open(shard, [{ address: to, state: { v: 99 } }]);
+    const packed = { list: [9], held: [], sockets: [], waiting: {} };
+    a.open(shard, [{ address: to, state: { v: 99, packed, owed: [] } }]);
     a.learn();
     const list = a.ask(to, { type: 'read' });
     await town.time.advance(10);
@@ -126,6 +127,7 @@ describe('what is waited for', () => {
     b.learn();
     await town.time.advance(200);
     expect(town.numbersOf(to)).toEqual(Array.from({ length: 101 }, (_, i) => i + 1));
+    expect(town.executed.at(-1)?.node).toBe(a.ref);
   });
 
   test('an ask of its own, also to somebody who leaves with it', async () => {

@@ -16,6 +16,9 @@ import type { AskArgs, AskResult } from './ask.profile.ts';
 import { localTurnsPerS } from './askLocal.ts';
 import { figure, rounded, table } from './table.ts';
 
+/** Enough that both processes always have something to do: with fewer, each waits for the other's burst. */
+const MANY = 1_024;
+
 /** Where `npm start` keeps a fetched nats-server too. */
 const DATA_DIR = resolve('.data');
 
@@ -53,7 +56,7 @@ export const bench: Bench = {
   name: 'ask',
   description: 'asks between two node processes over NATS, beside bare nc.request; turns of local actors',
   run: async (report, args) => {
-    const inFlight = numberArg(args, 'in-flight', 256);
+    const inFlight = numberArg(args, 'in-flight', MANY);
     const rounds = numberArg(args, 'rounds', 5);
     const seconds = numberArg(args, 'seconds', 2);
     const asked = await betweenProcesses({ inFlight, rounds, seconds }, report);

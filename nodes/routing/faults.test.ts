@@ -476,6 +476,19 @@ describe('sockets elsewhere', () => {
     expect([await believed(), a.pushed]).toEqual([[ok(0)], []]);
   });
 
+  test('a gateway whose node was evicted and came back hears again', async () => {
+    await attach();
+    for (const n of upTo(3)) b.tell(user, { type: 'push', text: String(n) });
+    await town.time.advance(100);
+    b.system.nodeGone(a.ref, a.gateway);
+    a.ref = 'n1.ffffffffffffffff';
+    a.system.evicted(a.ref);
+    await attach();
+    b.tell(user, { type: 'push', text: '4' });
+    await town.time.advance(50);
+    expect(a.pushed).toEqual(['s1 1', 's1 2', 's1 3', 's1 4']);
+  });
+
   test('a node that left takes its sockets off the actors that knew them', async () => {
     await attach();
     b.system.nodeGone(a.ref, a.gateway);
@@ -583,6 +596,7 @@ describe('the lease', () => {
     }
     await town.time.advance(5_000);
     expect(b.router.waitingBytes).toBe(0);
+    expect(b.router.links).toBeLessThan(2_100);
     const answers = a.ask(town.actorOn(b), { type: 'read' });
     await town.time.advance(10);
     expect(answers).toEqual([ok([])]);

@@ -62,6 +62,11 @@ export class Links {
     return this.#ref;
   }
 
+  /** Links in both directions. */
+  get count(): number {
+    return this.#in.node.size + this.#in.gateway.size + this.#out.node.size + this.#out.gateway.size;
+  }
+
   isGone(ref: string): boolean {
     return this.#gone.has(ref);
   }
@@ -144,8 +149,6 @@ export class Links {
     if (!link) {
       link = new OutLink(name, gateway, gateway ? gatewaySubject(name) : nodeSubject(name));
       links.set(name, link);
-      if (links.size > LINK.othersMax)
-        for (const [of, one] of links) if (one.idle && one !== link) links.delete(of);
     }
     return link;
   }
@@ -187,7 +190,8 @@ export class Links {
       const wire = out.wire(nowMs);
       if (wire !== null) envelopes.push(wire);
     }
-    const acks = link.gateway ? [] : this.#acksFor(link.name);
+    // A message that is sent back must be known there before its batch counts as taken: signs ride on the last batch.
+    const acks = link.gateway || link.queued > 0 ? [] : this.#acksFor(link.name);
     const bytes = encodeBatch(this.#ref, link.name, sent.number, acks, envelopes);
     metrics.count('heyblue_batches_total', OUT);
     metrics.count('heyblue_envelopes_total', OUT, envelopes.length);
@@ -235,7 +239,7 @@ export class Links {
   }
 
   #take(batch: Batch, gateway: boolean, bytes: number): void {
-    const { metrics, heard } = this.#options;
+    const { metrics, heard, log } = this.#options;
     const links = gateway ? this.#in.gateway : this.#in.node;
     let link = links.get(batch.from);
     if (!link) {
@@ -245,12 +249,19 @@ export class Links {
     }
     const taken = link.take(batch.number);
     this.#due.add(link);
+    if (taken === 'taken') {
+      metrics.count('heyblue_envelopes_total', IN, batch.envelopes.length);
+      const each = Math.ceil(bytes / Math.max(1, batch.envelopes.length));
+      for (const envelope of batch.envelopes) {
+        try {
+          heard(batch.from, envelope, link, each);
+        } catch (error) {
+          log.error({ err: error, kind: envelope.kind }, 'a message of another node broke something');
+        }
+      }
+    } else this.#refuse(taken);
     if (link.since >= LINK.ackBatches) this.#ackNow(link);
     else this.#ackSoon();
-    if (taken !== 'taken') return this.#refuse(taken);
-    metrics.count('heyblue_envelopes_total', IN, batch.envelopes.length);
-    const each = Math.ceil(bytes / Math.max(1, batch.envelopes.length));
-    for (const envelope of batch.envelopes) heard(batch.from, envelope, link, each);
   }
 
   #acked(from: string, ack: Ack): void {
@@ -301,6 +312,8 @@ export class Links {
 
   #ackNow(link: InLink): void {
     if (!this.#open()) return;
+    // What waits to go there carries the sign.
+    if ((this.#out.node.get(link.from)?.queued ?? 0) > 0) return this.#ackSoon();
     const acks = this.#acksFor(link.from);
     if (acks.length === 0) return;
     this.#options.bus.publish(nodeSubject(link.from), encodeBatch(this.#ref, link.from, 0, acks, []));
@@ -319,8 +332,15 @@ export class Links {
         more = true;
         this.#look(link);
       }
+      for (const links of [this.#out.node, this.#out.gateway]) this.#tidy(links);
       if (more) this.#watch();
     });
+  }
+
+  /** With so many, most were names that somebody made up; what we answered them is done. */
+  #tidy(links: Map<string, OutLink>): void {
+    if (links.size <= LINK.othersMax) return;
+    for (const [name, link] of links) if (link.idle) links.delete(name);
   }
 
   #look(link: OutLink): void {

@@ -168,6 +168,19 @@ describe('a shard that moves', () => {
     expect(town.executed).toEqual([]);
   });
 
+  test('many that come back at once, in more than one batch, all go on', async () => {
+    const to = town.actorOn(b);
+    const shard = town.shardOf(to);
+    b.mine[shard] = null;
+    for (const n of upTo(250)) a.tell(to, { type: 'add', n });
+    await town.time.advance(30);
+    expect(b.counted['bounces_total not_owner']).toBe(250);
+    c.open(shard);
+    a.learn();
+    await town.time.advance(100);
+    expect(town.numbersOf(to)).toEqual(upTo(250));
+  });
+
   test('what waits for an owner is bounded: the rest is refused', async () => {
     const to = town.actorOn(b);
     const shard = town.shardOf(to);

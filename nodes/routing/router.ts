@@ -144,6 +144,11 @@ export class Router implements Routes, Shipper {
     return this.#budget.used;
   }
 
+  /** Links to and from other nodes and gateways. */
+  get links(): number {
+    return this.#links.count;
+  }
+
   // --- what the runtime asks for -------------------------------------------------------------------------------------
 
   get detours(): number {
