@@ -70,6 +70,55 @@ describe('starting', () => {
     expect(counted('heyblue_handoffs_total given')).toBeLessThanOrEqual((512 / 3) * 1.2);
   });
 
+  it('few shards are on their way at once: 8 of one node, a tenth of all', async () => {
+    const nodes = await town(10);
+    for (const node of nodes) node.host.closeMs = 300;
+    const n11 = cluster.start('n11');
+    let most = 0;
+    await cluster.until(
+      'n11 has its share',
+      () => {
+        for (const { coordinator } of nodes) {
+          const moving = coordinator.view().handoffs;
+          most = Math.max(most, moving.length);
+          for (const { id } of nodes)
+            expect(moving.filter(one => one.from === id).length).toBeLessThanOrEqual(8);
+        }
+        return cluster.share(n11) >= 42;
+      },
+      20_000,
+      10,
+    );
+    expect(most).toBeGreaterThan(8);
+    expect(most).toBeLessThanOrEqual(51);
+
+    const n12 = cluster.start('n12', { weight: 10 });
+    most = 0;
+    await cluster.until(
+      'n12 has its share',
+      () => {
+        const moving = nodes[0]!.coordinator.view().handoffs;
+        for (const { id } of nodes)
+          expect(moving.filter(one => one.from === id).length).toBeLessThanOrEqual(8);
+        return cluster.share(n12) >= 200;
+      },
+      30_000,
+      10,
+    );
+  });
+
+  it('nothing is handed over to a node that was not heard of lately', async () => {
+    const [n1] = await town(1);
+    n1!.host.closeMs = 500;
+    const n2 = cluster.start('n2');
+    await cluster.until('n2 has something', () => cluster.share(n2) > 10, 10_000);
+    cluster.kill(n2);
+    await cluster.pass(CLUSTER_LIMITS.leaseMs + 100);
+    n1!.kv.log.length = 0;
+    await whole(10_000);
+    expect(n1!.kv.log.filter(call => call.includes('releasing'))).toEqual([]);
+  });
+
   it('a node that restarts under its id goes on when its former self is gone', async () => {
     const [n1] = await town(2);
     cluster.kill(n1!);

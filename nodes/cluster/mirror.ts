@@ -33,6 +33,10 @@ export class Mirror {
   #newest = 0;
   #resyncing: Promise<boolean> | null = null;
   #rewound = false;
+  /** A list that does not reach so far is older than what it is to repair; 0: nothing is missing. */
+  #missing = 0;
+  /** How far the last list reached. */
+  #listed = 0;
   #gapTimer: (() => void) | null = null;
   #stopWatch: () => void = () => {};
   #cancelPoll: () => void = () => {};
@@ -72,7 +76,7 @@ export class Mirror {
       if (known > 0) this.#target.learn(key, null);
     } else if (outcome.entry.revision >= known) this.found(outcome.entry);
     // an old answer, or an old bucket
-    else this.#expectGap();
+    else this.#expectGap(known);
   }
 
   /** Our own key says that the bucket went back in time: read everything as what it is, old. */
@@ -88,7 +92,9 @@ export class Mirror {
   resync(): Promise<boolean> {
     this.#resyncing ??= this.#resync().finally(() => {
       this.#resyncing = null;
-      if (this.#rewound && !this.#stopped) this.#expectGap();
+      if (this.#stopped) return;
+      if (this.#rewound || this.#listed < this.#missing) this.#expectGap(this.#missing);
+      else this.#missing = 0;
     });
     return this.#resyncing;
   }
@@ -97,7 +103,9 @@ export class Mirror {
     this.#stopWatch();
     this.#stopWatch = this.#kv.watch(entry => {
       if (this.#stopped) return;
-      if (entry.revision > this.#told + 1) this.#expectGap();
+      // told twice is no harm; told again as something older is a bucket that went back in time
+      const again = entry.revision <= this.#told && entry.revision < this.#target.revisionOf(entry.key);
+      if (entry.revision > this.#told + 1 || again) this.#expectGap(entry.revision);
       this.#told = Math.max(this.#told, entry.revision);
       this.#newest = Math.max(this.#newest, entry.revision);
       this.#take(entry);
@@ -110,9 +118,10 @@ export class Mirror {
     this.#target.learn(entry.key, entry);
   }
 
-  /** Something is missing, or still on its way: look after a moment. */
-  #expectGap(): void {
-    if (this.#gapTimer) return;
+  /** Something up to this revision is missing, or still on its way: look after a moment. */
+  #expectGap(revision: number): void {
+    this.#missing = Math.max(this.#missing, revision);
+    if (this.#gapTimer || this.#stopped) return;
     this.#gapTimer = this.#parts.scheduler.after(this.#parts.limits.renewMs, () => {
       this.#gapTimer = null;
       void this.resync();
@@ -127,13 +136,14 @@ export class Mirror {
     const found = await this.#parts.calls.list();
     if (this.#stopped || !found.ok) return false;
     this.#parts.metrics.count('heyblue_cluster_resyncs_total');
-    let last = 0;
+    const last = found.value.reduce((newest, entry) => Math.max(newest, entry.revision), 0);
     for (const entry of found.value) {
-      last = Math.max(last, entry.revision);
       if (parseKey(entry.key) === null) continue;
       const known = this.#target.revisionOf(entry.key);
+      // a list that reaches beyond what is known of a key, and has it older, is of a bucket that went back in time
+      const older = rewound || (entry.revision < known && known <= last);
       if (entry.revision > known) this.#target.learn(entry.key, entry);
-      else if (rewound && known === before.get(entry.key)) this.#target.rewind(entry.key, entry);
+      else if (older && known === before.get(entry.key)) this.#target.rewind(entry.key, entry);
       before.delete(entry.key);
     }
     for (const [key, known] of before) {
@@ -144,11 +154,13 @@ export class Mirror {
     }
     if (rewound) {
       this.#told = this.#newest = last;
+      this.#missing = 0;
       this.#rewound = false;
     } else {
       this.#told = Math.max(this.#told, last);
       this.#newest = Math.max(this.#newest, last);
     }
+    this.#listed = last;
     return true;
   }
 

@@ -12,7 +12,7 @@ import { describe, expect, it } from 'vitest';
 import type { Mishap, TestNode } from './testCluster.ts';
 import { VirtualCluster } from './testVirtual.ts';
 
-const SEEDS = Number(process.env.STORM_SEEDS ?? 6);
+const SEEDS = Number(process.env.STORM_SEEDS ?? 8);
 const FIRST = Number(process.env.STORM_FIRST ?? 1);
 const IDS = ['n1', 'n2', 'n3', 'n4'];
 const STORM_MS = 60_000;
@@ -73,8 +73,9 @@ class Storm {
     } else if (what === 6) {
       const old = new Map(cluster.bucket.list().map(entry => [entry.key, entry]));
       node.kv.stale = key => (this.#pick(3) === 0 ? old.get(key) : undefined);
+      node.kv.staleList = () => (this.#pick(3) === 0 ? [...old.values()] : undefined);
       later(() => {
-        node.kv.stale = null;
+        node.kv.stale = node.kv.staleList = null;
       });
     } else if (what === 7) {
       node.kv.deaf = true;
@@ -119,7 +120,7 @@ class Storm {
     await cluster.pass(13_000, 50);
     for (const node of this.#up) {
       node.kv.mishap = () => null;
-      node.kv.stale = null;
+      node.kv.stale = node.kv.staleList = null;
       node.kv.deaf = false;
       node.kv.cut = false;
       node.mints = true;

@@ -93,6 +93,7 @@ export class TestKv implements KvStore {
   answerMs: (call: string) => number = () => 0;
   /** Answers a read with something older. */
   stale: ((key: string) => KvEntry | null | undefined) | null = null;
+  staleList: (() => KvEntry[] | undefined) | null = null;
   calls = 0;
   readonly log: string[] = [];
 
@@ -118,10 +119,9 @@ export class TestKv implements KvStore {
   }
 
   list(): Promise<KvEntry[]> {
-    return this.#call('list', async () => {
-      const found = await this.#kv.list();
-      return found.map(entry => this.stale?.(entry.key) ?? entry);
-    });
+    // all of it as it was, never a mixture of old and new
+    const old = this.staleList?.();
+    return this.#call('list', async () => old ?? this.#kv.list());
   }
 
   lastRevision(): Promise<number> {
@@ -389,14 +389,24 @@ export class TestCluster {
 
   /** Every shard is served, by one node, and everybody who is there knows by whom. */
   get whole(): boolean {
+    return this.lack() === null;
+  }
+
+  /** What is missing for that; null: nothing. */
+  lack(): string | null {
     const up = this.nodes.filter(({ process, coordinator }) => process.alive && coordinator.serving());
-    if (up.length === 0) return false;
+    if (up.length === 0) return 'nobody is there';
     for (let shard = 0; shard < 512; shard++) {
-      const [server, ...others] = this.servers(shard);
-      if (!server || others.length > 0) return false;
-      if (up.some(one => one.coordinator.ownerOf(shard)?.node !== server.coordinator.ref)) return false;
+      const servers = this.servers(shard);
+      const [server] = servers;
+      if (!server || servers.length > 1) return `shard ${shard} is served by ${servers.map(one => one.id)}`;
+      const owner = server.coordinator.ref;
+      for (const { id, coordinator } of up) {
+        const known = coordinator.ownerOf(shard)?.node;
+        if (known !== owner) return `shard ${shard} is served by ${owner}, for ${id} it is ${known}`;
+      }
     }
-    return true;
+    return null;
   }
 
   /** Two owners at once are written down. */
@@ -434,7 +444,7 @@ export class TestCluster {
       this.check();
     }
     throw new Error(
-      `not within ${withinMs} ms: ${what}\nshares ${this.shares()}\n${this.logged.slice(-20).join('\n')}`,
+      `not within ${withinMs} ms: ${what}\n${this.lack()}, shares ${this.shares()}\n${this.logged.slice(-20).join('\n')}`,
     );
   }
 

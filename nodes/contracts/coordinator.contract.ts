@@ -220,6 +220,7 @@ export function clusterContract(name: string, open: () => Promise<ClusterTown>):
       const old = new Map<string, KvEntry>((await town.kv.list()).map(entry => [entry.key, entry]));
       const spoil = (node: TestNode): void => {
         node.kv.stale = key => (cluster.random.uint32() % 3 === 0 ? old.get(key) : undefined);
+        node.kv.staleList = () => (cluster.random.uint32() % 3 === 0 ? [...old.values()] : undefined);
         node.kv.mishap = call =>
           call.startsWith('put') && cluster.random.uint32() % 4 === 0 ? 'lost' : null;
       };
@@ -228,7 +229,7 @@ export function clusterContract(name: string, open: () => Promise<ClusterTown>):
       await cluster.until('n3 has something', () => cluster.share(cluster.nodes[2]!) > 50, patience(60));
       for (const node of cluster.nodes) {
         node.kv.mishap = () => null;
-        node.kv.stale = null;
+        node.kv.stale = node.kv.staleList = null;
       }
       await whole(20);
     });
