@@ -117,7 +117,6 @@ export class SimulatedBus implements Bus {
     if (!this.#connected || !this.#parts.process.alive) return;
     this.#parts.faults.hit('disconnected');
     this.#lost(true);
-    this.#comeBack();
   }
 
   /** The process is gone: the server hears it from the kernel, or not for a while when the machine is gone too. */
@@ -167,6 +166,8 @@ export class SimulatedBus implements Bus {
       this.#connection++;
       chronicle.note('lost the bus', process.name);
       this.#tell();
+      // a process that stood still learns of the loss when the link is whole again
+      if (!link.cut) this.#comeBack();
     });
   }
 

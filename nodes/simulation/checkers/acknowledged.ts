@@ -26,8 +26,13 @@ export class Acknowledged {
   finally(userId: string, said: { readonly balance: number; readonly version: number }): void {
     const { balance, version } = this.#truth.balanceOf(userId);
     if (said.balance === balance && said.version === version) return;
+    const missed = this.#truth.postingOf(userId, said.version + 1);
+    const effect = missed && this.#truth.effects.get(missed.transferId);
+    const what = effect
+      ? `; it was not told of ${effect.op.type} ${effect.op.id}, committed by ${effect.by} for shard ${effect.shard}`
+      : '';
     this.#fail(
-      `${userId} reads ${said.balance} at version ${said.version}; the ledger has ${balance} at ${version}`,
+      `${userId} reads ${said.balance} at version ${said.version}; the ledger has ${balance} at ${version}${what}`,
     );
   }
 
