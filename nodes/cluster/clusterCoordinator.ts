@@ -10,60 +10,21 @@
  */
 import { assert } from '../../protocol/assert.ts';
 import { assertClusterLimits, CLUSTER_LIMITS } from '../limits.ts';
-import type {
-  Clock,
-  ClusterView,
-  Coordinator,
-  EpochStore,
-  KvEntry,
-  KvStore,
-  Log,
-  Metrics,
-  Owner,
-  Parcel,
-  Random,
-  Scheduler,
-  ShardHost,
-  Shipper,
-} from '../ports.ts';
+import type { Clock, ClusterView, Coordinator, Owner, Parcel } from '../ports.ts';
 import { Acquisition } from './acquisition.ts';
 import { Handoff } from './handoff.ts';
 import { Holdings } from './holdings.ts';
 import { Lease } from './lease.ts';
 import { Membership } from './membership.ts';
 import { Mirror } from './mirror.ts';
+import type { ClusterCoordinatorOptions } from './options.ts';
 import { Parcels } from './parcels.ts';
 import { type ClusterLimits, type ClusterParts, jitter, Tenure } from './parts.ts';
-import { isNodeId, isWeight, nodeKey, parseKey, shardKey } from './records.ts';
+import { Picture } from './picture.ts';
+import { isNodeId, isWeight } from './records.ts';
 import { ShardMap } from './shardMap.ts';
 import { Steward } from './steward.ts';
 import { StoreCalls } from './storeCalls.ts';
-
-export interface ClusterCoordinatorOptions {
-  /** Configured and kept over restarts: `[A-Za-z0-9_-]{1,63}`. */
-  readonly nodeId: string;
-  /** Of the gateway in this process; lives as long as the process. */
-  readonly gatewayId: string;
-  /** Of the program; while two are about, orphans go to the newest. */
-  readonly version: string;
-  /** Share of the shards relative to others; cores for example. */
-  readonly weight: number;
-  /** Realtime address of this node as phones reach it; stands in its record for the others. */
-  readonly url?: string;
-  readonly kv: KvStore;
-  readonly epochs: EpochStore;
-  readonly host: ShardHost;
-  readonly shipper: Shipper;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  /** For tests, which shrink the times; the inequalities hold all the same. */
-  readonly limits?: Partial<ClusterLimits>;
-  /** Called when `renewalsFailed` renewals in a row came to nothing: the connection may be dead without knowing it. */
-  readonly reconnect?: () => void;
-}
 
 export class ClusterCoordinator implements Coordinator {
   readonly #parts: ClusterParts;
@@ -113,12 +74,8 @@ export class ClusterCoordinator implements Coordinator {
       (shard, epoch) => this.#holdings.served[shard] === epoch,
       shards => this.#parts.host.routed(shards),
     );
-    this.#mirror = new Mirror(this.#parts, options.kv, {
-      revisionOf: key => this.#revisionOf(key),
-      learn: (key, entry) => this.#learn(key, entry, false),
-      rewind: (key, entry) => this.#learn(key, entry, true),
-      keys: () => this.#keys(),
-    });
+    const picture = new Picture(this.#members, this.#map, () => this.#wake());
+    this.#mirror = new Mirror(this.#parts, options.kv, picture);
     [this.#tenure, this.#lease, this.#steward] = this.#newTenure();
   }
 
@@ -340,33 +297,5 @@ export class ClusterCoordinator implements Coordinator {
   #resolveDrains(): void {
     for (const resolve of this.#drained) resolve();
     this.#drained = [];
-  }
-
-  // --- the picture of the store ------------------------------------------------------------------------------------
-
-  #learn(key: string, entry: KvEntry | null, rewound: boolean): void {
-    const name = parseKey(key);
-    if (!name) return;
-    if ('node' in name) {
-      if (rewound) this.#members.rewind(name.node, entry);
-      else this.#members.learn(name.node, entry);
-    } else {
-      if (rewound) this.#map.rewind(name.shard, entry);
-      else this.#map.learn(name.shard, entry);
-      this.#wake();
-    }
-  }
-
-  #revisionOf(key: string): number {
-    const name = parseKey(key);
-    if (!name) return 0;
-    return 'node' in name ? this.#members.revisionOf(name.node) : this.#map.entries[name.shard]!.revision;
-  }
-
-  *#keys(): Iterable<string> {
-    for (const id of this.#members.ids()) yield nodeKey(id);
-    for (let shard = 0; shard < this.#map.entries.length; shard++) {
-      if (this.#map.entries[shard]!.revision > 0) yield shardKey(shard);
-    }
   }
 }

@@ -1,2 +1,3 @@
 /** What other folders may use of ownership. */
-export { ClusterCoordinator, type ClusterCoordinatorOptions } from './clusterCoordinator.ts';
+export { ClusterCoordinator } from './clusterCoordinator.ts';
+export type { ClusterCoordinatorOptions } from './options.ts';

@@ -79,17 +79,21 @@ export class Steward {
       }
     }
     if (takes.length > 0) this.#start(this.#acquisition.take(takes));
-    this.#give(target, nowMs);
+    this.#give(standings, target, nowMs);
     const alone = target.every(id => id === null || id === this.#tenure.id);
     const emptied = (this.#holdings.count === 0 && waiting === 0) || alone;
     return { settled: waiting === 0 && takes.length === 0, emptied };
   }
 
   /** Starts as many hand-overs as may be under way at once, here and in the whole cluster. */
-  #give(target: readonly (string | null)[], nowMs: number): void {
+  #give(standings: readonly Standing[], target: readonly (string | null)[], nowMs: number): void {
     const { limits } = this.#parts;
+    const givers = new Set(standings.map(({ at }, shard) => (at === target[shard] ? null : at)));
+    givers.delete(null);
     const most = Math.max(limits.handoffs, Math.floor(limits.handoffShare * LIMITS.shards));
-    let room = Math.min(limits.handoffs - this.#handoff.underWay, most - this.#map.moving(nowMs));
+    // all begin in the same moment, before they see what the others began
+    const mine = Math.min(limits.handoffs, Math.max(1, Math.floor(most / Math.max(1, givers.size))));
+    let room = Math.min(mine - this.#handoff.underWay, most - this.#map.moving(nowMs));
     for (let shard = 0; shard < LIMITS.shards && room > 0; shard++) {
       const to = target[shard]!;
       if (to === null || to === this.#tenure.id) continue;
