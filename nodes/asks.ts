@@ -85,6 +85,11 @@ export class PendingAsks<R extends Remote = Remote> {
     if (waiting) waiting.remote = remote;
   }
 
+  /** Where it was given, or null: nobody waits, or it stayed here. */
+  remoteOf(askId: number): R | null {
+    return (this.#waiting.get(askId)?.remote as R | null | undefined) ?? null;
+  }
+
   waits(askId: number): boolean {
     return this.#waiting.has(askId);
   }

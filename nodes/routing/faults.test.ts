@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { CLOSE, ERROR, ok } from '../../protocol/errors.ts';
 import { shardOf } from '../../protocol/shard.ts';
 import { encodeBody } from './body.ts';
-import { encodeBatch } from './codec.ts';
-import { gatewaySubject, KIND, nodeSubject } from './envelope.ts';
+import { decodeBatch, encodeBatch } from './codec.ts';
+import { type Batch, gatewaySubject, KIND, nodeSubject } from './envelope.ts';
 import { type Said, type TestNode, TestNodes } from './testNodes.ts';
 
 let town: TestNodes;
@@ -53,6 +53,20 @@ describe('a network that repeats, loses and delays', () => {
     const answers = a.ask(to, { type: 'add', n: 1 });
     await town.time.advance(2_500);
     expect([answers, town.numbersOf(to)]).toEqual([[ok(1)], [1]]);
+  });
+
+  test('word of a message that was sent back comes late: its asker still hears that nothing happened', async () => {
+    const to = town.actorOn(b);
+    b.mine[town.shardOf(to)] = null;
+    // acknowledgements pass, the batch with the word in it does not, for two seconds
+    b.bus.tamper = (_subject, bytes, pass) => (decodeBatch(bytes) as Batch).number > 0 || pass();
+    const answers = a.ask(to, { type: 'add', n: 1 }, { timeoutMs: 9_000 });
+    await town.time.advance(2_000);
+    expect(answers).toEqual([]);
+    b.bus.tamper = null;
+    await town.time.advance(1_500);
+    expect(answers).toMatchObject([{ ok: false, code: ERROR.unavailable, retryable: true }]);
+    expect(a.counted['redirects_total not_owner']).toBeUndefined();
   });
 
   test('a batch that comes after a younger one is never taken; what was in it and nobody overtook is sent again', async () => {

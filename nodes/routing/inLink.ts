@@ -11,6 +11,8 @@ export class InLink {
   /** Our gateway's id when it is what is said to our sockets, empty when it is said to this node. */
   readonly gateway: string;
   #last = 0;
+  /** Newest batch of which every message was taken or sent back: only that may be said. */
+  #done = 0;
   #holes: number[] = [];
   /** Something is to be acknowledged. */
   due = false;
@@ -28,7 +30,6 @@ export class InLink {
   }
 
   take(number: number): 'taken' | 'duplicate' | 'late' {
-    this.due = true;
     this.since++;
     if (number <= this.#last) return this.#holes.includes(number) ? 'late' : 'duplicate';
     const from = Math.max(this.#last + 1, number - ROUTING_LIMITS.window);
@@ -41,10 +42,16 @@ export class InLink {
     return 'taken';
   }
 
+  /** The batch that was taken last has been gone through. */
+  done(): void {
+    this.#done = this.#last;
+  }
+
   ack(): Ack {
     this.due = false;
     this.since = 0;
-    return { gateway: this.gateway, last: this.#last, holes: this.#holes };
+    const last = this.#done;
+    return { gateway: this.gateway, last, holes: this.#holes.filter(hole => hole < last) };
   }
 
   bar(shard: number, round: number): void {

@@ -248,7 +248,6 @@ export class Links {
       if (links.size > LINK.othersMax) this.#forget(links);
     }
     const taken = link.take(batch.number);
-    this.#due.add(link);
     if (taken === 'taken') {
       metrics.count('heyblue_envelopes_total', IN, batch.envelopes.length);
       const each = Math.ceil(bytes / Math.max(1, batch.envelopes.length));
@@ -260,6 +259,9 @@ export class Links {
         }
       }
     } else this.#refuse(taken);
+    link.done();
+    this.#due.add(link);
+    link.due = true;
     if (link.since >= LINK.ackBatches) this.#ackNow(link);
     else this.#ackSoon();
   }

@@ -554,10 +554,17 @@ export class Router implements Routes, Shipper {
 
   #heardBounce(from: string, bounce: BounceEnvelope): void {
     const letter = this.#links.takeSent(from, bounce.id);
-    if (letter === null) return this.#refused('unasked');
+    if (letter === null) return this.#lateBounce(from, bounce.id);
     this.#options.metrics.count('heyblue_redirects_total', { why: BOUNCE_NAMES[bounce.why] });
     const { owner, epoch } = bounce;
     this.#lines.bounced(letter, from, owner === null ? null : { node: owner, epoch });
+  }
+
+  /** The network lost it on its first way, and the message counts as taken there: whoever asked may ask again. */
+  #lateBounce(from: string, id: number): void {
+    const remote = this.#options.asks.remoteOf(id) as Outgoing | null;
+    if (remote?.dest !== from || !remote.arrived) return this.#refused('unasked');
+    this.#options.asks.settle(id, remote instanceof Letter && remote.repeated ? UNKNOWN : AWAY);
   }
 
   #heardCargo(from: string, piece: CargoEnvelope): void {
