@@ -43,6 +43,11 @@ export interface ActorSystemOptions {
   /** Records the turns of traced asks as spans; absent: nobody looks. */
   readonly tracer?: Tracer | undefined;
   readonly limits?: Partial<{ [K in keyof typeof LIMITS]: number }>;
+  /**
+   * An actor of the shard was thrown away while the shard stays here: what it had committed and not told is known to the
+   * store alone.
+   */
+  readonly untold?: (shard: number) => void;
   /** Test mode: what stays on this node is encoded and decoded all the same. */
   readonly encodeLocal?: boolean;
 }

@@ -179,6 +179,7 @@ export function createNode(options: NodeOptions): TownNode {
       : writer,
     queries: options.queryStore,
     sink: options.sink,
+    untold: shard => retelling.opened(shard),
     limits: limits?.runtime,
     encodeLocal: options.encodeLocal,
   });

@@ -78,7 +78,10 @@ export class Outputs {
     const { shard, epoch } = activation;
     const entry: CommitEntry = { shard, epoch, op, trace: cause?.trace ?? null };
     const settled = (outcome: WriteOutcome): void => {
-      if (activation.phase !== 'active') return;
+      if (activation.phase !== 'active') {
+        if (outcome.ok) options.untold?.(shard);
+        return;
+      }
       options.metrics.observe('heyblue_gate_wait_seconds', (options.clock.monotonicMs() - startedMs) / 1_000);
       if (!outcome.ok) return this.#commitFailed(activation, outcome);
       for (const output of gate.committed(operation)) this.send(activation, output);
@@ -99,7 +102,10 @@ export class Outputs {
     if (outcome.reason === 'stale_epoch') {
       this.#core.options.coordinator.lost(activation.shard, activation.epoch);
       this.#core.leaving.release(activation.shard);
-    } else this.#core.leaving.discard(activation, refusal);
+    } else {
+      this.#core.leaving.discard(activation, refusal);
+      this.#core.options.untold?.(activation.shard);
+    }
   }
 
   #tell(activation: Activation, { to, message, cause }: Output & { k: 'tell' }): void {
