@@ -63,9 +63,9 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'nodes/outputs.ts',
-        find: '} else this.#core.leaving.discard(activation, refusal);',
+        find: '} else {\n      this.#core.leaving.discard(activation, refusal);',
         replace:
-          '} else { for (const output of activation.gate!.failed()) this.send(activation, output); this.#core.leaving.discard(activation, refusal); }',
+          '} else {\n      for (const output of activation.gate!.failed()) this.send(activation, output); this.#core.leaving.discard(activation, refusal);',
       },
     ],
     profile: 'storm',

@@ -58,6 +58,8 @@ export class Outputs {
           this.#transfer(userId, value.transferId, -points, name);
         }
         return;
+      case 'location.share':
+        return this.#timer(userId, value.untilS as number, name);
       case 'balance':
         return this.#balance(userId, value.balance as number, value.version as number, name);
       default:
@@ -72,6 +74,15 @@ export class Outputs {
     if (posted.delta !== delta) {
       this.#fail(userId, `${where} says ${delta} points for ${transferId}, the store ${posted.delta}`);
     }
+  }
+
+  /** An officer is told until when he shares: that end must be stored. */
+  #timer(userId: string, untilS: number, where: string): void {
+    if (!untilS) return;
+    this.seen++;
+    const stored = this.#truth.timers.get(`share of ${userId}`) ?? [];
+    if (stored.some(dueAtMs => Math.floor(dueAtMs / 1_000) === untilS)) return;
+    this.#fail(userId, `${where} says until ${untilS}, but no timer is stored that ends it`);
   }
 
   #balance(userId: string, balance: number, version: number, where: string): void {

@@ -28,11 +28,17 @@ export class Truth {
   readonly byKey = new Map<string, string[]>();
   /** Encounters of a user. */
   readonly encounters = new Map<string, string[]>();
+  /** `name of actor` to every time for which a durable timer was ever stored. */
+  readonly timers = new Map<string, number[]>();
   /** `officer|civilian` to when they scored. */
   readonly scores = new Map<string, number[]>();
 
   committed(by: string, { shard, epoch, op }: CommitEntry, outcome: EntryOutcome, atMs: number): void {
-    if (op.type === 'timer' || outcome.code !== 'created') return;
+    if (outcome.code !== 'created') return;
+    if (op.type === 'timer') {
+      if (op.dueAtMs !== null) add(this.timers, `${op.name} of ${op.actor}`, op.dueAtMs);
+      return;
+    }
     const { postings } = outcome as Committed;
     this.effects.set(op.id, { op, shard, epoch, by, atMs });
     for (const { account, delta, balance, version } of postings) {
