@@ -31,7 +31,7 @@ export interface PhoneWorld {
   /** A line to some gateway, by its name; null when none is there. */
   call(not: string | null): { readonly line: Line; readonly gateway: string } | null;
   welcomed(phone: Phone, welcome: Down & { k: 'welcome' }, resume: Resume | null): void;
-  saw(phone: Phone, seen: SeenEvent): 'fine' | 'gap';
+  saw(phone: Phone, seen: SeenEvent): 'fine' | 'gap' | 'again';
   heyReceived(phone: Phone, heyId: string): void;
   ended(phone: Phone, op: Op): void;
 }
@@ -182,7 +182,9 @@ export class Phone {
 
   #saw(seen: SeenEvent): void {
     if (this.position === null) return;
-    if (this.#world.saw(this, seen) === 'gap') {
+    const verdict = this.#world.saw(this, seen);
+    if (verdict === 'again') return;
+    if (verdict === 'gap') {
       this.#world.chronicle.note('the phone has a gap and resumes', this.person.nick, seen.offset);
       return this.reconnect();
     }

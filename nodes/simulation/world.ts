@@ -361,11 +361,11 @@ export class World implements Judge {
     return { line, gateway: running!.gateway.id };
   }
 
-  #saw(phone: Phone, seen: SeenEvent): 'fine' | 'gap' {
+  #saw(phone: Phone, seen: SeenEvent): 'fine' | 'gap' | 'again' {
     const { id, nick } = phone.person;
     const verdict = this.#events.saw(id, seen);
     this.chronicle.note('event', nick, seen.offset, seen.event?.name, verdict);
-    if (verdict === 'gap') return verdict;
+    if (verdict !== 'fine') return verdict;
     this.#once.saw(id, seen);
     const { event } = seen;
     if (

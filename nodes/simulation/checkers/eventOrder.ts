@@ -38,8 +38,8 @@ export class EventOrder {
     this.#places.set(userId, { epoch, offset: from, promised: offset });
   }
 
-  /** A phone heard an event. */
-  saw(userId: string, { offset, event }: SeenEvent): 'fine' | 'gap' {
+  /** A phone heard an event. `again`: it is among those replayed and was on its way live as well; a client drops it. */
+  saw(userId: string, { offset, event }: SeenEvent): 'fine' | 'gap' | 'again' {
     const place = this.#places.get(userId);
     if (!place || offset < 0) return 'fine';
     if (event?.name === 'snapshot') {
@@ -61,6 +61,7 @@ export class EventOrder {
       }
       return this.#gap(userId, place, offset);
     }
+    if (offset <= place.promised) return 'again';
     this.#fail(userId, `event ${offset} (${event?.name}) after ${place.offset}`);
     return 'fine';
   }
