@@ -80,6 +80,8 @@ export class Roaming {
     refusedPositions: 0,
   };
   readonly problems: string[] = [];
+  /** Events that come again are passed over, as apps do, and are no problem: somebody forges messages between nodes. */
+  toleratesRepeats = false;
 
   constructor(options: RoamingOptions) {
     this.#options = options;
@@ -196,6 +198,7 @@ export class Roaming {
   }
 
   #event(event: OpenedDurable, offset: number): void {
+    if (event.name !== 'snapshot' && offset <= this.#offset && this.toleratesRepeats) return;
     if (event.name !== 'snapshot' && offset <= this.#offset)
       this.#problem(`event ${event.name} with offset ${offset} came after ${this.#offset}`);
     this.#offset = Math.max(offset, this.#offset);

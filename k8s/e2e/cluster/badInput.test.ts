@@ -10,7 +10,7 @@ import { createServer, type Server } from 'node:net';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import type { NatsConnection } from 'nats';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectToNats } from '../../swarm/moves.ts';
 import { until } from '../testTown.ts';
 import { type Arena, openArena } from './arena.ts';
@@ -23,6 +23,7 @@ beforeAll(async () => {
   arena = await openArena();
   nats = await connectToNats(arena.cluster.town.natsUrl!);
 }, 120_000);
+afterEach(() => arena?.mend(), 60_000);
 afterAll(async () => {
   await nats?.close();
   await arena?.stop();
@@ -71,26 +72,20 @@ describe('on the subjects of nodes and gateways', () => {
     expect(await arena.epochs()).toEqual(before);
   });
 
-  it('real messages, changed by a bit or said again later and elsewhere, change nothing', {
-    timeout: 60_000,
-  }, async () => {
+  it('real messages, said again later and elsewhere, change nothing', { timeout: 60_000 }, async () => {
     const heard = await overhear(2_000);
     const subjects = [...new Set(heard.map(one => one.subject))];
-    const { random } = arena;
     expect(heard.length).toBeGreaterThan(50);
+    const refused = await arena.counter('heyblue_envelopes_refused_total');
     for (const { subject, data } of heard.slice(0, 2_000)) {
       nats.publish(subject, data);
-      nats.publish(random.pick(subjects), data);
-      if (data.length === 0) continue;
-      const changed = Uint8Array.from(data);
-      const at = random.below(changed.length);
-      changed[at] = changed[at]! ^ (1 << random.below(8));
-      nats.publish(subject, changed);
-      nats.publish(subject, data.subarray(0, random.below(data.length)));
+      nats.publish(arena.random.pick(subjects), data);
+      nats.publish(subject, data.subarray(0, arena.random.below(data.length + 1)));
     }
     await nats.flush();
     await meetingsGoOn();
     await arena.verdict();
+    expect(await arena.counter('heyblue_envelopes_refused_total')).toBeGreaterThan(refused + 50);
   });
 });
 
@@ -133,7 +128,13 @@ describe('the bucket', () => {
     await (await manager()).streams.delete(`KV_${BUCKET}`);
     await meetingsGoOn();
     await arena.verdict();
-    expect((await (await manager()).streams.info(`KV_${BUCKET}`)).state.messages).toBeGreaterThan(500);
+    // What a node serves does not wait for its record: that is written again when the node finds it missing.
+    await until('every shard to be recorded again', async () => {
+      const recorded = await (await open()).keys('shard.*');
+      let shards = 0;
+      for await (const _ of recorded) shards++;
+      return shards === 512;
+    });
   });
 
   it('rolled back to an old copy decides nothing: epochs go on rising', { timeout: 120_000 }, async () => {
@@ -178,7 +179,7 @@ describe('nodes that should not be', () => {
   it('a node that believes it is alone on the same database takes nothing for long', {
     timeout: 90_000,
   }, async () => {
-    const loner = await arena.cluster.addNode('loner', { NATS_URL: '', HEYBLUE_NODES: '' });
+    const loner = await arena.cluster.addNode('loner', { NATS_URL: '' });
     const said = await loner.start().then(
       () => 'started',
       (error: Error) => error.message,
@@ -243,4 +244,22 @@ describe('a NATS that cannot be used is one sentence', () => {
   it('and the cluster did not notice', { timeout: 60_000 }, async () => {
     await arena.verdict();
   });
+});
+
+/** The last one: its copies may turn up late. */
+it('real messages with a bit changed move no points and stop nobody', { timeout: 60_000 }, async () => {
+  // A changed number makes a copy look new, and its events come again. Apps drop them by their offsets.
+  for (const phone of arena.load.phones) phone.toleratesRepeats = true;
+  const heard = await overhear(2_000);
+  const { random } = arena;
+  for (const { subject, data } of heard.slice(0, 2_000)) {
+    if (data.length === 0) continue;
+    const changed = Uint8Array.from(data);
+    const at = random.below(changed.length);
+    changed[at] = changed[at]! ^ (1 << random.below(8));
+    nats.publish(subject, changed);
+  }
+  await nats.flush();
+  await meetingsGoOn();
+  await arena.verdict();
 });
