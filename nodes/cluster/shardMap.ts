@@ -19,6 +19,8 @@ export interface ShardEntry {
   revision: number;
   /** What stands in the store is `record`. Otherwise it is rubbish, older than that, or nothing. */
   stored: boolean;
+  /** The older record that stands there instead. */
+  older: ShardRecord | null;
   /** When that was first seen; monotonic. */
   seenMs: number;
 }
@@ -60,6 +62,7 @@ export class ShardMap {
       record: null,
       revision: 0,
       stored: false,
+      older: null,
       seenMs: 0,
     }));
   }
@@ -78,6 +81,7 @@ export class ShardMap {
       this.#parts.metrics.count('heyblue_cluster_rubbish_total', { kind: 'shard' });
     entry.revision = found?.revision ?? 0;
     entry.stored = record !== null;
+    entry.older = null;
     entry.seenMs = this.#parts.clock.monotonicMs();
     if (record) entry.record = record;
     this.refresh([shard]);
@@ -90,8 +94,24 @@ export class ShardMap {
     if (!entry.record || (record && !isOlder(record, entry.record))) return this.learn(shard, found);
     entry.revision = found?.revision ?? 0;
     entry.stored = false;
+    entry.older = record;
     entry.seenMs = this.#parts.clock.monotonicMs();
     this.refresh([shard]);
+  }
+
+  /**
+   * Nobody wrote anew what is known here to be newer than what the store has: then what the store has is what everybody
+   * goes by, or those who know better and those who do not would wait for each other.
+   */
+  giveIn(nowMs: number): void {
+    for (const [shard, entry] of this.entries.entries()) {
+      if (!entry.older || nowMs - entry.seenMs < this.#parts.limits.orphanMs) continue;
+      entry.record = entry.older;
+      entry.older = null;
+      entry.stored = true;
+      entry.seenMs = nowMs;
+      this.refresh([shard]);
+    }
   }
 
   /** Works out the owners again: of these shards, or of all when nodes came or went. */

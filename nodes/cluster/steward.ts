@@ -51,6 +51,7 @@ export class Steward {
   look(draining: boolean): { readonly settled: boolean; readonly emptied: boolean } {
     const { clock } = this.#parts;
     const nowMs = clock.monotonicMs();
+    this.#map.giveIn(nowMs);
     const standings = this.#map.entries.map((_, shard) => this.#map.standing(shard, nowMs));
     const target = this.#plan(standings);
     const takes: Claim[] = [];
