@@ -6,6 +6,7 @@
  * Packed actors may hold maps and sets too ({@link encodeParcels}): there objects travel as records, maps as maps.
  */
 import { Packr } from 'msgpackr';
+import type { Result } from '../../protocol/errors.ts';
 
 /** Bytes are copied out: what an actor keeps must not hold on to the batch in which it came. */
 const messages = new Packr({ useRecords: false, copyBuffers: true, int64AsType: 'number' });
@@ -21,3 +22,26 @@ export const decodeParcels = (bytes: Uint8Array): unknown => parcels.unpack(byte
 
 /** A value as it would look on another node. */
 export const copied = <T>(value: T): T => decodeBody(encodeBody(value)) as T;
+
+/** Null when it does not look like a message: whoever is to get it could not tell what it is. */
+export function readMessage(body: Uint8Array): { readonly type: string } | null {
+  try {
+    const message = decodeBody(body) as { type?: unknown } | null;
+    const good = typeof message === 'object' && message !== null && typeof message.type === 'string';
+    return good ? (message as { type: string }) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Null when it is no answer. */
+export function readResult(body: Uint8Array): Result<unknown> | null {
+  try {
+    const result = decodeBody(body) as { ok?: unknown; code?: unknown } | null;
+    if (typeof result !== 'object' || result === null) return null;
+    if (result.ok === true) return result as Result<unknown>;
+    return result.ok === false && typeof result.code === 'number' ? (result as Result<unknown>) : null;
+  } catch {
+    return null;
+  }
+}

@@ -22,6 +22,8 @@ export const LINK = {
   othersMax: 16 * CLUSTER_LIMITS.nodesMax,
   /** What a node that left in good order said last is still taken for so long. */
   lastWordsMs: 1_000,
+  /** Of the largest message, left for what stands around a piece of cargo. */
+  spareBytes: 65_536,
   /** References of the dead that are remembered. */
   goneMax: 1_024,
 } as const;

@@ -15,12 +15,12 @@
  * the message. Routes come from the coordinator's map of 512 shards only.
  */
 import type { Address, ReplyTo, SessionRef } from '../../actors/turn.ts';
-import { CLOSE, ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { type PendingAsks, UNKNOWN } from '../asks.ts';
 import type { Cause } from '../cause.ts';
 import type { Routes, Sending } from '../core.ts';
 import type { Output } from '../effects.ts';
-import { CLUSTER_LIMITS, LIMITS, ROUTING_LIMITS } from '../limits.ts';
+import { LIMITS, ROUTING_LIMITS } from '../limits.ts';
 import type {
   Bus,
   Clock,
@@ -35,27 +35,17 @@ import type {
   Tracer,
 } from '../ports.ts';
 import type { TimerWheel } from '../timerWheel.ts';
-import { decodeBody, encodeBody } from './body.ts';
+import { encodeBody, readMessage, readResult } from './body.ts';
 import { Budget } from './budget.ts';
-import { Incoming, piecesOf } from './cargo.ts';
-import {
-  BOUNCE,
-  BOUNCE_NAMES,
-  type BounceEnvelope,
-  type BounceReason,
-  type CargoEnvelope,
-  type CloseEnvelope,
-  type Envelope,
-  KIND,
-  type LetterEnvelope,
-  type PushEnvelope,
-  type ReplyEnvelope,
-} from './envelope.ts';
+import { BOUNCE_NAMES, type BounceEnvelope, type Envelope, KIND, type ReplyEnvelope } from './envelope.ts';
 import type { InLink } from './inLink.ts';
-import { CARGO, LINK } from './limits.ts';
+import { LINK } from './limits.ts';
 import { type Refusal as LineRefusal, Lines } from './lines.ts';
 import { Links } from './links.ts';
 import { type Fate, Letter, Note, type Outgoing, OVERHEAD_BYTES } from './outgoing.ts';
+import { Reception } from './reception.ts';
+import { Shipping } from './shipping.ts';
+import { Sockets } from './sockets.ts';
 
 /** The actors of this node, as the router sees them. */
 export interface Inbox {
@@ -101,8 +91,9 @@ export class Router implements Routes, Shipper {
   readonly #links: Links;
   readonly #lines: Lines;
   readonly #budget: Budget;
-  readonly #incoming: Incoming;
-  #transfers = 0;
+  readonly #reception: Reception;
+  readonly #sockets: Sockets;
+  readonly #shipping: Shipping;
   /** By the shard of whoever said them: messages that have not reached their node. */
   readonly #underWay = new Int32Array(LIMITS.shards);
 
@@ -110,8 +101,10 @@ export class Router implements Routes, Shipper {
     this.#options = options;
     this.#limits = { ...ROUTING_LIMITS, ...options.limits };
     this.#budget = new Budget(this.#limits.nodeBytes);
-    this.#incoming = new Incoming(options.wheel);
-    const { bus, gatewayId, clock, scheduler, wheel, log, metrics, coordinator } = options;
+    const { bus, gatewayId, clock, scheduler, wheel, log, metrics, coordinator, inbox, asks, sink } = options;
+    const budget = this.#budget;
+    const reply = (to: ReplyTo, result: Result<unknown>): void => this.reply(to, result);
+    const post = (node: string, note: Note): void => this.#post(node, false, note);
     this.#links = new Links({
       ref: coordinator.ref,
       gatewayId,
@@ -136,6 +129,24 @@ export class Router implements Routes, Shipper {
       deliver: (letter, epoch) => this.#deliverHere(letter, epoch),
       refuse: (letter, why) => this.#notDone(letter, why),
     });
+    this.#reception = new Reception({
+      coordinator,
+      budget,
+      metrics,
+      receive: (sending, shard, epoch, bytes) => inbox.receive(sending, shard, epoch, bytes),
+      reply,
+      bounce: (node, bounce) => post(node, new Note(bounce, 0)),
+    });
+    this.#sockets = new Sockets({
+      gatewayId,
+      sink,
+      budget,
+      metrics,
+      post: (gateway, note) => this.#post(gateway, true, note),
+      tell: (to, message) => inbox.tell(to, message),
+    });
+    const bytesMax = (): number => Math.min(this.#limits.envelopeBytes, bus.bytesMax - LINK.spareBytes);
+    this.#shipping = new Shipping({ asks, wheel, log, metrics, bytesMax, coordinator, post, reply });
     bus.watchConnection(connected => (connected ? this.#links.reconnected() : this.#disconnected()));
   }
 
@@ -224,17 +235,7 @@ export class Router implements Routes, Shipper {
   }
 
   push(from: Address, output: Output & { k: 'push' | 'close' }): void {
-    const byGateway = new Map<string, SessionRef[]>();
-    for (const session of output.sessions) {
-      const there = byGateway.get(session.gateway);
-      if (there) there.push(session);
-      else byGateway.set(session.gateway, [session]);
-    }
-    for (const [gateway, sessions] of byGateway) {
-      if (gateway !== this.#options.gatewayId) this.#toGateway(from, gateway, sessions, output);
-      else if (output.k === 'push') this.#options.sink.push(sessions, output.bytes, output.kind);
-      else this.#options.sink.close(sessions, output.code, output.reason);
-    }
+    this.#sockets.push(from, output);
   }
 
   get full(): boolean {
@@ -301,32 +302,8 @@ export class Router implements Routes, Shipper {
     this.#links.stop();
   }
 
-  async ship(to: string, shard: number, epoch: number, parcels: readonly Parcel[]): Promise<boolean> {
-    const bytesMax = Math.min(this.#limits.envelopeBytes, this.#options.bus.bytesMax - 65_536);
-    const pieces = piecesOf(parcels, bytesMax, this.#options.log);
-    const transfer = ++this.#transfers;
-    let next = 0;
-    let well = true;
-    const lane = async (): Promise<void> => {
-      while (well && next < pieces.length) {
-        const index = next++;
-        const body = pieces[index]!;
-        well =
-          (await this.#shipPiece(to, { shard, epoch, transfer, index, count: pieces.length, body })) && well;
-      }
-    };
-    await Promise.all(Array.from({ length: CARGO.piecesAtOnce }, lane));
-    return well;
-  }
-
-  #shipPiece(to: string, piece: Omit<CargoEnvelope, 'kind' | 'id'>): Promise<boolean> {
-    return new Promise(resolve => {
-      const { asks } = this.#options;
-      const { askId } = asks.open(CLUSTER_LIMITS.handoffMs, result => resolve(result.ok));
-      const note = new Note({ kind: KIND.cargo, id: askId, ...piece }, piece.body.length);
-      asks.sent(note);
-      this.#post(to, false, note);
-    });
+  ship(to: string, shard: number, epoch: number, parcels: readonly Parcel[]): Promise<boolean> {
+    return this.#shipping.ship(to, shard, epoch, parcels);
   }
 
   // --- out -----------------------------------------------------------------------------------------------------------
@@ -362,31 +339,6 @@ export class Router implements Routes, Shipper {
     return null;
   }
 
-  #toGateway(
-    from: Address,
-    gateway: string,
-    sessions: readonly SessionRef[],
-    output: Output & { k: 'push' | 'close' },
-  ): void {
-    const bytes = output.k === 'push' ? output.bytes.length : 0;
-    if (!this.#budget.hasRoom(bytes + OVERHEAD_BYTES)) {
-      this.#options.metrics.count('heyblue_shed_total', { what: 'push_out' });
-      if (output.k === 'push' && output.kind === 'durable') this.#detach(from, sessions);
-      return;
-    }
-    const to = { userId: from.id, sessions: sessions.map(session => session.id) };
-    const what: PushEnvelope | CloseEnvelope =
-      output.k === 'push'
-        ? { kind: KIND.push, ...to, volatile: output.kind === 'volatile', bytes: output.bytes }
-        : { kind: KIND.close, ...to, code: output.code, reason: output.reason };
-    this.#post(gateway, true, new Note(what, bytes, sessions));
-  }
-
-  /** The user actor is told that these sockets are not there (any more). */
-  #detach(user: Address, sessions: readonly SessionRef[]): void {
-    for (const session of sessions) this.#options.inbox.tell(user, { type: 'detach', session, connSeq: 0 });
-  }
-
   // --- what became of it ---------------------------------------------------------------------------------------------
 
   #fate(out: Outgoing, fate: Fate): void {
@@ -400,7 +352,7 @@ export class Router implements Routes, Shipper {
     switch (what.kind) {
       case KIND.push:
       case KIND.close:
-        return this.#pushLost(out, what, fate);
+        return this.#sockets.lost(out, what, fate);
       case KIND.cargo:
         this.#options.asks.settle(what.id, UNKNOWN);
         return;
@@ -459,91 +411,27 @@ export class Router implements Routes, Shipper {
     if (letter.kind === KIND.ask) asks.settle(letter.id, letter.repeated ? UNKNOWN : NOT_DONE[why]);
   }
 
-  /** Something that a phone should have heard is lost: it must come again and resume. */
-  #pushLost(out: Note, what: PushEnvelope | CloseEnvelope, fate: Fate): void {
-    const { metrics } = this.#options;
-    metrics.count('heyblue_pushes_lost_total', { why: fate });
-    if (what.kind === KIND.close || (what.volatile && fate !== 'unheard')) return;
-    this.#detach({ kind: 'user', id: what.userId }, out.sessions);
-    if (fate === 'unheard' || out.dest === null) return;
-    const { userId, sessions } = what;
-    const reason = 'something was lost, connect again';
-    const close: CloseEnvelope = { kind: KIND.close, userId, sessions, code: CLOSE.resyncNeeded, reason };
-    this.#post(out.dest, true, new Note(close, 0));
-  }
-
   // --- in ------------------------------------------------------------------------------------------------------------
 
   #heard(from: string, envelope: Envelope, link: InLink, bytes: number): void {
     switch (envelope.kind) {
       case KIND.tell:
       case KIND.ask:
-        return this.#heardLetter(from, envelope, link, bytes);
+        return this.#reception.heard(from, envelope, link, bytes);
       case KIND.reply:
         return this.#heardReply(envelope);
       case KIND.bounce:
         return this.#heardBounce(from, envelope);
       case KIND.cargo:
-        return this.#heardCargo(from, envelope);
+        return this.#shipping.heard(from, envelope);
       case KIND.push:
       case KIND.close:
-        return this.#heardPush(envelope);
+        return this.#sockets.heard(envelope);
     }
   }
 
   #refused(why: string): void {
     this.#options.metrics.count('heyblue_envelopes_refused_total', { why });
-  }
-
-  #heardLetter(from: string, letter: LetterEnvelope, link: InLink, bytes: number): void {
-    const { coordinator } = this.#options;
-    const { shard, kind, id } = letter;
-    if (letter.ttlMs === 0) return this.#refused('expired');
-    const epoch = coordinator.epochOf(shard);
-    if (epoch === null) return this.#bounce(from, letter, link, BOUNCE.notOwner);
-    if (letter.epoch > epoch) return this.#bounce(from, letter, link, BOUNCE.stale);
-    if (link.isBarred(shard, letter.round)) return this.#bounce(from, letter, link, BOUNCE.behind);
-    const replyTo = kind === KIND.ask ? { node: from, askId: id } : null;
-    if (!this.#budget.hasRoom(bytes)) {
-      this.#options.metrics.count('heyblue_shed_total', { what: replyTo ? 'ask_in' : 'tell_in' });
-      if (replyTo) this.reply(replyTo, OVERLOADED);
-      return;
-    }
-    const message = readMessage(letter.body);
-    if (message === null) {
-      this.#refused('garbage');
-      if (replyTo) this.reply(replyTo, refuse(ERROR.malformed, 'the message cannot be read'));
-      return;
-    }
-    const { to, chain, trace } = letter;
-    const cause: Cause | null =
-      trace === null && chain.length === 0 ? null : { trace, chain, asked: replyTo };
-    const { ttlMs: timeoutMs, key } = letter;
-    this.#budget.take(bytes);
-    const sending = { to, message, replyTo, cause, timeoutMs, keyed: key !== null };
-    if (this.#options.inbox.receive(sending, shard, epoch, bytes)) return;
-    this.#budget.release(bytes);
-    this.#refused('foreign_shard');
-    if (replyTo) this.reply(replyTo, refuse(ERROR.internal, 'the actor lives in another shard'));
-  }
-
-  #bounce(from: string, letter: LetterEnvelope, link: InLink, why: BounceReason): void {
-    const { coordinator, metrics } = this.#options;
-    const { id, shard } = letter;
-    metrics.count('heyblue_bounces_total', { why: BOUNCE_NAMES[why] });
-    link.bar(shard, letter.round);
-    const known = coordinator.epochOf(shard) === null ? coordinator.ownerOf(shard) : null;
-    const owner = known && known.node !== coordinator.ref ? known : null;
-    const bounce: BounceEnvelope = {
-      kind: KIND.bounce,
-      id,
-      shard,
-      why,
-      owner: owner?.node ?? null,
-      epoch: owner?.epoch ?? 0,
-      mapRevision: coordinator.mapRevision,
-    };
-    this.#post(from, false, new Note(bounce, 0));
   }
 
   #heardReply({ id, body }: ReplyEnvelope): void {
@@ -567,29 +455,6 @@ export class Router implements Routes, Shipper {
     this.#options.asks.settle(id, remote instanceof Letter && remote.repeated ? UNKNOWN : AWAY);
   }
 
-  #heardCargo(from: string, piece: CargoEnvelope): void {
-    const taken = this.#incoming.take(from, piece);
-    const to = { node: from, askId: piece.id };
-    if (taken === 'refused') {
-      this.#refused('garbage');
-      return this.reply(to, refuse(ERROR.malformed, 'the cargo cannot be taken'));
-    }
-    if (taken !== 'taken') {
-      this.#options.coordinator.received(from, piece.shard, piece.epoch, taken);
-    }
-    this.reply(to, { ok: true, value: null });
-  }
-
-  #heardPush(envelope: PushEnvelope | CloseEnvelope): void {
-    const { sink, gatewayId } = this.#options;
-    const sessions = envelope.sessions.map(id => ({ gateway: gatewayId, id }));
-    const dead = sink.knows ? sessions.filter(session => !sink.knows!(session)) : [];
-    if (dead.length > 0) this.#detach({ kind: 'user', id: envelope.userId }, dead);
-    if (envelope.kind === KIND.push) {
-      sink.push(sessions, envelope.bytes, envelope.volatile ? 'volatile' : 'durable');
-    } else sink.close(sessions, envelope.code, envelope.reason);
-  }
-
   /** It waited for a shard that came to this node. */
   #deliverHere(letter: Letter, epoch: number): void {
     const { asks, inbox, clock } = this.#options;
@@ -610,24 +475,3 @@ const keyOf = (message: object): string => {
   const { key } = message as { key?: unknown };
   return typeof key === 'string' ? key : '';
 };
-
-function readMessage(body: Uint8Array): { readonly type: string } | null {
-  try {
-    const message = decodeBody(body) as { type?: unknown } | null;
-    const good = typeof message === 'object' && message !== null && typeof message.type === 'string';
-    return good ? (message as { type: string }) : null;
-  } catch {
-    return null;
-  }
-}
-
-function readResult(body: Uint8Array): Result<unknown> | null {
-  try {
-    const result = decodeBody(body) as { ok?: unknown; code?: unknown } | null;
-    if (typeof result !== 'object' || result === null) return null;
-    if (result.ok === true) return result as Result<unknown>;
-    return result.ok === false && typeof result.code === 'number' ? (result as Result<unknown>) : null;
-  } catch {
-    return null;
-  }
-}
