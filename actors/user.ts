@@ -16,6 +16,7 @@ import {
   closeHey,
   declineHey,
   heyAccepted,
+  heyKnown,
   heyOffered,
   heySaid,
   isBeingAccepted,
@@ -235,6 +236,7 @@ function answered(state: UserState, tag: string, result: Result<unknown>, turn: 
   const command = state.underWay[key];
   if (!command) return state;
   if (step === 'shown') return presenterAgreed(state, command, result, turn);
+  if (step === 'known') return heyKnown(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
       return heySaid(state, command, result, turn);

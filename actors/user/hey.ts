@@ -11,11 +11,12 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { Settlement } from '../messages/pair.ts';
 import type { Fix, PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
+import type { UserRecord } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, remember, settle, settleOn } from './commands.ts';
 import { emit, seconds } from './sessions.ts';
-import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
+import { type CommandUnderWay, doneOf, type Hey, isSharing, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -163,11 +164,15 @@ export function acceptHey(
 ): UserState {
   const { heyId } = message.body as CommandBody<'hey.accept'>;
   const hey = state.heys.find(one => one.heyId === heyId && one.expiresAtMs > turn.nowMs);
+  if (!hey) {
+    // An earlier life of this actor may have accepted it, and the store may have heard of it only after this one began.
+    turn.query({ type: 'user', id: state.me.id }, `${message.key}/known`);
+    return begin(state, underWay(message, turn, 'hey.accept', { heyId }));
+  }
   const refusal = refuseAccept(state, hey, rules, turn.nowMs);
-  if (refusal || !hey) {
-    const result = refusal ?? refuse(ERROR.gone, 'this hey is over');
-    turn.reply(result);
-    return remember(state, message, result);
+  if (refusal) {
+    turn.reply(refusal);
+    return remember(state, message, refusal);
   }
   const key = message.key as string;
   const observe = {
@@ -182,13 +187,20 @@ export function acceptHey(
   return settle(state, command, turn);
 }
 
-function refuseAccept(
+/** The store said what it knows of a hey that this actor does not. */
+export function heyKnown(
   state: UserState,
-  hey: Hey | undefined,
-  rules: MeetRules,
-  nowMs: number,
-): Refusal | null {
-  if (!hey) return refuse(ERROR.gone, 'this hey is over');
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finish(state, command, result, turn);
+  const { commands = [] } = (result.value as UserRecord | null) ?? {};
+  const known = commands.find(one => one.key === command.key && one.requestHash === command.requestHash);
+  return finish(state, command, known ? doneOf(known).result : refuse(ERROR.gone, 'this hey is over'), turn);
+}
+
+function refuseAccept(state: UserState, hey: Hey, rules: MeetRules, nowMs: number): Refusal | null {
   const fix = state.track?.fix;
   if (!fix || !fresh(fix, rules, nowMs) || !fresh(hey.fix, rules, nowMs)) {
     return refuse(ERROR.conflict, 'a fresh position of both is needed');

@@ -161,7 +161,7 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
 }
 
 /** The first answer again, in the words of the command that it was. */
-function doneOf({
+export function doneOf({
   key,
   requestHash,
   reason,
