@@ -46,6 +46,8 @@ export interface Plan {
   /** Machine clocks differ in rate by at most this share, in town time by at most these milliseconds. */
   readonly rate: number;
   readonly offsetMs: number;
+  /** Share of statements that take their time from the beginning. */
+  readonly slowSql: number;
   /** Local messages are encoded and decoded too. */
   readonly encodeLocal: boolean;
 }
@@ -58,6 +60,7 @@ const KINDS = { min: 4, max: 9 };
 
 export function planOf(profile: Profile, dice: Dice): Plan {
   const encodeLocal = dice.chance(0.25);
+  const slowSql = profile === 'calm' && dice.chance(0.4) ? dice.between(0.1, 0.4) : 0;
   switch (profile) {
     case 'calm':
       return {
@@ -67,6 +70,7 @@ export function planOf(profile: Profile, dice: Dice): Plan {
         troubleMs: 16_000,
         rate: 0.001,
         offsetMs: 50,
+        slowSql,
         encodeLocal,
       };
     case 'storm': {
@@ -81,6 +85,7 @@ export function planOf(profile: Profile, dice: Dice): Plan {
         troubleMs: 18_000,
         rate: 0.04,
         offsetMs: 2_000,
+        slowSql,
         encodeLocal,
       };
     }
@@ -92,6 +97,7 @@ export function planOf(profile: Profile, dice: Dice): Plan {
         troubleMs: 18_000,
         rate: 0.02,
         offsetMs: 1_000,
+        slowSql,
         encodeLocal,
       };
   }

@@ -57,6 +57,8 @@ export type Line = PhoneLine<Up, Down>;
 export interface GatewayWitness {
   /** An event or a snapshot leaves for a user. */
   eventLeaves(userId: string, seen: SeenEvent): void;
+  /** A live event came after a younger one of the same session. */
+  outOfOrder(userId: string, offset: number, after: number): void;
   /** An answer leaves for a user. */
   replyLeaves(userId: string, message: { readonly type: string }, result: Result<unknown>): void;
 }
@@ -83,6 +85,8 @@ interface Session {
   readonly askedMs: number;
   phase: 'attaching' | 'open' | 'closed';
   queue: SeenEvent[];
+  /** Newest live event. */
+  pushed: number;
 }
 
 export class SimulatedGateway implements PushSink {
@@ -131,6 +135,7 @@ export class SimulatedGateway implements PushSink {
       if (!session || session.phase === 'closed') continue;
       seen ??= opened(bytes);
       this.#parts.witness.eventLeaves(session.userId, seen);
+      this.#ordered(session, seen);
       if (session.phase === 'open') session.line.down({ k: 'event', seen });
       else if (session.queue.length < QUEUED_MAX) session.queue.push(seen);
     }
@@ -163,6 +168,12 @@ export class SimulatedGateway implements PushSink {
     this.#lines.clear();
   }
 
+  #ordered(session: Session, { offset, event }: SeenEvent): void {
+    if (offset < 0 || event?.name === 'snapshot') return;
+    if (offset <= session.pushed) this.#parts.witness.outOfOrder(session.userId, offset, session.pushed);
+    session.pushed = offset;
+  }
+
   #hello(line: Line, hello: Up & { k: 'hello' }): Session {
     const { process, gatewayId } = this.#parts;
     const session: Session = {
@@ -174,6 +185,7 @@ export class SimulatedGateway implements PushSink {
       askedMs: process.monotonicMs(),
       phase: 'attaching',
       queue: [],
+      pushed: 0,
     };
     this.#sessions.set(session.ref.id, session);
     this.#attach(session, hello);

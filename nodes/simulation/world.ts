@@ -188,6 +188,7 @@ export class World implements Judge {
     this.#build(people);
     for (const machine of this.#machines) machine.boot();
     this.#workload.start();
+    this.#sql.weather.slow = this.#plan.slowSql;
     this.#until(CALM_BEFORE_MS);
     this.#nemesis.start();
     this.#until(CALM_BEFORE_MS + this.#plan.troubleMs);
@@ -277,6 +278,8 @@ export class World implements Judge {
       weather: this.#weather,
       gateways: {
         eventLeaves: (user, seen) => this.#outputs.event(user, seen),
+        outOfOrder: (user, offset, after) =>
+          this.fail('events gap-free and in order', `${user}: live event ${offset} after ${after}`),
         replyLeaves: (user, message, result) => this.#outputs.reply(user, message, result),
       },
       encodeLocal: this.#plan.encodeLocal,
