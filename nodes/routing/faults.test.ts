@@ -260,6 +260,24 @@ describe('the connection of this node goes', () => {
     expect([keyed, town.numbersOf(to)]).toEqual([[ok(2)], [1, 1]]);
   });
 
+  test('what its asker was told of already leaves nothing behind when it comes back', async () => {
+    const to = town.actorOn(b);
+    let lose = true;
+    a.bus.tamper = (_subject, _bytes, pass) => {
+      if (!lose) return pass();
+      lose = false;
+      return true;
+    };
+    const answers = a.ask(to, { type: 'add', n: 1 });
+    await town.time.advance(5);
+    a.bus.setConnected(false);
+    a.bus.setConnected(true);
+    a.tell(to, { type: 'add', n: 2 });
+    await town.time.advance(3_000);
+    expect(answers).toMatchObject([{ ok: false, code: ERROR.timeout }]);
+    expect([town.numbersOf(to), a.router.waitingBytes]).toEqual([[2], 0]);
+  });
+
   test('a repeat that cannot leave either is still an unknown outcome, not a refusal', async () => {
     const to = town.actorOn(c);
     c.serving = false;

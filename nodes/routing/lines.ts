@@ -10,7 +10,7 @@ import { Line } from './line.ts';
 import type { Fate, Letter } from './outgoing.ts';
 
 /** Why a message was never executed. */
-export type Refusal = 'full' | 'waited' | 'hops' | 'overtaken';
+export type Refusal = 'full' | 'waited' | 'hops' | 'overtaken' | 'void';
 
 export interface LinesOptions {
   readonly coordinator: Pick<Coordinator, 'ref' | 'epochOf' | 'ownerOf' | 'mapRevision'>;
@@ -155,7 +155,7 @@ export class Lines {
   #back(line: Line, letter: Letter): void {
     line.returned = true;
     letter.hops++;
-    if (letter.void) return;
+    if (letter.void) return this.#options.refuse(letter, 'void');
     if (letter.hops > ROUTING_LIMITS.hopsMax) return this.#options.refuse(letter, 'hops');
     this.#wait(line, letter);
   }

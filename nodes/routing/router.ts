@@ -15,12 +15,11 @@
  * the message. Routes come from the coordinator's map of 512 shards only.
  */
 import type { Address, ReplyTo, SessionRef } from '../../actors/turn.ts';
-import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { type PendingAsks, UNKNOWN } from '../asks.ts';
-import type { Cause } from '../cause.ts';
 import type { Routes, Sending } from '../core.ts';
 import type { Output } from '../effects.ts';
-import { LIMITS, ROUTING_LIMITS } from '../limits.ts';
+import { ROUTING_LIMITS } from '../limits.ts';
 import type {
   Bus,
   Clock,
@@ -31,16 +30,15 @@ import type {
   PushSink,
   Scheduler,
   Shipper,
-  Span,
   Tracer,
 } from '../ports.ts';
 import type { TimerWheel } from '../timerWheel.ts';
-import { encodeBody, readMessage, readResult } from './body.ts';
+import { encodeBody, readResult } from './body.ts';
 import { Budget } from './budget.ts';
-import { BOUNCE_NAMES, type BounceEnvelope, type Envelope, KIND, type ReplyEnvelope } from './envelope.ts';
+import { type Envelope, KIND, type ReplyEnvelope } from './envelope.ts';
 import type { InLink } from './inLink.ts';
+import { Letters } from './letters.ts';
 import { LINK } from './limits.ts';
-import { type Refusal as LineRefusal, Lines } from './lines.ts';
 import { Links } from './links.ts';
 import { type Fate, Letter, Note, type Outgoing, OVERHEAD_BYTES } from './outgoing.ts';
 import { Reception } from './reception.ts';
@@ -74,29 +72,15 @@ export interface RouterOptions {
   readonly limits?: Partial<{ [K in keyof typeof ROUTING_LIMITS]: number }>;
 }
 
-const AWAY = refuse(ERROR.unavailable, 'the actor cannot be reached, try again', 500);
-const OVERLOADED = refuse(ERROR.unavailable, 'the node is overloaded, try again', 500);
-
-/** What an asker hears of a message that was never executed. */
-const NOT_DONE: Record<LineRefusal, Refusal> = {
-  full: refuse(ERROR.unavailable, 'the actor is moving and too many wait for it, try again', 500),
-  waited: AWAY,
-  hops: AWAY,
-  overtaken: refuse(ERROR.unavailable, 'lost on the way, try again', 100),
-};
-
 export class Router implements Routes, Shipper {
   readonly #options: RouterOptions;
   readonly #limits: { readonly [K in keyof typeof ROUTING_LIMITS]: number };
   readonly #links: Links;
-  readonly #lines: Lines;
+  readonly #letters: Letters;
   readonly #budget: Budget;
   readonly #reception: Reception;
   readonly #sockets: Sockets;
   readonly #shipping: Shipping;
-  /** By the shard of whoever said them: messages that have not reached their node. */
-  readonly #underWay = new Int32Array(LIMITS.shards);
-
   constructor(options: RouterOptions) {
     this.#options = options;
     this.#limits = { ...ROUTING_LIMITS, ...options.limits };
@@ -119,15 +103,19 @@ export class Router implements Routes, Shipper {
       fate: (out, fate) => this.#fate(out, fate),
       unheard: ref => coordinator.unheard(ref),
     });
-    this.#lines = new Lines({
+    this.#letters = new Letters({
+      links: this.#links,
+      budget,
+      asks,
       coordinator,
       clock,
       wheel,
+      log,
+      metrics,
+      tracer: options.tracer,
+      bytesMax: this.#limits.envelopeBytes,
       queueMs: this.#limits.shardQueueMs,
-      isGone: node => this.#links.isGone(node),
-      post: (node, letter) => this.#links.post(node, false, letter),
-      deliver: (letter, epoch) => this.#deliverHere(letter, epoch),
-      refuse: (letter, why) => this.#notDone(letter, why),
+      receive: (sending, shard, epoch) => void inbox.receive(sending, shard, epoch, 0),
     });
     this.#reception = new Reception({
       coordinator,
@@ -163,65 +151,19 @@ export class Router implements Routes, Shipper {
   // --- what the runtime asks for -------------------------------------------------------------------------------------
 
   get detours(): number {
-    return this.#lines.detours;
+    return this.#letters.lines.detours;
   }
 
   busy(shard: number): boolean {
-    return this.#lines.busy(shard);
+    return this.#letters.lines.busy(shard);
   }
 
   send(sending: Sending, shard: number, from: number): void {
-    const { to, message, replyTo, cause, timeoutMs, keyed } = sending;
-    const { asks, clock, metrics } = this.#options;
-    const body = this.#encode(message, replyTo);
-    if (body === null) return;
-    if (!this.#budget.hasRoom(body.length + OVERHEAD_BYTES)) {
-      metrics.count('heyblue_shed_total', { what: replyTo ? 'ask_out' : 'tell_out' });
-      if (replyTo) asks.settle(replyTo.askId, OVERLOADED);
-      return;
-    }
-    const span = replyTo ? this.#record(cause, to, shard) : null;
-    const letter = new Letter(
-      replyTo ? KIND.ask : KIND.tell,
-      replyTo?.askId ?? asks.nextId(),
-      to,
-      shard,
-      keyed ? keyOf(message) : null,
-      cause?.chain ?? [],
-      span?.trace ?? cause?.trace ?? null,
-      clock.monotonicMs() + timeoutMs,
-      body,
-      span,
-    );
-    letter.from = from;
-    this.#begin(letter);
-    if (replyTo) asks.sent(letter);
-    this.#lines.join(letter);
-  }
-
-  /** The hop of a traced ask. What it causes on the other node stands below it. */
-  #record(cause: Cause | null, to: Address, shard: number): Span | null {
-    const { tracer, coordinator } = this.#options;
-    if (tracer === undefined || cause === null) return null;
-    const span = tracer.record('hop', cause.trace);
-    span?.set('heyblue.actor', to.kind);
-    span?.set('heyblue.node', coordinator.ownerOf(shard)?.node ?? '');
-    return span;
+    this.#letters.send(sending, shard, from);
   }
 
   underWayFrom(shard: number): number {
-    return this.#underWay[shard]!;
-  }
-
-  #begin(letter: Letter): void {
-    this.#budget.take(letter.bytes);
-    if (letter.from >= 0) this.#underWay[letter.from]!++;
-  }
-
-  /** It waits here no more, whatever became of it. */
-  #end(letter: Letter): void {
-    this.#budget.release(letter.bytes);
-    if (letter.from >= 0) this.#underWay[letter.from]!--;
+    return this.#letters.underWayFrom(shard);
   }
 
   reply(to: ReplyTo, result: Result<unknown>): void {
@@ -253,15 +195,15 @@ export class Router implements Routes, Shipper {
   // --- what the coordinator says -------------------------------------------------------------------------------------
 
   opened(shard: number): void {
-    this.#lines.opened(shard);
+    this.#letters.lines.opened(shard);
   }
 
   closed(shard: number): void {
-    this.#lines.closed(shard);
+    this.#letters.lines.closed(shard);
   }
 
   routed(shards: readonly number[]): void {
-    this.#lines.routed(shards);
+    this.#letters.lines.routed(shards);
   }
 
   resumed(): void {
@@ -270,9 +212,9 @@ export class Router implements Routes, Shipper {
 
   /** Every ask was failed by the runtime; whatever else waits is of the old incarnation. */
   evicted(ref: string): void {
-    for (const letter of this.#lines.clear()) this.#end(letter);
+    this.#letters.clear();
     this.#links.rename(ref, out => {
-      if (out instanceof Letter) this.#end(out);
+      if (out instanceof Letter) this.#letters.forget(out);
       else this.#budget.release(out.bytes);
     });
   }
@@ -288,7 +230,7 @@ export class Router implements Routes, Shipper {
     const { asks } = this.#options;
     for (const remote of asks.remotes() as Outgoing[]) {
       if (remote.dest !== ref || !remote.arrived) continue;
-      this.#unknown(remote);
+      this.#letters.unknown(remote);
     }
   }
 
@@ -313,21 +255,6 @@ export class Router implements Routes, Shipper {
     this.#links.post(name, gateway, note);
   }
 
-  #encode(message: object, replyTo: ReplyTo | null): Uint8Array | null {
-    const { asks, log, metrics } = this.#options;
-    let why: 'too_large' | 'unencodable' = 'unencodable';
-    try {
-      const body = encodeBody(message);
-      if (body.length + OVERHEAD_BYTES <= this.#limits.envelopeBytes) return body;
-      why = 'too_large';
-    } catch (error) {
-      log.error({ err: error }, 'a message has no bytes');
-    }
-    metrics.count('heyblue_envelopes_refused_total', { why });
-    if (replyTo) asks.settle(replyTo.askId, refuse(ERROR.tooLarge, 'the message cannot be sent'));
-    return null;
-  }
-
   #encodeReply(result: Result<unknown>): Uint8Array | null {
     try {
       const body = encodeBody(result);
@@ -342,7 +269,7 @@ export class Router implements Routes, Shipper {
   // --- what became of it ---------------------------------------------------------------------------------------------
 
   #fate(out: Outgoing, fate: Fate): void {
-    if (out instanceof Letter) return this.#letterFate(out, fate);
+    if (out instanceof Letter) return this.#letters.fate(out, fate);
     this.#budget.release(out.bytes);
     if (fate === 'arrived') {
       out.arrived = true;
@@ -364,51 +291,11 @@ export class Router implements Routes, Shipper {
     }
   }
 
-  #letterFate(letter: Letter, fate: Fate): void {
-    const { asks, metrics } = this.#options;
-    if (fate === 'arrived') {
-      letter.arrived = true;
-      letter.forget();
-      this.#end(letter);
-    } else if (fate === 'unheard' || fate === 'missed') {
-      metrics.count('heyblue_redirects_total', { why: fate });
-    }
-    this.#lines.settled(letter, fate);
-    if (fate !== 'unknown') return;
-    this.#end(letter);
-    if (letter.kind === KIND.ask && asks.waits(letter.id)) this.#unknown(letter);
-    else metrics.count('heyblue_unknown_outcomes_total', { what: 'tell' });
-  }
-
-  /** Nobody can say whether it was executed: it is asked again if that does no harm, else the asker is told. */
-  #unknown(remote: Outgoing): void {
-    const { asks, clock, metrics } = this.#options;
-    if (remote instanceof Letter && remote.key !== null && remote.deadlineMs > clock.monotonicMs()) {
-      metrics.count('heyblue_redirects_total', { why: 'keyed' });
-      remote.void = true;
-      const again = remote.repeat();
-      this.#begin(again);
-      asks.sent(again);
-      return this.#lines.again(again);
-    }
-    remote.void = true;
-    metrics.count('heyblue_unknown_outcomes_total', { what: remote.kind === KIND.cargo ? 'cargo' : 'ask' });
-    asks.settle(remote.id, UNKNOWN);
-  }
-
   /** The connection is gone: answers that were on their way are lost. What may be asked again waits for it to be back. */
   #disconnected(): void {
     for (const remote of this.#options.asks.remotes() as Outgoing[]) {
-      if (remote.dest !== null) this.#unknown(remote);
+      if (remote.dest !== null) this.#letters.unknown(remote);
     }
-  }
-
-  #notDone(letter: Letter, why: LineRefusal): void {
-    const { asks, metrics } = this.#options;
-    this.#end(letter);
-    metrics.count('heyblue_shed_total', { what: why });
-    letter.void = true;
-    if (letter.kind === KIND.ask) asks.settle(letter.id, letter.repeated ? UNKNOWN : NOT_DONE[why]);
   }
 
   // --- in ------------------------------------------------------------------------------------------------------------
@@ -421,7 +308,8 @@ export class Router implements Routes, Shipper {
       case KIND.reply:
         return this.#heardReply(envelope);
       case KIND.bounce:
-        return this.#heardBounce(from, envelope);
+        if (!this.#letters.bounced(from, envelope)) this.#refused('unasked');
+        return;
       case KIND.cargo:
         return this.#shipping.heard(from, envelope);
       case KIND.push:
@@ -439,39 +327,4 @@ export class Router implements Routes, Shipper {
     if (result === null) return this.#refused('garbage');
     if (!this.#options.asks.settle(id, result)) this.#refused('unasked');
   }
-
-  #heardBounce(from: string, bounce: BounceEnvelope): void {
-    const letter = this.#links.takeSent(from, bounce.id);
-    if (letter === null) return this.#lateBounce(from, bounce.id);
-    this.#options.metrics.count('heyblue_redirects_total', { why: BOUNCE_NAMES[bounce.why] });
-    const { owner, epoch } = bounce;
-    this.#lines.bounced(letter, from, owner === null ? null : { node: owner, epoch });
-  }
-
-  /** The network lost it on its first way, and the message counts as taken there: whoever asked may ask again. */
-  #lateBounce(from: string, id: number): void {
-    const remote = this.#options.asks.remoteOf(id) as Outgoing | null;
-    if (remote?.dest !== from || !remote.arrived) return this.#refused('unasked');
-    this.#options.asks.settle(id, remote instanceof Letter && remote.repeated ? UNKNOWN : AWAY);
-  }
-
-  /** It waited for a shard that came to this node. */
-  #deliverHere(letter: Letter, epoch: number): void {
-    const { asks, inbox, clock } = this.#options;
-    this.#end(letter);
-    const timeoutMs = letter.deadlineMs - clock.monotonicMs();
-    const message = readMessage(letter.body);
-    if (letter.void || timeoutMs <= 0 || message === null) return;
-    const { to, shard, chain, trace, id, key } = letter;
-    letter.dest = null;
-    const replyTo = letter.kind === KIND.ask ? { node: asks.ref, askId: id } : null;
-    const cause = trace === null && chain.length === 0 ? null : { trace, chain, asked: replyTo };
-    inbox.receive({ to, message, replyTo, cause, timeoutMs, keyed: key !== null }, shard, epoch, 0);
-  }
 }
-
-/** What makes a repeat recognizable; the message itself carries it to the actor. */
-const keyOf = (message: object): string => {
-  const { key } = message as { key?: unknown };
-  return typeof key === 'string' ? key : '';
-};
