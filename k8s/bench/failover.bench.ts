@@ -141,7 +141,7 @@ const failover = async (plan: Plan, report: Report) => {
       const rolled = await rollingRestart(cluster, cluster.nodes, report);
       swarm.go('rolled');
       await swarm.reached('settled');
-      const planned = latencyOf(moves.moves.slice(movesBefore));
+      const planned = moves.moves.slice(movesBefore);
       const brokenMoves = moves.broken;
       swarm.go('settled');
       const { results, load, saturated } = await swarm.finished();
@@ -183,7 +183,9 @@ export const bench: Bench = {
       seed: numberArg(args, 'seed', anySeed()),
     };
     report(`Seed ${plan.seed}; ${plan.perS} meetings and as many questions a second`);
-    const { killed, rolled, planned, result, verdict, ...rest } = await failover(plan, report);
+    const { killed, rolled, planned: moved, result, verdict, ...rest } = await failover(plan, report);
+    const planned = latencyOf(moved);
+    const parts = (['closedMs', 'takenMs', 'openedMs'] as const).map(part => latencyOf(moved, part));
     const during = [...result.history.map(op => ({ ...op, askedAtMs: op.dueAtMs })), ...result.probes].filter(
       op => op.askedAtMs >= rolled.fromMs && op.askedAtMs <= rolled.toMs,
     );
@@ -211,6 +213,10 @@ export const bench: Bench = {
         ['told to only one of the two', figure(rest.untold)],
         ['moves of a shard p50', `${figure(planned.percentileMs(50))} ms of ${figure(planned.count)}`],
         ['moves of a shard p99', `${figure(planned.percentileMs(99))} ms  (goal 500)`],
+        [
+          'of it closing, taking, opening p99',
+          parts.map(part => `${figure(part.percentileMs(99))} ms`).join(', '),
+        ],
         [
           'asks during the rolling restart',
           `${figure(during.length)}, p99 ${figure(asked.percentileMs(99))} ms`,

@@ -13,6 +13,10 @@ export interface Move {
   readonly from: string;
   readonly to: string;
   readonly tookMs: number;
+  /** The same in parts: until the old owner let go, until the new one took hold, until it owned. */
+  readonly closedMs: number;
+  readonly takenMs: number;
+  readonly openedMs: number;
 }
 
 export interface MoveWatch {
@@ -35,7 +39,7 @@ export const watchMoves = async (natsUrl: string, bucket = BUCKET): Promise<Move
   const client = await connectToNats(natsUrl);
   const kv = await new Kvm(client).open(bucket);
   const changes = await kv.watch({ key: 'shard.*', include: 'updates' });
-  const under = new Map<number, { from: string; atMs: number; released: boolean }>();
+  const under = new Map<number, { from: string; atMs: number; releasedAtMs: number; takenAtMs: number }>();
   const moves: Move[] = [];
   const watch = { moves, broken: 0 };
   const follow = async (): Promise<void> => {
@@ -43,16 +47,26 @@ export const watchMoves = async (natsUrl: string, bucket = BUCKET): Promise<Move
       const shard = Number(entry.key.slice('shard.'.length));
       const record = entry.operation === 'PUT' ? decodeShard(entry.value) : null;
       const begun = under.get(shard);
+      const atMs = entry.created.getTime();
       if (record?.state === 'releasing') {
-        under.set(shard, { from: record.owner, atMs: entry.created.getTime(), released: false });
+        under.set(shard, { from: record.owner, atMs, releasedAtMs: 0, takenAtMs: 0 });
       } else if (begun !== undefined && record?.state === 'released') {
-        begun.released = true;
-      } else if (begun !== undefined && record?.state !== 'acquiring') {
+        begun.releasedAtMs = atMs;
+      } else if (begun !== undefined && record?.state === 'acquiring') {
+        begun.takenAtMs = atMs;
+      } else if (begun !== undefined) {
         under.delete(shard);
-        if (record === null || !begun.released || record.owner === begun.from) watch.broken++;
+        if (record === null || begun.releasedAtMs === 0 || record.owner === begun.from) watch.broken++;
         else {
-          const tookMs = entry.created.getTime() - begun.atMs;
-          moves.push({ shard, from: begun.from, to: record.owner, tookMs });
+          moves.push({
+            shard,
+            from: begun.from,
+            to: record.owner,
+            tookMs: atMs - begun.atMs,
+            closedMs: begun.releasedAtMs - begun.atMs,
+            takenMs: begun.takenAtMs - begun.releasedAtMs,
+            openedMs: atMs - begun.takenAtMs,
+          });
         }
       }
     }
@@ -75,8 +89,11 @@ export const watchMoves = async (natsUrl: string, bucket = BUCKET): Promise<Move
 };
 
 /** How long moves took. */
-export const latencyOf = (moves: readonly Move[]): Histogram => {
+export const latencyOf = (
+  moves: readonly Move[],
+  part: 'tookMs' | 'closedMs' | 'takenMs' | 'openedMs' = 'tookMs',
+): Histogram => {
   const latency = new Histogram();
-  for (const move of moves) latency.record(move.tookMs);
+  for (const move of moves) latency.record(move[part]);
   return latency;
 };
