@@ -17,7 +17,7 @@ import { localTurnsPerS } from './askLocal.ts';
 import { figure, rounded, table } from './table.ts';
 
 /** Enough that both processes always have something to do: with fewer, each waits for the other's burst. */
-const MANY = 1_024;
+const MANY = 2_048;
 
 /** Where `npm start` keeps a fetched nats-server too. */
 const DATA_DIR = resolve('.data');
