@@ -31,6 +31,8 @@ interface Going {
   readonly untilMs: number;
   /** Since when every actor is ready. */
   readySinceMs: number | null;
+  /** One that was not ready: as long as it is not, the others need no look. */
+  busy: Activation | null;
   readonly resolve: (parcels: Parcel[]) => void;
 }
 
@@ -71,7 +73,7 @@ export class HandOver {
     for (const activation of residents.ofShard(shard)) activation.closing = true;
     return new Promise(resolve => {
       const untilMs = options.clock.monotonicMs() + handoffMs;
-      const going = { epoch, untilMs, readySinceMs: null, resolve };
+      const going = { epoch, untilMs, readySinceMs: null, busy: null, resolve };
       this.#going.set(shard, going);
       this.#look(shard, going);
     });
@@ -92,10 +94,9 @@ export class HandOver {
   #look(shard: number, going: Going): void {
     if (this.#going.get(shard) !== going) return;
     const { residents, options } = this.#core;
-    const actors = residents.ofShard(shard);
     const nowMs = options.clock.monotonicMs();
     const late = nowMs >= going.untilMs;
-    const ready = options.coordinator.serving() && actors.every(one => this.#ready(one));
+    const ready = options.coordinator.serving() && this.#allReady(shard, going);
     if (!ready) going.readySinceMs = null;
     else going.readySinceMs ??= nowMs;
     const heard =
@@ -106,12 +107,18 @@ export class HandOver {
     }
     this.#going.delete(shard);
     const parcels = this.#core.starting.arrivals.takeAll(shard);
-    for (const one of actors) {
+    for (const one of residents.ofShard(shard)) {
       const parcel = this.#ready(one) ? this.#pack(one) : null;
       if (parcel) parcels.push(parcel);
       else this.#core.leaving.discard(one, one.quiet ? MOVED : UNKNOWN);
     }
     going.resolve(parcels);
+  }
+
+  #allReady(shard: number, going: Going): boolean {
+    if (going.busy && going.busy.phase !== 'gone' && !this.#ready(going.busy)) return false;
+    going.busy = this.#core.residents.ofShard(shard).find(one => !this.#ready(one)) ?? null;
+    return going.busy === null;
   }
 
   /** An actor that moves takes along whom it owes an answer; one that does not must have answered. */
