@@ -68,7 +68,7 @@ async function seeds(options: SimulateOptions): Promise<number> {
       if (failing.length <= FAILURES_TOLD) tellFailure(job, outcome);
     } else if (job.always) for (const line of (outcome as Outcome).events) console.log(line);
     const nowMs = performance.now();
-    if (nowMs - saidMs > PROGRESS_MS) {
+    if (done < options.seeds && nowMs - saidMs > PROGRESS_MS) {
       saidMs = nowMs;
       const perS = done / ((nowMs - startedMs) / 1_000);
       console.log(

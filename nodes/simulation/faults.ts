@@ -5,7 +5,9 @@
 export const FAULTS = [
   'node crashed',
   'node restarted',
+  'node restarted at once, again and again',
   'node drained and stopped',
+  'shards went and came back by a crash',
   'node paused below the lease',
   'node paused beyond the lease',
   'machine suspended, clock and all',

@@ -88,8 +88,12 @@ export class Nemesis {
     switch (trouble) {
       case 'crash':
         return this.#crash();
+      case 'flap':
+        return this.#flap();
       case 'drain':
         return this.#drain();
+      case 'thereAndBack':
+        return this.#thereAndBack();
       case 'pauseShort':
         return this.#pause(dice.between(200, 3_400), false);
       case 'pauseLong':
@@ -185,6 +189,32 @@ export class Nemesis {
     time.after(dice.between(100, 8_000), () => this.#boot(machine));
   }
 
+  /**
+   * One process after the other dies soon after its start, while the database takes its time: answers to questions of the
+   * dead one come to its successor, which asks its own under the same numbers.
+   */
+  #flap(): void {
+    const { dice, faults, time, machines, chronicle, sql } = this.#parts;
+    const up = machines.filter(machine => machine.running && !machine.leaving);
+    if (up.length < 2) return;
+    const machine = dice.pick(up);
+    chronicle.note('a process dies again and again', machine.id);
+    faults.hit('node restarted at once, again and again');
+    sql.weather.slow = Math.max(sql.weather.slow, 0.5);
+    let atMs = 0;
+    for (let deaths = 2 + dice.below(4); deaths > 0; deaths--) {
+      time.after(atMs, () => {
+        if (this.#on) machine.crash(0);
+      });
+      atMs += dice.between(20, 120);
+      time.after(atMs, () => this.#boot(machine));
+      atMs += dice.between(300, 1_200);
+    }
+    time.after(atMs, () => {
+      sql.weather.slow = 0;
+    });
+  }
+
   #boot(machine: Machine): void {
     if (machine.running) return;
     this.#parts.faults.hit('node restarted');
@@ -199,6 +229,27 @@ export class Nemesis {
     machine.stop(() => {
       faults.hit('node drained and stopped');
       time.after(dice.between(100, 3_000), () => this.#boot(machine));
+    });
+  }
+
+  /**
+   * A node hands its shards over, starts anew, gets them back in good order, and dies: whoever takes them now held them
+   * before, and has what was shipped to it then.
+   */
+  #thereAndBack(): void {
+    const { dice, faults, time, machines } = this.#parts;
+    const up = machines.filter(machine => machine.running?.started && !machine.leaving);
+    if (up.length < 3) return;
+    const machine = dice.pick(up);
+    machine.stop(() => {
+      faults.hit('node drained and stopped');
+      time.after(dice.between(50, 300), () => this.#boot(machine));
+      time.after(dice.between(2_500, 5_000), () => {
+        if (!this.#on || !machine.running || machine.leaving) return;
+        faults.hit('shards went and came back by a crash');
+        machine.crash(0);
+        time.after(dice.between(5_000, 9_000), () => this.#boot(machine));
+      });
     });
   }
 
@@ -356,10 +407,9 @@ export class Nemesis {
     for (let i = 0; i < FLOOD; i++) {
       running.node.door.ask({ kind: 'user', id: user }, { type: 'balance' }, answered);
     }
-    const { process, node } = running;
+    const { process: host, node } = running;
     time.after(5_000, () => {
-      if (!process.alive || process.paused || node.coordinator.epochOf(shardOf('user', user)) === null)
-        return;
+      if (!host.alive || host.paused || node.coordinator.epochOf(shardOf('user', user)) === null) return;
       if (taken > take)
         judge.fail('memory is bounded', `${taken} of ${FLOOD} messages were taken by ${user}`);
     });

@@ -7,7 +7,9 @@ export type Profile = (typeof PROFILES)[number];
 
 export const TROUBLES = [
   'crash',
+  'flap',
   'drain',
+  'thereAndBack',
   'pauseShort',
   'pauseLong',
   'suspend',
@@ -52,8 +54,8 @@ export interface Plan {
   readonly encodeLocal: boolean;
 }
 
-/** What a storm draws from; zombies twice, because they need a long time and are what the fence is for. */
-const STORM: readonly Trouble[] = [...TROUBLES, 'zombie' as const].filter(
+/** What a storm draws from; twice what needs a long time and is what the fence and the parcels are for. */
+const STORM: readonly Trouble[] = [...TROUBLES, 'zombie' as const, 'thereAndBack' as const].filter(
   trouble => trouble !== 'swizzle' && !EXCUSING.has(trouble),
 );
 const KINDS = { min: 4, max: 9 };
@@ -108,8 +110,10 @@ export const MUST_FIRE: Readonly<Record<Profile, readonly Fault[]>> = {
   calm: ['node drained and stopped', 'node restarted', 'phone disconnected', 'flood refused'],
   storm: [
     'node crashed',
+    'node restarted at once, again and again',
     'node restarted',
     'node drained and stopped',
+    'shards went and came back by a crash',
     'node paused below the lease',
     'node paused beyond the lease',
     'machine suspended, clock and all',

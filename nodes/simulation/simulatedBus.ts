@@ -71,14 +71,14 @@ export class SimulatedBus implements Bus {
 
   publish(subject: string, bytes: Uint8Array, unheard?: () => void): boolean {
     if (!this.#connected || bytes.length > this.bytesMax) return false;
-    const { link, process, faults } = this.#parts;
+    const { link, process: host, faults } = this.#parts;
     const connection = this.#connection;
     const copy = bytes.slice();
     const nobody =
       unheard &&
       (() =>
         link.in(() =>
-          process.arrive(() => {
+          host.arrive(() => {
             if (connection !== this.#connection || !this.#connected) return;
             faults.hit('message to nobody, told');
             this.#parts.hub.guard(unheard);
@@ -157,14 +157,14 @@ export class SimulatedBus implements Bus {
   }
 
   #lost(serverKnows: boolean): void {
-    const { link, process, chronicle } = this.#parts;
+    const { link, process: host, chronicle } = this.#parts;
     link.forget();
     if (serverKnows) this.#inner.setConnected(false);
-    process.arrive(() => {
+    host.arrive(() => {
       if (!this.#connected) return;
       this.#connected = false;
       this.#connection++;
-      chronicle.note('lost the bus', process.name);
+      chronicle.note('lost the bus', host.name);
       this.#tell();
       // a process that stood still learns of the loss when the link is whole again
       if (!link.cut) this.#comeBack();
@@ -172,15 +172,15 @@ export class SimulatedBus implements Bus {
   }
 
   #comeBack(): void {
-    const { time, link, dice, process, chronicle } = this.#parts;
+    const { time, link, dice, process: host, chronicle } = this.#parts;
     time.after(dice.between(RECONNECT_MS.min, RECONNECT_MS.max), () => {
       if (link.cut) return;
-      process.arrive(() => {
+      host.arrive(() => {
         if (this.#connected || link.cut) return;
         this.#inner.setConnected(false);
         this.#inner.setConnected(true);
         this.#connected = true;
-        chronicle.note('has the bus again', process.name);
+        chronicle.note('has the bus again', host.name);
         this.#tell();
       });
     });

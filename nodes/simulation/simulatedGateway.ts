@@ -175,14 +175,14 @@ export class SimulatedGateway implements PushSink {
   }
 
   #hello(line: Line, hello: Up & { k: 'hello' }): Session {
-    const { process, gatewayId } = this.#parts;
+    const { process: host, gatewayId } = this.#parts;
     const session: Session = {
       line,
       userId: hello.userId,
       shard: shardOf('user', hello.userId),
       ref: { gateway: gatewayId, id: `${gatewayId}-${++this.#made}` },
       connSeq: this.#made,
-      askedMs: process.monotonicMs(),
+      askedMs: host.monotonicMs(),
       phase: 'attaching',
       queue: [],
       pushed: 0,
@@ -193,15 +193,15 @@ export class SimulatedGateway implements PushSink {
   }
 
   #attach(session: Session, hello: Up & { k: 'hello' }): void {
-    const { process, door } = this.#parts;
+    const { process: host, door } = this.#parts;
     const { ref, connSeq } = session;
     const { deviceId, resume } = hello;
     const message: UserMessage = { type: 'attach', session: ref, deviceId, connSeq, resume };
     const answered = (result: Result<unknown>): void => {
       if (session.phase !== 'attaching') return;
       if (result.ok) return this.#welcome(session, result.value as Attached);
-      if (result.retryable && process.monotonicMs() - session.askedMs < ATTACH.totalMs - ATTACH.askMs) {
-        process.after(Math.max(ATTACH.retryMs, result.retryAfterMs), () => {
+      if (result.retryable && host.monotonicMs() - session.askedMs < ATTACH.totalMs - ATTACH.askMs) {
+        host.after(Math.max(ATTACH.retryMs, result.retryAfterMs), () => {
           if (session.phase === 'attaching') this.#attach(session, hello);
         });
         return;
@@ -249,14 +249,14 @@ export class SimulatedGateway implements PushSink {
   }
 
   #probe(session: Session, times: number): void {
-    const { process, door } = this.#parts;
+    const { process: host, door } = this.#parts;
     const message: object = { type: 'probe', session: session.ref, connSeq: session.connSeq };
     const answered = (result: Result<unknown>): void => {
       if (session.phase !== 'open' || result.ok) return;
       if (!result.retryable || times >= PROBE.times) {
         return this.#close(session, CLOSE.resyncNeeded, 'connect again');
       }
-      process.after(Math.max(PROBE.retryMs * times, result.retryAfterMs), () => {
+      host.after(Math.max(PROBE.retryMs * times, result.retryAfterMs), () => {
         if (session.phase === 'open') this.#probe(session, times + 1);
       });
     };

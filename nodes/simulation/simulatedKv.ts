@@ -121,13 +121,13 @@ export class SimulatedKv implements KvStore {
   }
 
   watch(changed: (entry: KvEntry) => void): () => void {
-    const { server, process, link, bus, time, dice, faults } = this.#parts;
+    const { server, process: host, link, bus, time, dice, faults } = this.#parts;
     let stopped = false;
     let waiting: KvEntry[] = [];
     let flushing = false;
     const deliver = (entry: KvEntry): void =>
       link.in(() => {
-        if (!stopped) process.arrive(() => stopped || changed(entry));
+        if (!stopped) host.arrive(() => stopped || changed(entry));
       });
     const flush = (): void => {
       flushing = false;
@@ -138,9 +138,9 @@ export class SimulatedKv implements KvStore {
       if (!dice.chance(0.3)) for (const entry of entries) deliver(entry);
     };
     const blocked = (): boolean =>
-      !bus.connected || time.monotonicMs() < (server.stalledUntilMs.get(process.name) ?? 0);
+      !bus.connected || time.monotonicMs() < (server.stalledUntilMs.get(host.name) ?? 0);
     const later = (): void => {
-      if (flushing || stopped || !process.alive) return;
+      if (flushing || stopped || !host.alive) return;
       flushing = true;
       time.after(250, flush);
     };
@@ -164,18 +164,18 @@ export class SimulatedKv implements KvStore {
 
   /** One call: there, done, and back. `written` names the key of a write. */
   #call<T>(written: string | null, done: () => T): Promise<T> {
-    const { process, link, bus, server, dice, faults, chronicle, time } = this.#parts;
+    const { process: host, link, bus, server, dice, faults, chronicle, time } = this.#parts;
     const { weather } = server;
     return new Promise<T>((resolve, reject) => {
       if (!bus.connected) {
-        process.immediate(() => reject(unavailable('not connected')));
+        host.immediate(() => reject(unavailable('not connected')));
         return;
       }
       const connection = bus.connection;
       const lost = (afterMs: number): void => {
         if (written === null) return; // a read that is not answered hangs
         this.#doubtful.add(written);
-        time.after(afterMs, () => process.arrive(() => reject(unknown())));
+        time.after(afterMs, () => host.arrive(() => reject(unknown())));
       };
       const soonMs = (): number => dice.between(UNKNOWN_MS.min, UNKNOWN_MS.max);
       const attempt = (): { ok: true; value: T } | { ok: false; error: unknown } => {
@@ -185,7 +185,7 @@ export class SimulatedKv implements KvStore {
           return { ok: false, error };
         }
       };
-      if (dice.chance(weather.hung) || time.monotonicMs() < (server.hungUntilMs.get(process.name) ?? 0)) {
+      if (dice.chance(weather.hung) || time.monotonicMs() < (server.hungUntilMs.get(host.name) ?? 0)) {
         faults.hit('kv hung');
         if (dice.chance(0.5)) link.out(() => void attempt());
         if (written !== null) this.#doubtful.add(written);
@@ -193,7 +193,7 @@ export class SimulatedKv implements KvStore {
       }
       if (dice.chance(weather.refused)) {
         faults.hit('kv refused');
-        time.after(soonMs(), () => process.arrive(() => reject(unavailable('refused'))));
+        time.after(soonMs(), () => host.arrive(() => reject(unavailable('refused'))));
         return;
       }
       link.out(() => {
@@ -204,7 +204,7 @@ export class SimulatedKv implements KvStore {
             return lost(soonMs());
           }
           if (dice.chance(weather.late)) {
-            chronicle.note('a write will be applied late', process.name, written);
+            chronicle.note('a write will be applied late', host.name, written);
             time.after(dice.between(LATE_MS.min, LATE_MS.max), () => {
               if (attempt().ok) faults.hit('kv write applied late, answer lost');
             });
@@ -214,11 +214,11 @@ export class SimulatedKv implements KvStore {
         const outcome = attempt();
         if (written !== null && outcome.ok && dice.chance(weather.lostAfter)) {
           faults.hit('kv write applied, answer lost');
-          chronicle.note('a write was applied, its answer lost', process.name, written);
+          chronicle.note('a write was applied, its answer lost', host.name, written);
           return lost(soonMs());
         }
         link.in(() =>
-          process.arrive(() => {
+          host.arrive(() => {
             if (connection !== bus.connection) {
               if (written !== null) reject(unknown());
               return;

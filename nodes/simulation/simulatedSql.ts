@@ -148,7 +148,7 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
   }
 
   #commit(store: CommitStore, entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
-    const { process, server, dice, faults, chronicle, time } = this.#parts;
+    const { process: host, server, dice, faults, chronicle, time } = this.#parts;
     const { weather } = server;
     return this.#statement<EntryOutcome[]>(broken, settle => {
       if (dice.chance(weather.failedBefore)) {
@@ -156,13 +156,13 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
         return settle.reject(dice.chance(0.5) ? away() : broken());
       }
       const statement: Statement = {
-        by: process.name,
+        by: host.name,
         shards: new Set(entries.map(entry => entry.shard)),
         over: false,
       };
       const brokeOff = dice.chance(weather.brokeOff);
       if (brokeOff) {
-        chronicle.note('a commit broke off and goes on', process.name);
+        chronicle.note('a commit broke off and goes on', host.name);
         settle.reject(broken());
       }
       server.begin(statement);
@@ -172,7 +172,7 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
           server.end(statement);
           if (!dice.chance(weather.failedAfter)) return settle.resolve(outcomes);
           faults.hit('sql failed after');
-          chronicle.note('a commit was applied, its answer lost', process.name);
+          chronicle.note('a commit was applied, its answer lost', host.name);
           settle.reject(broken());
         });
       });
@@ -180,15 +180,15 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
   }
 
   #lookup(store: CommitStore, ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
-    const { process, server } = this.#parts;
+    const { process: host, server } = this.#parts;
     return this.#statement<(Committed | null)[]>(away, settle => {
-      const mine = (statement: Statement): boolean => statement.by === process.name;
+      const mine = (statement: Statement): boolean => statement.by === host.name;
       server.when(mine, () => void store.lookup(ops).then(settle.resolve, settle.reject));
     });
   }
 
   mint(shards: readonly number[], owner: string): Promise<number[]> {
-    const { server, dice, faults, process } = this.#parts;
+    const { server, dice, faults, process: host } = this.#parts;
     const { weather } = server;
     return this.#statement<number[]>(away, settle => {
       if (dice.chance(weather.failedBefore)) {
@@ -199,7 +199,7 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
       const waited = server.when(locked, () => {
         void server.ledger.mint(shards, owner).then(epochs => {
           for (const [at, shard] of shards.entries()) {
-            server.witness.minted(process.name, shard, epochs[at]!);
+            server.witness.minted(host.name, shard, epochs[at]!);
           }
           if (!dice.chance(weather.failedAfter)) return settle.resolve(epochs);
           faults.hit('sql failed after');
@@ -223,11 +223,11 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
 
   /** Over the line, to the server, and back; nothing is promised when the line is cut. */
   #statement<T>(lost: () => CommitError, run: (settle: Settle<T>) => void): Promise<T> {
-    const { process, link, server, time, dice } = this.#parts;
+    const { process: host, link, server, time, dice } = this.#parts;
     return new Promise<T>((resolve, reject) => {
       let settled = false;
       const settle = (answer: () => void): void =>
-        process.arrive(() => {
+        host.arrive(() => {
           if (settled) return;
           settled = true;
           unwatch();
@@ -259,11 +259,11 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
     entries: readonly CommitEntry[],
     done: (outcomes: EntryOutcome[]) => void,
   ): void {
-    const { server, process, faults } = this.#parts;
+    const { server, process: host, faults } = this.#parts;
     void store.commit(entries).then(outcomes => {
       for (const [at, outcome] of outcomes.entries()) {
         if (outcome.code === 'stale_epoch') faults.hit('stale commit refused');
-        server.witness.committed(process.name, entries[at]!, outcome);
+        server.witness.committed(host.name, entries[at]!, outcome);
       }
       done(outcomes);
     });
