@@ -62,7 +62,7 @@ const BANNED: readonly (readonly [pattern: RegExp, why: string])[] = [
     /(?<![\w$])(randomBytes|randomUUID|randomInt|randomFill|randomFillSync|getRandomValues)\b/g,
     'randomness is an argument here',
   ],
-  [/(?<![.\w$])process\s*\./g, 'process is the outside world'],
+  [/(?<![.\w$#])process\s*\./g, 'process is the outside world'],
   [/(?<![.\w$])globalThis\b/g, 'globalThis is a back door to the outside world'],
   [/(?<![.\w$])(fetch|WebSocket|XMLHttpRequest|EventSource)\s*\(/g, 'this is I/O'],
 ];

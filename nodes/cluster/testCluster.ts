@@ -285,12 +285,12 @@ export class TestCluster {
 
   add(id: string, more: { version?: string; weight?: number; rate?: number } = {}): TestNode {
     const { base, kvFor, epochs, limits } = this.#options;
-    const process = new TestProcess(base, more.rate);
-    const kv = new TestKv(kvFor(id), process, base, this.random);
-    const host = new TestHost(process);
+    const box = new TestProcess(base, more.rate);
+    const kv = new TestKv(kvFor(id), box, base, this.random);
+    const host = new TestHost(box);
     const node: { coordinator?: ClusterCoordinator } & Omit<TestNode, 'coordinator'> = {
       id,
-      process,
+      process: box,
       kv,
       host,
       started: false,
@@ -318,8 +318,8 @@ export class TestCluster {
           if (!node.mints) return new Promise(() => {});
           return new Promise((resolve, reject) => {
             epochs.mint(shards, owner).then(
-              minted => base.after(3, () => process.arrive(() => resolve(minted))),
-              error => process.arrive(() => reject(error)),
+              minted => base.after(3, () => box.arrive(() => resolve(minted))),
+              error => box.arrive(() => reject(error)),
             );
           });
         },
@@ -330,16 +330,16 @@ export class TestCluster {
           new Promise(resolve => {
             base.after(2, () => {
               const other = this.nodes.find(one => one.process.alive && one.coordinator.ref === to);
-              if (!node.ships || !other) return process.arrive(() => resolve(false));
+              if (!node.ships || !other) return box.arrive(() => resolve(false));
               other.process.arrive(() => {
                 other.coordinator.received(node.coordinator!.ref, shard, epoch, structuredClone(parcels));
-                base.after(2, () => process.arrive(() => resolve(true)));
+                base.after(2, () => box.arrive(() => resolve(true)));
               });
             });
           }),
       },
-      clock: process,
-      scheduler: process,
+      clock: box,
+      scheduler: box,
       random: this.random,
       log,
       metrics,
@@ -370,8 +370,8 @@ export class TestCluster {
   /** Who serves the shard now, by the clock of each. */
   servers(shard: number): TestNode[] {
     return this.nodes.filter(
-      ({ process, coordinator }) =>
-        process.alive && coordinator.serving() && coordinator.epochOf(shard) !== null,
+      ({ process: box, coordinator }) =>
+        box.alive && coordinator.serving() && coordinator.epochOf(shard) !== null,
     );
   }
 
@@ -394,7 +394,7 @@ export class TestCluster {
 
   /** What is missing for that; null: nothing. */
   lack(): string | null {
-    const up = this.nodes.filter(({ process, coordinator }) => process.alive && coordinator.serving());
+    const up = this.nodes.filter(({ process: box, coordinator }) => box.alive && coordinator.serving());
     if (up.length === 0) return 'nobody is there';
     for (let shard = 0; shard < 512; shard++) {
       const servers = this.servers(shard);
