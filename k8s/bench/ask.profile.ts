@@ -120,7 +120,7 @@ async function compare(ask: Once, raw: Once, { rounds, seconds, inFlight }: AskA
 }
 
 function rawClient(client: NatsConnection): Once {
-  const bytes = encodeBody(QUESTION);
+  const bytes = encodeBody(QUESTION).view().slice();
   return answered => {
     client.request(RAW_SUBJECT, bytes, { timeout: 5_000 }).then(
       () => answered(true),
@@ -152,7 +152,7 @@ export async function run({ args, index, barrier }: Job<AskArgs>): Promise<AskRe
   const router = new Router({ ...world, bus: nats.bus, gatewayId: `gw${index}`, inbox: system, asks, wheel });
   system.connect(router);
   if (index === 1) {
-    const bytes = encodeBody(ok(ANSWER));
+    const bytes = encodeBody(ok(ANSWER)).view().slice();
     client.subscribe(RAW_SUBJECT, { callback: (_error, message) => void message.respond(bytes) });
   }
   await client.flush();

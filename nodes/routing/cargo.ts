@@ -10,10 +10,11 @@ import type { TimerWheel } from '../timerWheel.ts';
 import { decodeParcels, encodeParcels } from './body.ts';
 import type { CargoEnvelope } from './envelope.ts';
 import { CARGO } from './limits.ts';
+import type { Slice } from './slice.ts';
 
 /** Splits parcels into encoded pieces; a parcel that is too large for any piece stays behind. */
-export function piecesOf(parcels: readonly Parcel[], bytesMax: number, log: Log): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
+export function piecesOf(parcels: readonly Parcel[], bytesMax: number, log: Log): Slice[] {
+  const pieces: Slice[] = [];
   let group: unknown[] = [];
   let bytes = 0;
   const close = (): void => {
@@ -37,7 +38,7 @@ export function piecesOf(parcels: readonly Parcel[], bytesMax: number, log: Log)
 }
 
 /** Null when it is not a piece. */
-function readPiece(body: Uint8Array): Parcel[] | null {
+function readPiece(body: Slice): Parcel[] | null {
   let wire: unknown;
   try {
     wire = decodeParcels(body);

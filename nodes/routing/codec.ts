@@ -1,6 +1,6 @@
 /**
- * Batches as bytes: one MessagePack array each, positional, with actor messages as opaque bytes inside. So a damaged
- * message costs itself and not its batch, and what is not ours to execute is never decoded.
+ * Batches as bytes: a head, which is one MessagePack array, positional, and behind it the bodies of its envelopes one
+ * after the other. So a damaged message costs itself and not its batch, and what is not ours to execute is never decoded.
  *
  * Whatever arrives is treated as hostile: sizes are bounded before decoding, types are checked after, nothing throws.
  * Positions may be appended to: a reader ignores what it does not know.
@@ -19,6 +19,10 @@ import {
   VERSION,
   VERSION_OLDEST,
 } from './envelope.ts';
+import { Slice } from './slice.ts';
+
+/** In front of a batch: the length of its head, big-endian. */
+const HEAD_BYTES = 4;
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
@@ -31,42 +35,61 @@ const REF_MAX = CLUSTER_LIMITS.nodeIdMax + 33;
 
 export type Wire = readonly unknown[];
 
-/** An envelope as it stands in its batch. */
+/** An envelope as it stands in its batch, without its body. */
 export function toWire(one: Envelope): Wire {
   switch (one.kind) {
     case KIND.tell:
     case KIND.ask:
       return wireOfLetter(one, one.ttlMs);
     case KIND.reply:
-      return [one.kind, one.id, one.body];
+      return [one.kind, one.id];
     case KIND.bounce:
       return [one.kind, one.id, one.shard, one.why, one.owner, one.epoch, one.mapRevision];
     case KIND.cargo:
-      return [one.kind, one.id, one.shard, one.epoch, one.transfer, one.index, one.count, one.body];
+      return [one.kind, one.id, one.shard, one.epoch, one.transfer, one.index, one.count];
     case KIND.push:
-      return [one.kind, one.userId, one.sessions, one.volatile ? 1 : 0, one.bytes];
+      return [one.kind, one.userId, one.sessions, one.volatile ? 1 : 0];
     case KIND.close:
       return [one.kind, one.userId, one.sessions, one.code, one.reason];
   }
 }
 
-/** A letter with the time that is left for it now. */
-export function wireOfLetter(letter: Omit<LetterEnvelope, 'ttlMs'>, ttlMs: number): Wire {
-  const { kind, id, to, shard, epoch, mapRevision, round, hops, key, chain, trace, body } = letter;
-  const waiting = chain.length === 0 ? null : chain.flatMap(each => [each.kind, each.id]);
-  const left = Math.ceil(ttlMs);
-  return [kind, id, to.kind, to.id, shard, epoch, mapRevision, round, left, hops, key, waiting, trace, body];
+/** The body of an envelope, if its kind has one. */
+export function bodyOf(one: Envelope): Slice | null {
+  if (one.kind === KIND.push) return one.bytes;
+  return one.kind === KIND.bounce || one.kind === KIND.close ? null : one.body;
 }
 
+/** A letter with the time that is left for it now. */
+export function wireOfLetter(letter: Omit<LetterEnvelope, 'ttlMs'>, ttlMs: number): Wire {
+  const { kind, id, to, shard, epoch, mapRevision, round, hops, key, chain, trace } = letter;
+  const waiting = chain.length === 0 ? null : chain.flatMap(each => [each.kind, each.id]);
+  const left = Math.ceil(ttlMs);
+  return [kind, id, to.kind, to.id, shard, epoch, mapRevision, round, left, hops, key, waiting, trace];
+}
+
+/** `bodies` belong to the envelopes at the same places; null where there is none. */
 export function encodeBatch(
   from: string,
   to: string,
   number: number,
   acks: readonly Ack[],
   envelopes: readonly Wire[],
+  bodies: readonly (Slice | null)[],
 ): Uint8Array {
   const told = acks.map(({ gateway, last, holes }) => [gateway, last, holes]);
-  return packr.pack([VERSION, from, to, number, told, envelopes]);
+  const lengths = bodies.map(body => body?.length ?? 0);
+  const head = packr.pack([VERSION, from, to, number, told, envelopes, lengths]);
+  let at = HEAD_BYTES + head.length;
+  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, at));
+  new DataView(bytes.buffer).setUint32(0, head.length);
+  bytes.set(head, HEAD_BYTES);
+  for (const body of bodies) {
+    if (body === null) continue;
+    body.copyTo(bytes, at);
+    at += body.length;
+  }
+  return bytes;
 }
 
 /** Why a message is no batch. */
@@ -75,15 +98,18 @@ export type Refused = 'too_large' | 'garbage' | 'version';
 export function decodeBatch(bytes: Uint8Array): Batch | Refused {
   // A batch of many envelopes is small; one large envelope travels alone.
   if (bytes.length > 2 * ROUTING_LIMITS.envelopeBytes) return 'too_large';
+  if (bytes.length < HEAD_BYTES) return 'garbage';
+  const bodies = HEAD_BYTES + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  if (bodies > bytes.length) return 'garbage';
   let wire: unknown;
   try {
-    wire = packr.unpack(bytes);
+    wire = packr.unpack(bytes, { start: HEAD_BYTES, end: bodies });
   } catch {
     return 'garbage';
   }
   if (!Array.isArray(wire) || !isCount(wire[0])) return 'garbage';
   if (wire[0] > VERSION || wire[0] < VERSION_OLDEST) return 'version';
-  const [, from, to, number, told, envelopes] = wire as unknown[];
+  const [, from, to, number, told, envelopes, lengths] = wire as unknown[];
   if (!isText(from, REF_MAX) || !isText(to, REF_MAX) || !isCount(number)) return 'garbage';
   if (!Array.isArray(told) || !Array.isArray(envelopes)) return 'garbage';
   const acks: Ack[] = [];
@@ -94,8 +120,13 @@ export function decodeBatch(bytes: Uint8Array): Batch | Refused {
   }
   const taken: Envelope[] = [];
   const refused: ('kind' | 'garbage')[] = [];
-  for (const one of envelopes) {
-    const read = readEnvelope(one);
+  if (!Array.isArray(lengths) || lengths.length !== envelopes.length) return 'garbage';
+  let at = bodies;
+  for (let i = 0; i < envelopes.length; i++) {
+    const length: unknown = lengths[i];
+    if (!isCount(length) || at + length > bytes.length) return 'garbage';
+    const read = readEnvelope(envelopes[i], new Slice(bytes, at, at + length));
+    at += length;
     if (typeof read === 'string') refused.push(read);
     else taken.push(read);
   }
@@ -110,25 +141,24 @@ function readAck(wire: unknown): Ack | null {
   return { gateway, last, holes };
 }
 
-function readEnvelope(wire: unknown): Envelope | 'kind' | 'garbage' {
+function readEnvelope(wire: unknown, body: Slice): Envelope | 'kind' | 'garbage' {
   if (!Array.isArray(wire) || !isCount(wire[0])) return 'garbage';
   switch (wire[0]) {
     case KIND.tell:
     case KIND.ask:
-      return readLetter(wire, wire[0]) ?? 'garbage';
+      return readLetter(wire, wire[0], body) ?? 'garbage';
     case KIND.reply: {
       const id: unknown = wire[1];
-      const body: unknown = wire[2];
-      return isCount(id) && isBytes(body) ? { kind: KIND.reply, id, body } : 'garbage';
+      return isCount(id) ? { kind: KIND.reply, id, body } : 'garbage';
     }
     case KIND.bounce:
       return readBounce(wire) ?? 'garbage';
     case KIND.cargo:
-      return readCargo(wire) ?? 'garbage';
+      return readCargo(wire, body) ?? 'garbage';
     case KIND.push: {
-      const [, userId, sessions, volatile, bytes] = wire as unknown[];
-      if (!isText(userId, ID_MAX) || !isIds(sessions) || !isBytes(bytes)) return 'garbage';
-      return { kind: KIND.push, userId, sessions, volatile: volatile === 1, bytes };
+      const [, userId, sessions, volatile] = wire as unknown[];
+      if (!isText(userId, ID_MAX) || !isIds(sessions)) return 'garbage';
+      return { kind: KIND.push, userId, sessions, volatile: volatile === 1, bytes: body };
     }
     case KIND.close: {
       const [, userId, sessions, code, reason] = wire as unknown[];
@@ -141,7 +171,7 @@ function readEnvelope(wire: unknown): Envelope | 'kind' | 'garbage' {
   }
 }
 
-function readLetter(wire: Wire, kind: typeof KIND.tell | typeof KIND.ask): Envelope | null {
+function readLetter(wire: Wire, kind: typeof KIND.tell | typeof KIND.ask, body: Slice): Envelope | null {
   // By index: taking an array apart by pattern costs more than reading it all.
   const id = wire[1];
   const toKind = wire[2];
@@ -155,10 +185,9 @@ function readLetter(wire: Wire, kind: typeof KIND.tell | typeof KIND.ask): Envel
   const key = wire[10];
   const waiting = wire[11];
   const trace = wire[12];
-  const body = wire[13];
   if (!isCount(id) || !isKind(toKind) || !isText(toId, ID_MAX) || !isShard(shard)) return null;
   if (!isCount(epoch) || !isCount(mapRevision) || !isCount(round) || !isCount(ttlMs)) return null;
-  if (!isCount(hops) || !isBytes(body)) return null;
+  if (!isCount(hops)) return null;
   if (key !== null && !isText(key, ID_MAX)) return null;
   if (trace !== null && !isText(trace, ID_MAX)) return null;
   const chain = waiting === null ? NOBODY : readChain(waiting);
@@ -188,11 +217,10 @@ function readBounce(wire: Wire): Envelope | null {
   return { kind: KIND.bounce, id, shard, why: why as BounceReason, owner, epoch, mapRevision };
 }
 
-function readCargo(wire: Wire): Envelope | null {
-  const [, id, shard, epoch, transfer, index, count, body] = wire;
+function readCargo(wire: Wire, body: Slice): Envelope | null {
+  const [, id, shard, epoch, transfer, index, count] = wire;
   if (!isCount(id) || !isShard(shard) || !isCount(epoch) || !isCount(transfer)) return null;
   if (!isCount(index) || !isCount(count) || index >= count || count > PIECES_MAX) return null;
-  if (!isBytes(body)) return null;
   return { kind: KIND.cargo, id, shard, epoch, transfer, index, count, body };
 }
 
@@ -200,7 +228,6 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isShard = (value: unknown): value is number => isCount(value) && value < LIMITS.shards;
 const isText = (value: unknown, max: number): value is string =>
   typeof value === 'string' && value.length <= max;
-const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
 const KINDS: ReadonlySet<unknown> = new Set(ACTOR_KINDS);
 const isKind = (value: unknown): value is ActorKind => KINDS.has(value);
 const isIds = (value: unknown): value is string[] =>

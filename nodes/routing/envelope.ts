@@ -3,6 +3,7 @@
  * These are the shapes in memory; `codec.ts` says how they look as bytes.
  */
 import type { Address } from '../../actors/turn.ts';
+import type { Slice } from './slice.ts';
 
 /**
  * Version of the wire. A node reads its own and the one before, and drops what is newer or older, counted. To change the
@@ -48,14 +49,14 @@ export interface LetterEnvelope {
   /** Actors that wait for the answer. */
   readonly chain: readonly Address[];
   readonly trace: string | null;
-  readonly body: Uint8Array;
+  readonly body: Slice;
 }
 
 export interface ReplyEnvelope {
   readonly kind: typeof KIND.reply;
   /** Id of the ask, at the node that asked. */
   readonly id: number;
-  readonly body: Uint8Array;
+  readonly body: Slice;
 }
 
 export interface BounceEnvelope {
@@ -78,7 +79,7 @@ export interface CargoEnvelope {
   readonly transfer: number;
   readonly index: number;
   readonly count: number;
-  readonly body: Uint8Array;
+  readonly body: Slice;
 }
 
 /** Bytes for sockets. */
@@ -87,7 +88,7 @@ export interface PushEnvelope {
   readonly userId: string;
   readonly sessions: readonly string[];
   readonly volatile: boolean;
-  readonly bytes: Uint8Array;
+  readonly bytes: Slice;
 }
 
 export interface CloseEnvelope {

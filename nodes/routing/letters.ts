@@ -16,6 +16,7 @@ import { BOUNCE_NAMES, type BounceEnvelope, KIND } from './envelope.ts';
 import { type Refusal as LineRefusal, Lines } from './lines.ts';
 import type { Links } from './links.ts';
 import { type Fate, Letter, type Outgoing, OVERHEAD_BYTES } from './outgoing.ts';
+import type { Slice } from './slice.ts';
 
 export interface LettersOptions {
   readonly links: Links;
@@ -205,7 +206,7 @@ export class Letters {
     return span;
   }
 
-  #encode(message: object, replyTo: ReplyTo | null): Uint8Array | null {
+  #encode(message: object, replyTo: ReplyTo | null): Slice | null {
     const { asks, log, metrics, bytesMax } = this.#options;
     let why: 'too_large' | 'unencodable' = 'unencodable';
     try {

@@ -6,6 +6,7 @@ import { TimerWheel } from '../timerWheel.ts';
 import { KIND } from './envelope.ts';
 import { Lines } from './lines.ts';
 import { Letter } from './outgoing.ts';
+import { Slice } from './slice.ts';
 
 const SHARD = 7;
 let time: VirtualTime;
@@ -36,7 +37,17 @@ beforeEach(() => {
   });
 });
 const letter = (id: number, deadlineMs = 60_000): Letter =>
-  new Letter(KIND.ask, id, { kind: 'user', id: 'x' }, SHARD, null, [], null, deadlineMs, new Uint8Array(8));
+  new Letter(
+    KIND.ask,
+    id,
+    { kind: 'user', id: 'x' },
+    SHARD,
+    null,
+    [],
+    null,
+    deadlineMs,
+    new Slice(new Uint8Array(8)),
+  );
 const say = (id: number, deadlineMs?: number): Letter => {
   const one = letter(id, deadlineMs);
   lines.join(one);

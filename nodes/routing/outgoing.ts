@@ -1,8 +1,9 @@
 /** What waits to leave this node or has left it and may still come back. */
 import type { Address, SessionRef } from '../../actors/turn.ts';
 import type { Span } from '../ports.ts';
-import { toWire, type Wire, wireOfLetter } from './codec.ts';
+import { bodyOf, toWire, type Wire, wireOfLetter } from './codec.ts';
 import { type Envelope, KIND } from './envelope.ts';
+import { EMPTY, type Slice } from './slice.ts';
 
 /** What became of something that was sent. */
 export type Fate =
@@ -20,8 +21,6 @@ export type Fate =
 /** Bytes of an envelope besides its body: enough to bound what waits, not exact. */
 export const OVERHEAD_BYTES = 96;
 
-const NOTHING = new Uint8Array(0);
-
 /** A message to an actor, kept until it arrived or was refused. */
 export class Letter {
   readonly kind: typeof KIND.tell | typeof KIND.ask;
@@ -32,7 +31,7 @@ export class Letter {
   readonly chain: readonly Address[];
   readonly trace: string | null;
   readonly deadlineMs: number;
-  body: Uint8Array;
+  body: Slice;
   readonly bytes: number;
   /** Its place among the messages of this node for the shard. */
   place = 0;
@@ -64,7 +63,7 @@ export class Letter {
     chain: readonly Address[],
     trace: string | null,
     deadlineMs: number,
-    body: Uint8Array,
+    body: Slice,
     span: Span | null = null,
   ) {
     this.kind = kind;
@@ -98,7 +97,7 @@ export class Letter {
 
   /** The other node has it: what it said is not needed here, unless it may be said again. */
   forget(): void {
-    if (this.key === null) this.body = NOTHING;
+    if (this.key === null) this.body = EMPTY;
   }
 }
 
@@ -119,6 +118,10 @@ export class Note {
     this.id = what.kind === KIND.push || what.kind === KIND.close ? 0 : what.id;
     this.bytes = bytes + OVERHEAD_BYTES;
     this.sessions = sessions;
+  }
+
+  get body(): Slice | null {
+    return bodyOf(this.what);
   }
 
   get kind(): Note['what']['kind'] {

@@ -43,6 +43,7 @@ import { Links } from './links.ts';
 import { type Fate, Letter, Note, type Outgoing, OVERHEAD_BYTES } from './outgoing.ts';
 import { Reception } from './reception.ts';
 import { Shipping } from './shipping.ts';
+import type { Slice } from './slice.ts';
 import { Sockets } from './sockets.ts';
 
 /** The actors of this node, as the router sees them. */
@@ -255,7 +256,7 @@ export class Router implements Routes, Shipper {
     this.#links.post(name, gateway, note);
   }
 
-  #encodeReply(result: Result<unknown>): Uint8Array | null {
+  #encodeReply(result: Result<unknown>): Slice | null {
     try {
       const body = encodeBody(result);
       if (body.length + OVERHEAD_BYTES <= this.#limits.envelopeBytes) return body;

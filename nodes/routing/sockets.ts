@@ -13,6 +13,7 @@ import type { Metrics, PushSink } from '../ports.ts';
 import type { Budget } from './budget.ts';
 import { type CloseEnvelope, KIND, type PushEnvelope } from './envelope.ts';
 import { type Fate, Note, OVERHEAD_BYTES } from './outgoing.ts';
+import { Slice } from './slice.ts';
 
 export interface SocketsOptions {
   readonly gatewayId: string;
@@ -53,7 +54,7 @@ export class Sockets {
     const dead = sink.knows ? sessions.filter(session => !sink.knows!(session)) : [];
     if (dead.length > 0) this.#detach({ kind: 'user', id: envelope.userId }, dead);
     if (envelope.kind === KIND.push) {
-      sink.push(sessions, envelope.bytes, envelope.volatile ? 'volatile' : 'durable');
+      sink.push(sessions, envelope.bytes.view(), envelope.volatile ? 'volatile' : 'durable');
     } else sink.close(sessions, envelope.code, envelope.reason);
   }
 
@@ -86,7 +87,7 @@ export class Sockets {
     const to = { userId: from.id, sessions: sessions.map(session => session.id) };
     const what: PushEnvelope | CloseEnvelope =
       output.k === 'push'
-        ? { kind: KIND.push, ...to, volatile: output.kind === 'volatile', bytes: output.bytes }
+        ? { kind: KIND.push, ...to, volatile: output.kind === 'volatile', bytes: new Slice(output.bytes) }
         : { kind: KIND.close, ...to, code: output.code, reason: output.reason };
     post(gateway, new Note(what, bytes, sessions));
   }

@@ -14,7 +14,10 @@ import { type MemoryBus, MemoryHub } from '../memory/memoryBus.ts';
 import { soleOwner } from '../memory/soleOwner.ts';
 import type { Bus, Coordinator, Owner, Parcel, Tracer, WriteOutcome } from '../ports.ts';
 import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
+import { encodeBatch } from './codec.ts';
+import type { Ack } from './envelope.ts';
 import { Router } from './router.ts';
+import { Slice } from './slice.ts';
 
 export interface Listing {
   readonly list: readonly number[];
@@ -64,6 +67,19 @@ const op = (id: string): DurableOp => ({
   rule: { id: 'test', version: 1 },
   idempotency: null,
 });
+
+/** A batch from envelopes as they stand on the wire, with their bodies at whatever place. */
+export function batchOf(
+  from: string,
+  to: string,
+  number: number,
+  acks: readonly Ack[],
+  envelopes: readonly (readonly unknown[])[],
+): Uint8Array {
+  const bodies = envelopes.map(one => (one.find(part => part instanceof Slice) as Slice | undefined) ?? null);
+  const wires = envelopes.map(one => one.filter(part => !(part instanceof Slice)));
+  return encodeBatch(from, to, number, acks, wires, bodies);
+}
 
 /** A client of the bus whose messages a test may drop, repeat or hold back. */
 export class TamperedBus implements Bus {
