@@ -513,3 +513,19 @@ test('GOAWAY may say where to go; if nobody is there, the own addresses go on in
   await vi.advanceTimersByTimeAsync(2_001);
   expect(line().url).toBe('ws://a/v1/ws');
 });
+
+test('an event that was lost on the way is noticed by the next one, and a resume brings both', async () => {
+  const { line, lines, messages } = await connected();
+  line().event(1);
+  line().event(3);
+  expect(messages.map(message => message.offset)).toEqual([1]);
+  expect(line().closed).toBe(CLOSE.moved);
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(lines).toHaveLength(2);
+  line().open();
+  expect(line().of('hello')[0]!.resume).toEqual({ sessionId: ID, epoch: EPOCH_A, offset: 1 });
+  line().welcome(EPOCH_A, 3, true);
+  line().event(2);
+  line().event(3);
+  expect(messages.map(message => message.offset)).toEqual([1, 2, 3]);
+});

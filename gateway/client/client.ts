@@ -181,7 +181,8 @@ export class HeyBlueClient {
       case 'welcome':
         return this.welcomed(frame);
       case 'event':
-        return this.inbox.event(frame);
+        if (!this.inbox.event(frame)) this.connection?.close(CLOSE.moved, 'an event is missing');
+        return;
       case 'volatile':
         return this.inbox.volatile(frame);
       case 'reply':

@@ -1,5 +1,5 @@
 /**
- * Events once and in order: one that was seen in this epoch is dropped, the place is advanced only after the app has
+ * Events once, in order and without a gap: one that was seen in this epoch is dropped, before a gap the phone resumes, the place is advanced only after the app has
  * had the event, and the server is told every 16 events or 2 seconds. Of volatile frames an older version is dropped.
  */
 import type { Resume, ServerFrame } from '../../protocol/frames.ts';
@@ -34,17 +34,20 @@ export class Inbox {
     this.position = { sessionId, epoch, offset: resumed && this.position ? this.position.offset : offset };
   }
 
-  event(frame: ServerFrame & { type: 'event' }): void {
-    if (this.position === null) return;
+  /** False when an event before this one was lost between two nodes: it is not taken, and a resume brings both. */
+  event(frame: ServerFrame & { type: 'event' }): boolean {
+    if (this.position === null) return true;
     const opened = openEvent(frame);
     const snapshot = opened?.name === 'snapshot';
-    if (frame.offset <= this.position.offset && !snapshot) return;
+    if (frame.offset <= this.position.offset && !snapshot) return true;
+    if (frame.offset > this.position.offset + 1 && !snapshot) return false;
     const { eventId, offset } = frame;
     if (opened !== null) this.deliver({ ...opened, eventId, offset } as Message);
     this.position = { ...this.position, offset: Math.max(offset, this.position.offset) };
     this.unacked++;
     if (this.unacked >= ACK_EVENTS) this.ackNow();
     else this.ackTimer ??= setTimeout(() => this.ackNow(), ACK_MS);
+    return true;
   }
 
   volatile(frame: ServerFrame & { type: 'volatile' }): void {
