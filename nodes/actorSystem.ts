@@ -100,10 +100,8 @@ export class ActorSystem implements ActorDoor, ShardHost {
   tell(to: Address, message: object, options?: { readonly trace?: string | null }): void {
     const cause = causeOf(options?.trace);
     const timeoutMs = this.#core.limits.askMs;
-    this.#deliver(
-      { to, message: message as { type: string }, replyTo: null, cause, timeoutMs, keyed: false },
-      null,
-    );
+    const said = message as { type: string };
+    this.#deliver({ to, message: said, replyTo: null, cause, timeoutMs, keyed: false, bytes: 0 }, null);
   }
 
   ask(to: Address, message: object, done: (result: Result<unknown>) => void, options?: AskOptions): void {
@@ -112,19 +110,20 @@ export class ActorSystem implements ActorDoor, ShardHost {
     const trace = options?.trace;
     const cause = trace ? { trace, chain: [], asked: replyTo } : null;
     const keyed = options?.keyed === true;
-    this.#deliver({ to, message: message as { type: string }, replyTo, cause, timeoutMs, keyed }, null);
+    const said = message as { type: string };
+    this.#deliver({ to, message: said, replyTo, cause, timeoutMs, keyed, bytes: 0 }, null);
   }
 
   /**
    * From another node, by the router, which has checked that the shard is served here. False when the actor does not
-   * belong to it. `bytes` count against the node's budget until the message has had its turn.
+   * belong to it. Its bytes count against the node's budget until the message has had its turn.
    */
-  receive(sending: Sending, shard: number, epoch: number, bytes: number): boolean {
-    const { to, message, replyTo, cause } = sending;
+  receive(sending: Sending, shard: number, epoch: number): boolean {
+    const { to, replyTo, bytes } = sending;
     const found = this.#core.residents.find(to);
     if ((found?.shard ?? shardOf(to.kind, to.id)) !== shard) return false;
     const activation = found ?? this.#activate(to, shard, epoch, replyTo);
-    if (activation) this.#core.turns.enqueue(activation, { message, replyTo, cause, bytes }, false);
+    if (activation) this.#core.turns.enqueue(activation, sending, false);
     else if (bytes > 0) this.#core.routes?.release(bytes);
     return true;
   }
@@ -196,12 +195,11 @@ export class ActorSystem implements ActorDoor, ShardHost {
     const { residents, routes, turns, options } = this.#core;
     if (this.#stopping) return this.#refuse(given.replyTo, STOPPING);
     const sending = options.encodeLocal ? { ...given, message: copied(given.message) } : given;
-    const { to, message, replyTo, cause } = sending;
-    let activation: Activation | null = residents.find(to) ?? null;
+    let activation: Activation | null = residents.find(sending.to) ?? null;
     if (activation === null || activation.closing || (routes !== null && routes.detours > 0)) {
       activation = this.#seek(sending, activation, from);
     }
-    if (activation) turns.enqueue(activation, { message, replyTo, cause, bytes: 0 }, false);
+    if (activation) turns.enqueue(activation, sending, false);
   }
 
   /** The way that is not the common one: to an actor that sleeps, moves, or lives elsewhere. */

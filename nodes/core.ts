@@ -6,11 +6,11 @@ import type { Address, ReplyTo, SessionRef } from '../actors/turn.ts';
 import type { Refusal, Result } from '../protocol/errors.ts';
 import type { Activation } from './activation.ts';
 import type { PendingAsks } from './asks.ts';
-import type { Cause } from './cause.ts';
 import type { Behaviours, Output, TurnCollector } from './effects.ts';
 import type { HandOver } from './handOver.ts';
 import type { Leaving } from './leaving.ts';
 import type { LIMITS } from './limits.ts';
+import type { Mail } from './mailbox.ts';
 import type { Outputs } from './outputs.ts';
 import type {
   Clock,
@@ -62,12 +62,9 @@ export interface ActorSystemStats {
   passivated: number;
 }
 
-/** A message to an actor on its way, wherever that actor lives. */
-export interface Sending {
+/** A message to an actor on its way, wherever that actor lives; in the mailbox it is the mail. */
+export interface Sending extends Mail {
   readonly to: Address;
-  readonly message: { readonly type: string };
-  readonly replyTo: ReplyTo | null;
-  readonly cause: Cause | null;
   /** Milliseconds in which it must be there. */
   readonly timeoutMs: number;
   /** A repeat has no second effect. */

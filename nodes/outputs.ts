@@ -111,7 +111,7 @@ export class Outputs {
   #tell(activation: Activation, { to, message, cause }: Output & { k: 'tell' }): void {
     const timeoutMs = this.#core.limits.askMs;
     this.#core.deliver(
-      { to, message, replyTo: null, cause: causeOfTell(cause), timeoutMs, keyed: false },
+      { to, message, replyTo: null, cause: causeOfTell(cause), timeoutMs, keyed: false, bytes: 0 },
       activation,
     );
   }
@@ -137,7 +137,7 @@ export class Outputs {
       return;
     }
     const asked: Cause = { trace: cause?.trace ?? null, chain, asked: replyTo };
-    this.#core.deliver({ to, message, replyTo, cause: asked, timeoutMs, keyed }, activation);
+    this.#core.deliver({ to, message, replyTo, cause: asked, timeoutMs, keyed, bytes: 0 }, activation);
   }
 
   /** Who waits when this actor asks: itself, and those whom it has not answered yet. */

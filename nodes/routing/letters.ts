@@ -193,7 +193,7 @@ export class Letters {
     letter.dest = null;
     const replyTo = letter.kind === KIND.ask ? { node: asks.ref, askId: id } : null;
     const cause = trace === null && chain.length === 0 ? null : { trace, chain, asked: replyTo };
-    receive({ to, message, replyTo, cause, timeoutMs, keyed: key !== null }, shard, epoch);
+    receive({ to, message, replyTo, cause, timeoutMs, keyed: key !== null, bytes: 0 }, shard, epoch);
   }
 
   /** The hop of a traced ask. What it causes on the other node stands below it. */

@@ -28,7 +28,7 @@ export interface ReceptionOptions {
   readonly budget: Budget;
   readonly metrics: Metrics;
   /** False when the actor does not belong to that shard. */
-  readonly receive: (sending: Sending, shard: number, epoch: number, bytes: number) => boolean;
+  readonly receive: (sending: Sending, shard: number, epoch: number) => boolean;
   readonly reply: (to: ReplyTo, result: Result<unknown>) => void;
   readonly bounce: (node: string, bounce: BounceEnvelope) => void;
 }
@@ -63,8 +63,8 @@ export class Reception {
     const cause: Cause | null =
       trace === null && chain.length === 0 ? null : { trace, chain, asked: replyTo };
     budget.take(bytes);
-    const sending = { to, message, replyTo, cause, timeoutMs, keyed: key !== null };
-    if (receive(sending, shard, epoch, bytes)) return;
+    const sending = { to, message, replyTo, cause, timeoutMs, keyed: key !== null, bytes };
+    if (receive(sending, shard, epoch)) return;
     budget.release(bytes);
     this.#refuse('foreign_shard', replyTo, FOREIGN);
   }

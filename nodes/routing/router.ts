@@ -49,7 +49,7 @@ import { Sockets } from './sockets.ts';
 /** The actors of this node, as the router sees them. */
 export interface Inbox {
   /** False when the actor does not belong to that shard. */
-  receive(sending: Sending, shard: number, epoch: number, bytes: number): boolean;
+  receive(sending: Sending, shard: number, epoch: number): boolean;
   tell(to: Address, message: object): void;
 }
 
@@ -116,13 +116,13 @@ export class Router implements Routes, Shipper {
       tracer: options.tracer,
       bytesMax: this.#limits.envelopeBytes,
       queueMs: this.#limits.shardQueueMs,
-      receive: (sending, shard, epoch) => void inbox.receive(sending, shard, epoch, 0),
+      receive: (sending, shard, epoch) => void inbox.receive(sending, shard, epoch),
     });
     this.#reception = new Reception({
       coordinator,
       budget,
       metrics,
-      receive: (sending, shard, epoch, bytes) => inbox.receive(sending, shard, epoch, bytes),
+      receive: (sending, shard, epoch) => inbox.receive(sending, shard, epoch),
       reply,
       bounce: (node, bounce) => post(node, new Note(bounce, 0)),
     });
