@@ -62,7 +62,7 @@ const KINDS = { min: 4, max: 9 };
 
 export function planOf(profile: Profile, dice: Dice): Plan {
   const encodeLocal = dice.chance(0.25);
-  const slowSql = profile === 'calm' && dice.chance(0.4) ? dice.between(0.1, 0.4) : 0;
+  const slowSql = profile === 'calm' && dice.chance(0.6) ? dice.between(0.2, 0.6) : 0;
   switch (profile) {
     case 'calm':
       return {
