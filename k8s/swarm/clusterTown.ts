@@ -248,6 +248,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
         options.wires === false
           ? null
           : { nats: await layWire(running.natsUrl!), postgres: await layWire(running.databaseUrl) };
+      const realtimePort = String(await freePort());
       const node = new ClusterNode(
         {
           id,
@@ -259,7 +260,8 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
             HEYBLUE_DATA_DIR: dataDir,
             HEYBLUE_NODE_ID: id,
             HEYBLUE_REST_PORT: String(await freePort()),
-            HEYBLUE_REALTIME_PORT: String(await freePort()),
+            HEYBLUE_REALTIME_PORT: realtimePort,
+            HEYBLUE_PUBLIC_URL: `ws://127.0.0.1:${realtimePort}/v1/ws`,
             HEYBLUE_ADMIN_PORT: String(await freePort()),
             ...FOR_LOAD,
             ...options.env,

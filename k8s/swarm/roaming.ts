@@ -13,6 +13,7 @@ import {
   type OpenedDurable,
   type Refusal,
   type Result,
+  type ServerFrame,
 } from '../../protocol/index.ts';
 import { type Point, positionAt } from './crowd.ts';
 import { Phone, type PhoneIdentity, type Welcome } from './phone.ts';
@@ -68,6 +69,8 @@ export class Roaming {
   /** Encounters that an event told of; each once, in whatever lineage. */
   readonly #told = new Set<string>();
   #leaving: NodeJS.Timeout | null = null;
+  /** Where the node that stops sends us; -1: nowhere in particular. */
+  #sentTo = -1;
   nextPositionAt = Number.POSITIVE_INFINITY;
   /** Why the last connection failed or ended, for people who wonder. */
   doing = 'connecting';
@@ -104,7 +107,7 @@ export class Roaming {
         this.stats.refusedPositions++;
       },
       onRaw: frame => {
-        if (frame.type === 'goaway') this.#leaveSoon(frame.delayMinMs, frame.delayMaxMs);
+        if (frame.type === 'goaway') this.#leaveSoon(frame);
         else if (frame.type === 'welcome') this.#lineage(frame);
       },
       onClose: (code, reason) => this.#closed(code, reason),
@@ -179,17 +182,20 @@ export class Roaming {
   }
 
   /** The server is about to stop: go elsewhere within the window that it names. */
-  #leaveSoon(minMs: number, maxMs: number): void {
+  #leaveSoon({ delayMinMs, delayMaxMs, url }: ServerFrame & { type: 'goaway' }): void {
     if (this.#leaving !== null) return;
-    this.#leaving = setTimeout(
-      () => this.#phone.close(),
-      this.#options.random.between(minMs, Math.max(minMs, maxMs)),
-    );
+    const { random, urls } = this.#options;
+    this.#sentTo = url === null ? -1 : urls.indexOf(url);
+    const waitMs = random.between(delayMinMs, Math.max(delayMinMs, delayMaxMs));
+    this.#leaving = setTimeout(() => this.#phone.close(), waitMs);
   }
 
   #elsewhere(): void {
     const { urls, random } = this.#options;
-    if (urls.length > 1) this.#at = (this.#at + 1 + random.below(urls.length - 1)) % urls.length;
+    const sentTo = this.#sentTo;
+    this.#sentTo = -1;
+    if (sentTo >= 0) this.#at = sentTo;
+    else if (urls.length > 1) this.#at = (this.#at + 1 + random.below(urls.length - 1)) % urls.length;
   }
 
   #backOff(attempt: number, leastMs = 0): Promise<void> {
