@@ -128,6 +128,7 @@ export class Nemesis {
           refused: dice.between(0, 0.3),
           hung: dice.between(0, 0.2),
           stale: FINE_KV.stale,
+          staleLists: FINE_KV.staleLists,
         });
       case 'kvHang':
         return this.#each(kv.hungUntilMs, 'the bucket does not answer', 500, 6_000);
@@ -138,6 +139,13 @@ export class Nemesis {
         });
       case 'watchStall':
         return this.#each(kv.stalledUntilMs, 'the watch stalls', 2_000, 12_000);
+      case 'blind':
+        // an observer that hears nothing and reads only what is long past: its patience ends with nodes that are there
+        this.#each(kv.stalledUntilMs, 'the watch stalls', 9_000, 12_000);
+        return this.#windowed('lists are old', 8_000, 11_000, kv.weather, FINE_KV, {
+          ...kv.weather,
+          staleLists: 1,
+        });
       case 'kvRewind': {
         const copy = kv.copies[0];
         if (!copy || copy.revision === kv.bucket.revision) return;

@@ -23,6 +23,7 @@ export const TROUBLES = [
   'kvHang',
   'kvStale',
   'watchStall',
+  'blind',
   'kvRewind',
   'kvDelete',
   'kvRubbish',

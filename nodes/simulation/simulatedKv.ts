@@ -21,6 +21,8 @@ export interface KvWeather {
   refused: number;
   hung: number;
   stale: number;
+  /** Of whole lists, which are then as old as is remembered. */
+  staleLists: number;
 }
 
 export const FINE_KV: Readonly<KvWeather> = {
@@ -30,6 +32,7 @@ export const FINE_KV: Readonly<KvWeather> = {
   refused: 0,
   hung: 0,
   stale: 0,
+  staleLists: 0,
 };
 
 const COPY_MS = 500;
@@ -107,9 +110,10 @@ export class SimulatedKv implements KvStore {
 
   list(): Promise<KvEntry[]> {
     const { server, dice, faults } = this.#parts;
+    const oldest = dice.chance(server.weather.staleLists);
     const stale = dice.chance(server.weather.stale);
     return this.#call(null, () => {
-      const old = stale ? dice.pick(server.copies) : undefined;
+      const old = oldest ? server.copies[0] : stale ? dice.pick(server.copies) : undefined;
       if (!old || old.revision === server.bucket.revision) return server.bucket.list();
       faults.hit('kv stale read');
       return old.entries.map(entry => ({ ...entry, value: entry.value.slice() }));

@@ -154,7 +154,9 @@ export class World implements Judge {
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
     const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
     this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), () => this.#time.nowMs(), timers);
-    const remembers = this.#plan.troubles.some(trouble => trouble === 'kvStale' || trouble === 'kvRewind');
+    const remembers = this.#plan.troubles.some(
+      trouble => trouble === 'kvStale' || trouble === 'kvRewind' || trouble === 'blind',
+    );
     this.#kv = new KvServer(new MemoryBucket(this.#time), this.#time, remembers);
     this.#sql = new SqlServer(this.#ledger, timers, this.#people, {
       committed: (by, entry, outcome) => {
