@@ -50,7 +50,7 @@ it('finds nothing where nothing is wrong', () => {
 
 it('sees a confirmed meeting that is not there, and a refused one that is', () => {
   expect(found([], [scan()])).toEqual(['nothing acknowledged is lost']);
-  const refused = scan({ outcome: 'failed', result: refuse(410, 'over') });
+  const refused = scan({ outcome: 'failed', result: refuse(410, 'over'), endMs: 2_000 });
   expect(found([row()], [refused])).toEqual(['nothing acknowledged is lost']);
 });
 
