@@ -118,7 +118,7 @@ export class Workload {
     const { dice, phones, gives } = this.#parts;
     const others = phones.filter(one => one !== phone);
     if (!gives) return void phone.command('balance');
-    phone.command('give', { to: dice.pick(others).person.id, points: 1 + dice.below(12) });
+    phone.command('give', { to: dice.pick(others).person.id, points: 1 + dice.below(15) });
   }
 
   #stand(phone: Phone, at: number): void {

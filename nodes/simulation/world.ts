@@ -83,7 +83,7 @@ export interface Report {
 
 const CIVILIANS = 8;
 const OFFICERS = 5;
-const FIRST_POINTS = 100;
+const FIRST_POINTS = 15;
 /** Nodes are up and phones attached before there is trouble. */
 const CALM_BEFORE_MS = 3_500;
 /**
