@@ -38,6 +38,7 @@ COMMANDS = {
     "hey.decline": (22, True, "heyId:id", ""),
     "qr.show": (30, False, "", "token expiresS"),
     "qr.scan": (31, True, "token", "encounterId:id points balance"),
+    "qr.upload": (32, True, "token scannedAtS", "encounterId:id settlesS"),
 }
 EVENTS = {
     1: ("encounter.completed", "encounterId:id method:proximity|hey|qr otherHandle points atS balance balanceVersion message"),
@@ -45,6 +46,8 @@ EVENTS = {
     3: ("hey.closed", "heyId:id reason:declined|expired|gone|refused"),
     4: ("sharing.ended", "reason:timeout|stopped"),
     5: ("points.changed", "transferId:id delta balance balanceVersion reason"),
+    6: ("scan.pending", "encounterId:id otherHandle scannedAtS settlesS"),
+    7: ("scan.refused", "encounterId:id reason:duplicate|closed|refused"),
     9: ("snapshot", "userId:id kind:civilian|officer|merchant|charity|family|municipality|operator handle sharing"
         " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter*"),
     40: ("area.officers", "cell officers:officer*"),
