@@ -22,22 +22,17 @@ import { join, resolve } from 'node:path';
 import { NATS_FETCH_MS_MAX } from './limits.ts';
 import { exitOf } from './processes.ts';
 
-/** Where the distributions have a server that is new enough, and who signs for it. */
+/** Where the distributions have a server that is new enough, and who signs for it. The mirror is the machine's own. */
 const DISTRIBUTIONS: Record<string, Distribution> = {
   debian: {
     suite: 'trixie',
     component: 'main',
     keyring: '/usr/share/keyrings/debian-archive-keyring.gpg',
-    mirrors: () => 'http://deb.debian.org/debian',
   },
   ubuntu: {
     suite: 'resolute',
     component: 'universe',
     keyring: '/usr/share/keyrings/ubuntu-archive-keyring.gpg',
-    mirrors: architecture =>
-      architecture === 'amd64' || architecture === 'i386'
-        ? 'http://archive.ubuntu.com/ubuntu'
-        : 'http://ports.ubuntu.com/ubuntu-ports',
   },
 };
 
@@ -45,8 +40,6 @@ interface Distribution {
   readonly suite: string;
   readonly component: string;
   readonly keyring: string;
-  /** The public mirror, when the machine names none of its own or that one lacks the suite. */
-  readonly mirrors: (architecture: string) => string;
 }
 
 export interface FetchOptions {
@@ -75,19 +68,23 @@ export async function fetchNatsServer(options: FetchOptions): Promise<string | n
   for (const name of readdirSync(dataDir)) {
     if (name.startsWith(DRAFT)) rmSync(join(dataDir, name), { recursive: true, force: true });
   }
+  const mirrors = await ownMirrors(distribution, options);
+  if (mirrors.length === 0) {
+    return 'none on PATH, and the package sources of this machine name no mirror to fetch one from';
+  }
   options.log(`Fetching nats-server from the packages of ${distribution.suite} (about 15 MB, once)`);
   const draft = mkdtempSync(join(dataDir, DRAFT));
   try {
     const architecture = (await run('dpkg', ['--print-architecture'], options)).output.trim();
-    const open = distribution.mirrors(architecture);
-    const own = await ownMirror(options);
-    let failure = '';
-    for (const mirror of new Set([own ?? open, open])) {
-      failure = (await fetchFrom(mirror, distribution, architecture, draft, options)) ?? '';
-      if (failure === '') break;
+    const failures: string[] = [];
+    for (const mirror of mirrors) {
+      const failure = await fetchFrom(mirror, distribution, architecture, draft, options);
+      if (failure === null) break;
+      failures.push(failure);
       if (options.abort?.aborted) return 'it was asked to stop';
     }
-    if (failure !== '') return failure;
+    // the first of them is the one that the machine prefers
+    if (failures.length === mirrors.length) return failures[0]!;
     const program = join(draft, 'unpacked', 'usr', 'sbin', 'nats-server');
     if (!existsSync(program)) return 'the fetched package has no nats-server in it';
     chmodSync(program, 0o755);
@@ -116,19 +113,23 @@ function osRelease(name: string): string | null {
   }
 }
 
-/** The archive that the machine's own sources name for its own release; null when they name none over the network. */
-async function ownMirror(options: FetchOptions): Promise<string | null> {
-  const codename = osRelease('VERSION_CODENAME');
-  const fields = ['indextargets', '--format', '$(RELEASE) $(REPO_URI)', 'Created-By: Packages'];
-  const { output } = await run('apt-get', fields, options);
-  for (const line of output.split('\n')) {
-    const [release, uri = ''] = line.split(' ');
-    // a vendor's own archive may use the same suite name; the distribution's mirrors end in its name
-    if (release === codename && /^https?:\/\/\S+\/(debian|ubuntu|ubuntu-ports)\/?$/.test(uri)) {
-      return uri.replace(/\/$/, '');
-    }
+/**
+ * The mirrors that the machine's own sources name for its release over the network, in their order. Asked of what an
+ * update would read: that is known before there was one. A vendor may use the suite's name for an archive of his own;
+ * as the archive's mirrors end in its name, others count only when there is none that does.
+ */
+async function ownMirrors(distribution: Distribution, options: FetchOptions): Promise<string[]> {
+  const releases = [osRelease('VERSION_CODENAME'), distribution.suite];
+  const { output } = await run('apt-get', ['-q', '--print-uris', 'update'], options);
+  const named = new Set<string>();
+  for (const [, mirror = '', release = ''] of output.matchAll(
+    /^'((?:https?|mirror(?:\+\w+)?):\S+?)\/+dists\/([^/\s]+)\/main\/binary-/gm,
+  )) {
+    if (releases.includes(release)) named.add(mirror);
   }
-  return null;
+  const mirrors = [...named];
+  const archives = mirrors.filter(mirror => /\/(debian|ubuntu|ubuntu-ports)$/.test(mirror));
+  return archives.length > 0 ? archives : mirrors;
 }
 
 /** Null when the package lies unpacked in `draft/unpacked`. */
@@ -153,7 +154,9 @@ async function fetchFrom(
       `${errors}\n${output}`,
     );
     if (words !== 'ended with code 0' || (order[0] === 'update' && reason)) {
-      return `the package client could not fetch one from ${mirror}: ${reason?.[1] ?? words}`;
+      const failure = `the package client could not fetch one from ${mirror}: ${reason?.[1] ?? words}`;
+      // a mirror may be named with a password
+      return failure.replace(/\/\/[^/@\s]*@/g, '//');
     }
   }
   const file = readdirSync(draft).find(name => /^nats-server_.*\.deb$/.test(name));

@@ -104,8 +104,19 @@ const canFetch =
   existsSync('/usr/bin/dpkg-deb');
 
 describe.skipIf(!canFetch)('fetching', () => {
+  const codename = /^VERSION_CODENAME="?([^"\n]*)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+  /** What an update of the machine would read from an archive: such lines as apt prints. */
+  const main = (mirror: string, suite = codename, component = 'main') =>
+    `'${mirror}/dists/${suite}/${component}/binary-amd64/Packages.xz' stand-in_Packages 0 `;
+
   /** Stand-ins for the package client; each call leaves a line in `calls`. */
-  function packages({ version = '2.10.27', update = '', download = '', unpack = '' } = {}): {
+  function packages({
+    version = '2.10.27',
+    uris = [main('http://mirror.example/debian')],
+    update = '',
+    download = '',
+    unpack = '',
+  } = {}): {
     path: string;
     calls: () => string[];
   } {
@@ -119,7 +130,10 @@ describe.skipIf(!canFetch)('fetching', () => {
       'apt-get',
       `${say}; ${last}
 case "$*" in
-  *indextargets*) . /etc/os-release; echo "$VERSION_CODENAME http://mirror.example/debian/"; echo "$VERSION_CODENAME http://vendor.example/stuff/" ;;
+  *--print-uris*) cat <<'.'
+${uris.join('\n')}
+.
+  ;;
   *update*) ${update || ':'} ;;
   *download*) ${download || 'echo package > nats-server_1_amd64.deb'} ;;
 esac`,
@@ -170,17 +184,74 @@ ${unpack || `mkdir -p "$last/usr/sbin"; printf '#!/bin/sh\\necho "nats-server: v
     expect(readdirSync(join(dataDir, 'nats-server'))).toEqual(['nats-server']);
   });
 
-  test('a mirror without the suite: the public one; none at all: one sentence', async () => {
-    const failing =
-      'grep -q mirror.example "$(dirname "$3")/sources.list" && echo "E: The repository does not have a Release file. 404" >&2 && exit 100; :';
-    const second = packages({ update: failing });
-    expect((await find({ path: second.path })).version).toBe('2.10.27');
-    expect(second.calls().filter(call => call.includes(' update'))).toHaveLength(2);
+  /** The mirrors that were asked, when each of them fails. */
+  async function asked(uris: string[]): Promise<{ mirrors: string[]; sentence: string }> {
+    const dataDir = newFolder();
+    const list = join(newFolder(), 'asked');
+    writeFileSync(list, '');
+    const { path } = packages({
+      uris,
+      update: `cat "$(dirname "$3")/sources.list" >> ${list}; echo "E: 404 of $(wc -l < ${list})" >&2; exit 100`,
+    });
+    const said = await sentence({ path, dataDir });
+    expect(readdirSync(dataDir)).toEqual([]);
+    const mirrors = [...readFileSync(list, 'utf8').matchAll(/^deb \[.*?\] (\S+) /gm)];
+    return { mirrors: mirrors.map(([, mirror = '']) => mirror), sentence: said };
+  }
 
+  test('only mirrors of the machine are asked: those of its own release, one after the other', async () => {
+    const uris = [
+      `'http://mirror.example/debian/dists/${codename}/InRelease' stand-in_InRelease 0 `,
+      main('http://vendor.example/stuff'),
+      main('http://vendor.example/debian', codename, 'stable'),
+      main('http://security.example/debian', `${codename}-security`),
+      main('file:/mnt/debian'),
+      main('https://me:hunter2@mirror.example/debian'),
+      main('https://me:hunter2@mirror.example/debian'),
+      main('mirror+file:/etc/mirrors/ubuntu'),
+      main('http://other.example/ubuntu-ports/'),
+    ];
+    const several = await asked(uris);
+    expect(several.mirrors).toEqual([
+      'https://me:hunter2@mirror.example/debian',
+      'mirror+file:/etc/mirrors/ubuntu',
+      'http://other.example/ubuntu-ports',
+    ]);
+    expect(several.sentence).toContain('could not fetch one from https://mirror.example/debian: 404 of 1)');
+
+    const odd = await asked([
+      main('http://cache.example/packages/remote'),
+      main('http://elsewhere.example/d'),
+    ]);
+    expect(odd.mirrors).toEqual(['http://cache.example/packages/remote', 'http://elsewhere.example/d']);
+  });
+
+  test('a mirror without the suite: the next one', async () => {
+    const second = packages({
+      uris: [main('http://mirror.example/debian'), main('http://other.example/debian')],
+      update:
+        'grep -q mirror.example "$(dirname "$3")/sources.list" && echo "E: The repository does not have a Release file. 404" >&2 && exit 100; :',
+    });
+    expect((await find({ path: second.path })).version).toBe('2.10.27');
+    expect(second.calls().filter(call => call.includes('-c') && call.includes(' update'))).toHaveLength(2);
+  });
+
+  test('none at all, or nobody reached: one sentence that says what to do', async () => {
+    const how =
+      'install nats-server 2.10.23 or newer (https://nats.io/download) and put it on PATH or name it in NATS_SERVER_BIN, or set NATS_URL to a running cluster.';
+    for (const uris of [[], [main('http://vendor.example/debian', 'other')]]) {
+      const none = packages({ uris });
+      const lines: string[] = [];
+      expect(await sentence({ path: none.path, lines })).toBe(
+        `There is no usable nats-server (none on PATH, and the package sources of this machine name no mirror to fetch one from): ${how}`,
+      );
+      expect(none.calls()).toEqual(['apt-get -q --print-uris update']);
+      expect(lines).toEqual([]);
+    }
     const dataDir = newFolder();
     const offline = packages({ update: 'echo "W: Failed to fetch http://x  Could not resolve" >&2' });
-    expect(await sentence({ path: offline.path, dataDir })).toMatch(
-      /^There is no usable nats-server \(the package client could not fetch one from \S+: Failed to fetch.*\): install nats-server 2\.10\.23 or newer \(https:\/\/nats\.io\/download\) and put it on PATH or name it in NATS_SERVER_BIN, or set NATS_URL to a running cluster\.$/,
+    expect(await sentence({ path: offline.path, dataDir })).toBe(
+      `There is no usable nats-server (the package client could not fetch one from http://mirror.example/debian: Failed to fetch http://x  Could not resolve): ${how}`,
     );
     expect(readdirSync(dataDir)).toEqual([]);
   });
