@@ -6,7 +6,7 @@
 import type { Result } from '../protocol/errors.ts';
 import { AREA_OFFICERS_MAX, AREA_SWEEP_MS, MICRO_CELLS, SILENT_SWEEP_MS } from './geo/limits.ts';
 import { Matcher, type PackedSlot } from './geo/matcher.ts';
-import { CIVILIAN, OFFICER, type PackedMember } from './geo/members.ts';
+import { CIVILIAN, OFFICER, PACKED_NUMBERS, type PackedMember } from './geo/members.ts';
 import type { ProximityRules } from './geo/rules.ts';
 import { TOLD } from './geo/slots.ts';
 import type { RegionMessage } from './messages/region.ts';
@@ -78,17 +78,7 @@ function stateOf(cell: number, packed: read.Fields, rules: ProximityRules): Regi
 }
 
 function memberOf(item: unknown): PackedMember {
-  const [id, handle, role, flags, cell, ...numbers] = read.list(item, 12, value => value);
-  const read7 = Array.from({ length: 7 }, (_, i) => read.number(numbers[i]));
-  const [x, y, z, takenAtMs, speedMps, seq, heardMs] = read7 as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [id, handle, role, flags, cell, ...numbers] = read.list(item, 5 + PACKED_NUMBERS, value => value);
   return [
     // an empty id marks a place that is not in use
     read.text(id) || read.text(null),
@@ -96,13 +86,7 @@ function memberOf(item: unknown): PackedMember {
     read.whole(role, OFFICER, CIVILIAN),
     read.whole(flags, 0, FLAGS),
     read.whole(cell, 0, MICRO_CELLS ** 2 - 1),
-    x,
-    y,
-    z,
-    takenAtMs,
-    speedMps,
-    seq,
-    heardMs,
+    ...Array.from({ length: PACKED_NUMBERS }, (_, i) => read.number(numbers[i])),
   ];
 }
 

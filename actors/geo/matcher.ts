@@ -23,8 +23,16 @@ export interface Meeting {
   readonly atMs: number;
 }
 
-/** Officer and civilian (places in the list of members), last look, dwell (ms), fixes of each, stage. */
-export type PackedSlot = readonly [number, number, number, number, number, number, number];
+/** Officer and civilian are places in the list of members. */
+export type PackedSlot = readonly [
+  officer: number,
+  civilian: number,
+  lastMs: number,
+  dwellMs: number,
+  officerFixes: number,
+  civilianFixes: number,
+  stage: number,
+];
 
 export class Matcher {
   readonly members: Members;

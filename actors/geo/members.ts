@@ -43,20 +43,15 @@ export const lineSquared = (metres: number): number => {
   return line * line;
 };
 
-/** Id, handle, role, flags, micro cell, x, y, z, time of the fix, speed, seq, time of arrival. */
+/** How many of a member's numbers go to another node: all but the generation, which counts on this one. */
+export const PACKED_NUMBERS = SEEN;
 export type PackedMember = readonly [
-  string,
-  string,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
+  id: string,
+  handle: string,
+  role: number,
+  flags: number,
+  cell: number,
+  ...numbers: number[],
 ];
 
 export class Members {
@@ -202,8 +197,8 @@ export class Members {
       this.links[at + ROLE]!,
       this.links[at + FLAGS]!,
       this.links[at + CELL]!,
-      ...this.#numbers.subarray(NUMBERS * index, NUMBERS * index + SEEN),
-    ] as unknown as PackedMember;
+      ...this.#numbers.subarray(NUMBERS * index, NUMBERS * index + PACKED_NUMBERS),
+    ];
   }
 
   /** Puts down a member that another node packed; it must not be here. Returns its index. */
