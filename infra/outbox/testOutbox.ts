@@ -8,7 +8,6 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { inject } from 'vitest';
 import { type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
-import { at, move } from '../../nodes/contracts/town.ts';
 import type { Stamp } from '../kinesis/stamp.ts';
 import { Lines } from '../postgres/lines.ts';
 import { postgresTown, silent } from '../postgres/testTown.ts';
@@ -30,6 +29,18 @@ export interface StreamEvent {
   readonly seq: number;
   readonly stamp: Stamp;
 }
+
+const aPoint = (id: string, account: string): DurableOp => ({
+  type: 'transfer',
+  id,
+  reason: 'donation',
+  legs: [
+    { account: MINT_ACCOUNT, delta: -1 },
+    { account, delta: 1 },
+  ],
+  rule: { id: 'donation', version: 3 },
+  idempotency: null,
+});
 
 export type OutboxTown = Awaited<ReturnType<typeof outboxTown>>;
 
@@ -68,14 +79,14 @@ export async function outboxTown() {
     },
     /** In one group. */
     async commit(...ops: DurableOp[]): Promise<void> {
-      const outcomes = await town.commitStore.commit(ops.map(op => at(1, this.epoch, op)));
+      const outcomes = await town.commitStore.commit(ops.map(op => ({ shard: 1, epoch: this.epoch, op })));
       const refused = outcomes.find(one => one.code !== 'created');
       if (refused) throw new Error(`an operation came out as ${refused.code}`);
     },
     /** Each earns a point, `rounds` times, round by round. */
     async earn(ids: readonly string[], rounds = 1): Promise<void> {
       for (let round = 0; round < rounds; round++) {
-        await this.commit(...ids.map(id => move(town.uuid(), MINT_ACCOUNT, id, 1)));
+        await this.commit(...ids.map(id => aPoint(town.uuid(), id)));
       }
     },
     /** How many events wait for the target. */
