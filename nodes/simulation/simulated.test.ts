@@ -12,9 +12,7 @@ import { timerStoreContract } from '../contracts/timerStore.contract.ts';
 import type { StoreTown } from '../contracts/town.ts';
 import { MemoryHub } from '../memory/memoryBus.ts';
 import { MemoryBucket } from '../memory/memoryKv.ts';
-import { MemoryLedger } from '../memory/memoryLedger.ts';
-import { MemoryPeople } from '../memory/memoryPeople.ts';
-import { MemoryTimers } from '../memory/memoryTimers.ts';
+import { memoryTown } from '../memory/memoryTown.ts';
 import type { Log } from '../ports.ts';
 import { Chronicle } from './chronicle.ts';
 import { Dice } from './dice.ts';
@@ -57,38 +55,12 @@ function machine(time: VirtualTime, index: number) {
 
 async function storeTown(): Promise<StoreTown> {
   const { time, stop } = running();
-  let nowMs = 1_795_000_000_000;
-  const clock = () => ++nowMs;
-  const random = new Dice(1, 1);
-  const ledger = new MemoryLedger(clock);
-  const timers = new MemoryTimers(shard => ledger.epochOf(shard));
-  const people = new MemoryPeople(ledger, random, clock, timers);
+  const { town, ledger, timers, people } = memoryTown();
   const server = new SqlServer(ledger, timers, people, { committed() {}, minted() {} });
   const sql = new SimulatedSql({ ...machine(time, 1), server });
-  return {
-    commitStore: sql,
-    epochStore: sql,
-    queryStore: sql,
-    timerStore: sql.timers,
-    directory: people,
-    closeAccount: async id => {
-      ledger.accounts.get(id)!.closed = true;
-    },
-    endCooldown: async (officer, civilian) => {
-      ledger.pairs.set(`${officer}|${civilian}`, nowMs);
-    },
-    sums: async () => ({
-      postings: sum(
-        [...ledger.transfers.values()].flatMap(one => one.postings.map(posting => posting.delta)),
-      ),
-      accounts: sum([...ledger.accounts.values()].map(account => account.balance)),
-    }),
-    uuid: () => random.uuid(clock()),
-    close: async () => stop(),
-  };
+  const stores = { commitStore: sql, epochStore: sql, queryStore: sql, timerStore: sql.timers };
+  return { ...town, ...stores, close: async () => stop() };
 }
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
 commitStoreContract('simulated', storeTown);
 epochStoreContract('simulated', storeTown);
