@@ -7,13 +7,12 @@
  */
 import type { Bus, Clock, Log, Metrics, Scheduler } from '../ports.ts';
 import type { TimerWheel } from '../timerWheel.ts';
-import { decodeBatch, encodeBatch, type Wire } from './codec.ts';
+import { decodeBatch, encodeBatch } from './codec.ts';
 import { type Ack, type Batch, type Envelope, gatewaySubject, nodeSubject } from './envelope.ts';
 import { InLink } from './inLink.ts';
 import { LINK } from './limits.ts';
 import type { Fate, Letter, Outgoing } from './outgoing.ts';
 import { OutLink, type Sent } from './outLink.ts';
-import type { Slice } from './slice.ts';
 
 export interface LinksOptions {
   readonly ref: string;
@@ -186,19 +185,12 @@ export class Links {
   /** False when the bus did not take it; then it counts as sent all the same, and is sent again. */
   #publish(link: OutLink, sent: Sent, nowMs: number): boolean {
     const { bus, metrics } = this.#options;
-    const envelopes: Wire[] = [];
-    const bodies: (Slice | null)[] = [];
-    for (const out of sent.out) {
-      const wire = out.wire(nowMs);
-      if (wire === null) continue;
-      envelopes.push(wire);
-      bodies.push(out.body);
-    }
+    const parts = sent.out.filter(out => out.leaves(nowMs));
     // A message that is sent back must be known there before its batch counts as taken: signs ride on the last batch.
     const acks = link.gateway || link.queued > 0 ? [] : this.#acksFor(link.name);
-    const bytes = encodeBatch(this.#ref, link.name, sent.number, link.oldest, acks, envelopes, bodies);
+    const bytes = encodeBatch(this.#ref, link.name, sent.number, link.oldest, acks, parts, nowMs);
     metrics.count('heyblue_batches_total', OUT);
-    metrics.count('heyblue_envelopes_total', OUT, envelopes.length);
+    metrics.count('heyblue_envelopes_total', OUT, parts.length);
     return bus.publish(link.subject, bytes, () => this.#unheard(link, sent));
   }
 
@@ -327,7 +319,7 @@ export class Links {
     if ((this.#out.node.get(link.from)?.queued ?? 0) > 0) return this.#ackSoon();
     const acks = this.#acksFor(link.from);
     if (acks.length === 0) return;
-    this.#options.bus.publish(nodeSubject(link.from), encodeBatch(this.#ref, link.from, 0, 0, acks, [], []));
+    this.#options.bus.publish(nodeSubject(link.from), encodeBatch(this.#ref, link.from, 0, 0, acks, [], 0));
   }
 
   // --- what is not acknowledged --------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 /** What waits to leave this node or has left it and may still come back. */
 import type { Address, SessionRef } from '../../actors/turn.ts';
 import type { Span } from '../ports.ts';
-import { bodyOf, toWire, type Wire, wireOfLetter } from './codec.ts';
+import { bodyOf, type Writable, writeEnvelope, writeLetter } from './codec.ts';
 import { type Envelope, KIND } from './envelope.ts';
 import { EMPTY, type Slice } from './slice.ts';
+import type { WireWriter } from './wire.ts';
 
 /** What became of something that was sent. */
 export type Fate =
@@ -22,7 +23,7 @@ export type Fate =
 export const OVERHEAD_BYTES = 96;
 
 /** A message to an actor, kept until it arrived or was refused. */
-export class Letter {
+export class Letter implements Writable {
   readonly kind: typeof KIND.tell | typeof KIND.ask;
   readonly id: number;
   readonly to: Address;
@@ -79,10 +80,13 @@ export class Letter {
     this.span = span;
   }
 
-  /** As it stands in a batch; null when it need not leave any more. */
-  wire(nowMs: number): Wire | null {
-    const ttlMs = this.deadlineMs - nowMs;
-    return ttlMs <= 0 || this.void ? null : wireOfLetter(this, ttlMs);
+  /** Whether it need still leave. */
+  leaves(nowMs: number): boolean {
+    return this.deadlineMs > nowMs && !this.void;
+  }
+
+  write(out: WireWriter, nowMs: number): void {
+    writeLetter(out, this, this.deadlineMs - nowMs);
   }
 
   /** The same once more, when nobody can say what became of this one. */
@@ -102,7 +106,7 @@ export class Letter {
 }
 
 /** Anything else: an answer, a bounce, a piece of cargo, bytes for sockets. */
-export class Note {
+export class Note implements Writable {
   readonly what: Exclude<Envelope, { kind: typeof KIND.tell | typeof KIND.ask }>;
   readonly id: number;
   readonly bytes: number;
@@ -128,8 +132,12 @@ export class Note {
     return this.what.kind;
   }
 
-  wire(): Wire | null {
-    return this.void ? null : toWire(this.what);
+  leaves(): boolean {
+    return !this.void;
+  }
+
+  write(out: WireWriter): void {
+    writeEnvelope(out, this.what);
   }
 }
 
