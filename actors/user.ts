@@ -10,13 +10,12 @@ import type { Balance, UserMessage } from './messages/user.ts';
 import type { UserRecord } from './queries.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, SystemMessage, Turn } from './turn.ts';
-import { remember, repeat, settleAgain } from './user/commands.ts';
+import { refusedOrKnown, remember, repeat, settleAgain } from './user/commands.ts';
 import {
   acceptHey,
   closeHey,
   declineHey,
   heyAccepted,
-  heyKnown,
   heyOffered,
   heySaid,
   isBeingAccepted,
@@ -236,7 +235,7 @@ function answered(state: UserState, tag: string, result: Result<unknown>, turn: 
   const command = state.underWay[key];
   if (!command) return state;
   if (step === 'shown') return presenterAgreed(state, command, result, turn);
-  if (step === 'known') return heyKnown(state, command, result, turn);
+  if (step === 'known') return refusedOrKnown(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
       return heySaid(state, command, result, turn);

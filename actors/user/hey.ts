@@ -11,12 +11,11 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { Settlement } from '../messages/pair.ts';
 import type { Fix, PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
-import type { UserRecord } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, isInDoubt, remember, settle, settleOn } from './commands.ts';
+import { begin, finish, isInDoubt, refuseUnlessKnown, remember, settle, settleOn } from './commands.ts';
 import { emit, seconds } from './sessions.ts';
-import { type CommandUnderWay, doneOf, type Hey, isSharing, type UserState } from './state.ts';
+import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -50,6 +49,7 @@ export function underWay(
     points: 0,
     settling: null,
     doubtful: false,
+    refusal: null,
     ...more,
   };
 }
@@ -164,15 +164,10 @@ export function acceptHey(
 ): UserState {
   const { heyId } = message.body as CommandBody<'hey.accept'>;
   const hey = state.heys.find(one => one.heyId === heyId && one.expiresAtMs > turn.nowMs);
-  if (!hey) {
-    // An earlier life of this actor may have accepted it, and the store may have heard of it only after this one began.
-    turn.query({ type: 'user', id: state.me.id }, `${message.key}/known`);
-    return begin(state, underWay(message, turn, 'hey.accept', { heyId }));
-  }
-  const refusal = refuseAccept(state, hey, rules, turn.nowMs);
-  if (refusal) {
-    turn.reply(refusal);
-    return remember(state, message, refusal);
+  const refusal = hey ? refuseAccept(state, hey, rules, turn.nowMs) : refuse(ERROR.gone, 'this hey is over');
+  if (!hey || refusal) {
+    const command = underWay(message, turn, 'hey.accept', { heyId });
+    return refuseUnlessKnown(state, command, refusal as Refusal, turn);
   }
   const key = message.key as string;
   const observe = {
@@ -185,19 +180,6 @@ export function acceptHey(
   const settling = { pair: pairId(state.me.id, hey.other.id), observe };
   const command = underWay(message, turn, 'hey.accept', { heyId, otherId: hey.other.id, settling });
   return settle(state, command, turn);
-}
-
-/** The store said what it knows of a hey that this actor does not. */
-export function heyKnown(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return finish(state, command, result, turn);
-  const { commands = [] } = (result.value as UserRecord | null) ?? {};
-  const known = commands.find(one => one.key === command.key && one.requestHash === command.requestHash);
-  return finish(state, command, known ? doneOf(known).result : refuse(ERROR.gone, 'this hey is over'), turn);
 }
 
 function refuseAccept(state: UserState, hey: Hey, rules: MeetRules, nowMs: number): Refusal | null {

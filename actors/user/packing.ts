@@ -2,8 +2,9 @@
  * A user actor as plain values and back, when its shard moves to another node in good order: sessions, the ring of
  * events, the position, heys, codes and answers go along, so that nobody notices.
  *
- * The runtime packs an actor that waits for nothing (no answer, no commit). Should a command be under way all the same,
- * whoever asked is told that the outcome is not known: a repeat with its key finds it. A route follows from the position,
+ * The runtime packs an actor that waits for nothing (no answer, no commit). A command whose outcome is in doubt goes along:
+ * judged anew it could be refused although it had happened. Should another be under way all the same, whoever asked is told
+ * that the outcome is not known: a repeat with its key finds it. A route follows from the position,
  * so only the position travels.
  */
 import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
@@ -16,10 +17,21 @@ import type { Fix, OfficerRef, PersonRef } from '../messages/user.ts';
 import * as read from '../packed.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
-import type { Area, CommandDone, Hey, PendingScan, Scan, Session, UserState } from './state.ts';
+import type {
+  Area,
+  CommandDone,
+  CommandUnderWay,
+  Hey,
+  PendingScan,
+  Scan,
+  Session,
+  UserState,
+} from './state.ts';
 
 const VERSION = 1;
 const MANY = 1_024;
+/** Commands that end with a pair. */
+const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
@@ -33,6 +45,7 @@ export function packUser(state: UserState): unknown {
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
     open: Object.values(underWay).flatMap(command => command.replyTo),
+    doubtful: Object.values(underWay).filter(command => command.doubtful),
   };
 }
 
@@ -44,6 +57,9 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   for (const to of result.value.open) turn.reply(UNKNOWN, to);
   for (const { heyId, expiresAtMs } of state.heys) {
     turn.timer(`hey:${heyId}`, Math.max(0, expiresAtMs - turn.nowMs), { type: 'heyTimeout', heyId });
+  }
+  for (const key of Object.keys(state.underWay)) {
+    turn.timer(`settle:${key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key });
   }
   if (state.sessions.length === 0) turn.timer('gone', ACTOR_LIMITS.goneMs, { type: 'gone' });
   for (const key of Object.keys(state.crediting)) {
@@ -94,7 +110,10 @@ function stateOf(
     areas: read.list(packed.areas, MANY, areaOf),
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
     scans: read.list(packed.scans, ACTOR_LIMITS.scansKept, scanOf),
-    underWay: {},
+    underWay: Object.fromEntries(
+      // the previous version had none
+      read.list(packed.doubtful ?? [], MANY, doubtfulOf).map(command => [command.key, command]),
+    ),
     done: read.list(packed.done, MANY, doneOf),
     counted: {
       floor: read.whole(counted.floor),
@@ -190,6 +209,28 @@ function scanOf(item: unknown): Scan {
     scannerId: read.text(scannerId),
     key: read.text(key),
     atMs: read.whole(atMs),
+  };
+}
+
+/** The pair is asked again what it was asked before. */
+function doubtfulOf(item: unknown): CommandUnderWay {
+  const packed = read.fields(item);
+  const settling = read.fields(packed.settling);
+  return {
+    name: read.oneOf(packed.name, DOUBTFUL),
+    key: read.text(packed.key),
+    requestHash: read.text(packed.requestHash),
+    replyTo: [],
+    heyId: packed.heyId === null ? null : read.text(packed.heyId),
+    expiresAtMs: read.whole(packed.expiresAtMs),
+    tokenId: packed.tokenId === null ? null : read.text(packed.tokenId),
+    presenterDevice: read.whole(packed.presenterDevice),
+    otherId: read.text(packed.otherId),
+    scannedAtMs: read.whole(packed.scannedAtMs),
+    points: 0,
+    settling: { pair: read.text(settling.pair), observe: read.fields(settling.observe) },
+    doubtful: true,
+    refusal: null,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Everything that a user actor holds. Plain values, replaced and never changed, so that a turn that throws undid itself. */
 import type { AccountKind } from '../../protocol/catalogue.ts';
-import type { Result } from '../../protocol/errors.ts';
+import type { Refusal, Result } from '../../protocol/errors.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
 import type { Fix, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
@@ -53,6 +53,8 @@ export interface CommandUnderWay {
   readonly settling: { readonly pair: string; readonly observe: object } | null;
   /** The pair was asked and did not answer: the encounter may be durable. */
   readonly doubtful: boolean;
+  /** What it gets when the store knows nothing of it either; null while it is not refused. */
+  readonly refusal: Refusal | null;
 }
 
 export interface CommandDone {
