@@ -28,3 +28,15 @@ test('a link runs no further ahead of its oldest batch than the other side belie
   const more = link.next(0)!;
   expect([more.number, link.oldest]).toEqual([newest + 1, newest + 1]);
 });
+
+test('a batch that is settled holds nothing, whoever remembers it', () => {
+  const link = new OutLink('n2.x', false, 'subject');
+  const fates: string[] = [];
+  const each = (_out: unknown, fate: string): void => void fates.push(fate);
+  const [first, second, third] = [say(link)!, say(link)!, say(link)!];
+  link.acked({ gateway: '', last: 1, holes: [] }, each);
+  link.unheard(second, each);
+  link.close(each);
+  expect([first.out, second.out, third.out]).toEqual([[], [], []]);
+  expect(fates).toEqual(['arrived', 'unheard', 'unknown']);
+});

@@ -12,7 +12,11 @@ import { type Fate, Letter, type Outgoing } from './outgoing.ts';
 
 export interface Sent {
   readonly number: number;
-  readonly out: Outgoing[];
+  /**
+   * Empty as soon as it is settled: the bus remembers a batch for seconds, in case nobody heard it, and everything in it
+   * would outlive the young objects by far.
+   */
+  out: Outgoing[];
   times: number;
   atMs: number;
 }
@@ -95,7 +99,7 @@ export class OutLink {
     while (count < this.unacked.length && this.unacked[count]!.number <= ack.last) count++;
     for (const sent of this.unacked.splice(0, count)) {
       const fate = ack.holes.includes(sent.number) ? 'missed' : otherwise;
-      for (const out of sent.out) each(out, fate);
+      settle(sent, fate, each);
     }
     return !misled;
   }
@@ -114,7 +118,7 @@ export class OutLink {
     const at = this.unacked.indexOf(sent);
     if (at < 0) return;
     this.unacked.splice(at, 1);
-    for (const out of sent.out) each(out, sent.times === 1 ? 'unheard' : 'unknown');
+    settle(sent, sent.times === 1 ? 'unheard' : 'unknown', each);
   }
 
   /** The other side is gone: what waits was never sent, of the rest nobody knows. */
@@ -123,7 +127,7 @@ export class OutLink {
     const waiting = this.takeQueued();
     assert(this.idle && this.queuedBytes === 0, 'a closed link holds nothing');
     // What becomes of them may be said on this very link: a gateway outlives its node, and hears of lost pushes.
-    for (const sent of unacked) for (const out of sent.out) each(out, 'unknown');
+    for (const sent of unacked) settle(sent, 'unknown', each);
     for (const out of waiting) each(out, 'missed');
   }
 
@@ -136,3 +140,11 @@ export class OutLink {
     return waiting;
   }
 }
+
+function settle(sent: Sent, fate: Fate, each: (out: Outgoing, fate: Fate) => void): void {
+  const { out } = sent;
+  sent.out = NOTHING;
+  for (const one of out) each(one, fate);
+}
+
+const NOTHING: Outgoing[] = [];
