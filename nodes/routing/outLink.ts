@@ -58,7 +58,7 @@ export class OutLink {
   push(out: Outgoing): void {
     out.dest = this.name;
     this.#queue.push(out);
-    this.queuedBytes += out.bytes;
+    this.queuedBytes += out.wireBytes;
   }
 
   /** The next batch, counted as sent now; null when nothing waits or too much is under way. */
@@ -68,9 +68,9 @@ export class OutLink {
     const out: Outgoing[] = [];
     for (let bytes = 0; this.#head < this.#queue.length; ) {
       const one = this.#queue[this.#head]!;
-      if (out.length > 0 && bytes + one.bytes > ROUTING_LIMITS.batchBytes) break;
+      if (out.length > 0 && bytes + one.wireBytes > ROUTING_LIMITS.batchBytes) break;
       this.#queue[this.#head++] = undefined as never;
-      bytes += one.bytes;
+      bytes += one.wireBytes;
       out.push(one);
     }
     if (this.#head === this.#queue.length) {
@@ -80,7 +80,7 @@ export class OutLink {
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;
     }
-    for (const one of out) this.queuedBytes -= one.bytes;
+    for (const one of out) this.queuedBytes -= one.wireBytes;
     const sent = { number: ++this.#number, out, times: 1, atMs: nowMs };
     this.unacked.push(sent);
     return sent;

@@ -19,8 +19,11 @@ export type Fate =
   /** Nobody can say: the other node, or the connection, was lost. */
   | 'unknown';
 
-/** Bytes of an envelope besides its body: enough to bound what waits, not exact. */
+/** What an envelope costs in memory besides its body, bytes: enough to bound what waits, not exact. */
 export const OVERHEAD_BYTES = 96;
+/** Besides body and names, what stands in a batch for a letter, and for an answer; about. */
+const LETTER_BYTES = 32;
+const REPLY_BYTES = 8;
 
 /** A message to an actor, kept until it arrived or was refused. */
 export class Letter implements Writable {
@@ -34,6 +37,8 @@ export class Letter implements Writable {
   readonly deadlineMs: number;
   body: Slice;
   readonly bytes: number;
+  /** Bytes that it takes in a batch, about. */
+  readonly wireBytes: number;
   /** Its place among the messages of this node for the shard. */
   place = 0;
   hops = 0;
@@ -77,6 +82,8 @@ export class Letter implements Writable {
     this.deadlineMs = deadlineMs;
     this.body = body;
     this.bytes = body.length + OVERHEAD_BYTES;
+    const names = to.id.length + (key?.length ?? 0) + (trace?.length ?? 0);
+    this.wireBytes = body.length + names + LETTER_BYTES * (1 + chain.length);
     this.span = span;
   }
 
@@ -110,6 +117,7 @@ export class Note implements Writable {
   readonly what: Exclude<Envelope, { kind: typeof KIND.tell | typeof KIND.ask }>;
   readonly id: number;
   readonly bytes: number;
+  readonly wireBytes: number;
   readonly key = null;
   dest: string | null = null;
   arrived = false;
@@ -121,6 +129,7 @@ export class Note implements Writable {
     this.what = what;
     this.id = what.kind === KIND.push || what.kind === KIND.close ? 0 : what.id;
     this.bytes = bytes + OVERHEAD_BYTES;
+    this.wireBytes = bytes + (what.kind === KIND.reply ? REPLY_BYTES : OVERHEAD_BYTES);
     this.sessions = sessions;
   }
 
