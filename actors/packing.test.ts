@@ -12,6 +12,7 @@ import { pairBehaviour } from './pair.ts';
 import { regionBehaviour } from './region.ts';
 import { DEFAULT_RULES } from './rules.ts';
 import type { ActorKind, Behaviour } from './turn.ts';
+import type { UserState } from './user/state.ts';
 import { userBehaviour } from './user.ts';
 
 const STEP_MS = 8_000;
@@ -215,12 +216,34 @@ describe('a packed actor', () => {
     const [parcel] = await parcels(14);
     const { address } = parcel as Parcel;
     const packed = packedOf(parcel as Parcel) as object;
-    for (const other of [{ ...packed, v: 0 }, { ...packed, v: 2 }, null, [], 'x', undefined]) {
+    for (const other of [{ ...packed, v: 0 }, { ...packed, v: 3 }, null, [], 'x', undefined]) {
       expect(unpack(address, other)).toMatchObject({ ok: false });
     }
     const user = (await parcels(15)).find(one => one.address.kind === 'user') as Parcel;
     expect(unpack({ kind: 'user', id: 'another' }, packedOf(user))).toMatchObject({ ok: false });
   });
+});
+
+test('a person packed by the previous version is there as before: attached is online, just left is in grace', async () => {
+  const all = await parcels(16);
+  let attached = 0;
+  for (const { address, state } of all) {
+    const { packed } = state as { packed: Record<string, unknown> };
+    const { devicesAway: _, presence: __, greeted: ___, ...old } = structuredClone(packed);
+    if (address.kind === 'user') {
+      old.sessions = (old.sessions as Record<string, unknown>[]).map(
+        ({ ref, deviceId, connSeq, foreground, acked }) => ({ ref, deviceId, connSeq, foreground, acked }),
+      );
+      old.heys = (old.heys as Record<string, unknown>[]).map(({ peer: _, ...hey }) => hey);
+    }
+    const read = unpack(address, { ...old, v: 1 });
+    if (!read.ok) throw new Error(read.message);
+    if (address.kind !== 'user') continue;
+    const { sessions, presence } = read.value as UserState;
+    if (sessions.length > 0) attached++;
+    expect(presence).toMatchObject({ state: sessions.length > 0 ? 'online' : 'grace', shown: 'online' });
+  }
+  expect(attached).toBeGreaterThan(0);
 });
 
 /** Puts a value at a place that is reached by dice. */
@@ -253,7 +276,8 @@ function live({ address }: Parcel, state: unknown): void {
     say({ type: 'balance' });
     say({ type: 'ack', session, offset: 5 });
     say({ type: 'detach', session, connSeq: 0 });
-    say({ type: 'gone' });
+    say({ type: 'presence' });
+    say({ type: 'inspect' });
   } else if (address.kind === 'region') {
     say({ type: 'sweepAreas' });
     say({ type: 'sweepSilent' });

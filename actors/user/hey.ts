@@ -14,6 +14,8 @@ import { pairId } from '../pair.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, refuseUnlessKnown, remember, settle, settleOn } from './commands.ts';
+import { peerPresence } from './peers.ts';
+import { type PresenceView, viewOf } from './presence.ts';
 import { emit, seconds } from './sessions.ts';
 import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
 
@@ -93,9 +95,24 @@ export function heySaid(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  const said = result.ok ? ok({ heyId: command.heyId, expiresS: seconds(command.expiresAtMs) }) : result;
-  return finish(state, command, said, turn);
+  if (!result.ok) return finish(state, command, result, turn);
+  const { heyId, expiresAtMs, otherId: officerId } = command;
+  const { presence } = result.value as { readonly presence?: PresenceView };
+  const said = finish(state, command, ok({ heyId, expiresS: seconds(expiresAtMs) }), turn);
+  if (heyId === null) return said;
+  const others = said.greeted.filter(one => one.heyId !== heyId && one.expiresAtMs > turn.nowMs);
+  const greeted = [...others, { heyId, officerId, expiresAtMs, peer: null }].slice(-ACTOR_LIMITS.greeted);
+  const next = { ...said, greeted };
+  // without a word the other side is online
+  if (presence === undefined || presence.state === 'online') return next;
+  return peerPresence(next, { type: 'peerPresence', heyId, presence }, turn);
 }
+
+/** A hey of this civilian is over. */
+export const ungreeted = (state: UserState, heyId: string): UserState =>
+  state.greeted.length === 0
+    ? state
+    : { ...state, greeted: state.greeted.filter(one => one.heyId !== heyId) };
 
 /** At the officer. One answer for an officer who is elsewhere and one who does not share: neither tells a place. */
 export function heyOffered(
@@ -116,7 +133,7 @@ export function heyOffered(
   }
   const waiting = state.heys.filter(hey => hey.expiresAtMs > turn.nowMs);
   if (waiting.some(hey => hey.heyId === message.heyId)) {
-    turn.reply(ok({}));
+    turn.reply(ok({ presence: viewOf(state.presence) }));
     return state;
   }
   if (waiting.some(hey => hey.other.id === message.civilian.id)) {
@@ -129,10 +146,10 @@ export function heyOffered(
   }
   const { heyId, civilian, fix, expiresAtMs } = message;
   turn.timer(`hey:${heyId}`, expiresAtMs - turn.nowMs, { type: 'heyTimeout', heyId });
-  turn.reply(ok({}));
+  turn.reply(ok({ presence: viewOf(state.presence) }));
   const next = {
     ...state,
-    heys: [...waiting, { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs }],
+    heys: [...waiting, { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs, peer: null }],
   };
   return emit(next, turn, 'hey.received', {
     heyId,

@@ -17,10 +17,13 @@ import type { Fix, OfficerRef, PersonRef } from '../messages/user.ts';
 import * as read from '../packed.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
+import { armPresence } from './attendance.ts';
+import { OFFLINE, PRESENCE_STATES, type Presence, type PresenceView, SHOWN_STATES } from './presence.ts';
 import type {
   Area,
   CommandDone,
   CommandUnderWay,
+  Greeted,
   Hey,
   PendingScan,
   Scan,
@@ -28,7 +31,9 @@ import type {
   UserState,
 } from './state.ts';
 
-const VERSION = 1;
+/** 2: devices that are away, presence, greeted officers. */
+const VERSION = 2;
+const READABLE = [1, 2];
 const MANY = 1_024;
 /** Commands that end with a pair. */
 const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
@@ -51,7 +56,7 @@ export function packUser(state: UserState): unknown {
 
 /** The state; its timers are armed again, and who asked for what cannot go on is told. */
 export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: Turn): Result<UserState> {
-  const result = read.reading(() => stateOf(id, read.versioned(packed, VERSION), rules));
+  const result = read.reading(() => stateOf(id, read.versioned(packed, ...READABLE), rules, turn.nowMs));
   if (!result.ok) return result;
   let { state } = result.value;
   for (const to of result.value.open) turn.reply(UNKNOWN, to);
@@ -61,7 +66,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   for (const key of Object.keys(state.underWay)) {
     turn.timer(`settle:${key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key });
   }
-  if (state.sessions.length === 0) turn.timer('gone', ACTOR_LIMITS.goneMs, { type: 'gone' });
+  armPresence(state, turn);
   for (const key of Object.keys(state.crediting)) {
     state = { ...state, crediting: insistAgain(state.crediting, key, turn) };
   }
@@ -74,10 +79,14 @@ function stateOf(
   id: string,
   packed: read.Fields,
   rules: MeetRules,
+  nowMs: number,
 ): { state: UserState; open: readonly ReplyTo[] } {
   const me = read.fields(packed.me);
   const kind = read.oneOf(me.kind, ACCOUNT_KINDS);
   const counted = read.fields(packed.counted);
+  const since2 = <T>(value: unknown, otherwise: T, of: (value: unknown) => T): T =>
+    packed.v === 1 ? otherwise : of(value);
+  const sessions = read.list(packed.sessions, ACTOR_LIMITS.sessions + 1, item => sessionOf(item, nowMs));
   const state: UserState = {
     me: {
       id: read.oneOf(me.id, [id]),
@@ -100,7 +109,11 @@ function stateOf(
         atMs: read.number(atMs),
       };
     }),
-    sessions: read.list(packed.sessions, ACTOR_LIMITS.sessions + 1, sessionOf),
+    sessions,
+    devicesAway: since2(packed.devicesAway, [], all =>
+      read.list(all, ACTOR_LIMITS.devicesAway, item => sessionOf(item, nowMs)),
+    ),
+    presence: since2(packed.presence, presenceBefore2(sessions, nowMs), presenceOf),
     outbox: outboxOf(read.fields(packed.outbox)),
     sharing: read.flag(packed.sharing),
     sharingUntilMs: read.whole(packed.sharingUntilMs),
@@ -109,6 +122,7 @@ function stateOf(
     locationSeq: read.whole(packed.locationSeq, -1),
     areas: read.list(packed.areas, MANY, areaOf),
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
+    greeted: since2(packed.greeted, [], all => read.list(all, ACTOR_LIMITS.greeted, greetedOf)),
     scans: read.list(packed.scans, ACTOR_LIMITS.scansKept, scanOf),
     underWay: Object.fromEntries(
       // the previous version had none
@@ -138,8 +152,9 @@ function outboxOf({ epoch, offset, ring: packed }: read.Fields): UserState['outb
   return { epoch: read.text(epoch), offset: read.whole(offset), ring, ringBytes };
 }
 
-function sessionOf(item: unknown): Session {
-  const { ref, deviceId, connSeq, foreground, acked } = read.fields(item);
+function sessionOf(item: unknown, nowMs: number): Session {
+  const { ref, deviceId, connSeq, foreground, acked, ...more } = read.fields(item);
+  const { newest = connSeq, sinceMs = nowMs, heardMs = nowMs, activeFromMs = 0 } = more;
   const { gateway, id } = read.fields(ref);
   return {
     ref: { gateway: read.text(gateway), id: read.text(id) },
@@ -147,6 +162,50 @@ function sessionOf(item: unknown): Session {
     connSeq: read.number(connSeq),
     foreground: read.flag(foreground),
     acked: read.whole(acked),
+    newest: read.number(newest),
+    sinceMs: read.number(sinceMs),
+    heardMs: read.number(heardMs),
+    activeFromMs: read.number(activeFromMs),
+  };
+}
+
+function presenceOf(packed: unknown): Presence {
+  const { state, sinceMs, shown, version, seenMs } = read.fields(packed);
+  return {
+    state: read.oneOf(state, PRESENCE_STATES),
+    sinceMs: read.number(sinceMs),
+    shown: read.oneOf(shown, SHOWN_STATES),
+    version: read.whole(version),
+    seenMs: read.whole(seenMs),
+  };
+}
+
+/** Version 1 knew no presence, but who was attached, or had just left. */
+const presenceBefore2 = (sessions: readonly Session[], nowMs: number): Presence => ({
+  ...OFFLINE,
+  state: sessions.length > 0 ? 'online' : 'grace',
+  shown: 'online',
+  sinceMs: nowMs,
+  seenMs: nowMs,
+});
+
+function viewOrNull(packed: unknown): PresenceView | null {
+  if (packed === null || packed === undefined) return null;
+  const { state, lastSeenMin, version } = read.fields(packed);
+  return {
+    state: read.oneOf(state, SHOWN_STATES),
+    lastSeenMin: read.whole(lastSeenMin, 0, 0xffff_ffff),
+    version: read.whole(version),
+  };
+}
+
+function greetedOf(item: unknown): Greeted {
+  const { heyId, officerId, expiresAtMs, peer } = read.fields(item);
+  return {
+    heyId: read.text(heyId),
+    officerId: read.text(officerId),
+    expiresAtMs: read.whole(expiresAtMs),
+    peer: viewOrNull(peer),
   };
 }
 
@@ -169,6 +228,7 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
     seq: read.whole(packed.seq),
     ...fixOf(packed),
     speedMps: read.number(packed.speedMps),
+    ...(packed.absent === true ? { absent: true } : {}),
   };
   return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM), left: [] };
 }
@@ -192,13 +252,14 @@ function personOf(item: unknown): PersonRef {
 }
 
 function heyOf(item: unknown): Hey {
-  const { heyId, other, fix, cell, expiresAtMs } = read.fields(item);
+  const { heyId, other, fix, cell, expiresAtMs, peer } = read.fields(item);
   return {
     heyId: read.text(heyId),
     other: personOf(other),
     fix: fixOf(read.fields(fix)),
     cell: read.text(cell),
     expiresAtMs: read.whole(expiresAtMs),
+    peer: viewOrNull(peer),
   };
 }
 

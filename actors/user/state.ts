@@ -8,6 +8,7 @@ import type { EncounterView, RememberedCommand, TimerView, UserRecord } from '..
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import type { Counted } from './counted.ts';
 import { newOutbox, type Outbox } from './outbox.ts';
+import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
 
 export interface Me {
   readonly id: string;
@@ -18,13 +19,23 @@ export interface Me {
   readonly deviceNumber: number;
 }
 
+/** A device of the account: attached by a socket, or away and remembered by its last one. */
 export interface Session {
   readonly ref: SessionRef;
   readonly deviceId: string;
+  /** As its gateway numbered the connection. */
   readonly connSeq: number;
+  /** Connections of this device with a lower number are older; see `isLate` in `sessions.ts`. */
+  readonly newest: number;
   readonly foreground: boolean;
   /** Cumulative: events up to here reached the app on this device. */
   readonly acked: number;
+  /** Town milliseconds: attached since, or away since. */
+  readonly sinceMs: number;
+  /** Town milliseconds when it was last heard, to within `heardStepMs`. */
+  readonly heardMs: number;
+  /** Town milliseconds from which on it counts as a sign of a person (presence.ts). */
+  readonly activeFromMs: number;
 }
 
 export interface Hey {
@@ -33,6 +44,16 @@ export interface Hey {
   readonly fix: Fix;
   readonly cell: string;
   readonly expiresAtMs: number;
+  /** What is known of the presence of the other; null for nothing yet, which means online. */
+  readonly peer: PresenceView | null;
+}
+
+/** A hey that this civilian said and that an officer has not answered. */
+export interface Greeted {
+  readonly heyId: string;
+  readonly officerId: string;
+  readonly expiresAtMs: number;
+  readonly peer: PresenceView | null;
 }
 
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
@@ -96,6 +117,9 @@ export interface UserState {
   readonly encounterCount: number;
   readonly encounters: readonly EncounterView[];
   readonly sessions: readonly Session[];
+  /** Devices that are not attached, the longest away first; their cursors are kept. */
+  readonly devicesAway: readonly Session[];
+  readonly presence: Presence;
   readonly outbox: Outbox;
   readonly sharing: boolean;
   /** Town milliseconds at which sharing ends by itself; 0 = it does not. */
@@ -108,6 +132,7 @@ export interface UserState {
   /** Officers who share, by coarse cell in reach; civilians only. */
   readonly areas: readonly Area[];
   readonly heys: readonly Hey[];
+  readonly greeted: readonly Greeted[];
   readonly scans: readonly Scan[];
   readonly underWay: Readonly<Record<string, CommandUnderWay>>;
   readonly done: readonly CommandDone[];
@@ -124,6 +149,11 @@ const NOTHING: Readonly<Record<string, never>> = {};
 export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
   return kind === 'officer' || kind === 'civilian' ? kind : null;
 }
+
+/**
+ * Accounts that several devices may use at once, such as the tills of a merchant. People have one phone (DOMAIN rule 8).
+ */
+export const hasSeveralDevices = (kind: AccountKind): boolean => roleOf(kind) === null;
 
 /** Name of the durable timer that ends an officer's sharing. */
 export const SHARE_TIMER = 'share';
@@ -144,6 +174,8 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
     encounterCount: record.encounterCount,
     encounters: record.encounters.length > 0 ? record.encounters : NOBODY,
     sessions: NOBODY,
+    devicesAway: NOBODY,
+    presence: OFFLINE,
     outbox: newOutbox(epoch),
     // Officers are on QR only until they choose to share (DOMAIN rule 5), which their timer remembers.
     sharing: kind === 'civilian' || share !== undefined,
@@ -153,6 +185,7 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
     locationSeq: -1,
     areas: NOBODY,
     heys: NOBODY,
+    greeted: NOBODY,
     scans: NOBODY,
     underWay: NOTHING,
     done: record.commands.map(doneOf).reverse(),

@@ -18,6 +18,7 @@ export interface MetricRow {
 
 const TURN_S = [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.02, 0.1];
 const WAIT_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 3];
+const BUFFERED = [1_024, 4_096, 16_384, 32_768, 65_536, 131_072, 262_144];
 const SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
 /** How many different codes, operations or reasons we ever expect; all of them closed sets in `protocol/`. */
@@ -191,6 +192,21 @@ export const METRICS = {
     kind: 'counter',
     help: 'Times the watch of the coordination bucket stood still.',
   },
+  rt_sessions_by_presence: {
+    kind: 'gauge',
+    help: 'People whose actor is here, by presence.',
+    labels: { presence: ['online', 'away', 'grace', 'offline'] },
+  },
+  rt_presence_edges_total: {
+    kind: 'counter',
+    help: 'Changes of the presence that others see.',
+    labels: { to: ['online', 'away', 'offline'] },
+  },
+  rt_event_ack_lag_seconds: {
+    kind: 'histogram',
+    help: 'Age of the oldest event that an ACK acknowledges.',
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300],
+  },
   rt_connections: { kind: 'gauge', help: 'Open WebSockets.' },
   rt_probes_total: {
     kind: 'counter',
@@ -213,6 +229,32 @@ export const METRICS = {
     help: 'From a COMMAND to its REPLY or ERROR.',
     labels: { op: CLOSED_SET, result: ['ok', 'refused', 'failed', 'timeout'] },
     buckets: WAIT_S,
+  },
+  rt_conflated_total: {
+    kind: 'counter',
+    help: 'Volatile frames that a newer version replaced, or that too many others pushed out, before they were sent.',
+    labels: { kind: CLOSED_SET },
+  },
+  rt_slow_ladder: {
+    kind: 'gauge',
+    help: 'Phones that are behind: volatile frames thinned, or stopped before the socket is closed with 4102.',
+    labels: { level: ['thinned', 'stopped'] },
+  },
+  rt_buffered_bytes: {
+    kind: 'histogram',
+    help: 'Bytes that a phone has not taken, each second, of the phones that have not taken all.',
+    buckets: BUFFERED,
+  },
+  rt_goaway_total: {
+    kind: 'counter',
+    help: 'Phones that were told to connect elsewhere.',
+    labels: { reason: ['restart', 'rebalance'] },
+  },
+  rt_drain_remaining: { kind: 'gauge', help: 'Sockets that are still here while the node drains.' },
+  rt_commands_again_total: {
+    kind: 'counter',
+    help: 'Commands asked for once more, because they were proven not executed or carry a key.',
+    labels: { op: CLOSED_SET },
   },
   rt_handshake_seconds: { kind: 'histogram', help: 'From the open socket to WELCOME.', buckets: WAIT_S },
 } as const satisfies Record<string, MetricRow>;

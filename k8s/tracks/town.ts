@@ -155,6 +155,8 @@ export class Town {
       cancelTimer: refuse,
       durableTimer: refuse,
       cancelDurableTimer: refuse,
+      count: refuse,
+      observe: refuse,
       passivate: refuse,
     };
   }
