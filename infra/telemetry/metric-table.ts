@@ -213,6 +213,42 @@ export const METRICS = {
     help: 'Sessions asked for after their actor moved, by its answer.',
     labels: { result: ['known', 'refused'] },
   },
+  rt_half_open: { kind: 'gauge', help: 'Connections to the realtime port that have not sent a request yet.' },
+  rt_accept_rejected_total: {
+    kind: 'counter',
+    help: 'Connections and handshakes that were turned away, by why.',
+    labels: {
+      reason: [
+        'half_open',
+        'silent',
+        'full',
+        'rate',
+        'address_rate',
+        'connections',
+        'unauthenticated',
+        'handshakes',
+        'leaving',
+        'protocol',
+        'origin',
+        'token',
+      ],
+    },
+  },
+  rt_rate_limited_total: {
+    kind: 'counter',
+    help: 'Frames refused for their number, by whose bucket was empty.',
+    labels: { scope: ['session', 'user', 'address'] },
+  },
+  rt_resume_total: {
+    kind: 'counter',
+    help: 'Phones that came back, by what they got.',
+    labels: { result: ['replayed', 'snapshot', 'epoch_mismatch', 'too_old', 'foreign', 'full'] },
+  },
+  rt_token_refresh_total: {
+    kind: 'counter',
+    help: 'Tokens renewed over an open socket.',
+    labels: { result: ['renewed', 'refused'] },
+  },
   rt_close_total: { kind: 'counter', help: 'Closed WebSockets by close code.', labels: { code: CLOSED_SET } },
   rt_frames_total: {
     kind: 'counter',
