@@ -91,4 +91,3 @@ export interface QueryAnswers {
   readonly pairMet: readonly string[];
   readonly settledLately: readonly SettledLately[];
 }
-export type QueryAnswer<Q extends Query> = QueryAnswers[Q['type']];

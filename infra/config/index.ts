@@ -45,7 +45,7 @@ function distance(from: string, to: string): number {
 }
 
 /** The known name that looks most like this one. */
-export function closestName(name: string): SettingName {
+function closestName(name: string): SettingName {
   return NAMES.reduce((best, one) => (distance(name, one) < distance(name, best) ? one : best));
 }
 

@@ -6,8 +6,6 @@ export const APP_ROLE = 'heyblue_app';
 export const SHARDS = 512;
 /** Rows that share the balance of the mint, so that groups of different nodes do not wait for each other. */
 export const MINT_STRIPES = 16;
-/** Entries that one call of the commit function takes at most. */
-export const GROUP_ENTRIES_MAX = 512;
 /** Legs of one transfer at most. */
 export const LEGS_MAX = 64;
 

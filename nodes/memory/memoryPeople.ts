@@ -18,7 +18,7 @@ import type {
   TransactionView,
 } from '../ports.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
-import { MemoryTimers } from './memoryTimers.ts';
+import type { MemoryTimers } from './memoryTimers.ts';
 
 const RECENT_ENCOUNTERS = 16;
 const RECENT_COMMANDS = 64;
@@ -40,10 +40,10 @@ export class MemoryPeople implements Directory, QueryStore {
   readonly #nowMs: () => number;
   readonly #people = new Map<string, Person & { deviceId: string }>();
 
-  /** @param timers the timers of the same town, which starting users read; without them there are none */
-  constructor(ledger: MemoryLedger, random: Random, nowMs: () => number, timers?: MemoryTimers) {
+  /** @param timers the timers of the same town, which starting users read */
+  constructor(ledger: MemoryLedger, random: Random, nowMs: () => number, timers: MemoryTimers) {
     this.#ledger = ledger;
-    this.#timers = timers ?? new MemoryTimers(shard => ledger.epochOf(shard));
+    this.#timers = timers;
     this.#random = random;
     this.#nowMs = nowMs;
   }

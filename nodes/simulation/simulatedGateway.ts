@@ -156,11 +156,6 @@ export class SimulatedGateway implements PushSink {
     }
   }
 
-  /** Ids of sessions that this gateway holds for a user; for checks. */
-  sessionsOf(userId: string): string[] {
-    return [...this.#sessions.values()].filter(one => one.userId === userId).map(one => one.ref.id);
-  }
-
   closeAll(): void {
     this.leaving = true;
     for (const session of [...this.#sessions.values()]) this.#close(session, CLOSE.restart, 'restart');
