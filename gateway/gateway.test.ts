@@ -315,9 +315,9 @@ test('a node that leaves lets nobody in, sends its phones elsewhere and says how
   gateway.leave();
   const late = new Phone(ports.realtimePort);
   await expect(late.opened()).rejects.toThrow();
-  expect(await gateway.sendAway(50)).toBe(1);
+  expect(await gateway.sendAway(50, 1)).toBe(1);
   expect((await phone.next('goaway')).url).toBe('ws://127.0.0.1:1/v1/ws');
-  const away = gateway.sendAway(10_000);
+  const away = gateway.sendAway(10_000, 1);
   phone.socket.close();
   expect(await away).toBe(0);
 });

@@ -82,6 +82,8 @@ const own = (hub: Hub, resume: Resume | null, identity: Identity): Resume | null
 
 /** Asks the actor, now or when it is this session's turn; a crowd that is longer than the line is sent away. */
 export const attach = (hub: Hub, session: Session): void => {
+  // nobody is attached here any more: there are others
+  if (hub.leaving) return session.close(CLOSE.restart, 'restart');
   const turn = hub.attaches.enter(session);
   if (turn === 'full') session.close(CLOSE.overloaded, 'try again later');
   else if (turn === 'now') ask(hub, session);

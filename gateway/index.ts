@@ -45,8 +45,11 @@ export interface Gateway {
   reachableAgain(): void;
   /** Not ready any more and no new sockets; the open ones stay. */
   leave(): void;
-  /** Tells every phone to go elsewhere and waits, at most `graceMs`, until they have gone; how many have not. */
-  sendAway(graceMs: number): Promise<number>;
+  /**
+   * Sends every phone to the `others`, no faster than they can welcome them, and waits, at most `graceMs` and not once it
+   * is stopped, until they have gone; how many have not.
+   */
+  sendAway(graceMs: number, others: number): Promise<number>;
   /**
    * Not ready any more, no new sockets, GOAWAY; sessions may finish what they began until `graceMs` are over, then they
    * are closed with 1012. The admin port closes last.
@@ -139,10 +142,10 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     await admin?.close();
   };
 
-  const sendAway = async (graceMs: number): Promise<number> => {
-    sessions.sayGoodbye(graceMs);
+  /** Until nobody is left, it is too late, or `going` says so. */
+  const gone = async (graceMs: number, going: () => boolean): Promise<number> => {
     const untilMs = clock.monotonicMs() + graceMs;
-    while (sessions.size > 0 && clock.monotonicMs() < untilMs) await pause(PAUSE_MS);
+    while (sessions.drainOn() > 0 && clock.monotonicMs() < untilMs && going()) await pause(PAUSE_MS);
     return sessions.size;
   };
 
@@ -190,13 +193,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     reachableAgain: () => sessions.probe(null),
     leave: () => {
       if (phase === 'serving') phase = 'draining';
-      sessions.leaving = true;
+      sessions.leave();
     },
-    sendAway,
+    sendAway: (graceMs, others) => {
+      sessions.beginDrain(graceMs, others);
+      return gone(graceMs, () => phase !== 'stopping');
+    },
     stop: async graceMs => {
       phase = 'stopping';
       transport.stopListening();
-      await sendAway(graceMs);
+      sessions.sayGoodbye(graceMs);
+      await gone(graceMs, () => true);
       sessions.closeAll();
       // Close frames leave in this turn of the event loop; what has not closed by the next one is cut.
       await pause(PAUSE_MS);

@@ -13,8 +13,10 @@ import { shardOf } from '../protocol/shard.ts';
 import { DecodeError } from '../protocol/walker.ts';
 import { Admission } from './admission.ts';
 import { AttachQueue } from './attachQueue.ts';
+import { Away, lifeMs } from './away.ts';
 import { bearerOf, offersApp } from './bearer.ts';
 import { Delivery } from './delivery.ts';
+import { Drain } from './drain.ts';
 import { handleFrame, strike } from './frames.ts';
 import { attach, hello, recognise, tokenLeftS } from './hello.ts';
 import { LIMITS, returnMs } from './limits.ts';
@@ -42,6 +44,8 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   private sockets = 0;
   private connSeq = 0;
   private sampleAtMs = 0;
+  private readonly away: Away;
+  private drain: Drain | null = null;
   leaving = false;
   private readonly probes: Probes;
 
@@ -59,6 +63,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       metrics: options.metrics,
       broken: (session, error) => this.broken(session, error),
     });
+    this.away = new Away(options);
     this.probes = new Probes(options);
   }
 
@@ -195,6 +200,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   register(session: Session): void {
     this.waiting.delete(session);
     this.byId.set(session.ref!.id, session);
+    session.endMs = session.openedMs + lifeMs(session.ref!.id);
   }
 
   unregister(session: Session): void {
@@ -236,8 +242,9 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       session.close(CLOSE.helloTimeout, 'no HELLO');
     }
     for (const session of this.byId.values()) {
-      if (session.deadlineMs > nowMs || session.phase !== 'open') continue;
-      this.tokenDue(session, nowMs);
+      if (session.phase !== 'open') continue;
+      if (session.endMs <= nowMs) this.away.due(session);
+      if (session.deadlineMs <= nowMs) this.tokenDue(session, nowMs);
     }
     if (nowMs >= this.sampleAtMs) {
       this.sampleAtMs = nowMs + LIMITS.sampleMs;
@@ -290,24 +297,37 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     }
   }
 
-  /** Tells everybody to come back a little later, elsewhere if there is such a place, and lets nobody in any more. */
-  sayGoodbye(deadlineMs: number): void {
+  /** Nobody comes in any more: who is not welcome yet finds another node. Those who are stay. */
+  leave(): void {
     this.leaving = true;
-    const urls: readonly (string | null)[] = this.options.elsewhere?.() ?? [];
-    const bytes = (urls.length > 0 ? urls : [null]).map(url =>
-      encodeServerFrame({
-        type: 'goaway',
-        reason: 'restart',
-        deadlineMs,
-        delayMinMs: 0,
-        // elsewhere somebody is there now; here nobody is before we have come back
-        delayMaxMs: url === null ? LIMITS.reconnectJitterMs : Math.min(returnMs(this.sockets), deadlineMs),
-        url,
-      }),
-    );
-    let nth = 0;
+    for (const session of this.attaches.late(() => true)) session.close(CLOSE.restart, 'restart');
+    for (const session of this.waiting)
+      if (session.phase === 'waiting') session.close(CLOSE.restart, 'restart');
+  }
+
+  /** Begins to send everybody to so many other nodes, within so long. */
+  beginDrain(graceMs: number, others: number): void {
+    this.leave();
+    const { metrics, clock } = this.options;
+    const parts = { away: this.away, metrics, sessions: () => this.byId.values(), size: () => this.sockets };
+    this.drain = new Drain(parts, clock.monotonicMs(), graceMs, others);
+  }
+
+  /** Goes on with it; how many sockets are still here. */
+  drainOn(): number {
+    return this.drain?.step(this.options.clock.monotonicMs()) ?? this.sockets;
+  }
+
+  /** Tells everybody at once to come back: there is no time, or nobody else to go to. */
+  sayGoodbye(deadlineMs: number): void {
+    this.leave();
+    // elsewhere somebody is there now; here nobody is before we have come back
+    const others = (this.options.elsewhere?.() ?? []).length > 0;
+    const spreadMs = others ? Math.min(returnMs(this.sockets), deadlineMs) : LIMITS.reconnectJitterMs;
     for (const session of this.byId.values()) {
-      if (session.phase === 'open') session.send(bytes[nth++ % bytes.length]!);
+      if (session.phase === 'open' && session.awayCode === 0) {
+        this.away.tell(session, { reason: 'restart', deadlineMs, spreadMs });
+      }
     }
   }
 
