@@ -72,6 +72,16 @@ describe('which devices', () => {
     );
   });
 
+  test('of devices that are away the last five are remembered', async () => {
+    const first = await town.phone('merchant');
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) {
+      const till = town.device(first, name);
+      await till.connect();
+      till.disconnect();
+    }
+    expect((await inspect(first)).devicesAway.map(one => one.deviceId)).toEqual(['c', 'd', 'e', 'f', 'g']);
+  });
+
   test('an event reaches every device, and each resumes from where it was', async () => {
     const [first, giver] = [await town.phone('merchant'), await town.phone('civilian')];
     const second = town.device(first, 'second');
@@ -174,8 +184,7 @@ describe('which connection is the newest', () => {
     const phone = await town.phone('civilian');
     await earn(phone);
     expect((await inspect(phone)).sessions[0]?.acked).toBe(1);
-    town.tell(phone.id, { type: 'ack', session: phone.session, offset: 0 });
-    town.tell(phone.id, { type: 'ack', session: phone.session, offset: 99 });
+    for (const offset of [99, 0]) town.tell(phone.id, { type: 'ack', session: phone.session, offset });
     expect((await inspect(phone)).sessions[0]?.acked).toBe(1);
   });
 });
@@ -198,6 +207,21 @@ describe('presence', () => {
       await town.time.advance(3_000);
     }
     expect(await presenceOf(phone)).toMatchObject({ shown: 'away', version: away.version });
+  });
+
+  test('of a phone that nobody looks at: its coming back is no sign of a person, a command is', async () => {
+    const phone = await town.phone('civilian');
+    await town.time.advance(90_000);
+    const { version } = await presenceOf(phone);
+    for (let i = 0; i < 5; i++) {
+      phone.disconnect();
+      await town.time.advance(20_000);
+      await phone.connect();
+      await town.time.advance(20_000);
+    }
+    expect(await presenceOf(phone)).toMatchObject({ state: 'away', shown: 'away', version });
+    await phone.command('qr.show', {});
+    expect(await presenceOf(phone)).toMatchObject({ state: 'online', shown: 'online' });
   });
 
   test('of a phone that was in the background and comes back in front, without a word, is online soon', async () => {

@@ -3,7 +3,7 @@ import { ERROR, refuse } from '../../protocol/errors.ts';
 import { DeviceMoves } from '../auth/deviceMoves.ts';
 import { createPasswords } from '../auth/passwords.ts';
 import { createTokens, type Tokens } from '../auth/tokens.ts';
-import { RATES } from '../limits.ts';
+import { LIMITS, RATES } from '../limits.ts';
 import { FakeDirectory, FakeDoor, HandClock, roster, signingKey, silent } from '../testing/town.ts';
 import { createRest, type Rest } from './app.ts';
 import type { RestOptions } from './context.ts';
@@ -26,7 +26,7 @@ const doors = (rest: Partial<RestOptions> = {}): Promise<Rest> =>
     directory,
     idValidator: roster,
     tokens,
-    moves: new DeviceMoves(900_000, 0),
+    revocations,
     passwords: createPasswords(),
     log: silent,
     rates: RATES.rest,
@@ -118,6 +118,24 @@ test('an unknown handle costs a password check like a known one', async () => {
   });
   await post('/v1/signin', { handle: 'nobody', password: 'wrong horse', deviceId: 'phone-1' });
   expect(checked).toEqual([null]);
+});
+
+test('a merchant signs in on each till: all are linked, up to a number, until the account is moved to one', async () => {
+  const shop = { handle: 'shop', password: 'correct horse', deviceId: 'till-1' };
+  await post('/v1/signup', { ...shop, kind: 'merchant' });
+  const there = await post('/v1/signin', { ...shop, deviceId: 'till-2' });
+  expect(await tokens.verify(there.body.accessToken)).toMatchObject({ value: { deviceId: 'till-2' } });
+  expect((await post('/v1/signin', shop)).status).toBe(200);
+  const bearer = { authorization: `Bearer ${there.body.accessToken}` };
+  const fresh = await post('/v1/token', undefined, bearer);
+  expect(await tokens.verify(fresh.body.accessToken)).toMatchObject({ value: { deviceId: 'till-2' } });
+  for (let n = 3; n <= LIMITS.devicesLinkedMax + 2; n++) {
+    const status = n <= LIMITS.devicesLinkedMax + 1 ? 200 : 409;
+    expect((await post('/v1/signin', { ...shop, deviceId: `till-${n}` })).status).toBe(status);
+  }
+  expect((await post('/v1/device', shop)).status).toBe(200);
+  expect(moved).toHaveLength(1);
+  expect((await post('/v1/token', undefined, bearer)).status).toBe(401);
 });
 
 test('one device per account: elsewhere is 409, moving ends the old one', async () => {

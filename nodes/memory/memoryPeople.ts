@@ -31,6 +31,7 @@ interface Person extends NewUser {
   readonly createdAtMs: number;
   deviceId: string;
   deviceNumber: number;
+  otherDevices: string[];
 }
 
 export class MemoryPeople implements Directory, QueryStore {
@@ -60,7 +61,14 @@ export class MemoryPeople implements Directory, QueryStore {
     }
     const createdAtMs = this.#nowMs();
     const id = this.#random.uuid(createdAtMs);
-    this.#people.set(id, { ...user, id, number: this.#people.size + 1, createdAtMs, deviceNumber: 1 });
+    this.#people.set(id, {
+      ...user,
+      id,
+      number: this.#people.size + 1,
+      createdAtMs,
+      deviceNumber: 1,
+      otherDevices: [],
+    });
     this.#ledger.openAccount(id);
     return ok({ userId: id });
   }
@@ -74,11 +82,21 @@ export class MemoryPeople implements Directory, QueryStore {
     return credentialOf(this.#people.get(userId));
   }
 
+  async linkDevice(userId: string, deviceId: string, max: number): Promise<boolean> {
+    const person = this.#people.get(userId);
+    if (!person) return false;
+    if (person.deviceId === deviceId || person.otherDevices.includes(deviceId)) return true;
+    if (person.otherDevices.length >= max) return false;
+    person.otherDevices = [...person.otherDevices, deviceId];
+    return true;
+  }
+
   async moveDevice(userId: string, deviceId: string): Promise<void> {
     const person = this.#people.get(userId);
     if (!person) return;
     person.deviceId = deviceId;
     person.deviceNumber++;
+    person.otherDevices = [];
   }
 
   async profile(userId: string): ReturnType<Directory['profile']> {
@@ -223,8 +241,8 @@ export class MemoryPeople implements Directory, QueryStore {
 
 function credentialOf(person: Person | undefined): Credential | null {
   if (!person) return null;
-  const { id, kind, handle, passwordHash, deviceId } = person;
-  return { userId: id, kind, handle, passwordHash, deviceId };
+  const { id, kind, handle, passwordHash, deviceId, otherDevices } = person;
+  return { userId: id, kind, handle, passwordHash, deviceId, otherDevices };
 }
 
 function page<T extends { readonly id: string }>(

@@ -2,7 +2,9 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
+import { LinkedDevices } from './linkedDevices.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
+import { Revocations } from './revocations.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
 
@@ -12,4 +14,6 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0003-outbox-by-group', class: OutboxByGroup },
   { name: '0004-stamps', class: Stamps },
   { name: '0005-timers', class: Timers },
+  { name: '0007-revocations', class: Revocations },
+  { name: '0008-linked-devices', class: LinkedDevices },
 ];
