@@ -12,18 +12,20 @@ import { volatileHead } from '../protocol/pieces.ts';
 import { shardOf } from '../protocol/shard.ts';
 import { DecodeError } from '../protocol/walker.ts';
 import { Admission } from './admission.ts';
+import { Again } from './again.ts';
 import { AttachQueue } from './attachQueue.ts';
 import { Away, lifeMs } from './away.ts';
 import { bearerOf, offersApp } from './bearer.ts';
 import { Delivery } from './delivery.ts';
 import { Drain } from './drain.ts';
-import { handleFrame, strike } from './frames.ts';
+import { handleFrame } from './frames.ts';
 import { attach, hello, recognise, tokenLeftS } from './hello.ts';
 import { LIMITS, returnMs } from './limits.ts';
 import { Spending } from './meters.ts';
 import { Probes } from './probes.ts';
 import type { Hub, RealtimeOptions } from './realtime.ts';
 import { Session } from './session.ts';
+import { strike } from './strike.ts';
 import { Tally } from './tally.ts';
 import type { Knock, Listener, Socket, Turned, Welcome } from './transport.ts';
 
@@ -37,6 +39,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   readonly attaches: AttachQueue<Session>;
   readonly tally: Tally;
   readonly delivery: Delivery;
+  readonly again = new Again();
   private readonly waiting = new Set<Session>();
   private readonly byId = new Map<string, Session>();
   /** Attaches that are asked for again, and when. */
@@ -257,6 +260,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   /** What must not wait for a sweep. Called each `LIMITS.flushMs`. */
   tick(): void {
     this.delivery.tick();
+    this.again.tick(this.options.clock.monotonicMs());
   }
 
   /** Asks again for the attaches that were put off. Called each `LIMITS.attachRetryMs`. */
@@ -288,12 +292,11 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     session.send(encodeServerFrame({ type: 'tokenExpiring', ttlS: tokenLeftS(this, session.identity!) }));
   }
 
-  /** Ends the sessions of a person on other devices than this one. */
-  endOthers(userId: string, deviceId: string): void {
+  /** Ends the sessions whose token was revoked. */
+  endRevoked(): void {
+    const { revocations } = this.options;
     for (const session of this.byId.values()) {
-      const who = session.identity;
-      if (who?.userId !== userId || who.deviceId === deviceId) continue;
-      session.close(CLOSE.revoked, 'the account moved to another device');
+      if (revocations.covers(session.identity!)) session.close(CLOSE.revoked, 'the token was revoked');
     }
   }
 
