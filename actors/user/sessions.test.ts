@@ -363,6 +363,18 @@ describe('the other side of an open hey', () => {
   });
 });
 
+test('people are counted by presence, edges by where they lead', async () => {
+  const phones = [await town.phone('civilian'), await town.phone('civilian'), await town.phone('officer')];
+  town.tell(phones[0]!.id, { type: 'clientState', session: phones[0]!.session, foreground: false });
+  phones[1]!.disconnect();
+  await town.time.advance(12_000);
+  const standing = () => Object.fromEntries(town.system.countByStanding('user'));
+  expect(standing()).toEqual({ away: 1, grace: 1, online: 1 });
+  await town.time.advance(20_000);
+  expect(standing()).toEqual({ away: 1, offline: 1, online: 1 });
+  expect(town.counted).toEqual({ online: 3, away: 1, offline: 1 });
+});
+
 describe('an operator', () => {
   test('sees devices, cursors and presence, and nothing of a place', async () => {
     const officer = await town.phone('officer');
