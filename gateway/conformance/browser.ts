@@ -1,5 +1,7 @@
 /** Our own client in a real headless Chromium: one page for each script, the same bundle that a web app would load. */
 import { accessSync, constants } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Report, Subject } from './subject.ts';
@@ -9,9 +11,6 @@ export interface BrowserSubject extends Subject {
 }
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-/** A page of its own origin, so that it has storage. Nobody listens there: the kit answers in the browser. */
-const PAGE = 'http://127.0.0.1:9/conformance';
-
 /** Path of the browser that `CHROMIUM` names or that is installed; null when there is none. */
 export const findBrowser = (): string | null => {
   const named = process.env.CHROMIUM;
@@ -41,6 +40,22 @@ const bundle = async (): Promise<string> => {
   return output[0].code;
 };
 
+/** A page of this machine: browsers keep pages from elsewhere away from what listens here. */
+const servePage = async (): Promise<{ readonly url: string; close(): void }> => {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end('<!doctype html><title>conformance</title>');
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+};
+
 /** A sentence instead when no browser is installed. */
 export const browserSubject = async (): Promise<BrowserSubject | string> => {
   const executablePath = findBrowser();
@@ -48,6 +63,7 @@ export const browserSubject = async (): Promise<BrowserSubject | string> => {
   const { chromium } = await import('playwright-core');
   const code = await bundle();
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  const served = await servePage();
   const contexts = new Map<string, Awaited<ReturnType<typeof browser.newContext>>>();
   const contextOf = async (stateFolder: string) => {
     const known = contexts.get(stateFolder);
@@ -63,11 +79,8 @@ export const browserSubject = async (): Promise<BrowserSubject | string> => {
       const page = await context.newPage();
       page.on('pageerror', error => ended(`the page threw ${error.message}`));
       page.on('crash', () => ended('the page crashed'));
-      await page.route(PAGE, route =>
-        route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>conformance</title>' }),
-      );
       await page.exposeFunction('say', (text: string) => report(JSON.parse(text) as Report));
-      await page.goto(PAGE);
+      await page.goto(served.url);
       await page.addScriptTag({ content: code });
       await page.evaluate(`begin(${JSON.stringify(url)})`);
       return {
@@ -83,6 +96,7 @@ export const browserSubject = async (): Promise<BrowserSubject | string> => {
     },
     close: async () => {
       await browser.close();
+      served.close();
     },
   };
 };
