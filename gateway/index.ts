@@ -6,7 +6,6 @@ import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
 import { type Admin, startAdmin } from './admin.ts';
-import { DeviceMoves } from './auth/deviceMoves.ts';
 import { createPasswords } from './auth/passwords.ts';
 import { tellMoved } from './auth/tellMoved.ts';
 import { createTokens } from './auth/tokens.ts';
@@ -14,6 +13,7 @@ import { assertLimits, LIMITS, RATES } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
 import { listenProblem } from './portInUse.ts';
 import { createRest, type Rest } from './rest/app.ts';
+import { Revocations, revocationSubject } from './revocations.ts';
 import type { Session } from './session.ts';
 import { createSessionIds } from './sessionIds.ts';
 import { Sessions } from './sessions.ts';
@@ -76,10 +76,18 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   const rates = options.rates === undefined ? RATES : options.rates;
   const { gatewayId, clock, log, metrics, origins, trustedProxyHops, exposeMetrics } = options;
   const door = options.serving ? doorWhile(options.serving, options.door) : options.door;
-  const tokens = createTokens(options.signingKeys, options.tokenTtlS, wallMs);
-  // Where there are other nodes, people move through their doors too: the store is asked about every token then.
-  const sinceMs = options.elsewhere ? Number.POSITIVE_INFINITY : wallMs();
-  const moves = new DeviceMoves(options.tokenTtlS * 1_000, sinceMs);
+  const revocations = new Revocations({
+    store: options.revocationStore,
+    bus: options.bus ?? null,
+    subject: revocationSubject(options.clusterName ?? 'heyblue'),
+    tokenLifeMs: options.tokenTtlS * 1_000,
+    wallMs,
+    log,
+    metrics,
+  });
+  const tokens = createTokens(options.signingKeys, options.tokenTtlS, wallMs, (userId, deviceId) =>
+    revocations.issuedUntilMs(userId, deviceId),
+  );
   const sessions = new Sessions({
     gatewayId,
     door,
@@ -87,7 +95,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     log,
     metrics,
     tokens,
-    moves,
+    revocations,
     rates: rates?.session ?? null,
     origins,
     connectionsPerAddress: options.connectionsPerAddress,
@@ -114,7 +122,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       directory: options.directory,
       idValidator: options.idValidator,
       tokens,
-      moves,
+      revocations,
       passwords: createPasswords(),
       log,
       ...(options.tracer && { tracer: options.tracer }),
@@ -122,10 +130,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       origins,
       trustedProxyHops,
       wallMs,
-      onDeviceMoved: (userId, deviceId) => {
-        sessions.endOthers(userId, deviceId);
-        tellMoved(door, userId, deviceId);
-      },
+      onDeviceMoved: (userId, deviceId) => tellMoved(door, userId, deviceId),
     });
     try {
       await rest.listen({ host: options.host, port: options.restPort });
@@ -137,6 +142,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
 
   const closeAll = async (): Promise<void> => {
     for (const timer of sweeping) clearInterval(timer);
+    revocations.stop();
     transport.close();
     await rest?.close();
     await admin?.close();
@@ -167,6 +173,9 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           ...(options.cluster && { cluster: options.cluster }),
           ...(options.drain && { drain: options.drain }),
         });
+        // A node that does not know what was revoked lets nobody in.
+        await revocations.start();
+        revocations.onChange(() => sessions.endRevoked());
         const restPort = await openRest();
         const realtimePort = await transport.listen(options.host, options.realtimePort);
         sweeping.push(setInterval(() => sessions.sweep(), LIMITS.sweepMs));

@@ -2,13 +2,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
-import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import type { Passwords } from '../auth/passwords.ts';
 import type { Identity, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
 import { LIMITS } from '../limits.ts';
 import type { Revocations } from '../revocations.ts';
-import { reaching, refused } from './errors.ts';
+import { refused } from './errors.ts';
 import { traceOf } from './trace.ts';
 
 export interface RestOptions {

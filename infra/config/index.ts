@@ -61,6 +61,9 @@ function contradiction(config: Config): string | null {
   if (config.databaseAppUrl !== '' && config.databaseUrl === '') {
     return 'DATABASE_APP_URL needs DATABASE_URL beside it: the embedded PostgreSQL makes its own role.';
   }
+  if ((config.tlsCert === '') !== (config.tlsKey === '')) {
+    return 'TLS_CERT and TLS_KEY belong together: set both or none.';
+  }
   if ((config.natsCert === '') !== (config.natsKey === '')) {
     return 'NATS_CERT and NATS_KEY belong together: set both or none.';
   }

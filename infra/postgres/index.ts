@@ -11,6 +11,7 @@ import type {
   Log,
   Metrics,
   QueryStore,
+  RevocationStore,
   Scheduler,
   TimerStore,
 } from '../../nodes/ports.ts';
@@ -23,6 +24,7 @@ import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { openOrm } from './orm.ts';
 import { PgQueryStore } from './queryStore.ts';
+import { PgRevocationStore } from './revocationStore.ts';
 import { PgTimerStore } from './timerStore.ts';
 
 export { migrate } from './migrate.ts';
@@ -53,6 +55,7 @@ export interface Stores {
   readonly epochStore: EpochStore;
   readonly queryStore: QueryStore;
   readonly timerStore: TimerStore;
+  readonly revocationStore: RevocationStore;
   readonly directory: Directory;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
@@ -99,25 +102,28 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const epochStore = new PgEpochStore({ url, log });
   const queryStore = new PgQueryStore({ url, log, scheduler });
   const timerStore = new PgTimerStore({ url, log });
+  const revocationStore = new PgRevocationStore({ url, log });
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried(), timerStore.tried()]);
+  const lines = [commitStore, epochStore, queryStore, timerStore, revocationStore];
+  await Promise.all(lines.map(store => store.tried()));
   return {
     commitStore,
     epochStore,
     queryStore,
     timerStore,
+    revocationStore,
     directory,
     orm,
     outbox,
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
     async close(budgetMs) {
       await outbox.close(budgetMs);
-      await Promise.all([commitStore, epochStore, queryStore, timerStore].map(store => store.close()));
+      await Promise.all(lines.map(store => store.close()));
       await orm.close(true);
     },
   };
