@@ -3,13 +3,21 @@
  * a browser, so that both run the same.
  */
 import type { CommandName } from '../../../protocol/catalogue.ts';
-import { HeyBlueClient, type Message, type Position, type Storage } from '../../client/index.ts';
+import {
+  HeyBlueClient,
+  type Message,
+  type Position,
+  type SocketConstructor,
+  type Storage,
+} from '../../client/index.ts';
 
 export interface Surroundings {
   readonly url: string;
   readonly say: (report: object) => void;
   /** Outlives a kill. */
   readonly storage: Storage;
+  /** Default: the global one. */
+  readonly WebSocket?: SocketConstructor;
 }
 
 export interface Instruction {
@@ -26,7 +34,7 @@ export interface Instruction {
 }
 
 /** Connects, and answers with the ear for what the app does next. */
-export const app = ({ url, say, storage }: Surroundings): ((instruction: Instruction) => void) => {
+export const app = ({ url, say, storage, WebSocket }: Surroundings): ((instruction: Instruction) => void) => {
   let tokens = 0;
   const realNow = Date.now;
   const client = new HeyBlueClient({
@@ -35,6 +43,7 @@ export const app = ({ url, say, storage }: Surroundings): ((instruction: Instruc
     app: 'conformance/1',
     getToken: () => `token-${++tokens}`,
     storage,
+    ...(WebSocket !== undefined && { WebSocket }),
   });
   client.on('state', ({ state, code }) => say({ state, code }));
   client.on('problem', ({ code }) => say({ problem: code }));

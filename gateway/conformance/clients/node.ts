@@ -2,9 +2,11 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { SocketConstructor } from '../../client/index.ts';
 import { app } from './app.ts';
+import { type HabitName, habitual, saidWith } from './habits.ts';
 
-const [url = process.env.HEYBLUE_URL ?? '', folder = process.env.HEYBLUE_STATE ?? '.'] =
+const [url = process.env.HEYBLUE_URL ?? '', folder = process.env.HEYBLUE_STATE ?? '.', habit] =
   process.argv.slice(2);
 const file = join(folder, 'record.json');
 /** The close frame leaves first. */
@@ -12,7 +14,11 @@ const LEAVE_MS = 50;
 
 const hear = app({
   url,
-  say: report => void process.stdout.write(`${JSON.stringify(report)}\n`),
+  say: report => {
+    const said = habit === undefined ? [report] : saidWith(habit as HabitName, report);
+    for (const one of said) process.stdout.write(`${JSON.stringify(one)}\n`);
+  },
+  ...(habit !== undefined && { WebSocket: habitual(habit as HabitName) as unknown as SocketConstructor }),
   storage: {
     get: () => {
       try {

@@ -101,7 +101,10 @@ def main(url):
         try:
             if lost:
                 why, lost = lost, None
-                phone.reconnect(why, 60)
+                try:
+                    phone.reconnect(why, 60)
+                except Closed:
+                    break
             elif phone.socket is None:
                 phone.connect()
             told = None if instructions.empty() else instructions.get()
