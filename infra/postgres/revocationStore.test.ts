@@ -1,6 +1,11 @@
 /** The table of revocations keeps the contract of its twin in memory. */
 import { expect, inject, onTestFinished, test } from 'vitest';
+import { revocationsContract } from '../../gateway/revocations.contract.ts';
+import { layWire } from '../../k8s/swarm/wire.ts';
 import { revocationStoreContract } from '../../nodes/contracts/revocationStore.contract.ts';
+import { NatsLink } from '../nats/link.ts';
+import { NatsBus } from '../nats/natsBus.ts';
+import { clientOptions } from '../nats/options.ts';
 import { PgRevocationStore } from './revocationStore.ts';
 import { testDatabase } from './testDatabase.ts';
 import { silent } from './testTown.ts';
@@ -42,4 +47,46 @@ test('an insert that was slow to commit is not left out by a reader that was fas
   await slow.query('commit');
   const after = await one.since(before.cursor);
   expect(after.revocations.map(revocation => revocation.id)).toEqual([id]);
+});
+
+revocationsContract('postgresql and NATS', async () => {
+  const database = await testDatabase(inject('databaseUrl'));
+  const stores: PgRevocationStore[] = [];
+  const closers: (() => Promise<void>)[] = [];
+  return {
+    buses: {
+      connect: async () => {
+        const wire = await layWire(inject('natsUrl'));
+        const link = await NatsLink.open(clientOptions({ url: wire.url }, 'test'), 'the test server', silent);
+        closers.push(async () => {
+          await link.close();
+          await wire.close();
+        });
+        const bus = new NatsBus(link, silent);
+        return {
+          bus,
+          cut: async () => {
+            wire.cut();
+            await expect.poll(() => bus.connected, { timeout: 20_000 }).toBe(false);
+          },
+          heal: async () => {
+            await wire.heal();
+            await expect.poll(() => bus.connected, { timeout: 20_000 }).toBe(true);
+          },
+        };
+      },
+      close: async () => {},
+    },
+    store: async () => {
+      const store = new PgRevocationStore({ url: database.appUrl, log: silent });
+      stores.push(store);
+      await store.tried();
+      return store;
+    },
+    close: async () => {
+      await Promise.all(closers.map(close => close()));
+      await Promise.all(stores.map(store => store.close()));
+      await database.drop();
+    },
+  };
 });

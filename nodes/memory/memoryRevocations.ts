@@ -2,10 +2,10 @@
 import type { Revocation, RevocationStore } from '../ports.ts';
 
 export class MemoryRevocations implements RevocationStore {
-  readonly #all: Revocation[] = [];
+  /** With the number under which each was added. */
+  #all: { readonly number: number; readonly revocation: Revocation }[] = [];
+  #added = 0;
   readonly #wallMs: () => number;
-  /** What was pruned before the first of `#all`. */
-  #gone = 0;
 
   /** @param wallMs Unix milliseconds */
   constructor(wallMs: () => number) {
@@ -17,21 +17,20 @@ export class MemoryRevocations implements RevocationStore {
   }
 
   async add(revocations: readonly Revocation[]): Promise<void> {
-    for (const one of revocations) if (!this.#all.some(({ id }) => id === one.id)) this.#all.push(one);
+    for (const revocation of revocations) {
+      if (this.#all.some(one => one.revocation.id === revocation.id)) continue;
+      this.#all.push({ number: ++this.#added, revocation });
+    }
   }
 
   async since(cursor: string | null): Promise<{ revocations: readonly Revocation[]; cursor: string }> {
-    const from = Math.max(0, Number(cursor ?? 0) - this.#gone);
-    const nowMs = this.#wallMs();
-    const revocations = this.#all.slice(from).filter(one => one.expiresAtMs > nowMs);
-    return { revocations, cursor: String(this.#gone + this.#all.length) };
+    const [seen, nowMs] = [Number(cursor ?? 0), this.#wallMs()];
+    const fresh = this.#all.filter(one => one.number > seen && one.revocation.expiresAtMs > nowMs);
+    return { revocations: fresh.map(one => one.revocation), cursor: String(this.#added) };
   }
 
   async prune(): Promise<void> {
     const nowMs = this.#wallMs();
-    while (this.#all.length > 0 && this.#all[0]!.expiresAtMs <= nowMs) {
-      this.#all.shift();
-      this.#gone++;
-    }
+    this.#all = this.#all.filter(one => one.revocation.expiresAtMs > nowMs);
   }
 }
