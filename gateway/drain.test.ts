@@ -31,7 +31,7 @@ const crowd = async (stage: Stage, phones: number): Promise<Wire[]> => {
   return wires;
 };
 
-test('phones are told a few each 250 ms, so that the others hear of half as many as they can welcome', async () => {
+test('phones are told a few each 250 ms, so that the others hear of fewer than they can welcome', async () => {
   let looked = 0;
   const elsewhere = () => {
     looked++;

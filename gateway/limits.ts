@@ -123,9 +123,12 @@ export const LIMITS = {
   goawaySpreadMs: 500,
   /** GOAWAY is said to a part of the phones so often. */
   drainTickMs: 250,
-  /** Phones that one node can welcome a second; a drain sends each of the others half as many while time allows. */
+  /**
+   * Phones that one node can welcome a second; a drain sends each of the others this share of it while time allows. Shards
+   * move meanwhile, and where all nodes share two cores half of it made the moves three times slower than a fifth.
+   */
   attachPerS: 1_000,
-  drainShare: 0.5,
+  drainShare: 0.2,
   /** Deadlines of HELLO and tokens are looked at this often. */
   sweepMs: 500,
   /**
