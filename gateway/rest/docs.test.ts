@@ -91,11 +91,11 @@ const answersAsDocumented = (method: string, path: string, status: number, body:
 
 describe('OpenAPI 3.1', () => {
   test('keeps to its official schema', async () => {
-    expect(await new Validator().validate(structuredClone(document) as object)).toMatchObject({
+    expect(await new Validator().validate({ ...structuredClone(document) })).toMatchObject({
       valid: true,
     });
     const { info: _, ...nameless } = structuredClone(document);
-    expect(await new Validator().validate(nameless)).toMatchObject({ valid: false });
+    expect(await new Validator().validate({ ...nameless })).toMatchObject({ valid: false });
   });
 
   test('is well formed: schemas of JSON Schema 2020-12, names that are one of a kind, parameters of paths', () => {
