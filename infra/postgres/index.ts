@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type {
+  AuditLog,
   CommitStore,
   Directory,
   EpochStore,
@@ -17,6 +18,7 @@ import type {
 } from '../../nodes/ports.ts';
 import { OutboxThread } from '../outbox/thread.ts';
 import { systemRandom } from '../random.ts';
+import { PgAuditLog } from './auditLog.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
@@ -56,6 +58,7 @@ export interface Stores {
   readonly queryStore: QueryStore;
   readonly timerStore: TimerStore;
   readonly revocationStore: RevocationStore;
+  readonly auditLog: AuditLog;
   readonly directory: Directory;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
@@ -103,13 +106,14 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const queryStore = new PgQueryStore({ url, log, scheduler });
   const timerStore = new PgTimerStore({ url, log });
   const revocationStore = new PgRevocationStore({ url, log });
+  const auditLog = new PgAuditLog({ url, log });
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  const lines = [commitStore, epochStore, queryStore, timerStore, revocationStore];
+  const lines = [commitStore, epochStore, queryStore, timerStore, revocationStore, auditLog];
   await Promise.all(lines.map(store => store.tried()));
   return {
     commitStore,
@@ -117,6 +121,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     queryStore,
     timerStore,
     revocationStore,
+    auditLog,
     directory,
     orm,
     outbox,

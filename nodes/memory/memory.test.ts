@@ -1,8 +1,10 @@
 /** The twins in memory keep the contracts of the real stores. */
+import { auditLogContract } from '../contracts/auditLog.contract.ts';
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
+import { MemoryAudit } from './memoryAudit.ts';
 import { memoryTown } from './memoryTown.ts';
 
 const open = async () => memoryTown().town;
@@ -11,3 +13,7 @@ commitStoreContract('memory', open);
 epochStoreContract('memory', open);
 peopleContract('memory', open);
 timerStoreContract('memory', open);
+auditLogContract('memory', async () => {
+  const log = new MemoryAudit(Date.now);
+  return { one: log, two: log, close: async () => {} };
+});
