@@ -16,6 +16,7 @@ import {
   closeHey,
   declineHey,
   heyAccepted,
+  heyClosed,
   heyKnown,
   heyOffered,
   heySaid,
@@ -52,18 +53,9 @@ import {
   scanSettled,
   showQr,
 } from './user/qr.ts';
-import {
-  attach,
-  change,
-  detach,
-  emit,
-  isAttached,
-  probed,
-  refs,
-  resync,
-  snapshotFrame,
-} from './user/sessions.ts';
+import { attach, change, detach, isAttached, probed, refs, resync, snapshotFrame } from './user/sessions.ts';
 import { newUserState, SCAN_TIMER, SHARE_TIMER, type UserState } from './user/state.ts';
+import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -76,7 +68,9 @@ export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserSta
     hydrate: id => ({ type: 'user', id }),
     create(_id, loaded, turn): Result<UserState> {
       const record = loaded as UserRecord | null;
-      return record ? ok(newUserState(record, turn.newId())) : refuse(ERROR.notFound, 'no such account');
+      return record
+        ? ok(newUserState(record, streamOf(record, turn)))
+        : refuse(ERROR.notFound, 'no such account');
     },
     coalesce: message => (message.type === 'location' ? 'location' : null),
     idleMs: state =>
@@ -122,7 +116,7 @@ function receive(
     case 'heyOffered':
       return heyOffered(state, message, rules, turn);
     case 'heyClosed':
-      return emit(state, turn, 'hey.closed', { heyId: message.heyId, reason: message.reason });
+      return heyClosed(state, message, turn);
     case 'heyTimeout':
       return heyTimeout(state, message.heyId, turn);
     case 'qrShown':
@@ -139,6 +133,8 @@ function receive(
       return credited(state, message.credit, turn);
     case 'insist':
       return { ...state, crediting: insistAgain(state.crediting, message.key, turn) };
+    case 'gap':
+      return gapOpen(state, turn);
     case 'settle':
       return settleAgain(state, message.key, turn);
     case 'probe':
@@ -148,8 +144,8 @@ function receive(
     case 'deviceMoved':
       return deviceMoved(state, message.deviceId, turn);
     case 'balance': {
-      const balance: Balance = { balance: state.balance, version: state.balanceVersion };
-      turn.reply(ok(balance));
+      const { balance, version } = newest(state);
+      turn.reply(ok({ balance, version } satisfies Balance));
       return state;
     }
     case 'qr':
@@ -228,6 +224,7 @@ function commanded(
 /** Tags are the idempotency key of the command that waits; `/shown` marks the presenter's answer. */
 function answered(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
   if (tag === DEVICE_READ) return deviceRead(state, result, turn);
+  if (tag === GAP_READ) return gapRead(state, result, turn);
   const insisted = insistedKey(tag);
   if (insisted !== null)
     return { ...state, crediting: insistAnswered(state.crediting, insisted, result, turn) };

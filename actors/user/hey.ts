@@ -15,8 +15,9 @@ import type { UserRecord } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, remember, settle, settleOn } from './commands.ts';
-import { emit, seconds } from './sessions.ts';
+import { seconds } from './sessions.ts';
 import { type CommandUnderWay, doneOf, type Hey, isSharing, type UserState } from './state.ts';
+import { emit } from './stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -134,12 +135,16 @@ export function heyOffered(
     ...state,
     heys: [...waiting, { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs }],
   };
-  return emit(next, turn, 'hey.received', {
-    heyId,
-    civilianHandle: civilian.handle,
-    expiresS: seconds(expiresAtMs),
-  });
+  const body = { heyId, civilianHandle: civilian.handle, expiresS: seconds(expiresAtMs) };
+  return emit(next, turn, 'hey.received', body, heyId);
 }
+
+/** At the civilian: the officer's side ended it. */
+export const heyClosed = (
+  state: UserState,
+  { heyId, reason }: UserMessage & { type: 'heyClosed' },
+  turn: Turn,
+): UserState => emit(state, turn, 'hey.closed', { heyId, reason }, heyId);
 
 export function withoutHey(state: UserState, heyId: string | null, turn: Turn): UserState {
   turn.cancelTimer(`hey:${heyId}`);

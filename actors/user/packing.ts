@@ -14,21 +14,23 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { FixMessage } from '../messages/region.ts';
 import type { Fix, OfficerRef, PersonRef } from '../messages/user.ts';
 import * as read from '../packed.ts';
+import type { Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
 import type { Area, CommandDone, Hey, PendingScan, Scan, Session, UserState } from './state.ts';
+import { watchGap } from './stream.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const MANY = 1_024;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
   const { underWay, outbox, track, crediting, pending, ...plain } = state;
-  const { epoch, offset, ring } = outbox;
+  const { epoch, lineage, others, offset, ring } = outbox;
   return {
     v: VERSION,
     ...plain,
-    outbox: { epoch, offset, ring },
+    outbox: { epoch, lineage, others, offset, ring },
     track: track?.fix ?? null,
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
@@ -45,6 +47,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   for (const { heyId, expiresAtMs } of state.heys) {
     turn.timer(`hey:${heyId}`, Math.max(0, expiresAtMs - turn.nowMs), { type: 'heyTimeout', heyId });
   }
+  if (state.ahead.length > 0) watchGap(turn);
   if (state.sessions.length === 0) turn.timer('gone', ACTOR_LIMITS.goneMs, { type: 'gone' });
   for (const key of Object.keys(state.crediting)) {
     state = { ...state, crediting: insistAgain(state.crediting, key, turn) };
@@ -61,7 +64,6 @@ function stateOf(
 ): { state: UserState; open: readonly ReplyTo[] } {
   const me = read.fields(packed.me);
   const kind = read.oneOf(me.kind, ACCOUNT_KINDS);
-  const counted = read.fields(packed.counted);
   const state: UserState = {
     me: {
       id: read.oneOf(me.id, [id]),
@@ -96,27 +98,46 @@ function stateOf(
     scans: read.list(packed.scans, ACTOR_LIMITS.scansKept, scanOf),
     underWay: {},
     done: read.list(packed.done, MANY, doneOf),
-    counted: {
-      floor: read.whole(counted.floor),
-      above: read.list(counted.above, ACTOR_LIMITS.countedAbove + 1, item => read.whole(item)),
-    },
+    ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
     crediting: read.insisting(packed.crediting),
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
   };
   return { state, open: read.list(packed.open, MANY, read.replyTo) };
 }
 
-function outboxOf({ epoch, offset, ring: packed }: read.Fields): UserState['outbox'] {
+function outboxOf({ epoch, lineage, others, offset, ring: packed }: read.Fields): UserState['outbox'] {
   const ring = read.list(packed, ACTOR_LIMITS.ringEvents, item => {
     const event = read.fields(item);
     return {
       offset: read.whole(event.offset),
+      id: read.text(event.id),
       atMs: read.whole(event.atMs),
       bytes: read.bytes(event.bytes, ACTOR_LIMITS.ringBytes),
     };
   });
   const ringBytes = ring.reduce((sum, event) => sum + event.bytes.length, 0);
-  return { epoch: read.text(epoch), offset: read.whole(offset), ring, ringBytes };
+  return {
+    epoch: read.text(epoch),
+    lineage: read.whole(lineage),
+    others: read.whole(others),
+    offset: read.whole(offset),
+    ring,
+    ringBytes,
+  };
+}
+
+function movementOf(item: unknown): Movement {
+  const { transferId, version, delta, balance, reason, method, otherHandle, atMs } = read.fields(item);
+  return {
+    transferId: read.text(transferId),
+    version: read.whole(version),
+    delta: read.whole(delta, Number.MIN_SAFE_INTEGER),
+    balance: read.whole(balance, Number.MIN_SAFE_INTEGER),
+    reason: read.text(reason),
+    method: method === null ? null : read.oneOf(method, METHODS),
+    otherHandle: read.text(otherHandle),
+    atMs: read.whole(atMs),
+  };
 }
 
 function sessionOf(item: unknown): Session {

@@ -13,8 +13,9 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { areaFrame, emit, refs, seconds } from './sessions.ts';
+import { areaFrame, refs, seconds } from './sessions.ts';
 import { type Area, isSharing, roleOf, SHARE_TIMER, type UserState } from './state.ts';
+import { emit } from './stream.ts';
 
 /** Why a position is not taken, or null. */
 function refuseLocation(
@@ -114,7 +115,9 @@ export function stopSharing(state: UserState, reason: 'timeout' | 'stopped', tur
   if (!state.sharing) return state;
   if (state.sharingUntilMs > 0) turn.cancelDurableTimer(SHARE_TIMER);
   const off = { ...leaveMap(state, turn), sharing: false, sharingUntilMs: 0 };
-  return emit(off, turn, 'sharing.ended', { reason });
+  // an officer's sharing is named by its end; ended again by who did not hear that it is stored, it is told once
+  const what = state.sharingUntilMs > 0 ? `${state.sharingUntilMs}` : turn.newId();
+  return emit(off, turn, 'sharing.ended', { reason }, what);
 }
 
 /** The durable timer of sharing is due; one that was replaced or stopped meanwhile says nothing. */

@@ -4,10 +4,16 @@ import type { Result } from '../../protocol/errors.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
 import type { Fix, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
-import type { EncounterView, RememberedCommand, TimerView, UserRecord } from '../queries.ts';
+import type {
+  EncounterView,
+  Movement,
+  RememberedCommand,
+  StreamRecord,
+  TimerView,
+  UserRecord,
+} from '../queries.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
-import type { Counted } from './counted.ts';
-import { newOutbox, type Outbox } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
 
 export interface Me {
   readonly id: string;
@@ -89,6 +95,7 @@ export interface Area {
 
 export interface UserState {
   readonly me: Me;
+  /** As the phones were told: what was counted in the order of its versions. */
   readonly balance: number;
   readonly balanceVersion: number;
   readonly encounterCount: number;
@@ -109,7 +116,8 @@ export interface UserState {
   readonly scans: readonly Scan[];
   readonly underWay: Readonly<Record<string, CommandUnderWay>>;
   readonly done: readonly CommandDone[];
-  readonly counted: Counted;
+  /** Movements that were told although an earlier one was not yet, by version. */
+  readonly ahead: readonly Movement[];
   /** Who must still hear of points that came from here. */
   readonly crediting: Insisting;
   readonly pending: readonly PendingScan[];
@@ -132,7 +140,7 @@ export const SCAN_TIMER = 'scan/';
 export const isSharing = (state: UserState, nowMs: number): boolean =>
   state.sharing && (state.sharingUntilMs === 0 || nowMs < state.sharingUntilMs);
 
-export function newUserState(record: UserRecord, epoch: string): UserState {
+export function newUserState(record: UserRecord, outbox: Outbox): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
   const share = record.timers.find(timer => timer.name === SHARE_TIMER);
   return {
@@ -142,7 +150,7 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
     encounterCount: record.encounterCount,
     encounters: record.encounters.length > 0 ? record.encounters : NOBODY,
     sessions: NOBODY,
-    outbox: newOutbox(epoch),
+    outbox,
     // Officers are on QR only until they choose to share (DOMAIN rule 5), which their timer remembers.
     sharing: kind === 'civilian' || share !== undefined,
     sharingUntilMs: share?.dueAtMs ?? 0,
@@ -154,9 +162,9 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
     scans: NOBODY,
     underWay: NOTHING,
     done: record.commands.map(doneOf).reverse(),
-    counted: { floor: record.balanceVersion, above: NOBODY },
+    ahead: NOBODY,
     crediting: NOTHING,
-    pending: record.timers.flatMap(pendingOf),
+    pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
   };
 }
 
@@ -174,9 +182,14 @@ export function doneOf({
   return { key, requestHash, result: { ok: true, value } };
 }
 
-function pendingOf({ name, dueAtMs, message }: TimerView): PendingScan[] {
+function pendingOf(
+  { name, dueAtMs, message }: TimerView,
+  { told, lineage }: StreamRecord,
+  outbox: Outbox,
+): PendingScan[] {
   if (!name.startsWith(SCAN_TIMER)) return [];
   const scan = message as OfflineScan;
   const encounterId = name.slice(SCAN_TIMER.length);
-  return [{ ...scan, encounterId, dueAtMs, offset: 0, settling: false, replyTo: NOBODY }];
+  const offset = (lineage === outbox.lineage && told[encounterId]) || 0;
+  return [{ ...scan, encounterId, dueAtMs, offset, settling: false, replyTo: NOBODY }];
 }

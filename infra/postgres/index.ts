@@ -8,6 +8,7 @@ import type {
   CommitStore,
   Directory,
   EpochStore,
+  EventStore,
   Log,
   Metrics,
   QueryStore,
@@ -19,6 +20,7 @@ import { systemRandom } from '../random.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
+import { PgEventStore } from './eventStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { openOrm } from './orm.ts';
@@ -53,6 +55,7 @@ export interface Stores {
   readonly epochStore: EpochStore;
   readonly queryStore: QueryStore;
   readonly timerStore: TimerStore;
+  readonly eventStore: EventStore;
   readonly directory: Directory;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
@@ -99,25 +102,28 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const epochStore = new PgEpochStore({ url, log });
   const queryStore = new PgQueryStore({ url, log, scheduler });
   const timerStore = new PgTimerStore({ url, log });
+  const eventStore = new PgEventStore({ url, log });
+  const stores = [commitStore, epochStore, queryStore, timerStore, eventStore];
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried(), timerStore.tried()]);
+  await Promise.all(stores.map(store => store.tried()));
   return {
     commitStore,
     epochStore,
     queryStore,
     timerStore,
+    eventStore,
     directory,
     orm,
     outbox,
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
     async close(budgetMs) {
       await outbox.close(budgetMs);
-      await Promise.all([commitStore, epochStore, queryStore, timerStore].map(store => store.close()));
+      await Promise.all(stores.map(store => store.close()));
       await orm.close(true);
     },
   };

@@ -5,6 +5,7 @@ import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
 import type { StoreTown } from '../contracts/town.ts';
 import { seededRandom } from '../simulation/virtualTime.ts';
+import { MemoryEvents } from './memoryEvents.ts';
 import { MemoryLedger } from './memoryLedger.ts';
 import { MemoryPeople } from './memoryPeople.ts';
 import { MemoryTimers } from './memoryTimers.ts';
@@ -15,12 +16,14 @@ async function memoryTown(): Promise<StoreTown> {
   const random = seededRandom(1);
   const ledger = new MemoryLedger(clock);
   const timers = new MemoryTimers(shard => ledger.epochOf(shard));
-  const people = new MemoryPeople(ledger, random, clock, timers);
+  const events = new MemoryEvents(shard => ledger.epochOf(shard), clock);
+  const people = new MemoryPeople(ledger, random, clock, timers, events);
   return {
     commitStore: ledger,
     epochStore: ledger,
     queryStore: people,
     timerStore: timers,
+    eventStore: events,
     directory: people,
     closeAccount: async id => {
       ledger.accounts.get(id)!.closed = true;

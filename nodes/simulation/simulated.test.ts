@@ -11,6 +11,7 @@ import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
 import type { StoreTown } from '../contracts/town.ts';
 import { MemoryHub } from '../memory/memoryBus.ts';
+import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryBucket } from '../memory/memoryKv.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
@@ -62,14 +63,16 @@ async function storeTown(): Promise<StoreTown> {
   const random = new Dice(1, 1);
   const ledger = new MemoryLedger(clock);
   const timers = new MemoryTimers(shard => ledger.epochOf(shard));
-  const people = new MemoryPeople(ledger, random, clock, timers);
-  const server = new SqlServer(ledger, timers, people, { committed() {}, minted() {} });
+  const events = new MemoryEvents(shard => ledger.epochOf(shard), clock);
+  const people = new MemoryPeople(ledger, random, clock, timers, events);
+  const server = new SqlServer({ ledger, timers, events, people }, { committed() {}, minted() {} });
   const sql = new SimulatedSql({ ...machine(time, 1), server });
   return {
     commitStore: sql,
     epochStore: sql,
     queryStore: sql,
     timerStore: sql.timers,
+    eventStore: sql.events,
     directory: people,
     closeAccount: async id => {
       ledger.accounts.get(id)!.closed = true;

@@ -15,6 +15,7 @@ import { userBehaviour } from '../../actors/user.ts';
 import { shardOf } from '../../protocol/shard.ts';
 import type { Behaviours } from '../effects.ts';
 import { MemoryHub } from '../memory/memoryBus.ts';
+import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryBucket } from '../memory/memoryKv.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
@@ -157,15 +158,23 @@ export class World implements Judge {
     this.#once = new AppliedOnce(this, this.#truth);
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
     const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
-    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), () => this.#time.nowMs(), timers);
+    const nowMs = (): number => this.#time.nowMs();
+    const events = new MemoryEvents(shard => this.#ledger.epochOf(shard), nowMs);
+    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, timers, events);
     const remembers = this.#plan.troubles.some(
       trouble => trouble === 'kvStale' || trouble === 'kvRewind' || trouble === 'blind',
     );
     this.#kv = new KvServer(new MemoryBucket(this.#time), this.#time, remembers);
-    this.#sql = new SqlServer(this.#ledger, timers, this.#people, {
+    const tables = { ledger: this.#ledger, timers, events, people: this.#people };
+    this.#sql = new SqlServer(tables, {
       committed: (by, entry, outcome) => {
         const { op, shard, epoch } = entry;
-        const what = op.type === 'timer' ? `${op.name} of ${op.actor}` : op.id;
+        const what =
+          op.type === 'timer'
+            ? `${op.name} of ${op.actor}`
+            : op.type === 'event'
+              ? `${op.n} of ${op.user}`
+              : op.id;
         this.chronicle.note('committed', by, shard, epoch, op.type, what, outcome.code);
         this.#epochs.committed(by, entry, outcome);
         this.#truth.committed(by, entry, outcome, this.#time.monotonicMs());

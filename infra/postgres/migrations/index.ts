@@ -2,6 +2,7 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
+import { Events } from './events.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
@@ -12,4 +13,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0003-outbox-by-group', class: OutboxByGroup },
   { name: '0004-stamps', class: Stamps },
   { name: '0005-timers', class: Timers },
+  { name: '0006-events', class: Events },
 ];
