@@ -22,10 +22,24 @@ export const ACTOR_LIMITS = {
   fixFutureMs: 5_000,
   /** ... and this old. */
   fixAgeMs: 60_000,
-  /** Several sockets per user come with tills; phones have one device. */
+  /** Devices of one account that are attached at once, and cursors kept of devices that are away (realtime study 4.5). */
   sessions: 5,
-  /** After the last socket left, a person stays on the map this long. */
-  goneMs: 30_000,
+  devicesAway: 5,
+  /** After the last socket was lost a person is still there for so long (study 4.5); a till comes back sooner or is off. */
+  graceMs: 30_000,
+  tillGraceMs: 10_000,
+  /** Nothing heard from a phone in the foreground for so long: nobody looks at it. */
+  idleMs: 60_000,
+  /** When a phone was last heard is written down at most so often: a position must not cost a copy of its session. */
+  heardStepMs: 5_000,
+  /** Others are told that somebody is away when it lasted. */
+  awayShownMs: 10_000,
+  /** A phone that was in the background says so again right after WELCOME; so long its return is no sign of a person. */
+  returnedMs: 2_000,
+  /** An attach is under way for so long at most (two asks of a gateway and its pause); later ones are judged by arrival. */
+  lateAttachMs: 15_000,
+  /** Officers whom one civilian greeted and who have not answered. */
+  greeted: 32,
   /** A user without socket leaves memory. */
   userIdleMs: 90_000,
   pairIdleMs: 10_000,

@@ -33,10 +33,10 @@ export function fields(value: unknown): Fields {
   return value as Fields;
 }
 
-/** The fields of something that was packed as this version, or as one that it can still read. */
-export function versioned(value: unknown, version: number): Fields {
+/** The fields of something that was packed as one of these versions. */
+export function versioned(value: unknown, ...versions: readonly number[]): Fields {
   const read = fields(value);
-  return read.v === version ? read : unreadable(`version ${String(read.v)}`);
+  return versions.includes(read.v as number) ? read : unreadable(`version ${String(read.v)}`);
 }
 
 export const text = (value: unknown, max = 512): string =>

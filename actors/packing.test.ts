@@ -215,12 +215,20 @@ describe('a packed actor', () => {
     const [parcel] = await parcels(14);
     const { address } = parcel as Parcel;
     const packed = packedOf(parcel as Parcel) as object;
-    for (const other of [{ ...packed, v: 0 }, { ...packed, v: 2 }, null, [], 'x', undefined]) {
+    for (const other of [{ ...packed, v: 0 }, { ...packed, v: 4 }, null, [], 'x', undefined]) {
       expect(unpack(address, other)).toMatchObject({ ok: false });
     }
     const user = (await parcels(15)).find(one => one.address.kind === 'user') as Parcel;
     expect(unpack({ kind: 'user', id: 'another' }, packedOf(user))).toMatchObject({ ok: false });
   });
+});
+
+test('a person packed before streams outlived their node starts from the store; a region is there as before', async () => {
+  for (const { address, state } of await parcels(16)) {
+    const { packed } = state as { packed: Record<string, unknown> };
+    const read = unpack(address, { ...structuredClone(packed), v: 1 });
+    expect([address.kind, read.ok]).toEqual([address.kind, address.kind !== 'user']);
+  }
 });
 
 /** Puts a value at a place that is reached by dice. */
@@ -253,7 +261,8 @@ function live({ address }: Parcel, state: unknown): void {
     say({ type: 'balance' });
     say({ type: 'ack', session, offset: 5 });
     say({ type: 'detach', session, connSeq: 0 });
-    say({ type: 'gone' });
+    say({ type: 'presence' });
+    say({ type: 'inspect' });
   } else if (address.kind === 'region') {
     say({ type: 'sweepAreas' });
     say({ type: 'sweepSilent' });

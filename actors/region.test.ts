@@ -21,7 +21,8 @@ class Story extends Town {
     super(proximityRules({ dwellMs: 0, dwellFixes: 1, ...changes }));
   }
   at(userId: string, place: { lat: number; lng: number }, eastM = 0, instant = true): void {
-    this.#seq++;
+    // room for what is said anew in between
+    this.#seq += 20;
     this.nowMs += 1_000;
     const role = userId.startsWith('officer') ? 'officer' : 'civilian';
     this.fix(
@@ -174,6 +175,82 @@ describe('areas', () => {
     expect(story.areas).toEqual([]);
     expect(Object.keys(first).sort()).toEqual(['cell', 'officers', 'type', 'version']);
     expect(Object.keys(first.officers[0]!).sort()).toEqual(['handle', 'id']);
+  });
+});
+
+describe('somebody whose phone is not there for the moment', () => {
+  it('is not offered to who comes newly, and what runs goes on', () => {
+    const story = new Story({ dwellMs: 20_000, dwellFixes: 3 });
+    story.at('officer', MIDDLE);
+    story.at('civilian1', MIDDLE, 10);
+    story.presence('officer', false);
+    for (let i = 0; i < 2; i++) story.at('civilian2', MIDDLE, 5);
+    const { matcher } = story.regions.get(HERE)!;
+    expect(matcher.slotCount).toBe(1);
+    story.presence('officer', true);
+    // the presence said anew is no further fix of a dwell, but it begins one with who is there
+    expect(matcher.slotCount).toBe(2);
+    for (let i = 0; i < 12; i++) {
+      story.at('officer', MIDDLE);
+      story.at('civilian1', MIDDLE, 10);
+    }
+    expect(story.observed.map(one => one.civilian.id)).toEqual(['civilian1']);
+  });
+  it('does not collect fixes of a dwell by leaving and coming back', () => {
+    const story = new Story({ dwellMs: 0, dwellFixes: 3 });
+    story.at('officer', MIDDLE);
+    story.at('civilian', MIDDLE, 10);
+    story.at('officer', MIDDLE);
+    for (let i = 0; i < 5; i++) for (const there of [false, true]) story.presence('civilian', there);
+    story.at('officer', MIDDLE);
+    expect(story.observed).toEqual([]);
+    story.at('civilian', MIDDLE, 10);
+    story.at('civilian', MIDDLE, 10);
+    expect(story.observed).toHaveLength(1);
+  });
+  it('stays in the lists of those who saw him: a short loss is no news for anybody', () => {
+    const story = new Story();
+    story.at('officer', MIDDLE);
+    story.at('civilian', MIDDLE, 300);
+    expect(story.news('civilian')).toEqual([`${HERE}: officer`]);
+    for (const there of [false, true, false, true]) {
+      story.presence('officer', there);
+      story.at('civilian', MIDDLE, 300);
+      story.fireTimers('areas');
+    }
+    expect(story.news('civilian')).toEqual([]);
+  });
+  it('is left out for who comes newly, and named when he is back; or gone for all', () => {
+    const story = new Story();
+    story.at('officer1', MIDDLE);
+    story.at('officer2', MIDDLE);
+    story.at('civilian1', MIDDLE, 300);
+    story.presence('officer1', false);
+    story.at('civilian2', MIDDLE, 300);
+    story.at('civilian2', MIDDLE, 300);
+    const version = story.areas.at(-1)!.area.version;
+    expect(story.news('civilian1')).toEqual([`${HERE}: officer1 officer2`]);
+    expect(story.news('civilian2')).toEqual([`${HERE}: officer2`]);
+    story.presence('officer1', true);
+    story.fireTimers('areas');
+    expect(story.areas.at(-1)!.area.version).toBeGreaterThan(version);
+    expect([story.news('civilian1'), story.news('civilian2')]).toEqual([[], [`${HERE}: officer1 officer2`]]);
+    story.presence('officer2', false);
+    story.leave('officer2');
+    story.fireTimers('areas');
+    expect([story.news('civilian1'), story.news('civilian2')]).toEqual([
+      [`${HERE}: officer1`],
+      [`${HERE}: officer1`],
+    ]);
+  });
+  it('is there again with his next position, also beyond a border', () => {
+    const story = new Story();
+    story.at('officer', EDGE, -10);
+    story.presence('officer', false);
+    // a fix of his own is a sign that he is there
+    story.at('officer', EDGE, 10);
+    story.at('civilian', EDGE, 20);
+    expect(story.observed).toHaveLength(1);
   });
 });
 

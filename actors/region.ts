@@ -24,6 +24,9 @@ import type { OfficerRef, UserMessage } from './messages/user.ts';
 import { packRegion, unpackRegion } from './regionPacking.ts';
 import type { Behaviour, Turn } from './turn.ts';
 
+/** No such member. */
+const NIL = -1;
+
 export interface RegionState {
   readonly matcher: Matcher;
   /** Officers here, longest present first. */
@@ -32,6 +35,13 @@ export interface RegionState {
   told: readonly OfficerRef[];
   /** Counts the changes of `told`; members carry the one they have seen. */
   generation: number;
+  /**
+   * Of `told` those whose phone is there; `told` itself when that is so for all. Who saw an officer goes on seeing him for
+   * the while that he may come back in, so that nothing flickers; who did not is not offered him meanwhile.
+   */
+  offered: readonly OfficerRef[];
+  /** Counts the changes of `offered`; members who saw less than `told` carry it, negative. */
+  offering: number;
   /**
    * Stamp of the notices, brought up to the clock whenever one is sent: so it rises with every change, from one
    * activation to the next, and for someone who comes back after his owner declared the cell void.
@@ -56,6 +66,8 @@ export function regionBehaviour(rules: ProximityRules): Behaviour<RegionState, R
         officers: new Map(),
         told: [],
         generation: 1,
+        offered: [],
+        offering: 1,
         version: 0,
         sweepFrom: 0,
       });
@@ -130,9 +142,10 @@ function offer(meetings: readonly Meeting[], turn: Turn): void {
 
 function arrived(state: RegionState, fix: FixMessage, turn: Turn): void {
   if (fix.role === 'officer') {
-    if (state.officers.has(fix.userId)) return;
-    state.officers.set(fix.userId, { id: fix.userId, handle: fix.handle });
-    officersChanged(state, turn);
+    if (!state.officers.has(fix.userId)) {
+      state.officers.set(fix.userId, { id: fix.userId, handle: fix.handle });
+      officersChanged(state, turn);
+    } else if (fix.absent === true || state.offered !== state.told) offersChanged(state, turn);
   } else {
     inform(state, state.matcher.members.indexOf(fix.userId), turn);
   }
@@ -150,6 +163,32 @@ function officersChanged(state: RegionState, turn: Turn): void {
   if (told.length === state.told.length && told.every((one, i) => one === state.told[i])) return;
   state.told = told;
   state.generation++;
+  state.offered = offeredOf(state);
+  state.offering++;
+  tellAll(state, turn);
+}
+
+/** A phone of an officer is not there for the moment, or is there again: those who were told less hear of it. */
+function offersChanged(state: RegionState, turn: Turn): void {
+  const offered = offeredOf(state);
+  if (offered.length === state.offered.length && offered.every((one, i) => one === state.offered[i])) return;
+  const isBack = offered.some(one => !state.offered.includes(one));
+  state.offered = offered;
+  state.offering++;
+  if (isBack) tellAll(state, turn);
+}
+
+/** `told` without those who are absent; `told` itself when nobody is. */
+export function offeredOf({ told, matcher }: Pick<RegionState, 'told' | 'matcher'>): readonly OfficerRef[] {
+  const { members } = matcher;
+  const isThere = ({ id }: OfficerRef): boolean => {
+    const index = members.indexOf(id);
+    return index === NIL || !members.isAbsent(index);
+  };
+  return told.every(isThere) ? told : told.filter(isThere);
+}
+
+function tellAll(state: RegionState, turn: Turn): void {
   state.version++;
   if (state.sweepFrom === 0)
     turn.timer('areas', AREA_SWEEP_MS, { type: 'sweepAreas' } satisfies RegionMessage);
@@ -169,14 +208,16 @@ function sweepAreas(state: RegionState, turn: Turn): void {
 
 function inform(state: RegionState, index: number, turn: Turn): void {
   const { members } = state.matcher;
-  if (members.seen(index) === state.generation) return;
-  members.setSeen(index, state.generation);
+  const seen = members.seen(index);
+  const isAll = state.offered === state.told;
+  if (seen === state.generation || (!isAll && seen === -state.offering)) return;
+  members.setSeen(index, isAll ? state.generation : -state.offering);
   state.version = Math.max(state.version, turn.nowMs);
   const area: UserMessage = {
     type: 'area',
     cell: turn.self.id,
     version: state.version,
-    officers: state.told,
+    officers: state.offered,
   };
   turn.tell({ kind: 'user', id: members.idOf(index) }, area);
 }

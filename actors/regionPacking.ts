@@ -6,18 +6,20 @@
 import type { Result } from '../protocol/errors.ts';
 import { AREA_OFFICERS_MAX, AREA_SWEEP_MS, MICRO_CELLS, SILENT_SWEEP_MS } from './geo/limits.ts';
 import { Matcher, type PackedSlot } from './geo/matcher.ts';
-import { CIVILIAN, OFFICER, type PackedMember } from './geo/members.ts';
+import { CIVILIAN, OFFICER, PACKED_NUMBERS, type PackedMember } from './geo/members.ts';
 import type { ProximityRules } from './geo/rules.ts';
 import { TOLD } from './geo/slots.ts';
 import type { RegionMessage } from './messages/region.ts';
 import * as read from './packed.ts';
-import type { RegionState } from './region.ts';
+import { offeredOf, type RegionState } from './region.ts';
 import type { Turn } from './turn.ts';
 
-const VERSION = 1;
+/** 2: members may be absent. */
+const VERSION = 2;
+const READABLE = [1, 2];
 /** Members and slots of one region at most; its shard travels in pieces, this bounds what a damaged one costs. */
 const MANY = 1_000_000;
-const FLAGS = 3;
+const FLAGS = 7;
 
 export function packRegion({ matcher, officers, generation, version, sweepFrom }: RegionState): unknown {
   const { members, slots } = matcher.pack();
@@ -41,7 +43,7 @@ export function unpackRegion(
   rules: ProximityRules,
   turn: Turn,
 ): Result<RegionState> {
-  const result = read.reading(() => stateOf(cell, read.versioned(packed, VERSION), rules));
+  const result = read.reading(() => stateOf(cell, read.versioned(packed, ...READABLE), rules));
   if (!result.ok) return result;
   turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
   if (result.value.sweepFrom > 0)
@@ -67,28 +69,21 @@ function stateOf(cell: number, packed: read.Fields, rules: ProximityRules): Regi
     if (informed[i] === true) matcher.members.setSeen(matcher.members.indexOf(id), generation);
   });
   const byId = new Map(officers.map(officer => [officer.id, officer]));
+  const told = [...byId.values()].slice(0, AREA_OFFICERS_MAX);
   return {
     matcher,
     officers: byId,
-    told: [...byId.values()].slice(0, AREA_OFFICERS_MAX),
+    told,
     generation,
+    offered: offeredOf({ told, matcher }),
+    offering: 1,
     version: read.number(packed.version),
     sweepFrom: read.flag(packed.sweeping) ? matcher.members.highest : 0,
   };
 }
 
 function memberOf(item: unknown): PackedMember {
-  const [id, handle, role, flags, cell, ...numbers] = read.list(item, 12, value => value);
-  const read7 = Array.from({ length: 7 }, (_, i) => read.number(numbers[i]));
-  const [x, y, z, takenAtMs, speedMps, seq, heardMs] = read7 as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [id, handle, role, flags, cell, ...numbers] = read.list(item, 5 + PACKED_NUMBERS, value => value);
   return [
     // an empty id marks a place that is not in use
     read.text(id) || read.text(null),
@@ -96,13 +91,7 @@ function memberOf(item: unknown): PackedMember {
     read.whole(role, OFFICER, CIVILIAN),
     read.whole(flags, 0, FLAGS),
     read.whole(cell, 0, MICRO_CELLS ** 2 - 1),
-    x,
-    y,
-    z,
-    takenAtMs,
-    speedMps,
-    seq,
-    heardMs,
+    ...Array.from({ length: PACKED_NUMBERS }, (_, i) => read.number(numbers[i])),
   ];
 }
 

@@ -54,7 +54,7 @@ const names = (phone: TownPhone): string[] =>
 async function asleep(phone: TownPhone): Promise<void> {
   phone.disconnect();
   const before = town.system.stats.passivated;
-  await town.time.advance(ACTOR_LIMITS.goneMs + ACTOR_LIMITS.userIdleMs + S);
+  await town.time.advance(ACTOR_LIMITS.graceMs + ACTOR_LIMITS.userIdleMs + S);
   expect(town.system.stats.passivated).toBeGreaterThan(before);
 }
 

@@ -387,3 +387,49 @@ describe('a session whose actor died', () => {
     expect(civilian.closed).toBeNull();
   });
 });
+
+describe('a scan whose answer was lost', () => {
+  const shown = async (): Promise<{ token: string }> => {
+    const result = await civilian.command('qr.show', {});
+    return { token: result.ok ? result.value.token : '' };
+  };
+
+  test('was done for an earlier life of its actor: the repeat hears so, and not that the code is over', async () => {
+    const body = await shown();
+    const key = town.key();
+    const op = {
+      type: 'encounter',
+      id: town.key(),
+      officer: officer.id,
+      civilian: civilian.id,
+      method: 'qr',
+      cell: '',
+      rule: town.rules.encounter,
+      officerPoints: 20,
+      civilianPoints: 20,
+      cooldownS: 3_600,
+      idempotency: { userId: officer.id, key, requestHash: JSON.stringify(body) },
+    } as const;
+    // the officer's actor lives already and has not heard of it
+    await town.ledger.commit([{ shard: 0, epoch: town.ledger.epochOf(0), op }]);
+    await town.time.advance(2 * MIN);
+    const again = await officer.command('qr.scan', body, key);
+    expect(again).toMatchObject({ ok: true, value: { encounterId: op.id, points: 20, balance: 20 } });
+    expect(await officer.command('qr.scan', body)).toMatchObject({ ok: false, code: ERROR.gone });
+  });
+
+  test('goes along when its actor moves, and is asked for until it is known', async () => {
+    const { ledger } = town;
+    const commit = ledger.commit.bind(ledger);
+    ledger.commit = () => new Promise(() => {});
+    const body = await shown();
+    const asked = officer.command('qr.scan', body);
+    await town.time.advance(20 * S);
+    expect(await asked).toMatchObject({ ok: false, code: ERROR.timeout });
+    await town.move();
+    expect(town.balance(officer.id)).toBe(0);
+    ledger.commit = commit;
+    await town.time.advance(10 * S);
+    expect(town.balance(officer.id)).toBe(20);
+  });
+});

@@ -82,6 +82,10 @@ export interface Turn {
    */
   durableTimer(name: string, delayMs: number, message: object): number;
   cancelDurableTimer(name: string): void;
+  /** Counts something for whoever watches the town: a metric of the table, with bounded labels. Never held. */
+  count(metric: string, labels?: Readonly<Record<string, string>>): void;
+  /** One value of a histogram of the table. Never held. */
+  observe(metric: string, value: number): void;
   /** Asks to leave memory once nothing waits, is owed or under way, and `idleMs` does not keep the actor. */
   passivate(): void;
 }

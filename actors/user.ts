@@ -10,21 +10,22 @@ import type { Balance, UserMessage } from './messages/user.ts';
 import type { UserRecord } from './queries.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, SystemMessage, Turn } from './turn.ts';
-import { remember, repeat, settleAgain } from './user/commands.ts';
+import { judgePresence } from './user/attendance.ts';
+import { refusedOrKnown, remember, repeat, settleAgain } from './user/commands.ts';
 import {
   acceptHey,
   closeHey,
   declineHey,
   heyAccepted,
   heyClosed,
-  heyKnown,
   heyOffered,
   heySaid,
   isBeingAccepted,
   sayHey,
+  ungreeted,
 } from './user/hey.ts';
+import { disconnect, inspect } from './user/inspect.ts';
 import {
-  acknowledged,
   isScanTag,
   scanAnswered,
   scanDue,
@@ -34,15 +35,8 @@ import {
   uploadScan,
 } from './user/offlineScan.ts';
 import { packUser, unpackUser } from './user/packing.ts';
-import {
-  areaChanged,
-  leaveMap,
-  located,
-  setInstant,
-  shareDue,
-  startSharing,
-  stopSharing,
-} from './user/place.ts';
+import { peerPresence } from './user/peers.ts';
+import { areaChanged, located, setInstant, shareDue, startSharing, stopSharing } from './user/place.ts';
 import { credited, give, given, settled } from './user/points.ts';
 import {
   presenterAgreed,
@@ -53,7 +47,19 @@ import {
   scanSettled,
   showQr,
 } from './user/qr.ts';
-import { attach, change, detach, isAttached, probed, refs, resync, snapshotFrame } from './user/sessions.ts';
+import {
+  acked,
+  attach,
+  clientState,
+  detach,
+  heard,
+  probed,
+  refs,
+  resync,
+  sessionOf,
+  snapshotFrame,
+  without,
+} from './user/sessions.ts';
 import { newUserState, SCAN_TIMER, SHARE_TIMER, type UserState } from './user/state.ts';
 import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
 
@@ -93,30 +99,47 @@ function receive(
   turn: Turn,
 ): UserState {
   switch (message.type) {
-    case 'location':
-      if (isAttached(state, message.session)) return located(state, message, rules.proximity.reachM, turn);
+    case 'location': {
+      const session = sessionOf(state, message.session);
+      if (session) return located(heard(state, session, turn), message, rules.proximity.reachM, turn);
       resync(message.session, turn);
       return state;
-    case 'command':
-      if (!isAttached(state, message.session)) {
+    }
+    case 'command': {
+      const session = sessionOf(state, message.session);
+      if (!session) {
         turn.reply(resync(message.session, turn));
         return state;
       }
-      return repeat(state, message, turn) ?? commanded(state, message, rules, keys, turn);
+      const present = heard(state, session, turn);
+      return repeat(present, message, turn) ?? commanded(present, message, rules, keys, turn);
+    }
     case 'attach':
       return attach(state, message, turn);
     case 'detach':
       return detach(state, message, turn);
-    case 'ack':
-      return acked(state, message, turn);
-    case 'clientState':
-      return change(state, message.session, { foreground: message.foreground });
+    case 'ack': {
+      const session = sessionOf(state, message.session);
+      return session ? acked(state, session, message.offset, turn) : state;
+    }
+    case 'clientState': {
+      const session = sessionOf(state, message.session);
+      return session ? clientState(state, session, message.foreground, turn) : state;
+    }
+    case 'presence':
+      return judgePresence(state, turn);
+    case 'peerPresence':
+      return peerPresence(state, message, turn);
+    case 'inspect':
+      return inspect(state, turn);
+    case 'disconnect':
+      return disconnect(state, message, turn);
     case 'area':
       return areaChanged(state, message, turn);
     case 'heyOffered':
       return heyOffered(state, message, rules, turn);
     case 'heyClosed':
-      return heyClosed(state, message, turn);
+      return heyClosed(ungreeted(state, message.heyId), message, turn);
     case 'heyTimeout':
       return heyTimeout(state, message.heyId, turn);
     case 'qrShown':
@@ -139,8 +162,6 @@ function receive(
       return settleAgain(state, message.key, turn);
     case 'probe':
       return probed(state, message.session, turn);
-    case 'gone':
-      return state.sessions.length > 0 ? state : leaveMap(state, turn);
     case 'deviceMoved':
       return deviceMoved(state, message.deviceId, turn);
     case 'balance': {
@@ -160,13 +181,10 @@ function receive(
       const command = state.underWay[message.tag];
       return command ? given(state, command, message.committed, turn) : state;
     }
+    default:
+      // a word of a newer version
+      return state;
   }
-}
-
-function acked(state: UserState, message: UserMessage & { type: 'ack' }, turn: Turn): UserState {
-  if (!isAttached(state, message.session)) return state;
-  const offset = Math.min(message.offset, state.outbox.offset);
-  return acknowledged(change(state, message.session, { acked: offset }), offset, turn);
 }
 
 /** A durable timer. One whose name nobody knows is of another version: it is done with. */
@@ -233,7 +251,7 @@ function answered(state: UserState, tag: string, result: Result<unknown>, turn: 
   const command = state.underWay[key];
   if (!command) return state;
   if (step === 'shown') return presenterAgreed(state, command, result, turn);
-  if (step === 'known') return heyKnown(state, command, result, turn);
+  if (step === 'known') return refusedOrKnown(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
       return heySaid(state, command, result, turn);
@@ -263,9 +281,7 @@ function deviceMoved(state: UserState, deviceId: string, turn: Turn): UserState 
   turn.close(refs(old), CLOSE.revoked, 'the account moved to another device');
   turn.query({ type: 'user', id: state.me.id }, DEVICE_READ);
   turn.reply(ok({}));
-  const sessions = state.sessions.filter(session => session.deviceId === deviceId);
-  const moved = { ...state, me: { ...state.me, deviceId }, sessions };
-  return sessions.length > 0 ? moved : leaveMap(moved, turn);
+  return without({ ...state, me: { ...state.me, deviceId } }, old, turn, true);
 }
 
 function deviceRead(state: UserState, result: Result<unknown>, turn: Turn): UserState {
@@ -273,7 +289,7 @@ function deviceRead(state: UserState, result: Result<unknown>, turn: Turn): User
     // Without the number no code of the new device is right: start again from the store.
     turn.close(refs(state.sessions), CLOSE.resyncNeeded, 'state was reloaded, connect again');
     turn.passivate();
-    return leaveMap({ ...state, sessions: [] }, turn);
+    return without(state, state.sessions, turn, true);
   }
   const { deviceId, deviceNumber } = result.value as UserRecord;
   return { ...state, me: { ...state.me, deviceId, deviceNumber } };

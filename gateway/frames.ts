@@ -13,10 +13,9 @@ import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeError, encodeReply, type OpenedCommand, openCommand } from '../protocol/messages.ts';
 import { traceIdOf } from '../protocol/trace.ts';
 import { permits } from './auth/scopes.ts';
-import { armToken, tokenLeftS } from './hello.ts';
 import { LIMITS } from './limits.ts';
-import { taken, waitMs } from './rate.ts';
 import { type Hub, INTERNAL, sendError } from './realtime.ts';
+import { renew } from './renewal.ts';
 import type { Session } from './session.ts';
 
 type CommandFrame = ClientFrame & { type: 'command' };
@@ -49,8 +48,10 @@ export const handleFrame = (hub: Hub, session: Session, frame: ClientFrame, nowM
   }
 };
 
+const notForThisKind = refuse(ERROR.forbidden, 'positions are not for this kind of account');
+
 /** Refuses for rate; the third time within the window ends the conversation. */
-const strike = (session: Session, cid: number, wait: number, nowMs: number): void => {
+export const strike = (session: Session, cid: number, wait: number, nowMs: number): void => {
   if (nowMs - session.strikeMs > LIMITS.strikeWindowMs) {
     session.strikeMs = nowMs;
     session.strikes = 0;
@@ -60,11 +61,9 @@ const strike = (session: Session, cid: number, wait: number, nowMs: number): voi
 };
 
 const location = (hub: Hub, session: Session, frame: LocationFrame, nowMs: number): void => {
-  if (hub.buckets !== null) {
-    const wait = waitMs(hub.buckets.location, session.locationMs, nowMs);
-    if (wait > 0) return strike(session, 0, wait, nowMs);
-    session.locationMs = taken(hub.buckets.location, session.locationMs, nowMs);
-  }
+  const wait = hub.spending === null ? 0 : hub.spending.spend(session, 'location', nowMs);
+  if (wait > 0) return strike(session, 0, wait, nowMs);
+  if (!permits(session.identity!.scopes, 'meet')) return sendError(session, 0, notForThisKind);
   const wrong = checkLocation(frame);
   if (wrong !== null) return sendError(session, 0, refuse(ERROR.invalid, wrong));
   // The frame is a Location with a type; the actor reads it as one.
@@ -78,11 +77,8 @@ const other = (
   frame: ClientFrame & { type: 'ack' | 'ping' | 'pong' | 'clientState' },
   nowMs: number,
 ): void => {
-  if (hub.buckets !== null) {
-    const wait = waitMs(hub.buckets.other, session.otherMs, nowMs);
-    if (wait > 0) return strike(session, 0, wait, nowMs);
-    session.otherMs = taken(hub.buckets.other, session.otherMs, nowMs);
-  }
+  const wait = hub.spending === null ? 0 : hub.spending.spend(session, 'other', nowMs);
+  if (wait > 0) return strike(session, 0, wait, nowMs);
   const tell = (message: UserMessage): void => hub.options.door.tell(session.user!, message);
   switch (frame.type) {
     case 'ping':
@@ -90,27 +86,17 @@ const other = (
     case 'ack':
       return tell({ type: 'ack', session: session.ref!, offset: frame.offset });
     case 'clientState':
+      hub.delivery.foreground(session, frame.foreground);
       return tell({ type: 'clientState', session: session.ref!, foreground: frame.foreground });
     case 'pong':
       return;
   }
 };
 
-/** Milliseconds that this command must wait; 0 when there was room, which is then taken. */
-const commandWait = (hub: Hub, session: Session, rate: 'command' | 'auth' | 'qr', nowMs: number): number => {
-  if (hub.buckets === null) return 0;
-  const bucket = hub.buckets[rate];
-  const field = `${rate}Ms` as const;
-  const wait = waitMs(bucket, session[field], nowMs);
-  if (wait > 0) return wait;
-  session[field] = taken(bucket, session[field], nowMs);
-  return 0;
-};
-
 const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: number): void => {
   const opened = openCommand(frame);
   // What cannot be opened costs as much as a command, or a loop of nonsense would be free.
-  const wait = commandWait(hub, session, opened.ok ? opened.value.command.rate : 'command', nowMs);
+  const wait = hub.spending?.spend(session, opened.ok ? opened.value.command.rate : 'command', nowMs) ?? 0;
   if (wait > 0) return strike(session, frame.cid, wait, nowMs);
   if (!opened.ok) return sendError(session, frame.cid, opened);
   const { name, command: spec } = opened.value;
@@ -124,7 +110,9 @@ const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: number)
     span: hub.options.tracer?.begin(name, session.trace) ?? null,
   };
   if (opened.value.name === 'auth.refresh') {
-    refresh(hub, session, asked, opened.value.body.token).catch(error => hub.broken(session, error));
+    const renewed = (result: Result<CommandResult<'auth.refresh'>>): void =>
+      reply(hub, session, asked, result);
+    renew(hub, session, opened.value.body.token, renewed).catch(error => hub.broken(session, error));
     return;
   }
   const message: UserMessage = {
@@ -179,20 +167,4 @@ const outcome = (result: Result<unknown>): string => {
   if (result.ok) return 'ok';
   if (result.code === ERROR.timeout) return 'timeout';
   return result.code >= ERROR.internal ? 'failed' : 'refused';
-};
-
-/** A new token in place of the old one: the same person on the same device, or nothing. */
-const refresh = async (hub: Hub, session: Session, asked: Asked, token: string): Promise<void> => {
-  const verified = await hub.options.tokens.verify(token);
-  if (session.phase !== 'open') return;
-  const old = session.identity!;
-  let result: Result<CommandResult<'auth.refresh'>>;
-  if (!verified.ok) result = verified;
-  else if (verified.value.userId !== old.userId || verified.value.deviceId !== old.deviceId) {
-    result = refuse(ERROR.forbidden, 'the token belongs to someone else');
-  } else {
-    armToken(hub, session, verified.value);
-    result = { ok: true, value: { ttlS: tokenLeftS(hub, verified.value) } };
-  }
-  reply(hub, session, asked, result);
 };

@@ -145,7 +145,9 @@ test('pushes reach the phone, closes close it, and its actor hears one detach', 
   expect((await phone.next('volatile')).body).toEqual([15]);
   gateway.sink.close(refs, CLOSE.replaced, 'same device');
   expect(await phone.gone).toEqual({ code: CLOSE.replaced, reason: 'same device' });
-  expect(door.heard('detach').map(one => one.message)).toEqual([{ type: 'detach', session, connSeq }]);
+  expect(door.heard('detach').map(one => one.message)).toEqual([
+    { type: 'detach', session, connSeq, bye: false },
+  ]);
 });
 
 test.each([

@@ -6,8 +6,8 @@
 import type { Attached, UserMessage } from '../nodes/gatewayPort.ts';
 import { PROTOCOL_VERSION } from '../protocol/catalogue.ts';
 import { encodeServerFrame } from '../protocol/codec.ts';
-import { CLOSE, ERROR, type Refusal, type Result } from '../protocol/errors.ts';
-import type { ClientFrame } from '../protocol/frames.ts';
+import { CLOSE, ERROR, ok, type Refusal, type Result, refuse } from '../protocol/errors.ts';
+import type { ClientFrame, Resume } from '../protocol/frames.ts';
 import type { Identity } from './auth/tokens.ts';
 import { LIMITS, returnMs } from './limits.ts';
 import type { Hub } from './realtime.ts';
@@ -35,38 +35,66 @@ export const hello = async (hub: Hub, session: Session, frame: Hello): Promise<v
   if (frame.version !== PROTOCOL_VERSION) {
     return session.close(CLOSE.unsupportedVersion, `version ${PROTOCOL_VERSION} is spoken here`);
   }
+  const { bearer = null } = session.socket;
   session.phase = 'verifying';
-  const verified = await tokens.verify(frame.token);
+  const verified = bearer !== null && frame.token === '' ? ok(bearer) : await tokens.verify(frame.token);
   if (session.phase !== 'verifying') return;
   if (!verified.ok) {
     const code = verified.code === ERROR.tokenExpired ? CLOSE.tokenExpired : CLOSE.badToken;
     return session.close(code, verified.message);
   }
   const identity = verified.value;
+  if (bearer !== null && (bearer.userId !== identity.userId || bearer.deviceId !== identity.deviceId)) {
+    return session.close(CLOSE.badToken, 'the handshake was made with the token of someone else');
+  }
   if (identity.deviceId !== frame.deviceId) {
     return session.close(CLOSE.badToken, 'the token belongs to another device');
   }
+  // Also of a token that was good when the handshake was made: it may have been revoked since.
   if (moves.left(identity.userId, identity.deviceId)) {
-    return session.close(CLOSE.revoked, 'the account moved to another device');
+    return session.close(CLOSE.revoked, 'the token was revoked');
   }
-  if (hub.attaching >= LIMITS.attachingMax) return session.close(CLOSE.overloaded, 'try again later');
+  hub.admission.authenticated(session, identity.userId);
   session.phase = 'attaching';
   session.user = { kind: 'user', id: identity.userId };
-  session.resume = frame.resume;
+  session.resume = own(hub, frame.resume, identity);
+  // once: an ask that is repeated is of no younger connection
+  session.connSeq = hub.nextConnSeq();
   armToken(hub, session, identity);
   attach(hub, session);
 };
 
-/** Asks the actor. Each time under a name of its own: an earlier ask may have been heard all the same. */
+/** Whose token this is, unless it was revoked. */
+export const recognise = async (hub: Hub, token: string): Promise<Result<Identity>> => {
+  const { tokens, moves } = hub.options;
+  const verified = await tokens.verify(token);
+  if (!verified.ok) return verified;
+  const { userId, deviceId } = verified.value;
+  return moves.left(userId, deviceId) ? refuse(ERROR.unauthorized, 'the token was revoked') : verified;
+};
+
+/** A session is resumed by its owner only; whoever names another one gets the state of its own, as after a long absence. */
+const own = (hub: Hub, resume: Resume | null, identity: Identity): Resume | null => {
+  if (resume === null || hub.options.sessionIds.owns(resume.sessionId, identity)) return resume;
+  hub.options.metrics.count('rt_resume_total', { result: 'foreign' });
+  return null;
+};
+
+/** Asks the actor, now or when it is this session's turn; a crowd that is longer than the line is sent away. */
 export const attach = (hub: Hub, session: Session): void => {
-  const { door, gatewayId, randomId } = hub.options;
-  const { identity, user, resume } = session;
-  if (identity === null || user === null) return;
+  const turn = hub.attaches.enter(session);
+  if (turn === 'full') session.close(CLOSE.overloaded, 'try again later');
+  else if (turn === 'now') ask(hub, session);
+};
+
+/** Each time under a name of its own: an earlier ask may have been heard all the same. */
+const ask = (hub: Hub, session: Session): void => {
+  const { door, gatewayId, sessionIds } = hub.options;
+  const { resume } = session;
+  const [identity, user] = [session.identity!, session.user!];
   hub.unregister(session);
-  session.ref = { gateway: gatewayId, id: randomId() };
-  session.connSeq = hub.nextConnSeq();
+  session.ref = { gateway: gatewayId, id: sessionIds.mint(identity) };
   hub.register(session);
-  hub.attaching++;
   const message: UserMessage = {
     type: 'attach',
     session: session.ref,
@@ -75,16 +103,27 @@ export const attach = (hub: Hub, session: Session): void => {
     resume,
   };
   const span = hub.options.tracer?.begin('attach', session.trace) ?? null;
+  let done = false;
+  const over = (): void => {
+    if (done) return;
+    done = true;
+    hub.attaches.answered(one => ask(hub, one));
+  };
   const answered = (result: Result<unknown>): void => {
-    hub.attaching--;
     span?.end(result.ok ? undefined : result.message);
     try {
       welcome(hub, session, result as Result<Attached>);
     } catch (error) {
       hub.broken(session, error);
     }
+    over();
   };
-  door.ask(user, message, answered, { timeoutMs: LIMITS.attachMs, trace: span?.trace ?? null });
+  try {
+    door.ask(user, message, answered, { timeoutMs: LIMITS.attachMs, trace: span?.trace ?? null });
+  } catch (error) {
+    hub.broken(session, error);
+    over();
+  }
 };
 
 /** The close code that tells a client what to do about a refused attach. */
@@ -98,7 +137,7 @@ const closeFor = (refusal: Refusal): number => {
     case ERROR.gone:
       return CLOSE.revoked;
     case ERROR.conflict:
-      return CLOSE.replaced;
+      return CLOSE.tooManySessions;
     default:
       return CLOSE.internal;
   }
@@ -134,13 +173,6 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
       reconnectJitterMs: returnMs(hub.size),
     },
   });
-  const queued = session.queue;
-  session.queue = null;
-  session.phase = 'open';
-  session.socket.cork(() => {
-    session.send(first);
-    for (const frame of frames) session.send(frame);
-    if (queued !== null) for (const frame of queued) session.send(frame);
-  });
+  hub.delivery.begin(session, first, frames);
   metrics.observe('rt_handshake_seconds', (clock.monotonicMs() - session.openedMs) / 1_000);
 };

@@ -54,7 +54,7 @@ const welcomed = (limited: boolean) => {
     origins: ['*'],
     connectionsPerAddress: 1e6,
     wallMs: clock.nowMs,
-    randomId: () => EPOCH,
+    sessionIds: { mint: () => EPOCH, owns: () => true },
   });
   const wire = new Wire(sessions);
   const session = wire.data as Session;

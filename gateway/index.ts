@@ -2,11 +2,9 @@
  * How people reach the town: REST and documents on one port, the realtime socket on a second, health and metrics on a
  * third. The composition root makes one gateway, gives its `sink` to the user actors, starts and stops it.
  */
-import { randomFillSync } from 'node:crypto';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
-import { bytesToUuid } from '../protocol/ids.ts';
 import { type Admin, startAdmin } from './admin.ts';
 import { DeviceMoves } from './auth/deviceMoves.ts';
 import { createPasswords } from './auth/passwords.ts';
@@ -17,6 +15,7 @@ import type { GatewayOptions } from './options.ts';
 import { listenProblem } from './portInUse.ts';
 import { createRest, type Rest } from './rest/app.ts';
 import type { Session } from './session.ts';
+import { createSessionIds } from './sessionIds.ts';
 import { Sessions } from './sessions.ts';
 import type { Transport } from './transport.ts';
 import { uwsTransport } from './uws.ts';
@@ -78,7 +77,6 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   // Where there are other nodes, people move through their doors too: the store is asked about every token then.
   const sinceMs = options.elsewhere ? Number.POSITIVE_INFINITY : wallMs();
   const moves = new DeviceMoves(options.tokenTtlS * 1_000, sinceMs);
-  const id = new Uint8Array(16);
   const sessions = new Sessions({
     gatewayId,
     door,
@@ -91,7 +89,9 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     origins,
     connectionsPerAddress: options.connectionsPerAddress,
     wallMs,
-    randomId: () => bytesToUuid(randomFillSync(id)),
+    sessionIds: createSessionIds(options.signingKeys),
+    trustedProxyHops,
+    ...(options.handshakesPerS !== undefined && { handshakesPerS: options.handshakesPerS }),
     ...(options.tracer && { tracer: options.tracer }),
     ...(options.elsewhere && { elsewhere: options.elsewhere }),
   });
@@ -167,7 +167,9 @@ export const createGateway = (options: GatewayOptions): Gateway => {
         const restPort = await openRest();
         const realtimePort = await transport.listen(options.host, options.realtimePort);
         sweeping.push(setInterval(() => sessions.sweep(), LIMITS.sweepMs));
+        sweeping.push(setInterval(() => sessions.tick(), LIMITS.flushMs));
         sweeping.push(setInterval(() => sessions.attachAgain(), LIMITS.attachRetryMs));
+        sweeping.push(setInterval(() => sessions.admission.sweep(clock.monotonicMs()), LIMITS.meterSweepMs));
         phase = 'serving';
         return { restPort, realtimePort, adminPort: admin.port };
       } catch (error) {

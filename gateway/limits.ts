@@ -3,7 +3,7 @@
  * realtime study (anchors: Centrifugo, Discord, Colyseus, Phoenix) unless a line says otherwise.
  */
 import { assert } from '../protocol/assert.ts';
-import { HELLO_TIMEOUT_MS, INBOUND } from '../protocol/limits.ts';
+import { HELLO_TIMEOUT_MS, INBOUND, OUTBOUND } from '../protocol/limits.ts';
 
 /** So many a second on average, and so many at once. */
 export interface Rate {
@@ -52,18 +52,41 @@ export const LIMITS = {
   inboundBytes: INBOUND.bytes,
   /** The transport cuts the connection above this, without a close frame. */
   transportBytes: 16_384,
-  /** Buffered towards a phone: above it volatile frames are skipped. */
-  softBufferBytes: 65_536,
-  /** Above it the socket is closed with 4102; what was missed is replayed from the outbox. */
-  closeBufferBytes: 131_072,
+  /** The ladder. Buffered towards a phone: above this, volatile frames go out with every second tick only. */
+  thinBufferBytes: 16_384,
+  /**
+   * Above this, volatile frames stop, and the next event, answer or look at it (`sampleMs`) closes the socket with 4102:
+   * what was missed is replayed from the outbox.
+   */
+  closeBufferBytes: 65_536,
   /** The transport drops frames, close frames too, above this. */
   hardBufferBytes: 262_144,
+  /** Events given to a phone since it stopped taking everything; one more closes the socket with 4102. */
+  eventsBehind: 64,
+  sampleMs: 1_000,
+  /** Volatile frames that wait for one socket: newest version of so many things, so many bytes in all. */
+  volatileKeys: 64,
+  volatileBytes: 32_768,
+  /** They go out this often, to a phone whose app is in the background this often. */
+  flushMs: 100,
+  backgroundFlushMs: 2_000,
+  /** One BATCH of them. */
+  batchBytes: 4_096,
   /** Sockets of one gateway; more are refused with HTTP 503 before the upgrade. */
   socketsMax: 100_000,
-  /** Sessions whose actor is still waking; more are closed with 1013. Below `hydratingMax` of the node. */
-  attachingMax: 8_000,
-  /** Pushes that wait for WELCOME. */
+  /** Attaches asked at once: a waking actor is read from the store. More wait in a queue; above it, close with 1013. */
+  attachingMax: 1_024,
+  attachQueue: 8_000,
+  /** Addresses and users whose buckets are remembered although no socket of theirs is open. */
+  metersMax: 20_000,
+  meterSweepMs: 1_000,
+  /** How long the transport waits for a request before it cuts the connection: its own constant, told to people. */
+  requestMs: 12_000,
+  /** The files of TLS_CERT and TLS_KEY are looked at this often. */
+  tlsLookMs: 2_000,
+  /** Events that wait for WELCOME. */
   queuedPushes: 64,
+  queuedBytes: 65_536,
   helloMs: HELLO_TIMEOUT_MS,
   attachMs: 4_500,
   /**
@@ -78,6 +101,22 @@ export const LIMITS = {
   /** Asked in vain so often, a session is closed: its phone comes back and finds out for itself. */
   probesMax: 10,
   commandMs: 3_000,
+  /** A command that was proven not executed is asked for once more: not sooner, not with less time, not more at once. */
+  commandAgainMs: 100,
+  commandLeftMs: 250,
+  commandsAgain: 1_024,
+  /** A session ends itself after so long, spread by this share both ways, so that new nodes get their part. */
+  ageMs: 3_600_000,
+  ageSpread: 0.2,
+  /** From GOAWAY to the close of a socket that stays. */
+  goawayMs: 10_000,
+  /** Phones wait up to so long before they follow a GOAWAY. */
+  goawaySpreadMs: 500,
+  /** GOAWAY is said to a part of the phones so often. */
+  drainTickMs: 250,
+  /** Phones that one node can welcome a second; a drain sends each of the others half as many while time allows. */
+  attachPerS: 1_000,
+  drainShare: 0.5,
   /** Deadlines of HELLO and tokens are looked at this often. */
   sweepMs: 500,
   /** The transport pings a silent peer shortly before this and cuts it off when it passes. 8 to 960. */
@@ -113,6 +152,36 @@ export const LIMITS = {
   pageMax: 100,
 } as const;
 
+/** What all sockets of one user may say together, in what one may: several devices are not used at the same moment. */
+export const USER_SHARE = 2;
+
+/** What all sockets of one address may say together, in what each of its sockets may (`perAddress`). */
+export const ADDRESS_SHARE: { readonly [K in keyof SessionRates]: number } = {
+  location: 0.5,
+  command: 0.1,
+  auth: 0.1,
+  qr: 0.2,
+  other: 0.2,
+};
+
+/** What one network address may do; all of it follows from the sockets that it may hold. */
+export interface AddressLimits {
+  readonly sockets: number;
+  /** Sockets that have not shown a token yet. */
+  readonly unauthenticated: number;
+  /** Connections that have not sent a whole request, and handshakes whose token is being verified. */
+  readonly handshaking: number;
+  readonly handshakes: Rate;
+}
+
+/** 200 sockets: 20 without a token, 64 handshakes under way, 20 handshakes a second and 200 at once. */
+export const addressLimits = (sockets: number): AddressLimits => ({
+  sockets,
+  unauthenticated: Math.max(Math.min(sockets, 20), Math.ceil(sockets / 10)),
+  handshaking: Math.max(Math.min(sockets, 64), Math.ceil(sockets * 0.32)),
+  handshakes: { perS: Math.max(2, sockets / 10), burst: Math.max(20, sockets) },
+});
+
 /** Milliseconds over which the clients of a gateway with so many sockets spread their return. */
 export const returnMs = (sockets: number): number =>
   Math.min(
@@ -123,9 +192,20 @@ export const returnMs = (sockets: number): number =>
 /** Checked once at start: a typo in the table above stops the node instead of bending a promise. */
 export function assertLimits(): void {
   const l = LIMITS;
+  assert(l.attachingMax < l.attachQueue, 'a crowd may wait');
   assert(l.inboundBytes < l.transportBytes, 'our own close code comes before the transport cuts');
-  assert(l.softBufferBytes < l.closeBufferBytes, 'volatile frames are skipped before a phone is let go');
-  assert(l.closeBufferBytes + l.softBufferBytes < l.hardBufferBytes, 'the close frame still fits');
+  assert(l.thinBufferBytes < l.closeBufferBytes, 'volatile frames are thinned before a phone is let go');
+  // At worst: just below the rung, then all that waited for WELCOME, a replay or snapshot, and one frame more.
+  assert(
+    l.closeBufferBytes + l.queuedBytes + l.volatileBytes + OUTBOUND.bytes < l.hardBufferBytes,
+    'the close frame still fits',
+  );
+  assert(l.backgroundFlushMs % l.flushMs === 0, 'one timer flushes all');
+  assert(l.batchBytes < l.thinBufferBytes, 'a batch is not a rung of the ladder');
+  assert(l.sampleMs % l.sweepMs === 0, 'what is buffered is looked at in a sweep');
+  assert(l.commandAgainMs + l.commandLeftMs < l.commandMs, 'there is time to ask again');
+  assert(l.goawaySpreadMs * 2 < l.goawayMs, 'phones have time to follow');
+  assert(l.ageSpread > 0 && l.ageSpread < 1, 'a share');
   assert(l.idleTimeoutS >= 8 && l.idleTimeoutS <= 960, 'outside of it the transport ends the process');
   assert(l.pingS < l.idleTimeoutS, 'a client that pings is never idle');
   assert(l.commandMs < l.attachMs, 'waking an actor may take longer than asking it');

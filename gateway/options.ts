@@ -28,6 +28,8 @@ export interface GatewayOptions {
   /** Web origins that may call; `*` is every one. */
   readonly origins: readonly string[];
   readonly connectionsPerAddress: number;
+  /** Handshakes a second that this gateway takes, from everybody together. Default 1,000. */
+  readonly handshakesPerS?: number;
   /** Proxies in front whose X-Forwarded-For is believed. */
   readonly trustedProxyHops: number;
   /** Null switches rate limits off, for benchmarks and replays. Default `RATES`. */

@@ -3,11 +3,15 @@ import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { Clock, Log, Metrics, Tracer } from '../nodes/ports.ts';
 import { ERROR, type Refusal, refuse } from '../protocol/errors.ts';
 import { encodeError } from '../protocol/messages.ts';
+import type { Admission } from './admission.ts';
+import type { AttachQueue } from './attachQueue.ts';
 import type { DeviceMoves } from './auth/deviceMoves.ts';
 import type { Tokens } from './auth/tokens.ts';
+import type { Delivery } from './delivery.ts';
 import type { SessionRates } from './limits.ts';
-import { type Bucket, bucket } from './rate.ts';
+import type { Spending } from './meters.ts';
 import type { Session } from './session.ts';
+import type { SessionIds } from './sessionIds.ts';
 import type { Tally } from './tally.ts';
 
 export interface RealtimeOptions {
@@ -26,22 +30,28 @@ export interface RealtimeOptions {
   readonly rates: SessionRates | null;
   /** Web origins that may connect; `*` is every one. Apps that are not web pages send none and are let in. */
   readonly origins: readonly string[];
+  /** Sockets that one address may hold; its other bounds follow from it (limits.ts). */
   readonly connectionsPerAddress: number;
+  /** Handshakes a second that this gateway takes. Default 1,000. */
+  readonly handshakesPerS?: number;
+  /** Proxies in front whose X-Forwarded-For is believed. Default 0. */
+  readonly trustedProxyHops?: number;
   /** Unix milliseconds of the real clock, for tokens. */
   readonly wallMs: () => number;
-  /** Sixteen random bytes as UUID text. */
-  readonly randomId: () => string;
+  readonly sessionIds: SessionIds;
   /** Realtime addresses of the other nodes, for phones that must go. Default: none. */
   readonly elsewhere?: () => readonly string[];
 }
 
-export type Buckets = { readonly [K in keyof SessionRates]: Bucket };
-
 /** What a frame can reach while it is handled. */
 export interface Hub {
   readonly options: RealtimeOptions;
-  readonly buckets: Buckets | null;
+  /** Null: nothing is limited. */
+  readonly spending: Spending | null;
+  readonly admission: Admission;
+  readonly attaches: AttachQueue<Session>;
   readonly tally: Tally;
+  readonly delivery: Delivery;
   /** Rises with every attach, also over restarts. */
   nextConnSeq(): number;
   /** Makes a verified session reachable for pushes, under its present name. */
@@ -55,18 +65,7 @@ export interface Hub {
   readonly leaving: boolean;
   /** Ends a session in which something was thrown. */
   broken(session: Session, error: unknown): void;
-  /** Sessions whose actor was asked and has not answered. */
-  attaching: number;
 }
-
-export const prepare = (rates: SessionRates | null): Buckets | null =>
-  rates && {
-    location: bucket(rates.location),
-    command: bucket(rates.command),
-    auth: bucket(rates.auth),
-    qr: bucket(rates.qr),
-    other: bucket(rates.other),
-  };
 
 /** Answers command `cid`, or a frame without one when it is 0. */
 export const sendError = (session: Session, cid: number, refusal: Refusal): void =>

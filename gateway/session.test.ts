@@ -11,13 +11,14 @@ import type { RealtimeOptions } from './realtime.ts';
 import { Sessions } from './sessions.ts';
 import { counting, FakeDoor, HandClock, signingKey, silent } from './testing/town.ts';
 import { Wire } from './testing/wire.ts';
-import { BUFFERED, DROPPED, SENT } from './transport.ts';
+import { DROPPED } from './transport.ts';
 
 /** The life of a session told through a pretended socket, a clock that a test moves, and an actor that it answers for. */
 
 const USER = '01900000-0000-7000-8000-000000000001';
 const ID = '01900000-0000-7000-8000-0000000000aa';
 const OTHER = '01900000-0000-7000-8000-0000000000bb';
+const FOREIGN = '01900000-0000-7000-8000-0000000000ff';
 
 let clock: HandClock;
 let door: FakeDoor;
@@ -47,7 +48,10 @@ const hub = (rest: Partial<RealtimeOptions> = {}): Sessions => {
     origins: ['*'],
     connectionsPerAddress: 200,
     wallMs: clock.nowMs,
-    randomId: () => `01900000-0000-4000-8000-${String(++made).padStart(12, '0')}`,
+    sessionIds: {
+      mint: () => `01900000-0000-4000-8000-${String(++made).padStart(12, '0')}`,
+      owns: id => id !== FOREIGN,
+    },
     ...rest,
   });
 };
@@ -133,7 +137,7 @@ test('more pushes before WELCOME than are kept end the session; it will resume',
 test.each([
   [refuse(ERROR.notFound, 'x'), CLOSE.badToken],
   [refuse(ERROR.forbidden, 'x'), CLOSE.revoked],
-  [refuse(ERROR.conflict, 'x'), CLOSE.replaced],
+  [refuse(ERROR.conflict, 'x'), CLOSE.tooManySessions],
   [refuse(ERROR.internal, 'x'), CLOSE.internal],
 ])('an actor that refuses to attach ($code) closes with %i', async (refusal, code) => {
   door.answers.attach = () => refusal;
@@ -155,7 +159,7 @@ test.each([refuse(ERROR.unavailable, 'nobody owns the shard', 700), refuse(ERROR
     clock.advance(1);
     sessions.attachAgain();
     sessions.attachAgain();
-    expect([door.asked.length, wire.data!.phase, sessions.attaching]).toEqual([2, 'attaching', 0]);
+    expect([door.asked.length, wire.data!.phase, sessions.attaches.asked]).toEqual([2, 'attaching', 0]);
     door.answers.attach = () => ok({ epoch: ID, offset: 0, resumed: false, frames: [] });
     clock.advance(waitMs);
     sessions.attachAgain();
@@ -163,7 +167,8 @@ test.each([refuse(ERROR.unavailable, 'nobody owns the shard', 700), refuse(ERROR
     // Each ask under a name of its own, and only the last one is reachable.
     const [one, two, three] = door.asked.map(({ message }) => message);
     expect(new Set([one!.session!.id, two!.session!.id, three!.session!.id]).size).toBe(3);
-    expect(three!.connSeq as number).toBeGreaterThan(one!.connSeq as number);
+    // ... but all of one connection, which did not become younger by waiting.
+    expect(three!.connSeq).toBe(one!.connSeq);
     sessions.push([one!.session!], eventBytes(1), 'durable');
     sessions.push([three!.session!], eventBytes(2), 'durable');
     expect(wire.types()).toEqual(['welcome', 'event']);
@@ -180,7 +185,7 @@ test('a phone is not kept waiting for ever: it is sent away before it gives up i
     sessions.attachAgain();
   }
   expect(wire.code).toBe(CLOSE.overloaded);
-  expect(sessions.attaching).toBe(0);
+  expect(sessions.attaches.asked).toBe(0);
   const asked = door.asked.length;
   clock.advance(LIMITS.attachTotalMs);
   sessions.attachAgain();
@@ -272,12 +277,37 @@ test('a peer that leaves is detached once, also while it was being attached; a l
   const wire = await attached(sessions);
   const { session, connSeq } = door.asked[0]!.message;
   wire.leave();
-  sessions.closed(wire);
-  expect(door.told.map(one => one.message)).toEqual([{ type: 'detach', session, connSeq }]);
+  sessions.closed(wire, 1006);
+  expect(door.told.map(one => one.message)).toEqual([{ type: 'detach', session, connSeq, bye: false }]);
   door.answer('attach');
   expect(wire.frames).toEqual([]);
-  expect([sessions.size, sessions.attaching]).toEqual([0, 0]);
+  expect([sessions.size, sessions.attaches.asked]).toEqual([0, 0]);
   sessions.push([session!], eventBytes(1), 'durable');
+});
+
+test.each([
+  [1000, true],
+  [1001, true],
+  [1005, false],
+  [1006, false],
+  [4500, false],
+])('a peer that closes with %i says goodbye: %s', async (code, bye) => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  wire.leave(code);
+  expect(door.told.map(one => one.message)).toMatchObject([{ type: 'detach', bye }]);
+});
+
+test.each([
+  [CLOSE.revoked, true],
+  [CLOSE.normal, false],
+  [CLOSE.slowConsumer, false],
+  [CLOSE.restart, false],
+])('a socket that we close with %i is a goodbye: %s', async (code, bye) => {
+  const sessions = hub();
+  const wire = await attached(sessions);
+  sessions.close([wire.data!.ref!], code, 'x');
+  expect(door.told.map(one => one.message)).toMatchObject([{ type: 'detach', bye }]);
 });
 
 test('a peer that leaves while its token is verified never reaches the actor', async () => {
@@ -477,30 +507,6 @@ test('a BATCH is its frames, each with its own price', async () => {
   expect(door.heard('location')).toHaveLength(5);
 });
 
-test('a slow phone: volatile frames are skipped first, then it is let go; a drained one hears everything again', async () => {
-  const sessions = hub();
-  const wire = await attached(sessions);
-  const refs = [door.asked[0]!.message.session!];
-  wire.status = BUFFERED;
-  wire.buffered = 1_000;
-  sessions.push(refs, eventBytes(1), 'durable');
-  sessions.push(refs, volatileBytes, 'volatile');
-  wire.buffered = LIMITS.softBufferBytes + 1;
-  sessions.push(refs, volatileBytes, 'volatile');
-  sessions.push(refs, eventBytes(2), 'durable');
-  expect(wire.types()).toEqual(['welcome', 'event', 'volatile', 'event']);
-  wire.status = SENT;
-  wire.buffered = 0;
-  sessions.drained(wire);
-  sessions.push(refs, volatileBytes, 'volatile');
-  expect(wire.frames).toHaveLength(5);
-  wire.status = BUFFERED;
-  sessions.push(refs, eventBytes(3), 'durable');
-  wire.buffered = LIMITS.closeBufferBytes + 1;
-  sessions.push(refs, eventBytes(4), 'durable');
-  expect(wire.code).toBe(CLOSE.slowConsumer);
-});
-
 test('a dropped durable frame ends the session, a dropped volatile one is only counted', async () => {
   const sessions = hub();
   const wire = await attached(sessions);
@@ -541,10 +547,10 @@ test('thousands come and go, and nothing of them stays', async () => {
   await until(() => wires.every(wire => wire.data!.phase === 'open'));
   expect(sessions.size).toBe(200);
   for (const wire of wires) wire.leave();
-  const { waiting, byId, perAddress } = sessions as unknown as Record<string, { size: number }>;
-  expect([sessions.size, waiting!.size, byId!.size, perAddress!.size, sessions.attaching]).toEqual([
-    0, 0, 0, 0, 0,
-  ]);
+  const { waiting, byId } = sessions as unknown as Record<string, { size: number }>;
+  sessions.admission.sweep(clock.monotonicMs() + 60_000);
+  const left = [sessions.size, waiting!.size, byId!.size, sessions.admission.size, sessions.attaches.asked];
+  expect(left).toEqual([0, 0, 0, 0, 0]);
   expect(door.heard('detach')).toHaveLength(200);
 });
 

@@ -1,6 +1,6 @@
 /**
  * One socket and what is known of the person behind it. Thousands of these are idle at any time, so it holds fields
- * and no closures or timers; what happens to it stands in `hello.ts`, `frames.ts` and `sessions.ts`.
+ * and no closures or timers; what happens to it stands in `hello.ts`, `frames.ts`, `delivery.ts` and `sessions.ts`.
  */
 import type { Address, SessionRef } from '../nodes/gatewayPort.ts';
 import { CLOSE } from '../protocol/errors.ts';
@@ -8,7 +8,9 @@ import type { Resume } from '../protocol/frames.ts';
 import { wellFormedTrace } from '../protocol/trace.ts';
 import type { Identity } from './auth/tokens.ts';
 import { LIMITS } from './limits.ts';
+import type { Counted, Meter } from './meters.ts';
 import { BUFFERED, DROPPED, type Socket } from './transport.ts';
+import type { Volatiles } from './volatiles.ts';
 
 export type Phase =
   /** HELLO has not come */
@@ -21,15 +23,22 @@ export type Phase =
   | 'open'
   | 'closed';
 
-/** What became of a pushed frame. */
-export type Delivery = 'sent' | 'queued' | 'skipped' | 'closed';
+/** How far a phone is behind: it takes everything; volatile frames are thinned; they stop, and it is about to be let go. */
+export const KEEPS_UP = 0;
+export const THINNED = 1;
+export const STOPPED = 2;
+export type Rung = typeof KEEPS_UP | typeof THINNED | typeof STOPPED;
 
-export class Session {
+export class Session implements Counted {
   readonly socket: Socket<Session>;
   phase: Phase = 'waiting';
   /** When the sweep must act: HELLO is late, a token needs renewal, a token is over. Monotonic milliseconds. */
   deadlineMs: number;
   openedMs: number;
+  /** When it is told to go elsewhere for its age, and once it was told to go: when it is closed. */
+  endMs = Number.POSITIVE_INFINITY;
+  /** It was told to go, and is closed with this code if it stays; 0 before. */
+  awayCode = 0;
   /** Who; null before the token was verified. */
   identity: Identity | null = null;
   user: Address | null = null;
@@ -41,15 +50,32 @@ export class Session {
   readonly trace: string | null;
   /** The client was asked for a new token. */
   warned = false;
-  /** Frames pushed before WELCOME. */
+  /** Events pushed before WELCOME, and their bytes. */
   queue: Uint8Array[] | null = null;
+  queuedBytes = 0;
+  /** The app is on the screen. */
+  foreground = true;
   /** The peer did not take everything at the last send. */
   choked = false;
+  /** Events given to it since then, and their bytes. */
+  behind = 0;
+  behindBytes = 0;
+  /** Volatile frames that wait; null before the first. */
+  volatiles: Volatiles | null = null;
+  /** Newest position that was answered. */
+  answered = -1;
+  /** Tick in which a volatile frame passed at once, and in which what waits has its turn (0: nothing waits). */
+  passed = -1;
+  turn = 0;
   strikes = 0;
   strikeMs = 0;
   /** Close code that we gave; 0 when the peer left. */
   closeCode = 0;
-  // Buckets (rate.ts).
+  /** A new token is being verified. */
+  renewing = false;
+  // Buckets (meters.ts): of the address and the user, and its own.
+  addressMeter: Meter | null = null;
+  userMeter: Meter | null = null;
   locationMs = 0;
   commandMs = 0;
   authMs = 0;
@@ -63,42 +89,64 @@ export class Session {
     this.deadlineMs = nowMs + LIMITS.helloMs;
   }
 
-  /** Says something that must arrive: a phone that cannot take it is closed with 4102 and gets it by resuming. */
-  send(bytes: Uint8Array): void {
-    const status = this.socket.send(bytes);
-    if (status === BUFFERED) this.choked = true;
-    else if (status === DROPPED) this.close(CLOSE.slowConsumer, 'too slow');
+  /** Bytes that the phone has not taken; a phone that took all of them is no longer behind. */
+  bufferedBytes(): number {
+    if (!this.choked) return 0;
+    const buffered = this.socket.bufferedBytes();
+    if (buffered === 0) this.drained();
+    return buffered;
   }
 
-  /** A frame from the actor, in order behind WELCOME; the ladder for slow phones stands here. */
-  deliver(bytes: Uint8Array, volatile: boolean): Delivery {
-    if (this.phase === 'attaching') {
-      this.queue ??= [];
-      if (this.queue.length >= LIMITS.queuedPushes) {
-        this.close(CLOSE.slowConsumer, 'too slow');
-        return 'closed';
-      }
-      this.queue.push(bytes);
-      return 'queued';
-    }
-    if (this.phase !== 'open') return 'closed';
+  /** Where it stands on the ladder. */
+  rung(): Rung {
+    const buffered = this.bufferedBytes();
+    if (buffered > LIMITS.closeBufferBytes) return STOPPED;
+    return buffered > LIMITS.thinBufferBytes ? THINNED : KEEPS_UP;
+  }
+
+  drained(): void {
+    this.choked = false;
+    this.behind = 0;
+    this.behindBytes = 0;
+  }
+
+  /** Says an event; a phone that has not taken so many of them is let go while its outbox still holds them. */
+  event(bytes: Uint8Array): void {
     if (this.choked) {
-      const buffered = this.socket.bufferedBytes();
-      if (buffered === 0) this.choked = false;
-      else if (volatile && buffered > LIMITS.softBufferBytes) return 'skipped';
-      else if (buffered > LIMITS.closeBufferBytes) {
-        this.close(CLOSE.slowConsumer, 'too slow');
-        return 'closed';
-      }
+      const share = this.bufferedBytes() / this.behindBytes;
+      if (this.behind * Math.min(1, share) >= LIMITS.eventsBehind) return this.letGo();
     }
+    this.send(bytes);
+    if (!this.choked) return;
+    this.behind++;
+    this.behindBytes += bytes.length;
+  }
+
+  /**
+   * Says something that must arrive: a phone that is too far behind is closed with 4102 and gets it by resuming. Closed
+   * before the transport drops anything, for it would drop the close frame too.
+   */
+  send(bytes: Uint8Array): void {
+    if (this.choked && this.rung() === STOPPED) return this.letGo();
+    this.put(bytes);
+  }
+
+  /** Says something without looking at how far behind it is: for the first words, which are bounded. */
+  put(bytes: Uint8Array): void {
     const status = this.socket.send(bytes);
     if (status === BUFFERED) this.choked = true;
-    else if (status === DROPPED) {
-      if (volatile) return 'skipped';
-      this.close(CLOSE.slowConsumer, 'too slow');
-      return 'closed';
-    }
-    return 'sent';
+    else if (status === DROPPED) this.letGo();
+  }
+
+  /** Says something that may be lost; whether it was said. */
+  tryPut(bytes: Uint8Array): boolean {
+    const status = this.socket.send(bytes);
+    if (status === BUFFERED) this.choked = true;
+    return status !== DROPPED;
+  }
+
+  letGo(): void {
+    this.close(CLOSE.slowConsumer, 'too slow');
   }
 
   close(code: number, reason: string): void {

@@ -8,36 +8,57 @@ import { SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { decodeClientFrame, encodeServerFrame } from '../protocol/codec.ts';
 import { CLOSE } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
+import { volatileHead } from '../protocol/pieces.ts';
 import { shardOf } from '../protocol/shard.ts';
 import { DecodeError } from '../protocol/walker.ts';
-import { handleFrame } from './frames.ts';
-import { attach, hello, tokenLeftS } from './hello.ts';
+import { Admission } from './admission.ts';
+import { AttachQueue } from './attachQueue.ts';
+import { bearerOf, offersApp } from './bearer.ts';
+import { Delivery } from './delivery.ts';
+import { handleFrame, strike } from './frames.ts';
+import { attach, hello, recognise, tokenLeftS } from './hello.ts';
 import { LIMITS, returnMs } from './limits.ts';
+import { Spending } from './meters.ts';
 import { Probes } from './probes.ts';
-import { type Buckets, type Hub, prepare, type RealtimeOptions } from './realtime.ts';
+import type { Hub, RealtimeOptions } from './realtime.ts';
 import { Session } from './session.ts';
 import { Tally } from './tally.ts';
-import type { Knock, Listener, Socket, Turned } from './transport.ts';
+import type { Knock, Listener, Socket, Turned, Welcome } from './transport.ts';
+
+/** Close codes with which a client says that it does not come back. */
+const BYE: ReadonlySet<number> = new Set([CLOSE.normal, CLOSE.goingAway]);
 
 export class Sessions implements PushSink, Listener<Session>, Hub {
   readonly options: RealtimeOptions;
-  readonly buckets: Buckets | null;
+  readonly spending: Spending | null;
+  readonly admission: Admission;
+  readonly attaches: AttachQueue<Session>;
   readonly tally: Tally;
-  attaching = 0;
+  readonly delivery: Delivery;
   private readonly waiting = new Set<Session>();
   private readonly byId = new Map<string, Session>();
   /** Attaches that are asked for again, and when. */
   private readonly putOff = new Map<Session, number>();
-  private readonly perAddress = new Map<string, number>();
   private sockets = 0;
   private connSeq = 0;
+  private sampleAtMs = 0;
   leaving = false;
   private readonly probes: Probes;
 
   constructor(options: RealtimeOptions) {
     this.options = options;
-    this.buckets = prepare(options.rates);
+    const { rates, connectionsPerAddress, metrics } = options;
+    this.admission = new Admission(options);
+    this.attaches = new AttachQueue(LIMITS.attachingMax, LIMITS.attachQueue);
+    this.spending =
+      rates &&
+      new Spending(rates, connectionsPerAddress, scope => metrics.count('rt_rate_limited_total', { scope }));
     this.tally = new Tally(options.metrics);
+    this.delivery = new Delivery({
+      tally: this.tally,
+      metrics: options.metrics,
+      broken: (session, error) => this.broken(session, error),
+    });
     this.probes = new Probes(options);
   }
 
@@ -49,26 +70,54 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   // What the transport tells.
 
   admit({ protocols, origin, address }: Knock): Turned | null {
-    if (this.leaving) return { status: 503, message: 'this server is about to stop', retryAfterS: 1 };
-    if (!protocols.split(',').some(one => one.trim() === SUBPROTOCOL)) {
+    if (this.leaving) {
+      this.admission.turned('leaving');
+      return { status: 503, message: 'this server is about to stop', retryAfterS: 1 };
+    }
+    if (!offersApp(protocols)) {
+      this.admission.turned('protocol');
       return { status: 400, message: `ask for the WebSocket subprotocol ${SUBPROTOCOL}` };
     }
-    const { origins, connectionsPerAddress } = this.options;
+    const { origins, clock } = this.options;
     if (origin !== '' && !origins.includes('*') && !origins.includes(origin)) {
+      this.admission.turned('origin');
       return { status: 403, message: 'pages of this origin may not connect' };
     }
-    if (this.sockets >= LIMITS.socketsMax) return { status: 503, message: 'full', retryAfterS: 5 };
-    if ((this.perAddress.get(address) ?? 0) >= connectionsPerAddress) {
-      return { status: 429, message: 'too many connections from this address', retryAfterS: 5 };
-    }
-    return null;
+    return this.admission.admit(address, clock.monotonicMs());
+  }
+
+  connected(peer: string): boolean {
+    return this.admission.connected(peer);
+  }
+
+  spoke(peer: string): void {
+    this.admission.spoke(peer);
+  }
+
+  silent(peer: string): void {
+    this.admission.silent(peer);
+  }
+
+  bearer({ protocols, address }: Knock): Promise<Turned | Welcome> | null {
+    const token = bearerOf(protocols);
+    if (token === null) return null;
+    this.admission.verifying(address);
+    return this.verified(token).finally(() => this.admission.verified(address));
+  }
+
+  private async verified(token: string): Promise<Turned | Welcome> {
+    const known = await recognise(this, token);
+    if (known.ok) return { bearer: known.value };
+    this.admission.turned('token');
+    return { status: 401, message: known.message };
   }
 
   opened(socket: Socket<Session>): void {
     const session = new Session(socket, this.options.clock.monotonicMs());
     socket.data = session;
     this.sockets++;
-    this.perAddress.set(socket.address, (this.perAddress.get(socket.address) ?? 0) + 1);
+    this.admission.opened(session, socket.address);
+    if (socket.bearer) this.admission.authenticated(session, socket.bearer.userId);
     this.waiting.add(session);
   }
 
@@ -100,26 +149,36 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     session.close(CLOSE.internal, 'internal error');
   }
 
-  drained(socket: Socket<Session>): void {
-    if (socket.data !== null && socket.bufferedBytes() === 0) socket.data.choked = false;
+  /** Answered by the transport, and costs something all the same. */
+  pinged(socket: Socket<Session>): void {
+    const session = socket.data;
+    if (session === null || this.spending === null) return;
+    const nowMs = this.options.clock.monotonicMs();
+    const wait = this.spending.spend(session, 'other', nowMs);
+    if (wait > 0) strike(session, 0, wait, nowMs);
   }
 
-  closed(socket: Socket<Session>): void {
+  drained(socket: Socket<Session>): void {
+    if (socket.data !== null && socket.bufferedBytes() === 0) socket.data.drained();
+  }
+
+  closed(socket: Socket<Session>, code: number): void {
     const session = socket.data;
     if (session === null || session.phase === 'closed') return;
     const { door, metrics } = this.options;
     const { phase, user, ref, connSeq } = session;
     session.phase = 'closed';
-    session.queue = null;
+    this.delivery.forget(session);
     this.sockets--;
-    const rest = (this.perAddress.get(socket.address) ?? 1) - 1;
-    if (rest === 0) this.perAddress.delete(socket.address);
-    else this.perAddress.set(socket.address, rest);
+    this.admission.closed(session);
+    this.attaches.forget(session);
     this.waiting.delete(session);
     this.putOff.delete(session);
     if (ref !== null) this.byId.delete(ref.id);
     if (user !== null && ref !== null && (phase === 'attaching' || phase === 'open')) {
-      const message: UserMessage = { type: 'detach', session: ref, connSeq };
+      // the app ended it, or we did for good: nobody is waited for
+      const bye = session.closeCode === 0 ? BYE.has(code) : session.closeCode === CLOSE.revoked;
+      const message: UserMessage = { type: 'detach', session: ref, connSeq, bye };
       door.tell(user, message);
     }
     metrics.count('rt_close_total', { code: session.closeCode === 0 ? 'peer' : String(session.closeCode) });
@@ -150,11 +209,12 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
 
   push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: 'durable' | 'volatile'): void {
     const volatile = kind === 'volatile';
+    const head = volatile ? volatileHead(bytes) : null;
     for (const ref of sessions) {
       const session = this.byId.get(ref.id);
       if (session === undefined) continue;
-      if (session.deliver(bytes, volatile) === 'skipped') this.tally.skipped();
-      else this.tally.pushed(volatile);
+      if (volatile) this.delivery.volatile(session, head, bytes);
+      else this.delivery.event(session, bytes);
     }
   }
 
@@ -179,13 +239,25 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       if (session.deadlineMs > nowMs || session.phase !== 'open') continue;
       this.tokenDue(session, nowMs);
     }
+    if (nowMs >= this.sampleAtMs) {
+      this.sampleAtMs = nowMs + LIMITS.sampleMs;
+      this.delivery.sample(this.byId.values());
+    }
     this.probes.sweep(nowMs);
     this.tally.flush(this.sockets);
+  }
+
+  /** What must not wait for a sweep. Called each `LIMITS.flushMs`. */
+  tick(): void {
+    this.delivery.tick();
   }
 
   /** Asks again for the attaches that were put off. Called each `LIMITS.attachRetryMs`. */
   attachAgain(): void {
     const nowMs = this.options.clock.monotonicMs();
+    for (const session of this.attaches.late(one => nowMs - one.openedMs >= LIMITS.attachTotalMs)) {
+      session.close(CLOSE.overloaded, 'try again later');
+    }
     for (const [session, atMs] of this.putOff) {
       if (atMs > nowMs) continue;
       this.putOff.delete(session);

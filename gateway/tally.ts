@@ -1,6 +1,7 @@
 /** Counts of the hot path in plain numbers, handed to the metrics once per sweep: a label costs more than a position. */
 import type { Metrics } from '../nodes/ports.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
+import { eventByKind } from '../protocol/messages.ts';
 
 export class Tally {
   private readonly frames: Record<ClientFrame['type'], number> = {
@@ -13,9 +14,8 @@ export class Tally {
     clientState: 0,
     batch: 0,
   };
-  private durableOut = 0;
-  private volatileOut = 0;
-  private skippedOut = 0;
+  private readonly out = { event: 0, volatile: 0, skipped: 0, late: 0 };
+  private readonly conflatedBy = new Map<number, number>();
   private readonly metrics: Metrics;
 
   constructor(metrics: Metrics) {
@@ -26,30 +26,43 @@ export class Tally {
     this.frames[type]++;
   }
 
-  pushed(volatile: boolean): void {
-    if (volatile) this.volatileOut++;
-    else this.durableOut++;
+  event(): void {
+    this.out.event++;
   }
 
+  /** Volatile frames that went out. */
+  volatile(frames: number): void {
+    this.out.volatile += frames;
+  }
+
+  /** A volatile message that a phone could not take. */
   skipped(): void {
-    this.skippedOut++;
+    this.out.skipped++;
+  }
+
+  /** A volatile frame that came after a newer one. */
+  late(): void {
+    this.out.late++;
+  }
+
+  /** A volatile frame of this kind that a newer one replaced, or that too many others pushed out. */
+  conflated(kind: number): void {
+    this.conflatedBy.set(kind, (this.conflatedBy.get(kind) ?? 0) + 1);
   }
 
   flush(connections: number): void {
+    const { metrics } = this;
     for (const type of Object.keys(this.frames) as ClientFrame['type'][]) {
-      if (this.frames[type] > 0)
-        this.metrics.count('rt_frames_total', { dir: 'in', type }, this.frames[type]);
+      if (this.frames[type] > 0) metrics.count('rt_frames_total', { dir: 'in', type }, this.frames[type]);
       this.frames[type] = 0;
     }
-    const out: [string, number][] = [
-      ['event', this.durableOut],
-      ['volatile', this.volatileOut],
-      ['skipped', this.skippedOut],
-    ];
-    for (const [type, by] of out) if (by > 0) this.metrics.count('rt_frames_total', { dir: 'out', type }, by);
-    this.durableOut = 0;
-    this.volatileOut = 0;
-    this.skippedOut = 0;
-    this.metrics.gauge('rt_connections', connections);
+    for (const type of Object.keys(this.out) as (keyof Tally['out'])[]) {
+      if (this.out[type] > 0) metrics.count('rt_frames_total', { dir: 'out', type }, this.out[type]);
+      this.out[type] = 0;
+    }
+    for (const [kind, by] of this.conflatedBy)
+      metrics.count('rt_conflated_total', { kind: eventByKind(kind)?.name ?? 'unknown' }, by);
+    this.conflatedBy.clear();
+    metrics.gauge('rt_connections', connections);
   }
 }

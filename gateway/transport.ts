@@ -2,6 +2,7 @@
  * What a session needs from a socket library, so that sessions can be told their story by a test as well as by a real
  * socket. The real one is `uws.ts`.
  */
+import type { Identity } from './auth/tokens.ts';
 
 /** What became of the bytes given to `send`. */
 export const SENT = 1;
@@ -17,6 +18,8 @@ export interface Socket<D> {
   readonly address: string;
   /** `traceparent` of the request that opened it, as sent; empty or absent when there was none. */
   readonly trace?: string;
+  /** Whose token stood in the handshake, verified; absent when there was none. */
+  readonly bearer?: Identity | null;
   /** Sends one binary message; the answer is one of the four numbers above. */
   send(bytes: Uint8Array): number;
   /** Bytes that the peer has not taken yet. */
@@ -29,9 +32,14 @@ export interface Socket<D> {
 
 /** A refusal before the upgrade: an HTTP status and a sentence. */
 export interface Turned {
-  readonly status: 400 | 403 | 429 | 503;
+  readonly status: 400 | 401 | 403 | 429 | 503;
   readonly message: string;
   readonly retryAfterS?: number;
+}
+
+/** Let in; with the person whose token stood in the handshake, when there was one. */
+export interface Welcome {
+  readonly bearer: Identity | null;
 }
 
 export interface Knock {
@@ -45,13 +53,24 @@ export interface Knock {
 
 /** What a transport tells. `message` bytes are valid until the call returns. */
 export interface Listener<D> {
+  /** A connection came from this peer and has said nothing yet. False cuts it. */
+  connected?(peer: string): boolean;
+  /** One of those sent its request; `admit` follows when it asks for a socket. */
+  spoke?(peer: string): void;
+  /** One of those went, or was cut for its silence, without a request. */
+  silent?(peer: string): void;
   /** Null lets the socket in. */
   admit(knock: Knock): Turned | null;
+  /** Whose token stands in the handshake; null when there is none. Asked of those that `admit` let in; never rejects. */
+  bearer?(knock: Knock): Promise<Turned | Welcome> | null;
   opened(socket: Socket<D>): void;
   message(socket: Socket<D>, bytes: Uint8Array, binary: boolean): void;
+  /** A ping or pong of the transport itself; the library has answered already. */
+  pinged?(socket: Socket<D>): void;
   /** What was buffered has gone out. */
   drained(socket: Socket<D>): void;
-  closed(socket: Socket<D>): void;
+  /** `code` of the close frame, of either side; 1006 when there was none. */
+  closed(socket: Socket<D>, code: number): void;
 }
 
 export interface Transport {
@@ -59,6 +78,11 @@ export interface Transport {
   listen(host: string, port: number): Promise<number>;
   /** No new sockets; the ones that are open stay. */
   stopListening(): void;
+  /**
+   * Handshakes from now on see the certificate that the files hold now; sockets that are open stay as they are.
+   * Throws when the files cannot be used; then nothing has changed. Absent without TLS.
+   */
+  renew?(): void;
   /** Cuts what is still open. */
   close(): void;
 }

@@ -2,12 +2,21 @@
  * The one file that touches uWebSockets.js. Its rules, each of which has bitten someone: methods throw on a socket
  * that has closed; `close` runs inside `end`; the bytes of a message are taken back when the handler returns; `send`
  * answers 2 when it dropped the message, and drops close frames the same way; a request is dead after the first
- * `await`, so an upgrade is decided without one; a bad `idleTimeout` ends the process; a listening port can be shared
- * with another process unless it is taken exclusively.
+ * `await`, so what is needed of it is copied first, and an answer that comes later is corked; a bad `idleTimeout` ends the
+ * process; a listening port can be shared with another process unless it is taken exclusively.
+ *
+ * TLS: an app takes its certificate when it is made, and a port is listened on by one app. So a plain app listens and
+ * hands every connection to the app with the newest certificate; the ones before it keep their sockets.
+ *
+ * What it does by itself (tested in `halfOpen.test.ts`): a connection that has not sent a whole request after 10 s is cut,
+ * slow header lines do not prolong that; more than 4 KB of headers are answered with 431 and cut.
  */
 import {
   App,
+  type HttpRequest,
   type HttpResponse,
+  SSLApp,
+  type TemplatedApp,
   type us_listen_socket,
   us_listen_socket_close,
   type us_socket,
@@ -17,13 +26,35 @@ import {
 import type { Log } from '../nodes/ports.ts';
 import { SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { CLOSE } from '../protocol/errors.ts';
+import type { Identity } from './auth/tokens.ts';
 import { LIMITS } from './limits.ts';
 import { peerAddress } from './peer.ts';
 import { PortInUse } from './portInUse.ts';
-import { CLOSED, type Listener, type Socket, type Transport, type Turned } from './transport.ts';
+import { type TlsFiles, TlsUnusable } from './tls.ts';
+import {
+  CLOSED,
+  type Listener,
+  type Socket,
+  type Transport,
+  type Turned,
+  type Welcome,
+} from './transport.ts';
 
 /** uSockets' option of that name; exported by the pack, missing in its types. */
 const LISTEN_EXCLUSIVE_PORT = 1;
+
+/**
+ * Its TLS cannot be told a lowest version, and speaks 1.2 as well. This is a suite of 1.2 that needs a key shared
+ * beforehand, which nobody has; those of 1.3 are not touched by the setting.
+ */
+const NO_SUITE_BEFORE_1_3 = 'ECDHE-PSK-CHACHA20-POLY1305';
+
+/** Exported by the pack, missing in its types. */
+interface Acceptor extends TemplatedApp {
+  getDescriptor(): unknown;
+  addChildAppDescriptor(descriptor: unknown): void;
+  removeChildAppDescriptor(descriptor: unknown): void;
+}
 
 interface Data<D> {
   socket: UwsSocket<D>;
@@ -34,12 +65,14 @@ class UwsSocket<D> implements Socket<D> {
   data: D | null = null;
   readonly address: string;
   readonly trace: string;
+  readonly bearer: Identity | null;
   /** Null once the socket has closed: the native object throws from then on. */
   native: Native<D> | null = null;
 
-  constructor(address: string, trace: string) {
+  constructor(address: string, trace: string, bearer: Identity | null) {
     this.address = address;
     this.trace = trace;
+    this.bearer = bearer;
   }
 
   send(bytes: Uint8Array): number {
@@ -61,6 +94,7 @@ class UwsSocket<D> implements Socket<D> {
 
 const STATUS = {
   400: '400 Bad Request',
+  401: '401 Unauthorized',
   403: '403 Forbidden',
   404: '404 Not Found',
   426: '426 Upgrade Required',
@@ -68,20 +102,43 @@ const STATUS = {
   503: '503 Service Unavailable',
 } as const;
 
-const answer = (
-  res: HttpResponse,
-  status: keyof typeof STATUS,
-  message: string,
-  retryAfterS?: number,
-): void => {
+type Answer = Omit<Turned, 'status'> & { readonly status: keyof typeof STATUS };
+
+const answer = (res: HttpResponse, { status, message, retryAfterS }: Answer): void => {
   res.writeStatus(STATUS[status]).writeHeader('content-type', 'application/json; charset=utf-8');
   if (retryAfterS !== undefined) res.writeHeader('retry-after', String(retryAfterS));
   if (status === 426) res.writeHeader('upgrade', 'websocket');
+  if (status === 401) res.writeHeader('www-authenticate', 'Bearer realm="heyblue"');
   const error = { code: status, message, retryable: status === 429 || status === 503 };
   res.end(JSON.stringify({ error }), true);
 };
 
+/**
+ * Answers in the next turn. A second request that came in the same packet finds the first one unanswered, and the library
+ * cuts the connection: so one connection is one request here, and is counted once.
+ */
+const answerLater = (res: HttpResponse, answered: Answer): void => {
+  let gone = false;
+  res.onAborted(() => {
+    gone = true;
+  });
+  setImmediate(() => {
+    if (!gone) res.cork(() => answer(res, answered));
+  });
+};
+
 const latin = new TextDecoder('latin1');
+
+const textOf = (address: ArrayBuffer): string => latin.decode(address);
+
+/** Every X-Forwarded-For, in order: a proxy may add a line of its own instead of lengthening the one that was there. */
+const forwardedFor = (req: HttpRequest): string => {
+  const seen: string[] = [];
+  req.forEach((name, value) => {
+    if (name === 'x-forwarded-for') seen.push(value);
+  });
+  return seen.join(',');
+};
 
 export interface UwsOptions {
   readonly path: string;
@@ -89,14 +146,87 @@ export interface UwsOptions {
   readonly setting: string;
   /** Proxies in front whose X-Forwarded-For is believed. */
   readonly trustedProxyHops: number;
+  /** Speaks TLS 1.3 with what these files hold; absent: plain, behind a proxy that speaks it. */
+  readonly tls?: TlsFiles;
   readonly log: Log;
 }
 
-/** Serves one path to `listener`. */
+/** Serves one path to `listener`. Throws {@link TlsUnusable} when the files of `tls` cannot be used. */
 export const uwsTransport = <D>(options: UwsOptions, listener: Listener<D>): Transport => {
-  const { path, setting, trustedProxyHops, log } = options;
-  const app = App();
+  const { setting, tls } = options;
+  const { acceptor, renew, closeAll } = appsOf(tls, app => serve(app, options, listener));
   let listening: us_listen_socket | null = null;
+  const stopListening = (): void => {
+    if (listening !== null) us_listen_socket_close(listening);
+    listening = null;
+  };
+
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        // The native listen takes (host, port, options, callback); its types do not know that form.
+        const listen = acceptor.listen as unknown as (
+          host: string,
+          port: number,
+          options: number,
+          done: (token: us_listen_socket | false) => void,
+        ) => void;
+        listen.call(acceptor, host, port, LISTEN_EXCLUSIVE_PORT, token => {
+          if (!token) return reject(new PortInUse(host, port, setting));
+          listening = token;
+          return resolve(us_socket_local_port(token as us_socket));
+        });
+      }),
+    stopListening,
+    ...(renew && { renew }),
+    close: () => {
+      stopListening();
+      closeAll();
+    },
+  };
+};
+
+/** The app that listens, and with TLS the ones behind it. */
+const appsOf = (
+  tls: TlsFiles | undefined,
+  prepare: (app: TemplatedApp) => void,
+): { acceptor: TemplatedApp; renew: (() => void) | null; closeAll: () => void } => {
+  const acceptor = App() as Acceptor;
+  if (tls === undefined) {
+    prepare(acceptor);
+    return { acceptor, renew: null, closeAll: () => acceptor.close() };
+  }
+  const apps: Acceptor[] = [];
+  const renew = (): void => {
+    let app: Acceptor;
+    try {
+      app = SSLApp({
+        cert_file_name: tls.cert,
+        key_file_name: tls.key,
+        ssl_ciphers: NO_SUITE_BEFORE_1_3,
+      }) as Acceptor;
+    } catch {
+      throw new TlsUnusable(`The files of TLS_CERT and TLS_KEY cannot be used: ${tls.cert}, ${tls.key}.`);
+    }
+    prepare(app);
+    const before = apps.at(-1);
+    acceptor.addChildAppDescriptor(app.getDescriptor());
+    if (before) acceptor.removeChildAppDescriptor(before.getDescriptor());
+    apps.push(app);
+  };
+  renew();
+  return {
+    acceptor,
+    renew,
+    closeAll: () => {
+      for (const app of [acceptor, ...apps]) app.close();
+    },
+  };
+};
+
+/** Gives an app its routes. */
+const serve = <D>(app: TemplatedApp, options: UwsOptions, listener: Listener<D>): void => {
+  const { path, trustedProxyHops, log } = options;
 
   /** A throw in a handler is our bug: it costs this socket, never the process. */
   const guarded = (socket: UwsSocket<D>, run: () => void): void => {
@@ -107,6 +237,23 @@ export const uwsTransport = <D>(options: UwsOptions, listener: Listener<D>): Tra
       socket.close(CLOSE.internal, 'internal error');
     }
   };
+  const bug = (error: unknown): Turned => {
+    log.error({ err: error }, 'a socket handler threw');
+    return { status: 503, message: 'not now' };
+  };
+
+  const coming = (res: HttpResponse): void => {
+    const peer = textOf(res.getRemoteAddressAsText());
+    if (listener.connected?.(peer) === false) {
+      res.close();
+      return;
+    }
+    // Called when it goes without a request; one that sends a request takes this away.
+    res.onAborted(() => listener.silent?.(peer));
+  };
+  // Every connection that comes (+1) or goes (-1), not a filter of anything.
+  const follow = app.filter.bind(app);
+  if (listener.connected !== undefined) follow((res, count) => void (count > 0 && coming(res)));
 
   app.ws<Data<D>>(path, {
     maxPayloadLength: LIMITS.transportBytes,
@@ -115,21 +262,40 @@ export const uwsTransport = <D>(options: UwsOptions, listener: Listener<D>): Tra
     compression: 0,
     sendPingsAutomatically: true,
     upgrade: (res, req, context) => {
-      const peer = latin.decode(res.getRemoteAddressAsText());
-      const address = peerAddress(peer, req.getHeader('x-forwarded-for'), trustedProxyHops);
+      const peer = textOf(res.getRemoteAddressAsText());
+      listener.spoke?.(peer);
+      const address = peerAddress(peer, trustedProxyHops === 0 ? '' : forwardedFor(req), trustedProxyHops);
       const protocols = req.getHeader('sec-websocket-protocol');
-      let turned: Turned | null;
-      try {
-        turned = listener.admit({ protocols, origin: req.getHeader('origin'), address });
-      } catch (error) {
-        log.error({ err: error }, 'a socket handler threw');
-        turned = { status: 503, message: 'not now' };
-      }
-      if (turned !== null) return answer(res, turned.status, turned.message, turned.retryAfterS);
+      const origin = req.getHeader('origin');
       const key = req.getHeader('sec-websocket-key');
       const extensions = req.getHeader('sec-websocket-extensions');
-      const socket = new UwsSocket<D>(address, req.getHeader('traceparent'));
-      res.upgrade({ socket }, key, SUBPROTOCOL, extensions, context);
+      const trace = req.getHeader('traceparent');
+      const decide = (answered: Turned | Welcome | null): void => {
+        if (answered !== null && 'status' in answered) return answerLater(res, answered);
+        const socket = new UwsSocket<D>(address, trace, answered?.bearer ?? null);
+        res.upgrade({ socket }, key, SUBPROTOCOL, extensions, context);
+        return;
+      };
+      let bearer: Promise<Turned | Welcome> | null;
+      try {
+        const knock = { protocols, origin, address };
+        const turned = listener.admit(knock);
+        if (turned !== null) return decide(turned);
+        bearer = listener.bearer?.(knock) ?? null;
+      } catch (error) {
+        return decide(bug(error));
+      }
+      if (bearer === null) return decide(null);
+      let gone = false;
+      res.onAborted(() => {
+        gone = true;
+      });
+      const later = (answered: Turned | Welcome): void => {
+        if (gone) return;
+        if ('status' in answered) res.cork(() => answer(res, answered));
+        else res.cork(() => decide(answered));
+      };
+      bearer.then(later, error => later(bug(error)));
       return;
     },
     open: ws => {
@@ -147,43 +313,28 @@ export const uwsTransport = <D>(options: UwsOptions, listener: Listener<D>): Tra
         socket.close(CLOSE.internal, 'internal error');
       }
     },
+    ping: ws => {
+      const { socket } = ws as Native<D>;
+      guarded(socket, () => listener.pinged?.(socket));
+    },
+    pong: ws => {
+      const { socket } = ws as Native<D>;
+      guarded(socket, () => listener.pinged?.(socket));
+    },
     drain: ws => {
       const { socket } = ws as Native<D>;
       guarded(socket, () => listener.drained(socket));
     },
-    close: ws => {
+    close: (ws, code) => {
       const { socket } = ws as Native<D>;
       socket.native = null;
-      guarded(socket, () => listener.closed(socket));
+      guarded(socket, () => listener.closed(socket, code));
     },
   });
-  app.get(path, res => answer(res, 426, `this is a WebSocket; ask for the subprotocol ${SUBPROTOCOL}`));
-  app.any('/*', res => answer(res, 404, `there is nothing here; the socket is at ${path}`));
-
-  return {
-    listen: (host, port) =>
-      new Promise((resolve, reject) => {
-        // The native listen takes (host, port, options, callback); its types do not know that form.
-        const listen = app.listen as unknown as (
-          host: string,
-          port: number,
-          options: number,
-          done: (token: us_listen_socket | false) => void,
-        ) => void;
-        listen.call(app, host, port, LISTEN_EXCLUSIVE_PORT, token => {
-          if (!token) return reject(new PortInUse(host, port, setting));
-          listening = token;
-          return resolve(us_socket_local_port(token as us_socket));
-        });
-      }),
-    stopListening: () => {
-      if (listening !== null) us_listen_socket_close(listening);
-      listening = null;
-    },
-    close: () => {
-      if (listening !== null) us_listen_socket_close(listening);
-      listening = null;
-      app.close();
-    },
+  const other = (status: 404 | 426, message: string) => (res: HttpResponse) => {
+    listener.spoke?.(textOf(res.getRemoteAddressAsText()));
+    answerLater(res, { status, message });
   };
+  app.get(path, other(426, `this is a WebSocket; ask for the subprotocol ${SUBPROTOCOL}`));
+  app.any('/*', other(404, `there is nothing here; the socket is at ${path}`));
 };

@@ -54,6 +54,8 @@ export type Inner =
       readonly message: { type: string };
     }
   | { readonly k: 'cancelTimer'; readonly name: string }
+  | { readonly k: 'count'; readonly metric: string; readonly labels: Readonly<Record<string, string>> }
+  | { readonly k: 'observe'; readonly metric: string; readonly value: number }
   | { readonly k: 'passivate' };
 
 export interface Collected {
@@ -158,6 +160,12 @@ export class TurnCollector implements Turn {
   }
   cancelDurableTimer(name: string): void {
     this.#timer(name, null, null);
+  }
+  count(metric: string, labels: Readonly<Record<string, string>> = {}): void {
+    this.inner.push({ k: 'count', metric, labels });
+  }
+  observe(metric: string, value: number): void {
+    this.inner.push({ k: 'observe', metric, value });
   }
   passivate(): void {
     this.inner.push({ k: 'passivate' });

@@ -6,11 +6,12 @@
  */
 import { ActorSystem } from './actorSystem.ts';
 import { ClusterCoordinator } from './cluster/clusterCoordinator.ts';
+import type { ClusterLimits } from './cluster/options.ts';
 import type { Behaviours } from './effects.ts';
 import { eventWriter } from './events/eventWriter.ts';
 import type { ActorDoor } from './gatewayPort.ts';
 import { LedgerWriter } from './ledgerWriter.ts';
-import { type CLUSTER_LIMITS, LIMITS, type ROUTING_LIMITS, type WRITER_LIMITS } from './limits.ts';
+import { LIMITS, type ROUTING_LIMITS, type WRITER_LIMITS } from './limits.ts';
 import { LocalCoordinator } from './localCoordinator.ts';
 import type {
   Bus,
@@ -37,28 +38,6 @@ import { DurableTimers } from './timers/durableTimers.ts';
 import { Retelling } from './timers/retelling.ts';
 
 type Overrides<L> = Partial<{ [K in keyof L]: number }>;
-
-/** What a coordinator is made from; `cluster/` has the one that is used by default. */
-export interface CoordinatorParts {
-  readonly nodeId: string;
-  readonly gatewayId: string;
-  readonly version: string;
-  readonly weight: number;
-  readonly kv: KvStore;
-  readonly epochs: EpochStore;
-  readonly host: ShardHost;
-  readonly shipper: Shipper;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly limits: Overrides<typeof CLUSTER_LIMITS>;
-  /** Realtime address of this node as phones reach it; empty when it tells none. Stands in its record. */
-  readonly url: string;
-  /** Makes the connection to the coordination store anew: renewals fail although it seems connected. */
-  readonly reconnect: () => void;
-}
 
 export interface NodeOptions {
   /** Configured and kept over restarts; the incarnation is made here. */
@@ -89,8 +68,6 @@ export interface NodeOptions {
   readonly cluster: { readonly bus: Bus; readonly kv: KvStore; readonly reconnect?: () => void } | null;
   /** Realtime address of this node as phones reach it, told to phones of other nodes that stop. */
   readonly url?: string;
-  /** Instead of the one that `cluster/` has: for tests and measurements. */
-  readonly coordinator?: (parts: CoordinatorParts) => Coordinator;
   /** Told after each group that changed something. */
   readonly onCommitted?: () => void;
   /** A node that is alone lost its shards to another one on the same database: it has nothing left to do. */
@@ -100,7 +77,7 @@ export interface NodeOptions {
   readonly limits?: {
     readonly runtime?: Overrides<typeof LIMITS>;
     readonly writer?: Overrides<typeof WRITER_LIMITS>;
-    readonly cluster?: Overrides<typeof CLUSTER_LIMITS>;
+    readonly cluster?: Partial<ClusterLimits>;
     readonly routing?: Overrides<typeof ROUTING_LIMITS>;
   };
   /** Test mode: what stays on this node is encoded and decoded all the same. */
@@ -243,7 +220,7 @@ function coordinatorOf(options: NodeOptions, host: ShardHost, shipper: Shipper):
     const ref = `${nodeId}.${freshIncarnation(random)}`;
     return new LocalCoordinator(ref, options.epochStore, log, () => options.onFenced?.());
   }
-  const parts: CoordinatorParts = {
+  return new ClusterCoordinator({
     nodeId,
     gatewayId,
     version,
@@ -260,6 +237,5 @@ function coordinatorOf(options: NodeOptions, host: ShardHost, shipper: Shipper):
     limits: options.limits?.cluster ?? {},
     url: options.url ?? '',
     reconnect: () => cluster.reconnect?.(),
-  };
-  return options.coordinator?.(parts) ?? new ClusterCoordinator(parts);
+  });
 }

@@ -172,6 +172,10 @@ export class Outputs {
         activation.timers?.delete(effect.name);
         return;
       }
+      case 'count':
+        return this.#core.options.metrics.count(effect.metric, effect.labels);
+      case 'observe':
+        return this.#core.options.metrics.observe(effect.metric, effect.value);
       case 'passivate':
         activation.wantsPassivation = true;
         if (activation.mailbox === null || activation.mailbox.size === 0)
@@ -200,6 +204,8 @@ export class Outputs {
     if (armed) wheel.cancel(armed);
     const timer = wheel.after(effect.delayMs, () => {
       timers.delete(effect.name);
+      // thousands of quiet phones would pay for an empty table each
+      if (timers.size === 0 && activation.timers === timers) activation.timers = null;
       if (activation.phase === 'active') turns.inform(activation, effect.message, null);
     });
     timers.set(effect.name, timer);

@@ -47,8 +47,14 @@ export const utf8Bytes = (text: string): number => {
   return bytes;
 };
 
+const SURROGATES = /[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g;
+
 /** Text as it may travel: lone surrogates, which UTF-8 cannot say, become U+FFFD. */
-export const wireText = (text: string): string => (text.isWellFormed() ? text : text.toWellFormed());
+export const wireText: (text: string) => string =
+  // Not every engine of phones has these two.
+  typeof ''.isWellFormed === 'function'
+    ? text => (text.isWellFormed() ? text : text.toWellFormed())
+    : text => text.replace(SURROGATES, found => (found.length === 2 ? found : '\ufffd'));
 
 const bool: Codec = {
   encode: v => (typeof v === 'boolean' ? v : no('true or false expected')),

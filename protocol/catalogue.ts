@@ -303,6 +303,16 @@ export const EVENTS = {
     since: 1,
     doc: 'Answers each position; its version is the sequence number of that position.',
   }),
+  'peer.presence': event({
+    code: 42,
+    body: [
+      f.enum('state', ['online', 'away', 'offline'], 'of the other person, over all devices'),
+      f.u32('lastSeenMin', 'Unix minute at which the person was last online; 0 while online or not known'),
+    ],
+    durable: false,
+    since: 1,
+    doc: 'To both sides of an open hey, whose id is the key: the other one left, or is back. Without this frame the other is online. Latest wins.',
+  }),
 } as const;
 
 export type CommandName = keyof typeof COMMANDS;

@@ -151,6 +151,35 @@ describe('frames', () => {
     expect(Object.is(zero.n, 0)).toBe(true);
   });
 
+  it('of a later version do not take the others in their batch with them', () => {
+    const batch = pack([
+      9,
+      [
+        [5, 1],
+        [42, 'later', [1, new Uint8Array(3)]],
+        [7, 180],
+      ],
+    ]);
+    expect(decodeServerFrame(batch)).toEqual({
+      type: 'batch',
+      frames: [
+        { type: 'pong', n: 1 },
+        { type: 'tokenExpiring', ttlS: 180 },
+      ],
+    });
+    expect(() =>
+      decodeClientFrame(
+        pack([
+          9,
+          [
+            [5, 1],
+            [42, 1],
+          ],
+        ]),
+      ),
+    ).toThrow('unknown');
+  });
+
   it('may be joined into a batch without decoding them', () => {
     const frames: ClientFrame[] = Array.from({ length: 16 }, (_, n) => ({ type: 'ping', n }));
     for (const some of [frames.slice(0, 1), frames.slice(0, 15), frames]) {

@@ -76,6 +76,7 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   reason: 'rule gift 1',
   cell: 'r100439553',
   periodS: 15,
+  lastSeenMin: Math.floor(AT_S / 60),
   officerId: exampleId(2),
   heyId: exampleId(3),
   encounterId: exampleId(4),
@@ -235,7 +236,7 @@ export const goldenEvent = (name: EventName): Golden => {
   const tuple = encodeBody(fields, body as never);
   if (durable)
     return server(name, { type: 'event', offset: 18, kind, eventId: exampleId(10), body: tuple }, body);
-  const key = typeof body.cell === 'string' ? body.cell : '';
+  const key = typeof body.cell === 'string' ? body.cell : name === 'peer.presence' ? exampleId(3) : '';
   return server(name, { type: 'volatile', kind, key, version: 42, body: tuple }, body);
 };
 

@@ -1,5 +1,5 @@
 /** Frames by name: the catalogue applied to the codec. What actors, gateways and clients call. */
-import { decodeBody, encodeBody, type Opened, whole, wireText } from './body.ts';
+import { decodeBody, encodeBody, whole, wireText } from './body.ts';
 import {
   COMMANDS,
   type Command,
@@ -9,17 +9,24 @@ import {
   EVENTS,
   type Event,
   type EventBody,
-  type EventName,
 } from './catalogue.ts';
 import { encodeClientFrame, encodeServerFrame, pack } from './codec.ts';
 import { ERROR, type Refusal, type Result, refuse } from './errors.ts';
-import { type ClientFrame, FRAME, type ServerFrame } from './frames.ts';
+import { type ClientFrame, FRAME } from './frames.ts';
 import { uuidToBytes } from './ids.ts';
+import type { DurableName, VolatileName } from './opening.ts';
 
-export type DurableName = {
-  [N in EventName]: (typeof EVENTS)[N]['durable'] extends true ? N : never;
-}[EventName];
-export type VolatileName = Exclude<EventName, DurableName>;
+export {
+  type DurableName,
+  eventByKind,
+  type OpenedDurable,
+  type OpenedEvent,
+  type OpenedVolatile,
+  openEvent,
+  openReply,
+  openVolatile,
+  type VolatileName,
+} from './opening.ts';
 
 export interface NamedCommand {
   readonly name: CommandName;
@@ -29,15 +36,9 @@ export interface NamedCommand {
 const byCode = new Map<number, NamedCommand>(
   Object.entries(COMMANDS).map(([name, command]) => [command.code, { name: name as CommandName, command }]),
 );
-const eventByCode = new Map<number, { readonly name: EventName; readonly event: Event }>(
-  Object.entries(EVENTS).map(([name, event]) => [event.code, { name: name as EventName, event }]),
-);
 
 /** The command that a number stands for; undefined for a number that was never given out. */
 export const commandByCode = (code: number): NamedCommand | undefined => byCode.get(code);
-/** The event or volatile frame that a number stands for. */
-export const eventByKind = (kind: number): { readonly name: EventName; readonly event: Event } | undefined =>
-  eventByCode.get(kind);
 
 /** A command whose body is checked: a union, so that `switch (opened.name)` narrows the body. */
 export type OpenedCommand = {
@@ -108,35 +109,4 @@ export const encodeReply = <N extends CommandName>(
 export const encodeError = (cid: number, refusal: Refusal): Uint8Array => {
   const { code, message, retryable, retryAfterMs } = refusal;
   return encodeServerFrame({ type: 'error', cid, code, message, retryable, retryAfterMs });
-};
-
-/** A client opens the result of its own command. */
-export const openReply = <N extends CommandName>(
-  name: N,
-  result: readonly unknown[],
-): Opened<CommandResult<N>> =>
-  decodeBody((COMMANDS[name] as Command).result, result) as Opened<CommandResult<N>>;
-
-export type OpenedEvent = { [N in EventName]: { readonly name: N; readonly body: EventBody<N> } }[EventName];
-export type OpenedDurable = Extract<OpenedEvent, { name: DurableName }>;
-
-/** A client opens an EVENT; null for one that it does not know or cannot read: acknowledge and ignore it. */
-export const openEvent = (frame: ServerFrame & { type: 'event' }): OpenedDurable | null => {
-  const known = eventByCode.get(frame.kind);
-  if (known === undefined || !known.event.durable) return null;
-  const body = decodeBody(known.event.body, frame.body);
-  return body.ok ? ({ name: known.name, body: body.value } as OpenedDurable) : null;
-};
-
-export type OpenedVolatile = {
-  [N in VolatileName]: { readonly name: N; readonly body: EventBody<N> | null };
-}[VolatileName];
-
-/** A client opens a VOLATILE frame; null for one that it does not know or cannot read. A null body means gone. */
-export const openVolatile = (frame: ServerFrame & { type: 'volatile' }): OpenedVolatile | null => {
-  const known = eventByCode.get(frame.kind);
-  if (known === undefined || known.event.durable) return null;
-  if (frame.body === null) return { name: known.name, body: null } as OpenedVolatile;
-  const body = decodeBody(known.event.body, frame.body);
-  return body.ok ? ({ name: known.name, body: body.value } as OpenedVolatile) : null;
 };

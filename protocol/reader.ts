@@ -24,12 +24,15 @@ const resumeOf = (w: Walker, depth: number): Resume | null => {
   return resume;
 };
 
-const batchOf = <T>(w: Walker, depth: number, one: (w: Walker, depth: number) => T): T[] => {
+const batchOf = <T>(w: Walker, depth: number, one: (w: Walker, depth: number) => T | null): T[] => {
   if (depth > 1) return fail('shape');
   const count = w.array(depth + 1);
   if (count > BATCH_FRAMES_MAX) fail('length');
   const frames: T[] = [];
-  for (let i = 0; i < count; i++) frames.push(one(w, depth + 2));
+  for (let i = 0; i < count; i++) {
+    const frame = one(w, depth + 2);
+    if (frame !== null) frames.push(frame);
+  }
   return frames;
 };
 
@@ -98,7 +101,8 @@ const clientFrame = (w: Walker, depth: number): ClientFrame => {
   return frame;
 };
 
-const serverFrame = (w: Walker, depth: number): ServerFrame => {
+/** Null for a frame of a later version inside of a BATCH: the others beside it still count. */
+const serverFrame = (w: Walker, depth: number): ServerFrame | null => {
   const length = w.array(depth);
   if (length < 2) fail('shape');
   let used = 2;
@@ -182,7 +186,9 @@ const serverFrame = (w: Walker, depth: number): ServerFrame => {
       frame = { type: 'batch', frames: batchOf(w, depth, serverFrame) };
       break;
     default:
-      return fail('unknown');
+      if (depth === 1) return fail('unknown');
+      w.skip(1, length, depth);
+      return null;
   }
   w.skip(used, length, depth);
   return frame;
@@ -211,5 +217,6 @@ export const decodeClientFrame: (bytes: Uint8Array) => ClientFrame = reader(new 
 /** What the server said, for clients. Throws `DecodeError`; unknown frames are `why: 'unknown'`, to be ignored. */
 export const decodeServerFrame: (bytes: Uint8Array) => ServerFrame = reader(
   new Walker(OUTBOUND),
-  serverFrame,
+  // on its own an unknown frame throws: there is always one
+  (w, depth) => serverFrame(w, depth)!,
 );

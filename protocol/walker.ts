@@ -6,6 +6,7 @@
  * memory the socket library takes back when the handler returns.
  */
 import type { MessageLimits } from './limits.ts';
+import { decodeUtf8 } from './utf8.ts';
 
 /** Why bytes were refused; the label of a metric, so the set is closed. */
 export const DECODE_WHYS = [
@@ -55,7 +56,11 @@ export const fail = (why: DecodeWhy): never => {
 const NOTHING = new Uint8Array(0);
 // Floats are read through one scratch cell, big-endian on the wire whatever this machine is.
 const cell = new DataView(new ArrayBuffer(8));
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+// Engines of phones may lack TextDecoder, or its strict mode.
+const strict: { decode(bytes: Uint8Array): string } =
+  typeof TextDecoder === 'function'
+    ? new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+    : { decode: decodeUtf8 };
 /** Up to here a loop over ASCII is cheaper than a call into the decoder. */
 const SHORT_TEXT = 24;
 

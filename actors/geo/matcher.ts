@@ -23,8 +23,16 @@ export interface Meeting {
   readonly atMs: number;
 }
 
-/** Officer and civilian (places in the list of members), last look, dwell (ms), fixes of each, stage. */
-export type PackedSlot = readonly [number, number, number, number, number, number, number];
+/** Officer and civilian are places in the list of members. */
+export type PackedSlot = readonly [
+  officer: number,
+  civilian: number,
+  lastMs: number,
+  dwellMs: number,
+  officerFixes: number,
+  civilianFixes: number,
+  stage: number,
+];
 
 export class Matcher {
   readonly members: Members;
@@ -171,7 +179,7 @@ export class Matcher {
       this.#look(slot, side, index, other, tMs, usable);
       slot = following;
     }
-    if (usable) {
+    if (members.isOffered(index)) {
       const { freshMs } = this.#rules;
       const found = this.#found;
       const count = members.around(
@@ -185,7 +193,7 @@ export class Matcher {
       );
       for (let i = 0; i < count; i++) {
         const other = found[i]!;
-        if (members.isLooked(other, move) || !members.isAccurate(other)) continue;
+        if (members.isLooked(other, move) || !members.isOffered(other)) continue;
         const [officer, civilian] = side === OFFICER ? [index, other] : [other, index];
         const slot = slots.open(officer, civilian, members.links);
         this.#begin(slot, tMs);
@@ -226,7 +234,7 @@ export class Matcher {
       else if (gap > 0 && gap <= rules.gapMs && known && fast <= rules.walkMps)
         slots.setDwellMs(slot, slots.dwellMs(slot) + gap);
       if (gap > 0) slots.setLastMs(slot, tMs);
-      slots.setFixes(slot, side, slots.fixes(slot, side) + 1);
+      if (!members.isRepeated) slots.setFixes(slot, side, slots.fixes(slot, side) + 1);
     }
     this.#complete(slot, tMs);
   }

@@ -19,6 +19,7 @@ export const OFFICER = 0;
 export const CIVILIAN = 1;
 const INSTANT = 1;
 const ACCURATE = 2;
+const ABSENT = 4;
 
 /** Numbers of a member: x, y, z (metres), time of the fix (Unix ms), speed, seq, time of arrival, generation seen. */
 const NUMBERS = 8;
@@ -43,20 +44,15 @@ export const lineSquared = (metres: number): number => {
   return line * line;
 };
 
-/** Id, handle, role, flags, micro cell, x, y, z, time of the fix, speed, seq, time of arrival. */
+/** How many of a member's numbers go to another node: all but the generation, which counts on this one. */
+export const PACKED_NUMBERS = SEEN;
 export type PackedMember = readonly [
-  string,
-  string,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
+  id: string,
+  handle: string,
+  role: number,
+  flags: number,
+  cell: number,
+  ...numbers: number[],
 ];
 
 export class Members {
@@ -74,6 +70,8 @@ export class Members {
   readonly #free: number[] = [];
   readonly #heads = [new Int32Array(MICRO_CELLS ** 2).fill(NIL), new Int32Array(MICRO_CELLS ** 2).fill(NIL)];
 
+  /** The fix that was placed last was taken no later than the one before it: it says something else anew. */
+  isRepeated = false;
   #capacity = 16;
   /** One cache line a member each: a move through a large town waits for memory more than for anything else. */
   #numbers = new Float64Array(NUMBERS * this.#capacity);
@@ -126,6 +124,15 @@ export class Members {
     return (this.links[LINKS * index + FLAGS]! & ACCURATE) !== 0;
   }
 
+  /** Somebody may begin something with the member: its fix is accurate, and a phone is there to be told. */
+  isOffered(index: number): boolean {
+    return (this.links[LINKS * index + FLAGS]! & (ACCURATE | ABSENT)) === ACCURATE;
+  }
+
+  isAbsent(index: number): boolean {
+    return (this.links[LINKS * index + FLAGS]! & ABSENT) !== 0;
+  }
+
   takenAtMs(index: number): number {
     return this.#numbers[NUMBERS * index + TAKEN]!;
   }
@@ -168,6 +175,7 @@ export class Members {
     if (fresh) index = this.#add(fix);
     const at = NUMBERS * index;
     const numbers = this.#numbers;
+    this.isRepeated = !fresh && fix.takenAtMs === numbers[at + TAKEN];
     if (!fresh) {
       const last = numbers[at + TAKEN]!;
       if (fix.takenAtMs < last || (fix.takenAtMs === last && fix.seq <= numbers[at + SEQ]!)) return NIL;
@@ -182,7 +190,10 @@ export class Members {
     numbers[at + SPEED] = fix.speedMps;
     numbers[at + SEQ] = fix.seq;
     numbers[at + HEARD] = nowMs;
-    const flags = (fix.instant ? INSTANT : 0) | (fix.accuracyDm <= this.#accuracyDm ? ACCURATE : 0);
+    const flags =
+      (fix.instant ? INSTANT : 0) |
+      (fix.accuracyDm <= this.#accuracyDm ? ACCURATE : 0) |
+      (fix.absent === true ? ABSENT : 0);
     this.links[LINKS * index + FLAGS] = flags;
     const cell = this.#rowOf(fix.latE7 / 1e7) * MICRO_CELLS + this.#columnOf(this.#east(fix.lngE7 / 1e7));
     if (fresh) this.#link(index, cell);
@@ -202,8 +213,8 @@ export class Members {
       this.links[at + ROLE]!,
       this.links[at + FLAGS]!,
       this.links[at + CELL]!,
-      ...this.#numbers.subarray(NUMBERS * index, NUMBERS * index + SEEN),
-    ] as unknown as PackedMember;
+      ...this.#numbers.subarray(NUMBERS * index, NUMBERS * index + PACKED_NUMBERS),
+    ];
   }
 
   /** Puts down a member that another node packed; it must not be here. Returns its index. */

@@ -162,6 +162,18 @@ export function publishInstantOff(turn: Pick<Turn, 'tell'>, track: Track): Track
   return { ...track, fix };
 }
 
+/**
+ * Nobody holds the person's phone for the moment, or somebody does again: the regions keep him and what runs, and begin
+ * nothing new with him while he is away. As the next fix, for the reason given at {@link publishInstantOff}.
+ */
+export function publishPresence(turn: Pick<Turn, 'tell'>, track: Track, isPresent: boolean): Track {
+  const { absent: _, ...here } = track.fix;
+  const seq = track.fix.seq + 1;
+  const fix: FixMessage = isPresent ? { ...here, seq } : { ...here, seq, absent: true };
+  for (const region of track.route.regions) turn.tell(region, fix);
+  return { ...track, fix };
+}
+
 /** Sharing ended: every region forgets the person. All area lists of the person are void. */
 export function publishLeave(turn: Pick<Turn, 'tell'>, track: Track): void {
   for (const region of track.route.regions) turn.tell(region, { type: 'leave', userId: track.fix.userId });

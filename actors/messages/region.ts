@@ -35,6 +35,8 @@ export interface FixMessage {
   readonly takenAtMs: number;
   /** Metres per second between the person's two latest fixes; -1 when this is the first. */
   readonly speedMps: number;
+  /** Only in a fix that is said again because the person has just lost the last socket (presence: grace). */
+  readonly absent?: true;
 }
 
 /** What an officer takes along when he crosses into another region: one entry for each civilian near him. */

@@ -3,6 +3,7 @@ import type { CommandName, Method } from '../../protocol/catalogue.ts';
 import type { Location, Resume } from '../../protocol/frames.ts';
 import type { InsistMessage } from '../insist.ts';
 import type { SessionRef } from '../turn.ts';
+import type { PresenceState, PresenceView, Shown } from '../user/presence.ts';
 
 /** Where a person is, as one actor tells another. Never leaves the node towards a phone, a log or a store. */
 export interface Fix {
@@ -13,16 +14,27 @@ export interface Fix {
 }
 
 export type UserMessage =
-  /** Ask: a socket said HELLO. Answer: {@link Attached}. An older session of the device is closed with 4004. */
+  /**
+   * Ask: a socket said HELLO, with a token for this device. Answer: {@link Attached}; or 503 when a newer connection of
+   * the device is attached, 409 when too many devices are. An older session of the device is closed with 4004.
+   */
   | {
       readonly type: 'attach';
       readonly session: SessionRef;
       readonly deviceId: string;
-      /** Rises with every connection of the gateway: fences a late detach of an older socket. */
+      /** One number for each connection, microseconds of the gateway's wall clock: tells older ones from newer ones. */
       readonly connSeq: number;
       readonly resume: Resume | null;
+      /** Absent: not known, the client says so if it is not. */
+      readonly foreground?: boolean;
     }
-  | { readonly type: 'detach'; readonly session: SessionRef; readonly connSeq: number }
+  /** A socket is gone. `connSeq` as attached, or 0 from who does not know it; `bye`: on purpose, nobody comes back. */
+  | {
+      readonly type: 'detach';
+      readonly session: SessionRef;
+      readonly connSeq: number;
+      readonly bye?: boolean;
+    }
   /** Ask: answer is `Result<CommandResult<name>>`. `requestHash` is null exactly when the command does not mutate. */
   | {
       readonly type: 'command';
@@ -46,7 +58,7 @@ export type UserMessage =
       readonly version: number;
       readonly officers: readonly OfficerRef[];
     }
-  /** Ask, civilian to officer: answer `Result<{}>` once the officer's phone was told. */
+  /** Ask, civilian to officer: answer `{ presence }` of the officer, once his phone was told. */
   | {
       readonly type: 'heyOffered';
       readonly heyId: string;
@@ -101,7 +113,14 @@ export type UserMessage =
   | { readonly type: 'gap' }
   /** Its own timer: a pair is asked again. */
   | { readonly type: 'settle'; readonly key: string }
-  | { readonly type: 'gone' }
+  /** Its own timer: presence is judged again. */
+  | { readonly type: 'presence' }
+  /** From the other side of an open hey. */
+  | { readonly type: 'peerPresence'; readonly heyId: string; readonly presence: PresenceView }
+  /** Ask, from a node's admin side: answer {@link UserInspection}. */
+  | { readonly type: 'inspect' }
+  /** Ask, from a node's admin side: ends the sockets of one device, or all. Answer `{ closed }`, how many. */
+  | { readonly type: 'disconnect'; readonly code: number; readonly deviceId?: string }
   | { readonly type: 'heyTimeout'; readonly heyId: string };
 
 export interface OfficerRef {
@@ -158,6 +177,41 @@ export interface Attached {
   readonly resumed: boolean;
   /** Encoded frames to send right after WELCOME: the missed events, or a snapshot. */
   readonly frames: readonly Uint8Array[];
+}
+
+/** What an operator may see of a person: never a place, never what was said. Town milliseconds. */
+export interface UserInspection {
+  readonly userId: string;
+  readonly kind: string;
+  readonly epoch: string;
+  readonly offset: number;
+  readonly ring: { readonly events: number; readonly bytes: number };
+  readonly presence: {
+    readonly state: PresenceState;
+    readonly sinceMs: number;
+    readonly shown: Shown;
+    readonly version: number;
+    readonly seenMs: number;
+  };
+  readonly balanceVersion: number;
+  readonly sessions: readonly {
+    readonly deviceId: string;
+    readonly gateway: string;
+    readonly sessionId: string;
+    readonly connSeq: number;
+    readonly foreground: boolean;
+    readonly attachedMs: number;
+    readonly heardMs: number;
+    readonly acked: number;
+    /** Age of the oldest event that this device has not acknowledged; 0 when it has all. */
+    readonly unackedMs: number;
+  }[];
+  readonly devicesAway: readonly {
+    readonly deviceId: string;
+    readonly sinceMs: number;
+    readonly acked: number;
+    readonly unackedMs: number;
+  }[];
 }
 
 export interface Balance {

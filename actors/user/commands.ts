@@ -3,11 +3,12 @@
  * body is a conflict; a repeat that arrives while the first is under way joins it. What moved points is remembered by
  * the store with its effect, so that a repeat after a crash finds it too.
  */
-import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
+import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
+import type { UserRecord } from '../queries.ts';
 import type { Turn } from '../turn.ts';
-import type { CommandUnderWay, UserState } from './state.ts';
+import { type CommandUnderWay, doneOf, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -80,6 +81,34 @@ export function settleOn(
 export function settleAgain(state: UserState, key: string, turn: Turn): UserState {
   const command = state.underWay[key];
   return command?.settling ? settle(state, command, turn) : state;
+}
+
+/**
+ * Refuses for good what this actor would refuse by its own memory, unless the store knows better: an earlier life of it may
+ * have had the command done, and forgotten that with everything else; the code was used by this very command then.
+ */
+export function refuseUnlessKnown(
+  state: UserState,
+  command: CommandUnderWay,
+  refusal: Refusal,
+  turn: Turn,
+): UserState {
+  if (refusal.retryable) return finish(state, command, refusal, turn);
+  turn.query({ type: 'user', id: state.me.id }, `${command.key}/known`);
+  return begin(state, { ...command, refusal });
+}
+
+/** The store said what it knows of the command. */
+export function refusedOrKnown(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finish(state, command, result, turn);
+  const { commands = [] } = (result.value as UserRecord | null) ?? {};
+  const known = commands.find(one => one.key === command.key && one.requestHash === command.requestHash);
+  return finish(state, command, known ? doneOf(known).result : (command.refusal as Refusal), turn);
 }
 
 /** The answer of a command that was under way. */

@@ -11,12 +11,13 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { Settlement } from '../messages/pair.ts';
 import type { Fix, PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
-import type { UserRecord } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, isInDoubt, remember, settle, settleOn } from './commands.ts';
+import { begin, finish, isInDoubt, refuseUnlessKnown, remember, settle, settleOn } from './commands.ts';
+import { peerPresence } from './peers.ts';
+import { type PresenceView, viewOf } from './presence.ts';
 import { seconds } from './sessions.ts';
-import { type CommandUnderWay, doneOf, type Hey, isSharing, type UserState } from './state.ts';
+import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
 import { emit } from './stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
@@ -51,6 +52,7 @@ export function underWay(
     points: 0,
     settling: null,
     doubtful: false,
+    refusal: null,
     ...more,
   };
 }
@@ -94,9 +96,24 @@ export function heySaid(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  const said = result.ok ? ok({ heyId: command.heyId, expiresS: seconds(command.expiresAtMs) }) : result;
-  return finish(state, command, said, turn);
+  if (!result.ok) return finish(state, command, result, turn);
+  const { heyId, expiresAtMs, otherId: officerId } = command;
+  const { presence } = result.value as { readonly presence?: PresenceView };
+  const said = finish(state, command, ok({ heyId, expiresS: seconds(expiresAtMs) }), turn);
+  if (heyId === null) return said;
+  const others = said.greeted.filter(one => one.heyId !== heyId && one.expiresAtMs > turn.nowMs);
+  const greeted = [...others, { heyId, officerId, expiresAtMs, peer: null }].slice(-ACTOR_LIMITS.greeted);
+  const next = { ...said, greeted };
+  // without a word the other side is online
+  if (presence === undefined || presence.state === 'online') return next;
+  return peerPresence(next, { type: 'peerPresence', heyId, presence }, turn);
 }
+
+/** A hey of this civilian is over. */
+export const ungreeted = (state: UserState, heyId: string): UserState =>
+  state.greeted.length === 0
+    ? state
+    : { ...state, greeted: state.greeted.filter(one => one.heyId !== heyId) };
 
 /** At the officer. One answer for an officer who is elsewhere and one who does not share: neither tells a place. */
 export function heyOffered(
@@ -117,7 +134,7 @@ export function heyOffered(
   }
   const waiting = state.heys.filter(hey => hey.expiresAtMs > turn.nowMs);
   if (waiting.some(hey => hey.heyId === message.heyId)) {
-    turn.reply(ok({}));
+    turn.reply(ok({ presence: viewOf(state.presence) }));
     return state;
   }
   if (waiting.some(hey => hey.other.id === message.civilian.id)) {
@@ -130,10 +147,10 @@ export function heyOffered(
   }
   const { heyId, civilian, fix, expiresAtMs } = message;
   turn.timer(`hey:${heyId}`, expiresAtMs - turn.nowMs, { type: 'heyTimeout', heyId });
-  turn.reply(ok({}));
+  turn.reply(ok({ presence: viewOf(state.presence) }));
   const next = {
     ...state,
-    heys: [...waiting, { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs }],
+    heys: [...waiting, { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs, peer: null }],
   };
   const body = { heyId, civilianHandle: civilian.handle, expiresS: seconds(expiresAtMs) };
   return emit(next, turn, 'hey.received', body, heyId);
@@ -169,15 +186,10 @@ export function acceptHey(
 ): UserState {
   const { heyId } = message.body as CommandBody<'hey.accept'>;
   const hey = state.heys.find(one => one.heyId === heyId && one.expiresAtMs > turn.nowMs);
-  if (!hey) {
-    // An earlier life of this actor may have accepted it, and the store may have heard of it only after this one began.
-    turn.query({ type: 'user', id: state.me.id }, `${message.key}/known`);
-    return begin(state, underWay(message, turn, 'hey.accept', { heyId }));
-  }
-  const refusal = refuseAccept(state, hey, rules, turn.nowMs);
-  if (refusal) {
-    turn.reply(refusal);
-    return remember(state, message, refusal);
+  const refusal = hey ? refuseAccept(state, hey, rules, turn.nowMs) : refuse(ERROR.gone, 'this hey is over');
+  if (!hey || refusal) {
+    const command = underWay(message, turn, 'hey.accept', { heyId });
+    return refuseUnlessKnown(state, command, refusal as Refusal, turn);
   }
   const key = message.key as string;
   const observe = {
@@ -190,19 +202,6 @@ export function acceptHey(
   const settling = { pair: pairId(state.me.id, hey.other.id), observe };
   const command = underWay(message, turn, 'hey.accept', { heyId, otherId: hey.other.id, settling });
   return settle(state, command, turn);
-}
-
-/** The store said what it knows of a hey that this actor does not. */
-export function heyKnown(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return finish(state, command, result, turn);
-  const { commands = [] } = (result.value as UserRecord | null) ?? {};
-  const known = commands.find(one => one.key === command.key && one.requestHash === command.requestHash);
-  return finish(state, command, known ? doneOf(known).result : refuse(ERROR.gone, 'this hey is over'), turn);
 }
 
 function refuseAccept(state: UserState, hey: Hey, rules: MeetRules, nowMs: number): Refusal | null {

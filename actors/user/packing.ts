@@ -2,8 +2,9 @@
  * A user actor as plain values and back, when its shard moves to another node in good order: sessions, the ring of
  * events, the position, heys, codes and answers go along, so that nobody notices.
  *
- * The runtime packs an actor that waits for nothing (no answer, no commit). Should a command be under way all the same,
- * whoever asked is told that the outcome is not known: a repeat with its key finds it. A route follows from the position,
+ * The runtime packs an actor that waits for nothing (no answer, no commit). A command whose outcome is in doubt goes along:
+ * judged anew it could be refused although it had happened. Should another be under way all the same, whoever asked is told
+ * that the outcome is not known: a repeat with its key finds it. A route follows from the position,
  * so only the position travels.
  */
 import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
@@ -17,11 +18,26 @@ import * as read from '../packed.ts';
 import type { Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
-import type { Area, CommandDone, Hey, PendingScan, Scan, Session, UserState } from './state.ts';
+import { armPresence } from './attendance.ts';
+import { PRESENCE_STATES, type Presence, type PresenceView, SHOWN_STATES } from './presence.ts';
+import type {
+  Area,
+  CommandDone,
+  CommandUnderWay,
+  Greeted,
+  Hey,
+  PendingScan,
+  Scan,
+  Session,
+  UserState,
+} from './state.ts';
 import { watchGap } from './stream.ts';
 
-const VERSION = 2;
+/** 3: devices that are away, presence, greeted officers; the place in a stream of events that outlives its node. */
+const VERSION = 3;
 const MANY = 1_024;
+/** Commands that end with a pair. */
+const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
@@ -35,6 +51,7 @@ export function packUser(state: UserState): unknown {
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
     open: Object.values(underWay).flatMap(command => command.replyTo),
+    doubtful: Object.values(underWay).filter(command => command.doubtful),
   };
 }
 
@@ -48,7 +65,10 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
     turn.timer(`hey:${heyId}`, Math.max(0, expiresAtMs - turn.nowMs), { type: 'heyTimeout', heyId });
   }
   if (state.ahead.length > 0) watchGap(turn);
-  if (state.sessions.length === 0) turn.timer('gone', ACTOR_LIMITS.goneMs, { type: 'gone' });
+  for (const key of Object.keys(state.underWay)) {
+    turn.timer(`settle:${key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key });
+  }
+  armPresence(state, turn);
   for (const key of Object.keys(state.crediting)) {
     state = { ...state, crediting: insistAgain(state.crediting, key, turn) };
   }
@@ -87,6 +107,8 @@ function stateOf(
       };
     }),
     sessions: read.list(packed.sessions, ACTOR_LIMITS.sessions + 1, sessionOf),
+    devicesAway: read.list(packed.devicesAway, ACTOR_LIMITS.devicesAway, sessionOf),
+    presence: presenceOf(packed.presence),
     outbox: outboxOf(read.fields(packed.outbox)),
     sharing: read.flag(packed.sharing),
     sharingUntilMs: read.whole(packed.sharingUntilMs),
@@ -95,8 +117,11 @@ function stateOf(
     locationSeq: read.whole(packed.locationSeq, -1),
     areas: read.list(packed.areas, MANY, areaOf),
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
+    greeted: read.list(packed.greeted, ACTOR_LIMITS.greeted, greetedOf),
     scans: read.list(packed.scans, ACTOR_LIMITS.scansKept, scanOf),
-    underWay: {},
+    underWay: Object.fromEntries(
+      read.list(packed.doubtful, MANY, doubtfulOf).map(command => [command.key, command]),
+    ),
     done: read.list(packed.done, MANY, doneOf),
     ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
     crediting: read.insisting(packed.crediting),
@@ -141,7 +166,8 @@ function movementOf(item: unknown): Movement {
 }
 
 function sessionOf(item: unknown): Session {
-  const { ref, deviceId, connSeq, foreground, acked } = read.fields(item);
+  const { ref, deviceId, connSeq, foreground, acked, newest, sinceMs, heardMs, activeFromMs } =
+    read.fields(item);
   const { gateway, id } = read.fields(ref);
   return {
     ref: { gateway: read.text(gateway), id: read.text(id) },
@@ -149,6 +175,41 @@ function sessionOf(item: unknown): Session {
     connSeq: read.number(connSeq),
     foreground: read.flag(foreground),
     acked: read.whole(acked),
+    newest: read.number(newest),
+    sinceMs: read.number(sinceMs),
+    heardMs: read.number(heardMs),
+    activeFromMs: read.number(activeFromMs),
+  };
+}
+
+function presenceOf(packed: unknown): Presence {
+  const { state, sinceMs, shown, version, seenMs } = read.fields(packed);
+  return {
+    state: read.oneOf(state, PRESENCE_STATES),
+    sinceMs: read.number(sinceMs),
+    shown: read.oneOf(shown, SHOWN_STATES),
+    version: read.whole(version),
+    seenMs: read.whole(seenMs),
+  };
+}
+
+function viewOrNull(packed: unknown): PresenceView | null {
+  if (packed === null || packed === undefined) return null;
+  const { state, lastSeenMin, version } = read.fields(packed);
+  return {
+    state: read.oneOf(state, SHOWN_STATES),
+    lastSeenMin: read.whole(lastSeenMin, 0, 0xffff_ffff),
+    version: read.whole(version),
+  };
+}
+
+function greetedOf(item: unknown): Greeted {
+  const { heyId, officerId, expiresAtMs, peer } = read.fields(item);
+  return {
+    heyId: read.text(heyId),
+    officerId: read.text(officerId),
+    expiresAtMs: read.whole(expiresAtMs),
+    peer: viewOrNull(peer),
   };
 }
 
@@ -171,6 +232,7 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
     seq: read.whole(packed.seq),
     ...fixOf(packed),
     speedMps: read.number(packed.speedMps),
+    ...(packed.absent === true ? { absent: true } : {}),
   };
   return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM), left: [] };
 }
@@ -194,13 +256,14 @@ function personOf(item: unknown): PersonRef {
 }
 
 function heyOf(item: unknown): Hey {
-  const { heyId, other, fix, cell, expiresAtMs } = read.fields(item);
+  const { heyId, other, fix, cell, expiresAtMs, peer } = read.fields(item);
   return {
     heyId: read.text(heyId),
     other: personOf(other),
     fix: fixOf(read.fields(fix)),
     cell: read.text(cell),
     expiresAtMs: read.whole(expiresAtMs),
+    peer: viewOrNull(peer),
   };
 }
 
@@ -211,6 +274,28 @@ function scanOf(item: unknown): Scan {
     scannerId: read.text(scannerId),
     key: read.text(key),
     atMs: read.whole(atMs),
+  };
+}
+
+/** The pair is asked again what it was asked before. */
+function doubtfulOf(item: unknown): CommandUnderWay {
+  const packed = read.fields(item);
+  const settling = read.fields(packed.settling);
+  return {
+    name: read.oneOf(packed.name, DOUBTFUL),
+    key: read.text(packed.key),
+    requestHash: read.text(packed.requestHash),
+    replyTo: [],
+    heyId: packed.heyId === null ? null : read.text(packed.heyId),
+    expiresAtMs: read.whole(packed.expiresAtMs),
+    tokenId: packed.tokenId === null ? null : read.text(packed.tokenId),
+    presenterDevice: read.whole(packed.presenterDevice),
+    otherId: read.text(packed.otherId),
+    scannedAtMs: read.whole(packed.scannedAtMs),
+    points: 0,
+    settling: { pair: read.text(settling.pair), observe: read.fields(settling.observe) },
+    doubtful: true,
+    refusal: null,
   };
 }
 

@@ -11,7 +11,7 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, isInDoubt, remember, settle, settleOn } from './commands.ts';
+import { begin, finish, isInDoubt, refuseUnlessKnown, settle, settleOn } from './commands.ts';
 import { outcomeFor, selfRef, underWay } from './hey.ts';
 import { uploadTo } from './offlineScan.ts';
 import { type CommandUnderWay, roleOf, type UserState } from './state.ts';
@@ -47,10 +47,7 @@ export function showQr(
 export function scanQr(state: UserState, message: CommandMessage, keys: QrKeys, turn: Turn): UserState {
   const { token } = message.body as CommandBody<'qr.scan'>;
   const verified = verifyFor(state, token, turn.nowMs, keys);
-  if (!verified.ok) {
-    turn.reply(verified);
-    return remember(state, message, verified);
-  }
+  if (!verified.ok) return refuseUnlessKnown(state, underWay(message, turn, 'qr.scan', {}), verified, turn);
   const { userNumber, deviceNumber, tokenId } = verified.value;
   turn.query({ type: 'userByNumber', number: userNumber }, message.key as string);
   return begin(state, underWay(message, turn, 'qr.scan', { tokenId, presenterDevice: deviceNumber }));
@@ -80,8 +77,10 @@ export function presenterFound(
 ): UserState {
   if (!result.ok) return finish(state, command, result, turn);
   const presenterId = result.value as string | null;
-  if (presenterId === null)
-    return finish(state, command, refuse(ERROR.gone, 'this code is of a closed account'), turn);
+  if (presenterId === null) {
+    const refusal = refuse(ERROR.gone, 'this code is of a closed account');
+    return refuseUnlessKnown(state, command, refusal, turn);
+  }
   if (command.name === 'qr.upload') return uploadTo(state, command, presenterId, turn);
   const shown: UserMessage = {
     type: 'qrShown',
@@ -121,7 +120,7 @@ export function presenterAgreed(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  if (!result.ok) return finish(state, command, result, turn);
+  if (!result.ok) return refuseUnlessKnown(state, command, result, turn);
   const presenter = result.value as PersonRef;
   const me = selfRef(state);
   const once = presenter.kind === 'civilian';

@@ -5,15 +5,21 @@ import { encodeEvent, encodeVolatile } from '../../protocol/messages.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Attached, UserMessage } from '../messages/user.ts';
 import type { SessionRef, Turn } from '../turn.ts';
+import { judgePresence } from './attendance.ts';
 import { acknowledged, announce } from './offlineScan.ts';
 import { since } from './outbox.ts';
-import type { Area, Session, UserState } from './state.ts';
+import { peerFrames } from './peers.ts';
+import { type Area, hasSeveralDevices, type Session, type UserState } from './state.ts';
+
+type Attach = UserMessage & { type: 'attach' };
 
 const same = (a: SessionRef, b: SessionRef): boolean => a.id === b.id && a.gateway === b.gateway;
 
-/** Whether a socket is attached now. One that was replaced, or that an earlier activation knew, is not. */
-export const isAttached = (state: UserState, ref: SessionRef): boolean =>
-  state.sessions.some(session => same(session.ref, ref));
+/** The session of a socket that is attached now. One that was replaced, or that an earlier activation knew, is not. */
+export const sessionOf = (state: UserState, ref: SessionRef): Session | undefined =>
+  state.sessions.find(session => same(session.ref, ref));
+
+export const isAttached = (state: UserState, ref: SessionRef): boolean => sessionOf(state, ref) !== undefined;
 
 export const refs = (sessions: readonly Session[]): SessionRef[] => sessions.map(session => session.ref);
 
@@ -47,52 +53,114 @@ export function areaFrame({ cell, version, officers }: Area): Uint8Array {
   return encodeVolatile('area.officers', cell, version, officers.length > 0 ? body : null);
 }
 
-export function attach(state: UserState, message: UserMessage & { type: 'attach' }, turn: Turn): UserState {
-  if (message.deviceId !== state.me.deviceId) {
+/**
+ * Whether an attach is of an older connection than the one that this device has, or had last.
+ *
+ * Connections are numbered by the clocks of their gateways, which differ a little. So a number alone refuses nobody for
+ * long: a connection that resumes the very session that is here was made by a phone that knew it, hence later, whatever
+ * the clocks say; and an attach that comes longer after the newest one than any attach is under way is newer, too.
+ */
+const isLate = (latest: Session, { connSeq, resume }: Attach, nowMs: number): boolean =>
+  connSeq < latest.newest &&
+  resume?.sessionId !== latest.ref.id &&
+  nowMs - latest.sinceMs < ACTOR_LIMITS.lateAttachMs;
+
+export function attach(state: UserState, message: Attach, turn: Turn): UserState {
+  const { deviceId, connSeq, resume } = message;
+  const { nowMs } = turn;
+  if (deviceId !== state.me.deviceId && !hasSeveralDevices(state.me.kind)) {
     turn.reply(refuse(ERROR.forbidden, 'this account lives on another device'));
     return state;
   }
-  const older = state.sessions.filter(session => session.deviceId === message.deviceId);
-  if (
-    older.some(
-      session => session.ref.gateway === message.session.gateway && session.connSeq > message.connSeq,
-    )
-  ) {
-    turn.reply(refuse(ERROR.conflict, 'a newer connection of this device is attached'));
+  const ofDevice = (session: Session): boolean => session.deviceId === deviceId;
+  const older = state.sessions.find(ofDevice);
+  const latest = older ?? state.devicesAway.find(ofDevice);
+  if (latest && isLate(latest, message, nowMs)) {
+    turn.reply(refuse(ERROR.unavailable, 'a newer connection of this device was attached', 1_000));
     return state;
   }
-  const others = state.sessions.filter(session => session.deviceId !== message.deviceId);
+  const others = state.sessions.filter(session => session !== older);
   if (others.length >= ACTOR_LIMITS.sessions) {
-    turn.reply(refuse(ERROR.conflict, 'too many sessions'));
+    turn.reply(refuse(ERROR.conflict, 'too many devices are attached'));
     return state;
   }
-  turn.close(refs(older), CLOSE.replaced, 'replaced by a newer connection');
-  turn.cancelTimer('gone');
-  const { resume } = message;
+  if (older) turn.close([older.ref], CLOSE.replaced, 'replaced by a newer connection');
   const missed = resume && since(state.outbox, resume.epoch, resume.offset);
   const frames = missed ? [...missed] : [snapshotFrame(state, turn)];
   for (const area of state.areas) if (area.officers.length > 0) frames.push(areaFrame(area));
+  frames.push(...peerFrames(state, nowMs));
   const { epoch, offset } = state.outbox;
   const attached: Attached = { epoch, offset, resumed: missed !== null, frames };
   turn.reply(ok(attached));
+  // A device that lost its socket and comes back goes on as it was: its return says nothing of the person.
+  const goesOn = state.presence.state === 'offline' ? undefined : latest;
+  const isLower = latest !== undefined && nowMs - latest.sinceMs < ACTOR_LIMITS.lateAttachMs;
   const session: Session = {
     ref: message.session,
-    deviceId: message.deviceId,
-    connSeq: message.connSeq,
-    foreground: true,
+    deviceId,
+    connSeq,
+    newest: isLower ? Math.max(latest.newest, connSeq) : connSeq,
+    foreground: message.foreground ?? true,
     acked: resume?.offset ?? offset,
+    sinceMs: nowMs,
+    heardMs: goesOn?.foreground ? goesOn.heardMs : nowMs,
+    activeFromMs: goesOn?.foreground === false ? nowMs + ACTOR_LIMITS.returnedMs : 0,
   };
-  const next = announce({ ...state, sessions: [...others, session], locationSeq: -1 }, turn);
+  const devicesAway = state.devicesAway.filter(one => !ofDevice(one));
+  const there = { ...state, sessions: [...others, session], devicesAway, locationSeq: -1 };
+  const next = announce(judgePresence(there, turn), turn);
   // a resume says what arrived, like an acknowledgement
   return resume && attached.resumed ? acknowledged(next, resume.offset, turn) : next;
 }
 
 /** A late detach of a connection that was replaced meanwhile names a session that is not there any more. */
 export function detach(state: UserState, message: UserMessage & { type: 'detach' }, turn: Turn): UserState {
-  const sessions = state.sessions.filter(session => !same(session.ref, message.session));
-  if (sessions.length === state.sessions.length) return state;
-  if (sessions.length === 0) turn.timer('gone', ACTOR_LIMITS.goneMs, { type: 'gone' });
-  return { ...state, sessions };
+  const { session: ref, connSeq, bye = false } = message;
+  const session = sessionOf(state, ref);
+  if (!session || (connSeq !== 0 && connSeq !== session.connSeq)) return state;
+  // a connection that ended by its own word is not attached again by an ask of it that is still under way
+  const newest = connSeq === 0 ? session.newest : Math.max(session.newest, connSeq + 1);
+  return without(state, [{ ...session, newest }], turn, bye);
+}
+
+/** These sessions are over; their devices are away. */
+export function without(
+  state: UserState,
+  over: readonly Session[],
+  turn: Turn,
+  isGoodbye: boolean,
+): UserState {
+  if (over.length === 0) return state;
+  const isOver = (one: Session): boolean => over.some(({ deviceId }) => deviceId === one.deviceId);
+  const sessions = state.sessions.filter(one => !isOver(one));
+  const away = over.map(one => ({ ...one, sinceMs: turn.nowMs }));
+  const devicesAway = [...state.devicesAway, ...away].slice(-ACTOR_LIMITS.devicesAway);
+  return judgePresence({ ...state, sessions, devicesAway }, turn, isGoodbye);
+}
+
+/**
+ * Something of the client's own came. A position, a command, an acknowledgement; PING and PONG are answered by the gateway
+ * and count for nothing, because they come by themselves.
+ */
+export function heard(state: UserState, session: Session, turn: Turn): UserState {
+  if (turn.nowMs - session.heardMs < ACTOR_LIMITS.heardStepMs) return state;
+  const next = change(state, session.ref, { heardMs: turn.nowMs });
+  return state.presence.state === 'online' || !session.foreground ? next : judgePresence(next, turn);
+}
+
+/** The app went to the background, or came back. */
+export function clientState(state: UserState, session: Session, foreground: boolean, turn: Turn): UserState {
+  const now = { foreground, heardMs: turn.nowMs, activeFromMs: 0 };
+  return judgePresence(change(state, session.ref, now), turn);
+}
+
+/** Everything up to this event reached the app on this device. It never goes back, whatever comes late. */
+export function acked(state: UserState, session: Session, upTo: number, turn: Turn): UserState {
+  const offset = Math.max(session.acked, Math.min(upTo, state.outbox.offset));
+  const oldest = state.outbox.ring.find(event => event.offset > session.acked && event.offset <= offset);
+  if (oldest) turn.observe('rt_event_ack_lag_seconds', Math.max(0, turn.nowMs - oldest.atMs) / 1_000);
+  const next = offset === session.acked ? state : change(state, session.ref, { acked: offset });
+  return acknowledged(heard(next, sessionOf(next, session.ref)!, turn), offset, turn);
 }
 
 /** A gateway asks whether a session is attached, because the actor may have died without telling it. */
@@ -111,7 +179,7 @@ export function resync(session: SessionRef, turn: Turn): Refusal {
   return refuse(ERROR.unavailable, 'this session is over, connect again');
 }
 
-export function change(state: UserState, ref: SessionRef, with_: Partial<Session>): UserState {
+function change(state: UserState, ref: SessionRef, with_: Partial<Session>): UserState {
   return {
     ...state,
     sessions: state.sessions.map(session => (same(session.ref, ref) ? { ...session, ...with_ } : session)),

@@ -1,6 +1,6 @@
 /** Everything that a user actor holds. Plain values, replaced and never changed, so that a turn that throws undid itself. */
 import type { AccountKind } from '../../protocol/catalogue.ts';
-import type { Result } from '../../protocol/errors.ts';
+import type { Refusal, Result } from '../../protocol/errors.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
 import type { Fix, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
@@ -14,6 +14,7 @@ import type {
 } from '../queries.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import type { Outbox } from './outbox.ts';
+import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
 
 export interface Me {
   readonly id: string;
@@ -24,13 +25,23 @@ export interface Me {
   readonly deviceNumber: number;
 }
 
+/** A device of the account: attached by a socket, or away and remembered by its last one. */
 export interface Session {
   readonly ref: SessionRef;
   readonly deviceId: string;
+  /** As its gateway numbered the connection. */
   readonly connSeq: number;
+  /** Connections of this device with a lower number are older; see `isLate` in `sessions.ts`. */
+  readonly newest: number;
   readonly foreground: boolean;
   /** Cumulative: events up to here reached the app on this device. */
   readonly acked: number;
+  /** Town milliseconds: attached since, or away since. */
+  readonly sinceMs: number;
+  /** Town milliseconds when it was last heard, to within `heardStepMs`. */
+  readonly heardMs: number;
+  /** Town milliseconds from which on it counts as a sign of a person (presence.ts). */
+  readonly activeFromMs: number;
 }
 
 export interface Hey {
@@ -39,6 +50,16 @@ export interface Hey {
   readonly fix: Fix;
   readonly cell: string;
   readonly expiresAtMs: number;
+  /** What is known of the presence of the other; null for nothing yet, which means online. */
+  readonly peer: PresenceView | null;
+}
+
+/** A hey that this civilian said and that an officer has not answered. */
+export interface Greeted {
+  readonly heyId: string;
+  readonly officerId: string;
+  readonly expiresAtMs: number;
+  readonly peer: PresenceView | null;
 }
 
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
@@ -59,6 +80,8 @@ export interface CommandUnderWay {
   readonly settling: { readonly pair: string; readonly observe: object } | null;
   /** The pair was asked and did not answer: the encounter may be durable. */
   readonly doubtful: boolean;
+  /** What it gets when the store knows nothing of it either; null while it is not refused. */
+  readonly refusal: Refusal | null;
 }
 
 export interface CommandDone {
@@ -101,6 +124,9 @@ export interface UserState {
   readonly encounterCount: number;
   readonly encounters: readonly EncounterView[];
   readonly sessions: readonly Session[];
+  /** Devices that are not attached, the longest away first; their cursors are kept. */
+  readonly devicesAway: readonly Session[];
+  readonly presence: Presence;
   readonly outbox: Outbox;
   readonly sharing: boolean;
   /** Town milliseconds at which sharing ends by itself; 0 = it does not. */
@@ -113,6 +139,7 @@ export interface UserState {
   /** Officers who share, by coarse cell in reach; civilians only. */
   readonly areas: readonly Area[];
   readonly heys: readonly Hey[];
+  readonly greeted: readonly Greeted[];
   readonly scans: readonly Scan[];
   readonly underWay: Readonly<Record<string, CommandUnderWay>>;
   readonly done: readonly CommandDone[];
@@ -130,6 +157,11 @@ const NOTHING: Readonly<Record<string, never>> = {};
 export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
   return kind === 'officer' || kind === 'civilian' ? kind : null;
 }
+
+/**
+ * Accounts that several devices may use at once, such as the tills of a merchant. People have one phone (DOMAIN rule 8).
+ */
+export const hasSeveralDevices = (kind: AccountKind): boolean => roleOf(kind) === null;
 
 /** Name of the durable timer that ends an officer's sharing. */
 export const SHARE_TIMER = 'share';
@@ -150,6 +182,8 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     encounterCount: record.encounterCount,
     encounters: record.encounters.length > 0 ? record.encounters : NOBODY,
     sessions: NOBODY,
+    devicesAway: NOBODY,
+    presence: OFFLINE,
     outbox,
     // Officers are on QR only until they choose to share (DOMAIN rule 5), which their timer remembers.
     sharing: kind === 'civilian' || share !== undefined,
@@ -159,6 +193,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     locationSeq: -1,
     areas: NOBODY,
     heys: NOBODY,
+    greeted: NOBODY,
     scans: NOBODY,
     underWay: NOTHING,
     done: record.commands.map(doneOf).reverse(),

@@ -11,16 +11,30 @@ import type { GatewayOptions } from '../options.ts';
 
 export const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-export const counting = (): Metrics & { counts: Map<string, number> } => {
+/** Metrics that a test reads: by name and the values of the labels. */
+export const counting = (): Metrics & {
+  counts: Map<string, number>;
+  gauges: Map<string, number>;
+  observed: Map<string, number[]>;
+} => {
   const counts = new Map<string, number>();
+  const gauges = new Map<string, number>();
+  const observed = new Map<string, number[]>();
+  const keyOf = (name: string, labels: Record<string, string> = {}): string =>
+    [name, ...Object.values(labels)].join(' ');
   return {
     counts,
-    count: (name, labels = {}, by = 1) => {
-      const key = [name, ...Object.values(labels)].join(' ');
+    gauges,
+    observed,
+    count: (name, labels, by = 1) => {
+      const key = keyOf(name, labels);
       counts.set(key, (counts.get(key) ?? 0) + by);
     },
-    observe: () => {},
-    gauge: () => {},
+    observe: (name, value, labels) => {
+      const key = keyOf(name, labels);
+      observed.set(key, [...(observed.get(key) ?? []), value]);
+    },
+    gauge: (name, value, labels) => void gauges.set(keyOf(name, labels), value),
   };
 };
 

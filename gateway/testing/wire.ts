@@ -35,12 +35,12 @@ export class Wire implements Socket<Session> {
   close(code: number): void {
     if (this.code !== null) return;
     this.code = code;
-    this.sessions.closed(this);
+    this.sessions.closed(this, code);
   }
-  /** The peer goes away. */
-  leave(): void {
-    this.code = 1006;
-    this.sessions.closed(this);
+  /** The peer goes away: without a word, or with a close frame. */
+  leave(code = 1006): void {
+    this.code = code;
+    this.sessions.closed(this, code);
   }
   say(frame: ClientFrame | Uint8Array): void {
     this.sessions.message(this, frame instanceof Uint8Array ? frame : encodeClientFrame(frame), true);

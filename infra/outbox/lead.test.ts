@@ -1,72 +1,29 @@
 /** One publisher per target for the whole cluster: nothing lost, order per key, taken over within a look, fenced. */
 import { randomBytes } from 'node:crypto';
-import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
-import {
-  DeleteStreamCommand,
-  GetRecordsCommand,
-  GetShardIteratorCommand,
-  KinesisClient,
-  ListShardsCommand,
-} from '@aws-sdk/client-kinesis';
+import { GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteStreamCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { MINT_ACCOUNT } from '../../actors/durable.ts';
-import { at, move } from '../../nodes/contracts/town.ts';
 import type { Metrics, Scheduler } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
 import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
 import { isOutdated, type Stamp } from '../kinesis/stamp.ts';
 import { StreamTarget } from '../kinesis/streamTarget.ts';
-import { Lines } from '../postgres/lines.ts';
-import { postgresTown, silent } from '../postgres/testTown.ts';
-import { awsClientConfig } from './awsClient.ts';
+import { silent } from '../postgres/testTown.ts';
 import { followShards, OUTBOX_SHARD, OUTBOX_TARGETS } from './lead.ts';
 import { Publisher } from './publisher.ts';
 import { PgOutboxSource } from './source.ts';
 import type { OutboxRow, Target } from './target.ts';
+import { AWS, awsAt, type OutboxTown, outboxTown, PATIENCE, type StreamEvent } from './testOutbox.ts';
 import { OutboxThread } from './thread.ts';
 
-const credentials = { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' };
-const region = 'us-east-1';
-const PATIENCE = { timeout: 15_000, interval: 20 };
 const metrics: Metrics = { count() {}, observe() {}, gauge() {} };
 
-let town: Awaited<ReturnType<typeof postgresTown>>;
-let kinesis: KinesisClient;
-let epoch: number;
-
+let town: OutboxTown;
 beforeAll(async () => {
-  town = await postgresTown(inject('databaseUrl'));
-  [epoch = 0] = await town.epochStore.mint([1], 'test');
-  kinesis = new KinesisClient(awsClientConfig({ endpoint: inject('kinesisEndpoint'), region, credentials }));
+  town = await outboxTown();
 });
-afterAll(async () => {
-  kinesis.destroy();
-  await town.close();
-});
+afterAll(() => town.close());
 beforeEach(() => town.database.sql('delete from ops.outbox'));
-
-const mint = async (target: keyof typeof OUTBOX_SHARD, owner = 'node'): Promise<number> =>
-  (await town.epochStore.mint([OUTBOX_SHARD[target]], owner))[0] ?? 0;
-
-const waiting = async (target: number): Promise<number> => {
-  const [row] = await town.database.sql(
-    'select coalesce(sum(cardinality(array_remove(keys, null))), 0)::int as n from ops.outbox where target = $1',
-    [target],
-  );
-  return Number(row?.n);
-};
-
-const people = async (count: number): Promise<string[]> => {
-  const ids = Array.from({ length: count }, () => town.uuid());
-  await town.database.sql('insert into ledger.account (account_id) select unnest($1::uuid[])', [ids]);
-  return ids;
-};
-/** Each earns a point, in one group. */
-const earn = async (ids: readonly string[]): Promise<void> => {
-  const group = ids.map(id => at(1, epoch, move(town.uuid(), MINT_ACCOUNT, id, 1)));
-  const outcomes = await town.commitStore.commit(group);
-  expect(outcomes.every(one => one.code === 'created')).toBe(true);
-};
 
 /** A node's publisher with connections of its own; it stands by. */
 interface Node {
@@ -77,13 +34,7 @@ interface Node {
 }
 const nodes: Node[] = [];
 function node(from: 'transactions' | 'balances', target: Target): Node {
-  const lines = new Lines(1, {
-    url: town.database.appUrl,
-    name: 'test',
-    log: silent,
-    settings: {},
-    silenceMsMax: 5_000,
-  });
+  const lines = town.lines(1);
   const fenced: number[] = [];
   const publisher = new Publisher({
     name: from,
@@ -150,31 +101,8 @@ class Pausing implements Target {
   }
 }
 
-interface Event {
-  readonly id: string;
-  readonly subject: string;
-  readonly seq: number;
-  readonly stamp: Stamp;
-}
-
-async function eventsIn(stream: string): Promise<Event[]> {
-  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName: stream }));
-  const events: Event[] = [];
-  for (const { ShardId } of Shards) {
-    const from = { StreamName: stream, ShardId: ShardId!, ShardIteratorType: 'TRIM_HORIZON' } as const;
-    const first = await kinesis.send(new GetShardIteratorCommand(from));
-    for (let iterator = first.ShardIterator; iterator; ) {
-      const page = await kinesis.send(new GetRecordsCommand({ ShardIterator: iterator }));
-      if (!page.Records?.length) break;
-      for (const { Data } of page.Records) events.push(JSON.parse(Buffer.from(Data!).toString()) as Event);
-      iterator = page.NextShardIterator;
-    }
-  }
-  return events;
-}
-
 /** What a consumer takes who remembers one stamp per key and nothing else. */
-function consumed(events: readonly Event[]): Map<string, number[]> {
+function consumed(events: readonly StreamEvent[]): Map<string, number[]> {
   const seen = new Map<string, Stamp>();
   const taken = new Map<string, number[]>();
   for (const { subject, stamp, seq } of events) {
@@ -190,7 +118,7 @@ describe('transactions', () => {
   let stream: string;
   const targets: StreamTarget[] = [];
   const streamTarget = (): StreamTarget => {
-    const target = new StreamTarget(stream, { endpoint: inject('kinesisEndpoint'), region, credentials });
+    const target = new StreamTarget(stream, awsAt(inject('kinesisEndpoint')));
     targets.push(target);
     return target;
   };
@@ -200,69 +128,69 @@ describe('transactions', () => {
   afterEach(async () => {
     await Promise.all(nodes.splice(0).map(one => one.kill()));
     for (const target of targets.splice(0)) target.close();
-    await kinesis.send(new DeleteStreamCommand({ StreamName: stream })).catch(() => {});
+    await town.kinesis.send(new DeleteStreamCommand({ StreamName: stream })).catch(() => {});
   });
-  const drained = () => expect.poll(() => waiting(2), PATIENCE).toBe(0);
+  const drained = () => expect.poll(() => town.waiting(2), PATIENCE).toBe(0);
   const allTaken = async (ids: readonly string[], rounds: number): Promise<void> => {
     const expected = Array.from({ length: rounds }, (_, i) => i + 1);
-    const taken = consumed(await eventsIn(stream));
+    const taken = consumed(await town.eventsIn(stream));
     for (const id of ids) expect(taken.get(id)).toEqual(expected);
   };
 
   it('who stands by publishes nothing, and ends without', async () => {
-    const ids = await people(3);
-    await earn(ids);
+    const ids = await town.people(3);
+    await town.earn(ids);
     const idle = node('transactions', streamTarget());
     idle.publisher.poke();
     await idle.publisher.stop(5_000);
-    expect(await waiting(2)).toBe(3);
+    expect(await town.waiting(2)).toBe(3);
   });
 
   it('a publisher killed in the middle of a batch: the next one takes over, nothing lost, order per key', async () => {
-    const ids = await people(6);
-    for (let round = 0; round < 4; round++) await earn(ids);
+    const ids = await town.people(6);
+    await town.earn(ids, 4);
     const dying = new Pausing(streamTarget(), 'after');
     const a = node('transactions', dying);
-    a.publisher.lead(await mint('transactions', 'a'));
+    a.publisher.lead(await town.lead('transactions', 'a'));
     await dying.reached;
-    await earn(ids);
+    await town.earn(ids);
     const b = node('transactions', streamTarget());
     await a.kill();
-    b.publisher.lead(await mint('transactions', 'b'));
-    await earn(ids);
+    b.publisher.lead(await town.lead('transactions', 'b'));
+    await town.earn(ids);
     await drained();
     await allTaken(ids, 6);
     // what a had sent came again
-    expect((await eventsIn(stream)).length).toBeGreaterThan(36);
+    expect((await town.eventsIn(stream)).length).toBeGreaterThan(36);
   });
 
   it('a publisher that was paused sends late and removes nothing: it is refused and stands by', async () => {
-    const ids = await people(4);
-    for (let round = 0; round < 3; round++) await earn(ids);
+    const ids = await town.people(4);
+    await town.earn(ids, 3);
     const paused = new Pausing(streamTarget(), 'before');
     const a = node('transactions', paused);
-    const old = await mint('transactions', 'a');
+    const old = await town.lead('transactions', 'a');
     a.publisher.lead(old);
     await paused.reached;
     const b = node('transactions', streamTarget());
-    b.publisher.lead(await mint('transactions', 'b'));
+    b.publisher.lead(await town.lead('transactions', 'b'));
     await drained();
-    for (let round = 0; round < 2; round++) await earn(ids);
+    await town.earn(ids, 2);
     await drained();
     await b.kill();
-    await earn(ids);
+    await town.earn(ids);
     paused.goOn();
     await expect.poll(() => a.fenced, PATIENCE).toEqual([old]);
     // nobody leads now: what was committed last waits, although a was never told
     a.publisher.poke();
     await a.publisher.stop(5_000);
-    expect(await waiting(2)).toBe(4);
+    expect(await town.waiting(2)).toBe(4);
     const c = node('transactions', streamTarget());
-    c.publisher.lead(await mint('transactions', 'c'));
+    c.publisher.lead(await town.lead('transactions', 'c'));
     await drained();
     await allTaken(ids, 6);
     // its late repeats stand behind newer records, and only their stamps tell
-    const events = await eventsIn(stream);
+    const events = await town.eventsIn(stream);
     const last = new Map<string, number>();
     let fell = 0;
     for (const { subject, seq } of events) {
@@ -273,24 +201,18 @@ describe('transactions', () => {
   });
 
   it('the removal itself is refused under an old epoch, whole rows and parts of rows', async () => {
-    const ids = await people(3);
-    await earn(ids);
-    const lines = new Lines(1, {
-      url: town.database.appUrl,
-      name: 'test',
-      log: silent,
-      settings: {},
-      silenceMsMax: 5_000,
-    });
+    const ids = await town.people(3);
+    await town.earn(ids);
+    const lines = town.lines(1);
     const source = new PgOutboxSource(lines, 'transactions');
-    const old = await mint('transactions');
-    const newer = await mint('transactions');
+    const old = await town.lead('transactions');
+    const newer = await town.lead('transactions');
     const rows = (await source.read(10)).map(row => row.id);
     expect(await source.remove(rows, old)).toBe(false);
     expect(await source.remove(rows.slice(0, 1), old)).toBe(false);
-    expect(await waiting(2)).toBe(3);
+    expect(await town.waiting(2)).toBe(3);
     expect(await source.remove(rows.slice(0, 1), newer)).toBe(true);
-    expect(await waiting(2)).toBe(2);
+    expect(await town.waiting(2)).toBe(2);
     expect((await source.read(10)).map(row => row.id)).toEqual(rows.slice(1));
     expect(await source.remove(rows.slice(1), newer)).toBe(true);
     expect(await town.database.sql('select id from ops.outbox where target = 2')).toEqual([]);
@@ -298,8 +220,8 @@ describe('transactions', () => {
   });
 
   it('a record has the same number however often it is sent, and numbers rise along a key and with the epochs', async () => {
-    const ids = await people(4);
-    for (let round = 0; round < 3; round++) await earn(ids);
+    const ids = await town.people(4);
+    await town.earn(ids, 3);
     const half: Target = {
       prepare: signal => inner.prepare(signal),
       publish: async (rows, signal) => {
@@ -312,11 +234,11 @@ describe('transactions', () => {
     };
     const inner = streamTarget();
     const a = node('transactions', half);
-    a.publisher.lead(await mint('transactions', 'a'));
-    [epoch = 0] = await town.epochStore.mint([1], 'another owner');
-    await earn(ids);
+    a.publisher.lead(await town.lead('transactions', 'a'));
+    await town.takeOver();
+    await town.earn(ids);
     await drained();
-    const events = await eventsIn(stream);
+    const events = await town.eventsIn(stream);
     const numbers = new Map<string, Set<number>>();
     for (const { id, stamp } of events) numbers.set(id, (numbers.get(id) ?? new Set()).add(stamp.seq));
     expect(events.length).toBeGreaterThan(numbers.size);
@@ -332,29 +254,27 @@ describe('transactions', () => {
 describe('balances', () => {
   it('what a paused publisher had read changes nothing when a newer balance is there', async () => {
     const table = `balances-${randomBytes(4).toString('hex')}`;
-    const dynamodb = new DynamoDBClient(
-      awsClientConfig({ endpoint: inject('dynamodbEndpoint'), region, credentials }),
-    );
-    const options = { endpoint: inject('dynamodbEndpoint'), region, credentials };
+    const options = awsAt(inject('dynamodbEndpoint'));
     const [target, other] = [new BalanceTarget(options, table), new BalanceTarget(options, table)];
-    const [ada = ''] = await people(1);
-    await earn([ada]);
+    const [ada = ''] = await town.people(1);
+    await town.earn([ada]);
     const paused = new Pausing(target, 'before');
     const a = node('balances', paused);
-    const old = await mint('balances', 'a');
+    const old = await town.lead('balances', 'a');
     a.publisher.lead(old);
     await paused.reached;
-    await earn([ada]);
+    await town.earn([ada]);
     const b = node('balances', other);
-    b.publisher.lead(await mint('balances', 'b'));
-    await expect.poll(() => waiting(3), PATIENCE).toBe(0);
+    b.publisher.lead(await town.lead('balances', 'b'));
+    await expect.poll(() => town.waiting(3), PATIENCE).toBe(0);
     paused.goOn();
     await expect.poll(() => a.fenced, PATIENCE).toEqual([old]);
-    const { Item } = await dynamodb.send(new GetItemCommand({ TableName: table, Key: { pk: { S: ada } } }));
+    const { Item } = await town.dynamodb.send(
+      new GetItemCommand({ TableName: table, Key: { pk: { S: ada } } }),
+    );
     expect([Item?.balance?.N, Item?.version?.N]).toEqual(['2', '2']);
     target.close();
     other.close();
-    dynamodb.destroy();
   });
 });
 
@@ -445,30 +365,29 @@ describe('following the ownership of shards', () => {
 });
 
 it('the thread of the publishers is told to lead, to stand by, and says when it was refused', async () => {
-  const ids = await people(2);
+  const ids = await town.people(2);
   const fenced: [string, number][] = [];
   const thread = new OutboxThread({
     url: town.database.appUrl,
     dynamodbEndpoint: inject('dynamodbEndpoint'),
     kinesisEndpoint: inject('kinesisEndpoint'),
-    region,
-    credentials,
+    ...AWS,
     log: silent,
     metrics,
     scheduler: systemScheduler,
   });
   thread.onFenced = (target, old) => fenced.push([target, old]);
-  await earn(ids);
-  const first = await mint('transactions');
+  await town.earn(ids);
+  const first = await town.lead('transactions');
   thread.lead('transactions', first);
-  await expect.poll(() => waiting(2), PATIENCE).toBe(0);
-  expect(await waiting(3)).toBe(2);
-  thread.lead('balances', await mint('balances'));
-  await expect.poll(() => waiting(3), PATIENCE).toBe(0);
-  await mint('transactions', 'another');
-  await earn(ids);
+  await expect.poll(() => town.waiting(2), PATIENCE).toBe(0);
+  expect(await town.waiting(3)).toBe(2);
+  thread.lead('balances', await town.lead('balances'));
+  await expect.poll(() => town.waiting(3), PATIENCE).toBe(0);
+  await town.lead('transactions', 'another');
+  await town.earn(ids);
   thread.poke();
   await expect.poll(() => fenced, PATIENCE).toEqual([['transactions', first]]);
-  expect(await waiting(2)).toBe(2);
+  expect(await town.waiting(2)).toBe(2);
   await thread.close(2_000);
 });

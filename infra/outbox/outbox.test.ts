@@ -1,13 +1,7 @@
 /** What is committed reaches the streams and the balances: in order per key, at least once, whatever is away meanwhile. */
 import { randomBytes } from 'node:crypto';
-import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import {
-  DeleteStreamCommand,
-  GetRecordsCommand,
-  GetShardIteratorCommand,
-  KinesisClient,
-  ListShardsCommand,
-} from '@aws-sdk/client-kinesis';
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteStreamCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
 import { at, encounter, move } from '../../nodes/contracts/town.ts';
@@ -15,52 +9,34 @@ import type { Metrics } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
 import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
 import { nextWave, StreamTarget } from '../kinesis/streamTarget.ts';
-import { Lines } from '../postgres/lines.ts';
+import type { Lines } from '../postgres/lines.ts';
 import type { OutboxTarget } from '../postgres/outboxTargets.ts';
-import { postgresTown, silent } from '../postgres/testTown.ts';
-import { awsClientConfig } from './awsClient.ts';
+import { silent } from '../postgres/testTown.ts';
 import { type FaultyProxy, faultyProxy } from './faultyProxy.ts';
-import { OUTBOX_SHARD } from './lead.ts';
 import { PUT_RECORDS_BYTES_MAX, PUT_RECORDS_MAX, ROWS_MAX } from './limits.ts';
 import { Publisher } from './publisher.ts';
 import { PgOutboxSource } from './source.ts';
 import type { Target } from './target.ts';
+import { awsAt, type OutboxTown, outboxTown, PATIENCE, type StreamEvent } from './testOutbox.ts';
 
-const credentials = { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' };
-const region = 'us-east-1';
 const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-const PATIENCE = { timeout: 15_000, interval: 20 };
 
-let town: Awaited<ReturnType<typeof postgresTown>>;
+let town: OutboxTown;
 let lines: Lines;
-let epoch: number;
-let kinesis: KinesisClient;
-let dynamodb: DynamoDBClient;
+/** The newest epoch of a target's shard, as long as nobody minted another one. */
+let leads: Record<OutboxTarget, number>;
 
 beforeAll(async () => {
-  town = await postgresTown(inject('databaseUrl'));
-  lines = new Lines(2, {
-    url: town.database.appUrl,
-    name: 'test',
-    log: silent,
-    settings: {},
-    silenceMsMax: 5_000,
-  });
+  town = await outboxTown();
+  lines = town.lines(2);
   await lines.tried();
-  [epoch = 0] = await town.epochStore.mint([1], 'test');
   leads = {
-    userEvents: await mint('userEvents'),
-    transactions: await mint('transactions'),
-    balances: await mint('balances'),
+    userEvents: await town.lead('userEvents'),
+    transactions: await town.lead('transactions'),
+    balances: await town.lead('balances'),
   };
-  kinesis = new KinesisClient(awsClientConfig({ endpoint: inject('kinesisEndpoint'), region, credentials }));
-  dynamodb = new DynamoDBClient(
-    awsClientConfig({ endpoint: inject('dynamodbEndpoint'), region, credentials }),
-  );
 });
 afterAll(async () => {
-  kinesis.destroy();
-  dynamodb.destroy();
   await lines.close();
   await town.close();
 });
@@ -73,8 +49,8 @@ const metrics: Metrics = {
   gauge: (name, value, labels = {}) => gauges.set(`${name} ${labels.target}`, value),
 };
 
-/** A publisher that stands by. */
-function waiter(from: OutboxTarget, target: Target, onFenced?: (epoch: number) => void): Publisher {
+/** A publisher that leads. */
+function publish(from: OutboxTarget, target: Target): Publisher {
   const publisher = new Publisher({
     name: from,
     source: new PgOutboxSource(lines, from),
@@ -82,74 +58,14 @@ function waiter(from: OutboxTarget, target: Target, onFenced?: (epoch: number) =
     scheduler: systemScheduler,
     log: silent,
     metrics,
-    ...(onFenced && { onFenced }),
   });
   publishers.push(publisher);
-  return publisher;
-}
-
-const mint = async (from: OutboxTarget): Promise<number> =>
-  (await town.epochStore.mint([OUTBOX_SHARD[from]], 'publisher'))[0] ?? 0;
-/** The newest epoch of a target's shard, as long as nobody minted another one. */
-let leads: Record<OutboxTarget, number>;
-
-/** A publisher that leads. */
-function publish(from: OutboxTarget, target: Target): Publisher {
-  const publisher = waiter(from, target);
   publisher.lead(leads[from]);
   return publisher;
 }
 
-const waiting = async (target: number): Promise<number> => {
-  const [row] = await town.database.sql(
-    'select coalesce(sum(cardinality(array_remove(keys, null))), 0)::int as n from ops.outbox where target = $1',
-    [target],
-  );
-  return Number(row?.n);
-};
-
-const commit = async (...ops: Parameters<typeof at>[2][]): Promise<void> => {
-  const outcomes = await town.commitStore.commit(ops.map(op => at(1, epoch, op)));
-  expect(outcomes.every(one => one.code === 'created')).toBe(true);
-};
-
-const people = async (count: number): Promise<string[]> => {
-  const ids = Array.from({ length: count }, () => town.uuid());
-  await town.database.sql('insert into ledger.account (account_id) select unnest($1::uuid[])', [ids]);
-  return ids;
-};
-
-interface Event {
-  readonly id: string;
-  readonly subject: string;
-  readonly seq: number;
-  readonly type: string;
-  readonly data: { transferId: string; legs: { account: string; delta: number }[]; method: string | null };
-}
-
-async function eventsIn(stream: string): Promise<Event[]> {
-  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName: stream }));
-  const events: Event[] = [];
-  for (const { ShardId } of Shards) {
-    const first = await kinesis.send(
-      new GetShardIteratorCommand({
-        StreamName: stream,
-        ShardId: ShardId!,
-        ShardIteratorType: 'TRIM_HORIZON',
-      }),
-    );
-    for (let iterator = first.ShardIterator; iterator; ) {
-      const page = await kinesis.send(new GetRecordsCommand({ ShardIterator: iterator }));
-      if (!page.Records?.length) break;
-      for (const { Data } of page.Records) events.push(JSON.parse(Buffer.from(Data!).toString()) as Event);
-      iterator = page.NextShardIterator;
-    }
-  }
-  return events;
-}
-
 /** Arrivals of each key without repeats, as a consumer sees them who knows event ids. */
-function sequences(events: readonly Event[]): Map<string, number[]> {
+function sequences(events: readonly StreamEvent[]): Map<string, number[]> {
   const seen = new Set<string>();
   const byKey = new Map<string, number[]>();
   for (const { id, subject, seq } of events) {
@@ -169,41 +85,35 @@ describe('transactions to Kinesis', () => {
     await town.database.sql('delete from ops.outbox');
     stream = `t-${randomBytes(4).toString('hex')}`;
     proxy = await faultyProxy(inject('kinesisEndpoint'));
-    target = new StreamTarget(stream, { endpoint: proxy.url, region, credentials, requestMsMax: 400 });
+    target = new StreamTarget(stream, { ...awsAt(proxy.url), requestMsMax: 400 });
   });
   afterEach(async () => {
     proxy.behaviour = 'pass';
     await Promise.all(publishers.splice(0).map(one => one.stop(2_000)));
     target.close();
     await proxy.close();
-    await kinesis.send(new DeleteStreamCommand({ StreamName: stream })).catch(() => {});
+    await town.kinesis.send(new DeleteStreamCommand({ StreamName: stream })).catch(() => {});
   });
 
-  const drained = () => expect.poll(() => waiting(2), PATIENCE).toBe(0);
-  /** Each person earns `rounds` times, round by round. */
-  const earn = async (ids: readonly string[], rounds: number): Promise<void> => {
-    for (let round = 0; round < rounds; round++) {
-      await commit(...ids.map(id => move(town.uuid(), MINT_ACCOUNT, id, 1)));
-    }
-  };
+  const drained = () => expect.poll(() => town.waiting(2), PATIENCE).toBe(0);
   const inOrder = async (ids: readonly string[], rounds: number): Promise<void> => {
-    const byKey = sequences(await eventsIn(stream));
+    const byKey = sequences(await town.eventsIn(stream));
     const expected = Array.from({ length: rounds }, (_, i) => i + 1);
     for (const id of ids) expect(byKey.get(id)).toEqual(expected);
   };
 
   it('makes the stream, tells what happened, and removes what arrived', async () => {
-    const [officer = '', civilian = ''] = await people(2);
+    const [officer = '', civilian = ''] = await town.people(2);
     const publisher = publish('transactions', target);
     const id = town.uuid();
-    const meeting = at(1, epoch, encounter(id, officer, civilian, { method: 'qr' }));
+    const meeting = at(1, town.epoch, encounter(id, officer, civilian, { method: 'qr' }));
     await town.commitStore.commit([{ ...meeting, trace: TRACE }]);
     publisher.poke();
     await drained();
-    const events = await eventsIn(stream);
+    const events = await town.eventsIn(stream);
     expect(events).toEqual([
       {
-        stamp: { shard: 1, epoch, seq: expect.any(Number) },
+        stamp: { shard: 1, epoch: town.epoch, seq: expect.any(Number) },
         trace: TRACE,
         id,
         source: 'heyblue/ledger',
@@ -231,7 +141,7 @@ describe('transactions to Kinesis', () => {
   });
 
   it('keeps the order per key while half of each batch is throttled', async () => {
-    const ids = await people(8);
+    const ids = await town.people(8);
     let refused = 0;
     proxy.behaviour = async ({ action, body }, pass) => {
       if (action !== 'PutRecords' || refused > 60) return null;
@@ -245,17 +155,17 @@ describe('transactions to Kinesis', () => {
       const all = taken.map(one => (one ? answers.shift() : throttled));
       return { status: 200, body: JSON.stringify({ FailedRecordCount: 1, Records: all }) };
     };
-    await earn(ids, 6);
+    await town.earn(ids, 6);
     publish('transactions', target);
     await drained();
     expect(refused).toBeGreaterThan(10);
     await inOrder(ids, 6);
-    expect(await eventsIn(stream)).toHaveLength(48);
+    expect(await town.eventsIn(stream)).toHaveLength(48);
   });
 
   it('two nodes that publish the same rows lose nothing and keep the order', async () => {
-    const ids = await people(6);
-    const other = new StreamTarget(stream, { endpoint: inject('kinesisEndpoint'), region, credentials });
+    const ids = await town.people(6);
+    const other = new StreamTarget(stream, awsAt(inject('kinesisEndpoint')));
     let refused = 0;
     proxy.behaviour = async ({ action, body }, pass) => {
       if (action !== 'PutRecords' || refused > 30) return null;
@@ -271,10 +181,10 @@ describe('transactions to Kinesis', () => {
         body: JSON.stringify({ FailedRecordCount: 1, Records: [...passed.Records, ...rest] }),
       };
     };
-    await earn(ids, 5);
+    await town.earn(ids, 5);
     publish('transactions', target);
     publish('transactions', other);
-    await earn(ids, 5);
+    await town.earn(ids, 5);
     await drained();
     await inOrder(ids, 10);
     await Promise.all(publishers.splice(0).map(one => one.stop(2_000)));
@@ -282,12 +192,12 @@ describe('transactions to Kinesis', () => {
   });
 
   it('repeats what it got no answer for; order holds for who knows event ids', async () => {
-    const ids = await people(3);
-    await earn(ids, 2);
+    const ids = await town.people(3);
+    await town.earn(ids, 2);
     const publisher = publish('transactions', target);
     await drained();
     proxy.behaviour = 'lose answers';
-    await earn(ids, 3);
+    await town.earn(ids, 3);
     publisher.poke();
     await expect
       .poll(() => proxy.calls.filter(call => call === 'PutRecords').length, PATIENCE)
@@ -295,18 +205,18 @@ describe('transactions to Kinesis', () => {
     proxy.behaviour = 'pass';
     await drained();
     await inOrder(ids, 5);
-    expect((await eventsIn(stream)).length).toBeGreaterThan(15);
+    expect((await town.eventsIn(stream)).length).toBeGreaterThan(15);
   });
 
   it.each(['away', 'hang'] as const)(
     'Kinesis %s: commits go on, nothing is lost, it catches up by itself',
     async how => {
-      const ids = await people(4);
+      const ids = await town.people(4);
       proxy.behaviour = how;
       publish('transactions', target);
-      await earn(ids, 3);
+      await town.earn(ids, 3);
       await expect.poll(() => proxy.calls.length, PATIENCE).toBeGreaterThan(0);
-      expect(await waiting(2)).toBe(12);
+      expect(await town.waiting(2)).toBe(12);
       proxy.behaviour = 'pass';
       await drained();
       await inOrder(ids, 3);
@@ -314,22 +224,22 @@ describe('transactions to Kinesis', () => {
   );
 
   it('a stream that vanishes is made again', async () => {
-    const ids = await people(2);
-    await earn(ids, 1);
+    const ids = await town.people(2);
+    await town.earn(ids, 1);
     const publisher = publish('transactions', target);
     await drained();
-    await kinesis.send(new DeleteStreamCommand({ StreamName: stream }));
-    await earn(ids, 1);
+    await town.kinesis.send(new DeleteStreamCommand({ StreamName: stream }));
+    await town.earn(ids, 1);
     publisher.poke();
     await drained();
-    expect(sequences(await eventsIn(stream))).toEqual(new Map(ids.map(id => [id, [2]])));
+    expect(sequences(await town.eventsIn(stream))).toEqual(new Map(ids.map(id => [id, [2]])));
   });
 
   it('works off more rows than it holds, and says how many wait', async () => {
-    const ids = await people(300);
+    const ids = await town.people(300);
     proxy.behaviour = 'away';
     const publisher = publish('transactions', target);
-    await earn(ids, 3);
+    await town.earn(ids, 3);
     publisher.poke();
     await expect
       .poll(() => gauges.get('heyblue_outbox_depth transactions'), PATIENCE)
@@ -341,19 +251,19 @@ describe('transactions to Kinesis', () => {
   });
 
   it('publishes what is there before it stops, and keeps what it cannot', async () => {
-    const ids = await people(5);
+    const ids = await town.people(5);
     const publisher = publish('transactions', target);
-    await earn(ids, 2);
+    await town.earn(ids, 2);
     await publisher.stop(10_000);
-    expect(await waiting(2)).toBe(0);
+    expect(await town.waiting(2)).toBe(0);
     await inOrder(ids, 2);
     proxy.behaviour = 'hang';
     const second = publish('transactions', target);
-    await earn(ids, 1);
+    await town.earn(ids, 1);
     second.poke();
     await expect.poll(() => proxy.calls.at(-1), PATIENCE).toBe('DescribeStreamSummary');
     await second.stop(50);
-    expect(await waiting(2)).toBe(5);
+    expect(await town.waiting(2)).toBe(5);
   });
 
   it('a wave has one row of a key, and the size that Kinesis takes', () => {
@@ -379,7 +289,7 @@ describe('transactions to Kinesis', () => {
 it('people who sign up are told to user-events', async () => {
   const stream = `u-${randomBytes(4).toString('hex')}`;
   await town.database.sql('delete from ops.outbox');
-  const target = new StreamTarget(stream, { endpoint: inject('kinesisEndpoint'), region, credentials });
+  const target = new StreamTarget(stream, awsAt(inject('kinesisEndpoint')));
   const made = await town.directory.createUser({
     kind: 'civilian',
     handle: stream,
@@ -391,8 +301,8 @@ it('people who sign up are told to user-events', async () => {
   if (!made.ok) throw new Error(made.message);
   const { userId } = made.value;
   const publisher = publish('userEvents', target);
-  await expect.poll(() => waiting(1), PATIENCE).toBe(0);
-  const events = await eventsIn(stream);
+  await expect.poll(() => town.waiting(1), PATIENCE).toBe(0);
+  const events = await town.eventsIn(stream);
   expect(events).toMatchObject([
     {
       type: 'user.registered',
@@ -404,7 +314,7 @@ it('people who sign up are told to user-events', async () => {
   ]);
   expect(JSON.stringify(events)).not.toContain('secret');
   await publisher.stop(1_000);
-  await kinesis.send(new DeleteStreamCommand({ StreamName: stream }));
+  await town.kinesis.send(new DeleteStreamCommand({ StreamName: stream }));
   target.close();
 });
 
@@ -416,7 +326,7 @@ describe('balances to DynamoDB', () => {
   beforeEach(async () => {
     await town.database.sql('delete from ops.outbox');
     proxy = await faultyProxy(inject('dynamodbEndpoint'));
-    target = new BalanceTarget({ endpoint: proxy.url, region, credentials, requestMsMax: 400 }, table);
+    target = new BalanceTarget({ ...awsAt(proxy.url), requestMsMax: 400 }, table);
   });
   afterEach(async () => {
     proxy.behaviour = 'pass';
@@ -425,18 +335,18 @@ describe('balances to DynamoDB', () => {
     await proxy.close();
   });
 
-  const drained = () => expect.poll(() => waiting(3), PATIENCE).toBe(0);
+  const drained = () => expect.poll(() => town.waiting(3), PATIENCE).toBe(0);
   const balanceOf = async (account: string): Promise<object | null> => {
-    const { Item } = await dynamodb.send(
+    const { Item } = await town.dynamodb.send(
       new GetItemCommand({ TableName: table, Key: { pk: { S: account } } }),
     );
     return Item ? { balance: Number(Item.balance?.N), version: Number(Item.version?.N) } : null;
   };
 
   it('shows the newest balance of everybody, with one put for many changes', async () => {
-    const [ada = '', bob = ''] = await people(2);
-    for (let i = 0; i < 5; i++) await commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
-    await commit(move(town.uuid(), ada, bob, 20));
+    const [ada = '', bob = ''] = await town.people(2);
+    for (let i = 0; i < 5; i++) await town.commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
+    await town.commit(move(town.uuid(), ada, bob, 20));
     publish('balances', target);
     await drained();
     expect(await balanceOf(ada)).toEqual({ balance: 30, version: 6 });
@@ -446,17 +356,17 @@ describe('balances to DynamoDB', () => {
   });
 
   it('never replaces a newer balance by an older one', async () => {
-    const [ada = ''] = await people(1);
-    await commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
+    const [ada = ''] = await town.people(1);
+    await town.commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
     publish('balances', target);
     await drained();
-    await dynamodb.send(
+    await town.dynamodb.send(
       new PutItemCommand({
         TableName: table,
         Item: { pk: { S: ada }, balance: { N: '999' }, version: { N: '50' } },
       }),
     );
-    await commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
+    await town.commit(move(town.uuid(), MINT_ACCOUNT, ada, 10));
     await drained();
     expect(await balanceOf(ada)).toEqual({ balance: 999, version: 50 });
   });
@@ -464,12 +374,12 @@ describe('balances to DynamoDB', () => {
   it.each(['away', 'hang', 'lose answers'] as const)(
     'DynamoDB %s: nothing is lost, it catches up by itself',
     async how => {
-      const ids = await people(20);
+      const ids = await town.people(20);
       proxy.behaviour = how;
       publish('balances', target);
-      await commit(...ids.map((id, i) => move(town.uuid(), MINT_ACCOUNT, id, i + 1)));
+      await town.commit(...ids.map((id, i) => move(town.uuid(), MINT_ACCOUNT, id, i + 1)));
       await expect.poll(() => proxy.calls.length, PATIENCE).toBeGreaterThan(0);
-      expect(await waiting(3)).toBe(20);
+      expect(await town.waiting(3)).toBe(20);
       proxy.behaviour = 'pass';
       await drained();
       for (const [i, id] of ids.entries())

@@ -2,18 +2,11 @@
  * The durable store of gated operations in PostgreSQL: a group is one call of `ledger.commit_group` on a connection that
  * does nothing else, committed by itself.
  *
- * A look-up after a lost connection must answer for good. A server process whose client is gone can still carry out what
- * it had received, so `lookup` first makes sure that every backend we lost has ended; only then does "not there" prove
- * "not applied".
+ * A look-up after a lost connection must answer for good, so it first ends the backends that were lost
+ * (`lostBackends.ts`).
  */
 import type { Committed, DurableOp } from '../../actors/durable.ts';
-import {
-  type CommitEntry,
-  CommitError,
-  type CommitStore,
-  type EntryOutcome,
-  type Log,
-} from '../../nodes/ports.ts';
+import type { CommitEntry, CommitStore, EntryOutcome, Log } from '../../nodes/ports.ts';
 import {
   COMMIT_PARAMETERS,
   type CommitRow,
@@ -28,10 +21,10 @@ import {
   COMMIT_SILENCE_MS_MAX,
   COMMIT_STATEMENT_MS_MAX,
   MINT_STRIPES,
-  TERMINATE_MS_MAX,
 } from './limits.ts';
 import type { Backend } from './line.ts';
 import { Lines } from './lines.ts';
+import { LostBackends } from './lostBackends.ts';
 
 const PARAMETERS = Array.from({ length: COMMIT_PARAMETERS }, (_, i) => `$${i + 1}`).join(', ');
 const COMMIT_TEXT = `select * from ledger.commit_group(${PARAMETERS})`;
@@ -52,7 +45,7 @@ export class PgCommitStore implements CommitStore {
   readonly #lines: Lines;
   readonly #side: Lines;
   readonly #stripe: number;
-  #lost: Backend[] = [];
+  readonly #lost = new LostBackends();
 
   constructor(options: PgCommitStoreOptions) {
     const { url, log, connections = COMMIT_CONNECTIONS } = options;
@@ -66,7 +59,7 @@ export class PgCommitStore implements CommitStore {
       },
       silenceMsMax: options.silenceMsMax ?? COMMIT_SILENCE_MS_MAX,
     };
-    const onLost = (backend: Backend) => this.#lost.push(backend);
+    const onLost = (backend: Backend) => this.#lost.add(backend);
     this.#lines = new Lines(connections, { ...line, name: 'commit', onLost });
     this.#side = new Lines(1, { ...line, name: 'lookup' });
   }
@@ -90,7 +83,7 @@ export class PgCommitStore implements CommitStore {
   }
 
   async lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
-    for (const backend of [...this.#lost]) await this.#end(backend);
+    await this.#lost.end(this.#side);
     const rows = await this.#side.run({
       name: 'effects_of',
       text: 'select ledger.effects_of($1)',
@@ -102,17 +95,5 @@ export class PgCommitStore implements CommitStore {
 
   async close(): Promise<void> {
     await Promise.all([this.#lines.close(), this.#side.close()]);
-  }
-
-  async #end(backend: Backend): Promise<void> {
-    const rows = await this.#side.run({
-      name: 'end_backend',
-      text: 'select pg_terminate_backend(pid, $3) from pg_stat_activity where pid = $1 and backend_start = $2',
-      values: [backend.pid, backend.startedAt, TERMINATE_MS_MAX],
-    });
-    if (rows[0]?.[0] === false) {
-      throw new CommitError('unavailable', `backend ${backend.pid} is still ending`);
-    }
-    this.#lost = this.#lost.filter(one => one !== backend);
   }
 }

@@ -7,27 +7,17 @@
  */
 import type { CommitCode, Committed, DurableOp, EventOp } from '../../actors/durable.ts';
 import { isEvent } from '../../nodes/events/eventRules.ts';
-import {
-  type CommitEntry,
-  CommitError,
-  type EntryOutcome,
-  type EventStore,
-  type Log,
-} from '../../nodes/ports.ts';
-import {
-  COMMIT_LOCK_MS_MAX,
-  COMMIT_SILENCE_MS_MAX,
-  COMMIT_STATEMENT_MS_MAX,
-  TERMINATE_MS_MAX,
-} from './limits.ts';
+import type { CommitEntry, EntryOutcome, EventStore, Log } from '../../nodes/ports.ts';
+import { COMMIT_LOCK_MS_MAX, COMMIT_SILENCE_MS_MAX, COMMIT_STATEMENT_MS_MAX } from './limits.ts';
 import type { Backend } from './line.ts';
 import { Lines } from './lines.ts';
+import { LostBackends } from './lostBackends.ts';
 
 /** Groups in flight at once. */
 const EVENT_CONNECTIONS = 1;
 
 const COMMIT = 'select ops.commit_events($1, $2, $3, $4, $5, $6, $7, $8, $9)';
-const THERE = `select e.id from unnest($1::uuid[], $2::bigint[], $3::uuid[]) as asked(user_id, n, id)
+const THERE = `select e.user_id, e.n, e.id from unnest($1::uuid[], $2::bigint[], $3::uuid[]) as asked(user_id, n, id)
   join ops.user_event e on e.user_id = asked.user_id and e.n = asked.n and e.id = asked.id`;
 
 const CODES: Readonly<Record<string, CommitCode>> = {
@@ -43,7 +33,7 @@ const hex = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
 export class PgEventStore implements EventStore {
   readonly #lines: Lines;
   readonly #side: Lines;
-  #lost: Backend[] = [];
+  readonly #lost = new LostBackends();
 
   constructor(options: { readonly url: string; readonly log: Log }) {
     const line = {
@@ -51,7 +41,7 @@ export class PgEventStore implements EventStore {
       settings: { statement_timeout: `${COMMIT_STATEMENT_MS_MAX}`, lock_timeout: `${COMMIT_LOCK_MS_MAX}` },
       silenceMsMax: COMMIT_SILENCE_MS_MAX,
     };
-    const onLost = (backend: Backend) => this.#lost.push(backend);
+    const onLost = (backend: Backend) => this.#lost.add(backend);
     this.#lines = new Lines(EVENT_CONNECTIONS, { ...line, name: 'events', onLost });
     this.#side = new Lines(1, { ...line, name: 'events lookup' });
   }
@@ -89,27 +79,17 @@ export class PgEventStore implements EventStore {
   }
 
   async lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
-    for (const backend of [...this.#lost]) await this.#end(backend);
+    await this.#lost.end(this.#side);
     const events = ops.filter(isEvent);
     const values = [events.map(op => op.user), events.map(op => op.n), events.map(op => op.id)];
     const rows = await this.#side.run({ name: 'events_there', text: THERE, values });
-    const there = new Set(rows.map(row => row[0] as string));
-    return ops.map(op => (there.has(op.id) ? said(op.id, 'exists') : null));
+    const there = new Set(rows.map(row => row.join()));
+    return ops.map(op =>
+      op.type === 'event' && there.has([op.user, op.n, op.id].join()) ? said(op.id, 'exists') : null,
+    );
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#lines.close(), this.#side.close()]);
-  }
-
-  async #end(backend: Backend): Promise<void> {
-    const rows = await this.#side.run({
-      name: 'end_backend',
-      text: 'select pg_terminate_backend(pid, $3) from pg_stat_activity where pid = $1 and backend_start = $2',
-      values: [backend.pid, backend.startedAt, TERMINATE_MS_MAX],
-    });
-    if (rows[0]?.[0] === false) {
-      throw new CommitError('unavailable', `backend ${backend.pid} is still ending`);
-    }
-    this.#lost = this.#lost.filter(one => one !== backend);
   }
 }

@@ -1,28 +1,16 @@
 /**
  * Durable timers in PostgreSQL: a group is one call of `ops.commit_timers`, which checks (shard, epoch) itself.
  *
- * What `commitStore.ts` says of look-ups after a lost connection holds here too: every backend that we lost must have
- * ended before "it is not so" proves "it was not applied".
+ * A look-up after a lost connection first ends the backends that were lost (`lostBackends.ts`).
  */
 import type { Committed, DurableOp, TimerOp } from '../../actors/durable.ts';
 import type { ActorKind } from '../../actors/turn.ts';
-import {
-  type CommitEntry,
-  CommitError,
-  type DueTimer,
-  type EntryOutcome,
-  type Log,
-  type TimerStore,
-} from '../../nodes/ports.ts';
+import type { CommitEntry, DueTimer, EntryOutcome, Log, TimerStore } from '../../nodes/ports.ts';
 import { isTimer, messageText, timerKey } from '../../nodes/timers/timerRules.ts';
-import {
-  COMMIT_LOCK_MS_MAX,
-  COMMIT_SILENCE_MS_MAX,
-  COMMIT_STATEMENT_MS_MAX,
-  TERMINATE_MS_MAX,
-} from './limits.ts';
+import { COMMIT_LOCK_MS_MAX, COMMIT_SILENCE_MS_MAX, COMMIT_STATEMENT_MS_MAX } from './limits.ts';
 import type { Backend } from './line.ts';
 import { Lines } from './lines.ts';
+import { LostBackends } from './lostBackends.ts';
 
 /** Groups in flight; the writer over this store uses as many. */
 export const TIMER_CONNECTIONS = 1;
@@ -44,7 +32,7 @@ const done = (id: string, code: 'created' | 'exists' | 'invalid'): Committed => 
 export class PgTimerStore implements TimerStore {
   readonly #lines: Lines;
   readonly #side: Lines;
-  #lost: Backend[] = [];
+  readonly #lost = new LostBackends();
 
   constructor(options: { readonly url: string; readonly log: Log }) {
     const line = {
@@ -52,7 +40,7 @@ export class PgTimerStore implements TimerStore {
       settings: { statement_timeout: `${COMMIT_STATEMENT_MS_MAX}`, lock_timeout: `${COMMIT_LOCK_MS_MAX}` },
       silenceMsMax: COMMIT_SILENCE_MS_MAX,
     };
-    const onLost = (backend: Backend) => this.#lost.push(backend);
+    const onLost = (backend: Backend) => this.#lost.add(backend);
     this.#lines = new Lines(TIMER_CONNECTIONS, { ...line, name: 'timers', onLost });
     this.#side = new Lines(1, { ...line, name: 'timers due' });
   }
@@ -89,7 +77,7 @@ export class PgTimerStore implements TimerStore {
   }
 
   async lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
-    for (const backend of [...this.#lost]) await this.#end(backend);
+    await this.#lost.end(this.#side);
     const timers = ops.filter(isTimer);
     const values = [timers.map(op => op.kind), timers.map(op => op.actor), timers.map(op => op.name)];
     const rows = await this.#side.run({ name: 'timers_there', text: THERE, values });
@@ -127,17 +115,5 @@ export class PgTimerStore implements TimerStore {
 
   async close(): Promise<void> {
     await Promise.all([this.#lines.close(), this.#side.close()]);
-  }
-
-  async #end(backend: Backend): Promise<void> {
-    const rows = await this.#side.run({
-      name: 'end_backend',
-      text: 'select pg_terminate_backend(pid, $3) from pg_stat_activity where pid = $1 and backend_start = $2',
-      values: [backend.pid, backend.startedAt, TERMINATE_MS_MAX],
-    });
-    if (rows[0]?.[0] === false) {
-      throw new CommitError('unavailable', `backend ${backend.pid} is still ending`);
-    }
-    this.#lost = this.#lost.filter(one => one !== backend);
   }
 }

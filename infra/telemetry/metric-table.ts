@@ -18,6 +18,7 @@ export interface MetricRow {
 
 const TURN_S = [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.02, 0.1];
 const WAIT_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 3];
+const BUFFERED = [1_024, 4_096, 16_384, 32_768, 65_536, 131_072, 262_144];
 const SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
 /** How many different codes, operations or reasons we ever expect; all of them closed sets in `protocol/`. */
@@ -191,11 +192,62 @@ export const METRICS = {
     kind: 'counter',
     help: 'Times the watch of the coordination bucket stood still.',
   },
+  rt_sessions_by_presence: {
+    kind: 'gauge',
+    help: 'People whose actor is here, by presence.',
+    labels: { presence: ['online', 'away', 'grace', 'offline'] },
+  },
+  rt_presence_edges_total: {
+    kind: 'counter',
+    help: 'Changes of the presence that others see.',
+    labels: { to: ['online', 'away', 'offline'] },
+  },
+  rt_event_ack_lag_seconds: {
+    kind: 'histogram',
+    help: 'Age of the oldest event that an ACK acknowledges.',
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300],
+  },
   rt_connections: { kind: 'gauge', help: 'Open WebSockets.' },
   rt_probes_total: {
     kind: 'counter',
     help: 'Sessions asked for after their actor moved, by its answer.',
     labels: { result: ['known', 'refused'] },
+  },
+  rt_half_open: { kind: 'gauge', help: 'Connections to the realtime port that have not sent a request yet.' },
+  rt_accept_rejected_total: {
+    kind: 'counter',
+    help: 'Connections and handshakes that were turned away, by why.',
+    labels: {
+      reason: [
+        'half_open',
+        'silent',
+        'full',
+        'rate',
+        'address_rate',
+        'connections',
+        'unauthenticated',
+        'handshakes',
+        'leaving',
+        'protocol',
+        'origin',
+        'token',
+      ],
+    },
+  },
+  rt_rate_limited_total: {
+    kind: 'counter',
+    help: 'Frames refused for their number, by whose bucket was empty.',
+    labels: { scope: ['session', 'user', 'address'] },
+  },
+  rt_resume_total: {
+    kind: 'counter',
+    help: 'Phones that came back, by what they got.',
+    labels: { result: ['replayed', 'snapshot', 'epoch_mismatch', 'too_old', 'foreign', 'full'] },
+  },
+  rt_token_refresh_total: {
+    kind: 'counter',
+    help: 'Tokens renewed over an open socket.',
+    labels: { result: ['renewed', 'refused'] },
   },
   rt_close_total: { kind: 'counter', help: 'Closed WebSockets by close code.', labels: { code: CLOSED_SET } },
   rt_frames_total: {
@@ -213,6 +265,32 @@ export const METRICS = {
     help: 'From a COMMAND to its REPLY or ERROR.',
     labels: { op: CLOSED_SET, result: ['ok', 'refused', 'failed', 'timeout'] },
     buckets: WAIT_S,
+  },
+  rt_conflated_total: {
+    kind: 'counter',
+    help: 'Volatile frames that a newer version replaced, or that too many others pushed out, before they were sent.',
+    labels: { kind: CLOSED_SET },
+  },
+  rt_slow_ladder: {
+    kind: 'gauge',
+    help: 'Phones that are behind: volatile frames thinned, or stopped before the socket is closed with 4102.',
+    labels: { level: ['thinned', 'stopped'] },
+  },
+  rt_buffered_bytes: {
+    kind: 'histogram',
+    help: 'Bytes that a phone has not taken, each second, of the phones that have not taken all.',
+    buckets: BUFFERED,
+  },
+  rt_goaway_total: {
+    kind: 'counter',
+    help: 'Phones that were told to connect elsewhere.',
+    labels: { reason: ['restart', 'rebalance'] },
+  },
+  rt_drain_remaining: { kind: 'gauge', help: 'Sockets that are still here while the node drains.' },
+  rt_commands_again_total: {
+    kind: 'counter',
+    help: 'Commands asked for once more, because they were proven not executed or carry a key.',
+    labels: { op: CLOSED_SET },
   },
   rt_handshake_seconds: { kind: 'histogram', help: 'From the open socket to WELCOME.', buckets: WAIT_S },
 } as const satisfies Record<string, MetricRow>;

@@ -8,6 +8,7 @@ import {
   type Position,
   publishFix,
   publishLeave,
+  publishPresence,
   type Track,
 } from '../../actors/geo/publish.ts';
 import type { ProximityRules } from '../../actors/geo/rules.ts';
@@ -57,6 +58,14 @@ export class Town {
     );
     this.#deliver();
     return true;
+  }
+
+  /** The last socket of a person was lost, or one is there again. */
+  presence(userId: string, isPresent: boolean): void {
+    const track = this.#tracks.get(userId);
+    if (!track) return;
+    this.#tracks.set(userId, publishPresence(this.#outside(), track, isPresent));
+    this.#deliver();
   }
 
   /** A person stops sharing. */
@@ -155,6 +164,8 @@ export class Town {
       cancelTimer: refuse,
       durableTimer: refuse,
       cancelDurableTimer: refuse,
+      count: refuse,
+      observe: refuse,
       passivate: refuse,
     };
   }

@@ -547,6 +547,27 @@ describe('a store that is not what it was', () => {
     await whole(15_000);
   });
 
+  it('rolled back to before an eviction: who was counted as gone does not rise under the same incarnation', async () => {
+    const [n1, n2] = await town(2);
+    const before = n1!.coordinator.ref;
+    n1!.kv.cut = true;
+    await cluster.pass(100);
+    // n1's last renewal is in it: nothing that n1 will see differs from what it left
+    const copy = cluster.bucket.copy();
+    await cluster.until('n2 has everything', () => cluster.share(n2!) === 512, 9_000);
+    expect(n2!.host.gone).toEqual([before]);
+    cluster.bucket.restore(copy);
+    n1!.kv.cut = false;
+    const risenMs = cluster.time.monotonicMs();
+    await cluster.until('n1 joined again', () => n1!.coordinator.ref !== before, 5_000);
+    // until its next renewal it cannot know; what it writes meanwhile is of an old epoch and refused
+    for (const problem of cluster.problems.splice(0)) {
+      expect(problem).toMatch(/^\d+ shard \d+ at n1/);
+      expect(Number(problem.split(' ')[0]) - risenMs).toBeLessThan(CLUSTER_LIMITS.renewMs);
+    }
+    await whole(15_000);
+  });
+
   it('who comes to a bucket that was just emptied waits for those that are there', async () => {
     const nodes = await town(2);
     for (const node of nodes) remember(node);

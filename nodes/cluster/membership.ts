@@ -12,6 +12,10 @@
  * record; then it writes `fenced` by compare-and-set on exactly that revision. If the node renewed meanwhile, seen or not,
  * the revision is another one and the eviction fails. An observer that may not act itself evicts nobody.
  *
+ * The dead stay dead: a bucket that is put back to an earlier state may show an incarnation as alive that was counted as
+ * gone, and that node cannot know it. Its neighbours have closed their links to it and taken its shards, so it is evicted
+ * at once and comes back under a new incarnation.
+ *
  * A record that turns to rubbish or vanishes says nothing about its node: the last good one stays in force and is silent
  * from then on. The node itself writes it anew within a second, if it lives.
  */
@@ -47,6 +51,8 @@ interface Member {
   /** Renewals seen since the bus said that nobody listens; null while nobody said so. */
   unheard: number | null;
   evicting: boolean;
+  /** What stands in the store is alive there, and was counted as gone here. */
+  risen: NodeRecord | null;
 }
 
 export type Judgement = 'alive' | 'dead' | 'unknown';
@@ -54,12 +60,16 @@ export type Judgement = 'alive' | 'dead' | 'unknown';
 /** Records of nodes kept in mind; a bucket full of others is not ours. */
 const MEMBERS_MAX = 1_024;
 
+/** Incarnations that are gone and kept in mind, in case a bucket that is put back shows them as alive. */
+const BURIED_MAX = 1_024;
+
 export class Membership {
   readonly #parts: ClusterParts;
   readonly #events: MembershipEvents;
   readonly #members = new Map<string, Member>();
   /** When the record of a node was last asked for, and last read, because a shard names an incarnation of it. */
   readonly #asked = new Map<string, { askedMs: number; readMs: number }>();
+  readonly #buried = new Set<string>();
   #cancel: () => void = () => {};
   #stopped = false;
 
@@ -102,16 +112,19 @@ export class Membership {
         dueMs: 0,
         unheard: null,
         evicting: false,
+        risen: null,
       };
       this.#members.set(id, member);
       this.#seen(member);
       this.#events.changed();
       return;
     }
-    const before = known.record;
-    known.record = record;
     known.revision = entry.revision;
     known.stored = true;
+    known.risen = isLive(record) && this.#buried.has(refOf(id, record.incarnation)) ? record : null;
+    if (known.risen) return this.#buryAgain(known);
+    const before = known.record;
+    known.record = record;
     if (known.unheard !== null && ++known.unheard > 1) known.unheard = null;
     this.#seen(known);
     const replaced = before.incarnation !== record.incarnation;
@@ -120,9 +133,24 @@ export class Membership {
         { node: id, incarnation: before.incarnation, state: record.state },
         'a node is gone',
       );
+      this.#bury(refOf(id, before.incarnation));
       this.#events.gone(refOf(id, before.incarnation), before.gateway);
     }
     if (replaced || before.state !== record.state || before.weight !== record.weight) this.#events.changed();
+  }
+
+  #bury(ref: string): void {
+    this.#buried.add(ref);
+    if (this.#buried.size > BURIED_MAX) this.#buried.delete(this.#buried.values().next().value!);
+  }
+
+  #buryAgain(member: Member): void {
+    this.#parts.log.warn(
+      { node: member.id },
+      'a node that is gone stands in the bucket as alive: evicting it',
+    );
+    member.dueMs = this.#parts.clock.monotonicMs();
+    this.#schedule();
   }
 
   /** The bucket went back in time, and this stands there now: revisions start over, what we know of the nodes stays. */
@@ -233,7 +261,7 @@ export class Membership {
     const { clock, scheduler, limits, id } = this.#parts;
     let dueMs = clock.monotonicMs() + limits.evictMs;
     for (const member of this.#members.values()) {
-      if (member.id !== id && isLive(member.record) && !member.evicting)
+      if (member.id !== id && (member.risen || isLive(member.record)) && !member.evicting)
         dueMs = Math.min(dueMs, member.dueMs);
     }
     this.#cancel();
@@ -245,18 +273,20 @@ export class Membership {
     const nowMs = clock.monotonicMs();
     for (const member of this.#members.values()) {
       if (member.id === id || member.evicting || nowMs < member.dueMs) continue;
-      if (!isLive(member.record)) this.#forget(member, nowMs);
-      else if (this.#events.serving()) this.#evict(member);
+      const live = member.risen ?? (isLive(member.record) ? member.record : null);
+      if (!live) this.#forget(member, nowMs);
+      else if (this.#events.serving()) this.#evict(member, live);
       else member.dueMs = nowMs + limits.renewMs;
     }
     this.#schedule();
   }
 
-  async #evict(member: Member): Promise<void> {
+  async #evict(member: Member, record: NodeRecord): Promise<void> {
     const { calls, clock, limits, log, metrics } = this.#parts;
-    const { record, revision, id } = member;
+    const { revision, id } = member;
     const silentMs = Math.round(clock.monotonicMs() - member.seenMs);
-    assert(silentMs >= limits.unheardEvictMs - 1, 'nobody is evicted before his lease is over');
+    const late = silentMs >= limits.unheardEvictMs - 1;
+    assert(late || member.risen !== null, 'nobody is evicted before his lease is over');
     member.evicting = true;
     const fenced: NodeRecord = { ...record, state: 'fenced', nonce: calls.token() };
     const outcome = await calls.write(nodeKey(id), fenced, revision);

@@ -1,4 +1,5 @@
 /** What a coordinator is made from. */
+import type { CLUSTER_LIMITS } from '../limits.ts';
 import type {
   Clock,
   EpochStore,
@@ -10,7 +11,8 @@ import type {
   ShardHost,
   Shipper,
 } from '../ports.ts';
-import type { ClusterLimits } from './parts.ts';
+
+export type ClusterLimits = { readonly [K in keyof typeof CLUSTER_LIMITS]: number };
 
 export interface ClusterCoordinatorOptions {
   /** Configured and kept over restarts: `[A-Za-z0-9_-]{1,63}`. */

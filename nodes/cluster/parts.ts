@@ -1,26 +1,18 @@
 /** What the parts of the coordinator share. */
-import type { CLUSTER_LIMITS } from '../limits.ts';
-import type { Clock, Log, Metrics, Random, Scheduler, ShardHost, Shipper } from '../ports.ts';
+import type { Random } from '../ports.ts';
+import type { ClusterCoordinatorOptions, ClusterLimits } from './options.ts';
 import type { StoreCalls } from './storeCalls.ts';
 
-export type ClusterLimits = { readonly [K in keyof typeof CLUSTER_LIMITS]: number };
+type Handed = Pick<
+  ClusterCoordinatorOptions,
+  'version' | 'weight' | 'url' | 'host' | 'shipper' | 'clock' | 'scheduler' | 'random' | 'log' | 'metrics'
+>;
 
-export interface ClusterParts {
+export interface ClusterParts extends Handed {
   /** This node's id, and what its record says besides. */
   readonly id: string;
   readonly gateway: string;
-  readonly version: string;
-  readonly weight: number;
-  /** Realtime address of the node as phones reach it. */
-  readonly url?: string;
   readonly calls: StoreCalls;
-  readonly host: ShardHost;
-  readonly shipper: Shipper;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: Metrics;
   readonly limits: ClusterLimits;
 }
 

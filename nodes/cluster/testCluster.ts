@@ -18,7 +18,7 @@ import type {
 import { KvError } from '../ports.ts';
 import { seededRandom } from '../simulation/virtualTime.ts';
 import { ClusterCoordinator } from './clusterCoordinator.ts';
-import type { ClusterLimits } from './parts.ts';
+import type { ClusterLimits } from './options.ts';
 
 /** One process: its clock runs on while it is paused, its work waits; killed, it never does anything again. */
 export class TestProcess implements Clock, Scheduler {

@@ -2,7 +2,7 @@
 import { MemoryBucket, MemoryKv } from '../memory/memoryKv.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { VirtualTime } from '../simulation/virtualTime.ts';
-import type { ClusterLimits } from './parts.ts';
+import type { ClusterLimits } from './options.ts';
 import { TestCluster } from './testCluster.ts';
 
 export class VirtualCluster extends TestCluster {

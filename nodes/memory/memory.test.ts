@@ -1,50 +1,15 @@
 /** The twins in memory keep the contracts of the real stores. */
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
+import { eventStoreContract } from '../contracts/eventStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
-import type { StoreTown } from '../contracts/town.ts';
-import { seededRandom } from '../simulation/virtualTime.ts';
-import { MemoryEvents } from './memoryEvents.ts';
-import { MemoryLedger } from './memoryLedger.ts';
-import { MemoryPeople } from './memoryPeople.ts';
-import { MemoryTimers } from './memoryTimers.ts';
+import { memoryTown } from './memoryTown.ts';
 
-async function memoryTown(): Promise<StoreTown> {
-  let nowMs = 1_795_000_000_000;
-  const clock = () => ++nowMs;
-  const random = seededRandom(1);
-  const ledger = new MemoryLedger(clock);
-  const timers = new MemoryTimers(shard => ledger.epochOf(shard));
-  const events = new MemoryEvents(shard => ledger.epochOf(shard), clock);
-  const people = new MemoryPeople(ledger, random, clock, timers, events);
-  return {
-    commitStore: ledger,
-    epochStore: ledger,
-    queryStore: people,
-    timerStore: timers,
-    eventStore: events,
-    directory: people,
-    closeAccount: async id => {
-      ledger.accounts.get(id)!.closed = true;
-    },
-    endCooldown: async (officer, civilian) => {
-      ledger.pairs.set(`${officer}|${civilian}`, nowMs);
-    },
-    sums: async () => ({
-      postings: sum(
-        [...ledger.transfers.values()].flatMap(one => one.postings.map(posting => posting.delta)),
-      ),
-      accounts: sum([...ledger.accounts.values()].map(account => account.balance)),
-    }),
-    uuid: () => random.uuid(clock()),
-    close: async () => {},
-  };
-}
+const open = async () => memoryTown().town;
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
-
-commitStoreContract('memory', memoryTown);
-epochStoreContract('memory', memoryTown);
-peopleContract('memory', memoryTown);
-timerStoreContract('memory', memoryTown);
+commitStoreContract('memory', open);
+epochStoreContract('memory', open);
+eventStoreContract('memory', open);
+peopleContract('memory', open);
+timerStoreContract('memory', open);

@@ -1,12 +1,16 @@
 /**
- * Batches as bytes: a head, which is one MessagePack array, positional, and behind it the bodies of its envelopes one
- * after the other. So a damaged message costs itself and not its batch, and what is not ours to execute is never decoded.
+ * Batches as bytes: a checksum of all the rest, the length of the head, the head, which is one MessagePack list,
+ * positional, and behind it the bodies of its envelopes one after the other. So a message that cannot be read costs
+ * itself and not its batch, and what is not ours to execute is never decoded. A bit that changed on the way costs the
+ * batch, which is sent again; without the checksum it would be another batch: a number changed is a new one, and what is
+ * in it would be executed twice.
  *
- * Whatever arrives is treated as hostile: sizes are bounded before decoding, types are checked after, nothing throws.
- * Positions may be appended to: a reader ignores what it does not know.
+ * Whatever arrives is treated as hostile: sizes are bounded before decoding, types are checked, nothing throws.
+ * Positions may be appended to: a reader ignores what it does not know. The front stays the same in every version, and so
+ * do the first two positions of an envelope: its kind, and the length of its body.
  */
-import { Packr } from 'msgpackr';
-import { ACTOR_KINDS, type ActorKind, type Address } from '../../actors/turn.ts';
+import { crc32 } from 'node:zlib';
+import type { ActorKind, Address } from '../../actors/turn.ts';
 import { CLUSTER_LIMITS, LIMITS, ROUTING_LIMITS } from '../limits.ts';
 import {
   type Ack,
@@ -15,16 +19,17 @@ import {
   type BounceReason,
   type Envelope,
   KIND,
+  type Kind,
   type LetterEnvelope,
   VERSION,
   VERSION_OLDEST,
 } from './envelope.ts';
 import { Slice } from './slice.ts';
+import { WireReader, WireWriter } from './wire.ts';
 
-/** In front of a batch: the length of its head, big-endian. */
-const HEAD_BYTES = 4;
-
-const packr = new Packr({ useRecords: false, int64AsType: 'number' });
+/** In front of a batch, big-endian: CRC-32 of everything behind it, and the length of the head. */
+const CHECKSUM_BYTES = 4;
+const FRONT_BYTES = CHECKSUM_BYTES + 4;
 
 /** Characters of an actor's id, a session's id, a key; longer is not ours. */
 const ID_MAX = 512;
@@ -32,26 +37,27 @@ const SESSIONS_MAX = 64;
 /** Pieces of one hand-over. */
 const PIECES_MAX = 4_096;
 const REF_MAX = CLUSTER_LIMITS.nodeIdMax + 33;
+/** A word such as an actor's kind. */
+const WORD_MAX = 16;
 
-export type Wire = readonly unknown[];
+/** Positions of the head, and of an envelope by kind with the two that all have. */
+const HEAD = 7;
+const POSITIONS: Record<Kind, number> = {
+  [KIND.tell]: 14,
+  [KIND.ask]: 14,
+  [KIND.reply]: 3,
+  [KIND.bounce]: 8,
+  [KIND.cargo]: 8,
+  [KIND.push]: 5,
+  [KIND.close]: 6,
+};
 
-/** An envelope as it stands in its batch, without its body. */
-export function toWire(one: Envelope): Wire {
-  switch (one.kind) {
-    case KIND.tell:
-    case KIND.ask:
-      return wireOfLetter(one, one.ttlMs);
-    case KIND.reply:
-      return [one.kind, one.id];
-    case KIND.bounce:
-      return [one.kind, one.id, one.shard, one.why, one.owner, one.epoch, one.mapRevision];
-    case KIND.cargo:
-      return [one.kind, one.id, one.shard, one.epoch, one.transfer, one.index, one.count];
-    case KIND.push:
-      return [one.kind, one.userId, one.sessions, one.volatile ? 1 : 0];
-    case KIND.close:
-      return [one.kind, one.userId, one.sessions, one.code, one.reason];
-  }
+/** What can stand in a batch: an envelope, or what will be one when it is written. */
+export interface Writable {
+  readonly kind: Kind;
+  readonly body: Slice | null;
+  /** Everything behind kind and length. */
+  write(out: WireWriter, nowMs: number): void;
 }
 
 /** The body of an envelope, if its kind has one. */
@@ -61,174 +67,256 @@ export function bodyOf(one: Envelope): Slice | null {
 }
 
 /** A letter with the time that is left for it now. */
-export function wireOfLetter(letter: Omit<LetterEnvelope, 'ttlMs'>, ttlMs: number): Wire {
-  const { kind, id, to, shard, epoch, mapRevision, round, hops, key, chain, trace } = letter;
-  const waiting = chain.length === 0 ? null : chain.flatMap(each => [each.kind, each.id]);
-  const left = Math.ceil(ttlMs);
-  return [kind, id, to.kind, to.id, shard, epoch, mapRevision, round, left, hops, key, waiting, trace];
+export function writeLetter(out: WireWriter, letter: Omit<LetterEnvelope, 'ttlMs'>, ttlMs: number): void {
+  out.count(letter.id);
+  out.text(letter.to.kind);
+  out.text(letter.to.id);
+  out.count(letter.shard);
+  out.count(letter.epoch);
+  out.count(letter.mapRevision);
+  out.count(letter.round);
+  out.count(Math.ceil(ttlMs));
+  out.count(letter.hops);
+  out.text(letter.key);
+  const { chain } = letter;
+  if (chain.length === 0) out.text(null);
+  else {
+    out.list(2 * chain.length);
+    for (const { kind, id } of chain) {
+      out.text(kind);
+      out.text(id);
+    }
+  }
+  out.text(letter.trace);
 }
 
-/** `bodies` belong to the envelopes at the same places; null where there is none. */
+export function writeEnvelope(out: WireWriter, one: Envelope): void {
+  switch (one.kind) {
+    case KIND.tell:
+    case KIND.ask:
+      return writeLetter(out, one, one.ttlMs);
+    case KIND.reply:
+      return out.count(one.id);
+    case KIND.bounce:
+      for (const value of [one.id, one.shard, one.why]) out.count(value);
+      out.text(one.owner);
+      out.count(one.epoch);
+      return out.count(one.mapRevision);
+    case KIND.cargo:
+      for (const value of [one.id, one.shard, one.epoch, one.transfer, one.index, one.count])
+        out.count(value);
+      return;
+    case KIND.push:
+      out.text(one.userId);
+      out.texts(one.sessions);
+      return out.count(one.volatile ? 1 : 0);
+    case KIND.close:
+      out.text(one.userId);
+      out.texts(one.sessions);
+      out.count(one.code);
+      return out.text(one.reason);
+  }
+}
+
+const writer = new WireWriter();
+
+/** `oldest` is the first number of the link that is not settled, at most `number`. */
 export function encodeBatch(
   from: string,
   to: string,
   number: number,
+  oldest: number,
   acks: readonly Ack[],
-  envelopes: readonly Wire[],
-  bodies: readonly (Slice | null)[],
+  parts: readonly Writable[],
+  nowMs: number,
 ): Uint8Array {
-  const told = acks.map(({ gateway, last, holes }) => [gateway, last, holes]);
-  const lengths = bodies.map(body => body?.length ?? 0);
-  const head = packr.pack([VERSION, from, to, number, told, envelopes, lengths]);
-  let at = HEAD_BYTES + head.length;
-  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, at));
-  new DataView(bytes.buffer).setUint32(0, head.length);
-  bytes.set(head, HEAD_BYTES);
-  for (const body of bodies) {
+  writer.begin(FRONT_BYTES);
+  writer.list(HEAD);
+  writer.count(VERSION);
+  writer.text(from);
+  writer.text(to);
+  writer.count(number);
+  writer.count(oldest);
+  writer.list(acks.length);
+  for (const { gateway, last, holes } of acks) {
+    writer.list(3);
+    writer.text(gateway);
+    writer.count(last);
+    writer.counts(holes);
+  }
+  writer.list(parts.length);
+  let length = 0;
+  for (const part of parts) {
+    const bodyLength = part.body?.length ?? 0;
+    length += bodyLength;
+    writer.list(POSITIONS[part.kind]);
+    writer.count(part.kind);
+    writer.count(bodyLength);
+    part.write(writer, nowMs);
+  }
+  let { at } = writer;
+  const bytes = new Uint8Array(at + length);
+  bytes.set(writer.bytes.subarray(0, at));
+  const front = new DataView(bytes.buffer);
+  front.setUint32(CHECKSUM_BYTES, at - FRONT_BYTES);
+  for (const { body } of parts) {
     if (body === null) continue;
     body.copyTo(bytes, at);
     at += body.length;
   }
+  front.setUint32(0, crc32(bytes.subarray(CHECKSUM_BYTES)));
   return bytes;
 }
 
-/** Why a message is no batch. */
-export type Refused = 'too_large' | 'garbage' | 'version';
+/** Why a message is no batch; `damaged` when its bytes are not those that somebody sent. */
+export type Refused = 'too_large' | 'damaged' | 'garbage' | 'version';
 
 export function decodeBatch(bytes: Uint8Array): Batch | Refused {
   // A batch of many envelopes is small; one large envelope travels alone.
   if (bytes.length > 2 * ROUTING_LIMITS.envelopeBytes) return 'too_large';
-  if (bytes.length < HEAD_BYTES) return 'garbage';
-  const bodies = HEAD_BYTES + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  if (bytes.length < FRONT_BYTES) return 'garbage';
+  const front = new DataView(bytes.buffer, bytes.byteOffset);
+  if (front.getUint32(0) !== crc32(bytes.subarray(CHECKSUM_BYTES))) return 'damaged';
+  const bodies = FRONT_BYTES + front.getUint32(CHECKSUM_BYTES);
   if (bodies > bytes.length) return 'garbage';
-  let wire: unknown;
-  try {
-    wire = packr.unpack(bytes, { start: HEAD_BYTES, end: bodies });
-  } catch {
-    return 'garbage';
-  }
-  if (!Array.isArray(wire) || !isCount(wire[0])) return 'garbage';
-  if (wire[0] > VERSION || wire[0] < VERSION_OLDEST) return 'version';
-  const [, from, to, number, told, envelopes, lengths] = wire as unknown[];
-  if (!isText(from, REF_MAX) || !isText(to, REF_MAX) || !isCount(number)) return 'garbage';
-  if (!Array.isArray(told) || !Array.isArray(envelopes)) return 'garbage';
-  const acks: Ack[] = [];
-  for (const one of told) {
-    const ack = readAck(one);
-    if (ack === null) return 'garbage';
-    acks.push(ack);
-  }
-  const taken: Envelope[] = [];
+  const wire = new WireReader(bytes, FRONT_BYTES, bodies);
+  const positions = wire.list();
+  const version = wire.count();
+  if (wire.failed) return 'garbage';
+  if (version > VERSION || version < VERSION_OLDEST) return 'version';
+  const from = wire.text(REF_MAX);
+  const to = wire.text(REF_MAX);
+  const number = wire.count();
+  const oldest = wire.count();
+  const acks = readAcks(wire);
+  const count = wire.list();
+  if (wire.failed || positions < HEAD) return 'garbage';
+  const envelopes: Envelope[] = [];
   const refused: ('kind' | 'garbage')[] = [];
-  if (!Array.isArray(lengths) || lengths.length !== envelopes.length) return 'garbage';
-  let at = bodies;
-  for (let i = 0; i < envelopes.length; i++) {
-    const length: unknown = lengths[i];
-    if (!isCount(length) || at + length > bytes.length) return 'garbage';
-    const read = readEnvelope(envelopes[i], new Slice(bytes, at, at + length));
+  for (let i = 0, at = bodies; i < count; i++) {
+    const rest = wire.list() - 2;
+    const kind = wire.count();
+    const length = wire.count();
+    if (wire.failed || rest < 0 || at + length > bytes.length) return 'garbage';
+    const read = readWhole(wire, kind, rest, new Slice(bytes, at, at + length));
     at += length;
+    if (read === null) return 'garbage';
     if (typeof read === 'string') refused.push(read);
-    else taken.push(read);
+    else envelopes.push(read);
   }
-  return { from, to, number, acks, envelopes: taken, refused };
+  wire.skip(positions - HEAD);
+  return wire.failed ? 'garbage' : { from, to, number, oldest, acks, envelopes, refused };
 }
 
-function readAck(wire: unknown): Ack | null {
-  if (!Array.isArray(wire)) return null;
-  const [gateway, last, holes] = wire as unknown[];
-  if (!isText(gateway, REF_MAX) || !isCount(last) || !Array.isArray(holes)) return null;
-  if (holes.length > ROUTING_LIMITS.window || !holes.every(isCount)) return null;
-  return { gateway, last, holes };
+function readAcks(wire: WireReader): Ack[] {
+  const acks: Ack[] = [];
+  for (let left = wire.list(); left > 0 && !wire.failed; left--) {
+    const positions = wire.list();
+    const gateway = wire.text(REF_MAX);
+    const last = wire.count();
+    const holes = wire.counts(ROUTING_LIMITS.window);
+    if (positions < 3) wire.failed = true;
+    wire.skip(positions - 3);
+    acks.push({ gateway, last, holes });
+  }
+  return acks;
 }
 
-function readEnvelope(wire: unknown, body: Slice): Envelope | 'kind' | 'garbage' {
-  if (!Array.isArray(wire) || !isCount(wire[0])) return 'garbage';
-  switch (wire[0]) {
+/** Reads all positions, and goes over those of an envelope that is not as it should be; null when that fails too. */
+function readWhole(wire: WireReader, kind: number, rest: number, body: Slice): Envelope | Unread | null {
+  const { at } = wire;
+  const known = (POSITIONS as Record<number, number | undefined>)[kind];
+  if (known !== undefined && rest >= known - 2) {
+    const read = readEnvelope(wire, kind as Kind, body);
+    if (!wire.failed && read !== null) {
+      wire.skip(rest - known + 2);
+      return wire.failed ? null : read;
+    }
+  }
+  wire.failed = false;
+  wire.at = at;
+  wire.skip(rest);
+  if (wire.failed) return null;
+  return known === undefined ? 'kind' : 'garbage';
+}
+type Unread = 'kind' | 'garbage';
+
+function readEnvelope(wire: WireReader, kind: Kind, body: Slice): Envelope | null {
+  switch (kind) {
     case KIND.tell:
     case KIND.ask:
-      return readLetter(wire, wire[0], body) ?? 'garbage';
-    case KIND.reply: {
-      const id: unknown = wire[1];
-      return isCount(id) ? { kind: KIND.reply, id, body } : 'garbage';
-    }
+      return readLetter(wire, kind, body);
+    case KIND.reply:
+      return { kind, id: wire.count(), body };
     case KIND.bounce:
-      return readBounce(wire) ?? 'garbage';
+      return readBounce(wire);
     case KIND.cargo:
-      return readCargo(wire, body) ?? 'garbage';
+      return readCargo(wire, body);
     case KIND.push: {
-      const [, userId, sessions, volatile] = wire as unknown[];
-      if (!isText(userId, ID_MAX) || !isIds(sessions)) return 'garbage';
-      return { kind: KIND.push, userId, sessions, volatile: volatile === 1, bytes: body };
+      const userId = wire.text(ID_MAX);
+      const sessions = wire.texts(SESSIONS_MAX, ID_MAX);
+      return { kind, userId, sessions, volatile: wire.count() === 1, bytes: body };
     }
     case KIND.close: {
-      const [, userId, sessions, code, reason] = wire as unknown[];
-      if (!isText(userId, ID_MAX) || !isIds(sessions) || !isCount(code) || !isText(reason, ID_MAX))
-        return 'garbage';
-      return { kind: KIND.close, userId, sessions, code, reason };
+      const userId = wire.text(ID_MAX);
+      const sessions = wire.texts(SESSIONS_MAX, ID_MAX);
+      const code = wire.count();
+      return { kind, userId, sessions, code, reason: wire.text(ID_MAX) };
     }
-    default:
-      return 'kind';
   }
 }
 
-function readLetter(wire: Wire, kind: typeof KIND.tell | typeof KIND.ask, body: Slice): Envelope | null {
-  // By index: taking an array apart by pattern costs more than reading it all.
-  const id = wire[1];
-  const toKind = wire[2];
-  const toId = wire[3];
-  const shard = wire[4];
-  const epoch = wire[5];
-  const mapRevision = wire[6];
-  const round = wire[7];
-  const ttlMs = wire[8];
-  const hops = wire[9];
-  const key = wire[10];
-  const waiting = wire[11];
-  const trace = wire[12];
-  if (!isCount(id) || !isKind(toKind) || !isText(toId, ID_MAX) || !isShard(shard)) return null;
-  if (!isCount(epoch) || !isCount(mapRevision) || !isCount(round) || !isCount(ttlMs)) return null;
-  if (!isCount(hops)) return null;
-  if (key !== null && !isText(key, ID_MAX)) return null;
-  if (trace !== null && !isText(trace, ID_MAX)) return null;
-  const chain = waiting === null ? NOBODY : readChain(waiting);
-  if (chain === null) return null;
-  const to = { kind: toKind, id: toId };
+function readLetter(wire: WireReader, kind: LetterEnvelope['kind'], body: Slice): Envelope | null {
+  const id = wire.count();
+  const to = readAddress(wire);
+  const shard = wire.count();
+  const epoch = wire.count();
+  const mapRevision = wire.count();
+  const round = wire.count();
+  const ttlMs = wire.count();
+  const hops = wire.count();
+  const key = wire.textOrNull(ID_MAX);
+  const chain = readChain(wire);
+  const trace = wire.textOrNull(ID_MAX);
+  if (shard >= LIMITS.shards) return null;
   return { kind, id, to, shard, epoch, mapRevision, round, ttlMs, hops, key, chain, trace, body };
+}
+
+function readAddress(wire: WireReader): Address {
+  const kind = wire.text(WORD_MAX);
+  if (kind !== 'user' && kind !== 'region' && kind !== 'pair') wire.failed = true;
+  return { kind: kind as ActorKind, id: wire.text(ID_MAX) };
 }
 
 const NOBODY: readonly Address[] = [];
 
-function readChain(wire: unknown): readonly Address[] | null {
-  if (!Array.isArray(wire) || wire.length > 2 * (ROUTING_LIMITS.chainMax + 1)) return null;
+function readChain(wire: WireReader): readonly Address[] {
+  if (wire.isNull()) return NOBODY;
+  const length = wire.list();
+  if (length % 2 !== 0 || length > 2 * (ROUTING_LIMITS.chainMax + 1)) wire.failed = true;
   const chain: Address[] = [];
-  for (let i = 0; i < wire.length; i += 2) {
-    const [kind, id] = [wire[i] as unknown, wire[i + 1] as unknown];
-    if (!isKind(kind) || !isText(id, ID_MAX)) return null;
-    chain.push({ kind, id });
-  }
+  for (let i = 0; i < length && !wire.failed; i += 2) chain.push(readAddress(wire));
   return chain;
 }
 
-function readBounce(wire: Wire): Envelope | null {
-  const [, id, shard, why, owner, epoch, mapRevision] = wire;
-  if (!isCount(id) || !isShard(shard) || !isCount(epoch) || !isCount(mapRevision)) return null;
-  if (!isCount(why) || why >= BOUNCE_NAMES.length) return null;
-  if (owner !== null && !isText(owner, REF_MAX)) return null;
+function readBounce(wire: WireReader): Envelope | null {
+  const id = wire.count();
+  const shard = wire.count();
+  const why = wire.count();
+  const owner = wire.textOrNull(REF_MAX);
+  const epoch = wire.count();
+  const mapRevision = wire.count();
+  if (shard >= LIMITS.shards || why >= BOUNCE_NAMES.length) return null;
   return { kind: KIND.bounce, id, shard, why: why as BounceReason, owner, epoch, mapRevision };
 }
 
-function readCargo(wire: Wire, body: Slice): Envelope | null {
-  const [, id, shard, epoch, transfer, index, count] = wire;
-  if (!isCount(id) || !isShard(shard) || !isCount(epoch) || !isCount(transfer)) return null;
-  if (!isCount(index) || !isCount(count) || index >= count || count > PIECES_MAX) return null;
+function readCargo(wire: WireReader, body: Slice): Envelope | null {
+  const id = wire.count();
+  const shard = wire.count();
+  const epoch = wire.count();
+  const transfer = wire.count();
+  const index = wire.count();
+  const count = wire.count();
+  if (shard >= LIMITS.shards || index >= count || count > PIECES_MAX) return null;
   return { kind: KIND.cargo, id, shard, epoch, transfer, index, count, body };
 }
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-const isShard = (value: unknown): value is number => isCount(value) && value < LIMITS.shards;
-const isText = (value: unknown, max: number): value is string =>
-  typeof value === 'string' && value.length <= max;
-const KINDS: ReadonlySet<unknown> = new Set(ACTOR_KINDS);
-const isKind = (value: unknown): value is ActorKind => KINDS.has(value);
-const isIds = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.length <= SESSIONS_MAX && value.every(one => isText(one, ID_MAX));

@@ -124,6 +124,8 @@ export interface Batch {
   readonly to: string;
   /** Rises by one on each link; 0 for a batch that only acknowledges. */
   readonly number: number;
+  /** Every number before it is settled for the sender: acknowledged, or given up. So it is near to `number`. */
+  readonly oldest: number;
   readonly acks: readonly Ack[];
   readonly envelopes: readonly Envelope[];
   /** Envelopes of a kind that this version does not know, or that do not look as they should. */

@@ -1,12 +1,14 @@
 /** What nodes make of a network that loses, repeats, delays and lies, and of neighbours that die. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Address } from '../../actors/turn.ts';
 import { CLOSE, ERROR, ok } from '../../protocol/errors.ts';
 import { shardOf } from '../../protocol/shard.ts';
+import { ROUTING_LIMITS } from '../limits.ts';
 import { encodeBody } from './body.ts';
 import { decodeBatch } from './codec.ts';
 import { type Batch, gatewaySubject, KIND, nodeSubject } from './envelope.ts';
 import { Slice } from './slice.ts';
-import { batchOf, type Said, type TestNode, TestNodes } from './testNodes.ts';
+import { batchOf, type Said, signed, type TestNode, TestNodes } from './testNodes.ts';
 
 let town: TestNodes;
 let a: TestNode;
@@ -352,15 +354,21 @@ describe('bad input', () => {
       return state >>> 24;
     };
     for (const subject of [nodeSubject(b.ref), gatewaySubject(b.gateway)]) {
-      for (let i = 0; i < 500; i++) await hear(subject, Uint8Array.from({ length: byte() }, byte));
+      for (let i = 0; i < 500; i++) {
+        const noise = Uint8Array.from({ length: byte() }, byte);
+        await hear(subject, noise);
+        await hear(subject, signed(noise.slice()));
+      }
       // a good batch with one byte wrong, at every place
       const good = batchOf('x.1', b.ref, 1, [{ gateway: '', last: 1, holes: [] }], [letter()]);
       for (let at = 0; at < good.length; at++) {
         const bad = good.slice();
         bad[at] = bad[at]! ^ 0xff;
         await hear(subject, bad);
+        await hear(subject, signed(bad.slice()));
       }
     }
+    expect(b.counted['envelopes_refused_total damaged']).toBeGreaterThan(1_000);
     expect(b.counted['envelopes_refused_total garbage']).toBeGreaterThan(100);
     expect(town.said.filter(one => one.startsWith('bus'))).toEqual([]);
     const answers = a.ask(town.actorOn(b), { type: 'read' });
@@ -371,8 +379,8 @@ describe('bad input', () => {
   test('another version, another kind and what is too large are dropped and counted', async () => {
     const batch = batchOf('x.1', b.ref, 1, [], [letter()]);
     const newer = batch.slice();
-    newer[5] = 99;
-    await hear(nodeSubject(b.ref), newer);
+    newer[9] = 99;
+    await hear(nodeSubject(b.ref), signed(newer));
     expect(b.counted['envelopes_refused_total version']).toBe(1);
     await send([42, 'from the future'], letter());
     expect(b.counted['envelopes_refused_total kind']).toBe(1);
@@ -420,6 +428,106 @@ describe('bad input', () => {
     await town.time.advance(10);
     expect(answers).toEqual([ok([])]);
   });
+});
+
+describe('a copy of a real batch that was changed', () => {
+  let to: Address;
+  let real: Uint8Array;
+  beforeEach(async () => {
+    to = town.actorOn(b);
+    a.bus.tamper = (_subject, bytes, pass) => {
+      if (decodedNumber(bytes) > 0) real = bytes.slice();
+      return pass();
+    };
+    a.tell(to, { type: 'add', n: 1 });
+    await town.time.advance(50);
+    a.bus.tamper = null;
+  });
+  const decodedNumber = (bytes: Uint8Array): number => (decodeBatch(bytes) as Batch).number;
+  const hear = (bytes: Uint8Array): boolean => town.hub.connect().publish(nodeSubject(b.ref), bytes);
+  /** As somebody sends it who knows how. */
+  const forged = (number: number, oldest: number): Uint8Array => {
+    const letter = [KIND.tell, 1e9, to.kind, to.id, town.shardOf(to), 1, 1, 1, 3_000, 0, null, null, null];
+    return batchOf(a.ref, b.ref, number, [], [[...letter, encodeBody({ type: 'add', n: 666 })]], oldest);
+  };
+  /** What is said from now on is heard, once and in order. */
+  const goesOn = async (): Promise<void> => {
+    const before = town.numbersOf(to);
+    const answers: unknown[] = [];
+    for (const n of [2, 3, 4]) {
+      answers.push(...[a.ask(to, { type: 'add', n })]);
+      await town.time.advance(5);
+    }
+    await town.time.advance(200);
+    expect(answers).toMatchObject([[{ ok: true }], [{ ok: true }], [{ ok: true }]]);
+    expect(town.numbersOf(to)).toEqual([...before, 2, 3, 4]);
+  };
+
+  test('is refused whichever bit it is, and stops nobody', async () => {
+    for (let bit = 0; bit < 8 * real.length; bit++) {
+      const bad = real.slice();
+      bad[bit >> 3] = bad[bit >> 3]! ^ (1 << (bit & 7));
+      hear(bad);
+    }
+    await town.time.advance(10);
+    expect(town.numbersOf(to)).toEqual([1]);
+    expect(b.counted['envelopes_refused_total damaged']).toBe(8 * real.length);
+    await goesOn();
+  });
+
+  test('by somebody who makes its checksum right: a number out of reach is refused', async () => {
+    for (const [number, oldest] of [
+      [1 + ROUTING_LIMITS.window, 1],
+      [100_000, 1],
+      [2 ** 52, 1],
+      [5, 6],
+      [2 ** 52, 2 ** 52],
+    ] as const)
+      hear(forged(number, oldest));
+    await town.time.advance(1);
+    expect(b.counted['envelopes_refused_total reach']).toBe(5);
+    expect(town.numbersOf(to)).toEqual([1]);
+    await goesOn();
+    expect(a.counted['envelopes_refused_total misled']).toBeUndefined();
+  });
+
+  test('and one that looks right silences the link no longer than until its sender hears of it', async () => {
+    for (const [number, oldest] of [
+      [9, 2],
+      [500, 2],
+      [100_000, 100_000],
+      [2 ** 31, 2 ** 31],
+    ] as const) {
+      hear(forged(number, oldest));
+      // what is said before that is lost, and its asker hears that nobody can say, or that it was not done
+      const early = a.ask(to, { type: 'add', n: 7 });
+      await town.time.advance(100);
+      expect(early).toHaveLength(1);
+      const done = town.numbersOf(to).filter(n => n === 7).length;
+      if (early[0]!.ok) expect(done).toBeGreaterThan(0);
+      await goesOn();
+    }
+    expect(a.counted['envelopes_refused_total misled']).toBe(4);
+  });
+});
+
+test('batches that nobody heard may be more than a window: who is there again is heard', async () => {
+  b.bus.setConnected(false);
+  // pushes, because they do not wait for the map to change
+  const user = town.actorOn(a);
+  a.ask(user, { type: 'attach', session: { gateway: b.gateway, id: 's1' } });
+  for (let i = 0; i < 3 * ROUTING_LIMITS.window; i++) {
+    a.tell(user, { type: 'attach', session: { gateway: b.gateway, id: 's1' } });
+    a.tell(user, { type: 'push', text: 'lost' });
+    await town.time.advance(2);
+  }
+  b.bus.setConnected(true);
+  b.sockets.add('s1');
+  a.tell(user, { type: 'attach', session: { gateway: b.gateway, id: 's1' } });
+  a.tell(user, { type: 'push', text: 'heard' });
+  await town.time.advance(100);
+  expect(b.pushed).toEqual(['s1 heard']);
+  expect(b.counted['envelopes_refused_total reach']).toBeUndefined();
 });
 
 describe('memory is bounded', () => {

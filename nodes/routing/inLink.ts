@@ -2,9 +2,15 @@
  * What one sender said to us, in order or not at all. Batches carry rising numbers: one that comes twice is dropped, and
  * one that comes after a younger one is not taken any more. The sender hears of such holes with every acknowledgement,
  * and so knows that what was in them was not executed.
+ *
+ * A number that is far ahead would make everything after it look old. A sender has no more than a window under way, and
+ * says where that begins; what lies outside is refused. Any number may be ahead of what came before, because batches that
+ * nobody heard count too. A number that nobody sent and that looks right all the same is healed by the sender, who hears
+ * of it with the acknowledgement (`OutLink.acked`).
  */
 import { ROUTING_LIMITS } from '../limits.ts';
 import type { Ack } from './envelope.ts';
+import { LINK } from './limits.ts';
 
 export class InLink {
   readonly from: string;
@@ -29,8 +35,11 @@ export class InLink {
     this.gateway = gateway;
   }
 
-  take(number: number): 'taken' | 'duplicate' | 'late' {
+  /** `oldest`: where the sender's window begins. */
+  take(number: number, oldest: number): 'taken' | 'duplicate' | 'late' | 'reach' {
     this.since++;
+    if (oldest > number || number - oldest >= ROUTING_LIMITS.window) return 'reach';
+    if (number - this.#last > LINK.reachMax) return 'reach';
     if (number <= this.#last) return this.#holes.includes(number) ? 'late' : 'duplicate';
     const from = Math.max(this.#last + 1, number - ROUTING_LIMITS.window);
     for (let hole = from; hole < number; hole++) this.#holes.push(hole);

@@ -5,9 +5,9 @@ import { CLUSTER_LIMITS, ROUTING_LIMITS } from '../limits.ts';
 export const LINK = {
   /**
    * A queue of so many bytes leaves at once, not at the end of the tick: so the other side has something to do while
-   * this one makes more.
+   * this one makes more. Nearly a batch: writing to the socket costs more than anything else a batch does.
    */
-  fullBytes: ROUTING_LIMITS.batchBytes / 2,
+  fullBytes: (7 * ROUTING_LIMITS.batchBytes) / 8,
   /** What arrived is acknowledged after so long, if nothing was said that could carry it. */
   ackMs: 20,
   /** Or after so many batches. */
@@ -18,6 +18,8 @@ export const LINK = {
   lookMs: 250,
   /** What could not leave at all is given up after so long. */
   stuckMs: ROUTING_LIMITS.shardQueueMs,
+  /** Batches that nobody heard between two that somebody did: months of trying. */
+  reachMax: 2 ** 32,
   /** Links kept in each direction; many times what a cluster has nodes. */
   othersMax: 16 * CLUSTER_LIMITS.nodesMax,
   /** What a node that left in good order said last is still taken for so long. */

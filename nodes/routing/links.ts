@@ -7,13 +7,12 @@
  */
 import type { Bus, Clock, Log, Metrics, Scheduler } from '../ports.ts';
 import type { TimerWheel } from '../timerWheel.ts';
-import { decodeBatch, encodeBatch, type Wire } from './codec.ts';
+import { decodeBatch, encodeBatch } from './codec.ts';
 import { type Ack, type Batch, type Envelope, gatewaySubject, nodeSubject } from './envelope.ts';
 import { InLink } from './inLink.ts';
 import { LINK } from './limits.ts';
 import type { Fate, Letter, Outgoing } from './outgoing.ts';
 import { OutLink, type Sent } from './outLink.ts';
-import type { Slice } from './slice.ts';
 
 export interface LinksOptions {
   readonly ref: string;
@@ -186,19 +185,12 @@ export class Links {
   /** False when the bus did not take it; then it counts as sent all the same, and is sent again. */
   #publish(link: OutLink, sent: Sent, nowMs: number): boolean {
     const { bus, metrics } = this.#options;
-    const envelopes: Wire[] = [];
-    const bodies: (Slice | null)[] = [];
-    for (const out of sent.out) {
-      const wire = out.wire(nowMs);
-      if (wire === null) continue;
-      envelopes.push(wire);
-      bodies.push(out.body);
-    }
+    const parts = sent.out.filter(out => out.leaves(nowMs));
     // A message that is sent back must be known there before its batch counts as taken: signs ride on the last batch.
     const acks = link.gateway || link.queued > 0 ? [] : this.#acksFor(link.name);
-    const bytes = encodeBatch(this.#ref, link.name, sent.number, acks, envelopes, bodies);
+    const bytes = encodeBatch(this.#ref, link.name, sent.number, link.oldest, acks, parts, nowMs);
     metrics.count('heyblue_batches_total', OUT);
-    metrics.count('heyblue_envelopes_total', OUT, envelopes.length);
+    metrics.count('heyblue_envelopes_total', OUT, parts.length);
     return bus.publish(link.subject, bytes, () => this.#unheard(link, sent));
   }
 
@@ -251,7 +243,7 @@ export class Links {
       links.set(batch.from, link);
       if (links.size > LINK.othersMax) this.#forget(links);
     }
-    const taken = link.take(batch.number);
+    const taken = link.take(batch.number, batch.oldest);
     if (taken === 'taken') {
       metrics.count('heyblue_envelopes_total', IN, batch.envelopes.length);
       const each = Math.ceil(bytes / Math.max(1, batch.envelopes.length));
@@ -273,7 +265,7 @@ export class Links {
   #acked(from: string, ack: Ack): void {
     const link = ack.gateway === '' ? this.#out.node.get(from) : this.#out.gateway.get(ack.gateway);
     if (!link) return;
-    link.acked(ack, (out, fate) => this.#options.fate(out, fate, link));
+    if (!link.acked(ack, (out, fate) => this.#options.fate(out, fate, link))) this.#misled(link);
     const nowMs = this.#options.clock.monotonicMs();
     // It is there again: what else was lost behind is repeated at once.
     for (const sent of link.unacked) {
@@ -284,6 +276,11 @@ export class Links {
       this.#dirty.add(link);
       this.#flushSoon();
     }
+  }
+
+  #misled(link: OutLink): void {
+    this.#refuse('misled');
+    this.#options.log.warn({ to: link.name }, 'another node has heard a batch that this one never sent');
   }
 
   /** Nobody has so many neighbours: somebody makes up names. */
@@ -322,7 +319,7 @@ export class Links {
     if ((this.#out.node.get(link.from)?.queued ?? 0) > 0) return this.#ackSoon();
     const acks = this.#acksFor(link.from);
     if (acks.length === 0) return;
-    this.#options.bus.publish(nodeSubject(link.from), encodeBatch(this.#ref, link.from, 0, acks, [], []));
+    this.#options.bus.publish(nodeSubject(link.from), encodeBatch(this.#ref, link.from, 0, 0, acks, [], 0));
   }
 
   // --- what is not acknowledged --------------------------------------------------------------------------------------

@@ -12,7 +12,11 @@ import { type Fate, Letter, type Outgoing } from './outgoing.ts';
 
 export interface Sent {
   readonly number: number;
-  readonly out: Outgoing[];
+  /**
+   * Empty as soon as it is settled: the bus remembers a batch for seconds, in case nobody heard it, and everything in it
+   * would outlive the young objects by far.
+   */
+  out: Outgoing[];
   times: number;
   atMs: number;
 }
@@ -46,21 +50,27 @@ export class OutLink {
     return this.queued === 0 && this.unacked.length === 0;
   }
 
+  /** The first number that is not settled. */
+  get oldest(): number {
+    return this.unacked[0]?.number ?? this.#number + 1;
+  }
+
   push(out: Outgoing): void {
     out.dest = this.name;
     this.#queue.push(out);
-    this.queuedBytes += out.bytes;
+    this.queuedBytes += out.wireBytes;
   }
 
   /** The next batch, counted as sent now; null when nothing waits or too much is under way. */
   next(nowMs: number): Sent | null {
-    if (this.queued === 0 || this.unacked.length >= ROUTING_LIMITS.window) return null;
+    // The window is one of numbers, not of batches: so the other side tells a number that cannot be ours.
+    if (this.queued === 0 || this.#number + 1 - this.oldest >= ROUTING_LIMITS.window) return null;
     const out: Outgoing[] = [];
     for (let bytes = 0; this.#head < this.#queue.length; ) {
       const one = this.#queue[this.#head]!;
-      if (out.length > 0 && bytes + one.bytes > ROUTING_LIMITS.batchBytes) break;
+      if (out.length > 0 && bytes + one.wireBytes > ROUTING_LIMITS.batchBytes) break;
       this.#queue[this.#head++] = undefined as never;
-      bytes += one.bytes;
+      bytes += one.wireBytes;
       out.push(one);
     }
     if (this.#head === this.#queue.length) {
@@ -70,20 +80,28 @@ export class OutLink {
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;
     }
-    for (const one of out) this.queuedBytes -= one.bytes;
+    for (const one of out) this.queuedBytes -= one.wireBytes;
     const sent = { number: ++this.#number, out, times: 1, atMs: nowMs };
     this.unacked.push(sent);
     return sent;
   }
 
-  /** The other side says what it has. */
-  acked(ack: Ack, each: (out: Outgoing, fate: Fate) => void): void {
+  /**
+   * The other side says what it has. False when it has a number that was never sent: somebody made it up, and whatever
+   * comes behind would look old. So the numbers go on above it. What is under way has then an unknown outcome, because the
+   * other side remembers holes only near its newest number.
+   */
+  acked(ack: Ack, each: (out: Outgoing, fate: Fate) => void): boolean {
+    const misled = ack.last > this.#number;
+    if (misled) this.#number = ack.last;
+    const otherwise = misled ? 'unknown' : 'arrived';
     let count = 0;
     while (count < this.unacked.length && this.unacked[count]!.number <= ack.last) count++;
     for (const sent of this.unacked.splice(0, count)) {
-      const fate = ack.holes.includes(sent.number) ? 'missed' : 'arrived';
-      for (const out of sent.out) each(out, fate);
+      const fate = ack.holes.includes(sent.number) ? 'missed' : otherwise;
+      settle(sent, fate, each);
     }
+    return !misled;
   }
 
   /** Takes out a message that was sent back; it is not part of its batch any more. */
@@ -100,7 +118,7 @@ export class OutLink {
     const at = this.unacked.indexOf(sent);
     if (at < 0) return;
     this.unacked.splice(at, 1);
-    for (const out of sent.out) each(out, sent.times === 1 ? 'unheard' : 'unknown');
+    settle(sent, sent.times === 1 ? 'unheard' : 'unknown', each);
   }
 
   /** The other side is gone: what waits was never sent, of the rest nobody knows. */
@@ -109,7 +127,7 @@ export class OutLink {
     const waiting = this.takeQueued();
     assert(this.idle && this.queuedBytes === 0, 'a closed link holds nothing');
     // What becomes of them may be said on this very link: a gateway outlives its node, and hears of lost pushes.
-    for (const sent of unacked) for (const out of sent.out) each(out, 'unknown');
+    for (const sent of unacked) settle(sent, 'unknown', each);
     for (const out of waiting) each(out, 'missed');
   }
 
@@ -122,3 +140,11 @@ export class OutLink {
     return waiting;
   }
 }
+
+function settle(sent: Sent, fate: Fate, each: (out: Outgoing, fate: Fate) => void): void {
+  const { out } = sent;
+  sent.out = NOTHING;
+  for (const one of out) each(one, fate);
+}
+
+const NOTHING: Outgoing[] = [];

@@ -1,9 +1,10 @@
 /** What waits to leave this node or has left it and may still come back. */
 import type { Address, SessionRef } from '../../actors/turn.ts';
 import type { Span } from '../ports.ts';
-import { bodyOf, toWire, type Wire, wireOfLetter } from './codec.ts';
+import { bodyOf, type Writable, writeEnvelope, writeLetter } from './codec.ts';
 import { type Envelope, KIND } from './envelope.ts';
 import { EMPTY, type Slice } from './slice.ts';
+import type { WireWriter } from './wire.ts';
 
 /** What became of something that was sent. */
 export type Fate =
@@ -18,11 +19,14 @@ export type Fate =
   /** Nobody can say: the other node, or the connection, was lost. */
   | 'unknown';
 
-/** Bytes of an envelope besides its body: enough to bound what waits, not exact. */
+/** What an envelope costs in memory besides its body, bytes: enough to bound what waits, not exact. */
 export const OVERHEAD_BYTES = 96;
+/** Besides body and names, what stands in a batch for a letter, and for an answer; about. */
+const LETTER_BYTES = 32;
+const REPLY_BYTES = 8;
 
 /** A message to an actor, kept until it arrived or was refused. */
-export class Letter {
+export class Letter implements Writable {
   readonly kind: typeof KIND.tell | typeof KIND.ask;
   readonly id: number;
   readonly to: Address;
@@ -33,6 +37,8 @@ export class Letter {
   readonly deadlineMs: number;
   body: Slice;
   readonly bytes: number;
+  /** Bytes that it takes in a batch, about. */
+  readonly wireBytes: number;
   /** Its place among the messages of this node for the shard. */
   place = 0;
   hops = 0;
@@ -76,13 +82,18 @@ export class Letter {
     this.deadlineMs = deadlineMs;
     this.body = body;
     this.bytes = body.length + OVERHEAD_BYTES;
+    const names = to.id.length + (key?.length ?? 0) + (trace?.length ?? 0);
+    this.wireBytes = body.length + names + LETTER_BYTES * (1 + chain.length);
     this.span = span;
   }
 
-  /** As it stands in a batch; null when it need not leave any more. */
-  wire(nowMs: number): Wire | null {
-    const ttlMs = this.deadlineMs - nowMs;
-    return ttlMs <= 0 || this.void ? null : wireOfLetter(this, ttlMs);
+  /** Whether it need still leave. */
+  leaves(nowMs: number): boolean {
+    return this.deadlineMs > nowMs && !this.void;
+  }
+
+  write(out: WireWriter, nowMs: number): void {
+    writeLetter(out, this, this.deadlineMs - nowMs);
   }
 
   /** The same once more, when nobody can say what became of this one. */
@@ -102,10 +113,11 @@ export class Letter {
 }
 
 /** Anything else: an answer, a bounce, a piece of cargo, bytes for sockets. */
-export class Note {
+export class Note implements Writable {
   readonly what: Exclude<Envelope, { kind: typeof KIND.tell | typeof KIND.ask }>;
   readonly id: number;
   readonly bytes: number;
+  readonly wireBytes: number;
   readonly key = null;
   dest: string | null = null;
   arrived = false;
@@ -117,6 +129,7 @@ export class Note {
     this.what = what;
     this.id = what.kind === KIND.push || what.kind === KIND.close ? 0 : what.id;
     this.bytes = bytes + OVERHEAD_BYTES;
+    this.wireBytes = bytes + (what.kind === KIND.reply ? REPLY_BYTES : OVERHEAD_BYTES);
     this.sessions = sessions;
   }
 
@@ -128,8 +141,12 @@ export class Note {
     return this.what.kind;
   }
 
-  wire(): Wire | null {
-    return this.void ? null : toWire(this.what);
+  leaves(): boolean {
+    return !this.void;
+  }
+
+  write(out: WireWriter): void {
+    writeEnvelope(out, this.what);
   }
 }
 

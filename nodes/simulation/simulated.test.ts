@@ -6,16 +6,14 @@ import { afterAll } from 'vitest';
 import { busContract } from '../contracts/bus.contract.ts';
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
+import { eventStoreContract } from '../contracts/eventStore.contract.ts';
 import { kvStoreContract } from '../contracts/kvStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
 import type { StoreTown } from '../contracts/town.ts';
 import { MemoryHub } from '../memory/memoryBus.ts';
-import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryBucket } from '../memory/memoryKv.ts';
-import { MemoryLedger } from '../memory/memoryLedger.ts';
-import { MemoryPeople } from '../memory/memoryPeople.ts';
-import { MemoryTimers } from '../memory/memoryTimers.ts';
+import { memoryTown } from '../memory/memoryTown.ts';
 import type { Log } from '../ports.ts';
 import { Chronicle } from './chronicle.ts';
 import { Dice } from './dice.ts';
@@ -58,43 +56,22 @@ function machine(time: VirtualTime, index: number) {
 
 async function storeTown(): Promise<StoreTown> {
   const { time, stop } = running();
-  let nowMs = 1_795_000_000_000;
-  const clock = () => ++nowMs;
-  const random = new Dice(1, 1);
-  const ledger = new MemoryLedger(clock);
-  const timers = new MemoryTimers(shard => ledger.epochOf(shard));
-  const events = new MemoryEvents(shard => ledger.epochOf(shard), clock);
-  const people = new MemoryPeople(ledger, random, clock, timers, events);
-  const server = new SqlServer({ ledger, timers, events, people }, { committed() {}, minted() {} });
+  const { town, ...tables } = memoryTown();
+  const server = new SqlServer(tables, { committed() {}, minted() {} });
   const sql = new SimulatedSql({ ...machine(time, 1), server });
-  return {
+  const stores = {
     commitStore: sql,
     epochStore: sql,
     queryStore: sql,
     timerStore: sql.timers,
     eventStore: sql.events,
-    directory: people,
-    closeAccount: async id => {
-      ledger.accounts.get(id)!.closed = true;
-    },
-    endCooldown: async (officer, civilian) => {
-      ledger.pairs.set(`${officer}|${civilian}`, nowMs);
-    },
-    sums: async () => ({
-      postings: sum(
-        [...ledger.transfers.values()].flatMap(one => one.postings.map(posting => posting.delta)),
-      ),
-      accounts: sum([...ledger.accounts.values()].map(account => account.balance)),
-    }),
-    uuid: () => random.uuid(clock()),
-    close: async () => stop(),
   };
+  return { ...town, ...stores, close: async () => stop() };
 }
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
 commitStoreContract('simulated', storeTown);
 epochStoreContract('simulated', storeTown);
+eventStoreContract('simulated', storeTown);
 timerStoreContract('simulated', storeTown);
 peopleContract('simulated', storeTown);
 

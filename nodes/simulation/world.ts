@@ -24,6 +24,7 @@ import type { Log } from '../ports.ts';
 import { Acknowledged } from './checkers/acknowledged.ts';
 import { AppliedOnce } from './checkers/appliedOnce.ts';
 import { Conservation } from './checkers/conservation.ts';
+import { Continuity } from './checkers/continuity.ts';
 import { Epochs } from './checkers/epochs.ts';
 import { EventOrder } from './checkers/eventOrder.ts';
 import type { CheckerName, Judge } from './checkers/judge.ts';
@@ -142,6 +143,7 @@ export class World implements Judge {
   readonly #epochs = new Epochs(this);
   readonly #outputs: Outputs;
   readonly #events: EventOrder;
+  readonly #continuity: Continuity;
   readonly #once: AppliedOnce;
   readonly #linear = new Linearizable(this);
 
@@ -155,6 +157,7 @@ export class World implements Judge {
     this.#oneWriter = new OneWriter(this.#time, this, () => this.#nemesis.excused);
     this.#outputs = new Outputs(this, this.#truth);
     this.#events = new EventOrder(this, () => LOSSES.some(fault => this.#faults.of(fault) > 0));
+    this.#continuity = new Continuity(this, this.#truth, () => this.#nemesis.excused);
     this.#once = new AppliedOnce(this, this.#truth);
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
     const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
@@ -292,7 +295,10 @@ export class World implements Judge {
       sql: this.#sql,
       weather: this.#weather,
       gateways: {
-        eventLeaves: (user, seen) => this.#outputs.event(user, seen),
+        eventLeaves: (user, seen) => {
+          this.#outputs.event(user, seen);
+          this.#continuity.stands(user, seen);
+        },
         outOfOrder: (user, offset, after) =>
           this.fail('events gap-free and in order', `${user}: live event ${offset} after ${after}`),
         replyLeaves: (user, message, result) => this.#outputs.reply(user, message, result),
@@ -362,6 +368,7 @@ export class World implements Judge {
       ) => {
         this.chronicle.note('welcomed', phone.person.nick, welcome.epoch, welcome.offset, welcome.resumed);
         this.#events.welcomed(phone.person.id, welcome, resume);
+        this.#continuity.welcomed(phone.person.id, welcome, resume);
       },
       saw: (phone: Phone, seen: SeenEvent) => this.#saw(phone, seen),
       heyReceived: (phone: Phone, heyId: string) => this.#workload.heyReceived(phone, heyId),
@@ -473,6 +480,7 @@ export class World implements Judge {
         acknowledged.finally(phone.person.id, result.value as { balance: number; version: number });
       } else this.fail('everybody is served again', `${phone.person.nick} cannot read at the end`);
     }
+    for (const { person, position } of this.#phones) this.#continuity.finally(person.id, position!.offset);
     acknowledged.judge(this.#history);
     this.#once.judge();
     new Conservation(this).judge(this.#ledger);

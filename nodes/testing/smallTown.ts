@@ -16,6 +16,7 @@ import {
   decodeServerFrame,
   openEvent,
   openVolatile,
+  type Refusal,
   type Result,
 } from '../../protocol/index.ts';
 import { ActorSystem } from '../actorSystem.ts';
@@ -51,7 +52,10 @@ export class TownPhone {
   readonly seen: Seen[] = [];
   session = { gateway: 'g', id: '' };
   attached: Attached | null = null;
+  connSeq = 0;
   closed: number | null = null;
+  /** Why the last attach was refused. */
+  refused: Refusal | null = null;
   /** Newest event that came; acknowledged like a real phone does, unless it is told not to. */
   offset = 0;
   acknowledges = true;
@@ -66,15 +70,18 @@ export class TownPhone {
   }
 
   async connect(): Promise<void> {
+    const former = this.session.id;
     this.session = { gateway: 'g', id: this.town.key() };
     this.closed = null;
     this.#seq = 0;
     this.town.phones.set(this.session.id, this);
-    const resume = this.attached && { sessionId: '', epoch: this.attached.epoch, offset: this.offset };
+    const resume = this.attached && { sessionId: former, epoch: this.attached.epoch, offset: this.offset };
     const { session, deviceId } = this;
     const connSeq = this.town.next();
+    this.connSeq = connSeq;
     this.#early = [];
     const result = await this.ask({ type: 'attach', session, deviceId, connSeq, resume });
+    this.refused = result.ok ? null : result;
     if (!result.ok) throw new Error(result.message);
     this.attached = result.value as Attached;
     const frames = [...this.attached.frames, ...this.#early];
@@ -83,8 +90,9 @@ export class TownPhone {
     await this.town.time.advance(10);
   }
 
-  disconnect(): void {
-    this.town.tell(this.id, { type: 'detach', session: this.session, connSeq: 0 });
+  /** `bye`: the app ended it; otherwise the socket was lost. */
+  disconnect(bye = false): void {
+    this.town.tell(this.id, { type: 'detach', session: this.session, connSeq: this.connSeq, bye });
     this.town.phones.delete(this.session.id);
   }
 
@@ -218,6 +226,11 @@ export class SmallTown {
     return phone;
   }
 
+  /** Another device of the same account. */
+  device(of: TownPhone, deviceId: string): TownPhone {
+    return new TownPhone(this, of.id, deviceId);
+  }
+
   async ask(userId: string, message: UserMessage): Promise<Result<unknown>> {
     let answer: Result<unknown> | null = null;
     this.system.ask({ kind: 'user', id: userId }, message, result => {
@@ -310,11 +323,14 @@ export class SmallTown {
     };
     return {
       push: (sessions, bytes) => each(sessions, phone => phone.receive(bytes)),
-      close: (sessions, code) =>
-        each(sessions, phone => {
-          this.phones.delete(phone.session.id);
-          phone.closed = code;
-        }),
+      close: (sessions, code) => {
+        for (const { id } of sessions) {
+          const phone = this.phones.get(id);
+          this.phones.delete(id);
+          // an older connection of the phone does not concern it
+          if (phone?.session.id === id) phone.closed = code;
+        }
+      },
     };
   }
 }

@@ -20,7 +20,7 @@ import type { Clock, Coordinator, Log, Metrics, QueryStore, Random, Scheduler } 
 export interface RetellingOptions {
   readonly queries: QueryStore;
   readonly door: Pick<ActorDoor, 'ask'>;
-  readonly coordinator: Pick<Coordinator, 'epochOf' | 'serving'>;
+  readonly coordinator: Pick<Coordinator, 'serving'>;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly scheduler: Scheduler;
   readonly random: Random;
@@ -100,7 +100,8 @@ export class Retelling {
     const { queries, coordinator, clock, log } = this.#options;
     const { gatherMs, retryMs, withinMs, limit } = this.#limits;
     if (this.#stopped || !coordinator.serving()) return retryMs;
-    const taken = [...this.#taken].filter(([shard]) => coordinator.epochOf(shard) !== null);
+    // Also of shards that have gone on since: who got them in good order takes it that nothing was left untold.
+    const taken = [...this.#taken];
     this.#taken = new Map();
     if (taken.length === 0) return gatherMs;
     const sinceMs = clock.monotonicMs() - Math.min(...taken.map(([, atMs]) => atMs));

@@ -248,15 +248,12 @@ describe('a NATS that cannot be used is one sentence', () => {
   });
 });
 
-/**
- * The last one: its copies may turn up late, and a batch number that was changed upwards silences a link, because what
- * comes after it looks old. Points are what must not move.
- */
-it('real messages with a bit changed move no points and crash no node', { timeout: 60_000 }, async () => {
-  // A changed number makes a copy look new, and its events come again. Apps drop them by their offsets.
-  for (const phone of arena.load.phones) phone.toleratesRepeats = true;
+/** The last one: its copies may turn up late. */
+it('real messages with a bit changed move no points and stop nobody', { timeout: 60_000 }, async () => {
   const heard = await overhear(2_000);
   const { random } = arena;
+  const damaged = (): Promise<number> => arena.counter('heyblue_envelopes_refused_total', 'why="damaged"');
+  const before = await damaged();
   for (const { subject, data } of heard.slice(0, 2_000)) {
     if (data.length === 0) continue;
     const changed = Uint8Array.from(data);
@@ -265,5 +262,7 @@ it('real messages with a bit changed move no points and crash no node', { timeou
     nats.publish(subject, changed);
   }
   await nats.flush();
-  await arena.safe();
+  await meetingsGoOn();
+  await arena.verdict();
+  expect(await damaged()).toBeGreaterThan(before + 50);
 });

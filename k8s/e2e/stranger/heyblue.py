@@ -52,6 +52,7 @@ EVENTS = {
         " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter*"),
     40: ("area.officers", "cell officers:officer*"),
     41: ("report.next", "periodS"),
+    42: ("peer.presence", "state:online|away|offline lastSeenMin"),
 }
 TUPLES = {"encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle"}
 

@@ -1,0 +1,41 @@
+/**
+ * What follows when a person comes, goes quiet, or is gone (presence.ts): the regions keep whoever may come back and offer
+ * him to nobody new, whoever is offline leaves the map, and the other side of an open hey is told.
+ */
+import { publishPresence } from '../geo/publish.ts';
+import type { Turn } from '../turn.ts';
+import { tellPeers } from './peers.ts';
+import { leaveMap } from './place.ts';
+import { dueMs, graceMsOf, judge } from './presence.ts';
+import type { UserState } from './state.ts';
+
+const TIMER = 'presence';
+
+/** Judges presence anew, after any change of the sessions and when its time has come. */
+export function judgePresence(state: UserState, turn: Turn, isGoodbye = false): UserState {
+  const { presence: before, sessions } = state;
+  const presence = judge(before, sessions, graceMsOf(state.me.kind), turn.nowMs, isGoodbye);
+  const next = presence === before ? state : { ...state, presence };
+  armPresence(next, turn);
+  if (presence.shown !== before.shown) {
+    turn.count('rt_presence_edges_total', { to: presence.shown });
+    tellPeers(next, turn);
+  }
+  return presence.state === before.state ? next : onMap(next, before.state === 'grace', turn);
+}
+
+/** The moment at which presence must be judged again. */
+export function armPresence(state: UserState, turn: Turn): void {
+  const { presence, sessions, me } = state;
+  const atMs = dueMs(presence, sessions, graceMsOf(me.kind), turn.nowMs);
+  if (atMs === null) turn.cancelTimer(TIMER);
+  else turn.timer(TIMER, Math.max(0, atMs - turn.nowMs), { type: 'presence' });
+}
+
+function onMap(state: UserState, wasInGrace: boolean, turn: Turn): UserState {
+  const { presence, track } = state;
+  if (track === null) return state;
+  if (presence.state === 'offline') return leaveMap(state, turn);
+  const isInGrace = presence.state === 'grace';
+  return isInGrace === wasInGrace ? state : { ...state, track: publishPresence(turn, track, !isInGrace) };
+}

@@ -1,0 +1,60 @@
+/** What an operator sees of a user actor, and may end. Never a place, never what was said (realtime study 4.11). */
+import { CLOSE, ERROR, ok, refuse } from '../../protocol/errors.ts';
+import type { UserInspection, UserMessage } from '../messages/user.ts';
+import type { Turn } from '../turn.ts';
+import { refs, without } from './sessions.ts';
+import type { UserState } from './state.ts';
+
+export function inspect(state: UserState, turn: Turn): UserState {
+  const { epoch, offset, ring, ringBytes } = state.outbox;
+  const unackedMs = (acked: number): number => {
+    const oldest = ring.find(event => event.offset > acked);
+    return oldest ? Math.max(0, turn.nowMs - oldest.atMs) : 0;
+  };
+  const inspection: UserInspection = {
+    userId: state.me.id,
+    kind: state.me.kind,
+    epoch,
+    offset,
+    ring: { events: ring.length, bytes: ringBytes },
+    presence: state.presence,
+    balanceVersion: state.balanceVersion,
+    sessions: state.sessions.map(({ deviceId, ref, connSeq, foreground, sinceMs, heardMs, acked }) => ({
+      deviceId,
+      gateway: ref.gateway,
+      sessionId: ref.id,
+      connSeq,
+      foreground,
+      attachedMs: sinceMs,
+      heardMs,
+      acked,
+      unackedMs: unackedMs(acked),
+    })),
+    devicesAway: state.devicesAway.map(({ deviceId, sinceMs, acked }) => ({
+      deviceId,
+      sinceMs,
+      acked,
+      unackedMs: unackedMs(acked),
+    })),
+  };
+  turn.reply(ok(inspection));
+  return state;
+}
+
+const CODES: ReadonlySet<number> = new Set(Object.values(CLOSE));
+
+/** Ends sockets. With a code that tells the client to stay away (4000 to 4099) there is no grace. */
+export function disconnect(
+  state: UserState,
+  { code, deviceId }: UserMessage & { type: 'disconnect' },
+  turn: Turn,
+): UserState {
+  if (!CODES.has(code)) {
+    turn.reply(refuse(ERROR.invalid, `${code} is no close code of ours`));
+    return state;
+  }
+  const over = state.sessions.filter(session => deviceId === undefined || session.deviceId === deviceId);
+  turn.close(refs(over), code, 'closed by an operator');
+  turn.reply(ok({ closed: over.length }));
+  return without(state, over, turn, code >= 4_000 && code < 4_100);
+}

@@ -1,0 +1,104 @@
+/**
+ * VOLATILE frames of one socket that wait: the newest of each thing, so that what a phone gets late is at least not old.
+ *
+ * One map, least recently heard first, holds both what waits and which version was heard last, so that an older one that
+ * comes late (its actor moved meanwhile) is known. It is bounded: the thing that was not heard of for longest is forgotten,
+ * and what waited of it with it. Frames are copied when they wait, because they point into the packet they came in.
+ */
+import { BATCH_FRAMES_MAX } from '../protocol/limits.ts';
+import { BATCH_HEAD_BYTES, joined, type VolatileHead } from '../protocol/pieces.ts';
+import { LIMITS } from './limits.ts';
+
+interface Thing {
+  readonly kind: number;
+  readonly version: number;
+  /** What waits; null when the newest version was sent. */
+  bytes: Uint8Array | null;
+}
+
+/** Told the kind of each frame that the phone will never get: an older version, or the oldest thing of too many. */
+export type Lost = (kind: number) => void;
+
+export class Volatiles {
+  readonly #things = new Map<string, Thing>();
+  #waiting = 0;
+  #bytes = 0;
+
+  /** Frames that wait. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Whether a frame of this thing waits. */
+  holds(thing: string): boolean {
+    return this.#things.get(thing)?.bytes != null;
+  }
+
+  /** Notes that a frame goes to the phone now; false when it is not newer than what was heard before: then it must not. */
+  passes(head: VolatileHead, lost: Lost): boolean {
+    return this.#hear(head, null, lost);
+  }
+
+  /** Keeps a frame for the next flush; false when it is not newer than what was heard before. */
+  wait(head: VolatileHead, bytes: Uint8Array, lost: Lost): boolean {
+    return this.#hear(head, bytes, lost);
+  }
+
+  /** Everything that waits, oldest first, as messages of at most so many frames and bytes; nothing waits afterwards. */
+  take(): Uint8Array[] {
+    const frames: Uint8Array[] = [];
+    for (const thing of this.#things.values()) {
+      if (thing.bytes === null) continue;
+      frames.push(thing.bytes);
+      thing.bytes = null;
+    }
+    this.#waiting = 0;
+    this.#bytes = 0;
+    const messages: Uint8Array[] = [];
+    let from = 0;
+    let bytes = BATCH_HEAD_BYTES;
+    for (let i = 0; i < frames.length; i++) {
+      const length = frames[i]!.length;
+      if (i > from && (i - from === BATCH_FRAMES_MAX || bytes + length > LIMITS.batchBytes)) {
+        messages.push(joined(frames, from, i));
+        from = i;
+        bytes = BATCH_HEAD_BYTES;
+      }
+      bytes += length;
+    }
+    if (from < frames.length) messages.push(joined(frames, from, frames.length));
+    return messages;
+  }
+
+  #hear({ kind, thing: name, version }: VolatileHead, bytes: Uint8Array | null, lost: Lost): boolean {
+    const things = this.#things;
+    const known = things.get(name);
+    if (known !== undefined) {
+      if (version <= known.version) return false;
+      this.#forget(name, known, lost);
+    } else if (things.size >= LIMITS.volatileKeys) {
+      const [oldest, thing] = things.entries().next().value!;
+      this.#forget(oldest, thing, lost);
+    }
+    if (bytes === null) {
+      things.set(name, { kind, version, bytes });
+      return true;
+    }
+    for (const [older, thing] of things) {
+      if (this.#bytes + bytes.length <= LIMITS.volatileBytes) break;
+      if (thing.bytes !== null) this.#forget(older, thing, lost);
+    }
+    things.set(name, { kind, version, bytes: bytes.slice() });
+    this.#waiting++;
+    this.#bytes += bytes.length;
+    return true;
+  }
+
+  #forget(name: string, thing: Thing, lost: Lost): void {
+    this.#things.delete(name);
+    if (thing.bytes === null) return;
+    this.#waiting--;
+    this.#bytes -= thing.bytes.length;
+    lost(thing.kind);
+  }
+}

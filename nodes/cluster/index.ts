@@ -1,3 +1,0 @@
-/** What other folders may use of ownership. */
-export { ClusterCoordinator } from './clusterCoordinator.ts';
-export type { ClusterCoordinatorOptions } from './options.ts';

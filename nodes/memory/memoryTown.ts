@@ -1,0 +1,51 @@
+/** The stores in memory as the contract suites want them; those of a simulated world stand before the same ones. */
+import type { StoreTown } from '../contracts/town.ts';
+import { seededRandom } from '../simulation/virtualTime.ts';
+import { MemoryEvents } from './memoryEvents.ts';
+import { MemoryLedger } from './memoryLedger.ts';
+import { MemoryPeople } from './memoryPeople.ts';
+import { MemoryTimers } from './memoryTimers.ts';
+
+export interface MemoryTown {
+  readonly town: StoreTown;
+  readonly ledger: MemoryLedger;
+  readonly timers: MemoryTimers;
+  readonly events: MemoryEvents;
+  readonly people: MemoryPeople;
+}
+
+/** Its clock goes on by a millisecond whenever somebody looks. */
+export function memoryTown(): MemoryTown {
+  let nowMs = 1_795_000_000_000;
+  const clock = () => ++nowMs;
+  const random = seededRandom(1);
+  const ledger = new MemoryLedger(clock);
+  const timers = new MemoryTimers(shard => ledger.epochOf(shard));
+  const events = new MemoryEvents(shard => ledger.epochOf(shard), clock);
+  const people = new MemoryPeople(ledger, random, clock, timers, events);
+  const town: StoreTown = {
+    commitStore: ledger,
+    epochStore: ledger,
+    queryStore: people,
+    timerStore: timers,
+    eventStore: events,
+    directory: people,
+    closeAccount: async id => {
+      ledger.accounts.get(id)!.closed = true;
+    },
+    endCooldown: async (officer, civilian) => {
+      ledger.pairs.set(`${officer}|${civilian}`, nowMs);
+    },
+    sums: async () => ({
+      postings: sum(
+        [...ledger.transfers.values()].flatMap(one => one.postings.map(posting => posting.delta)),
+      ),
+      accounts: sum([...ledger.accounts.values()].map(account => account.balance)),
+    }),
+    uuid: () => random.uuid(clock()),
+    close: async () => {},
+  };
+  return { town, ledger, timers, events, people };
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
