@@ -9,6 +9,7 @@ import { ACTOR_LIMITS } from './limits.ts';
 import type { CreditView } from './messages/user.ts';
 
 const S = 1_000;
+const MIN = 60 * S;
 
 let town: SmallTown;
 let officer: TownPhone;
@@ -99,6 +100,21 @@ describe('a stream', () => {
       );
       expect(attached.frames.map(frame => Buffer.from(frame).toString('hex'))).toEqual(expected);
     }
+  });
+
+  test('tells an officer that his time is over, also when his node dies while it is stored', async () => {
+    await officer.command('location.share', {});
+    const commit = town.events.commit.bind(town.events);
+    town.events.commit = () => new Promise(() => {});
+    await town.time.advance(15 * MIN + S);
+    expect(officer.events('sharing.ended')).toEqual([]);
+    town.events.commit = commit;
+    town.kill();
+    await officer.connect();
+    await town.time.advance(S);
+    expect(officer.events('sharing.ended')).toEqual([{ reason: 'timeout' }]);
+    expect(await officer.snapshot()).toMatchObject({ sharing: false });
+    expect(town.stored.of('user', officer.id)).toEqual([]);
   });
 
   test('sleeps and wakes with its epoch', async () => {
@@ -253,13 +269,16 @@ describe('a stored event', () => {
     await given(civilian, 5);
     const commit = town.events.commit.bind(town.events);
     town.events.commit = () => Promise.reject(new CommitError('unavailable', 'away'));
-    expect(await civilian.command('location.stop', {})).toMatchObject({ ok: false, retryable: true });
+    const closed = { type: 'heyClosed', heyId: town.key(), reason: 'declined' } as const;
+    town.tell(civilian.id, closed);
+    await town.time.advance(5 * S);
     expect([civilian.closed, civilian.offset]).toEqual([CLOSE.resyncNeeded, 1]);
     town.events.commit = commit;
     await civilian.connect();
     expect(civilian.attached).toMatchObject({ resumed: true, offset: 1 });
-    await civilian.command('location.stop', {});
-    expect(names(civilian)).toEqual(['points.changed', 'sharing.ended']);
+    town.tell(civilian.id, closed);
+    await town.time.advance(50);
+    expect(names(civilian)).toEqual(['points.changed', 'hey.closed']);
   });
 
   test('stored while its node died is told by the next one', async () => {

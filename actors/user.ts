@@ -36,7 +36,15 @@ import {
 } from './user/offlineScan.ts';
 import { packUser, unpackUser } from './user/packing.ts';
 import { peerPresence } from './user/peers.ts';
-import { areaChanged, located, setInstant, shareDue, startSharing, stopSharing } from './user/place.ts';
+import {
+  areaChanged,
+  located,
+  setInstant,
+  setSwitch,
+  shareDue,
+  startSharing,
+  stopSharing,
+} from './user/place.ts';
 import { credited, give, given, settled } from './user/points.ts';
 import {
   presenterAgreed,
@@ -60,7 +68,14 @@ import {
   snapshotFrame,
   without,
 } from './user/sessions.ts';
-import { newUserState, SCAN_TIMER, SHARE_TIMER, type UserState } from './user/state.ts';
+import {
+  HIDDEN_SWITCH,
+  INSTANT_SWITCH,
+  newUserState,
+  SCAN_TIMER,
+  SHARE_TIMER,
+  type UserState,
+} from './user/state.ts';
 import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
@@ -190,6 +205,7 @@ function receive(
 /** A durable timer. One whose name nobody knows is of another version: it is done with. */
 function due(state: UserState, message: SystemMessage & { type: 'due' }, turn: Turn): UserState {
   if (message.name === SHARE_TIMER) return shareDue(state, message.dueAtMs, turn);
+  if (message.name === INSTANT_SWITCH || message.name === HIDDEN_SWITCH) setSwitch(message.name, true, turn);
   if (message.name.startsWith(SCAN_TIMER)) return scanDue(state, message, turn);
   turn.reply(ok({}));
   return state;

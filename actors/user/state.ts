@@ -165,6 +165,12 @@ export const hasSeveralDevices = (kind: AccountKind): boolean => roleOf(kind) ==
 
 /** Name of the durable timer that ends an officer's sharing. */
 export const SHARE_TIMER = 'share';
+/**
+ * Switches that a person has set stay set over a kill and over sleep, because a phone that resumes is told nothing of them:
+ * a timer without a time worth the name is the durable memory of each. Instant match is on; a civilian is not shared.
+ */
+export const INSTANT_SWITCH = 'instant';
+export const HIDDEN_SWITCH = 'hidden';
 /** Begin of the names of timers of scans that wait; the id of the encounter follows. */
 export const SCAN_TIMER = 'scan/';
 
@@ -174,7 +180,8 @@ export const isSharing = (state: UserState, nowMs: number): boolean =>
 
 export function newUserState(record: UserRecord, outbox: Outbox): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
-  const share = record.timers.find(timer => timer.name === SHARE_TIMER);
+  const timerOf = (name: string) => record.timers.find(timer => timer.name === name);
+  const share = timerOf(SHARE_TIMER);
   return {
     me: { id, kind, handle, number, deviceId, deviceNumber },
     balance: record.balance,
@@ -186,9 +193,9 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     presence: OFFLINE,
     outbox,
     // Officers are on QR only until they choose to share (DOMAIN rule 5), which their timer remembers.
-    sharing: kind === 'civilian' || share !== undefined,
+    sharing: kind === 'civilian' ? timerOf(HIDDEN_SWITCH) === undefined : share !== undefined,
     sharingUntilMs: share?.dueAtMs ?? 0,
-    instant: false,
+    instant: timerOf(INSTANT_SWITCH) !== undefined,
     track: null,
     locationSeq: -1,
     areas: NOBODY,
