@@ -133,4 +133,3 @@ export interface QueryAnswers {
   readonly movements: readonly Movement[];
   readonly settledLately: readonly SettledLately[];
 }
-export type QueryAnswer<Q extends Query> = QueryAnswers[Q['type']];

@@ -185,6 +185,7 @@ describe('somebody whose phone is not there for the moment', () => {
     story.at('civilian1', MIDDLE, 10);
     story.presence('officer', false);
     for (let i = 0; i < 2; i++) story.at('civilian2', MIDDLE, 5);
+    story.presence('officer', false);
     const { matcher } = story.regions.get(HERE)!;
     expect(matcher.slotCount).toBe(1);
     story.presence('officer', true);

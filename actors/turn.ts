@@ -123,6 +123,8 @@ export interface Behaviour<S, M extends { readonly type: string }> {
   unpack?(id: string, packed: unknown, turn: Turn): Result<S>;
   /** The sockets that the actor believes to be attached: those of a gateway that is gone are told to it as `detach`. */
   sessions?(state: S): readonly SessionRef[];
+  /** A word of a small set by which actors of this kind are counted, for whoever watches the town. */
+  standing?(state: S): string;
   /** Milliseconds without a message after which the actor may leave memory; false keeps it (a socket is attached). */
   idleMs(state: S): number | false;
 }

@@ -99,6 +99,7 @@ export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserSta
     pack: packUser,
     unpack: (id, packed, turn) => unpackUser(id, packed, rules, turn),
     sessions: state => refs(state.sessions),
+    standing: state => state.presence.state,
     discarded(state, turn) {
       turn.close(refs(state.sessions), CLOSE.resyncNeeded, 'state was reloaded, connect again');
     },

@@ -5,8 +5,9 @@ import { CLOSE, ERROR, ok, refuse } from '../protocol/errors.ts';
 import { encodeError, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
 import { LIMITS } from './limits.ts';
 import { BACKGROUND_TICKS } from './pacer.ts';
+import { createSessionIds } from './sessionIds.ts';
 import { refOf, Stage, volatilesIn } from './testing/stage.ts';
-import { EPOCH } from './testing/town.ts';
+import { EPOCH, signingKey } from './testing/town.ts';
 import type { Wire } from './testing/wire.ts';
 import { BUFFERED, DROPPED, SENT } from './transport.ts';
 
@@ -232,6 +233,61 @@ describe('volatile frames', () => {
       { numRuns: 60 },
     );
   });
+});
+
+test('a push reaches the connection that it is for and no other, however often its device came back', () => {
+  const step = fc.oneof(
+    fc.constant({ k: 'connect' as const }),
+    fc.constant({ k: 'leave' as const }),
+    // the actor is between two nodes: the same socket is attached under a new name
+    fc.constant({ k: 'again' as const }),
+    fc.record({ k: fc.constant('push' as const), to: fc.nat(), durable: fc.boolean() }),
+  );
+  return fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async steps => {
+      const free = new Stage({ rates: null, sessionIds: createSessionIds([signingKey()]) });
+      const names: { wire: Wire; id: string }[] = [];
+      const meant = new Map<Wire, number[]>();
+      const known = (wire: Wire): void => {
+        names.push({ wire, id: refOf(wire).id });
+      };
+      let offset = 0;
+      for (const one of steps) {
+        const newest = names.at(-1)?.wire;
+        if (one.k === 'connect') {
+          known(await free.phone());
+          meant.set(names.at(-1)!.wire, []);
+        } else if (one.k === 'leave') {
+          if (newest?.code === null) newest.leave();
+        } else if (one.k === 'again') {
+          free.door.answers.attach = () => refuse(ERROR.unavailable, 'x');
+          const wire = await free.phone();
+          meant.set(wire, []);
+          known(wire);
+          free.door.answers.attach = () => ok({ epoch: EPOCH, offset: 0, resumed: false, frames: [] });
+          free.clock.advance(LIMITS.attachRetryMs);
+          free.sessions.attachAgain();
+          known(wire);
+        } else if (names.length > 0) {
+          const { wire, id } = names[one.to % names.length]!;
+          const bytes = one.durable ? eventBytes(++offset) : answer(++offset);
+          free.sessions.push([{ gateway: 'g1', id }], bytes, one.durable ? 'durable' : 'volatile');
+          expect(free.sessions.knows({ gateway: 'g1', id })).toBe(
+            wire.code === null && refOf(wire).id === id,
+          );
+          if (wire.code === null && refOf(wire).id === id) meant.get(wire)!.push(offset);
+        }
+      }
+      expect(new Set(names.map(one => one.id)).size).toBe(names.length);
+      for (const [wire, offsets] of meant) {
+        const heardOf = wire.frames.flatMap(one =>
+          one.type === 'event' ? [one.offset] : one.type === 'volatile' ? [one.version] : [],
+        );
+        expect(heardOf).toEqual(offsets);
+      }
+    }),
+    { numRuns: 40 },
+  );
 });
 
 describe('a phone that does not keep up', () => {

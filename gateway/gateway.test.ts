@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { MemoryRevocations } from '../nodes/memory/memoryRevocations.ts';
 import type { ClusterView } from '../nodes/ports.ts';
 import { COMMANDS, SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { decodeServerFrame, encodeClientFrame } from '../protocol/codec.ts';
@@ -315,9 +316,9 @@ test('a node that leaves lets nobody in, sends its phones elsewhere and says how
   gateway.leave();
   const late = new Phone(ports.realtimePort);
   await expect(late.opened()).rejects.toThrow();
-  expect(await gateway.sendAway(50)).toBe(1);
+  expect(await gateway.sendAway(50, 1)).toBe(1);
   expect((await phone.next('goaway')).url).toBe('ws://127.0.0.1:1/v1/ws');
-  const away = gateway.sendAway(10_000);
+  const away = gateway.sendAway(10_000, 1);
   phone.socket.close();
   expect(await away).toBe(0);
 });
@@ -364,11 +365,12 @@ test('a command with a key may follow its actor to another node, a question may 
   expect(commands.map(one => one.options?.keyed ?? false)).toEqual([true, false]);
 });
 
-test('where there are other nodes, a move through their doors ends the old token here too', async () => {
+test('where there are other nodes, a move through their doors ends token and socket here within a second', async () => {
   const signingKeys = [signingKey()];
-  const { directory, ports } = await town({ signingKeys, elsewhere: () => [] });
-  const person = await signUp(ports);
-  const other = createGateway(optionsFor(new FakeDoor(), directory, { signingKeys, elsewhere: () => [] }));
+  const revocationStore = new MemoryRevocations(Date.now);
+  const { directory, ports } = await town({ signingKeys, revocationStore });
+  const { person, phone } = await welcomed(ports);
+  const other = createGateway(optionsFor(new FakeDoor(), directory, { signingKeys, revocationStore }));
   running.push(other);
   const there = await other.start();
   const me = (restPort: number) =>
@@ -378,11 +380,8 @@ test('where there are other nodes, a move through their doors ends the old token
   expect([await me(ports.restPort), await me(there.restPort)]).toEqual([200, 200]);
   const body = JSON.stringify({ handle: 'ana', password: 'correct horse', deviceId: 'phone-2' });
   const headers = { 'content-type': 'application/json' };
-  const moved = await fetch(`http://127.0.0.1:${there.restPort}/v1/device`, {
-    method: 'POST',
-    body,
-    headers,
-  });
-  expect(moved.status).toBe(200);
+  const url = `http://127.0.0.1:${there.restPort}/v1/device`;
+  expect((await fetch(url, { method: 'POST', body, headers })).status).toBe(200);
+  expect((await phone.gone).code).toBe(CLOSE.revoked);
   expect([await me(ports.restPort), await me(there.restPort)]).toEqual([401, 401]);
 });

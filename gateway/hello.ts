@@ -31,7 +31,7 @@ export const tokenLeftS = (hub: Hub, identity: Identity): number =>
 
 /** Handles the first frame. */
 export const hello = async (hub: Hub, session: Session, frame: Hello): Promise<void> => {
-  const { tokens, moves } = hub.options;
+  const { tokens, revocations } = hub.options;
   if (frame.version !== PROTOCOL_VERSION) {
     return session.close(CLOSE.unsupportedVersion, `version ${PROTOCOL_VERSION} is spoken here`);
   }
@@ -51,7 +51,7 @@ export const hello = async (hub: Hub, session: Session, frame: Hello): Promise<v
     return session.close(CLOSE.badToken, 'the token belongs to another device');
   }
   // Also of a token that was good when the handshake was made: it may have been revoked since.
-  if (moves.left(identity.userId, identity.deviceId)) {
+  if (revocations.covers(identity)) {
     return session.close(CLOSE.revoked, 'the token was revoked');
   }
   hub.admission.authenticated(session, identity.userId);
@@ -66,11 +66,10 @@ export const hello = async (hub: Hub, session: Session, frame: Hello): Promise<v
 
 /** Whose token this is, unless it was revoked. */
 export const recognise = async (hub: Hub, token: string): Promise<Result<Identity>> => {
-  const { tokens, moves } = hub.options;
+  const { tokens, revocations } = hub.options;
   const verified = await tokens.verify(token);
   if (!verified.ok) return verified;
-  const { userId, deviceId } = verified.value;
-  return moves.left(userId, deviceId) ? refuse(ERROR.unauthorized, 'the token was revoked') : verified;
+  return revocations.covers(verified.value) ? refuse(ERROR.unauthorized, 'the token was revoked') : verified;
 };
 
 /** A session is resumed by its owner only; whoever names another one gets the state of its own, as after a long absence. */
@@ -82,6 +81,8 @@ const own = (hub: Hub, resume: Resume | null, identity: Identity): Resume | null
 
 /** Asks the actor, now or when it is this session's turn; a crowd that is longer than the line is sent away. */
 export const attach = (hub: Hub, session: Session): void => {
+  // nobody is attached here any more: there are others
+  if (hub.leaving) return session.close(CLOSE.restart, 'restart');
   const turn = hub.attaches.enter(session);
   if (turn === 'full') session.close(CLOSE.overloaded, 'try again later');
   else if (turn === 'now') ask(hub, session);
@@ -89,9 +90,14 @@ export const attach = (hub: Hub, session: Session): void => {
 
 /** Each time under a name of its own: an earlier ask may have been heard all the same. */
 const ask = (hub: Hub, session: Session): void => {
-  const { door, gatewayId, sessionIds } = hub.options;
+  const { door, gatewayId, sessionIds, revocations } = hub.options;
   const { resume } = session;
   const [identity, user] = [session.identity!, session.user!];
+  // it may have been revoked while the session stood in line
+  if (revocations.covers(identity)) {
+    session.close(CLOSE.revoked, 'the token was revoked');
+    return hub.attaches.answered(one => ask(hub, one));
+  }
   hub.unregister(session);
   session.ref = { gateway: gatewayId, id: sessionIds.mint(identity) };
   hub.register(session);

@@ -4,7 +4,6 @@ import { clientFrame } from '../protocol/arbitraries.ts';
 import { encodeClientFrame } from '../protocol/codec.ts';
 import { CLOSE, ERROR, ok, refuse } from '../protocol/errors.ts';
 import { dice, mutate } from '../protocol/mutate.ts';
-import { DeviceMoves } from './auth/deviceMoves.ts';
 import { scopeBits, scopesOf } from './auth/scopes.ts';
 import { RATES } from './limits.ts';
 import type { Session } from './session.ts';
@@ -24,6 +23,7 @@ const identity = {
   kind: 'officer',
   handle: 'kim',
   deviceId: 'phone-1',
+  tokenId: EPOCH,
   scopes: scopeBits(scopesOf('officer')),
   issuedAtMs: 0,
   expiresAtMs: 9e12,
@@ -49,7 +49,7 @@ const welcomed = (limited: boolean) => {
       mint: async () => '',
       verify: async () => refuse(ERROR.unauthorized, 'no'),
     },
-    moves: new DeviceMoves(1, 0),
+    revocations: { covers: () => false },
     rates: limited ? RATES.session : null,
     origins: ['*'],
     connectionsPerAddress: 1e6,

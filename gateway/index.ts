@@ -6,7 +6,6 @@ import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
 import { type Admin, startAdmin } from './admin.ts';
-import { DeviceMoves } from './auth/deviceMoves.ts';
 import { createPasswords } from './auth/passwords.ts';
 import { tellMoved } from './auth/tellMoved.ts';
 import { createTokens } from './auth/tokens.ts';
@@ -14,6 +13,7 @@ import { assertLimits, LIMITS, RATES } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
 import { listenProblem } from './portInUse.ts';
 import { createRest, type Rest } from './rest/app.ts';
+import { Revocations, revocationSubject } from './revocations.ts';
 import type { Session } from './session.ts';
 import { createSessionIds } from './sessionIds.ts';
 import { Sessions } from './sessions.ts';
@@ -45,8 +45,11 @@ export interface Gateway {
   reachableAgain(): void;
   /** Not ready any more and no new sockets; the open ones stay. */
   leave(): void;
-  /** Tells every phone to go elsewhere and waits, at most `graceMs`, until they have gone; how many have not. */
-  sendAway(graceMs: number): Promise<number>;
+  /**
+   * Sends every phone to the `others`, no faster than they can welcome them, and waits, at most `graceMs` and not once it
+   * is stopped, until they have gone; how many have not.
+   */
+  sendAway(graceMs: number, others: number): Promise<number>;
   /**
    * Not ready any more, no new sockets, GOAWAY; sessions may finish what they began until `graceMs` are over, then they
    * are closed with 1012. The admin port closes last.
@@ -73,10 +76,18 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   const rates = options.rates === undefined ? RATES : options.rates;
   const { gatewayId, clock, log, metrics, origins, trustedProxyHops, exposeMetrics } = options;
   const door = options.serving ? doorWhile(options.serving, options.door) : options.door;
-  const tokens = createTokens(options.signingKeys, options.tokenTtlS, wallMs);
-  // Where there are other nodes, people move through their doors too: the store is asked about every token then.
-  const sinceMs = options.elsewhere ? Number.POSITIVE_INFINITY : wallMs();
-  const moves = new DeviceMoves(options.tokenTtlS * 1_000, sinceMs);
+  const revocations = new Revocations({
+    store: options.revocationStore,
+    bus: options.bus ?? null,
+    subject: revocationSubject(options.clusterName ?? 'heyblue'),
+    tokenLifeMs: options.tokenTtlS * 1_000,
+    wallMs,
+    log,
+    metrics,
+  });
+  const tokens = createTokens(options.signingKeys, options.tokenTtlS, wallMs, (userId, deviceId) =>
+    revocations.issuedUntilMs(userId, deviceId),
+  );
   const sessions = new Sessions({
     gatewayId,
     door,
@@ -84,7 +95,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     log,
     metrics,
     tokens,
-    moves,
+    revocations,
     rates: rates?.session ?? null,
     origins,
     connectionsPerAddress: options.connectionsPerAddress,
@@ -111,7 +122,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       directory: options.directory,
       idValidator: options.idValidator,
       tokens,
-      moves,
+      revocations,
       passwords: createPasswords(),
       log,
       ...(options.tracer && { tracer: options.tracer }),
@@ -119,10 +130,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       origins,
       trustedProxyHops,
       wallMs,
-      onDeviceMoved: (userId, deviceId) => {
-        sessions.endOthers(userId, deviceId);
-        tellMoved(door, userId, deviceId);
-      },
+      onDeviceMoved: (userId, deviceId) => tellMoved(door, userId, deviceId),
     });
     try {
       await rest.listen({ host: options.host, port: options.restPort });
@@ -134,15 +142,16 @@ export const createGateway = (options: GatewayOptions): Gateway => {
 
   const closeAll = async (): Promise<void> => {
     for (const timer of sweeping) clearInterval(timer);
+    revocations.stop();
     transport.close();
     await rest?.close();
     await admin?.close();
   };
 
-  const sendAway = async (graceMs: number): Promise<number> => {
-    sessions.sayGoodbye(graceMs);
+  /** Until nobody is left, it is too late, or `going` says so. */
+  const gone = async (graceMs: number, going: () => boolean): Promise<number> => {
     const untilMs = clock.monotonicMs() + graceMs;
-    while (sessions.size > 0 && clock.monotonicMs() < untilMs) await pause(PAUSE_MS);
+    while (sessions.drainOn() > 0 && clock.monotonicMs() < untilMs && going()) await pause(PAUSE_MS);
     return sessions.size;
   };
 
@@ -164,6 +173,9 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           ...(options.cluster && { cluster: options.cluster }),
           ...(options.drain && { drain: options.drain }),
         });
+        // A node that does not know what was revoked lets nobody in.
+        await revocations.start();
+        revocations.onChange(() => sessions.endRevoked());
         const restPort = await openRest();
         const realtimePort = await transport.listen(options.host, options.realtimePort);
         sweeping.push(setInterval(() => sessions.sweep(), LIMITS.sweepMs));
@@ -190,13 +202,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     reachableAgain: () => sessions.probe(null),
     leave: () => {
       if (phase === 'serving') phase = 'draining';
-      sessions.leaving = true;
+      sessions.leave();
     },
-    sendAway,
+    sendAway: (graceMs, others) => {
+      sessions.beginDrain(graceMs, others);
+      return gone(graceMs, () => phase !== 'stopping');
+    },
     stop: async graceMs => {
       phase = 'stopping';
       transport.stopListening();
-      await sendAway(graceMs);
+      sessions.sayGoodbye(graceMs);
+      await gone(graceMs, () => true);
       sessions.closeAll();
       // Close frames leave in this turn of the event loop; what has not closed by the next one is cut.
       await pause(PAUSE_MS);

@@ -82,6 +82,15 @@ export const LIMITS = {
   meterSweepMs: 1_000,
   /** How long the transport waits for a request before it cuts the connection: its own constant, told to people. */
   requestMs: 12_000,
+  /** Revocations are read this often; each gateway knows of one within this, the bus or not. */
+  revocationPollMs: 400,
+  revocationPruneMs: 60_000,
+  /** Those that the store did not take yet. */
+  revocationsUnstored: 10_000,
+  /** A revocation is kept for longer than its tokens by this. */
+  revocationSpareMs: 60_000,
+  /** Clocks of those who issue and those who verify tokens may differ by this much. */
+  clockSkewMs: 5_000,
   /** The files of TLS_CERT and TLS_KEY are looked at this often. */
   tlsLookMs: 2_000,
   /** Events that wait for WELCOME. */
@@ -141,6 +150,8 @@ export const LIMITS = {
   /** Sign-in doors: password hashes at work at once (19 MiB each), and waiting. */
   hashing: 2,
   hashingWaiting: 256,
+  /** Further devices of an account that may have several; five are attached at once. */
+  devicesLinkedMax: 31,
   /** Body of a REST request. */
   restBytes: 16_384,
   restRequestMs: 15_000,
@@ -193,6 +204,8 @@ export const returnMs = (sockets: number): number =>
 export function assertLimits(): void {
   const l = LIMITS;
   assert(l.attachingMax < l.attachQueue, 'a crowd may wait');
+  assert(l.revocationPollMs * 2 < 1_000, 'a revocation holds within a second');
+  assert(l.clockSkewMs < l.revocationSpareMs, 'a revocation outlives its tokens');
   assert(l.inboundBytes < l.transportBytes, 'our own close code comes before the transport cuts');
   assert(l.thinBufferBytes < l.closeBufferBytes, 'volatile frames are thinned before a phone is let go');
   // At worst: just below the rung, then all that waited for WELCOME, a replay or snapshot, and one frame more.

@@ -1,7 +1,17 @@
 /** Everything that the doors are told when they are made. The composition root fills it in; nothing here has I/O. */
 import type { Drained } from '../nodes/departure.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
-import type { Clock, ClusterView, Directory, IdValidator, Log, Metrics, Tracer } from '../nodes/ports.ts';
+import type {
+  Bus,
+  Clock,
+  ClusterView,
+  Directory,
+  IdValidator,
+  Log,
+  Metrics,
+  RevocationStore,
+  Tracer,
+} from '../nodes/ports.ts';
 import type { SigningKey } from './auth/tokens.ts';
 import type { Rates } from './limits.ts';
 
@@ -11,6 +21,12 @@ export interface GatewayOptions {
   readonly door: ActorDoor;
   readonly directory: Directory;
   readonly idValidator: IdValidator;
+  /** Where revoked tokens are kept for every node. */
+  readonly revocationStore: RevocationStore;
+  /** The way to the other gateways; absent for a node that is alone. */
+  readonly bus?: Bus;
+  /** Name of the cluster: several may use the same bus. Default `heyblue`. */
+  readonly clusterName?: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

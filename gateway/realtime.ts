@@ -4,12 +4,13 @@ import type { Clock, Log, Metrics, Tracer } from '../nodes/ports.ts';
 import { ERROR, type Refusal, refuse } from '../protocol/errors.ts';
 import { encodeError } from '../protocol/messages.ts';
 import type { Admission } from './admission.ts';
+import type { Again } from './again.ts';
 import type { AttachQueue } from './attachQueue.ts';
-import type { DeviceMoves } from './auth/deviceMoves.ts';
 import type { Tokens } from './auth/tokens.ts';
 import type { Delivery } from './delivery.ts';
 import type { SessionRates } from './limits.ts';
 import type { Spending } from './meters.ts';
+import type { Revocations } from './revocations.ts';
 import type { Session } from './session.ts';
 import type { SessionIds } from './sessionIds.ts';
 import type { Tally } from './tally.ts';
@@ -25,7 +26,8 @@ export interface RealtimeOptions {
   /** Begins the trace of each command; absent: nobody follows them. */
   readonly tracer?: Tracer;
   readonly tokens: Tokens;
-  readonly moves: DeviceMoves;
+  /** Which tokens are no good any more. */
+  readonly revocations: Pick<Revocations, 'covers'>;
   /** Null switches rate limits off, for benchmarks and replays. */
   readonly rates: SessionRates | null;
   /** Web origins that may connect; `*` is every one. Apps that are not web pages send none and are let in. */
@@ -52,6 +54,7 @@ export interface Hub {
   readonly attaches: AttachQueue<Session>;
   readonly tally: Tally;
   readonly delivery: Delivery;
+  readonly again: Again;
   /** Rises with every attach, also over restarts. */
   nextConnSeq(): number;
   /** Makes a verified session reachable for pushes, under its present name. */

@@ -19,7 +19,7 @@ export const renew = async (
   token: string,
   done: (result: Result<CommandResult<'auth.refresh'>>) => void,
 ): Promise<void> => {
-  const { tokens, moves, metrics } = hub.options;
+  const { tokens, revocations, metrics } = hub.options;
   const refused = (result: Result<never>): void => {
     metrics.count('rt_token_refresh_total', { result: 'refused' });
     done(result);
@@ -32,7 +32,7 @@ export const renew = async (
   if (!verified.ok) return refused(verified);
   const [old, fresh] = [session.identity!, verified.value];
   if (fresh.userId !== old.userId || fresh.deviceId !== old.deviceId) return refused(someoneElse);
-  if (moves.left(fresh.userId, fresh.deviceId)) {
+  if (revocations.covers(fresh)) {
     refused(revoked);
     return session.close(CLOSE.revoked, 'the token was revoked');
   }

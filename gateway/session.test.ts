@@ -4,7 +4,7 @@ import { CLOSE, ERROR, ok, refuse } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeCommand, encodeEvent, encodeVolatile } from '../protocol/messages.ts';
 import { shardOf } from '../protocol/shard.ts';
-import { DeviceMoves } from './auth/deviceMoves.ts';
+import { RevokedTokens } from './auth/revokedTokens.ts';
 import { createTokens, type Tokens } from './auth/tokens.ts';
 import { LIMITS, RATES, returnMs } from './limits.ts';
 import type { RealtimeOptions } from './realtime.ts';
@@ -24,14 +24,14 @@ let clock: HandClock;
 let door: FakeDoor;
 let metrics: ReturnType<typeof counting>;
 let tokens: Tokens;
-let moves: DeviceMoves;
+let revocations: RevokedTokens;
 
 beforeEach(() => {
   clock = new HandClock();
   door = new FakeDoor();
   metrics = counting();
   tokens = createTokens([signingKey()], 900, clock.nowMs);
-  moves = new DeviceMoves(900_000, 0);
+  revocations = new RevokedTokens();
 });
 
 const hub = (rest: Partial<RealtimeOptions> = {}): Sessions => {
@@ -43,7 +43,7 @@ const hub = (rest: Partial<RealtimeOptions> = {}): Sessions => {
     log: silent,
     metrics,
     tokens,
-    moves,
+    revocations,
     rates: RATES.session,
     origins: ['*'],
     connectionsPerAddress: 200,
@@ -343,12 +343,13 @@ test('no HELLO within five seconds is 4106; anything else first is 4000; talking
 test('an expired token is 4101, one of an account that moved is 4003', async () => {
   const sessions = hub();
   const stale = await tokenOf();
-  clock.advance(901_000);
+  clock.advance(900_000 + LIMITS.clockSkewMs + 1_000);
   const late = new Wire(sessions);
   late.say(hello(stale));
   await until(() => late.code !== null);
   expect(late.code).toBe(CLOSE.tokenExpired);
-  moves.moved(USER, 'phone-2', clock.wall);
+  const gone = { id: ID, userId: USER, tokenId: null, sparedDevice: 'phone-2' };
+  revocations.add({ ...gone, issuedUntilMs: clock.wall, expiresAtMs: clock.wall + 1 });
   const moved = await attached(sessions);
   await until(() => moved.code !== null);
   expect(moved.code).toBe(CLOSE.revoked);

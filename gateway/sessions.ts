@@ -12,16 +12,20 @@ import { volatileHead } from '../protocol/pieces.ts';
 import { shardOf } from '../protocol/shard.ts';
 import { DecodeError } from '../protocol/walker.ts';
 import { Admission } from './admission.ts';
+import { Again } from './again.ts';
 import { AttachQueue } from './attachQueue.ts';
+import { Away, lifeMs } from './away.ts';
 import { bearerOf, offersApp } from './bearer.ts';
 import { Delivery } from './delivery.ts';
-import { handleFrame, strike } from './frames.ts';
+import { Drain } from './drain.ts';
+import { handleFrame } from './frames.ts';
 import { attach, hello, recognise, tokenLeftS } from './hello.ts';
 import { LIMITS, returnMs } from './limits.ts';
 import { Spending } from './meters.ts';
 import { Probes } from './probes.ts';
 import type { Hub, RealtimeOptions } from './realtime.ts';
 import { Session } from './session.ts';
+import { strike } from './strike.ts';
 import { Tally } from './tally.ts';
 import type { Knock, Listener, Socket, Turned, Welcome } from './transport.ts';
 
@@ -35,6 +39,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   readonly attaches: AttachQueue<Session>;
   readonly tally: Tally;
   readonly delivery: Delivery;
+  readonly again = new Again();
   private readonly waiting = new Set<Session>();
   private readonly byId = new Map<string, Session>();
   /** Attaches that are asked for again, and when. */
@@ -42,6 +47,8 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   private sockets = 0;
   private connSeq = 0;
   private sampleAtMs = 0;
+  private readonly away: Away;
+  private drain: Drain | null = null;
   leaving = false;
   private readonly probes: Probes;
 
@@ -59,6 +66,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       metrics: options.metrics,
       broken: (session, error) => this.broken(session, error),
     });
+    this.away = new Away(options);
     this.probes = new Probes(options);
   }
 
@@ -195,6 +203,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   register(session: Session): void {
     this.waiting.delete(session);
     this.byId.set(session.ref!.id, session);
+    session.endMs = session.openedMs + lifeMs(session.ref!.id);
   }
 
   unregister(session: Session): void {
@@ -236,8 +245,9 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       session.close(CLOSE.helloTimeout, 'no HELLO');
     }
     for (const session of this.byId.values()) {
-      if (session.deadlineMs > nowMs || session.phase !== 'open') continue;
-      this.tokenDue(session, nowMs);
+      if (session.phase !== 'open') continue;
+      if (session.endMs <= nowMs) this.away.due(session);
+      if (session.deadlineMs <= nowMs) this.tokenDue(session, nowMs);
     }
     if (nowMs >= this.sampleAtMs) {
       this.sampleAtMs = nowMs + LIMITS.sampleMs;
@@ -250,6 +260,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   /** What must not wait for a sweep. Called each `LIMITS.flushMs`. */
   tick(): void {
     this.delivery.tick();
+    this.again.tick(this.options.clock.monotonicMs());
   }
 
   /** Asks again for the attaches that were put off. Called each `LIMITS.attachRetryMs`. */
@@ -281,33 +292,45 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     session.send(encodeServerFrame({ type: 'tokenExpiring', ttlS: tokenLeftS(this, session.identity!) }));
   }
 
-  /** Ends the sessions of a person on other devices than this one. */
-  endOthers(userId: string, deviceId: string): void {
+  /** Ends the sessions whose token was revoked. */
+  endRevoked(): void {
+    const { revocations } = this.options;
     for (const session of this.byId.values()) {
-      const who = session.identity;
-      if (who?.userId !== userId || who.deviceId === deviceId) continue;
-      session.close(CLOSE.revoked, 'the account moved to another device');
+      if (revocations.covers(session.identity!)) session.close(CLOSE.revoked, 'the token was revoked');
     }
   }
 
-  /** Tells everybody to come back a little later, elsewhere if there is such a place, and lets nobody in any more. */
-  sayGoodbye(deadlineMs: number): void {
+  /** Nobody comes in any more: who is not welcome yet finds another node. Those who are stay. */
+  leave(): void {
     this.leaving = true;
-    const urls: readonly (string | null)[] = this.options.elsewhere?.() ?? [];
-    const bytes = (urls.length > 0 ? urls : [null]).map(url =>
-      encodeServerFrame({
-        type: 'goaway',
-        reason: 'restart',
-        deadlineMs,
-        delayMinMs: 0,
-        // elsewhere somebody is there now; here nobody is before we have come back
-        delayMaxMs: url === null ? LIMITS.reconnectJitterMs : Math.min(returnMs(this.sockets), deadlineMs),
-        url,
-      }),
-    );
-    let nth = 0;
+    for (const session of this.attaches.late(() => true)) session.close(CLOSE.restart, 'restart');
+    for (const session of this.waiting)
+      if (session.phase === 'waiting') session.close(CLOSE.restart, 'restart');
+  }
+
+  /** Begins to send everybody to so many other nodes, within so long. */
+  beginDrain(graceMs: number, others: number): void {
+    this.leave();
+    const { metrics, clock } = this.options;
+    const parts = { away: this.away, metrics, sessions: () => this.byId.values(), size: () => this.sockets };
+    this.drain = new Drain(parts, clock.monotonicMs(), graceMs, others);
+  }
+
+  /** Goes on with it; how many sockets are still here. */
+  drainOn(): number {
+    return this.drain?.step(this.options.clock.monotonicMs()) ?? this.sockets;
+  }
+
+  /** Tells everybody at once to come back: there is no time, or nobody else to go to. */
+  sayGoodbye(deadlineMs: number): void {
+    this.leave();
+    // elsewhere somebody is there now; here nobody is before we have come back
+    const others = (this.options.elsewhere?.() ?? []).length > 0;
+    const spreadMs = others ? Math.min(returnMs(this.sockets), deadlineMs) : LIMITS.reconnectJitterMs;
     for (const session of this.byId.values()) {
-      if (session.phase === 'open') session.send(bytes[nth++ % bytes.length]!);
+      if (session.phase === 'open' && session.awayCode === 0) {
+        this.away.tell(session, { reason: 'restart', deadlineMs, spreadMs });
+      }
     }
   }
 

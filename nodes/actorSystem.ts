@@ -97,6 +97,17 @@ export class ActorSystem implements ActorDoor, ShardHost {
     return this.#core.residents.count(kind);
   }
 
+  /** How many actors of a kind there are, by what their behaviour calls their standing. Goes through all of them. */
+  countByStanding(kind: ActorKind): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { phase, behaviour, state } of this.#core.residents.ofKind(kind)) {
+      if (phase !== 'active' || behaviour.standing === undefined) continue;
+      const standing = behaviour.standing(state);
+      counts.set(standing, (counts.get(standing) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   tell(to: Address, message: object, options?: { readonly trace?: string | null }): void {
     const cause = causeOf(options?.trace);
     const timeoutMs = this.#core.limits.askMs;

@@ -20,6 +20,7 @@ function town(nodes: NodeView[], { shards = 3, hangs = false } = {}) {
   const time = new VirtualTime(0);
   const story: string[] = [];
   const handedOver = Promise.withResolvers<void>();
+  const phonesGone = Promise.withResolvers<void>();
   let mine = shards;
   const view = () =>
     ({
@@ -30,11 +31,15 @@ function town(nodes: NodeView[], { shards = 3, hangs = false } = {}) {
   const departure = new Departure({
     doors: {
       leave: () => story.push('not ready'),
-      sendAway: async graceMs => {
-        story.push(`phones told, ${graceMs} ms`);
+      sendAway: async (graceMs, others) => {
+        story.push(`phones told of ${others}, ${graceMs} ms`);
+        await phonesGone.promise;
         return 2;
       },
-      stop: async graceMs => void story.push(`doors closed, ${graceMs} ms`),
+      stop: async graceMs => {
+        story.push(`doors closed, ${graceMs} ms`);
+        phonesGone.resolve();
+      },
     },
     view,
     drain: async () => {
@@ -50,7 +55,7 @@ function town(nodes: NodeView[], { shards = 3, hangs = false } = {}) {
     scheduler: time,
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
   });
-  return { departure, story, time, handedOver };
+  return { departure, story, time, handedOver, phonesGone };
 }
 
 const QUICKLY = [
@@ -60,13 +65,22 @@ const QUICKLY = [
   'exit 0',
 ];
 
-test('when others stay: not ready, shards, phones, then the end with code 0', async () => {
-  const { departure, story, handedOver } = town([node('n2')]);
-  const left = departure.leave('SIGTERM');
-  expect(story).toEqual(['not ready', 'handing over']);
-  handedOver.resolve();
-  await left;
-  expect(story.slice(2)).toEqual([`phones told, ${CLUSTER_LIMITS.drainSocketsMs} ms`, ...QUICKLY]);
+const DRAINING = ['not ready', 'handing over', `phones told of 1, ${CLUSTER_LIMITS.drainSocketsMs} ms`];
+
+test('when others stay: not ready, shards and phones at once, then the end with code 0', async () => {
+  for (const first of ['handedOver', 'phonesGone'] as const) {
+    const { departure, story, ...going } = town([node('n2')]);
+    const left = departure.leave('SIGTERM');
+    // nothing waits for anything before the hand-over has begun
+    expect(story).toEqual(DRAINING);
+    going[first].resolve();
+    await going.time.advance(1_000);
+    expect(story).toEqual(DRAINING);
+    going.handedOver.resolve();
+    going.phonesGone.resolve();
+    await left;
+    expect(story.slice(3)).toEqual(QUICKLY);
+  }
 });
 
 test.each([
@@ -86,14 +100,15 @@ test('whoever asks twice is in a hurry, and so is a town that goes down as a who
     const left = departure.leave('SIGTERM');
     await hurry(departure);
     await left;
-    expect(story).toEqual(['not ready', 'handing over', ...QUICKLY]);
+    expect(story).toEqual([...DRAINING, ...QUICKLY]);
   }
 });
 
 test('a drain that nobody ends is cut short, says what is left, and the node goes all the same', async () => {
-  const { departure, story, time } = town([node('n2')], { hangs: true });
+  const { departure, story, time, phonesGone } = town([node('n2')], { hangs: true });
   const left = departure.leave('SIGTERM');
   const drained = departure.drain();
+  phonesGone.resolve();
   await time.advance(CLUSTER_LIMITS.drainShardsMs);
   expect(await drained).toEqual({
     ok: true,
@@ -106,11 +121,12 @@ test('a drain that nobody ends is cut short, says what is left, and the node goe
 });
 
 test('a drained node stays until it is told to go; draining again tells the same', async () => {
-  const { departure, story, handedOver } = town([node('n2')]);
+  const { departure, story, handedOver, phonesGone } = town([node('n2')]);
   handedOver.resolve();
+  phonesGone.resolve();
   expect(await departure.drain()).toMatchObject({ ok: true, shardsLeft: 0, socketsLeft: 2 });
   expect(await departure.drain()).toMatchObject({ ok: true });
-  expect(story).toEqual(['not ready', 'handing over', `phones told, ${CLUSTER_LIMITS.drainSocketsMs} ms`]);
+  expect(story).toEqual(DRAINING);
   await departure.leave('SIGTERM');
   expect(story.slice(3)).toEqual(QUICKLY);
 });

@@ -110,9 +110,9 @@ export const CLUSTER_LIMITS = {
   recordBytes: 1_024,
   /** SIGTERM to exit with other nodes there; below the pod's grace of 60 s. */
   drainMs: 45_000,
-  /** Of it: for the shards, and for the phones to go elsewhere. */
+  /** Of it, side by side: for the shards, and for the phones to go elsewhere (20 s to tell them, 10 s for the last). */
   drainShardsMs: 25_000,
-  drainSocketsMs: 12_000,
+  drainSocketsMs: 30_000,
 } as const;
 
 /** Messages between nodes (`routing/`). */

@@ -67,8 +67,12 @@ export class Mailbox {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
-    if (this.#keyed && mail) {
-      for (const [key, waiting] of this.#keyed) if (waiting === mail) this.#keyed.delete(key);
+    if (this.#keyed !== null && this.#keyed.size > 0) {
+      // keys stand in the order of their mail: only the first of them can be that of the oldest
+      for (const [key, waiting] of this.#keyed) {
+        if (waiting === mail) this.#keyed.delete(key);
+        break;
+      }
     }
     return mail;
   }

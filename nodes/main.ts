@@ -13,6 +13,7 @@ import { pairBehaviour } from '../actors/pair.ts';
 import { regionBehaviour } from '../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../actors/rules.ts';
 import { ACTOR_KINDS } from '../actors/turn.ts';
+import { PRESENCE_STATES } from '../actors/user/presence.ts';
 import { userBehaviour } from '../actors/user.ts';
 import { createGateway, HostUnknown, PortInUse, RATES, type Rates } from '../gateway/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
@@ -136,6 +137,9 @@ async function main(): Promise<void> {
     gatewayId,
     door,
     directory: stores.directory,
+    revocationStore: stores.revocationStore,
+    ...(nats && { bus: nats.bus }),
+    clusterName: config.cluster,
     idValidator: await idValidator({
       url: config.idValidatorUrl || null,
       dataDir: config.dataDir,
@@ -155,6 +159,7 @@ async function main(): Promise<void> {
     adminPort: config.adminPort,
     origins: config.allowedOrigins,
     connectionsPerAddress: config.connectionsPerAddress,
+    handshakesPerS: config.handshakeRate,
     trustedProxyHops: config.trustedProxyHops,
     rates: ratesOf(config),
     serving: () => joined && node.coordinator.serving(),
@@ -175,6 +180,9 @@ async function main(): Promise<void> {
     drain: () => departure.drain(),
     exposeMetrics: () => {
       for (const kind of ACTOR_KINDS) metrics.gauge('heyblue_actors', node.system.count(kind), { kind });
+      const people = node.system.countByStanding('user');
+      for (const presence of PRESENCE_STATES)
+        metrics.gauge('rt_sessions_by_presence', people.get(presence) ?? 0, { presence });
       metrics.gauge('heyblue_route_bytes', node.router?.waitingBytes ?? 0);
       return metrics.expose();
     },

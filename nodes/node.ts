@@ -36,6 +36,7 @@ import { forgetful, routeOperations } from './routeOperations.ts';
 import { Router } from './routing/router.ts';
 import { DurableTimers } from './timers/durableTimers.ts';
 import { Retelling } from './timers/retelling.ts';
+import { freshToken } from './token.ts';
 
 type Overrides<L> = Partial<{ [K in keyof L]: number }>;
 
@@ -98,12 +99,6 @@ export interface TownNode {
   drain(): Promise<void>;
   /** Lets commits finish (at most `budgetMs`), refuses what waits, and leaves. */
   stop(budgetMs: number): Promise<void>;
-}
-
-/** 16 hexadecimal characters: fresh with every start, so that nothing meant for a dead node reaches its successor. */
-export function freshIncarnation(random: Random): string {
-  const half = (): string => random.uint32().toString(16).padStart(8, '0');
-  return half() + half();
 }
 
 export function createNode(options: NodeOptions): TownNode {
@@ -217,7 +212,7 @@ export function createNode(options: NodeOptions): TownNode {
 function coordinatorOf(options: NodeOptions, host: ShardHost, shipper: Shipper): Coordinator {
   const { nodeId, gatewayId, version, weight, cluster, clock, scheduler, random, log, metrics } = options;
   if (!cluster) {
-    const ref = `${nodeId}.${freshIncarnation(random)}`;
+    const ref = `${nodeId}.${freshToken(random)}`;
     return new LocalCoordinator(ref, options.epochStore, log, () => options.onFenced?.());
   }
   return new ClusterCoordinator({

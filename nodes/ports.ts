@@ -309,6 +309,37 @@ export interface PushSink {
   knows?(session: SessionRef): boolean;
 }
 
+/** Tokens that are no good any more although they have not expired. */
+export interface Revocation {
+  /** Its own; a repeat changes nothing. */
+  readonly id: string;
+  /** Whose tokens; null when only the token's id is known. */
+  readonly userId: string | null;
+  /** One token (`jti`); null: every token of the user that was issued until `issuedUntilMs`. */
+  readonly tokenId: string | null;
+  /** Tokens of this device stay good; null spares none. */
+  readonly sparedDevice: string | null;
+  /** Unix milliseconds. */
+  readonly issuedUntilMs: number;
+  /** No token that it speaks of lives longer. */
+  readonly expiresAtMs: number;
+}
+
+/** Where revocations are kept for every node. Rejects when the store cannot be reached. */
+export interface RevocationStore {
+  /** Durable when it resolves. */
+  add(revocations: readonly Revocation[]): Promise<void>;
+  /**
+   * What was added since this cursor, also by transactions that were slow to end; some may come again. Null: everything
+   * that has not expired.
+   */
+  since(
+    cursor: string | null,
+  ): Promise<{ readonly revocations: readonly Revocation[]; readonly cursor: string }>;
+  /** Forgets the ones that have expired. */
+  prune(): Promise<void>;
+}
+
 export interface NewUser {
   readonly kind: AccountKind;
   readonly handle: string;
@@ -325,6 +356,8 @@ export interface Credential {
   readonly handle: string;
   readonly passwordHash: string;
   readonly deviceId: string;
+  /** Further devices of an account that may have several, in the order in which they were linked. */
+  readonly otherDevices: readonly string[];
 }
 
 export interface TransactionView {
@@ -342,7 +375,12 @@ export interface Directory {
   createUser(user: NewUser & { readonly badge: string | null }): Promise<Result<{ readonly userId: string }>>;
   credentialByHandle(handle: string): Promise<Credential | null>;
   credentialById(userId: string): Promise<Credential | null>;
-  /** Links the account to another device and raises its device number. */
+  /**
+   * Links a further device; false when the account has `max` of them. A repeat changes nothing. Which accounts may have
+   * several is the caller's to know.
+   */
+  linkDevice(userId: string, deviceId: string, max: number): Promise<boolean>;
+  /** Links the account to another device and raises its device number; all others are linked no more. */
   moveDevice(userId: string, deviceId: string): Promise<void>;
   profile(userId: string): Promise<{
     readonly userId: string;

@@ -54,6 +54,12 @@ export const ACCOUNT_KINDS = [
 ] as const;
 export type AccountKind = (typeof ACCOUNT_KINDS)[number];
 
+/**
+ * Accounts that several devices may use at once, such as the tills of a merchant. Who meets people has one phone (DOMAIN
+ * rule 8).
+ */
+export const hasSeveralDevices = (kind: AccountKind): boolean => kind !== 'civilian' && kind !== 'officer';
+
 const outcome = [
   f.id('encounterId', 'the encounter that this settled'),
   f.points('points', 'what the caller earned'),

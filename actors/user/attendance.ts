@@ -10,6 +10,8 @@ import { dueMs, graceMsOf, judge } from './presence.ts';
 import type { UserState } from './state.ts';
 
 const TIMER = 'presence';
+/** One for all: every quiet phone has this timer. */
+const AGAIN = { type: 'presence' } as const;
 
 /** Judges presence anew, after any change of the sessions and when its time has come. */
 export function judgePresence(state: UserState, turn: Turn, isGoodbye = false): UserState {
@@ -29,7 +31,7 @@ export function armPresence(state: UserState, turn: Turn): void {
   const { presence, sessions, me } = state;
   const atMs = dueMs(presence, sessions, graceMsOf(me.kind), turn.nowMs);
   if (atMs === null) turn.cancelTimer(TIMER);
-  else turn.timer(TIMER, Math.max(0, atMs - turn.nowMs), { type: 'presence' });
+  else turn.timer(TIMER, Math.max(0, atMs - turn.nowMs), AGAIN);
 }
 
 function onMap(state: UserState, wasInGrace: boolean, turn: Turn): UserState {

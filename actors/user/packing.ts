@@ -19,18 +19,8 @@ import type { Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
 import { armPresence } from './attendance.ts';
-import { PRESENCE_STATES, type Presence, type PresenceView, SHOWN_STATES } from './presence.ts';
-import type {
-  Area,
-  CommandDone,
-  CommandUnderWay,
-  Greeted,
-  Hey,
-  PendingScan,
-  Scan,
-  Session,
-  UserState,
-} from './state.ts';
+import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
+import type { Area, CommandDone, CommandUnderWay, Hey, PendingScan, Scan, UserState } from './state.ts';
 import { watchGap } from './stream.ts';
 
 /** 3: devices that are away, presence, greeted officers; the place in a stream of events that outlives its node. */
@@ -162,54 +152,6 @@ function movementOf(item: unknown): Movement {
     method: method === null ? null : read.oneOf(method, METHODS),
     otherHandle: read.text(otherHandle),
     atMs: read.whole(atMs),
-  };
-}
-
-function sessionOf(item: unknown): Session {
-  const { ref, deviceId, connSeq, foreground, acked, newest, sinceMs, heardMs, activeFromMs } =
-    read.fields(item);
-  const { gateway, id } = read.fields(ref);
-  return {
-    ref: { gateway: read.text(gateway), id: read.text(id) },
-    deviceId: read.text(deviceId),
-    connSeq: read.number(connSeq),
-    foreground: read.flag(foreground),
-    acked: read.whole(acked),
-    newest: read.number(newest),
-    sinceMs: read.number(sinceMs),
-    heardMs: read.number(heardMs),
-    activeFromMs: read.number(activeFromMs),
-  };
-}
-
-function presenceOf(packed: unknown): Presence {
-  const { state, sinceMs, shown, version, seenMs } = read.fields(packed);
-  return {
-    state: read.oneOf(state, PRESENCE_STATES),
-    sinceMs: read.number(sinceMs),
-    shown: read.oneOf(shown, SHOWN_STATES),
-    version: read.whole(version),
-    seenMs: read.whole(seenMs),
-  };
-}
-
-function viewOrNull(packed: unknown): PresenceView | null {
-  if (packed === null || packed === undefined) return null;
-  const { state, lastSeenMin, version } = read.fields(packed);
-  return {
-    state: read.oneOf(state, SHOWN_STATES),
-    lastSeenMin: read.whole(lastSeenMin, 0, 0xffff_ffff),
-    version: read.whole(version),
-  };
-}
-
-function greetedOf(item: unknown): Greeted {
-  const { heyId, officerId, expiresAtMs, peer } = read.fields(item);
-  return {
-    heyId: read.text(heyId),
-    officerId: read.text(officerId),
-    expiresAtMs: read.whole(expiresAtMs),
-    peer: viewOrNull(peer),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The sockets of a user: attach, resume or snapshot, detach; and how an event reaches the phones. */
 
+import { hasSeveralDevices } from '../../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, type Refusal, refuse } from '../../protocol/errors.ts';
 import { encodeEvent, encodeVolatile } from '../../protocol/messages.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -9,7 +10,7 @@ import { judgePresence } from './attendance.ts';
 import { acknowledged, announce } from './offlineScan.ts';
 import { since } from './outbox.ts';
 import { peerFrames } from './peers.ts';
-import { type Area, hasSeveralDevices, type Session, type UserState } from './state.ts';
+import type { Area, Session, UserState } from './state.ts';
 
 type Attach = UserMessage & { type: 'attach' };
 

@@ -158,11 +158,6 @@ export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
   return kind === 'officer' || kind === 'civilian' ? kind : null;
 }
 
-/**
- * Accounts that several devices may use at once, such as the tills of a merchant. People have one phone (DOMAIN rule 8).
- */
-export const hasSeveralDevices = (kind: AccountKind): boolean => roleOf(kind) === null;
-
 /** Name of the durable timer that ends an officer's sharing. */
 export const SHARE_TIMER = 'share';
 /**

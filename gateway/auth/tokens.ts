@@ -3,11 +3,12 @@
  * without asking a database. What is accepted is a closed list: the algorithm, the issuer, the audience, the type, a
  * key that we published; everything else is refused with one sentence, and the reason is not told to the caller.
  */
-import type { KeyObject } from 'node:crypto';
+import { type KeyObject, randomUUID } from 'node:crypto';
 import { errors, type JSONWebKeySet, type JWSHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { ACCOUNT_KINDS, type AccountKind } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
+import { LIMITS } from '../limits.ts';
 import { scopeBits, scopesOf } from './scopes.ts';
 
 export const AUDIENCE = 'heyblue';
@@ -28,6 +29,8 @@ export interface Identity {
   readonly kind: AccountKind;
   readonly handle: string;
   readonly deviceId: string;
+  /** `jti`: the token's own. */
+  readonly tokenId: string;
   /** Bits of `scopes.ts`. */
   readonly scopes: number;
   readonly issuedAtMs: number;
@@ -44,11 +47,16 @@ export interface Tokens {
   readonly jwks: JSONWebKeySet;
 }
 
-/** @param wallMs Unix milliseconds of the real clock: tokens do not follow a town clock that is scaled for a replay. */
+/**
+ * @param wallMs Unix milliseconds of the real clock: tokens do not follow a town clock that is scaled for a replay
+ * @param issuedUntilMs tokens of this user on this device that were issued until then are revoked: a new one is issued
+ *   later, by a second at most, for a token says its second only
+ */
 export const createTokens = (
   keys: readonly SigningKey[],
   ttlS: number,
   wallMs: () => number = Date.now,
+  issuedUntilMs: (userId: string, deviceId: string) => number = () => 0,
 ): Tokens => {
   const signing = keys[0];
   if (signing === undefined) throw new Error('at least one signing key is needed');
@@ -72,34 +80,40 @@ export const createTokens = (
     ttlS,
     jwks,
     mint: ({ userId, kind, handle, deviceId }) => {
-      const nowS = Math.floor(wallMs() / 1_000);
+      const revokedS = Math.floor(issuedUntilMs(userId, deviceId) / 1_000);
+      const nowS = Math.max(Math.floor(wallMs() / 1_000), revokedS + 1);
       return new SignJWT({ scope: scopesOf(kind).join(' '), kind, handle, dev: deviceId })
         .setProtectedHeader({ alg: ALGORITHM, kid: signing.kid, typ: TYPE })
         .setIssuer(ISSUER)
         .setAudience(AUDIENCE)
         .setSubject(userId)
+        .setJti(randomUUID())
         .setIssuedAt(nowS)
         .setExpirationTime(nowS + ttlS)
         .sign(signing.privateKey);
     },
     verify: async token => {
+      const nowMs = wallMs();
       try {
         const { payload } = await jwtVerify(token, find, {
           algorithms: [ALGORITHM],
           issuer: ISSUER,
           audience: AUDIENCE,
           typ: TYPE,
-          requiredClaims: ['sub', 'iat', 'exp', 'kind', 'dev', 'scope'],
-          currentDate: new Date(wallMs()),
+          requiredClaims: ['sub', 'iat', 'exp', 'jti', 'kind', 'dev', 'scope'],
+          currentDate: new Date(nowMs),
+          clockTolerance: LIMITS.clockSkewMs / 1_000,
         });
-        const { sub = '', iat = 0, exp = 0, kind, handle, dev, scope } = payload;
-        if (!isUuid(sub) || typeof dev !== 'string' || typeof scope !== 'string') return bad;
+        const { sub = '', jti = '', iat = 0, exp = 0, kind, handle, dev, scope } = payload;
+        if (iat * 1_000 > nowMs + LIMITS.clockSkewMs) return bad;
+        if (!isUuid(sub) || !isUuid(jti) || typeof dev !== 'string' || typeof scope !== 'string') return bad;
         if (!ACCOUNT_KINDS.includes(kind as AccountKind)) return bad;
         return ok({
           userId: sub,
           kind: kind as AccountKind,
           handle: typeof handle === 'string' ? handle : '',
           deviceId: dev,
+          tokenId: jti.toLowerCase(),
           scopes: scopeBits(scope.split(' ')),
           issuedAtMs: iat * 1_000,
           expiresAtMs: exp * 1_000,

@@ -11,85 +11,102 @@
  * if (!hey.ok) console.log(hey.code, hey.message);
  * ```
  */
-import { PROTOCOL_VERSION } from '../../protocol/catalogue.ts';
-import { encodeClientFrame } from '../../protocol/codec.ts';
-import { CLOSE, ERROR, refuse } from '../../protocol/errors.ts';
+import { EVENTS } from '../../protocol/catalogue.ts';
+import { CLOSE, ERROR, type Refusal, refuse } from '../../protocol/errors.ts';
 import type { ClientFrame, Location, Resume, ServerFrame } from '../../protocol/frames.ts';
-import { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { Inbox } from './inbox.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { Pending } from './pending.ts';
-import { adviceFor, delayMs } from './reconnect.ts';
+import { after, isLater, type Maybe, messageOf } from './platform.ts';
+import { Saver } from './saver.ts';
+import { readRecord, writeRecord } from './storage.ts';
 import { Tracker } from './tracker.ts';
-import {
-  type ClientOptions,
-  type CommandBody,
-  type CommandName,
-  type CommandOptions,
-  type CommandOutcome,
-  type Handlers,
-  type Message,
-  type Position,
-  type SocketConstructor,
-  type State,
-  type TokenReason,
-  Unauthorized,
+import type {
+  ClientOptions,
+  CommandBody,
+  CommandName,
+  CommandOptions,
+  CommandOutcome,
+  Delivery,
+  Handlers,
+  Message,
+  Position,
+  State,
+  StateChange,
 } from './types.ts';
+import { Vigil } from './vigil.ts';
+import { frameBytes } from './writer.ts';
 
 const COMMAND_MS = 5_000;
 const LOCATION_INTERVAL_MS = 500;
-/** A connection that lasted so long was a good one: the next reconnect is quick again. */
-const STABLE_MS = 30_000;
-/** After the app comes to the front or the network changes, the connection must prove itself within this. */
-const PROBE_MS = 3_000;
-/** Before the first WELCOME has told. */
-const JITTER_MS = 5_000;
 
 export class HeyBlueClient {
-  private readonly options: ClientOptions;
+  private readonly deviceId: string;
   private readonly emitter = new Emitter();
-  private readonly pending = new Pending();
+  private readonly saver: Saver;
+  private readonly pending: Pending;
   private readonly inbox: Inbox;
   private readonly tracker: Tracker;
-  private readonly random: () => number;
-  private readonly urls: readonly string[];
-  /** Which of the addresses is next. */
-  private nth: number;
-  /** Where a server that stops has sent us; good for one attempt. */
-  private sentTo: string | null = null;
-  private current: State = 'idle';
-  private connection: Connection | null = null;
-  private retryTimer: ReturnType<typeof setTimeout> | null = null;
-  private attempt = 0;
-  private welcomedMs = 0;
-  private jitterMs = JITTER_MS;
+  private readonly lifecycle: Lifecycle;
+  private readonly vigil: Vigil;
   private foreground = true;
-  /** The server refused the last token; once is enough. */
-  private tokenRefused = false;
-  /** Rises with every attempt: what an older one still says does not count. */
-  private generation = 0;
+  /** What an earlier run left was read; before that nothing may be written over it. */
+  private loaded = false;
+  private readonly whenLoaded: (() => void)[] = [];
+  private forgotten = false;
+  /** What we hold is not to be believed: the next HELLO asks for everything. */
+  private anew = false;
+  /** Where an event was missing; there again, it is not on its way. */
+  private gapAt: number | null = null;
 
   constructor(options: ClientOptions) {
-    this.options = options;
-    this.random = options.random ?? Math.random;
-    this.urls = typeof options.url === 'string' ? [options.url] : [...options.url];
-    if (this.urls.length === 0) throw new TypeError('a client needs an address');
-    this.nth = Math.floor(this.random() * this.urls.length) % this.urls.length;
-    this.inbox = new Inbox(
-      options.resume ?? null,
-      message => this.deliver(message),
-      offset => this.sendFrame({ type: 'ack', offset }),
+    this.deviceId = options.deviceId;
+    this.saver = new Saver(
+      options.storage,
+      () => (this.forgotten ? null : this.record(this.inbox.position)),
+      error => this.problem(refuse(ERROR.internal, `the storage failed: ${messageOf(error)}`)),
     );
+    this.pending = new Pending({
+      send: bytes => this.send(bytes),
+      save: () => void this.save(),
+      outcome: outcome => void this.emitter.emit('outcome', outcome),
+    });
+    this.inbox = new Inbox({
+      deliver: (message, behind) => this.deliver(message, behind),
+      save: () => {
+        this.saver.release();
+        return this.saver.save();
+      },
+      acknowledge: offset => this.say({ type: 'ack', offset }),
+    });
+    if (options.resume !== undefined) this.inbox.restore(options.resume);
     this.tracker = new Tracker(options.locationIntervalMs ?? LOCATION_INTERVAL_MS, location =>
       this.sendLocation(location),
     );
+    this.lifecycle = new Lifecycle(options, {
+      resume: () => after(this.load(), () => (this.anew ? null : this.inbox.position)),
+      welcomed: frame => this.welcomed(frame),
+      heard: frame => this.heard(frame),
+      lost: () => this.lost(),
+      unanswered: () => this.pending.unanswered,
+      renewed: () => this.pending.flush(),
+      distrust: () => {
+        this.anew = true;
+      },
+      changed: change => this.changed(change),
+    });
+    this.vigil = new Vigil(() => {
+      this.pending.expire();
+      this.lifecycle.networkChanged();
+    });
   }
 
   get state(): State {
-    return this.current;
+    return this.lifecycle.state;
   }
 
-  /** Keep it with the app's own state and give it back as `resume`: the next run then gets what it missed. */
+  /** How far the app is: what a `storage` keeps, for apps that keep it themselves and give it back as `resume`. */
   get position(): Resume | null {
     return this.inbox.position;
   }
@@ -101,15 +118,21 @@ export class HeyBlueClient {
 
   /** Connects and stays connected. Does nothing when it already does. */
   connect(): void {
-    if (this.current === 'connecting' || this.current === 'connected') return;
-    this.tokenRefused = false;
-    this.attempt = 0;
-    void this.open('connect');
+    this.forgotten = false;
+    this.lifecycle.connect();
   }
 
-  /** Leaves for good; commands that wait fail with 503. `connect` starts anew. */
+  /** Leaves for good; commands that wait fail with 503. `connect` starts anew. A page that goes away need not call it. */
   close(): void {
-    this.finish(CLOSE.normal, 'closed by the app');
+    this.lifecycle.finish(CLOSE.normal, 'closed by the app');
+  }
+
+  /** Somebody signs out: leaves, and removes what the storage holds. */
+  forget(): void {
+    this.close();
+    this.forgotten = true;
+    this.inbox.forget();
+    void this.saver.save();
   }
 
   /**
@@ -121,201 +144,177 @@ export class HeyBlueClient {
     body: CommandBody<N>,
     { timeoutMs = COMMAND_MS, idem }: CommandOptions = {},
   ): CommandOutcome<N> {
-    if (this.current === 'closed' || this.current === 'idle') {
-      return Promise.resolve(refuse(ERROR.unavailable, `the client is ${this.current}`));
+    if (this.state === 'closed' || this.state === 'idle') {
+      return Promise.resolve(refuse(ERROR.unavailable, `the client is ${this.state}`));
     }
-    return this.pending.add(name, body, idem, timeoutMs, bytes => {
-      if (this.current === 'connected') this.connection?.send(bytes);
+    this.vigil.look();
+    return this.pending.add(name, body, idem, timeoutMs, (mutates, say) => {
+      // What must survive the process is stored before it is said.
+      if (mutates) void after(this.save(), say);
+      else say();
     }) as CommandOutcome<N>;
   }
 
   /** Where the phone is now. Only the newest position counts; it is never queued. */
   location(position: Position): void {
-    if (this.current !== 'closed') this.tracker.report(position);
+    if (this.state === 'closed') return;
+    this.vigil.look();
+    this.tracker.report(position);
   }
 
   /** Whether a person looks at the app. Coming to the front also checks the connection. */
   setForeground(foreground: boolean): void {
     const changed = this.foreground !== foreground;
     this.foreground = foreground;
-    if (changed) this.sendFrame({ type: 'clientState', foreground });
-    if (foreground) this.networkChanged();
+    if (changed) this.say({ type: 'clientState', foreground });
+    if (foreground) this.onNetworkChange();
   }
 
-  /** The network may have changed under us: find out quickly instead of waiting for a timeout. */
+  /** The network may have changed under us: the connection has 3 s to prove itself, then another one is opened. */
+  onNetworkChange(): void {
+    this.lifecycle.networkChanged();
+  }
+
+  /** The same as {@link onNetworkChange}. */
   networkChanged(): void {
-    if (this.current === 'connected') this.connection?.probe(PROBE_MS);
-    else if (this.current === 'suspended') {
-      this.clearRetry();
-      void this.open('connect');
-    }
+    this.onNetworkChange();
   }
 
-  private async open(reason: TokenReason): Promise<void> {
-    const generation = ++this.generation;
-    this.change('connecting', 0, '', null);
-    let token: string;
-    try {
-      token = await this.options.getToken(reason);
-    } catch (error) {
-      if (generation !== this.generation) return;
-      const message = error instanceof Error ? error.message : String(error);
-      if (error instanceof Unauthorized) return this.finish(CLOSE.badToken, message);
-      return this.retry(0, message, delayMs('backoff', this.attempt++, this.jitterMs, this.random()));
-    }
-    if (generation !== this.generation) return;
-    const Socket = this.options.WebSocket ?? (globalThis.WebSocket as unknown as SocketConstructor);
-    const { deviceId, app = 'heyblue-client' } = this.options;
-    const url = this.sentTo ?? this.urls[this.nth]!;
-    this.sentTo = null;
-    const resume = this.inbox.position;
-    const hello = { type: 'hello', version: PROTOCOL_VERSION, token, deviceId, app, resume } as const;
-    this.connection = new Connection(Socket, url, hello, {
-      frame: frame => generation === this.generation && this.heard(frame),
-      gone: (code, why) => generation === this.generation && this.gone(code, why),
-    });
+  private welcomed(frame: ServerFrame & { type: 'welcome' }): void {
+    this.inbox.welcome(frame);
+    this.vigil.start();
+    if (!this.foreground) this.say({ type: 'clientState', foreground: false });
+    this.pending.again();
+    this.tracker.flush();
+  }
+
+  private lost(): void {
+    this.vigil.stop();
+    this.inbox.pause();
   }
 
   private heard(frame: ServerFrame): void {
     switch (frame.type) {
-      case 'welcome':
-        return this.welcomed(frame);
       case 'event':
-        if (!this.inbox.event(frame)) this.connection?.close(CLOSE.moved, 'an event is missing');
-        return;
+        return this.event(frame);
       case 'volatile':
         return this.inbox.volatile(frame);
       case 'reply':
-        return this.pending.replied(frame);
-      case 'error':
-        if (frame.cid !== 0) return this.pending.refused(frame);
-        return this.emitter.emit('problem', {
-          ...refuse(frame.code as never, frame.message, frame.retryAfterMs),
-          retryable: frame.retryable,
-        });
-      case 'tokenExpiring':
-        void this.renew();
+        if (!this.lifecycle.renewing(frame)) this.pending.replied(frame);
         return;
+      case 'error':
+        return this.refused(frame);
+      case 'tokenExpiring':
+        return this.lifecycle.tokenExpiring();
       case 'goaway':
-        return this.leaveSoon(frame);
+        return this.lifecycle.leaveSoon(frame);
       default:
         return;
     }
   }
 
-  private welcomed(frame: ServerFrame & { type: 'welcome' }): void {
-    this.inbox.welcome(frame);
-    this.tokenRefused = false;
-    this.jitterMs = frame.config.reconnectJitterMs;
-    this.welcomedMs = performance.now();
-    this.connection?.established(frame.config.pingS * 1_000);
-    this.change('connected', 0, '', null);
-    if (!this.foreground) this.sendFrame({ type: 'clientState', foreground: false });
-    for (const bytes of this.pending.unanswered()) this.connection?.send(bytes);
-    this.tracker.flush();
-  }
-
-  /** The socket is gone. */
-  private gone(code: number, reason: string): void {
-    const stable = this.current === 'connected' && performance.now() - this.welcomedMs >= STABLE_MS;
-    if (stable) this.attempt = 0;
-    this.connection = null;
-    this.inbox.pause();
-    const advice = adviceFor(code);
-    if (advice === 'stop' || (advice === 'newToken' && this.tokenRefused)) return this.finish(code, reason);
-    if (advice === 'newToken') this.tokenRefused = true;
-    if (code === CLOSE.resyncNeeded) this.inbox.position = null;
-    else if (advice !== 'newToken') this.nth = (this.nth + 1) % this.urls.length;
-    // Where there are several addresses, asking each of them once is one attempt.
-    const rounds = Math.floor(this.attempt / this.urls.length);
-    const waitMs = delayMs(advice, rounds, this.jitterMs, this.random());
-    if (advice !== 'newToken') this.attempt++;
-    this.retry(code, reason, waitMs);
-  }
-
-  private retry(code: number, reason: string, waitMs: number): void {
-    this.clearRetry();
-    this.retryTimer = setTimeout(() => {
-      this.retryTimer = null;
-      void this.open(code === CLOSE.badToken || code === CLOSE.tokenExpired ? 'refused' : 'connect');
-    }, waitMs);
-    this.change('suspended', code, reason, waitMs);
-  }
-
-  /** The server is about to stop: come back within the window that it named, before it closes on us. */
-  private leaveSoon({ delayMinMs, delayMaxMs, url }: ServerFrame & { type: 'goaway' }): void {
-    this.clearRetry();
-    this.sentTo = url;
-    if (url === null) this.nth = (this.nth + 1) % this.urls.length;
-    const waitMs = delayMinMs + this.random() * Math.max(0, delayMaxMs - delayMinMs);
-    this.retryTimer = setTimeout(() => {
-      this.generation++;
-      this.connection?.close(CLOSE.moved, 'asked to move');
-      this.connection = null;
-      this.inbox.pause();
-      this.retry(CLOSE.moved, 'asked to move', 0);
-    }, waitMs);
-  }
-
-  private async renew(): Promise<void> {
-    const { connection } = this;
-    try {
-      const token = await this.options.getToken('expiring');
-      if (connection !== null && connection === this.connection)
-        await this.command('auth.refresh', { token });
-    } catch (error) {
-      if (error instanceof Unauthorized) this.finish(CLOSE.badToken, error.message);
-      // Anything else: the server closes with 4101 when it is time, and the next connect asks again.
+  private event(frame: ServerFrame & { type: 'event' }): void {
+    if (frame.kind === EVENTS.snapshot.code) this.anew = false;
+    switch (this.inbox.event(frame)) {
+      case 'gap': {
+        // Lost between two nodes, or for good: a resume brings it, and if not, only a snapshot helps.
+        const at = this.inbox.taken;
+        this.anew = this.gapAt === at;
+        this.gapAt = at;
+        return this.lifecycle.abandon(CLOSE.moved, 'an event is missing');
+      }
+      case 'unannounced':
+        return this.lifecycle.abandon(CLOSE.resyncNeeded, 'an event before the snapshot');
+      case 'full':
+        return this.lifecycle.abandon(CLOSE.slowConsumer, 'the app is too slow');
     }
   }
 
-  private finish(code: number, reason: string): void {
-    if (this.current === 'closed') return;
-    this.generation++;
-    this.clearRetry();
-    this.connection?.close(CLOSE.normal, reason);
-    this.connection = null;
-    this.inbox.pause();
-    this.tracker.stop();
-    this.change('closed', code, reason, null);
-    this.pending.failAll(`the client is closed: ${reason}`);
+  private refused(frame: ServerFrame & { type: 'error' }): void {
+    if (this.lifecycle.renewing(frame)) return;
+    const { cid, code, message, retryable, retryAfterMs } = frame;
+    if (cid === 0) return this.problem({ ...refuse(code as never, message, retryAfterMs), retryable });
+    // Said too late for this token: said again with the next one.
+    if (code === ERROR.tokenExpired && this.pending.hold(cid)) return this.lifecycle.tokenExpiring();
+    this.pending.refused(frame);
   }
 
-  private change(state: State, code: number, reason: string, willRetryInMs: number | null): void {
-    this.current = state;
-    this.emitter.emit('state', { state, code, reason, willRetryInMs });
+  private changed(change: StateChange): void {
+    if (change.state === 'closed') {
+      this.pending.failAll(change.reason);
+      this.inbox.stop();
+      this.tracker.stop();
+    }
+    void this.emitter.emit('state', change);
   }
 
-  private deliver(message: Message): void {
-    (this.emitter.emit as (name: string, ...args: unknown[]) => void).call(
-      this.emitter,
-      message.name,
-      message.body,
-      message,
-    );
-    this.emitter.emit('event', message);
+  /** Gives a message to the app: durable ones alone, while nothing else is stored. */
+  private deliver(message: Message, behind: Resume | null): Maybe<unknown> {
+    const delivery = {
+      record: () => this.record(behind === null ? this.position : this.inbox.latest(behind)),
+    };
+    if (behind === null) return void this.emit(message, delivery);
+    return after(this.saver.hold(), () => this.emit(message, delivery));
   }
 
-  private sendFrame(frame: ClientFrame): void {
-    if (this.current === 'connected') this.connection?.send(encodeClientFrame(frame));
+  private emit(message: Message, delivery: Delivery): Maybe<unknown> {
+    const { name, body } = message;
+    const emit = this.emitter.emit.bind(this.emitter) as (name: string, ...args: unknown[]) => Maybe<unknown>;
+    const said = [
+      name === 'snapshot' ? emit('resync', body, delivery) : undefined,
+      (name as string) === 'peer.presence' ? emit('presence', body, message) : undefined,
+      emit(name, body, message, delivery),
+      emit('event', message, delivery),
+    ].filter(isLater);
+    return said.length === 0 ? undefined : Promise.all(said);
+  }
+
+  /** Reads the record once; what the storage throws, the caller tries again. */
+  private load(): Maybe<void> {
+    if (this.loaded) return;
+    return after(this.saver.load(), text => {
+      if (this.loaded) return;
+      this.loaded = true;
+      const kept = readRecord(text, this.deviceId);
+      if (kept?.position && this.inbox.position === null) this.inbox.restore(kept.position);
+      if (kept !== null) this.pending.restore(kept.commands);
+      for (const waiting of this.whenLoaded.splice(0)) waiting();
+    });
+  }
+
+  private record(position: Resume | null): string {
+    return writeRecord(this.deviceId, { position, commands: this.pending.kept() });
+  }
+
+  private save(): Maybe<boolean> {
+    if (this.loaded) return this.saver.save();
+    return new Promise(resolve => this.whenLoaded.push(() => resolve(this.saver.save())));
+  }
+
+  private problem(refusal: Refusal): void {
+    void this.emitter.emit('problem', refusal);
+  }
+
+  private say(frame: ClientFrame): void {
+    this.send(frameBytes(frame));
+  }
+
+  private send(bytes: Uint8Array<ArrayBuffer>): boolean {
+    const { connection } = this.lifecycle;
+    connection?.send(bytes);
+    return connection !== null;
   }
 
   private sendLocation(location: Location): boolean {
-    if (this.current !== 'connected') return false;
-    let bytes: Uint8Array;
+    if (this.lifecycle.connection === null) return false;
+    let bytes: Uint8Array<ArrayBuffer>;
     try {
-      bytes = encodeClientFrame({ type: 'location', ...location });
+      bytes = frameBytes({ type: 'location', ...location });
     } catch {
       // Not a place: NaN from a sensor that has no fix. There is nothing to send, and nothing to keep.
-      this.emitter.emit('problem', refuse(ERROR.invalid, 'not a position'));
+      this.problem(refuse(ERROR.invalid, 'not a position'));
       return true;
     }
-    this.connection?.send(bytes);
-    return true;
-  }
-
-  private clearRetry(): void {
-    if (this.retryTimer !== null) clearTimeout(this.retryTimer);
-    this.retryTimer = null;
+    return this.send(bytes);
   }
 }

@@ -1,7 +1,8 @@
 /** Listeners by name. One that throws does not keep the others from hearing; its error surfaces as an uncaught one. */
+import { isLater, type Maybe, surface } from './platform.ts';
 import type { Handlers } from './types.ts';
 
-type Listener = (...args: never[]) => void;
+type Listener = (...args: never[]) => unknown;
 
 export class Emitter {
   private readonly listeners = new Map<string, Set<Listener>>();
@@ -13,15 +14,19 @@ export class Emitter {
     return () => set.delete(listener);
   }
 
-  emit<K extends keyof Handlers>(name: K, ...args: Parameters<Handlers[K]>): void {
+  /** Over when every listener is: those that answer with a promise are waited for. Never rejects. */
+  emit<K extends keyof Handlers>(name: K, ...args: Parameters<Handlers[K]>): Maybe<unknown> {
+    let later: PromiseLike<unknown> | undefined;
     for (const listener of this.listeners.get(name) ?? []) {
       try {
-        (listener as (...args: unknown[]) => void)(...args);
+        const done = (listener as (...args: unknown[]) => unknown)(...args);
+        if (!isLater(done)) continue;
+        const heard = done.then(undefined, surface);
+        later = later === undefined ? heard : later.then(() => heard);
       } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
+        surface(error);
       }
     }
+    return later;
   }
 }

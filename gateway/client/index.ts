@@ -1,12 +1,21 @@
-/** The HeyBlue client for browsers and Node: realtime by `HeyBlueClient`, REST by `restClient`. */
+/** The HeyBlue client for browsers, phones and Node: realtime by `HeyBlueClient`, REST by `restClient`. */
+export { CLOSE, ERROR, type ErrorCode, type Refusal, type Result } from '../../protocol/errors.ts';
+export type { Resume } from '../../protocol/frames.ts';
+export { watchBrowser } from './browser.ts';
 export { HeyBlueClient } from './client.ts';
 export * from './rest.ts';
+export { browserStorage, keyedStorage, memoryStorage, type Storage } from './storage.ts';
 export {
   type ClientOptions,
+  type CommandBody,
+  type CommandName,
   type CommandOptions,
   type CommandOutcome,
+  type CommandResult,
+  type Delivery,
   type Handlers,
   type Message,
+  type Outcome,
   type Position,
   type SocketConstructor,
   type SocketLike,

@@ -28,6 +28,12 @@ import {
 
 const ID = '01900000-0000-7000-8000-0000000000aa';
 const event = (offset: number) => encodeEvent('sharing.ended', offset, ID, { reason: 'timeout' });
+const snapshot = encodeEvent('snapshot', 0, ID, {
+  ...{ userId: ID, kind: 'civilian', handle: 'ana', sharing: false, sharingUntilS: 0, instant: false },
+  ...{ balance: 0, balanceVersion: 0, encounterCount: 0, encounters: [] },
+});
+/** What a phone hears that says where it stopped nowhere. */
+const fresh = () => ok({ epoch: EPOCH, offset: 0, resumed: false, frames: [snapshot] });
 
 const open: { stop(): Promise<void> | void }[] = [];
 afterEach(async () => {
@@ -46,6 +52,7 @@ const key = signingKey();
 /** Errors are never expected here: show them. */
 const loud = { ...silent, error: console.error };
 async function town(door = new FakeDoor(), rest: Partial<GatewayOptions> = {}) {
+  door.answers.attach = fresh;
   const gateway: Gateway = createGateway(
     optionsFor(door, new FakeDirectory(), { signingKeys: [key], log: loud, ...rest }),
   );
@@ -134,7 +141,7 @@ test('an app connects, speaks, hears, and after a loss gets what it missed exact
   await back;
   await client.command('state.get', {});
   expect(attached()[1]!.message.resume).toMatchObject({ epoch: EPOCH, offset: 1 });
-  expect(messages.map(one => 'offset' in one && one.offset)).toEqual([1, 2, 3]);
+  expect(messages.map(one => 'offset' in one && one.offset)).toEqual([0, 1, 2, 3]);
 });
 
 test('a command that was on its way when the node went down is answered by the next one, once', async () => {
@@ -175,7 +182,8 @@ test('it runs in browsers: nothing that it imports is of Node', () => {
     if (seen.has(file)) return;
     seen.add(file);
     const source = readFileSync(file, 'utf8');
-    expect(source, file).not.toMatch(/\b(Buffer|process|require)\b[.(]/);
+    const code = source.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+    expect(code, file).not.toMatch(/\b(Buffer|process|require)\b[.(]/);
     for (const [, typed, name] of source.matchAll(/(?:import|export)( type)?[^;]*? from '([^']+)'/g)) {
       if (typed !== undefined) continue;
       if (name!.startsWith('.')) walk(resolve(dirname(file), name!));
@@ -183,7 +191,7 @@ test('it runs in browsers: nothing that it imports is of Node', () => {
     }
   };
   walk(fileURLToPath(new URL('./index.ts', import.meta.url)));
-  expect([...outside]).toEqual(['msgpackr/pack']);
+  expect([...outside]).toEqual([]);
   for (const file of seen) expect(file).toMatch(/\/(gateway\/client|protocol)\//);
 });
 

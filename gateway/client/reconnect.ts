@@ -36,6 +36,8 @@ export const adviceFor = (code: number): Advice => {
 export const BACKOFF_MIN_MS = 1_000;
 export const BACKOFF_MAX_MS = 30_000;
 const BUSY_MIN_MS = 5_000;
+/** So many times in a row `soon` is taken at its word. */
+const SOON_MAX = 3;
 
 /**
  * Milliseconds to wait. `attempt` counts from 0 and is reset after a while of stability, not by a mere WELCOME: a
@@ -47,8 +49,9 @@ export const delayMs = (
   jitterMs: number,
   random: number,
 ): number => {
-  if (advice === 'soon') return random * jitterMs;
   if (advice === 'newToken') return 0;
   const capMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(attempt, 10));
+  // Sent on again and again, it is not soon any more.
+  if (advice === 'soon') return random * (attempt < SOON_MAX ? jitterMs : Math.max(jitterMs, capMs));
   return (advice === 'busy' ? BUSY_MIN_MS : 0) + random * capMs;
 };

@@ -10,6 +10,7 @@
  */
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import { ERROR, type ErrorCode, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { freshUuid, messageOf } from './platform.ts';
 
 export interface SignInRequest {
   readonly handle: string;
@@ -100,19 +101,23 @@ const TIMEOUT_MS = 15_000;
 /** @param baseUrl `http://host:8080`, or those of several nodes: one that is not there is passed over */
 export const restClient = (
   baseUrl: string | readonly string[],
-  fetcher: typeof fetch = fetch,
+  fetcher: typeof fetch = (input, init) => fetch(input, init),
 ): RestClient => {
   const bases = typeof baseUrl === 'string' ? [baseUrl] : baseUrl;
   if (bases.length === 0) throw new TypeError('a client needs an address');
   let nth = 0;
   /** Every request may be made again: what would count twice carries a key. */
-  const fetched = async (path: URL, init: () => RequestInit): Promise<Response> => {
+  const fetched = async (path: string, init: RequestInit): Promise<Response> => {
     for (let tried = 1; ; tried++) {
+      const stop = new AbortController();
+      const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
       try {
-        return await fetcher(new URL(path.pathname + path.search, bases[nth]), init());
+        return await fetcher(bases[nth]!.replace(/\/+$/, '') + path, { ...init, signal: stop.signal });
       } catch (error) {
         nth = (nth + 1) % bases.length;
         if (tried >= bases.length) throw error;
+      } finally {
+        clearTimeout(timer);
       }
     }
   };
@@ -122,22 +127,17 @@ export const restClient = (
     path: string,
     { token, body, key, query }: Ask,
   ): Promise<Result<T>> => {
-    const url = new URL(path, bases[nth]);
-    for (const [name, value] of Object.entries(query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
+    const asked = Object.entries(query ?? {})
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
     const headers: Record<string, string> = {};
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (key !== undefined) headers['idempotency-key'] = key;
     try {
       const payload = body === undefined ? {} : { body: JSON.stringify(body) };
-      const answer = await fetched(url, () => ({
-        method,
-        headers,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-        ...payload,
-      }));
+      const target = asked.length === 0 ? path : `${path}?${asked.join('&')}`;
+      const answer = await fetched(target, { method, headers, ...payload });
       const value = (await answer.json()) as T & {
         error?: { code: number; message: string; retryable: boolean };
       };
@@ -150,12 +150,12 @@ export const restClient = (
       const retryAfterMs = Number(answer.headers.get('retry-after') ?? 0) * 1_000;
       return { ...refuse(code as ErrorCode, message, retryAfterMs), retryable };
     } catch (error) {
-      return refuse(ERROR.unavailable, error instanceof Error ? error.message : String(error), 1_000);
+      return refuse(ERROR.unavailable, messageOf(error), 1_000);
     }
   };
 
   return {
-    signUp: (body, key = crypto.randomUUID()) => ask('POST', '/v1/signup', { body, key }),
+    signUp: (body, key = freshUuid()) => ask('POST', '/v1/signup', { body, key }),
     signIn: body => ask('POST', '/v1/signin', { body }),
     token: token => ask('POST', '/v1/token', { token }),
     moveDevice: body => ask('POST', '/v1/device', { body }),

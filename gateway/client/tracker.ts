@@ -4,6 +4,7 @@
  */
 import { degreesToE7 } from '../../protocol/coordinates.ts';
 import type { Location } from '../../protocol/frames.ts';
+import { monotonicMs, wallMs } from './platform.ts';
 import type { Position } from './types.ts';
 
 const STALE_MS = 10_000;
@@ -26,14 +27,14 @@ export class Tracker {
   }
 
   report(position: Position): void {
-    this.newest = { position, atMs: performance.now() };
+    this.newest = { position, atMs: monotonicMs() };
     this.flush();
   }
 
   /** Sends the newest when it may be sent; also called when a connection is there again. */
   flush(): void {
     if (this.timer !== null || this.newest === null) return;
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     const waitMs = this.sentMs + this.intervalMs - nowMs;
     if (waitMs > 0) {
       this.timer = setTimeout(() => {
@@ -57,7 +58,7 @@ export class Tracker {
 
   private located(position: Position): Location {
     // Rises over restarts of the app as well: the server drops what falls behind.
-    this.seq = Math.max(this.seq + 1, Date.now());
+    this.seq = Math.max(this.seq + 1, wallMs());
     const { lat, lng, accuracyM, headingDeg, speedMps, takenAtMs } = position;
     return {
       seq: this.seq,

@@ -1,4 +1,4 @@
-/** What an application sees of the client. Runs in browsers and in Node alike: nothing here is of one of them. */
+/** What an application sees of the client. Runs in browsers, phones and Node alike: nothing here is of one of them. */
 import type {
   CommandBody,
   CommandName,
@@ -8,7 +8,8 @@ import type {
 } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
 import type { Resume } from '../../protocol/frames.ts';
-import type { VolatileName } from '../../protocol/messages.ts';
+import type { VolatileName } from '../../protocol/opening.ts';
+import type { Storage } from './storage.ts';
 
 /** The part of the standard WebSocket that the client uses. */
 export interface SocketLike {
@@ -22,7 +23,10 @@ export interface SocketLike {
 }
 export type SocketConstructor = new (url: string, protocols: string) => SocketLike;
 
-/** Why a token is needed. After `refused` the last one did not work, or no longer: a kept one will not do. */
+/**
+ * Why a token is needed. After `refused` the last one did not work, or no longer: to answer with the same one again, as
+ * an app with one fixed token does, ends the client.
+ */
 export type TokenReason = 'connect' | 'expiring' | 'refused';
 
 /** Throw it from `getToken` when nobody is signed in: the client closes and stays closed. Any other error is retried. */
@@ -39,13 +43,15 @@ export interface ClientOptions {
    * failure the next one is tried.
    */
   readonly url: string | readonly string[];
-  /** The only source of tokens; asked at every connect and when one is about to expire. */
+  /** The only source of tokens; asked at every connect and when one is about to expire. No token is Unauthorized. */
   readonly getToken: (reason: TokenReason) => Promise<string> | string;
   /** The device that the account is linked to. */
   readonly deviceId: string;
   /** Name and version of the app, for support. */
   readonly app?: string;
-  /** Where an earlier run of the app stopped (`client.position`), to get what was missed instead of a snapshot. */
+  /** Where the place in the stream and unanswered commands outlive the process; one for each account. Default: nowhere. */
+  readonly storage?: Storage;
+  /** Where an earlier run of the app stopped (`client.position`), for apps that keep it themselves. */
   readonly resume?: Resume;
   /** Positions leave at most this often, milliseconds; the newest wins. Default 500, the server's limit. */
   readonly locationIntervalMs?: number;
@@ -60,6 +66,7 @@ export type State =
   | 'idle'
   /** opening a socket, or waiting for WELCOME */
   | 'connecting'
+  /** also while it moves to another node: the new socket is there before the old one goes */
   | 'connected'
   /** no connection; the client comes back by itself */
   | 'suspended'
@@ -94,19 +101,49 @@ export type Message<N extends EventName = EventName> = {
     : { readonly name: K; readonly body: EventBody<K>; readonly eventId: string; readonly offset: number };
 }[N];
 
-/** What `on` takes: the name of an event, or one of these. */
+/** What a listener may need to store an event together with its effect. */
+export interface Delivery {
+  /**
+   * What the storage holds once this event is done: write it there in the transaction that writes the effect, and the
+   * event is not given again after a kill. For a volatile frame: what it holds now.
+   */
+  record(): string;
+}
+
+/** The end of a command that an earlier run of the app began. */
+export type Outcome = {
+  [N in CommandName]: {
+    readonly name: N;
+    readonly body: CommandBody<N>;
+    readonly idem: string;
+    readonly result: Result<CommandResult<N>>;
+  };
+}[CommandName];
+
+/**
+ * What `on` takes: the name of an event, or one of the others. A listener may answer with a promise: the next durable
+ * event comes when it is over. One that throws or rejects has had its event: the error surfaces as an uncaught one.
+ */
 export type Handlers = {
-  [N in EventName]: (body: Message<N>['body'], message: Message<N>) => void;
+  [N in EventName]: (body: Message<N>['body'], message: Message<N>, delivery: Delivery) => unknown;
 } & {
   /** Every event and volatile frame. */
-  event: (message: Message) => void;
-  state: (change: StateChange) => void;
-  /** The server refused something that has no answer of its own: a position. */
-  problem: (refusal: Refusal) => void;
+  event: (message: Message, delivery: Delivery) => unknown;
+  /** Everything that was known may be wrong: this is what is true. Comes first, before listeners of `snapshot`. */
+  resync: (snapshot: EventBody<'snapshot'>, delivery: Delivery) => unknown;
+  /** Somebody else came, went away or left. */
+  presence: (presence: Message<Presence>['body'], message: Message<Presence>) => unknown;
+  state: (change: StateChange) => unknown;
+  /** A command that an earlier run began was answered, or its time is over. */
+  outcome: (outcome: Outcome) => unknown;
+  /** The server refused something that has no answer of its own (a position), or the storage failed. */
+  problem: (refusal: Refusal) => unknown;
 };
+/** The catalogue entry that tells of other people. */
+export type Presence = Extract<EventName, 'peer.presence'>;
 
 export interface CommandOptions {
-  /** Milliseconds until the outcome counts as unknown (504). Default 5,000. */
+  /** Milliseconds until the outcome counts as unknown (504). Default 5,000, at most 300,000. */
   readonly timeoutMs?: number;
   /** UUID that makes a repeat harmless. Default: a fresh one for every command that changes something. */
   readonly idem?: string;

@@ -1,9 +1,102 @@
 /** Our own client in a real headless Chromium: one page for each script, the same bundle that a web app would load. */
-import type { Subject } from './subject.ts';
+import { accessSync, constants } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Report, Subject } from './subject.ts';
 
 export interface BrowserSubject extends Subject {
   close(): Promise<void>;
 }
 
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/** Path of the browser that `CHROMIUM` names or that is installed; null when there is none. */
+export const findBrowser = (): string | null => {
+  const named = process.env.CHROMIUM;
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const paths =
+    named === undefined ? folders.flatMap(folder => NAMES.map(name => join(folder, name))) : [named];
+  for (const path of paths) {
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // the next one
+    }
+  }
+  return null;
+};
+
+export const NO_BROWSER =
+  'Skipped: there is no Chromium on this machine. `apt-get install chromium`, or name one with CHROMIUM=/path/to/chrome.';
+
+const bundle = async (): Promise<string> => {
+  const { rolldown } = await import('rolldown');
+  const input = fileURLToPath(new URL('clients/page.ts', import.meta.url));
+  const build = await rolldown({ input, platform: 'browser' });
+  const { output } = await build.generate({ format: 'iife', name: 'conformance', minify: true });
+  await build.close();
+  return output[0].code;
+};
+
+/** A page of this machine: browsers keep pages from elsewhere away from what listens here. */
+const servePage = async (): Promise<{ readonly url: string; close(): void }> => {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end('<!doctype html><title>conformance</title>');
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+};
+
 /** A sentence instead when no browser is installed. */
-export const browserSubject = async (): Promise<BrowserSubject | string> => 'not built yet';
+export const browserSubject = async (): Promise<BrowserSubject | string> => {
+  const executablePath = findBrowser();
+  if (executablePath === null) return NO_BROWSER;
+  const { chromium } = await import('playwright-core');
+  const code = await bundle();
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  const served = await servePage();
+  const contexts = new Map<string, Awaited<ReturnType<typeof browser.newContext>>>();
+  const contextOf = async (stateFolder: string) => {
+    const known = contexts.get(stateFolder);
+    if (known !== undefined) return known;
+    const context = await browser.newContext();
+    contexts.set(stateFolder, context);
+    return context;
+  };
+  return {
+    name: `Chromium ${browser.version()}`,
+    start: async (url, stateFolder, { report, ended }) => {
+      const context = await contextOf(stateFolder);
+      const page = await context.newPage();
+      page.on('pageerror', error => ended(`the page threw ${error.message}`));
+      page.on('crash', () => ended('the page crashed'));
+      await page.exposeFunction('say', (text: string) => report(JSON.parse(text) as Report));
+      await page.goto(served.url);
+      await page.addScriptTag({ content: code });
+      await page.evaluate(`begin(${JSON.stringify(url)})`);
+      return {
+        tell: instruction => {
+          const done = page.evaluate(`hear(${JSON.stringify(instruction)})`);
+          // a page that is gone hears nothing
+          done.then(() => instruction.exit === true && ended('the page was closed')).catch(() => {});
+        },
+        kill: async () => {
+          await page.close();
+        },
+      };
+    },
+    close: async () => {
+      await browser.close();
+      served.close();
+    },
+  };
+};

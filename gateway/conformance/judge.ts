@@ -18,7 +18,7 @@ const listed = (items: readonly string[]): string => (items.length === 0 ? 'noth
 const compared = (what: string, got: readonly string[], wanted: readonly string[]): string | null => {
   const at = wanted.findIndex((one, i) => one !== got[i]);
   if (at < 0 && got.length === wanted.length) return null;
-  return `the app saw ${what} ${listed(got)}; right is ${listed(wanted)}`;
+  return `the app saw ${what}${listed(got)}; right is ${listed(wanted)}`;
 };
 
 const durable = (report: Report): string => `${report.event} ${report.offset}`;

@@ -21,11 +21,11 @@ export const allScripts = (): Script[] =>
     .sort()
     .map(name => readScript(join(here('scripts'), name)));
 
-/** Our own client in Node. */
-export const nodeSubject = (): Subject =>
-  programSubject(
-    `"${process.execPath}" --disable-warning=ExperimentalWarning "${here('clients/node.ts')}" {url} {state}`,
-  );
+/** Our own client in Node, with a bad habit if one is named (`clients/habits.ts`). */
+export const nodeSubject = (habit = ''): Subject => {
+  const program = `"${process.execPath}" --disable-warning=ExperimentalWarning "${here('clients/node.ts')}"`;
+  return { ...programSubject(`${program} {url} {state} ${habit}`), name: `gateway/client ${habit}`.trim() };
+};
 
 /** Plays scripts, some at once; verdicts in the order of the scripts. `told` hears of each as it is known. */
 export const playAll = async (

@@ -88,9 +88,9 @@ export class Stage {
       reason = (error as Error).message;
     }
     const broken = invariants(this);
-    if (broken !== null && verdict === 'passed') {
+    if (broken !== null && verdict !== 'not tried') {
       verdict = 'failed';
-      reason = broken;
+      reason = reason === '' ? broken : `${reason}; ${broken}`;
     }
     await this.end();
     const ms = Math.round(performance.now() - this.startedMs);

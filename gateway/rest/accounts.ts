@@ -2,12 +2,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { Credential } from '../../nodes/ports.ts';
+import { hasSeveralDevices } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { LIMITS } from '../limits.ts';
 import { peerAddress } from '../peer.ts';
 import { RateTable } from '../rate.ts';
 import type { Rest } from './app.ts';
-import { identityOf, type RestOptions } from './context.ts';
+import { identityOf, livesOn, type RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
 import { Idempotency } from './idempotency.ts';
 import { IdempotencyHeaders, SignIn, SignUp, Token } from './schemas.ts';
@@ -21,11 +22,13 @@ const elsewhere = refuse(
   'this account is linked to another device; POST /v1/device moves it here',
 );
 
+const crowded = refuse(ERROR.conflict, 'too many devices are linked; POST /v1/device ends all others');
+
 type Granted = Static<typeof Token>;
 type Person = Pick<Credential, 'userId' | 'kind' | 'handle' | 'deviceId'>;
 
 export const accountRoutes = (app: Rest, options: RestOptions): void => {
-  const { directory, idValidator, passwords, tokens, moves, log, wallMs } = options;
+  const { directory, idValidator, passwords, tokens, revocations, log, wallMs } = options;
   const seen = new Idempotency();
   const addresses = options.rates && new RateTable(options.rates.address, LIMITS.remembered);
   const handles = options.rates && new RateTable(options.rates.handle, LIMITS.remembered);
@@ -93,8 +96,8 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
   /** A repeat whose first answer was lost with our memory: the person exists, with this password and device. */
   const sameSignUp = async (request: FastifyRequest, body: Static<typeof SignUp>): Promise<Person | null> => {
     const known = await recognise(request, body.password, body.handle);
-    return known.ok && known.value.kind === body.kind && known.value.deviceId === body.deviceId
-      ? known.value
+    return known.ok && known.value.kind === body.kind && livesOn(known.value, body.deviceId)
+      ? { ...known.value, deviceId: body.deviceId }
       : null;
   };
 
@@ -102,11 +105,11 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
   const replayed = async (reply: FastifyReply, userId: string, deviceId: string): Promise<FastifyReply> => {
     const known = await reaching(log, () => directory.credentialById(userId));
     if (!known.ok) return refused(reply, known);
-    if (known.value?.deviceId !== deviceId) return refused(reply, elsewhere);
+    if (known.value === null || !livesOn(known.value, deviceId)) return refused(reply, elsewhere);
     return reply
       .header('idempotent-replayed', 'true')
       .code(201)
-      .send(await grant(known.value));
+      .send(await grant({ ...known.value, deviceId }));
   };
 
   app.post(
@@ -159,8 +162,10 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
     {
       schema: {
         tags: TAG,
-        summary: 'Sign in on the device of the account',
-        description: '409 on any other device: `POST /v1/device` moves the account.',
+        summary: 'Sign in on a device of the account',
+        description:
+          'Links the device where the kind of account may have several, such as a merchant with tills. A person has one: 409 ' +
+          'on any other, `POST /v1/device` moves the account.',
         body: SignIn,
         response: { 200: Token, ...failures },
       },
@@ -171,10 +176,16 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
       const { handle, password, deviceId } = request.body;
       const known = await recognise(request, password, handle);
       if (!known.ok) return refused(reply, known);
-      if (known.value.deviceId !== deviceId) {
-        return refused(reply, elsewhere);
+      const { userId, kind } = known.value;
+      if (!livesOn(known.value, deviceId)) {
+        if (!hasSeveralDevices(kind)) return refused(reply, elsewhere);
+        const linked = await reaching(log, () =>
+          directory.linkDevice(userId, deviceId, LIMITS.devicesLinkedMax),
+        );
+        if (!linked.ok) return refused(reply, linked);
+        if (!linked.value) return refused(reply, crowded);
       }
-      return reply.send(await grant(known.value));
+      return reply.send(await grant({ ...known.value, deviceId }));
     },
   );
 
@@ -194,10 +205,10 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
       const { userId, deviceId } = identity.value;
       const known = await reaching(log, () => directory.credentialById(userId));
       if (!known.ok) return refused(reply, known);
-      if (known.value === null || known.value.deviceId !== deviceId) {
+      if (known.value === null || !livesOn(known.value, deviceId)) {
         return refused(reply, refuse(ERROR.unauthorized, 'the account moved to another device'));
       }
-      return reply.send(await grant(known.value));
+      return reply.send(await grant({ ...known.value, deviceId }));
     },
   );
 
@@ -221,12 +232,13 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
       const known = await recognise(request, password, handle);
       if (!known.ok) return refused(reply, known);
       const { userId, kind } = known.value;
-      if (known.value.deviceId !== deviceId) {
+      if (known.value.deviceId !== deviceId || known.value.otherDevices.length > 0) {
         const moved = await reaching(log, () => directory.moveDevice(userId, deviceId));
         if (!moved.ok) return refused(reply, moved);
-        moves.moved(userId, deviceId, wallMs());
         options.onDeviceMoved(userId, deviceId);
       }
+      // Also when it had moved before: the request that moved it may have been cut off here.
+      await revocations.user(userId, deviceId);
       return reply.send(await grant({ userId, kind, handle: known.value.handle, deviceId }));
     },
   );

@@ -1,14 +1,14 @@
 /** What the routes share. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
-import type { Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
-import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
-import type { DeviceMoves } from '../auth/deviceMoves.ts';
+import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
+import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import type { Passwords } from '../auth/passwords.ts';
 import type { Identity, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
 import { LIMITS } from '../limits.ts';
-import { reaching, refused } from './errors.ts';
+import type { Revocations } from '../revocations.ts';
+import { refused } from './errors.ts';
 import { traceOf } from './trace.ts';
 
 export interface RestOptions {
@@ -16,7 +16,8 @@ export interface RestOptions {
   readonly directory: Directory;
   readonly idValidator: IdValidator;
   readonly tokens: Tokens;
-  readonly moves: DeviceMoves;
+  /** Which tokens are no good any more. */
+  readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token'>;
   readonly passwords: Passwords;
   readonly log: Log;
   /** Begins the trace of each request; absent: nobody follows them. */
@@ -27,11 +28,17 @@ export interface RestOptions {
   readonly trustedProxyHops: number;
   /** Unix milliseconds of the real clock. */
   readonly wallMs: () => number;
-  /** An account lives on another device now: its sockets on other devices end. */
+  /** An account lives on another device now: its actor is to hear of it. */
   readonly onDeviceMoved: (userId: string, deviceId: string) => void;
 }
 
-const movedAway = refuse(ERROR.unauthorized, 'the account moved to another device');
+const revoked = refuse(ERROR.unauthorized, 'the access token was revoked: sign in again');
+
+/** Whether the account is linked to this device. */
+export const livesOn = (
+  account: Pick<Credential, 'deviceId' | 'otherDevices'> | null,
+  deviceId: string,
+): boolean => account !== null && (account.deviceId === deviceId || account.otherDevices.includes(deviceId));
 
 /** Who calls, by the bearer token. */
 export const identityOf = async (
@@ -42,12 +49,7 @@ export const identityOf = async (
   if (match === null) return refuse(ERROR.unauthorized, 'an access token is required: Authorization: Bearer');
   const verified = await options.tokens.verify(match[1]!);
   if (!verified.ok) return verified;
-  const { userId, deviceId, issuedAtMs } = verified.value;
-  if (options.moves.left(userId, deviceId)) return movedAway;
-  if (options.moves.covers(issuedAtMs)) return ok(verified.value);
-  const known = await reaching(options.log, () => options.directory.credentialById(userId));
-  if (!known.ok) return known;
-  return known.value?.deviceId === deviceId ? ok(verified.value) : movedAway;
+  return options.revocations.covers(verified.value) ? revoked : verified;
 };
 
 /** Routes that need a token: the answer is the identity, or null when the reply has been sent. */

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
-import { DeviceMoves } from '../auth/deviceMoves.ts';
 import { createPasswords } from '../auth/passwords.ts';
 import { createTokens, type Tokens } from '../auth/tokens.ts';
-import { RATES } from '../limits.ts';
-import { FakeDirectory, FakeDoor, HandClock, roster, signingKey, silent } from '../testing/town.ts';
+import { LIMITS, RATES } from '../limits.ts';
+import { Revocations } from '../revocations.ts';
+import { counting, FakeDirectory, FakeDoor, HandClock, roster, signingKey, silent } from '../testing/town.ts';
 import { createRest, type Rest } from './app.ts';
 import type { RestOptions } from './context.ts';
 
@@ -18,7 +19,20 @@ let door: FakeDoor;
 let directory: FakeDirectory;
 let tokens: Tokens;
 let moved: string[];
+let store: MemoryRevocations;
+let revocations: Revocations;
 let app: Rest;
+
+const revocationsOf = (store: MemoryRevocations): Revocations =>
+  new Revocations({
+    store,
+    bus: null,
+    subject: 'x',
+    tokenLifeMs: 900_000,
+    wallMs: clock.nowMs,
+    log: silent,
+    metrics: counting(),
+  });
 
 const doors = (rest: Partial<RestOptions> = {}): Promise<Rest> =>
   createRest({
@@ -26,7 +40,7 @@ const doors = (rest: Partial<RestOptions> = {}): Promise<Rest> =>
     directory,
     idValidator: roster,
     tokens,
-    moves: new DeviceMoves(900_000, 0),
+    revocations,
     passwords: createPasswords(),
     log: silent,
     rates: RATES.rest,
@@ -43,6 +57,8 @@ beforeEach(async () => {
   directory = new FakeDirectory();
   tokens = createTokens([signingKey()], 900, clock.nowMs);
   moved = [];
+  store = new MemoryRevocations(clock.nowMs);
+  revocations = revocationsOf(store);
   app = await doors();
 });
 afterEach(() => app.close());
@@ -120,6 +136,24 @@ test('an unknown handle costs a password check like a known one', async () => {
   expect(checked).toEqual([null]);
 });
 
+test('a merchant signs in on each till: all are linked, up to a number, until the account is moved to one', async () => {
+  const shop = { handle: 'shop', password: 'correct horse', deviceId: 'till-1' };
+  await post('/v1/signup', { ...shop, kind: 'merchant' });
+  const there = await post('/v1/signin', { ...shop, deviceId: 'till-2' });
+  expect(await tokens.verify(there.body.accessToken)).toMatchObject({ value: { deviceId: 'till-2' } });
+  expect((await post('/v1/signin', shop)).status).toBe(200);
+  const bearer = { authorization: `Bearer ${there.body.accessToken}` };
+  const fresh = await post('/v1/token', undefined, bearer);
+  expect(await tokens.verify(fresh.body.accessToken)).toMatchObject({ value: { deviceId: 'till-2' } });
+  for (let n = 3; n <= LIMITS.devicesLinkedMax + 2; n++) {
+    const status = n <= LIMITS.devicesLinkedMax + 1 ? 200 : 409;
+    expect((await post('/v1/signin', { ...shop, deviceId: `till-${n}` })).status).toBe(status);
+  }
+  expect((await post('/v1/device', shop)).status).toBe(200);
+  expect(moved).toHaveLength(1);
+  expect((await post('/v1/token', undefined, bearer)).status).toBe(401);
+});
+
 test('one device per account: elsewhere is 409, moving ends the old one', async () => {
   const { body: old } = await post('/v1/signup', ana);
   const there = { handle: 'ana', password: ana.password, deviceId: 'phone-9' };
@@ -140,23 +174,31 @@ test('one device per account: elsewhere is 409, moving ends the old one', async 
   expect(await post('/v1/signin', ana as never)).toMatchObject(failed(422));
 });
 
-test('a token of before a restart, when nobody remembers a move: the directory is asked, a newer one needs no asking', async () => {
+test('a move is known after a restart, also by doors that had no part in it, and asks the directory nothing', async () => {
   const { body: old } = await post('/v1/signup', ana);
   const { body: stays } = await post('/v1/signup', { ...ana, handle: 'bob' });
   await post('/v1/device', { handle: 'ana', password: ana.password, deviceId: 'phone-9' });
   await app.close();
   clock.advance(2_000);
-  app = await doors({ moves: new DeviceMoves(900_000, clock.wall) });
-  for (const url of ['/v1/me', '/v1/balance', '/v1/qr']) {
-    expect(await get(url, old.accessToken)).toMatchObject(failed(401));
-    expect((await get(url, stays.accessToken)).status).toBe(200);
-  }
-  const { body: fresh } = await post('/v1/token', undefined, {
-    authorization: `Bearer ${stays.accessToken}`,
-  });
+  const later = revocationsOf(store);
+  await later.start();
+  app = await doors({ revocations: later });
   directory.down = true;
-  expect(await get('/v1/balance', stays.accessToken)).toMatchObject(failed(503, 503, true));
-  expect((await get('/v1/balance', fresh.accessToken)).status).toBe(200);
+  expect(await get('/v1/balance', old.accessToken)).toMatchObject(failed(401));
+  expect((await get('/v1/balance', stays.accessToken)).status).toBe(200);
+  later.stop();
+});
+
+test('a move that broke off half way is made whole by asking again', async () => {
+  const { body: old } = await post('/v1/signup', ana);
+  // the account was moved, and the node died before it could tell anybody
+  await directory.moveDevice(old.userId, 'phone-9');
+  expect((await get('/v1/balance', old.accessToken)).status).toBe(200);
+  expect((await post('/v1/token', undefined, { authorization: `Bearer ${old.accessToken}` })).status).toBe(
+    401,
+  );
+  await post('/v1/device', { handle: 'ana', password: ana.password, deviceId: 'phone-9' });
+  expect(await get('/v1/balance', old.accessToken)).toMatchObject(failed(401));
 });
 
 test('Idempotency-Key: a repeat gets the same account, another body 422, none is shared between bodies', async () => {
@@ -276,7 +318,7 @@ test.each([
 
 test('an expired token is 401 with 498 inside', async () => {
   const { body } = await post('/v1/signup', ana);
-  clock.advance(901_000);
+  clock.advance(900_000 + LIMITS.clockSkewMs);
   expect(await get('/v1/me', body.accessToken)).toMatchObject(failed(401, ERROR.tokenExpired));
 });
 

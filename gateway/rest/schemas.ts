@@ -18,7 +18,8 @@ const Handle = Type.String({
 const Password = Type.String({ minLength: 8, maxLength: 128, description: 'At least 8 characters.' });
 const DeviceId = Type.String({
   pattern: `^[\\x21-\\x7e]{1,${DEVICE_ID_BYTES_MAX}}$`,
-  description: 'Chosen by the app once per installation. One device per account.',
+  description:
+    'Chosen by the app once per installation. One device per person; organisations may have several.',
 });
 
 export const SignUp = Type.Object(

@@ -1,7 +1,7 @@
 /** Sessions with everything around them pretended, for tests of what a phone hears and when. */
 import type { SessionRef } from '../../nodes/gatewayPort.ts';
 import type { ClientFrame, ServerFrame } from '../../protocol/frames.ts';
-import { DeviceMoves } from '../auth/deviceMoves.ts';
+import type { AccountKind } from '../../protocol/index.ts';
 import { createTokens } from '../auth/tokens.ts';
 import { LIMITS, RATES } from '../limits.ts';
 import type { RealtimeOptions } from '../realtime.ts';
@@ -33,7 +33,7 @@ export class Stage {
       log: silent,
       metrics: this.metrics,
       tokens: this.tokens,
-      moves: new DeviceMoves(900_000, 0),
+      revocations: { covers: () => false },
       rates: RATES.session,
       origins: ['*'],
       connectionsPerAddress: 100_000,
@@ -47,9 +47,9 @@ export class Stage {
   }
 
   /** A phone that said HELLO; its actor was asked to attach it. */
-  async phone(userId = USER, deviceId = 'phone-1'): Promise<Wire> {
+  async phone(userId = USER, deviceId = 'phone-1', kind: AccountKind = 'civilian'): Promise<Wire> {
     const wire = new Wire(this.sessions);
-    const token = await this.tokens.mint({ userId, kind: 'civilian', handle: 'ana', deviceId });
+    const token = await this.tokens.mint({ userId, kind, handle: 'ana', deviceId });
     wire.say({ type: 'hello', version: 1, token, deviceId, app: 'test', resume: null } satisfies ClientFrame);
     while (wire.data!.phase === 'waiting' || wire.data!.phase === 'verifying') {
       await new Promise(resolve => setImmediate(resolve));

@@ -4,6 +4,7 @@
  */
 import { generateKeyPairSync } from 'node:crypto';
 import type { ActorDoor, Address, AskOptions, SessionRef } from '../../nodes/gatewayPort.ts';
+import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import type { Credential, Directory, IdValidator, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import type { SigningKey } from '../auth/tokens.ts';
@@ -117,7 +118,7 @@ export class FakeDirectory implements Directory {
     if (user.badge !== null) this.badges.add(user.badge);
     const userId = `01900000-0000-7000-8000-${String(++this.made).padStart(12, '0')}`;
     const { kind, handle, passwordHash, deviceId, zip } = user;
-    this.people.set(userId, { userId, kind, handle, passwordHash, deviceId, zip });
+    this.people.set(userId, { userId, kind, handle, passwordHash, deviceId, otherDevices: [], zip });
     return ok({ userId });
   }
   async credentialByHandle(handle: string): Promise<Credential | null> {
@@ -128,9 +129,17 @@ export class FakeDirectory implements Directory {
     await this.up();
     return this.people.get(userId) ?? null;
   }
+  async linkDevice(userId: string, deviceId: string, max: number): Promise<boolean> {
+    await this.up();
+    const one = this.people.get(userId)!;
+    if (one.deviceId === deviceId || one.otherDevices.includes(deviceId)) return true;
+    if (one.otherDevices.length >= max) return false;
+    this.people.set(userId, { ...one, otherDevices: [...one.otherDevices, deviceId] });
+    return true;
+  }
   async moveDevice(userId: string, deviceId: string): Promise<void> {
     await this.up();
-    this.people.set(userId, { ...this.people.get(userId)!, deviceId });
+    this.people.set(userId, { ...this.people.get(userId)!, deviceId, otherDevices: [] });
   }
   async profile(userId: string): ReturnType<Directory['profile']> {
     await this.up();
@@ -183,6 +192,7 @@ export const optionsFor = (
   door,
   directory,
   idValidator: roster,
+  revocationStore: new MemoryRevocations(Date.now),
   clock: { nowMs: Date.now, monotonicMs: () => performance.now() },
   log: silent,
   metrics: counting(),

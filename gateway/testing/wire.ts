@@ -8,6 +8,8 @@ export class Wire implements Socket<Session> {
   data: Session | null = null;
   readonly address: string;
   readonly frames: ServerFrame[] = [];
+  /** The same, as they came. */
+  readonly messages: Uint8Array[] = [];
   status = SENT;
   buffered = 0;
   code: number | null = null;
@@ -23,7 +25,10 @@ export class Wire implements Socket<Session> {
   }
   send(bytes: Uint8Array): number {
     if (this.code !== null) return CLOSED;
-    if (this.status !== DROPPED) this.frames.push(decodeServerFrame(bytes));
+    if (this.status !== DROPPED) {
+      this.frames.push(decodeServerFrame(bytes));
+      this.messages.push(bytes.slice());
+    }
     return this.status;
   }
   bufferedBytes(): number {

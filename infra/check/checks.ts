@@ -9,10 +9,14 @@ export interface Check {
   output: string;
 }
 
+/** Its figure is shown also when it is fine. */
+const SIZE = 'size of the client';
+
 const CHECKS: readonly (readonly [name: string, ...command: string[]])[] = [
   ['types', 'node_modules/typescript/bin/tsc', '--noEmit', '-p', '.'],
   ['lint and format', 'node_modules/@biomejs/biome/bin/biome', 'check', '--max-diagnostics=50', '.'],
   ['arrows', 'infra/check/arrows.ts'],
+  [SIZE, 'infra/check/clientPackage.ts'],
 ];
 
 function run(root: string, name: string, command: readonly string[]): Promise<Check> {
@@ -40,7 +44,8 @@ export async function runChecks(root: string, say: (line: string) => void): Prom
   for (const [name, ...command] of CHECKS) {
     const check = await run(root, name, command);
     checks.push(check);
-    say(check.ok ? `ok      ${name}` : `FAILED  ${name}\n${check.output}`);
+    const figure = name === SIZE ? `: ${check.output}` : '';
+    say(check.ok ? `ok      ${name}${figure}` : `FAILED  ${name}\n${check.output}`);
   }
   return checks;
 }

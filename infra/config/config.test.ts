@@ -95,6 +95,7 @@ test('NATS takes one address or several, and a certificate only with its key', (
   expect(sentence({ NATS_URL: 'nats://me:hunter2@a, http://b' })).toBe(
     'NATS_URL is not right: it takes addresses like nats://host:4222 or tls://host:4222, separated by commas.',
   );
+  expect(sentence({ TLS_CERT: 'cert.pem' })).toBe('TLS_CERT and TLS_KEY belong together: set both or none.');
   expect(sentence({ NATS_CERT: 'cert.pem' })).toBe(
     'NATS_CERT and NATS_KEY belong together: set both or none.',
   );

@@ -45,7 +45,7 @@ function distance(from: string, to: string): number {
 }
 
 /** The known name that looks most like this one. */
-export function closestName(name: string): SettingName {
+function closestName(name: string): SettingName {
   return NAMES.reduce((best, one) => (distance(name, one) < distance(name, best) ? one : best));
 }
 
@@ -60,6 +60,9 @@ function contradiction(config: Config): string | null {
   }
   if (config.databaseAppUrl !== '' && config.databaseUrl === '') {
     return 'DATABASE_APP_URL needs DATABASE_URL beside it: the embedded PostgreSQL makes its own role.';
+  }
+  if ((config.tlsCert === '') !== (config.tlsKey === '')) {
+    return 'TLS_CERT and TLS_KEY belong together: set both or none.';
   }
   if ((config.natsCert === '') !== (config.natsKey === '')) {
     return 'NATS_CERT and NATS_KEY belong together: set both or none.';

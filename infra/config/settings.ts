@@ -204,8 +204,22 @@ export const SETTINGS = {
   HEYBLUE_LOCATION_RATE: whole(2, [1, 1_000_000], 'Positions per second that one socket may send.'),
   HEYBLUE_CLOCK_RATE: decimal(1, [0.01, 1_000], "How fast the town's clock runs; for replays."),
   HEYBLUE_ALLOWED_ORIGINS: origins('*', 'Web origins that may connect; `*` allows every one.'),
-  HEYBLUE_CONNECTIONS_PER_ADDRESS: whole(200, [1, 1_000_000], 'Sockets that one network address may hold.'),
+  HEYBLUE_CONNECTIONS_PER_ADDRESS: whole(
+    200,
+    [1, 1_000_000],
+    'Sockets that one network address may hold; what else one address may do follows from it (gateway/README.md).',
+  ),
+  HEYBLUE_HANDSHAKE_RATE: whole(
+    1_000,
+    [1, 1_000_000],
+    'Handshakes per second that one node takes; more are answered 503 and told when to come back.',
+  ),
   HEYBLUE_TRUSTED_PROXY_HOPS: whole(0, [0, 10], 'Proxies in front whose `X-Forwarded-For` is believed.'),
+  TLS_CERT: words(
+    '',
+    'File with the certificate of the doors and its chain (PEM): REST and realtime speak TLS 1.3; read again when it changes. Empty: plain, behind a proxy.',
+  ),
+  TLS_KEY: words('', 'File with the key of `TLS_CERT` (PEM, no password).'),
   HEYBLUE_ADMIN_GC: whole(
     0,
     [0, 1],

@@ -19,7 +19,7 @@ import { ensureActive } from '../outbox/ensureActive.ts';
 import { PUTS_IN_FLIGHT } from '../outbox/limits.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
 
-export const BALANCES_TABLE = 'balances';
+const BALANCES_TABLE = 'balances';
 
 /** What stands in the body of a row. */
 interface State {

@@ -14,14 +14,22 @@ import type {
   TransactionView,
 } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
-import { Device, NewAccount, Officer, OutboxRow, StoredCredential, User } from './entities.ts';
+import { Device, LinkedDevice, NewAccount, Officer, OutboxRow, StoredCredential, User } from './entities.ts';
 import { OUTBOX_TARGET } from './outboxTargets.ts';
 
 const CREDENTIAL = `
-  select u.id, u.kind, u.handle, c.password_hash, d.device_id
+  select u.id, u.kind, u.handle, c.password_hash, d.device_id,
+    array(select l.device_id from user_schema.linked_device l where l.user_id = u.id order by l.linked_at) as others
   from user_schema.users u
     join identity_schema.credential c on c.user_id = u.id
     join user_schema.device d on d.user_id = u.id`;
+
+const LINK = `
+  insert into user_schema.linked_device (user_id, device_id)
+  select u.id, ? from user_schema.users u where u.id = ?
+    and not exists (select 1 from user_schema.device d where d.user_id = u.id and d.device_id = ?)
+    and (select count(*) from user_schema.linked_device l where l.user_id = u.id) < ?
+  on conflict do nothing`;
 
 /** Encounters and postings are listed by keyset, so that a page costs the same however far back it is. */
 const ENCOUNTERS = `
@@ -90,10 +98,17 @@ export class PgDirectory implements Directory {
     return this.#credential(`${CREDENTIAL} where u.id = ?`, userId);
   }
 
+  async linkDevice(userId: string, deviceId: string, max: number): Promise<boolean> {
+    await this.#rows(LINK, [deviceId, userId, deviceId, max]);
+    const known = await this.credentialById(userId);
+    return known?.deviceId === deviceId || known?.otherDevices.includes(deviceId) === true;
+  }
+
   async moveDevice(userId: string, deviceId: string): Promise<void> {
-    await this.#orm.em
-      .fork()
-      .nativeUpdate(Device, { userId }, { deviceId, deviceNumber: raw('device_number + 1') });
+    await this.#orm.em.fork().transactional(async em => {
+      await em.nativeUpdate(Device, { userId }, { deviceId, deviceNumber: raw('device_number + 1') });
+      await em.nativeDelete(LinkedDevice, { userId });
+    });
   }
 
   async profile(userId: string): ReturnType<Directory['profile']> {
@@ -182,6 +197,7 @@ export class PgDirectory implements Directory {
       handle: String(row.handle),
       passwordHash: String(row.password_hash),
       deviceId: String(row.device_id),
+      otherDevices: row.others as string[],
     };
   }
 

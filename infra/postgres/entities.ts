@@ -33,6 +33,16 @@ export const Device = defineEntity({
   },
 });
 
+export const LinkedDevice = defineEntity({
+  name: 'LinkedDevice',
+  schema: 'user_schema',
+  tableName: 'linked_device',
+  properties: {
+    userId: p.uuid().primary().fieldName('user_id'),
+    deviceId: p.string().primary().fieldName('device_id'),
+  },
+});
+
 export const StoredCredential = defineEntity({
   name: 'StoredCredential',
   schema: 'identity_schema',
@@ -94,6 +104,7 @@ export const ENTITIES = [
   User,
   Officer,
   Device,
+  LinkedDevice,
   StoredCredential,
   RosterBadge,
   NewAccount,

@@ -12,6 +12,7 @@ import type {
   Log,
   Metrics,
   QueryStore,
+  RevocationStore,
   Scheduler,
   TimerStore,
 } from '../../nodes/ports.ts';
@@ -25,6 +26,7 @@ import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { openOrm } from './orm.ts';
 import { PgQueryStore } from './queryStore.ts';
+import { PgRevocationStore } from './revocationStore.ts';
 import { PgTimerStore } from './timerStore.ts';
 
 export { migrate } from './migrate.ts';
@@ -56,6 +58,7 @@ export interface Stores {
   readonly queryStore: QueryStore;
   readonly timerStore: TimerStore;
   readonly eventStore: EventStore;
+  readonly revocationStore: RevocationStore;
   readonly directory: Directory;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
@@ -103,27 +106,29 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const queryStore = new PgQueryStore({ url, log, scheduler });
   const timerStore = new PgTimerStore({ url, log });
   const eventStore = new PgEventStore({ url, log });
-  const stores = [commitStore, epochStore, queryStore, timerStore, eventStore];
+  const revocationStore = new PgRevocationStore({ url, log });
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  await Promise.all(stores.map(store => store.tried()));
+  const lines = [commitStore, epochStore, queryStore, timerStore, eventStore, revocationStore];
+  await Promise.all(lines.map(store => store.tried()));
   return {
     commitStore,
     epochStore,
     queryStore,
     timerStore,
     eventStore,
+    revocationStore,
     directory,
     orm,
     outbox,
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
     async close(budgetMs) {
       await outbox.close(budgetMs);
-      await Promise.all(stores.map(store => store.close()));
+      await Promise.all(lines.map(store => store.close()));
       await orm.close(true);
     },
   };

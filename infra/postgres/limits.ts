@@ -6,8 +6,6 @@ export const APP_ROLE = 'heyblue_app';
 export const SHARDS = 512;
 /** Rows that share the balance of the mint, so that groups of different nodes do not wait for each other. */
 export const MINT_STRIPES = 16;
-/** Entries that one call of the commit function takes at most. */
-export const GROUP_ENTRIES_MAX = 512;
 /** Legs of one transfer at most. */
 export const LEGS_MAX = 64;
 
@@ -36,6 +34,9 @@ export const QUERY_SILENCE_MS_MAX = 7_000;
 export const QUERY_BATCH_MAX = 256;
 /** Hydrations that may wait at once. */
 export const QUERY_WAITING_MAX = 10_000;
+/** A read of revocations goes back so far behind the last one; no insert of one takes longer. */
+export const REVOCATIONS_OVERLAP_S = 10;
+export const REVOCATION_STATEMENT_MS_MAX = 2_000;
 /** One for each publisher. */
 export const OUTBOX_CONNECTIONS = 3;
 export const ORM_CONNECTIONS_MAX = 4;
@@ -58,6 +59,9 @@ if (COMMIT_STATEMENT_MS_MAX >= MINT_STATEMENT_MS_MAX || MINT_STATEMENT_MS_MAX >=
   throw new Error('minting must outlast a group, and end before we give up its connection');
 if (COMMIT_STATEMENT_MS_MAX >= COMMIT_SILENCE_MS_MAX)
   throw new Error('PostgreSQL must end a statement before we give up its connection');
+
+if (REVOCATION_STATEMENT_MS_MAX >= REVOCATIONS_OVERLAP_S * 1_000)
+  throw new Error('a revocation must not become visible behind the reader');
 
 /** How long a start waits for a PostgreSQL that refuses connections, and how often it asks. */
 export const OPEN_MS_MAX = 20_000;

@@ -12,8 +12,8 @@ import type { Backend } from './line.ts';
 import { Lines } from './lines.ts';
 import { LostBackends } from './lostBackends.ts';
 
-/** Groups in flight; the writer over this store uses as many. */
-export const TIMER_CONNECTIONS = 1;
+/** Groups at work at once; another one waits its turn. */
+const TIMER_CONNECTIONS = 1;
 
 const COMMIT = 'select ops.commit_timers($1, $2, $3, $4, $5, $6, $7, $8, $9)';
 const DUE = `select shard, kind, actor, name, due_ms, message from ops.actor_timer

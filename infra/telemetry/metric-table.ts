@@ -249,6 +249,11 @@ export const METRICS = {
     help: 'Tokens renewed over an open socket.',
     labels: { result: ['renewed', 'refused'] },
   },
+  rt_revocations_total: {
+    kind: 'counter',
+    help: 'Revocations of tokens that began here.',
+    labels: { kind: ['user', 'token'] },
+  },
   rt_close_total: { kind: 'counter', help: 'Closed WebSockets by close code.', labels: { code: CLOSED_SET } },
   rt_frames_total: {
     kind: 'counter',

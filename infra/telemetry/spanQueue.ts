@@ -11,13 +11,13 @@ export const SPANS_MAX = 4_096;
 /** About a millisecond of work. */
 export const BATCH_SPANS = 128;
 /** Spans wait so long for company. */
-export const FLUSH_MS = 500;
+const FLUSH_MS = 500;
 /** One request with its repeats. */
 export const EXPORT_MS_MAX = 5_000;
 /** Traces that one span is linked to, besides its own. */
 export const LINKS_MAX = 127;
 /** Losses are logged this often at most. */
-export const TELL_MS = 60_000;
+const TELL_MS = 60_000;
 
 export interface SpanQueueOptions {
   readonly exporter: SpanExporter;

@@ -17,7 +17,7 @@ export interface Counters {
   codesRefused: number;
 }
 
-export const noCounts = (): Counters => ({
+const noCounts = (): Counters => ({
   positions: 0,
   heysSaid: 0,
   heysRefused: 0,

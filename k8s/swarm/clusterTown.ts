@@ -192,10 +192,7 @@ export interface Cluster {
 }
 
 /** Why the views of these nodes are not one settled cluster; null when they are. */
-export const unsettled = (
-  nodes: readonly ClusterNode[],
-  views: readonly (ClusterView | null)[],
-): string | null => {
+const unsettled = (nodes: readonly ClusterNode[], views: readonly (ClusterView | null)[]): string | null => {
   const ids = nodes.map(node => node.id).sort();
   for (const [i, view] of views.entries()) {
     const node = nodes[i]!.id;

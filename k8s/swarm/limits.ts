@@ -1,9 +1,5 @@
 /** Every bound of the load generator: traffic to this machine only, bounded in count and time, and honest figures. */
 
-/** Sockets of one worker process; the hard limit of open files is 20,000 on many machines. */
-export const PHONES_PER_WORKER_MAX = 15_000;
-/** Sockets from one source address to one port: the ephemeral ports are about 28,000. */
-export const PHONES_PER_ADDRESS_MAX = 10_000;
 export const WORKERS_MAX = 16;
 /** A run ends by itself after this long, whatever it was told. */
 export const RUN_MS_MAX = 15 * 60_000;

@@ -49,7 +49,7 @@ const INSERT = `
   insert into ledger.account (account_id) select id from people`;
 
 /** The password of everybody who was seeded. */
-export const SEED_PASSWORD = 'walk-softly-and-say-hey';
+const SEED_PASSWORD = 'walk-softly-and-say-hey';
 
 /** Creates officers and civilians with fresh handles and tokens. */
 export const seedPeople = async (target: SeedTarget, plan: SeedPlan): Promise<SeededPeople> => {

@@ -41,10 +41,4 @@ export class Holdings {
     for (const epoch of this.held) if (epoch !== null) count++;
     return count;
   }
-
-  get busyCount(): number {
-    let count = 0;
-    for (const one of this.busy) if (one) count++;
-    return count;
-  }
 }

@@ -8,6 +8,7 @@
  */
 import type { EpochStore, KvEntry, KvFault, KvStore, Random, Scheduler } from '../ports.ts';
 import { KvError } from '../ports.ts';
+import { freshToken } from '../token.ts';
 import { encodeRecord, type NodeRecord, nonceOf, type ShardRecord } from './records.ts';
 
 /** What became of a compare-and-set. */
@@ -40,10 +41,9 @@ export class StoreCalls {
     this.#options = options;
   }
 
-  /** 16 hexadecimal characters, for nonces and incarnations. */
+  /** For nonces and incarnations. */
   token(): string {
-    const half = (): string => this.#options.random.uint32().toString(16).padStart(8, '0');
-    return half() + half();
+    return freshToken(this.#options.random);
   }
 
   get(key: string): Promise<Answer<KvEntry | null>> {

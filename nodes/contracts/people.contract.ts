@@ -42,6 +42,7 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
         handle: 'Kim',
         passwordHash: '$argon2id$x',
         deviceId: 'phone-1',
+        otherDevices: [],
       };
       expect(await town.directory.credentialByHandle('kIM')).toEqual(credential);
       expect(await town.directory.credentialById(userId)).toEqual(credential);
@@ -101,6 +102,22 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
       await town.directory.moveDevice(id, 'phone-2');
       expect(await user(id)).toMatchObject({ deviceId: 'phone-2', deviceNumber: 2 });
       expect(await town.directory.credentialById(id)).toMatchObject({ deviceId: 'phone-2' });
+    });
+
+    it('further devices are linked up to a number, once each, until the account moves', async () => {
+      const id = await person({ kind: 'merchant' });
+      const linked = await Promise.all(
+        ['a', 'b', 'a', 'phone-1'].map(one => town.directory.linkDevice(id, one, 2)),
+      );
+      expect(linked).toEqual([true, true, true, true]);
+      expect(await town.directory.linkDevice(id, 'c', 2)).toBe(false);
+      expect(await town.directory.linkDevice(town.uuid(), 'c', 2)).toBe(false);
+      const others = async () => (await town.directory.credentialById(id))?.otherDevices.toSorted();
+      expect(await others()).toEqual(['a', 'b']);
+      expect(await user(id)).toMatchObject({ deviceId: 'phone-1', deviceNumber: 1 });
+      await town.directory.moveDevice(id, 'a');
+      expect(await town.directory.credentialById(id)).toMatchObject({ deviceId: 'a', otherDevices: [] });
+      expect(await town.directory.linkDevice(id, 'c', 2)).toBe(true);
     });
 
     it('only officers have a public profile: handle and number of encounters', async () => {

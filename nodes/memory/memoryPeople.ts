@@ -19,9 +19,9 @@ import type {
   Random,
   TransactionView,
 } from '../ports.ts';
-import { MemoryEvents } from './memoryEvents.ts';
+import type { MemoryEvents } from './memoryEvents.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
-import { MemoryTimers } from './memoryTimers.ts';
+import type { MemoryTimers } from './memoryTimers.ts';
 
 const RECENT_ENCOUNTERS = 16;
 const RECENT_COMMANDS = 64;
@@ -36,6 +36,7 @@ interface Person extends NewUser {
   readonly createdAtMs: number;
   deviceId: string;
   deviceNumber: number;
+  otherDevices: string[];
 }
 
 export class MemoryPeople implements Directory, QueryStore {
@@ -46,17 +47,17 @@ export class MemoryPeople implements Directory, QueryStore {
   readonly #nowMs: () => number;
   readonly #people = new Map<string, Person & { deviceId: string }>();
 
-  /** @param timers, events those of the same town, which starting users read; without them there are none */
+  /** @param timers, events those of the same town, which starting users read */
   constructor(
     ledger: MemoryLedger,
     random: Random,
     nowMs: () => number,
-    timers?: MemoryTimers,
-    events?: MemoryEvents,
+    timers: MemoryTimers,
+    events: MemoryEvents,
   ) {
     this.#ledger = ledger;
-    this.#timers = timers ?? new MemoryTimers(shard => ledger.epochOf(shard));
-    this.#events = events ?? new MemoryEvents(shard => ledger.epochOf(shard), nowMs);
+    this.#timers = timers;
+    this.#events = events;
     this.#random = random;
     this.#nowMs = nowMs;
   }
@@ -73,7 +74,14 @@ export class MemoryPeople implements Directory, QueryStore {
     }
     const createdAtMs = this.#nowMs();
     const id = this.#random.uuid(createdAtMs);
-    this.#people.set(id, { ...user, id, number: this.#people.size + 1, createdAtMs, deviceNumber: 1 });
+    this.#people.set(id, {
+      ...user,
+      id,
+      number: this.#people.size + 1,
+      createdAtMs,
+      deviceNumber: 1,
+      otherDevices: [],
+    });
     this.#ledger.openAccount(id);
     return ok({ userId: id });
   }
@@ -87,11 +95,21 @@ export class MemoryPeople implements Directory, QueryStore {
     return credentialOf(this.#people.get(userId));
   }
 
+  async linkDevice(userId: string, deviceId: string, max: number): Promise<boolean> {
+    const person = this.#people.get(userId);
+    if (!person) return false;
+    if (person.deviceId === deviceId || person.otherDevices.includes(deviceId)) return true;
+    if (person.otherDevices.length >= max) return false;
+    person.otherDevices = [...person.otherDevices, deviceId];
+    return true;
+  }
+
   async moveDevice(userId: string, deviceId: string): Promise<void> {
     const person = this.#people.get(userId);
     if (!person) return;
     person.deviceId = deviceId;
     person.deviceNumber++;
+    person.otherDevices = [];
   }
 
   async profile(userId: string): ReturnType<Directory['profile']> {
@@ -283,8 +301,8 @@ export class MemoryPeople implements Directory, QueryStore {
 
 function credentialOf(person: Person | undefined): Credential | null {
   if (!person) return null;
-  const { id, kind, handle, passwordHash, deviceId } = person;
-  return { userId: id, kind, handle, passwordHash, deviceId };
+  const { id, kind, handle, passwordHash, deviceId, otherDevices } = person;
+  return { userId: id, kind, handle, passwordHash, deviceId, otherDevices };
 }
 
 function page<T extends { readonly id: string }>(

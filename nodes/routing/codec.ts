@@ -27,7 +27,10 @@ import {
 import { Slice } from './slice.ts';
 import { WireReader, WireWriter } from './wire.ts';
 
-/** In front of a batch, big-endian: CRC-32 of everything behind it, and the length of the head. */
+/**
+ * In front of a batch, big-endian: CRC-32 of everything behind it, and the length of the head. Node's own CRC takes
+ * 0.3 us for 200 bytes and 4 us for 16 KiB; one by a table in JavaScript 0.4 and 37.
+ */
 const CHECKSUM_BYTES = 4;
 const FRONT_BYTES = CHECKSUM_BYTES + 4;
 

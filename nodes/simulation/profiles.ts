@@ -5,7 +5,7 @@ import { FAULTS, type Fault } from './faults.ts';
 export const PROFILES = ['calm', 'storm', 'swizzle'] as const;
 export type Profile = (typeof PROFILES)[number];
 
-export const TROUBLES = [
+const TROUBLES = [
   'crash',
   'flap',
   'drain',

@@ -97,6 +97,7 @@ export class SimulatedGateway implements PushSink {
   readonly #sessions = new Map<string, Session>();
   readonly #lines = new Set<Line>();
   #made = 0;
+  #connSeq = 0;
   leaving = false;
 
   constructor(parts: GatewayParts) {
@@ -159,11 +160,6 @@ export class SimulatedGateway implements PushSink {
     }
   }
 
-  /** Ids of sessions that this gateway holds for a user; for checks. */
-  sessionsOf(userId: string): string[] {
-    return [...this.#sessions.values()].filter(one => one.userId === userId).map(one => one.ref.id);
-  }
-
   closeAll(): void {
     this.leaving = true;
     for (const session of [...this.#sessions.values()]) this.#close(session, CLOSE.restart, 'restart');
@@ -184,7 +180,7 @@ export class SimulatedGateway implements PushSink {
       userId: hello.userId,
       shard: shardOf('user', hello.userId),
       ref: { gateway: gatewayId, id: `${gatewayId}-${++this.#made}` },
-      connSeq: this.#made,
+      connSeq: this.#nextConnSeq(),
       askedMs: host.monotonicMs(),
       phase: 'attaching',
       queue: [],
@@ -193,6 +189,12 @@ export class SimulatedGateway implements PushSink {
     this.#sessions.set(session.ref.id, session);
     this.#attach(session, hello);
     return session;
+  }
+
+  /** As in `gateway/sessions.ts`, on the clock of this machine, which is not that of the others. */
+  #nextConnSeq(): number {
+    this.#connSeq = Math.max(this.#connSeq + 1, Math.floor(this.#parts.process.nowMs()) * 1_000);
+    return this.#connSeq;
   }
 
   #attach(session: Session, hello: Up & { k: 'hello' }): void {

@@ -28,7 +28,7 @@ import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
 import { MemoryTimers } from '../memory/memoryTimers.ts';
 import { soleOwner } from '../memory/soleOwner.ts';
-import type { Parcel, PushSink } from '../ports.ts';
+import type { Metrics, Parcel, PushSink } from '../ports.ts';
 import { routeOperations } from '../routeOperations.ts';
 import { decodeParcels, encodeParcels } from '../routing/body.ts';
 import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
@@ -37,7 +37,6 @@ import { DurableTimers } from '../timers/durableTimers.ts';
 export const HERE = { lat: 40.7306, lng: -73.9866 };
 const METRES_PER_DEGREE = 111_195;
 const SHARDS = Array.from({ length: LIMITS.shards }, (_, shard) => shard);
-const METRICS = { count: () => {}, observe: () => {}, gauge: () => {} };
 const silent = () => {};
 
 export interface Seen {
@@ -187,6 +186,8 @@ export class SmallTown {
   readonly problems: object[] = [];
   /** Every durable event that any phone heard, by user, epoch and offset. */
   readonly told = new Map<string, string>();
+  /** Edges of presence, by where they lead. */
+  readonly counted: Record<string, number> = {};
   /** Bytes of the last move. */
   moved = 0;
   system!: ActorSystem;
@@ -282,7 +283,14 @@ export class SmallTown {
     const coordinator = soleOwner(`n${epoch}.0`, () => epoch);
     const warn = (fields: object) => this.problems.push(fields);
     const log = { debug: silent, info: silent, warn, error: warn };
-    const world = { clock: this.time, scheduler: this.time, log, metrics: METRICS, coordinator };
+    const metrics: Metrics = {
+      count: (name, { to = '' } = {}) => {
+        if (name === 'rt_presence_edges_total') this.counted[to] = (this.counted[to] ?? 0) + 1;
+      },
+      observe: silent,
+      gauge: silent,
+    };
+    const world = { clock: this.time, scheduler: this.time, log, metrics, coordinator };
     const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
     const timers: DurableTimers = new DurableTimers({
       ...world,

@@ -36,7 +36,7 @@ interface Telling {
 }
 
 /** Who must hear what: both people of an encounter, whoever got points of another movement. */
-export function tellingsOf({ id, reason, method, atMs, sides }: SettledLately): Telling[] {
+function tellingsOf({ id, reason, method, atMs, sides }: SettledLately): Telling[] {
   return sides.flatMap(({ account, delta, balance, version }): Telling[] => {
     const to = { kind: 'user', id: account } as const;
     if (method !== null) {

@@ -3,14 +3,21 @@
  * a browser, so that both run the same.
  */
 import type { CommandName } from '../../../protocol/catalogue.ts';
-import { HeyBlueClient, type Message, type Position } from '../../client/index.ts';
+import {
+  HeyBlueClient,
+  type Message,
+  type Position,
+  type SocketConstructor,
+  type Storage,
+} from '../../client/index.ts';
 
 export interface Surroundings {
   readonly url: string;
   readonly say: (report: object) => void;
-  /** Where an earlier run stopped, as text, and how to keep it. */
-  readonly load: () => string | null;
-  readonly save: (text: string) => void;
+  /** Outlives a kill. */
+  readonly storage: Storage;
+  /** Default: the global one. */
+  readonly WebSocket?: SocketConstructor;
 }
 
 export interface Instruction {
@@ -27,16 +34,16 @@ export interface Instruction {
 }
 
 /** Connects, and answers with the ear for what the app does next. */
-export const app = ({ url, say, load, save }: Surroundings): ((instruction: Instruction) => void) => {
+export const app = ({ url, say, storage, WebSocket }: Surroundings): ((instruction: Instruction) => void) => {
   let tokens = 0;
-  const kept = load();
   const realNow = Date.now;
   const client = new HeyBlueClient({
     url,
     deviceId: 'phone-of-the-kit',
     app: 'conformance/1',
     getToken: () => `token-${++tokens}`,
-    ...(kept !== null && { resume: JSON.parse(kept) }),
+    storage,
+    ...(WebSocket !== undefined && { WebSocket }),
   });
   client.on('state', ({ state, code }) => say({ state, code }));
   client.on('problem', ({ code }) => say({ problem: code }));
@@ -72,6 +79,5 @@ export const app = ({ url, say, load, save }: Surroundings): ((instruction: Inst
     else if (network !== undefined) client.networkChanged();
     else if (clock !== undefined) Date.now = () => realNow() + clock;
     else if (instruction.exit === true) client.close();
-    save(JSON.stringify(client.position));
   };
 };

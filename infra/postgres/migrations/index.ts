@@ -3,7 +3,9 @@ import type { MigrationObject } from '@mikro-orm/core';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { Events } from './events.ts';
+import { LinkedDevices } from './linkedDevices.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
+import { Revocations } from './revocations.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
 
@@ -14,4 +16,6 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0004-stamps', class: Stamps },
   { name: '0005-timers', class: Timers },
   { name: '0006-events', class: Events },
+  { name: '0007-revocations', class: Revocations },
+  { name: '0008-linked-devices', class: LinkedDevices },
 ];

@@ -149,38 +149,68 @@ class Phone:
         self.versions, self.state, self.resumed = {}, None, False
         self.cid = self.attempts = self.pings = 0
         self.answers, self.refusals = {}, []  # replies by cid; errors with cid 0
+        self.connections, self.refused = 0, False
 
     def connect(self, seconds=10.0):
         """HELLO and WELCOME, and the snapshot when the session is a new one."""
         self.drop()
-        deadline = time.monotonic() + seconds
-        self.socket = Socket(self.url, seconds)
-        self.sequence, self.answers, self.refusals, self.versions = 0, {}, [], {}
-        self.unacknowledged, self.acknowledge_at, self.ping_s = 0, None, 25
+        self._greet(Socket(self.url, seconds), time.monotonic() + seconds, lambda: None)
+
+    def _greet(self, fresh, deadline, meanwhile):
+        """HELLO and WELCOME on a new socket, which then is the one of this phone; `meanwhile` looks after the old one."""
         resume = [self.session, self.epoch, self.offset] if self.session else None
-        self._send([0, 1, self.rest.token, self.device_id, self.app, resume])
-        welcome = unpack(self.socket.receive(deadline))
+        fresh.send(pack([0, 1, self.rest.token, self.device_id, self.app, resume]))
+        welcome = None
+        while welcome is None:
+            try:
+                welcome = unpack(fresh.receive(min(deadline, time.monotonic() + 0.05)))
+            except Late:
+                if time.monotonic() >= deadline:
+                    raise
+                meanwhile()
         if welcome[0] != 0:
             raise Malformed("frame %r instead of WELCOME" % (welcome[0],))
-        self.session, self.epoch, self.resumed = welcome[2], welcome[3], welcome[5]
+        self.socket, self.sent_at, self.pinged_at, self.leave_at = fresh, time.monotonic(), None, None
+        self.sequence, self.answers, self.refusals, self.versions = 0, {}, [], {}
+        self.unacknowledged, self.acknowledge_at = 0, None
+        self.connections, self.resumed, self.welcome = self.connections + 1, welcome[5], welcome[2:4]
         self.clock_offset_s = welcome[6] + welcome[7] / 1000 - time.time()
         self.ping_s, self.jitter_s = welcome[8][0], welcome[8][3] / 1000
-        if not self.resumed:
+        if self.resumed:
+            self.session, self.epoch = self.welcome
+        else:  # the place is taken over with the snapshot: without it there is nothing to resume from
             self.state = None
             self.until(lambda: self.state, deadline - time.monotonic(), "the snapshot")
-        self.attempts = 0
+        self.attempts, self.refused = 0, False
+
+    def move(self, seconds=10.0):
+        """After GOAWAY: a new socket first, then the end of the old one."""
+        old, self.leave_at = self.socket, None
+
+        def meanwhile():
+            try:
+                self._handle(unpack(old.receive(time.monotonic() + 0.05)))
+            except (Late, Closed):
+                pass  # the new one is on its way
+
+        try:
+            self._greet(Socket(self.leave_to or self.url, seconds), time.monotonic() + seconds, meanwhile)
+        except OSError:
+            return  # nobody there: the old one goes on as long as it may
+        old.close()
 
     def reconnect(self, why, seconds=30.0):
         """Connects anew as the close code asks, within the given time; raises `why` when it says to stop."""
         deadline = time.monotonic() + seconds
         while True:
-            if why.do == "stop":
+            if why.do == "stop" or (why.do == "once" and self.refused):
                 raise why
+            self.refused = why.do == "once"
             if why.do == "fresh":
                 self.session = None
-            if why.do == "renew":
+            if why.do in ("renew", "once"):
                 self.rest.renew()
-            limit = getattr(self, "jitter_s", 5) if why.do == "soon" else min(30, 2 ** self.attempts)
+            limit = getattr(self, "jitter_s", 5) if why.do in ("soon", "once") else min(30, 2 ** self.attempts)
             pause = random.uniform(0, limit) + (5 if why.code == 1013 else 0)
             self.attempts += 1
             if time.monotonic() + pause > deadline:
@@ -204,8 +234,12 @@ class Phone:
             self.cid += 1
             cid = self.cid
             try:
+                connection = self.connections
                 self._send([1, cid, op, body, key])
-                self.until(lambda: cid in self.answers, min(5, left), "the answer to " + name)
+                self.until(lambda: cid in self.answers or self.connections > connection, min(5, left),
+                           "the answer to " + name)
+                if cid not in self.answers:
+                    continue  # moved to another socket: there it is asked again
             except Late:
                 continue
             except Closed as why:
@@ -258,13 +292,22 @@ class Phone:
     def _read(self, deadline):
         """Handles one message, and what is due meanwhile: an ACK, a PING."""
         now = time.monotonic()
+        if self.leave_at and now >= self.leave_at:
+            return self.move()
+        if self.pinged_at and self.socket.heard_at > self.pinged_at:
+            self.pinged_at = None
+        if self.pinged_at and now >= self.pinged_at + 10:
+            self.drop()
+            raise Closed(4104, "nobody is there")
         if self.acknowledge_at and (now >= self.acknowledge_at or self.unacknowledged >= 16):
             self._send([2, self.offset])
             self.unacknowledged, self.acknowledge_at = 0, None
         if now >= self.sent_at + self.ping_s * 0.8:
             self.pings += 1
             self._send([4, self.pings])
-        due = min(self.sent_at + self.ping_s * 0.8, self.acknowledge_at or deadline)
+            self.pinged_at = self.pinged_at or now
+        due = min(self.sent_at + self.ping_s * 0.8, self.acknowledge_at or deadline, self.leave_at or deadline,
+                  self.pinged_at + 10 if self.pinged_at else deadline)
         try:
             self._handle(unpack(self.socket.receive(min(deadline, due))))
         except Late:
@@ -292,14 +335,20 @@ class Phone:
         elif number == 9:
             for inner in frame[1]:
                 self._handle(inner)
-        # GOAWAY (6) asks to leave early; the close that follows it, 1012, makes `say` resume, and that is enough here
+        elif number == 6:
+            self.leave_at = time.monotonic() + random.uniform(frame[3], frame[4]) / 1000
+            self.leave_to = frame[5] if len(frame) > 5 else None
 
     def _event(self, offset, kind, _event_id, items):
         name, fields = EVENTS.get(kind, ("unknown", ""))
         if name == "snapshot":
             self.state, self.events = named(fields, items), []
+            self.session, self.epoch = self.welcome
         elif offset <= self.offset:
             return  # a repetition
+        elif offset > self.offset + 1:
+            self.drop()  # one was lost: a resume brings it, and this one again
+            raise Closed(4200, "an event is missing")
         else:
             self.events.append((name, named(fields, items)))
         self.offset = offset

@@ -8,10 +8,10 @@ SAFE = 2 ** 53 - 1
 
 
 class Closed(Exception):
-    """The socket is closed. `do` says what section 9 asks for: stop, backoff, soon, renew or fresh."""
+    """The socket is closed. `do` says what section 9 asks for: stop, backoff, soon, renew, fresh, or once (renew once)."""
     def __init__(self, code=1006, reason=""):
         super().__init__("closed with %d %s" % (code, reason))
-        special = {1006: "backoff", 1012: "soon", 1013: "backoff", 4101: "renew", 4105: "fresh"}
+        special = {1006: "backoff", 1012: "soon", 1013: "backoff", 4002: "once", 4101: "renew", 4105: "fresh"}
         ranges = {41: "backoff", 42: "soon"}
         self.code, self.do = code, special.get(code) or ranges.get(code // 100, "stop")
 
@@ -113,7 +113,7 @@ class Socket:
     def __init__(self, url, seconds=10.0):
         parts = url_parse.urlsplit(url)
         secure = parts.scheme == "wss"
-        self.buffer, self.message, self.ended = b"", b"", None
+        self.buffer, self.message, self.ended, self.heard_at = b"", b"", None, time.monotonic()
         self.socket = socket.create_connection((parts.hostname, parts.port or (443 if secure else 80)), timeout=seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if secure:
@@ -151,6 +151,7 @@ class Socket:
         if not piece:
             raise Closed(1006, "connection lost")
         self.buffer += piece
+        self.heard_at = time.monotonic()
 
     def send(self, payload, opcode=2):
         size, mask = len(payload), os.urandom(4)

@@ -1,0 +1,65 @@
+/**
+ * A gateway that empties itself while the others serve. Told all at once, ten thousand phones would knock at the others'
+ * doors within a second; so a part of them is told each 250 ms, half as many as the others can welcome, and each has a
+ * short window of its own. Nobody is closed before the deadline that it was told, so those that stay are closed in the
+ * same portions in which they were told.
+ *
+ * When there are more phones than that within the time there is, they are told faster, up to what the others can take;
+ * what remains even then is closed at the end.
+ */
+import type { Metrics } from '../nodes/ports.ts';
+import type { Away } from './away.ts';
+import { LIMITS } from './limits.ts';
+import type { Session } from './session.ts';
+
+/** Phones that are told a second, when so many shall go to so many other nodes within so long. */
+export const drainPerS = (phones: number, others: number, tellMs: number): number => {
+  const able = Math.max(1, others) * LIMITS.attachPerS;
+  return Math.max(able * LIMITS.drainShare, Math.min(able, (phones * 1_000) / Math.max(1, tellMs)));
+};
+
+export interface DrainOptions {
+  readonly away: Away;
+  readonly metrics: Metrics;
+  readonly sessions: () => Iterable<Session>;
+  /** Sockets that are here, also those that have not said HELLO. */
+  readonly size: () => number;
+}
+
+export class Drain {
+  readonly #options: DrainOptions;
+  readonly #untilMs: number;
+  readonly #perTick: number;
+  #nextMs: number;
+
+  constructor(options: DrainOptions, nowMs: number, graceMs: number, others: number) {
+    this.#options = options;
+    this.#untilMs = nowMs + graceMs;
+    this.#nextMs = nowMs;
+    const perS = drainPerS(options.size(), others, graceMs - LIMITS.goawayMs);
+    this.#perTick = Math.ceil((perS * LIMITS.drainTickMs) / 1_000);
+  }
+
+  /** Tells the next ones when it is time, and closes those whose time is over; how many sockets are still here. */
+  step(nowMs: number): number {
+    const { away, metrics, sessions, size } = this.#options;
+    if (nowMs >= this.#nextMs) {
+      // late steps are not made up for: the others would hear of two at once
+      this.#nextMs = nowMs + LIMITS.drainTickMs;
+      let room = this.#perTick;
+      const deadlineMs = Math.max(0, Math.min(LIMITS.goawayMs, Math.round(this.#untilMs - nowMs)));
+      for (const session of sessions()) {
+        // those that still attach have their turn when they are welcome
+        if (session.phase !== 'open') continue;
+        if (session.awayCode !== 0) {
+          if (session.endMs <= nowMs) away.due(session);
+        } else if (room-- > 0) {
+          const spreadMs = Math.min(LIMITS.goawaySpreadMs, deadlineMs);
+          away.tell(session, { reason: 'restart', deadlineMs, spreadMs });
+        }
+      }
+    }
+    metrics.gauge('rt_drain_remaining', size());
+    return size();
+  }
+}
