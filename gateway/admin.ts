@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Drained } from '../nodes/departure.ts';
 import type { ClusterView } from '../nodes/ports.ts';
+import { isUuid } from '../protocol/ids.ts';
 import { PortInUse } from './portInUse.ts';
 
 export interface AdminOptions {
@@ -17,6 +18,8 @@ export interface AdminOptions {
   readonly collectGarbage?: () => void;
   readonly cluster?: () => ClusterView;
   readonly drain?: () => Promise<Drained>;
+  /** Ends tokens: every one of a user that was issued until now, or a single one. */
+  readonly revoke?: (what: { userId: string } | { tokenId: string }) => Promise<{ readonly stored: boolean }>;
 }
 
 export interface Admin {
@@ -37,7 +40,24 @@ const sayJson = (res: ServerResponse, status: number, value: object): void =>
 const fromPage = ({ method, headers }: IncomingMessage): boolean =>
   method !== 'GET' && (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined);
 
+const REVOKE = /^POST \/admin\/(users|tokens)\/([^/]+)\/revoke$/;
+
+/** 200 when it holds for good, 202 while it holds where it was heard and waits for the store. */
+const revoke = async (
+  options: AdminOptions,
+  [, which, id = '']: string[],
+  res: ServerResponse,
+): Promise<void> => {
+  if (options.revoke === undefined || !isUuid(id)) return say(res, 404, 'no such user or token\n');
+  const { stored } = await options.revoke(
+    which === 'users' ? { userId: id.toLowerCase() } : { tokenId: id.toLowerCase() },
+  );
+  return sayJson(res, stored ? 200 : 202, { stored });
+};
+
 const answer = async (options: AdminOptions, route: string, res: ServerResponse): Promise<void> => {
+  const revoked = REVOKE.exec(route);
+  if (revoked !== null) return revoke(options, revoked, res);
   switch (route) {
     case 'GET /livez':
       return say(res, 200, 'alive\n');
@@ -65,7 +85,11 @@ const answer = async (options: AdminOptions, route: string, res: ServerResponse)
       return sayJson(res, drained.ok ? 200 : 409, drained);
     }
     default:
-      return say(res, 404, 'GET /livez /readyz /startupz /metrics /admin/cluster, POST /admin/drain\n');
+      return say(
+        res,
+        404,
+        'GET /livez /readyz /startupz /metrics /admin/cluster, POST /admin/drain /admin/users/{id}/revoke /admin/tokens/{jti}/revoke\n',
+      );
   }
 };
 

@@ -2,6 +2,7 @@
  * How people reach the town: REST and documents on one port, the realtime socket on a second, health and metrics on a
  * third. The composition root makes one gateway, gives its `sink` to the user actors, starts and stops it.
  */
+import type { Server as TlsServer } from 'node:tls';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
@@ -17,6 +18,7 @@ import { Revocations, revocationSubject } from './revocations.ts';
 import type { Session } from './session.ts';
 import { createSessionIds } from './sessionIds.ts';
 import { Sessions } from './sessions.ts';
+import { readPair, TLS_VERSION_MIN, type TlsPair, TlsWatch } from './tls.ts';
 import type { Transport } from './transport.ts';
 import { uwsTransport } from './uws.ts';
 
@@ -24,6 +26,7 @@ export type { SigningKey } from './auth/tokens.ts';
 export { LIMITS, RATES, type Rates } from './limits.ts';
 export type { GatewayOptions } from './options.ts';
 export { HostUnknown, PortInUse } from './portInUse.ts';
+export { TlsUnusable } from './tls.ts';
 
 export interface Ports {
   readonly restPort: number;
@@ -106,10 +109,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     ...(options.tracer && { tracer: options.tracer }),
     ...(options.elsewhere && { elsewhere: options.elsewhere }),
   });
+  const { tls } = options;
+  const pair = tls ? readPair(tls, wallMs()) : null;
   const transport: Transport = uwsTransport<Session>(
-    { path: REALTIME_PATH, setting: 'HEYBLUE_REALTIME_PORT', trustedProxyHops, log },
+    { path: REALTIME_PATH, setting: 'HEYBLUE_REALTIME_PORT', trustedProxyHops, log, ...(tls && { tls }) },
     sessions,
   );
+  const renewed = (fresh: TlsPair): void => {
+    transport.renew?.();
+    (rest?.server as TlsServer | undefined)?.setSecureContext({ ...fresh, minVersion: TLS_VERSION_MIN });
+  };
+  const watch = tls && pair && new TlsWatch(tls, pair, renewed, { log, wallMs });
   const epochs = new Map<number, number>();
   let phase: 'starting' | 'serving' | 'draining' | 'stopping' = 'starting';
   let rest: Rest | null = null;
@@ -130,6 +140,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       origins,
       trustedProxyHops,
       wallMs,
+      ...(pair && { tls: pair }),
       onDeviceMoved: (userId, deviceId) => tellMoved(door, userId, deviceId),
     });
     try {
@@ -143,6 +154,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   const closeAll = async (): Promise<void> => {
     for (const timer of sweeping) clearInterval(timer);
     revocations.stop();
+    watch?.stop();
     transport.close();
     await rest?.close();
     await admin?.close();
@@ -172,12 +184,15 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           ...(options.collectGarbage && { collectGarbage: options.collectGarbage }),
           ...(options.cluster && { cluster: options.cluster }),
           ...(options.drain && { drain: options.drain }),
+          revoke: what =>
+            'userId' in what ? revocations.user(what.userId) : revocations.token(what.tokenId),
         });
         // A node that does not know what was revoked lets nobody in.
         await revocations.start();
         revocations.onChange(() => sessions.endRevoked());
         const restPort = await openRest();
         const realtimePort = await transport.listen(options.host, options.realtimePort);
+        watch?.start();
         sweeping.push(setInterval(() => sessions.sweep(), LIMITS.sweepMs));
         sweeping.push(setInterval(() => sessions.tick(), LIMITS.flushMs));
         sweeping.push(setInterval(() => sessions.attachAgain(), LIMITS.attachRetryMs));

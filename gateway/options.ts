@@ -14,6 +14,7 @@ import type {
 } from '../nodes/ports.ts';
 import type { SigningKey } from './auth/tokens.ts';
 import type { Rates } from './limits.ts';
+import type { TlsFiles } from './tls.ts';
 
 export interface GatewayOptions {
   /** Name of this gateway in every `SessionRef`: the node's name. */
@@ -46,6 +47,8 @@ export interface GatewayOptions {
   readonly connectionsPerAddress: number;
   /** Handshakes a second that this gateway takes, from everybody together. Default 1,000. */
   readonly handshakesPerS?: number;
+  /** Files of the certificate and its key: REST and realtime speak TLS 1.3. Absent: plain, behind a proxy. */
+  readonly tls?: TlsFiles;
   /** Proxies in front whose X-Forwarded-For is believed. */
   readonly trustedProxyHops: number;
   /** Null switches rate limits off, for benchmarks and replays. Default `RATES`. */

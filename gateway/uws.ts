@@ -107,7 +107,7 @@ type Answer = Omit<Turned, 'status'> & { readonly status: keyof typeof STATUS };
 const answer = (res: HttpResponse, { status, message, retryAfterS }: Answer): void => {
   res.writeStatus(STATUS[status]).writeHeader('content-type', 'application/json; charset=utf-8');
   if (retryAfterS !== undefined) res.writeHeader('retry-after', String(retryAfterS));
-  if (status === 426) res.writeHeader('upgrade', 'websocket');
+  if (status === 426) res.writeHeader('upgrade', 'websocket').writeHeader('sec-websocket-version', '13');
   if (status === 401) res.writeHeader('www-authenticate', 'Bearer realm="heyblue"');
   const error = { code: status, message, retryable: status === 429 || status === 503 };
   res.end(JSON.stringify({ error }), true);
@@ -130,6 +130,12 @@ const answerLater = (res: HttpResponse, answered: Answer): void => {
 const latin = new TextDecoder('latin1');
 
 const textOf = (address: ArrayBuffer): string => latin.decode(address);
+
+/** The library looks at the key alone; RFC 6455, 4.2.1 asks for these as well. */
+const asksForWebSocket = (req: HttpRequest): boolean =>
+  req.getHeader('sec-websocket-version') === '13' &&
+  req.getHeader('upgrade').toLowerCase() === 'websocket' &&
+  /\bupgrade\b/i.test(req.getHeader('connection'));
 
 /** Every X-Forwarded-For, in order: a proxy may add a line of its own instead of lengthening the one that was there. */
 const forwardedFor = (req: HttpRequest): string => {
@@ -227,6 +233,7 @@ const appsOf = (
 /** Gives an app its routes. */
 const serve = <D>(app: TemplatedApp, options: UwsOptions, listener: Listener<D>): void => {
   const { path, trustedProxyHops, log } = options;
+  const notWebSocket = `this is a WebSocket; ask for the subprotocol ${SUBPROTOCOL}`;
 
   /** A throw in a handler is our bug: it costs this socket, never the process. */
   const guarded = (socket: UwsSocket<D>, run: () => void): void => {
@@ -264,6 +271,7 @@ const serve = <D>(app: TemplatedApp, options: UwsOptions, listener: Listener<D>)
     upgrade: (res, req, context) => {
       const peer = textOf(res.getRemoteAddressAsText());
       listener.spoke?.(peer);
+      if (!asksForWebSocket(req)) return answerLater(res, { status: 426, message: notWebSocket });
       const address = peerAddress(peer, trustedProxyHops === 0 ? '' : forwardedFor(req), trustedProxyHops);
       const protocols = req.getHeader('sec-websocket-protocol');
       const origin = req.getHeader('origin');
@@ -335,6 +343,6 @@ const serve = <D>(app: TemplatedApp, options: UwsOptions, listener: Listener<D>)
     listener.spoke?.(textOf(res.getRemoteAddressAsText()));
     answerLater(res, { status, message });
   };
-  app.get(path, other(426, `this is a WebSocket; ask for the subprotocol ${SUBPROTOCOL}`));
+  app.get(path, other(426, notWebSocket));
   app.any('/*', other(404, `there is nothing here; the socket is at ${path}`));
 };

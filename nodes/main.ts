@@ -15,7 +15,7 @@ import { DEFAULT_RULES, type MeetRules } from '../actors/rules.ts';
 import { ACTOR_KINDS } from '../actors/turn.ts';
 import { PRESENCE_STATES } from '../actors/user/presence.ts';
 import { userBehaviour } from '../actors/user.ts';
-import { createGateway, HostUnknown, PortInUse, RATES, type Rates } from '../gateway/index.ts';
+import { createGateway, HostUnknown, PortInUse, RATES, type Rates, TlsUnusable } from '../gateway/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
@@ -160,6 +160,7 @@ async function main(): Promise<void> {
     origins: config.allowedOrigins,
     connectionsPerAddress: config.connectionsPerAddress,
     handshakesPerS: config.handshakeRate,
+    ...(config.tlsCert !== '' && { tls: { cert: config.tlsCert, key: config.tlsKey } }),
     trustedProxyHops: config.trustedProxyHops,
     rates: ratesOf(config),
     serving: () => joined && node.coordinator.serving(),
@@ -277,9 +278,10 @@ async function main(): Promise<void> {
   publishing.check();
   joined = true;
   const host = config.host === '0.0.0.0' ? '127.0.0.1' : config.host;
+  const secure = config.tlsCert === '' ? '' : 's';
   const urls = {
-    rest: `http://${host}:${ports.restPort}`,
-    realtime: `ws://${host}:${ports.realtimePort}/v1/ws`,
+    rest: `http${secure}://${host}:${ports.restPort}`,
+    realtime: `ws${secure}://${host}:${ports.realtimePort}/v1/ws`,
     admin: `http://127.0.0.1:${ports.adminPort}`,
   };
   log.info({ ...ports, ref: node.coordinator.ref, version }, 'serving');
@@ -302,6 +304,7 @@ main().catch(error => {
     error instanceof CannotStart ||
     error instanceof PortInUse ||
     error instanceof HostUnknown ||
+    error instanceof TlsUnusable ||
     error instanceof NatsFailure ||
     error?.name === 'StoreUnavailable'
       ? error.message

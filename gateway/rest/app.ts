@@ -15,6 +15,7 @@ import fastify, {
 import { ERROR, type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import { traceIdOf } from '../../protocol/trace.ts';
 import { LIMITS } from '../limits.ts';
+import { TLS_VERSION_MIN, type TlsPair } from '../tls.ts';
 import { accountRoutes } from './accounts.ts';
 import type { RestOptions } from './context.ts';
 import { crossOrigin } from './crossOrigin.ts';
@@ -47,8 +48,10 @@ export type Rest = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
-const build = (): Rest =>
+const build = (tls: TlsPair | undefined): Rest =>
   fastify({
+    // Its types make another server of it; what we use of both is the same.
+    ...(tls && ({ https: { ...tls, minVersion: TLS_VERSION_MIN } } as object)),
     logger: false,
     bodyLimit: LIMITS.restBytes,
     requestTimeout: LIMITS.restRequestMs,
@@ -66,7 +69,7 @@ const build = (): Rest =>
   }).withTypeProvider<TypeBoxTypeProvider>();
 
 export const createRest = async (options: RestOptions): Promise<Rest> => {
-  const app = build();
+  const app = build(options.tls);
   const { log } = options;
   // Unknown fields are mistakes to be told, not to be dropped; only what comes as text of a URL is converted.
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
@@ -86,6 +89,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
   );
   app.addHook('onSend', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
+    if (options.tls) reply.header('strict-transport-security', 'max-age=31536000');
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
   traceRequests(app, options);

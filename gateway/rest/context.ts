@@ -8,6 +8,7 @@ import type { Identity, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
 import { LIMITS } from '../limits.ts';
 import type { Revocations } from '../revocations.ts';
+import type { TlsPair } from '../tls.ts';
 import { refused } from './errors.ts';
 import { traceOf } from './trace.ts';
 
@@ -26,6 +27,8 @@ export interface RestOptions {
   readonly rates: RestRates | null;
   readonly origins: readonly string[];
   readonly trustedProxyHops: number;
+  /** Speaks TLS 1.3 with this; absent: plain. */
+  readonly tls?: TlsPair;
   /** Unix milliseconds of the real clock. */
   readonly wallMs: () => number;
   /** An account lives on another device now: its actor is to hear of it. */

@@ -477,8 +477,6 @@ export interface Handshake {
 }
 
 const REFUSED = ['HTTP 400', 'HTTP 404', 'HTTP 405', 'HTTP 426', 'cut'];
-const UNCHECKED =
-  'uWebSockets.js looks at the key alone; who asks so is upgraded, and must then speak WebSocket';
 const SPLIT =
   'a first line in several TCP segments is taken for another version of HTTP; a phone sends it in one, and comes back by itself if not';
 const request = upgradeRequest();
@@ -538,27 +536,24 @@ export const HANDSHAKES: readonly Handshake[] = [
     section: '4.2.1',
     what: 'no Upgrade header',
     rfc: REFUSED,
-    ours: 'HTTP 101',
+    ours: 'HTTP 426',
     ws: 'HTTP 426',
-    why: UNCHECKED,
     pieces: [upgradeRequest({ Upgrade: null })],
   },
   {
     section: '4.2.1',
     what: 'an upgrade to something else',
     rfc: REFUSED,
-    ours: 'HTTP 101',
+    ours: 'HTTP 426',
     ws: 'HTTP 400',
-    why: UNCHECKED,
     pieces: [upgradeRequest({ Upgrade: 'h2c' })],
   },
   {
     section: '4.2.1',
     what: 'no Connection header',
     rfc: REFUSED,
-    ours: 'HTTP 101',
+    ours: 'HTTP 426',
     ws: 'HTTP 426',
-    why: UNCHECKED,
     pieces: [upgradeRequest({ Connection: null })],
   },
   {
@@ -581,18 +576,16 @@ export const HANDSHAKES: readonly Handshake[] = [
     section: '4.2.1',
     what: 'no version',
     rfc: REFUSED,
-    ours: 'HTTP 101',
+    ours: 'HTTP 426',
     ws: 'HTTP 400',
-    why: UNCHECKED,
     pieces: [upgradeRequest({ 'Sec-WebSocket-Version': null })],
   },
   {
     section: '4.2.2',
     what: 'version 12',
     rfc: REFUSED,
-    ours: 'HTTP 101',
+    ours: 'HTTP 426',
     ws: 'HTTP 400',
-    why: UNCHECKED,
     pieces: [upgradeRequest({ 'Sec-WebSocket-Version': '12' })],
   },
   {

@@ -45,6 +45,8 @@ const PURE_BUILTINS = new Set([
   'util',
   'crypto',
   'string_decoder',
+  // computing, like checksums
+  'zlib',
   'url',
 ]);
 

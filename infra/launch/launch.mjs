@@ -25,6 +25,7 @@ const COMMANDS = {
   simulate: ['k8s/simulate.ts'],
   bench: ['k8s/bench.ts'],
   fuzz: ['protocol/fuzz.ts'],
+  conformance: ['gateway/conformance/main.ts'],
   generate: ['protocol/generate.ts'],
   check: ['infra/check/check.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],
