@@ -43,6 +43,8 @@ export const lifeMs = (sessionId: string): number => {
 export class Away {
   readonly #options: AwayOptions;
   #told = 0;
+  #urls: readonly string[] = [];
+  #lookAgainMs = 0;
 
   constructor(options: AwayOptions) {
     this.#options = options;
@@ -50,10 +52,11 @@ export class Away {
 
   /** Others are named in turn, so that each gets its part. */
   tell(session: Session, { reason, deadlineMs, spreadMs }: Departing): void {
-    const { clock, metrics, elsewhere } = this.#options;
-    const urls = elsewhere?.() ?? [];
+    const { clock, metrics } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const urls = this.#elsewhere(nowMs);
     session.awayCode = REASONS[reason];
-    session.endMs = clock.monotonicMs() + deadlineMs;
+    session.endMs = nowMs + deadlineMs;
     metrics.count('rt_goaway_total', { reason });
     session.send(
       encodeServerFrame({
@@ -65,6 +68,15 @@ export class Away {
         url: urls.length > 0 ? urls[this.#told++ % urls.length]! : null,
       }),
     );
+  }
+
+  /** Looked up once for all who are told together: it is made from the whole view of the cluster. */
+  #elsewhere(nowMs: number): readonly string[] {
+    if (nowMs >= this.#lookAgainMs) {
+      this.#urls = this.#options.elsewhere?.() ?? [];
+      this.#lookAgainMs = nowMs + LIMITS.drainTickMs;
+    }
+    return this.#urls;
   }
 
   /** Its time is over: it is told to go, or, told before, closed. */

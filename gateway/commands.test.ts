@@ -152,6 +152,8 @@ describe('with real actors and their stores', () => {
     const balance = town.balance(officer.id);
     expect(balance).toBeGreaterThan(0);
     await happens(town);
+    // what was shown is over: only what is remembered can tell the first answer
+    await town.time.advance(600_000);
     if (_ !== 'repeated on the same socket') wire = await attach(officer, 'officer');
     scan(2, token);
     expect(rest(await answered(wire, 2))).toBe(rest(first));

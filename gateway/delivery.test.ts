@@ -386,6 +386,16 @@ describe('a phone that does not keep up', () => {
     expect(stage.metrics.observed.get('rt_buffered_bytes')).toHaveLength(2);
   });
 
+  test('when very many are behind, those who are not do not wait until all of them are let go', async () => {
+    const many = await Promise.all(Array.from({ length: LIMITS.lettingGo + 5 }, () => stage.phone()));
+    for (const one of many) stuck(LIMITS.closeBufferBytes + 1, one);
+    const open = () => many.filter(one => one.code === null).length;
+    stage.sessions.sweep();
+    expect(open()).toBe(5);
+    stage.pass(LIMITS.sampleMs);
+    expect(open()).toBe(0);
+  });
+
   test('what waits for WELCOME is bounded in frames and in bytes', async () => {
     stage.door.holding.add('attach');
     const many = await stage.phone();

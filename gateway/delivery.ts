@@ -134,8 +134,7 @@ export class Delivery {
       const rung = session.rung();
       if (rung === THINNED) thinned++;
       if (rung !== STOPPED) continue;
-      stopped++;
-      session.letGo();
+      if (++stopped <= LIMITS.lettingGo) session.letGo();
     }
     metrics.gauge('rt_slow_ladder', thinned, { level: 'thinned' });
     metrics.gauge('rt_slow_ladder', stopped, { level: 'stopped' });
@@ -151,9 +150,9 @@ export class Delivery {
   #mayPass(session: Session, answer: boolean, { thing }: VolatileHead): boolean {
     if (session.phase !== 'open' || !session.foreground) return false;
     if (session.choked && session.rung() !== KEEPS_UP) return false;
-    const { volatiles } = session;
-    if (answer) return volatiles === null || !volatiles.holds(thing);
-    return session.passed !== this.#pacer.now && (volatiles === null || volatiles.waiting === 0);
+    // not before an older one that waits: it would be said after it
+    if (answer) return session.volatiles?.holds(thing) !== true;
+    return session.passed !== this.#pacer.now;
   }
 
   #turn(session: Session): void {

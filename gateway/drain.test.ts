@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { CLUSTER_LIMITS } from '../nodes/limits.ts';
 import { SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { CLOSE, ok } from '../protocol/errors.ts';
+import { AttachQueue } from './attachQueue.ts';
 import { lifeMs } from './away.ts';
 import { drainPerS } from './drain.ts';
 import { LIMITS } from './limits.ts';
@@ -30,8 +31,13 @@ const crowd = async (stage: Stage, phones: number): Promise<Wire[]> => {
   return wires;
 };
 
-test('phones are told a few each 250 ms, so that the others hear of half as many as they can welcome', async () => {
-  const stage = new Stage({ rates: null, elsewhere: () => ['ws://b', 'ws://c'] });
+test('phones are told a few each 250 ms, so that the others hear of fewer than they can welcome', async () => {
+  let looked = 0;
+  const elsewhere = () => {
+    looked++;
+    return ['ws://b', 'ws://c'];
+  };
+  const stage = new Stage({ rates: null, elsewhere });
   const wires = await crowd(stage, PER_TICK * 4 + 3);
   const told = () => wires.filter(goaway).length;
   stage.sessions.beginDrain(30_000, 2);
@@ -43,6 +49,8 @@ test('phones are told a few each 250 ms, so that the others hear of half as many
     expect(told()).toBe(Math.min(PER_TICK * 2 * tick, wires.length));
     stage.clock.advance(25);
   }
+  // the view of a cluster is not made for each of them
+  expect(looked).toBe(3);
   const urls = wires.map(wire => goaway(wire)!.url);
   expect(urls.filter(url => url === 'ws://b').length).toBe(Math.ceil(wires.length / 2));
   expect(goaway(wires[0]!)).toMatchObject({
@@ -106,11 +114,12 @@ test('a gateway that drains attaches nobody: not who knocks, nor who was about t
   stage.door.holding.add('attach');
   const attaching = await stage.phone(user(2));
   const silent = new Wire(stage.sessions);
-  const verifying = stage.phone(user(3));
-  await Promise.resolve();
+  const verifying = await stage.knocking(user(3));
+  expect(verifying.data!.phase).toBe('verifying');
   stage.sessions.beginDrain(30_000, 1);
-  expect(silent.code).toBe(CLOSE.restart);
-  expect((await verifying).code).toBe(CLOSE.restart);
+  expect([silent.code, verifying.code]).toEqual([CLOSE.restart, null]);
+  while (verifying.code === null) await new Promise(resolve => setImmediate(resolve));
+  expect(verifying.code).toBe(CLOSE.restart);
   expect(stage.door.asked.map(one => one.to.id)).toEqual([user(2)]);
   expect(stage.sessions.admit({ protocols: SUBPROTOCOL, origin: '', address: 'x' })).toMatchObject({
     status: 503,
@@ -121,6 +130,17 @@ test('a gateway that drains attaches nobody: not who knocks, nor who was about t
   stage.door.answer('attach', ok({ epoch: EPOCH, offset: 0, resumed: false, frames: [] }));
   drainFor(stage, LIMITS.drainTickMs);
   expect(attaching.types()).toEqual(['welcome', 'goaway']);
+});
+
+test('nor those who stand in line to be attached', async () => {
+  const stage = new Stage({ rates: null });
+  Object.assign(stage.sessions, { attaches: new AttachQueue(1, 10) });
+  stage.door.holding.add('attach');
+  const [first, second] = [await stage.phone(user(1)), await stage.phone(user(2))];
+  stage.sessions.beginDrain(30_000, 1);
+  expect([first.code, second.code]).toEqual([null, CLOSE.restart]);
+  stage.door.answer('attach');
+  expect([first.types(), stage.door.asked]).toEqual([['welcome'], []]);
 });
 
 test('a session is told to go at its age, and closed with 4201 if it stays', async () => {

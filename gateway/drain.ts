@@ -1,7 +1,7 @@
 /**
  * A gateway that empties itself while the others serve. Told all at once, ten thousand phones would knock at the others'
- * doors within a second; so a part of them is told each 250 ms, half as many as the others can welcome, and each has a
- * short window of its own. Nobody is closed before the deadline that it was told, so those that stay are closed in the
+ * doors within a second; so a part of them is told each 250 ms, far fewer than the others can welcome, and each has a short
+ * window of its own. Nobody is closed before the deadline that it was told, so those that stay are closed in the
  * same portions in which they were told.
  *
  * When there are more phones than that within the time there is, they are told faster, up to what the others can take;

@@ -189,6 +189,52 @@ describe('which connection is the newest', () => {
   });
 });
 
+const journey = fc.record({
+  /** Milliseconds by which the clock of each gateway is wrong. */
+  skewsMs: fc.array(fc.integer({ min: -20_000, max: 20_000 }), { minLength: 3, maxLength: 3 }),
+  legs: fc.array(
+    fc.record({
+      gateway: fc.nat(2),
+      /** WELCOME was lost, so the phone names the session before. */
+      isWelcomeLost: fc.boolean(),
+      end: fc.constantFrom('closed' as const, 'silent' as const),
+      pauseMs: fc.integer({ min: 0, max: 8_000 }),
+    }),
+    { minLength: 1, maxLength: 12 },
+  ),
+});
+
+test('a phone that travels between gateways with wrong clocks gets in: at once when it resumes, else before long', async () => {
+  await fc.assert(
+    fc.asyncProperty(journey, async ({ skewsMs, legs }) => {
+      town = new SmallTown();
+      const phone = await town.phone('civilian');
+      phone.disconnect();
+      await town.time.advance(ACTOR_LIMITS.lateAttachMs);
+      let known = phone.session.id;
+      let isKnown = true;
+      for (const { gateway, isWelcomeLost, end, pauseMs } of legs) {
+        const connSeq = (town.time.nowMs() + skewsMs[gateway]!) * 1_000;
+        const session = { gateway: `g${gateway}`, id: `leg ${++made}` };
+        const openedMs = town.time.nowMs();
+        const ask = () => attach(phone, { connSeq, session, resume: resumeOf(known) });
+        for (let asked = await ask(); !asked.result.ok; asked = await ask()) {
+          expect([isKnown, asked.result]).toMatchObject([false, { retryable: true }]);
+          await town.time.advance(1_000);
+          expect(town.time.nowMs() - openedMs).toBeLessThan(ACTOR_LIMITS.lateAttachMs + 2_000);
+        }
+        if (!isWelcomeLost) known = session.id;
+        isKnown = !isWelcomeLost;
+        const { sessions } = await inspect(phone);
+        expect(sessions.map(one => one.sessionId)).toEqual([session.id]);
+        await town.time.advance(pauseMs);
+        if (end === 'closed') town.tell(phone.id, { type: 'detach', session, connSeq });
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
 describe('presence', () => {
   test('of a phone in the background, lost and back: nothing is told in between', async () => {
     const phone = await town.phone('civilian');
@@ -269,6 +315,18 @@ describe('presence', () => {
     await officer.connect();
     await town.time.advance(2_000);
     expect(civilian.events('area.officers')).toHaveLength(1);
+  });
+
+  test('of a phone whose gateway is gone with its node: grace, then offline; no ghost', async () => {
+    const phone = await town.phone('civilian');
+    town.system.nodeGone('n1.0', 'another gateway');
+    await town.time.advance(10);
+    expect((await presenceOf(phone)).state).toBe('online');
+    town.system.nodeGone('n1.0', 'g');
+    await town.time.advance(10);
+    expect((await presenceOf(phone)).state).toBe('grace');
+    await town.time.advance(ACTOR_LIMITS.graceMs);
+    expect((await presenceOf(phone)).shown).toBe('offline');
   });
 
   test('goes along when the actor moves, with its times; after a kill it goes on with higher versions', async () => {
@@ -423,7 +481,7 @@ const move = fc.oneof(
     arbitrary: fc.record({ k: fc.constant('pass' as const), ms: fc.integer({ min: 10, max: 20_000 }) }),
   },
   { weight: 1, arbitrary: fc.record({ k: fc.constant('late' as const), device: fc.nat(6) }) },
-  { weight: 1, arbitrary: fc.record({ k: fc.constant('move' as const) }) },
+  { weight: 1, arbitrary: fc.record({ k: fc.constantFrom('move' as const, 'kill' as const) }) },
 );
 
 test('whatever seven devices do: one session each, five at most, versions rise, and the truth comes out', async () => {
@@ -458,13 +516,19 @@ test('whatever seven devices do: one session each, five at most, versions rise, 
           if (late.result.ok)
             town.tell(first.id, { type: 'detach', session: { gateway: 'g', id: late.id }, connSeq: 0 });
         } else if (step.k === 'move') await town.move();
-        else await town.time.advance(step.ms);
+        else if (step.k === 'kill') {
+          town.kill();
+          open.clear();
+          await town.time.advance(4_500);
+        } else if (step.k === 'pass') await town.time.advance(step.ms);
         const seen = await inspect(first);
         expect(seen.sessions.map(one => one.sessionId).sort()).toEqual(
           [...open].map(one => one.session.id).sort(),
         );
         expect(new Set(seen.sessions.map(one => one.deviceId)).size).toBe(seen.sessions.length);
         expect(seen.devicesAway.length).toBeLessThanOrEqual(ACTOR_LIMITS.devicesAway);
+        // 0: this life of the actor has told nobody anything
+        if (seen.presence.version === 0) continue;
         expect(seen.presence.version).toBeGreaterThanOrEqual(version);
         version = seen.presence.version;
       }

@@ -85,7 +85,8 @@ export class HeyBlueClient {
       this.sendLocation(location),
     );
     this.lifecycle = new Lifecycle(options, {
-      resume: () => after(this.load(), () => (this.anew ? null : this.inbox.position)),
+      load: () => this.load(),
+      resume: () => (this.anew ? null : this.inbox.position),
       welcomed: frame => this.welcomed(frame),
       heard: frame => this.heard(frame),
       lost: () => this.lost(),

@@ -19,6 +19,8 @@ const CONNECT_MS = 10_000;
 const PONG_MS = 10_000;
 /** After an error the close event, which knows more, has so long to come. */
 const ERROR_MS = 50;
+/** Characters of a reason that fit into a close frame, whatever they are. */
+const REASON_MAX = 40;
 /** What a socket that broke reports (RFC 6455, 7.4.1). */
 export const ABNORMAL = 1006;
 
@@ -48,7 +50,8 @@ export class Connection {
   /** HELLO has left: the server may have replaced our older connection already. */
   saidHello = false;
 
-  constructor(Socket: SocketConstructor, url: string, hello: Hello, events: ConnectionEvents) {
+  /** @param hello what to say first, asked for when the socket is open: where the app is then */
+  constructor(Socket: SocketConstructor, url: string, hello: () => Hello, events: ConnectionEvents) {
     this.events = events;
     this.arm(CONNECT_MS, () => this.drop(CLOSE.helloTimeout, 'no answer'));
     let socket: SocketLike;
@@ -63,7 +66,7 @@ export class Connection {
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
       this.saidHello = true;
-      this.send(frameBytes(hello));
+      this.send(frameBytes(hello()));
     };
     socket.onmessage = ({ data }) => this.heard(data);
     socket.onclose = ({ code, reason }) => this.end(code || ABNORMAL, reason);
@@ -165,8 +168,8 @@ export class Connection {
     const { socket } = this;
     this.end(code, reason, () => {
       try {
-        // Browsers let pages send 1000 and 3000 to 4999 only.
-        socket?.close(code >= 3_000 ? code : 1_000, reason);
+        // Browsers let pages send 1000 and 3000 to 4999 only, and 123 bytes of reason.
+        socket?.close(code >= 3_000 ? code : 1_000, reason.slice(0, REASON_MAX));
       } catch {
         // Engines differ in what they let one close.
       }

@@ -5,6 +5,7 @@ export { watchBrowser } from './browser.ts';
 export { HeyBlueClient } from './client.ts';
 export * from './rest.ts';
 export { browserStorage, keyedStorage, memoryStorage, type Storage } from './storage.ts';
+export { tokenSource } from './tokens.ts';
 export {
   type ClientOptions,
   type CommandBody,

@@ -38,8 +38,10 @@ const TOKEN_MS = 30_000;
 const LINGER_MS = 1_000;
 
 export interface LifecycleDoors {
-  /** Where to resume from, known when what an earlier run left was read. */
-  readonly resume: () => Maybe<Resume | null>;
+  /** Reads what an earlier run left; what it throws is tried again. */
+  readonly load: () => Maybe<unknown>;
+  /** Where to resume from. */
+  readonly resume: () => Resume | null;
   readonly welcomed: (frame: Welcome) => void;
   /** A frame of the connection at hand; of an older one only answers to commands. */
   readonly heard: (frame: ServerFrame) => void;
@@ -52,6 +54,10 @@ export interface LifecycleDoors {
   readonly distrust: () => void;
   readonly changed: (change: StateChange) => void;
 }
+
+/** By name too: an app may have the class from another copy of this package. */
+const isUnauthorized = (error: unknown): boolean =>
+  error instanceof Unauthorized || (error as Error | null)?.name === 'Unauthorized';
 
 /** One way to a WELCOME: a token, a socket, HELLO. */
 interface Attempt {
@@ -163,40 +169,40 @@ export class Lifecycle {
     this.token(reason).then(
       token => {
         if (this.attempt !== attempt) return;
-        if (token === null) return this.finish(CLOSE.badToken, `there is no token (${reason})`);
         attempt.token = token;
         this.reason = 'connect';
         this.greet(attempt);
       },
       error => {
         if (this.attempt !== attempt) return;
-        if (error instanceof Unauthorized || (error as Error)?.name === 'Unauthorized')
-          return this.finish(CLOSE.badToken, messageOf(error));
+        if (isUnauthorized(error)) return this.finish(CLOSE.badToken, messageOf(error));
         this.failed(0, messageOf(error), 'backoff');
       },
     );
   }
 
   /**
-   * A token of the app, or null when it has none that could be good: none at all, or again the one that was refused.
-   * Without a token nothing is ever said.
+   * A token of the app. One that has none that could be good, or only the one that was refused, has nobody signed in:
+   * without a token nothing is ever said.
    */
-  private async token(reason: TokenReason): Promise<string | null> {
+  private async token(reason: TokenReason): Promise<string> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('getToken does not answer')), TOKEN_MS);
     });
     try {
       const token = await Promise.race([this.options.getToken(reason), late]);
-      if (typeof token !== 'string' || token === '') return null;
-      return reason === 'refused' && token === this.lastToken ? null : token;
+      if (typeof token !== 'string' || token === '') throw new Unauthorized('getToken has no token');
+      if (reason === 'refused' && token === this.lastToken)
+        throw new Unauthorized('the token is not good any more, and getToken has no other');
+      return token;
     } finally {
       clearTimeout(timer);
     }
   }
 
   private greet(attempt: Attempt): void {
-    const then = (resume: Resume | null): void => {
+    const then = (): void => {
       if (this.attempt !== attempt) return;
       const { token } = attempt;
       this.lastToken = token;
@@ -204,14 +210,15 @@ export class Lifecycle {
       this.sentTo = null;
       const { deviceId, app = 'heyblue-client', WebSocket } = this.options;
       const Socket = WebSocket ?? (globalThis.WebSocket as unknown as SocketConstructor);
-      const hello = { type: 'hello', version: PROTOCOL_VERSION, token, deviceId, app, resume } as const;
+      const who = { type: 'hello', version: PROTOCOL_VERSION, token, deviceId, app } as const;
+      const hello = () => ({ ...who, resume: this.doors.resume() });
       attempt.connection = new Connection(Socket, url, hello, {
         frame: (frame, from) => this.heard(frame, from),
         gone: (code, why, from) => this.gone(code, why, from),
       });
     };
     Promise.resolve()
-      .then(this.doors.resume)
+      .then(this.doors.load)
       .then(then, error => {
         if (this.attempt === attempt) this.failed(0, messageOf(error), 'backoff');
       });
@@ -231,12 +238,13 @@ export class Lifecycle {
     this.clearRetry();
     this.renewal?.stop();
     this.renewal = new Renewal(connection, this.attempt!.token, {
-      token: reason => this.renewalToken(connection, reason),
+      token: () => this.renewalToken(connection),
       renewed: token => {
         this.lastToken = token;
         this.doors.renewed();
       },
     });
+    this.calm();
     this.current = connection;
     this.attempt = null;
     this.eagerUntilMs = Number.NEGATIVE_INFINITY;
@@ -267,12 +275,15 @@ export class Lifecycle {
     else if (from === this.retired) this.retired = null;
   }
 
+  /** The connection at hand ends; when it was a good one, what went wrong before it is forgotten. */
+  private calm(): void {
+    if (this.current === null || monotonicMs() - this.welcomedMs < STABLE_MS) return;
+    this.attempts = 0;
+    this.tokenRefused = false;
+  }
+
   private leaveCurrent(): void {
-    const stable = this.current !== null && monotonicMs() - this.welcomedMs >= STABLE_MS;
-    if (stable) {
-      this.attempts = 0;
-      this.tokenRefused = false;
-    }
+    this.calm();
     this.current = null;
     this.renewal?.stop();
     this.renewal = null;
@@ -292,12 +303,12 @@ export class Lifecycle {
     if (code === CLOSE.resyncNeeded) this.doors.distrust();
     if (advice === 'newToken') this.tokenRefused = true;
     if (code === CLOSE.badToken || code === CLOSE.tokenExpired) this.reason = 'refused';
-    if (advice !== 'newToken' && code !== CLOSE.resyncNeeded && code !== 0)
-      this.nth = (this.nth + 1) % this.urls.length;
     if (this.retryTimer !== null) {
       // A GOAWAY named the time, and its deadline came first: the wait goes on.
       return this.change('suspended', code, reason, Math.max(0, this.retryAtMs - monotonicMs()));
     }
+    if (advice !== 'newToken' && code !== CLOSE.resyncNeeded && code !== 0)
+      this.nth = (this.nth + 1) % this.urls.length;
     if (monotonicMs() < this.eagerUntilMs && code === CLOSE.heartbeatLost) {
       this.change('suspended', code, reason, 0);
       return this.openEagerly();
@@ -322,12 +333,11 @@ export class Lifecycle {
     this.retryTimer = setTimeout(() => this.open(), waitMs);
   }
 
-  private async renewalToken(connection: Connection, reason: TokenReason): Promise<string | null> {
+  private async renewalToken(connection: Connection): Promise<string | null> {
     try {
-      return await this.token(reason);
+      return await this.token('expiring');
     } catch (error) {
-      const over = error instanceof Unauthorized || (error as Error)?.name === 'Unauthorized';
-      if (over && this.current === connection) this.finish(CLOSE.badToken, messageOf(error));
+      if (isUnauthorized(error) && this.current === connection) this.finish(CLOSE.badToken, messageOf(error));
       return null;
     }
   }

@@ -18,7 +18,7 @@ const CID = 0xffff_fffe;
 
 export interface RenewalDoors {
   /** A token, or null when there is none to be had now; may end the client. */
-  readonly token: (reason: 'expiring' | 'refused') => Promise<string | null>;
+  readonly token: () => Promise<string | null>;
   /** The connection has a fresh token. */
   readonly renewed: (token: string) => void;
 }
@@ -39,7 +39,7 @@ export class Renewal {
 
   /** The token ends soon. Said twice, it is one chain all the same. */
   begin(): void {
-    if (this.state === 'calm') this.ask('expiring').catch(surface);
+    if (this.state === 'calm') this.ask().catch(surface);
   }
 
   /** True when the frame was the answer to the renewal. */
@@ -59,9 +59,9 @@ export class Renewal {
     this.state = 'over';
   }
 
-  private async ask(reason: 'expiring' | 'refused'): Promise<void> {
+  private async ask(): Promise<void> {
     this.state = 'asking';
-    const token = await this.doors.token(reason);
+    const token = await this.doors.token();
     if (this.state !== 'asking') return;
     this.state = 'calm';
     if (token === null) return this.later(AGAIN_MS);
@@ -83,7 +83,7 @@ export class Renewal {
     this.state = 'waiting';
     this.timer = setTimeout(() => {
       this.timer = null;
-      this.ask('expiring').catch(surface);
+      this.ask().catch(surface);
     }, ms);
   }
 

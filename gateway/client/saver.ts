@@ -12,7 +12,6 @@ export class Saver {
   private writing: PromiseLike<boolean> | null = null;
   private again: PromiseLike<boolean> | null = null;
   private held = false;
-  private wanted = false;
 
   constructor(storage: Storage | undefined, record: () => string | null, failed: (error: unknown) => void) {
     this.storage = storage ?? null;
@@ -20,22 +19,14 @@ export class Saver {
     this.failed = failed;
   }
 
-  get keeps(): boolean {
-    return this.storage !== null;
-  }
-
   /** What an earlier run left. Throws or rejects as the storage does. */
   load(): Maybe<string | null> {
     return this.storage === null ? null : after(this.storage.get(), text => text ?? null);
   }
 
-  /** True once a record with what is so now was written, or need not be; false when the storage refused. */
+  /** True once a record with what is so now was written, or will be behind the handler; false when the storage refused. */
   save(): Maybe<boolean> {
-    if (this.storage === null) return true;
-    if (this.held) {
-      this.wanted = true;
-      return true;
-    }
+    if (this.storage === null || this.held) return true;
     if (this.writing === null) return this.write();
     this.again ??= this.writing.then(() => {
       this.again = null;
@@ -50,13 +41,12 @@ export class Saver {
     return this.again ?? this.writing ?? undefined;
   }
 
+  /** The handler is over; what was to be written meanwhile goes with the next `save`, which the caller owes. */
   release(): void {
     this.held = false;
-    if (this.wanted) void this.save();
   }
 
   private write(): Maybe<boolean> {
-    this.wanted = false;
     const over = (done: boolean, error?: unknown): boolean => {
       this.writing = null;
       if (!done) this.failed(error);

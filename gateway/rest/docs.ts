@@ -5,7 +5,7 @@ import { type Static, Type } from 'typebox';
 import { ERROR, refuse } from '../../protocol/errors.ts';
 import type { Tokens } from '../auth/tokens.ts';
 import type { Rest } from './app.ts';
-import { docsPage } from './docsPage.ts';
+import { docsPage, markdownPage } from './docsPage.ts';
 import { ErrorBody, refused } from './errors.ts';
 import { Jwks } from './schemas.ts';
 
@@ -31,13 +31,81 @@ const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
 const Text = (description: string) => Type.String({ description });
 const Document = Type.Object({}, { additionalProperties: true });
 
-/** A file of `protocol/`; null when it has not been generated. */
-const protocolFile = (name: string): Promise<string | null> =>
-  readFile(new URL(`../../protocol/${name}`, import.meta.url), 'utf8').catch(() => null);
+/** What HTTP calls the answers that a route names. */
+const SUCCESS: Readonly<Record<string, string>> = { 200: 'OK', 201: 'Created', 204: 'No content' };
+
+interface Operation {
+  operationId?: string;
+  readonly tags?: readonly string[];
+  readonly responses?: Record<string, { description?: string }>;
+}
+
+/** `GET /v1/officers/{id}` is `getV1OfficersId`. */
+const operationId = (method: string, path: string): string =>
+  method + path.replace(/[^A-Za-z0-9]+(.)?/g, (_, next = '') => String(next).toUpperCase());
+
+/** The OpenAPI object of these doors: what Fastify knows of them, with names for generators of clients. */
+export const openApi = (app: Rest): object => {
+  const document = structuredClone(app.swagger()) as { paths?: Record<string, Record<string, Operation>> };
+  for (const [path, methods] of Object.entries(document.paths ?? {})) {
+    for (const [method, operation] of Object.entries(methods)) {
+      operation.operationId = operationId(method, path);
+      for (const [status, answer] of Object.entries(operation.responses ?? {})) {
+        if (SUCCESS[status] !== undefined) answer.description = SUCCESS[status];
+      }
+    }
+  }
+  return document;
+};
+
+/** A file of the repository; null when it is not there. */
+const textOf = (path: string): Promise<string | null> =>
+  readFile(new URL(`../../${path}`, import.meta.url), 'utf8').catch(() => null);
+
+interface Page {
+  readonly path: string;
+  readonly summary: string;
+  readonly type: 'text/html' | 'text/markdown' | 'application/json';
+  /** Null when it was not generated. */
+  readonly text: string | null;
+}
+
+const pages = async (): Promise<Page[]> => {
+  const asyncApi = await textOf('protocol/generated/asyncapi.json');
+  const vectors = await textOf('protocol/generated/vectors.json');
+  const protocol = await textOf('protocol/PROTOCOL.md');
+  const kit = await textOf('gateway/conformance/README.md');
+  const asPage = (source: string | null): string | null => (source === null ? null : markdownPage(source));
+  return [
+    {
+      path: '/docs/asyncapi.json',
+      summary: 'AsyncAPI 3 of the WebSocket',
+      type: 'application/json',
+      text: asyncApi,
+    },
+    {
+      path: '/docs/vectors.json',
+      summary: 'Golden vectors: every frame as bytes and as JSON, to test an encoder and a decoder against',
+      type: 'application/json',
+      text: vectors,
+    },
+    {
+      path: '/docs/protocol',
+      summary: 'The WebSocket protocol, for people',
+      type: 'text/html',
+      text: asPage(protocol),
+    },
+    { path: '/docs/protocol.md', summary: 'The same as Markdown', type: 'text/markdown', text: protocol },
+    {
+      path: '/docs/conformance',
+      summary: 'The conformance kit: scripts that a client of your own can be run against',
+      type: 'text/html',
+      text: asPage(kit),
+    },
+  ];
+};
 
 export const docRoutes = async (app: Rest, tokens: Tokens): Promise<void> => {
-  const asyncApi = await protocolFile('generated/asyncapi.json');
-  const protocol = await protocolFile('PROTOCOL.md');
   const missing = refuse(ERROR.notFound, 'this document was not generated: npm run generate');
 
   app.get(
@@ -56,30 +124,24 @@ export const docRoutes = async (app: Rest, tokens: Tokens): Promise<void> => {
         response: { 200: Text('HTML'), ...failures },
       },
     },
-    async (_request, reply) => reply.type('text/html; charset=utf-8').send(docsPage(app.swagger())),
+    async (_request, reply) => reply.type('text/html; charset=utf-8').send(docsPage(openApi(app))),
   );
   app.get(
     '/docs/openapi.json',
     { schema: { tags, summary: 'OpenAPI 3.1 of these doors', response: { 200: Document, ...failures } } },
-    async (_request, reply) => reply.send(app.swagger() as Record<string, unknown>),
+    async (_request, reply) => reply.send(openApi(app) as Record<string, unknown>),
   );
-  app.get(
-    '/docs/asyncapi.json',
-    { schema: { tags, summary: 'AsyncAPI 3 of the WebSocket', response: { 200: Document, ...failures } } },
-    async (_request, reply) =>
-      asyncApi === null ? refused(reply, missing) : reply.send(JSON.parse(asyncApi)),
-  );
-  app.get(
-    '/docs/protocol',
-    {
-      schema: {
-        tags,
-        summary: 'The WebSocket protocol, for people',
-        produces: ['text/markdown'],
-        response: { 200: Text('Markdown'), ...failures },
+  for (const { path, summary, type, text } of await pages()) {
+    const answer = type === 'application/json' ? Document : Text(type);
+    app.get(
+      path,
+      { schema: { tags, summary, produces: [type], response: { 200: answer, ...failures } } },
+      async (_request, reply) => {
+        if (text === null) return refused(reply, missing);
+        reply.type(`${type}; charset=utf-8`);
+        // as it was generated, byte by byte
+        return reply.serializer(String).send(text as never);
       },
-    },
-    async (_request, reply) =>
-      protocol === null ? refused(reply, missing) : reply.type('text/markdown; charset=utf-8').send(protocol),
-  );
+    );
+  }
 };

@@ -1,4 +1,9 @@
-/** The REST doors on one page that reads without scripts, styles or fonts from anywhere else. */
+/** Pages that read without scripts, styles or fonts from anywhere else: the REST doors, and documents of Markdown. */
+
+import { ERROR_WORDS } from '../../protocol/documents/words.ts';
+import { ERROR } from '../../protocol/errors.ts';
+import { markdown } from './docsMarkdown.ts';
+import { statusOf } from './errors.ts';
 
 interface Operation {
   readonly summary?: string;
@@ -7,7 +12,7 @@ interface Operation {
   readonly security?: readonly unknown[];
   readonly parameters?: readonly { name: string; in: string; schema?: Schema; required?: boolean }[];
   readonly requestBody?: { content: Record<string, { schema: Schema }> };
-  readonly responses?: Record<string, { content?: Record<string, { schema: Schema }> }>;
+  readonly responses?: Record<string, { description?: string; content?: Record<string, { schema: Schema }> }>;
 }
 interface Schema {
   readonly type?: string;
@@ -21,7 +26,10 @@ interface Schema {
 
 const html = (text: string): string =>
   text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
-const prose = (text = ''): string => html(text).replace(/`([^`]+)`/g, '<code>$1</code>');
+const prose = (text = ''): string =>
+  html(text)
+    .replace(/`([^`]+)`/g, '<code>$1</code>')
+    .replace(/\*\*([^*]+)\*\*/g, '<b>$1</b>');
 
 const typeOf = (schema: Schema | undefined): string => {
   if (schema === undefined) return '';
@@ -64,7 +72,50 @@ const operation = (method: string, path: string, op: Operation): string => {
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#123}
 h1,h2,h3 b{color:#1456b8}h3{margin:2.5rem 0 0;font-weight:500}h4{margin:1rem 0 .2rem}p{margin:.3rem 0}
 table{border-collapse:collapse;width:100%}td{border-top:1px solid #d5dde8;padding:.25rem .75rem .25rem 0;vertical-align:top}
-code{background:#eef3fa;padding:0 .25em;border-radius:3px}`;
+th{text-align:left;padding-right:.75rem}code{background:#eef3fa;padding:0 .25em;border-radius:3px}
+pre{background:#eef3fa;padding:.6rem;border-radius:4px;overflow-x:auto;font-size:13px;line-height:1.45}
+nav{margin:1rem 0}.wide{max-width:72rem}`;
+
+/** What there is to read, in the order of reading. */
+const PAGES: readonly (readonly [path: string, name: string])[] = [
+  ['/docs', 'REST'],
+  ['/docs/protocol', 'The WebSocket protocol'],
+  ['/docs/conformance', 'Conformance kit for clients'],
+  ['/docs/openapi.json', 'OpenAPI 3.1'],
+  ['/docs/asyncapi.json', 'AsyncAPI 3'],
+  ['/docs/vectors.json', 'Golden vectors'],
+];
+const NAV = `<nav>${PAGES.map(([path, name]) => `<a href="${path}">${name}</a>`).join(' · ')}</nav>`;
+
+const page = (title: string, body: string, wide = false): string =>
+  `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${html(title)}</title><style>${STYLE}</style><body${wide ? ' class="wide"' : ''}>${NAV}${body}</body></html>`;
+
+/** Files that the documents name, where they are served. */
+const SERVED: Readonly<Record<string, string>> = {
+  'generated/vectors.json': '/docs/vectors.json',
+  'generated/asyncapi.json': '/docs/asyncapi.json',
+  '../gateway/conformance/README.md': '/docs/conformance',
+};
+
+/** A document of Markdown as a page. */
+export const markdownPage = (source: string): string =>
+  page(
+    /^# (.*)$/m.exec(source)?.[1] ?? 'HeyBlue',
+    markdown(source, target => SERVED[target] ?? null),
+    true,
+  );
+
+/** The error family, from the words that the protocol page has. */
+const errors = (): string => {
+  const rows = Object.entries(ERROR).map(([name, code]) => {
+    const { meaning, action } = ERROR_WORDS[name as keyof typeof ERROR];
+    const status = statusOf({ code } as never);
+    return `<tr><td><code>${code}</code>${status === code ? '' : ` (HTTP ${status})`}</td><td>${html(name)}</td><td>${prose(meaning)}</td><td>${prose(action)}</td></tr>`;
+  });
+  return `<h2>Errors</h2><p>Always <code>{"error":{"code","message","retryable"}}</code>, the numbers of the socket.
+<code>retryable</code> is the contract: the same request may succeed later, after <code>Retry-After</code> if there is one.</p><table>${rows.join('')}</table>`;
+};
 
 /** @param document the OpenAPI object of the doors */
 export const docsPage = (document: object): string => {
@@ -81,12 +132,8 @@ export const docsPage = (document: object): string => {
     );
     return `<h2>${html(tag.description)}</h2>${rows.join('')}`;
   });
-  const links = `<p><a href="/docs/protocol">The WebSocket protocol</a> · <a href="/docs/openapi.json">OpenAPI</a> ·
-<a href="/docs/asyncapi.json">AsyncAPI</a></p>`;
-  const errors = `<h2>Errors</h2><p>Always <code>{"error":{"code","message","retryable"}}</code>. 400 not JSON, 401 no
-token or a bad one, 403 not for you, 404 nothing there, 409 not now or not here, 413 too big, 422 wrong shape, 429 too
-fast, 503 try again. <code>retryable</code> is the contract: the same request may succeed later.</p>`;
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${html(info.title)}</title><style>${STYLE}</style><h1>${html(info.title)}</h1><p>${prose(info.description)}</p>
-${links}${sections.join('')}${errors}</html>`;
+  return page(
+    info.title,
+    `<h1>${html(info.title)}</h1><p>${prose(info.description)}</p>${sections.join('')}${errors()}`,
+  );
 };

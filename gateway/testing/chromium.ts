@@ -40,3 +40,5 @@ export const findChromium = (
   const paths = [...NAMES.flatMap(name => folders.map(folder => join(folder, name))), ...PLACES];
   return paths.find(runs) ?? null;
 };
+
+if (import.meta.main) console.log(findChromium() ?? NO_BROWSER);

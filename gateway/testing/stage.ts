@@ -46,14 +46,18 @@ export class Stage {
     });
   }
 
-  /** A phone that said HELLO; its actor was asked to attach it. */
-  async phone(userId = USER, deviceId = 'phone-1', kind: AccountKind = 'civilian'): Promise<Wire> {
-    const wire = new Wire(this.sessions);
+  /** A phone that said HELLO; its token is being verified. */
+  async knocking(userId = USER, deviceId = 'phone-1', kind: AccountKind = 'civilian'): Promise<Wire> {
     const token = await this.tokens.mint({ userId, kind, handle: 'ana', deviceId });
+    const wire = new Wire(this.sessions);
     wire.say({ type: 'hello', version: 1, token, deviceId, app: 'test', resume: null } satisfies ClientFrame);
-    while (wire.data!.phase === 'waiting' || wire.data!.phase === 'verifying') {
-      await new Promise(resolve => setImmediate(resolve));
-    }
+    return wire;
+  }
+
+  /** One whose actor was asked to attach it, or that was turned away. */
+  async phone(userId = USER, deviceId = 'phone-1', kind: AccountKind = 'civilian'): Promise<Wire> {
+    const wire = await this.knocking(userId, deviceId, kind);
+    while (wire.data!.phase === 'verifying') await new Promise(resolve => setImmediate(resolve));
     return wire;
   }
 

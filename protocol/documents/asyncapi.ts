@@ -3,9 +3,11 @@
  * as `items: [...]` with `additionalItems: true`, because receivers ignore what a later version appends.
  */
 import { COMMANDS, type Command, EVENTS, type Event, PROTOCOL_VERSION, SUBPROTOCOL } from '../catalogue.ts';
+import { CLOSE, ERROR, refuse } from '../errors.ts';
 import { FRAME } from '../frames.ts';
 import { BATCH_FRAMES_MAX, DEVICE_ID_BYTES_MAX } from '../limits.ts';
 import { bin16, int, is, type Json, orNil, schemaOf, text, tuple, U32 } from './jsonSchema.ts';
+import { CLOSE_WORDS, ERROR_WORDS } from './words.ts';
 
 const cid = int('id of the command on this connection', 1, U32);
 const CORRELATION = { correlationId: { location: '$message.payload#/1', description: 'cid of the command' } };
@@ -229,6 +231,17 @@ export const asyncapi = (): string => {
       description:
         'Generated from protocol/catalogue.ts by `npm run generate`. Actions are seen from the server: it receives what clients send. Words, bytes and rules: PROTOCOL.md.',
       license: { name: 'Apache-2.0' },
+      'x-error-codes': Object.entries(ERROR).map(([name, code]) => ({
+        code,
+        name,
+        retryable: refuse(code, '').retryable,
+        ...ERROR_WORDS[name as keyof typeof ERROR],
+      })),
+      'x-close-codes': Object.entries(CLOSE).map(([name, code]) => ({
+        code,
+        name,
+        ...CLOSE_WORDS[name as keyof typeof CLOSE],
+      })),
     },
     defaultContentType: 'application/x-msgpack',
     servers: {

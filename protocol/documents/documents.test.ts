@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Parser } from '@asyncapi/parser';
 import * as msgpack from '@msgpack/msgpack';
+import { Ajv } from 'ajv';
 import * as notepack from 'notepack.io';
 import { describe, expect, it } from 'vitest';
 import { reportPeriodS } from '../../actors/geo/period.ts';
@@ -12,6 +13,7 @@ import { LIMITS, RATES } from '../../gateway/limits.ts';
 import { COMMANDS, EVENTS } from '../catalogue.ts';
 import { decodeClientFrame, decodeServerFrame } from '../codec.ts';
 import { CLOSE, ERROR } from '../errors.ts';
+import { FRAME } from '../frames.ts';
 import { stale, violations } from '../generate.ts';
 import { openEvent } from '../messages.ts';
 import { verifyToken } from '../qr.ts';
@@ -31,6 +33,7 @@ interface Vectors {
     readonly from: 'client' | 'server';
     readonly hex: string;
     readonly tuple: Plain;
+    readonly body: object | null;
   }[];
   readonly refused: readonly { readonly what: string; readonly hex: string; readonly why: string }[];
   readonly tokens: {
@@ -57,6 +60,42 @@ const plain = (value: unknown): Plain => {
 const unplain = (value: Plain): unknown => {
   if (value === null || typeof value !== 'object') return value;
   return 'bin' in value ? bytesOf(value.bin) : value.map(unplain);
+};
+
+interface AsyncApi {
+  readonly info: {
+    readonly 'x-error-codes': readonly { readonly code: number }[];
+    readonly 'x-close-codes': readonly { readonly code: number }[];
+  };
+  readonly components: {
+    readonly messages: Readonly<
+      Record<
+        string,
+        {
+          readonly payload: {
+            readonly items: readonly { readonly const?: number }[];
+            readonly minItems: number;
+          };
+        }
+      >
+    >;
+  };
+}
+const ajv = new Ajv({ strict: false, formats: { binary: true } });
+
+/** The document has no word for bytes: they are texts of as many characters there. */
+const texted = (value: Plain): unknown => {
+  if (value === null || typeof value !== 'object') return value;
+  return 'bin' in value ? Buffer.from(value.bin, 'hex').toString('latin1') : value.map(texted);
+};
+
+/** The message that a golden vector is an example of. */
+const messageOf = (name: string, from: 'client' | 'server', hasBody: boolean): string => {
+  if (name.startsWith('reply to ')) return `reply.${name.slice('reply to '.length)}`;
+  const plainName = name.replace(/ (that|with) .*$/, '');
+  if (hasBody || plainName !== plainName.toUpperCase())
+    return `${from === 'client' ? 'command' : 'event'}.${plainName}`;
+  return plainName.toLowerCase().replace(/ (.)/g, (_, letter: string) => letter.toUpperCase());
 };
 
 describe('generated files', () => {
@@ -90,6 +129,25 @@ describe('generated files', () => {
     expect(text).toContain(`at ${LIMITS.tokenWarnShare * 100} % of the token's life`);
     expect(text).toContain(`4101, ${LIMITS.tokenGraceMs / 1000} s after the token ended`);
     expect(text).toContain(`\`limit\` 1 to ${LIMITS.pageMax}`);
+    const n = (value: number): string => value.toLocaleString('en-US');
+    expect(text).toContain(`at most ${LIMITS.attachTotalMs / 1000} s (1013)`);
+    expect(text).toContain(
+      `at most \`ping_s\` (${LIMITS.pingS} s); the server cuts after ${LIMITS.idleTimeoutS} s`,
+    );
+    expect(text).toContain(`the server answers within ${LIMITS.commandMs / 1000} s (504`);
+    expect(text).toContain(`${LIMITS.ageMs / 60_000} min, give or take a fifth`);
+    expect(LIMITS.ageSpread).toBe(1 / 5);
+    expect(text).toContain(
+      `every ${LIMITS.flushMs} ms, in the background every ${LIMITS.backgroundFlushMs / 1000} s`,
+    );
+    const { ringEvents, ringMs, ringBytes, commands } = ACTOR_LIMITS;
+    expect(text).toContain(`the newest ${ringEvents}, for ${ringMs / 60_000} min, ${n(ringBytes)} bytes`);
+    expect(text).toContain(`| ${commands} for each person |`);
+    expect(text).toContain(`| ${n(LIMITS.closeBufferBytes)} bytes or ${LIMITS.eventsBehind} events: 4102 |`);
+    const bursts = `commands ${command.perS}/s (${command.burst}), \`qr.*\` ${qr.perS}/s (${qr.burst}), \`auth.refresh\` ${minute}/min (${auth.burst})`;
+    expect(text).toContain(
+      `${bursts}, positions ${location.perS}/s (${location.burst}), other frames ${other.perS}/s (${other.burst})`,
+    );
     const { heyS, heyFixAgeS, heyReachM, shareS, points } = DEFAULT_RULES;
     expect(text).toContain(`It waits ${heyS} s. Your newest position must not be older than ${heyFixAgeS} s`);
     expect(text).toContain(`both at most ${heyFixAgeS} s old, at most ${heyReachM} m plus both accuracies`);
@@ -104,7 +162,7 @@ describe('generated files', () => {
       `${alone} for a civilian alone, ${area} with an officer in the area, ${instant} then`,
     );
     expect(text).toContain(`${reportPeriodS('officer', false, false)} for an officer.`);
-    for (const folder of ['accounts.ts', 'people.ts']) {
+    for (const folder of ['accounts.ts', 'people.ts', 'signOut.ts']) {
       for (const [, path] of file(`../gateway/rest/${folder}`).matchAll(/'(\/v1\/[\w/:]+)'/g)) {
         expect(text).toContain(path!.replace(':id', '{id}'));
       }
@@ -151,7 +209,29 @@ describe('generated files', () => {
     for (const name of Object.keys(COMMANDS))
       expect(names).toEqual(expect.arrayContaining([`command.${name}`, `reply.${name}`]));
     for (const name of Object.keys(EVENTS)) expect(names).toContain(`event.${name}`);
+    const { components } = JSON.parse(file('generated/asyncapi.json')) as AsyncApi;
+    const spoken = Object.values(components.messages).map(({ payload }) => payload.items[0]!.const);
+    expect(new Set(spoken)).toEqual(new Set(Object.values(FRAME)));
   }, 60_000);
+
+  it.each(vectors.frames)(
+    '$from $name is what the AsyncAPI document says of it',
+    ({ name, from, tuple, body }) => {
+      const document = JSON.parse(file('generated/asyncapi.json')) as AsyncApi;
+      const schema = document.components.messages[messageOf(name, from, body !== null)]!.payload;
+      expect(ajv.validate(schema, texted(tuple)), ajv.errorsText()).toBe(true);
+      // and of nothing else: a tuple that lost its last item, or whose number is another one, does not fit
+      const items = tuple as readonly Plain[];
+      expect(ajv.validate(schema, texted([(items[0] as number) + 50, ...items.slice(1)]))).toBe(false);
+      expect(ajv.validate(schema, texted(items.slice(0, schema.minItems - 1)))).toBe(false);
+    },
+  );
+
+  it('with every code of errors and closes, and what to do about it', () => {
+    const { info } = JSON.parse(file('generated/asyncapi.json')) as AsyncApi;
+    expect(info['x-error-codes'].map(({ code }) => code)).toEqual(Object.values(ERROR));
+    expect(info['x-close-codes'].map(({ code }) => code)).toEqual(Object.values(CLOSE));
+  });
 });
 
 describe('golden vectors', () => {

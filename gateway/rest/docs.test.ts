@@ -1,0 +1,236 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ERROR } from '../../protocol/errors.ts';
+import { createGateway, type Gateway } from '../index.ts';
+import { FakeDirectory, FakeDoor, optionsFor } from '../testing/town.ts';
+import { markdown } from './docsMarkdown.ts';
+
+/** What the documents say, compared with what the doors do: over HTTP, as a stranger would. */
+
+interface Operation {
+  readonly operationId: string;
+  readonly security?: readonly Record<string, unknown>[];
+  readonly parameters?: readonly { name: string; in: string; required?: boolean; schema: object }[];
+  readonly requestBody?: { content: Record<string, { schema: Schema }> };
+  readonly responses: Record<string, { description: string; content?: Record<string, { schema: Schema }> }>;
+}
+interface Schema {
+  readonly type?: string;
+  readonly properties?: Record<string, Schema>;
+  readonly items?: Schema;
+  readonly additionalProperties?: boolean;
+}
+interface OpenApi {
+  readonly openapi: string;
+  readonly info: { title: string; version: string };
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { securitySchemes: Record<string, unknown> };
+  readonly tags: { name: string }[];
+}
+
+const ana = { kind: 'civilian', handle: 'ana', password: 'correct horse', deviceId: 'phone-1', zip: '10001' };
+const kim = { kind: 'officer', handle: 'kim', password: 'battery staple', deviceId: 'phone-2', badge: 'B7' };
+
+let gateway: Gateway;
+let base: string;
+let document: OpenApi;
+const ajv = new Ajv2020({ strict: false });
+
+const ask = async (method: string, path: string, body?: unknown, token?: string) => {
+  const headers: Record<string, string> = {};
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  const answer = await fetch(base + path, {
+    method,
+    headers,
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  const type = answer.headers.get('content-type') ?? '';
+  return { status: answer.status, type, text, json: type.includes('json') ? JSON.parse(text) : null };
+};
+
+beforeAll(async () => {
+  gateway = createGateway(optionsFor(new FakeDoor(), new FakeDirectory()));
+  base = `http://127.0.0.1:${(await gateway.start()).restPort}`;
+  document = (await ask('GET', '/docs/openapi.json')).json;
+});
+afterAll(() => gateway.stop(0));
+
+const operations = (): [method: string, path: string, operation: Operation][] =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): [string, string, Operation] => [
+      method,
+      path,
+      operation,
+    ]),
+  );
+
+/** Fields that are there and not in the document. */
+const undocumented = (value: unknown, schema: Schema, at = ''): string[] => {
+  if (Array.isArray(value))
+    return schema.items ? value.flatMap(item => undocumented(item, schema.items!, `${at}[]`)) : [];
+  if (typeof value !== 'object' || value === null || schema.additionalProperties === true) return [];
+  if (schema.properties === undefined) return [];
+  return Object.entries(value).flatMap(([name, one]) => {
+    const known = schema.properties![name];
+    return known === undefined ? [`${at}.${name}`] : undocumented(one, known, `${at}.${name}`);
+  });
+};
+
+const answersAsDocumented = (method: string, path: string, status: number, body: unknown): void => {
+  const { responses } = document.paths[path]![method]!;
+  const answer = responses[status] ?? responses[`${String(status)[0]}XX`];
+  expect(answer, `${method} ${path} ${status}`).toBeDefined();
+  const schema = Object.values(answer!.content!)[0]!.schema;
+  expect(ajv.validate(schema, body), `${method} ${path}: ${ajv.errorsText()}`).toBe(true);
+  expect(undocumented(body, schema)).toEqual([]);
+};
+
+describe('OpenAPI 3.1', () => {
+  test('is well formed: schemas of JSON Schema 2020-12, names that are one of a kind, parameters of paths', () => {
+    expect(document.openapi).toMatch(/^3\.1\.\d$/);
+    expect(document.info).toMatchObject({ title: expect.any(String), version: expect.any(String) });
+    const ids = operations().map(([, , { operationId }]) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const [method, path, { parameters = [], requestBody, responses, security = [] }] of operations()) {
+      expect(['get', 'post', 'put', 'patch', 'delete']).toContain(method);
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const named = parameters.filter(one => one.in === 'path');
+      expect(named.map(one => one.name)).toEqual(inPath);
+      expect(named.every(one => one.required === true)).toBe(true);
+      for (const scheme of security.flatMap(one => Object.keys(one)))
+        expect(document.components.securitySchemes).toHaveProperty(scheme);
+      const schemas: object[] = parameters.map(one => one.schema);
+      for (const { schema } of Object.values(requestBody?.content ?? {})) schemas.push(schema);
+      for (const [status, { description, content = {} }] of Object.entries(responses)) {
+        expect(status).toMatch(/^([1-5]\d\d|[1-5]XX|default)$/);
+        expect(description).not.toBe('');
+        for (const { schema } of Object.values(content)) schemas.push(schema);
+      }
+      for (const schema of schemas) expect(() => ajv.compile(schema)).not.toThrow();
+    }
+  });
+
+  test('names every route that the sources have', () => {
+    const folder = new URL('./', import.meta.url);
+    for (const name of readdirSync(folder).filter(one => one.endsWith('.ts') && !one.includes('.test.'))) {
+      for (const [, path] of readFileSync(new URL(name, folder), 'utf8').matchAll(/'(\/v1\/[\w/:]+)'/g))
+        expect(Object.keys(document.paths)).toContain(path!.replace(/:(\w+)/g, '{$1}'));
+    }
+  });
+
+  test('every operation answers as it says, with no field that it does not name', async () => {
+    const tried = new Set<string>();
+    const call = async (method: string, path: string, body?: unknown, token?: string, url = path) => {
+      const answer = await ask(method.toUpperCase(), url, body, token);
+      expect(answer.status, `${method} ${url}: ${answer.text}`).toBeLessThan(300);
+      answersAsDocumented(method, path, answer.status, answer.json ?? answer.text);
+      tried.add(`${method} ${path}`);
+      return answer.json;
+    };
+    await call('post', '/v1/signup', ana);
+    const officer = await call('post', '/v1/signup', kim);
+    const { handle, password, deviceId } = ana;
+    await call('post', '/v1/signin', { handle, password, deviceId });
+    const { accessToken } = await call('post', '/v1/device', { handle, password, deviceId: 'phone-3' });
+    const { accessToken: token } = await call('post', '/v1/token', undefined, accessToken);
+    for (const path of ['/v1/me', '/v1/balance', '/v1/transactions', '/v1/encounters', '/v1/qr'])
+      await call('get', path, undefined, token);
+    await call('get', '/v1/officers/{id}', undefined, token, `/v1/officers/${officer.userId}`);
+    for (const [method, path] of operations()) {
+      if (path.startsWith('/docs') || path.startsWith('/.well-known')) await call(method, path);
+    }
+    await call('post', '/v1/signout', undefined, token);
+    expect([...tried].sort()).toEqual(
+      operations()
+        .map(([method, path]) => `${method} ${path}`)
+        .sort(),
+    );
+  });
+
+  test('refusals have the one shape and the numbers of the page', async () => {
+    const refusals: [status: number, code: number, method: string, path: string, body?: unknown][] = [
+      [400, ERROR.malformed, 'POST', '/v1/signin', '{'],
+      [401, ERROR.unauthorized, 'GET', '/v1/me'],
+      [
+        401,
+        ERROR.unauthorized,
+        'POST',
+        '/v1/signin',
+        { ...ana, kind: undefined, zip: undefined, password: 'wrong one' },
+      ],
+      [403, ERROR.forbidden, 'POST', '/v1/signup', { ...kim, handle: 'other', badge: 'X' }],
+      [404, ERROR.notFound, 'GET', '/v1/nothing'],
+      [409, ERROR.conflict, 'POST', '/v1/signup', { ...kim, handle: 'kim' }],
+      [413, ERROR.tooLarge, 'POST', '/v1/signin', { handle: 'a'.repeat(20_000) }],
+      [422, ERROR.invalid, 'POST', '/v1/signup', { ...ana, handle: '' }],
+    ];
+    const page = (await ask('GET', '/docs')).text;
+    for (const [status, code, method, path, body] of refusals) {
+      const answer = await ask(method, path, body);
+      expect([answer.status, answer.json.error.code], `${method} ${path} ${answer.text}`).toEqual([
+        status,
+        code,
+      ]);
+      expect(answer.json).toEqual({
+        error: { code, message: expect.any(String), retryable: expect.any(Boolean) },
+      });
+      if (document.paths[path] !== undefined)
+        answersAsDocumented(method.toLowerCase(), path, status, answer.json);
+    }
+    for (const code of Object.values(ERROR)) expect(page).toContain(`<code>${code}</code>`);
+  });
+
+  test('operations that need a token say so, and only those', async () => {
+    for (const [method, path, { security }] of operations()) {
+      const { status } = await ask(
+        method.toUpperCase(),
+        path.replace('{id}', '01900000-0000-7000-8000-000000000001'),
+        undefined,
+      );
+      expect(status === 401, `${method} ${path}`).toBe(security !== undefined);
+    }
+  });
+});
+
+describe('the pages', () => {
+  test('read without anything from elsewhere, and every link leads somewhere', async () => {
+    for (const path of ['/docs', '/docs/protocol', '/docs/conformance']) {
+      const { type, text } = await ask('GET', path);
+      expect(type).toContain('text/html');
+      expect(text).not.toMatch(/<(script|link|img|iframe)|@import|url\(|(src|href)="?(https?:)?\/\//);
+      for (const [, target] of text.matchAll(/href="([^"]+)"/g)) {
+        if (target!.startsWith('#')) expect(text, `${path}${target}`).toContain(`id="${target!.slice(1)}"`);
+        else expect((await ask('GET', target!)).status, target).toBe(200);
+      }
+    }
+  });
+
+  test('are what the repository holds', async () => {
+    const file = (path: string) => readFileSync(new URL(`../../protocol/${path}`, import.meta.url), 'utf8');
+    expect((await ask('GET', '/docs/protocol.md')).text).toBe(file('PROTOCOL.md'));
+    expect((await ask('GET', '/docs/vectors.json')).text).toBe(file('generated/vectors.json'));
+    expect((await ask('GET', '/docs/asyncapi.json')).text).toBe(file('generated/asyncapi.json'));
+  });
+});
+
+describe('Markdown', () => {
+  test.each([
+    ['# A `b` c', '<h1 id="a-b-c">A <code>b</code> c</h1>'],
+    ['one\ntwo\n\nthree', '<p>one two</p>\n<p>three</p>'],
+    ['- a\n  more\n- b', '<ul><li>a more</li><li>b</li></ul>'],
+    ['1. a\n2. b', '<ol><li>a</li><li>b</li></ol>'],
+    [
+      '| a | b |\n|---|---|\n| `x\\|y` | **z** |',
+      '<table><tr><th>a</th><th>b</th></tr><tr><td><code>x|y</code></td><td><b>z</b></td></tr></table>',
+    ],
+    ['```\n<b> & `x`\n```', '<pre>&lt;b&gt; &amp; `x`</pre>'],
+    ['    npm start', '<pre>npm start</pre>'],
+    ['[in](#here) [out](http://evil.example)', '<p><a href="#here">in</a> out</p>'],
+    ['<script>alert(1)</script> <!-- gone -->', '<p>&lt;script&gt;alert(1)&lt;/script&gt; </p>'],
+  ])('%j', (source, became) => {
+    expect(markdown(source)).toBe(became);
+  });
+});

@@ -1,0 +1,263 @@
+/**
+ * The invariants of the realtime side (a to j of the design), each judged by what stands on the wires, on the disks of the
+ * phones and in the ledger; none of them asks the code that it judges.
+ */
+
+import type { Identity } from '../../../gateway/auth/tokens.ts';
+import { LIMITS } from '../../../gateway/limits.ts';
+import { EVENTS } from '../../../protocol/catalogue.ts';
+import {
+  decodeClientFrame,
+  decodeServerFrame,
+  encodeClientFrame,
+  encodeServerFrame,
+} from '../../../protocol/codec.ts';
+import type { Resume, ServerFrame } from '../../../protocol/frames.ts';
+import { OUTBOUND } from '../../../protocol/limits.ts';
+import { sameBytes } from './bytes.ts';
+import type { Host, Wire } from './wire.ts';
+
+export const INVARIANTS = [
+  'a: offsets rise without a gap',
+  'b: state of every device is that of the actor',
+  'c: a key takes effect once',
+  'd: one live socket for a device',
+  'e: deltas add up to the balance',
+  'f: nothing is told after a revocation',
+  'g: what is buffered is bounded',
+  'h: presence converges',
+  'i: a node that drains lets nobody in',
+  'j: decode and encode agree',
+  'resumed: never partial, never silent',
+  'an epoch outlives its node',
+  'everybody is served again',
+  'nothing throws',
+] as const;
+export type Invariant = (typeof INVARIANTS)[number];
+
+export interface Broken {
+  readonly invariant: Invariant;
+  readonly words: string;
+  readonly atMs: number;
+}
+
+/** What a wire has seen so far. */
+interface Seen {
+  hello: { readonly resume: Resume | null } | null;
+  welcome: (ServerFrame & { type: 'welcome' }) | null;
+  /** Newest event that came; null before the first when the state is not known. */
+  at: number | null;
+  /** Commands that left, by number: what they were said under. */
+  readonly keys: Map<number, string>;
+}
+
+/** A revocation as the town ordered it. */
+export interface Revoked {
+  readonly userId: string;
+  readonly tokenId: string | null;
+  /** Tokens issued until then; by the clocks of the nodes, which differ by some milliseconds. */
+  readonly untilMs: number;
+  readonly atMs: number;
+}
+
+const REVOKED_MS = 1_000;
+const LIVE_MS = 1_000;
+/** After a kill or a cut: until an owner is there and every session was asked for. */
+const UNSETTLED_MS = 14_000;
+/** Clocks of the machines differ by at most so much. */
+const SKEW_MS = 100;
+
+export class Invariants {
+  readonly broken: Broken[] = [];
+  readonly counts = new Map<string, number>();
+  readonly #nowMs: () => number;
+  readonly #seen = new Map<Wire, Seen>();
+  readonly #revoked: Revoked[] = [];
+  readonly #firstReply = new Map<string, string>();
+  readonly #since = new Map<string, number>();
+  /** Something happened that may lose messages between nodes: a kill, a cut. */
+  lossy = false;
+  /** When it happened last. */
+  lossyMs = Number.NEGATIVE_INFINITY;
+
+  /** Streams are durable: a kill costs no epoch, and movements are told in the order in which the ledger has them. */
+  readonly strict: boolean;
+
+  constructor(nowMs: () => number, strict: boolean) {
+    this.#nowMs = nowMs;
+    this.strict = strict;
+  }
+
+  fail(invariant: Invariant, words: string): void {
+    if (this.broken.length < 5) this.broken.push({ invariant, words, atMs: this.#nowMs() });
+  }
+
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+
+  lost(): void {
+    this.lossy = true;
+    this.lossyMs = this.#nowMs();
+  }
+
+  // (a), (c), (j) and resumption, on the wire.
+
+  said(wire: Wire, bytes: Uint8Array): void {
+    const frame = decodeClientFrame(bytes);
+    if (!sameBytes(encodeClientFrame(frame), bytes))
+      this.fail('j: decode and encode agree', `${wire.owner} said ${hex(bytes)}`);
+    const seen = this.#of(wire);
+    if (frame.type === 'hello') seen.hello = { resume: frame.resume };
+    else if (frame.type === 'command' && frame.idem !== null) seen.keys.set(frame.cid, frame.idem);
+  }
+
+  arrived(wire: Wire, bytes: Uint8Array): void {
+    const frame = decodeServerFrame(bytes);
+    if (!sameBytes(encodeServerFrame(frame), bytes))
+      this.fail('j: decode and encode agree', `${wire.owner} heard ${hex(bytes)}`);
+    for (const one of frame.type === 'batch' ? frame.frames : [frame]) this.#frame(wire, one);
+  }
+
+  #frame(wire: Wire, frame: ServerFrame): void {
+    const seen = this.#of(wire);
+    switch (frame.type) {
+      case 'welcome':
+        return this.#welcome(wire, seen, frame);
+      case 'event':
+        return this.#event(wire, seen, frame);
+      case 'reply': {
+        const key = seen.keys.get(frame.cid);
+        if (key === undefined) return;
+        const words = JSON.stringify(frame.result);
+        const first = this.#firstReply.get(key) ?? words;
+        this.#firstReply.set(key, first);
+        if (first !== words)
+          this.fail('c: a key takes effect once', `${key}: first answered ${first}, then ${words}`);
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  #welcome(wire: Wire, seen: Seen, frame: ServerFrame & { type: 'welcome' }): void {
+    const resume = seen.hello?.resume ?? null;
+    this.count(resume === null ? 'welcome: fresh' : frame.resumed ? 'welcome: resumed' : 'welcome: anew');
+    if (seen.welcome !== null)
+      this.fail('resumed: never partial, never silent', `${wire.owner} was welcomed twice`);
+    seen.welcome = frame;
+    seen.at = frame.resumed ? (resume?.offset ?? null) : null;
+    if (frame.resumed && (resume === null || resume.epoch !== frame.epoch || frame.offset < resume.offset))
+      this.fail(
+        'resumed: never partial, never silent',
+        `${wire.owner} resumed ${resume?.offset} at ${frame.offset}`,
+      );
+    if (resume !== null && !frame.resumed) {
+      const why = resume.epoch === frame.epoch ? 'too old' : 'another epoch';
+      this.count(`anew: ${why}`);
+      if (why === 'another epoch' && this.strict)
+        this.fail('an epoch outlives its node', `${wire.owner} begins anew instead of at ${resume.offset}`);
+    }
+  }
+
+  #event(wire: Wire, seen: Seen, { offset, kind }: ServerFrame & { type: 'event' }): void {
+    const { welcome, at } = seen;
+    if (welcome === null)
+      return this.fail(
+        'resumed: never partial, never silent',
+        `${wire.owner}: event ${offset} before WELCOME`,
+      );
+    if (kind === EVENTS.snapshot.code) {
+      if (at !== null && offset < at)
+        this.fail('a: offsets rise without a gap', `${wire.owner}: a snapshot at ${offset} after ${at}`);
+      seen.at = offset;
+      return;
+    }
+    if (at === null)
+      return this.fail(
+        'resumed: never partial, never silent',
+        `${wire.owner}: event ${offset} before the snapshot`,
+      );
+    if (offset <= at)
+      this.fail('a: offsets rise without a gap', `${wire.owner}: ${offset} after ${at} on one socket`);
+    if (offset > at + 1) {
+      this.count('gap on a socket');
+      if (!this.lossy)
+        this.fail('a: offsets rise without a gap', `${wire.owner}: ${offset} after ${at}, nothing was lost`);
+    }
+    if (at < welcome.offset && offset > at + 1)
+      this.fail(
+        'resumed: never partial, never silent',
+        `${wire.owner}: the replay jumps from ${at} to ${offset}`,
+      );
+    seen.at = offset;
+  }
+
+  // (f)
+
+  revoke(one: Revoked): void {
+    this.#revoked.push(one);
+  }
+
+  /** The gateway says something to whoever has this token. */
+  says(wire: Wire, identity: Identity | null, bytes: Uint8Array): void {
+    if (identity === null || this.#revoked.length === 0) return;
+    for (const { userId, tokenId, untilMs, atMs } of this.#revoked) {
+      if (this.#nowMs() <= atMs + REVOKED_MS) continue;
+      const covers =
+        tokenId === null
+          ? identity.userId === userId && identity.issuedAtMs <= untilMs - SKEW_MS
+          : identity.tokenId === tokenId;
+      if (!covers) continue;
+      const late = Math.round(this.#nowMs() - atMs);
+      this.fail('f: nothing is told after a revocation', `${wire.owner}: ${hex(bytes)} ${late} ms after it`);
+    }
+  }
+
+  // (g)
+
+  buffers(wire: Wire, bytes: number): void {
+    // the limit is looked at before a message, so one may go beyond it
+    if (bytes > LIMITS.hardBufferBytes + OUTBOUND.bytes)
+      this.fail('g: what is buffered is bounded', `${wire.owner}: ${bytes} bytes`);
+    if (bytes > LIMITS.closeBufferBytes) this.count('buffered beyond the last rung');
+  }
+
+  // (i)
+
+  opened(wire: Wire, host: Host & { readonly leaving?: boolean }): void {
+    if (host.leaving)
+      this.fail('i: a node that drains lets nobody in', `${wire.owner} was let in by ${host.gatewayId}`);
+  }
+
+  // (d)
+
+  /** Looked at every now and then: sockets by user and device. */
+  live(sockets: ReadonlyMap<string, number>): void {
+    const nowMs = this.#nowMs();
+    const settled = nowMs - this.lossyMs > UNSETTLED_MS;
+    for (const [device, since] of this.#since) {
+      if ((sockets.get(device) ?? 0) < 2 || !settled) this.#since.delete(device);
+      else if (nowMs - since > LIVE_MS)
+        this.fail(
+          'd: one live socket for a device',
+          `${device}: ${sockets.get(device)} for ${Math.round(nowMs - since)} ms`,
+        );
+    }
+    if (!settled) return;
+    for (const [device, count] of sockets)
+      if (count > 1 && !this.#since.has(device)) this.#since.set(device, nowMs);
+  }
+
+  #of(wire: Wire): Seen {
+    let seen = this.#seen.get(wire);
+    if (seen === undefined) {
+      seen = { hello: null, welcome: null, at: null, keys: new Map() };
+      this.#seen.set(wire, seen);
+    }
+    return seen;
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, 48)).toString('hex');

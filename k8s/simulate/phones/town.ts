@@ -1,0 +1,570 @@
+/**
+ * A town of phones on virtual time: two or three machines with the real node and the real gateway, people with the real
+ * client, and a script of what happens to them. A run has four parts: everybody connects; the script plays; everything
+ * heals, and within a bound everybody is served again and knows what the ledger knows; in some, a node dies together with
+ * apps that were connected to it, and presence must find out.
+ */
+import { MINT_ACCOUNT } from '../../../actors/durable.ts';
+import { pairBehaviour } from '../../../actors/pair.ts';
+import { regionBehaviour } from '../../../actors/region.ts';
+import { DEFAULT_RULES, type MeetRules } from '../../../actors/rules.ts';
+import { userBehaviour } from '../../../actors/user.ts';
+import { LIMITS } from '../../../gateway/limits.ts';
+import type { Behaviours } from '../../../nodes/effects.ts';
+import { CLUSTER_LIMITS } from '../../../nodes/limits.ts';
+import { MemoryHub } from '../../../nodes/memory/memoryBus.ts';
+import { MemoryBucket } from '../../../nodes/memory/memoryKv.ts';
+import { MemoryLedger } from '../../../nodes/memory/memoryLedger.ts';
+import { MemoryPeople } from '../../../nodes/memory/memoryPeople.ts';
+import { MemoryRevocations } from '../../../nodes/memory/memoryRevocations.ts';
+import { MemoryTimers } from '../../../nodes/memory/memoryTimers.ts';
+import { Truth } from '../../../nodes/simulation/checkers/truth.ts';
+import { Chronicle } from '../../../nodes/simulation/chronicle.ts';
+import { Dice } from '../../../nodes/simulation/dice.ts';
+import { FaultCounts } from '../../../nodes/simulation/faults.ts';
+import { KvServer } from '../../../nodes/simulation/simulatedKv.ts';
+import { SqlServer } from '../../../nodes/simulation/simulatedSql.ts';
+import { VirtualTime } from '../../../nodes/simulation/virtualTime.ts';
+import type { AccountKind } from '../../../protocol/catalogue.ts';
+import { PROTOCOL_VERSION } from '../../../protocol/catalogue.ts';
+import { encodeClientFrame } from '../../../protocol/codec.ts';
+import { shardOf } from '../../../protocol/shard.ts';
+import { App, type AppWorld, type Person } from './app.ts';
+import { onVirtualTime } from './globals.ts';
+import { type Broken, Invariants } from './invariants.ts';
+import { Machine, type MachineRoom, type Running } from './machine.ts';
+import { frameOfCommand } from './raw.ts';
+import type { Script, Step } from './script.ts';
+import { forgetSessionIds, readToken, TextTokens } from './tokens.ts';
+import { ENDINGS, Wire } from './wire.ts';
+
+export interface TownOptions extends Script {
+  /** Empties the queue of microtasks, synchronously. */
+  readonly settle: () => void;
+  /** Streams are durable: a kill must not cost a phone its epoch, and movements come in the order of the ledger. */
+  readonly strict?: boolean;
+}
+
+export interface Told {
+  readonly broken: readonly Broken[];
+  readonly counts: ReadonlyMap<string, number>;
+  readonly digest: string;
+  readonly virtualMs: number;
+  readonly steps: number;
+  /** The last things that happened, one line each. */
+  readonly story: readonly string[];
+}
+
+const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
+const RULES: MeetRules = { ...DEFAULT_RULES, cooldownS: 4 };
+const FIRST_POINTS = 40;
+/** Short, so that tokens are renewed while a script plays. */
+const TOKEN_TTL_S = 40;
+const CALM_MS = 4_500;
+const HEAL_MS = 75_000;
+const LOOK_MS = 100;
+const PEOPLE: readonly (readonly [AccountKind, number])[] = [
+  ['officer', 2],
+  ['civilian', 3],
+  ['merchant', 1],
+];
+const TILLS = 2;
+/** A person who is lost is noticed when the gateway is (lease and its margin), and let go 30 s later. */
+const PRESENCE_MS = CLUSTER_LIMITS.evictMs + CLUSTER_LIMITS.evictJitterMs + 30_000 + 4_000;
+const STORY = 400;
+
+export class Town implements AppWorld {
+  readonly #options: TownOptions;
+  readonly time = new VirtualTime();
+  readonly dice: Dice;
+  readonly invariants: Invariants;
+  readonly urls: readonly string[];
+  readonly #chronicle: Chronicle;
+  readonly #faults = new FaultCounts();
+  readonly #truth = new Truth();
+  readonly #ledger: MemoryLedger;
+  readonly #people: MemoryPeople;
+  readonly #machines: Machine[] = [];
+  readonly #apps: App[] = [];
+  readonly #persons: Person[] = [];
+  readonly #sql: SqlServer;
+  readonly #tokens: TextTokens;
+  readonly #twins = new Set<Wire>();
+  #healing = false;
+
+  constructor(options: TownOptions) {
+    this.#options = options;
+    const { seed, nodes } = options;
+    forgetSessionIds();
+    this.dice = new Dice(seed, 1);
+    const { time } = this;
+    this.#chronicle = new Chronicle(time);
+    this.invariants = new Invariants(() => time.monotonicMs(), options.strict ?? false);
+    this.#ledger = new MemoryLedger(() => time.nowMs());
+    const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
+    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), () => time.nowMs(), timers);
+    this.#sql = new SqlServer(this.#ledger, timers, this.#people, {
+      committed: (by, entry, outcome) => {
+        this.#chronicle.note('committed', by, entry.shard, entry.epoch, entry.op.type, outcome.code);
+        this.#truth.committed(by, entry, outcome, time.monotonicMs());
+      },
+      minted: () => {},
+    });
+    this.#tokens = new TextTokens(
+      TOKEN_TTL_S,
+      () => time.nowMs(),
+      (userId, deviceId) =>
+        Math.max(0, ...this.#up().map(one => one.revocations.issuedUntilMs(userId, deviceId))),
+    );
+    const room: MachineRoom = {
+      ...{ seed, time, faults: this.#faults, chronicle: this.#chronicle, tokenTtlS: TOKEN_TTL_S },
+      hub: new MemoryHub(
+        time,
+        quiet(words => this.#threw(words)),
+      ),
+      kv: new KvServer(new MemoryBucket(time), time, false),
+      sql: this.#sql,
+      revocations: new MemoryRevocations(() => time.nowMs()),
+      counts: this.invariants.counts,
+      behaviours: () =>
+        ({
+          user: userBehaviour(RULES, KEYS),
+          region: regionBehaviour(RULES.proximity),
+          pair: pairBehaviour(RULES),
+        }) as Behaviours,
+      threw: words => this.#threw(words),
+    };
+    for (let i = 0; i < nodes; i++) this.#machines.push(new Machine(room, i));
+    this.urls = this.#machines.map(machine => machine.url);
+  }
+
+  /** Lives the whole script in one call; must be called from a macrotask. */
+  live(): Told {
+    return onVirtualTime(
+      this.time,
+      () => this.dice.share(),
+      () => this.#live(),
+    );
+  }
+
+  fail(words: string): void {
+    this.#threw(words);
+  }
+
+  // What wires and apps need.
+
+  host(url: string): Running | null {
+    const running = this.#machines.find(machine => machine.url === url)?.running ?? null;
+    return running?.open ? running : null;
+  }
+
+  arrived(wire: Wire, bytes: Uint8Array): void {
+    this.invariants.arrived(wire, bytes);
+  }
+
+  said(wire: Wire, bytes: Uint8Array): void {
+    this.invariants.said(wire, bytes);
+  }
+
+  says(wire: Wire, bytes: Uint8Array): void {
+    this.invariants.says(wire, wire.end?.data?.identity ?? null, bytes);
+  }
+
+  opened(wire: Wire, host: Running): void {
+    this.invariants.opened(wire, host);
+  }
+
+  buffers(wire: Wire, bytes: number): void {
+    this.invariants.buffers(wire, bytes);
+  }
+
+  token({ id, kind }: Person, deviceId: string): string {
+    return this.#tokens.issue({ userId: id, kind, deviceId });
+  }
+
+  note(what: string, ...words: (string | number)[]): void {
+    this.#chronicle.note(what, ...words);
+  }
+
+  // A life.
+
+  #live(): Told {
+    this.#settlers();
+    for (const machine of this.#machines) machine.boot();
+    for (const app of this.#apps) this.time.after(this.dice.between(500, 2_500), () => app.start());
+    this.#lookAtSockets();
+    this.#until(CALM_MS);
+    let atMs = CALM_MS;
+    for (const step of this.#options.steps) {
+      atMs += step.gapMs;
+      this.time.after(atMs - CALM_MS, () => {
+        if (!this.#healing) this.#bring(step);
+      });
+    }
+    this.#until(atMs + 500);
+    this.#heal();
+    if (!this.#broken) this.#compare();
+    if (!this.#broken && this.#options.endsWithKill) this.#loseSome();
+    const { digest, story } = { digest: this.#chronicle.digest(), story: this.#chronicle.tell(STORY) };
+    const { broken, counts } = this.invariants;
+    return { broken, counts, digest, story, virtualMs: this.time.monotonicMs(), steps: this.time.steps };
+  }
+
+  get #broken(): boolean {
+    return this.invariants.broken.length > 0;
+  }
+
+  #until(ms: number, enough: () => boolean = () => false): void {
+    this.time.run(ms, this.#options.settle, () => this.#broken || enough());
+  }
+
+  #settlers(): void {
+    const { settle } = this.#options;
+    const sign = (kind: AccountKind, n: number): void => {
+      const nick = `${kind[0]}${n}`;
+      const deviceId = `d-${nick}-1`;
+      const badge = kind === 'officer' ? `B-${n}` : null;
+      const user = { kind, handle: `${kind} ${n}`, deviceId, passwordHash: '', zip: null, badge };
+      void this.#people.createUser(user).then(made => {
+        if (!made.ok) return;
+        const person = { id: made.value.userId, kind, nick };
+        this.#persons.push(person);
+        this.#device(person, deviceId);
+        if (kind !== 'merchant') return;
+        for (let till = 2; till <= TILLS; till++) {
+          const other = `d-${nick}-${till}`;
+          void this.#people.linkDevice(person.id, other, 5);
+          this.#device(person, other);
+        }
+      });
+      settle();
+    };
+    for (const [kind, count] of PEOPLE) for (let n = 1; n <= count; n++) sign(kind, n);
+    this.#endow();
+  }
+
+  #device(person: Person, deviceId: string): void {
+    this.#apps.push(new App(this, person, deviceId, new Dice(this.#options.seed, 500 + this.#apps.length)));
+  }
+
+  /** Everybody begins with some points, so that there is something to give. */
+  #endow(): void {
+    const by = 'the beginning';
+    void this.#ledger.mint([0], by).then(([epoch]) => {
+      const entries = this.#persons.map(({ id }) => ({
+        shard: 0,
+        epoch: epoch!,
+        op: {
+          type: 'transfer' as const,
+          id: this.dice.uuid(this.time.nowMs()),
+          reason: 'welcome',
+          legs: [
+            { account: MINT_ACCOUNT, delta: -FIRST_POINTS },
+            { account: id, delta: FIRST_POINTS },
+          ],
+          rule: { id: 'welcome', version: 1 },
+          idempotency: null,
+        },
+      }));
+      void this.#ledger.commit(entries).then(outcomes => {
+        for (const [at, outcome] of outcomes.entries())
+          this.#sql.witness.committed(by, entries[at]!, outcome);
+      });
+    });
+    this.#options.settle();
+  }
+
+  // What happens.
+
+  #bring({ what, who, n }: Step): void {
+    const app = this.#apps[who % this.#apps.length]!;
+    const machine = this.#machines[who % this.#machines.length]!;
+    const { time, invariants } = this;
+    this.note(what, app.nick, machine.id, n);
+    invariants.count(`step: ${what}`);
+    switch (what) {
+      case 'nothing':
+        return;
+      case 'lose':
+        return app.wire?.cut(ENDINGS[n % ENDINGS.length]!);
+      case 'kill node': {
+        if (this.#up().length < 2 || !machine.running) return;
+        invariants.lost();
+        machine.kill();
+        time.after(500 + n * 6, () => machine.boot());
+        return;
+      }
+      case 'drain node': {
+        if (this.#serving().length < 2 || !machine.running) return;
+        machine.drain();
+        const back = (): void => {
+          if (machine.running) time.after(500, back);
+          else machine.boot();
+        };
+        time.after(2_000 + n * 2, back);
+        return;
+      }
+      case 'cut node': {
+        if (machine.busLink.cut) return;
+        invariants.lost();
+        machine.busLink.stop(true, true);
+        time.after(200 + n * 9, () => {
+          invariants.lost();
+          machine.busLink.heal();
+        });
+        return;
+      }
+      case 'kill app':
+        app.kill();
+        time.after(100 + n * 4, () => app.start());
+        return;
+      case 'twin':
+        return this.#twin(app, null);
+      case 'say again':
+        return this.#twin(app, app.last);
+      case 'revoke user':
+      case 'revoke token':
+        return this.#revoke(app, what === 'revoke user', machine);
+      case 'stop reading': {
+        const { wire } = app;
+        if (wire === null) return;
+        wire.read(false);
+        // told a lot meanwhile
+        for (let i = 0; i < n % 4; i++) this.#give(app.person, i);
+        time.after(500 + n * 8, () => wire.read(true));
+        return;
+      }
+      case 'flood':
+        return this.#flood(app, n);
+      case 'network changed':
+        return app.networkChanged();
+      case 'background':
+        return app.setForeground(n % 2 === 0);
+      case 'leave':
+        app.leave();
+        time.after(500 + n * 5, () => app.start());
+        return;
+      case 'share':
+        if (app.person.kind === 'merchant') return void app.command('state.get', {}, false);
+        return void app.command(n % 2 === 0 ? 'location.share' : 'location.stop', {});
+      case 'scan':
+        return void this.#scan(n);
+      case 'give':
+        return this.#give(app.person, n);
+    }
+  }
+
+  /** Somebody else speaks as this device, from where it is: the later one of the two stays. */
+  #twin(app: App, last: App['last']): void {
+    if (app.token === '') return;
+    const url = this.urls[this.dice.below(this.urls.length)]!;
+    const wire = new Wire(this, `${app.nick}'`, url);
+    this.#twins.add(wire);
+    const { position } = JSON.parse(app.disk.record ?? '{"position":null}') as { position: null };
+    wire.onopen = () => {
+      const { token, deviceId } = app;
+      const hello = { type: 'hello', version: PROTOCOL_VERSION, token, deviceId, app: 'twin' } as const;
+      wire.send(encodeClientFrame({ ...hello, resume: position }));
+    };
+    let said = false;
+    wire.onmessage = () => {
+      if (said || last === null) return;
+      said = true;
+      wire.send(frameOfCommand(1, last));
+      wire.send(frameOfCommand(2, last));
+    };
+    this.time.after(this.dice.between(500, 6_000), () => wire.close());
+  }
+
+  #revoke(app: App, all: boolean, machine: Machine): void {
+    if (!machine.running?.open || app.token === '') return;
+    const { tokenId } = readToken(app.token);
+    const { id } = app.person;
+    const [atMs, untilMs] = [this.time.monotonicMs(), this.time.nowMs()];
+    this.invariants.revoke({ userId: id, tokenId: all ? null : tokenId, untilMs, atMs });
+    const { revocations } = machine.running;
+    void (all ? revocations.user(id) : revocations.token(tokenId));
+  }
+
+  /** Says more than it may, faster than it may. */
+  #flood(app: App, n: number): void {
+    const { wire } = app;
+    if (wire === null) return;
+    for (let i = 0; i < 40 + (n % 60); i++) wire.send(encodeClientFrame({ type: 'ping', n: i }));
+  }
+
+  async #scan(n: number): Promise<void> {
+    const of = (kind: AccountKind): App[] =>
+      this.#apps.filter(app => app.person.kind === kind && app.isAlive);
+    const [officers, civilians] = [of('officer'), of('civilian')];
+    if (officers.length === 0 || civilians.length === 0) return;
+    const officer = officers[n % officers.length]!;
+    const civilian = civilians[Math.floor(n / 7) % civilians.length]!;
+    const shown = (await officer.command('qr.show', {}, false)) as { token: string } | null;
+    if (shown !== null) await civilian.command('qr.scan', { token: shown.token });
+  }
+
+  /** Somebody gives this person points, as a till or an operator does: inside the nodes. */
+  #give(to: Person, n: number): void {
+    const from = this.#persons.filter(one => one !== to)[n % (this.#persons.length - 1)]!;
+    const running = this.#serving()[0];
+    if (!running) return;
+    const key = this.dice.uuid(this.time.nowMs());
+    const ask = (times: number): void => {
+      const message = {
+        type: 'give',
+        to: to.id,
+        points: 1 + (n % 3),
+        key,
+        requestHash: `give ${key}`,
+      } as const;
+      running.node.door.ask({ kind: 'user', id: from.id }, message, result => {
+        this.invariants.count(`give: ${result.ok ? 'ok' : result.code}`);
+        // said twice now and then although it was done
+        if ((result.ok ? n % 5 === 0 && times === 0 : result.retryable) && times < 3) ask(times + 1);
+      });
+    };
+    ask(0);
+  }
+
+  #lookAtSockets(): void {
+    const sockets = new Map<string, number>();
+    for (const { wires } of this.#up()) {
+      for (const { end } of wires) {
+        const session = end?.isOpen ? end.data : null;
+        if (session?.phase !== 'open' || session.identity === null) continue;
+        const device = `${session.identity.userId} ${session.identity.deviceId}`;
+        sockets.set(device, (sockets.get(device) ?? 0) + 1);
+      }
+    }
+    this.invariants.live(sockets);
+    this.time.after(LOOK_MS, () => this.#lookAtSockets());
+  }
+
+  // How it ends.
+
+  #heal(): void {
+    this.#healing = true;
+    this.note('everything heals');
+    for (const wire of this.#twins) wire.close();
+    const again = (): void => {
+      for (const machine of this.#machines) {
+        machine.busLink.heal();
+        if (!machine.running) machine.boot();
+      }
+      for (const app of this.#apps) {
+        for (const wire of app.wires) wire.read(true);
+        if (!app.isAlive || app.away) app.start();
+      }
+      if (!this.#broken) this.time.after(1_000, again);
+    };
+    again();
+    for (const app of this.#apps) {
+      app.setForeground(true);
+      app.networkChanged();
+    }
+    const healedMs = this.time.monotonicMs();
+    const served = (): boolean => this.#whyNot() === null;
+    this.#until(healedMs + HEAL_MS, served);
+    const why = this.#whyNot();
+    if (!this.#broken && why !== null) this.invariants.fail('everybody is served again', why);
+    // what is under way arrives
+    if (!this.#broken) this.#until(this.time.monotonicMs() + 6_000);
+  }
+
+  #whyNot(): string | null {
+    for (const machine of this.#machines) {
+      if (!machine.running || machine.running.leaving) return `${machine.id} does not run`;
+      if (!machine.running.node.coordinator.serving()) return `${machine.id} does not serve`;
+    }
+    for (const app of this.#apps) {
+      if (app.state !== 'connected' || app.wire === null) return `${app.nick} is ${app.state}`;
+      if (app.pending > 0) return `${app.nick} waits for ${app.pending} answers`;
+    }
+    return null;
+  }
+
+  /** (b), (c) and (e): what the devices know is what the ledger knows, and a fresh snapshot changes nothing. */
+  #compare(): void {
+    const { invariants } = this;
+    for (const [key, made] of this.#truth.byKey) {
+      if (made.length > 1)
+        invariants.fail('c: a key takes effect once', `${key} moved points ${made.length} times`);
+    }
+    for (const app of this.#apps) {
+      const { balance, version } = this.#truth.balanceOf(app.person.id);
+      const { disk } = app;
+      if (disk.balance !== balance || disk.version !== version) {
+        const words = `${app.nick} knows ${disk.balance} (v${disk.version}), the ledger ${balance} (v${version})`;
+        invariants.fail('b: state of every device is that of the actor', words);
+      }
+    }
+    const before = this.#apps.map(({ disk: { epoch, offset, balance, version, encounters } }) => ({
+      ...{ epoch, offset, balance, version, encounters },
+    }));
+    for (const app of this.#apps) void app.command('state.get', {}, false);
+    this.#until(this.time.monotonicMs() + 3_000);
+    for (const [at, app] of this.#apps.entries()) {
+      const { epoch, offset, balance, version, encounters } = app.disk;
+      const now = JSON.stringify({ epoch, offset, balance, version, encounters });
+      if (now === JSON.stringify(before[at])) continue;
+      const words = `${app.nick} knew ${JSON.stringify(before[at])}, its actor ${now}`;
+      invariants.fail('b: state of every device is that of the actor', words);
+    }
+    const tills = this.#apps.filter(app => app.person.kind === 'merchant').map(app => app.disk);
+    if (tills.some(one => one.offset !== tills[0]!.offset || one.epoch !== tills[0]!.epoch))
+      invariants.fail('b: state of every device is that of the actor', 'the tills are at different places');
+  }
+
+  /** (h): a node dies, and with it the apps that were connected to it; presence must find out by itself. */
+  #loseSome(): void {
+    const machine = this.#machines[this.#options.seed % this.#machines.length]!;
+    const { running } = machine;
+    if (!running) return;
+    this.note('a node dies with its phones', machine.id);
+    this.invariants.lost();
+    for (const app of this.#apps) if (app.wire?.host === running) app.kill();
+    machine.kill();
+    this.#until(this.time.monotonicMs() + PRESENCE_MS);
+    if (this.#broken) return;
+    const there = new Set(this.#apps.filter(app => app.isAlive).map(app => app.person.id));
+    const standing = new Map<string, number>();
+    for (const { node } of this.#up()) {
+      for (const [state, count] of node.system.countByStanding('user'))
+        standing.set(state, (standing.get(state) ?? 0) + count);
+    }
+    const shown = (standing.get('online') ?? 0) + (standing.get('away') ?? 0);
+    if (shown !== there.size || (standing.get('grace') ?? 0) > 0) {
+      const words = `${there.size} people are there, known are ${JSON.stringify([...standing])}`;
+      this.invariants.fail('h: presence converges', words);
+    }
+    this.invariants.count(`presence judged`);
+  }
+
+  #up(): Running[] {
+    return this.#machines.flatMap(({ running }) => (running ? [running] : []));
+  }
+
+  #serving(): Running[] {
+    return this.#up().filter(one => one.open && !one.leaving && one.node.coordinator.serving());
+  }
+
+  #threw(words: string): void {
+    this.invariants.fail('nothing throws', words);
+  }
+
+  /** For whoever reads a story: where a user's actor is. */
+  shardOf(userId: string): number {
+    return shardOf('user', userId);
+  }
+}
+
+const quiet = (threw: (words: string) => void) => ({
+  debug() {},
+  info() {},
+  warn() {},
+  error: (fields: object, message: string) => threw(`${message} ${JSON.stringify(fields)}`),
+});
+
+/** Bounds that the town relies on; a change of theirs is a change of what is judged. */
+export const ASSUMED = { idleTimeoutS: LIMITS.idleTimeoutS, evictMs: CLUSTER_LIMITS.evictMs } as const;
