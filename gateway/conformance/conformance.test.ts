@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { browserSubject, findBrowser, NO_BROWSER } from './browser.ts';
@@ -11,6 +12,9 @@ import { programSubject } from './subject.ts';
 /** Every script, on a machine that stands still now and then. */
 const ALL_MS = 240_000;
 
+/** Tests run beside others. */
+const busy = { patience: 3 };
+
 const short = ({ script, verdict, reason }: Verdict): string => `${script}: ${verdict} ${reason}`;
 const unpassed = (verdicts: readonly Verdict[]): string[] =>
   verdicts.filter(one => one.verdict !== 'passed').map(short);
@@ -21,8 +25,13 @@ const named = (...names: readonly string[]): Script[] => {
   return some;
 };
 
+test('the page says how many there are', () => {
+  const page = readFileSync(new URL('README.md', import.meta.url), 'utf8');
+  expect(page.split(`${scripts.length} of ${scripts.length}`)).toHaveLength(3);
+});
+
 test('our own client passes every script in Node', { timeout: ALL_MS }, async () => {
-  expect(unpassed(await playAll(scripts, nodeSubject()))).toEqual([]);
+  expect(unpassed(await playAll(scripts, nodeSubject(), busy))).toEqual([]);
 });
 
 if (findBrowser() === null) console.warn(NO_BROWSER);
@@ -33,7 +42,7 @@ test.skipIf(findBrowser() === null)(
     const browser = await browserSubject();
     if (typeof browser === 'string') throw new Error(browser);
     try {
-      expect(unpassed(await playAll(scripts, browser))).toEqual([]);
+      expect(unpassed(await playAll(scripts, browser, busy))).toEqual([]);
     } finally {
       await browser.close();
     }
@@ -49,14 +58,14 @@ test.skipIf(!hasPython)(
   "a stranger's client in Python: what it lacks is known",
   { timeout: ALL_MS },
   async () => {
-    const verdicts = await playAll(scripts, programSubject(`python3 -B "${STRANGER}" {url}`));
+    const verdicts = await playAll(scripts, programSubject(`python3 -B "${STRANGER}" {url}`), busy);
     expect(unpassed(verdicts)).toEqual([
       // one command at a time: the second leaves when the first was answered
-      'answered-twice: failed hey.say did not come on connection 1 within 5000 ms',
+      'answered-twice: failed hey.say did not come on connection 1 within 15000 ms',
       'background: not tried the client says that it cannot do this: foreground',
       'dead-socket-network-changed: not tried the client says that it cannot do this: network',
       'killed-app: not tried the client says that it cannot do this: restart',
-      'reply-after-reconnect: failed instant.set did not come on connection 3 within 5000 ms',
+      'reply-after-reconnect: failed instant.set did not come on connection 3 within 15000 ms',
     ]);
   },
 );

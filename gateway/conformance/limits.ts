@@ -10,8 +10,6 @@ export const KIT = {
   startMs: 20_000,
   /** HELLO stands this close behind the upgrade (section 5 of the page). */
   helloMs: 5_000,
-  /** An old socket is closed this close behind the WELCOME on the new one. */
-  overlapMs: 2_000,
   /** Scripts under way at once. */
   atOnce: 6,
   /** A request head longer than this is no client of ours. */

@@ -27,19 +27,26 @@ export const nodeSubject = (habit = ''): Subject => {
   return { ...programSubject(`${program} {url} {state} ${habit}`), name: `gateway/client ${habit}`.trim() };
 };
 
-/** Plays scripts, some at once; verdicts in the order of the scripts. `told` hears of each as it is known. */
+export interface Playing {
+  /** Hears of each verdict as it is known. */
+  readonly told?: (verdict: Verdict) => void;
+  readonly atOnce?: number;
+  /** See {@link Stage}. */
+  readonly patience?: number;
+}
+
+/** Plays scripts, some at once; verdicts in the order of the scripts. */
 export const playAll = async (
   scripts: readonly Script[],
   subject: Subject,
-  told: (verdict: Verdict) => void = () => {},
-  atOnce: number = KIT.atOnce,
+  { told = () => {}, atOnce = KIT.atOnce, patience = 1 }: Playing = {},
 ): Promise<Verdict[]> => {
   const verdicts: Verdict[] = [];
   let nth = 0;
   const worker = async (): Promise<void> => {
     while (nth < scripts.length) {
       const mine = nth++;
-      const verdict = await new Stage(scripts[mine]!, subject).play();
+      const verdict = await new Stage(scripts[mine]!, subject, patience).play();
       verdicts[mine] = verdict;
       told(verdict);
     }
@@ -57,6 +64,7 @@ const options = {
   json: { type: 'boolean' },
   verbose: { type: 'boolean' },
   'at-once': { type: 'string' },
+  patience: { type: 'string' },
 } as const;
 
 const show = ({ script, verdict, reason, ms, diary }: Verdict, width: number, verbose: boolean): void => {
@@ -90,7 +98,11 @@ const main = async (): Promise<number> => {
     if (values.json === true) console.log(JSON.stringify({ ...verdict, diary: undefined }));
     else show(verdict, width, values.verbose === true);
   };
-  const verdicts = await playAll(scripts, subject, tell, Number(values['at-once'] ?? KIT.atOnce));
+  const verdicts = await playAll(scripts, subject, {
+    told: tell,
+    atOnce: Number(values['at-once'] ?? KIT.atOnce),
+    patience: Number(values.patience ?? 1),
+  });
   await browser?.close();
   const passed = verdicts.filter(one => one.verdict === 'passed').length;
   const untried = verdicts.filter(one => one.verdict === 'not tried').length;

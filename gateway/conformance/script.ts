@@ -47,7 +47,12 @@ export type Step =
   | Hearing
   | { readonly close: number; readonly reason?: string; readonly on?: number }
   | { readonly cut: 'fin' | 'reset' | 'dead'; readonly on?: number }
-  | { readonly gone: number; readonly within?: number; readonly codes?: readonly number[] }
+  | {
+      readonly gone: number;
+      readonly within?: number;
+      readonly codes?: readonly number[];
+      readonly not?: readonly number[];
+    }
   | { readonly alive: number }
   | { readonly silence: string; readonly for: number; readonly on?: number }
   | { readonly next: 'bytewise' | 'stall' | 'upgrade' | 'refuse' }
@@ -96,7 +101,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   hear: ['on', 'where', 'as', 'same', 'fresh', 'within', 'after'],
   close: ['reason', 'on'],
   cut: ['on'],
-  gone: ['within', 'codes'],
+  gone: ['within', 'codes', 'not'],
   alive: [],
   silence: ['for', 'on'],
   next: ['status', 'retryAfterS'],

@@ -262,7 +262,12 @@ export const asyncapi = (): string => {
               type: 'object',
               required: ['Sec-WebSocket-Protocol'],
               properties: {
-                'Sec-WebSocket-Protocol': { type: 'string', const: SUBPROTOCOL },
+                'Sec-WebSocket-Protocol': {
+                  type: 'string',
+                  pattern: `^${SUBPROTOCOL.replaceAll('.', '\\.')}(, bearer\\.[A-Za-z0-9_-]+)?$`,
+                  description: 'The subprotocol; behind it, if wanted, the access token in base64url.',
+                },
+                Origin: { type: 'string', description: 'Sent by browsers; only listed origins may connect.' },
                 traceparent: { type: 'string', description: 'W3C Trace Context, version 00.' },
               },
             },

@@ -169,6 +169,15 @@ describe('generated files', () => {
     }
   });
 
+  it('say which answers a handshake may get', () => {
+    const section = file('PROTOCOL.md').split('## 2. Connect')[1]!.split('## 3. ')[0]!;
+    const transport = file('../gateway/uws.ts').match(/const STATUS = \{([^}]*)\}/)![1]!;
+    const said = [...section.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, codes]) => codes!.split(', '));
+    // 404 is the answer of every other path
+    const given = [...transport.matchAll(/^ {2}(\d+):/gm)].map(([, code]) => code!);
+    expect(said).toEqual(given.filter(code => code !== '404'));
+  });
+
   it('show a conversation that both sides can read', () => {
     for (const { from, bytes } of TRANSCRIPT) {
       const frame = from === 'client' ? decodeClientFrame(bytes) : decodeServerFrame(bytes);

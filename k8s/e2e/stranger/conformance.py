@@ -109,7 +109,8 @@ def main(url):
                 phone.connect()
             told = None if instructions.empty() else instructions.get()
             if told and told.get("exit"):
-                return phone.close()
+                phone.close()
+                return say(state="closed", code=1000)
             obey(phone, told or {})
             phone._read_for(0.02)
         except Closed as why:

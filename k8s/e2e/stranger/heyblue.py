@@ -18,6 +18,9 @@ it alone for longer than its `ping_s`. Every wait ends by itself: with what was 
     phone.say("location.share")
     phone.position(40.7127753, -74.0059728, accuracy_m=8)
 
+What it lacks, and the conformance kit says so (`conformance.py`): it says one command at a time, knows nothing of the
+background or of changes of the network, and keeps nothing over the end of the process.
+
 `python3 heyblue.py --vectors ../../../protocol/generated/vectors.json` checks this file against the golden vectors.
 """
 import json, random, sys, time, uuid
@@ -197,7 +200,7 @@ class Phone:
             self._greet(Socket(self.leave_to or self.url, seconds), time.monotonic() + seconds, meanwhile)
         except OSError:
             return  # nobody there: the old one goes on as long as it may
-        old.close()
+        old.close(4200)  # not 1000: we have not gone
 
     def reconnect(self, why, seconds=30.0):
         """Connects anew as the close code asks, within the given time; raises `why` when it says to stop."""
