@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { decodeJwt } from 'jose';
 import { afterEach, expect, test } from 'vitest';
 import { MemoryRevocations } from '../nodes/memory/memoryRevocations.ts';
 import type { ClusterView } from '../nodes/ports.ts';
@@ -308,6 +309,20 @@ test('the cluster and a drain stand on the admin port, and not for pages', async
   gateway.leave();
   const ready = await fetch(`${admin}/readyz`);
   expect([ready.status, await ready.text()]).toEqual([503, 'draining\n']);
+});
+
+test('the admin port revokes what a user or a token may; a page in a browser does not', async () => {
+  const { ports } = await town();
+  const { person, phone } = await welcomed(ports);
+  const admin = `http://127.0.0.1:${ports.adminPort}/admin`;
+  const revoke = (what: string, headers = {}) =>
+    fetch(`${admin}/${what}/revoke`, { method: 'POST', headers }).then(answer => answer.status);
+  expect(await revoke(`users/${person.userId}`, { origin: 'https://evil.example' })).toBe(403);
+  expect(await revoke('users/everybody')).toBe(404);
+  const { jti } = decodeJwt(person.accessToken);
+  expect(await revoke(`tokens/${jti}`)).toBe(200);
+  expect((await phone.gone).code).toBe(CLOSE.revoked);
+  expect(await revoke(`users/${person.userId}`)).toBe(200);
 });
 
 test('a node that leaves lets nobody in, sends its phones elsewhere and says how many stayed', async () => {

@@ -7,7 +7,7 @@ import type { Attached, UserMessage } from '../nodes/gatewayPort.ts';
 import { PROTOCOL_VERSION } from '../protocol/catalogue.ts';
 import { encodeServerFrame } from '../protocol/codec.ts';
 import { CLOSE, ERROR, ok, type Refusal, type Result, refuse } from '../protocol/errors.ts';
-import type { ClientFrame, Resume } from '../protocol/frames.ts';
+import type { ClientFrame } from '../protocol/frames.ts';
 import type { Identity } from './auth/tokens.ts';
 import { LIMITS, returnMs } from './limits.ts';
 import type { Hub } from './realtime.ts';
@@ -57,7 +57,9 @@ export const hello = async (hub: Hub, session: Session, frame: Hello): Promise<v
   hub.admission.authenticated(session, identity.userId);
   session.phase = 'attaching';
   session.user = { kind: 'user', id: identity.userId };
-  session.resume = own(hub, frame.resume, identity);
+  // A session is resumed by its owner only; whoever names another one gets its own state, as after a long absence.
+  session.foreign = frame.resume !== null && !hub.options.sessionIds.owns(frame.resume.sessionId, identity);
+  session.resume = session.foreign ? null : frame.resume;
   // once: an ask that is repeated is of no younger connection
   session.connSeq = hub.nextConnSeq();
   armToken(hub, session, identity);
@@ -70,13 +72,6 @@ export const recognise = async (hub: Hub, token: string): Promise<Result<Identit
   const verified = await tokens.verify(token);
   if (!verified.ok) return verified;
   return revocations.covers(verified.value) ? refuse(ERROR.unauthorized, 'the token was revoked') : verified;
-};
-
-/** A session is resumed by its owner only; whoever names another one gets the state of its own, as after a long absence. */
-const own = (hub: Hub, resume: Resume | null, identity: Identity): Resume | null => {
-  if (resume === null || hub.options.sessionIds.owns(resume.sessionId, identity)) return resume;
-  hub.options.metrics.count('rt_resume_total', { result: 'foreign' });
-  return null;
 };
 
 /** Asks the actor, now or when it is this session's turn; a crowd that is longer than the line is sent away. */
@@ -149,6 +144,13 @@ const closeFor = (refusal: Refusal): number => {
   }
 };
 
+/** What a phone got: all that it missed, or its state, and why. `full`: it did not ask to resume. */
+const resumption = ({ foreign, resume }: Session, { resumed, lost }: Attached): string => {
+  if (foreign) return 'foreign';
+  if (resume === null) return 'full';
+  return resumed ? 'replayed' : (lost ?? 'snapshot');
+};
+
 const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => {
   const { identity, ref } = session;
   if (session.phase !== 'attaching' || identity === null || ref === null) return;
@@ -162,6 +164,7 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
     else session.close(closeFor(result), result.message);
     return;
   }
+  metrics.count('rt_resume_total', { result: resumption(session, result.value) });
   session.resume = null;
   const { epoch, offset, resumed, frames } = result.value;
   const first = encodeServerFrame({

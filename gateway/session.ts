@@ -46,6 +46,8 @@ export class Session implements Counted {
   connSeq = 0;
   /** Where the phone stopped, for an attach that must be asked for again. */
   resume: Resume | null = null;
+  /** It named a session that is not its own. */
+  foreign = false;
   /** What the phone's commands belong to: the trace context of the upgrade; null when it had none. */
   readonly trace: string | null;
   /** The client was asked for a new token. */

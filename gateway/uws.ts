@@ -5,8 +5,9 @@
  * `await`, so what is needed of it is copied first, and an answer that comes later is corked; a bad `idleTimeout` ends the
  * process; a listening port can be shared with another process unless it is taken exclusively.
  *
- * TLS: an app takes its certificate when it is made, and a port is listened on by one app. So a plain app listens and
- * hands every connection to the app with the newest certificate; the ones before it keep their sockets.
+ * TLS: an app takes its certificate when it is made. A renewed one is a new app that takes the port over in one turn of the
+ * event loop; the apps before it keep their sockets, and a connection that nobody had accepted yet is reset, so its phone
+ * tries again. (One app that accepts for others would reset nobody, but in this version that writes outside of its memory.)
  *
  * What it does by itself (tested in `halfOpen.test.ts`): a connection that has not sent a whole request after 10 s is cut,
  * slow header lines do not prolong that; more than 4 KB of headers are answered with 431 and cut.
@@ -48,13 +49,6 @@ const LISTEN_EXCLUSIVE_PORT = 1;
  * beforehand, which nobody has; those of 1.3 are not touched by the setting.
  */
 const NO_SUITE_BEFORE_1_3 = 'ECDHE-PSK-CHACHA20-POLY1305';
-
-/** Exported by the pack, missing in its types. */
-interface Acceptor extends TemplatedApp {
-  getDescriptor(): unknown;
-  addChildAppDescriptor(descriptor: unknown): void;
-  removeChildAppDescriptor(descriptor: unknown): void;
-}
 
 interface Data<D> {
   socket: UwsSocket<D>;
@@ -160,74 +154,87 @@ export interface UwsOptions {
 /** Serves one path to `listener`. Throws {@link TlsUnusable} when the files of `tls` cannot be used. */
 export const uwsTransport = <D>(options: UwsOptions, listener: Listener<D>): Transport => {
   const { setting, tls } = options;
-  const { acceptor, renew, closeAll } = appsOf(tls, app => serve(app, options, listener));
+  const apps: TemplatedApp[] = [];
   let listening: us_listen_socket | null = null;
-  const stopListening = (): void => {
+  /** Where it shall listen; null before and after. */
+  let at: { readonly host: string; readonly port: number } | null = null;
+
+  const make = (): TemplatedApp => {
+    const app = tls === undefined ? App() : secureApp(tls);
+    serve(app, options, listener);
+    return app;
+  };
+  const unlisten = (): void => {
     if (listening !== null) us_listen_socket_close(listening);
     listening = null;
   };
+  const stopListening = (): void => {
+    at = null;
+    unlisten();
+  };
+  const listenWith = (app: TemplatedApp, host: string, port: number): boolean => {
+    // The native listen takes (host, port, options, callback); its types do not know that form. It answers at once.
+    const listen = app.listen as unknown as (
+      host: string,
+      port: number,
+      options: number,
+      done: (token: us_listen_socket | false) => void,
+    ) => void;
+    listen.call(app, host, port, LISTEN_EXCLUSIVE_PORT, token => {
+      listening = token || null;
+    });
+    return listening !== null;
+  };
+  apps.push(make());
+
+  const renew = (): void => {
+    const fresh = make();
+    const before = apps.at(-1)!;
+    if (at !== null) {
+      unlisten();
+      if (!listenWith(fresh, at.host, at.port)) {
+        fresh.close();
+        const again = listenWith(before, at.host, at.port);
+        throw new TlsUnusable(
+          `The port could not be taken over; the old certificate ${again ? 'stays' : 'is lost, too'}.`,
+        );
+      }
+    }
+    apps.push(fresh);
+  };
 
   return {
-    listen: (host, port) =>
-      new Promise((resolve, reject) => {
-        // The native listen takes (host, port, options, callback); its types do not know that form.
-        const listen = acceptor.listen as unknown as (
-          host: string,
-          port: number,
-          options: number,
-          done: (token: us_listen_socket | false) => void,
-        ) => void;
-        listen.call(acceptor, host, port, LISTEN_EXCLUSIVE_PORT, token => {
-          if (!token) return reject(new PortInUse(host, port, setting));
-          listening = token;
-          return resolve(us_socket_local_port(token as us_socket));
-        });
-      }),
+    listen: async (host, port) => {
+      const app = apps.at(-1)!;
+      const portOf = (): number => us_socket_local_port(listening as unknown as us_socket);
+      if (!listenWith(app, host, port)) throw new PortInUse(host, port, setting);
+      at = { host, port: portOf() };
+      // A port that was chosen by the system can be taken over only if it was asked for by its number.
+      if (tls !== undefined && port === 0) {
+        unlisten();
+        if (!listenWith(app, host, at.port)) throw new PortInUse(host, at.port, setting);
+      }
+      return at.port;
+    },
     stopListening,
-    ...(renew && { renew }),
+    ...(tls && { renew }),
     close: () => {
       stopListening();
-      closeAll();
+      for (const app of apps) app.close();
     },
   };
 };
 
-/** The app that listens, and with TLS the ones behind it. */
-const appsOf = (
-  tls: TlsFiles | undefined,
-  prepare: (app: TemplatedApp) => void,
-): { acceptor: TemplatedApp; renew: (() => void) | null; closeAll: () => void } => {
-  const acceptor = App() as Acceptor;
-  if (tls === undefined) {
-    prepare(acceptor);
-    return { acceptor, renew: null, closeAll: () => acceptor.close() };
+const secureApp = (tls: TlsFiles): TemplatedApp => {
+  try {
+    return SSLApp({
+      cert_file_name: tls.cert,
+      key_file_name: tls.key,
+      ssl_ciphers: NO_SUITE_BEFORE_1_3,
+    });
+  } catch {
+    throw new TlsUnusable(`The files of TLS_CERT and TLS_KEY cannot be used: ${tls.cert}, ${tls.key}.`);
   }
-  const apps: Acceptor[] = [];
-  const renew = (): void => {
-    let app: Acceptor;
-    try {
-      app = SSLApp({
-        cert_file_name: tls.cert,
-        key_file_name: tls.key,
-        ssl_ciphers: NO_SUITE_BEFORE_1_3,
-      }) as Acceptor;
-    } catch {
-      throw new TlsUnusable(`The files of TLS_CERT and TLS_KEY cannot be used: ${tls.cert}, ${tls.key}.`);
-    }
-    prepare(app);
-    const before = apps.at(-1);
-    acceptor.addChildAppDescriptor(app.getDescriptor());
-    if (before) acceptor.removeChildAppDescriptor(before.getDescriptor());
-    apps.push(app);
-  };
-  renew();
-  return {
-    acceptor,
-    renew,
-    closeAll: () => {
-      for (const app of [acceptor, ...apps]) app.close();
-    },
-  };
 };
 
 /** Gives an app its routes. */

@@ -25,6 +25,9 @@ const MODULES: Record<string, string> = {
   activate: './bench/activate.bench.ts',
   ask: './bench/ask.bench.ts',
   failover: './bench/failover.bench.ts',
+  push: './bench/push.bench.ts',
+  command: './bench/command.bench.ts',
+  slow: './bench/slow.bench.ts',
 };
 
 /** A load average above which the figures belong to more than us. */

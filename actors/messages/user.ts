@@ -175,6 +175,8 @@ export interface Attached {
   readonly epoch: string;
   readonly offset: number;
   readonly resumed: boolean;
+  /** Why a phone that wanted to resume could not; absent when it did, or did not want to. */
+  readonly lost?: 'epoch_mismatch' | 'too_old';
   /** Encoded frames to send right after WELCOME: the missed events, or a snapshot. */
   readonly frames: readonly Uint8Array[];
 }

@@ -235,6 +235,20 @@ test('a phone that travels between gateways with wrong clocks gets in: at once w
   );
 });
 
+test('a cursor is what was resumed, never what a phone claims', async () => {
+  const phone = await town.phone('civilian');
+  await earn(phone);
+  const { epoch } = await inspect(phone);
+  for (const resume of [
+    { sessionId: phone.session.id, epoch, offset: 99 },
+    { sessionId: phone.session.id, epoch: 'another', offset: 99 },
+    { sessionId: phone.session.id, epoch, offset: 1 },
+  ]) {
+    expect((await attach(phone, { connSeq: 1_000, resume })).result.ok).toBe(true);
+    expect((await inspect(phone)).sessions[0]?.acked).toBe(1);
+  }
+});
+
 describe('presence', () => {
   test('of a phone in the background, lost and back: nothing is told in between', async () => {
     const phone = await town.phone('civilian');

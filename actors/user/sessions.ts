@@ -91,7 +91,13 @@ export function attach(state: UserState, message: Attach, turn: Turn): UserState
   for (const area of state.areas) if (area.officers.length > 0) frames.push(areaFrame(area));
   frames.push(...peerFrames(state, nowMs));
   const { epoch, offset } = state.outbox;
-  const attached: Attached = { epoch, offset, resumed: missed !== null, frames };
+  const attached: Attached = {
+    epoch,
+    offset,
+    resumed: missed !== null,
+    ...(resume && missed === null && { lost: resume.epoch === epoch ? 'too_old' : 'epoch_mismatch' }),
+    frames,
+  };
   turn.reply(ok(attached));
   // A device that lost its socket and comes back goes on as it was: its return says nothing of the person.
   const goesOn = state.presence.state === 'offline' ? undefined : latest;
@@ -102,7 +108,8 @@ export function attach(state: UserState, message: Attach, turn: Turn): UserState
     connSeq,
     newest: isLower ? Math.max(latest.newest, connSeq) : connSeq,
     foreground: message.foreground ?? true,
-    acked: resume?.offset ?? offset,
+    // a snapshot stands for everything up to it; what a phone claims beyond our events is no cursor
+    acked: resume && missed ? resume.offset : offset,
     sinceMs: nowMs,
     heardMs: goesOn?.foreground ? goesOn.heardMs : nowMs,
     activeFromMs: goesOn?.foreground === false ? nowMs + ACTOR_LIMITS.returnedMs : 0,

@@ -22,6 +22,7 @@ import { crossOrigin } from './crossOrigin.ts';
 import { docRoutes, OPENAPI } from './docs.ts';
 import { errorBody, refused } from './errors.ts';
 import { peopleRoutes } from './people.ts';
+import { signOutRoutes } from './signOut.ts';
 import { traceOf, traceRequests } from './trace.ts';
 
 const STATUS: Record<number, ErrorCode> = {
@@ -96,6 +97,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
   crossOrigin(app, options.origins);
 
   accountRoutes(app, options);
+  signOutRoutes(app, options);
   peopleRoutes(app, options);
   await docRoutes(app, options.tokens);
   await app.ready();

@@ -72,7 +72,7 @@ const operation = (method: string, path: string, op: Operation): string => {
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#123}
 h1,h2,h3 b{color:#1456b8}h3{margin:2.5rem 0 0;font-weight:500}h4{margin:1rem 0 .2rem}p{margin:.3rem 0}
 table{border-collapse:collapse;width:100%}td{border-top:1px solid #d5dde8;padding:.25rem .75rem .25rem 0;vertical-align:top}
-th{text-align:left;padding-right:.75rem}code{background:#eef3fa;padding:0 .25em;border-radius:3px}
+th{text-align:left;padding-right:.75rem}code{background:#eef3fa;padding:0 .25em;border-radius:3px;overflow-wrap:anywhere}
 pre{background:#eef3fa;padding:.6rem;border-radius:4px;overflow-x:auto;font-size:13px;line-height:1.45}
 nav{margin:1rem 0}.wide{max-width:72rem}`;
 

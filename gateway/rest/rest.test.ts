@@ -55,10 +55,12 @@ beforeEach(async () => {
   clock = new HandClock();
   door = new FakeDoor();
   directory = new FakeDirectory();
-  tokens = createTokens([signingKey()], 900, clock.nowMs);
   moved = [];
   store = new MemoryRevocations(clock.nowMs);
   revocations = revocationsOf(store);
+  tokens = createTokens([signingKey()], 900, clock.nowMs, (user, device) =>
+    revocations.issuedUntilMs(user, device),
+  );
   app = await doors();
 });
 afterEach(() => app.close());
@@ -187,6 +189,24 @@ test('a move is known after a restart, also by doors that had no part in it, and
   expect(await get('/v1/balance', old.accessToken)).toMatchObject(failed(401));
   expect((await get('/v1/balance', stays.accessToken)).status).toBe(200);
   later.stop();
+});
+
+test('signing out ends this token, or all of them; a later one is good', async () => {
+  const { body: one } = await post('/v1/signup', ana);
+  const signIn = { handle: 'ana', password: ana.password, deviceId: ana.deviceId };
+  const { body: two } = await post('/v1/signin', signIn);
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+  expect(await post('/v1/signout', undefined, bearer(one.accessToken))).toMatchObject({
+    status: 200,
+    body: { stored: true },
+  });
+  expect((await get('/v1/me', one.accessToken)).status).toBe(401);
+  expect((await get('/v1/me', two.accessToken)).status).toBe(200);
+  expect((await post('/v1/signout?everywhere=true', undefined, bearer(two.accessToken))).status).toBe(200);
+  expect((await get('/v1/me', two.accessToken)).status).toBe(401);
+  expect((await post('/v1/signout', undefined, bearer(two.accessToken))).status).toBe(401);
+  const { body: three } = await post('/v1/signin', signIn);
+  expect((await get('/v1/me', three.accessToken)).status).toBe(200);
 });
 
 test('a move that broke off half way is made whole by asking again', async () => {
@@ -469,8 +489,11 @@ test('every route is documented, with a schema for each answer', async () => {
     '/.well-known/jwks.json',
     '/docs',
     '/docs/asyncapi.json',
+    '/docs/conformance',
     '/docs/openapi.json',
     '/docs/protocol',
+    '/docs/protocol.md',
+    '/docs/vectors.json',
     '/v1/balance',
     '/v1/device',
     '/v1/encounters',
@@ -478,6 +501,7 @@ test('every route is documented, with a schema for each answer', async () => {
     '/v1/officers/{id}',
     '/v1/qr',
     '/v1/signin',
+    '/v1/signout',
     '/v1/signup',
     '/v1/token',
     '/v1/transactions',

@@ -1,6 +1,7 @@
 /** The pretended socket of the session tests. It keeps the same contract as the real one (`transport.test.ts`). */
 import { decodeServerFrame, encodeClientFrame } from '../../protocol/codec.ts';
 import type { ClientFrame, ServerFrame } from '../../protocol/frames.ts';
+import type { Identity } from '../auth/tokens.ts';
 import type { Session } from '../session.ts';
 import { CLOSED, DROPPED, type Listener, SENT, type Socket } from '../transport.ts';
 
@@ -16,11 +17,13 @@ export class Wire implements Socket<Session> {
   private readonly sessions: Listener<Session>;
 
   readonly trace: string;
+  readonly bearer: Identity | null;
 
-  constructor(sessions: Listener<Session>, address = '10.0.0.1', trace = '') {
+  constructor(sessions: Listener<Session>, address = '10.0.0.1', trace = '', bearer: Identity | null = null) {
     this.sessions = sessions;
     this.address = address;
     this.trace = trace;
+    this.bearer = bearer;
     sessions.opened(this);
   }
   send(bytes: Uint8Array): number {

@@ -6,6 +6,8 @@ import type { Job } from '../swarm/worker.ts';
 export interface IdleArgs {
   readonly url: string;
   readonly people: readonly PhoneIdentity[];
+  /** Where this process's phones come from. */
+  readonly localAddress: string;
 }
 
 export interface IdleResult {
@@ -17,7 +19,7 @@ export interface IdleResult {
 const PING_MS = 25_000;
 
 export const run = async (job: Job<IdleArgs>): Promise<IdleResult> => {
-  const { url, people } = job.args;
+  const { url, people, localAddress } = job.args;
   let snapshots = 0;
   let closed = 0;
   let ending = false;
@@ -26,6 +28,7 @@ export const run = async (job: Job<IdleArgs>): Promise<IdleResult> => {
       new Phone({
         url,
         identity,
+        localAddress,
         onEvent: event => {
           if (event.name === 'snapshot') snapshots++;
         },

@@ -41,6 +41,7 @@ const FOR_LOAD: Record<string, string> = {
   HEYBLUE_LOG_LEVEL: 'info',
   HEYBLUE_LOG_FORMAT: 'json',
   HEYBLUE_CONNECTIONS_PER_ADDRESS: '1000000',
+  HEYBLUE_HANDSHAKE_RATE: '1000000',
 };
 
 export interface NodePlan {

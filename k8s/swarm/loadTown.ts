@@ -31,6 +31,7 @@ const FOR_LOAD: Record<string, string> = {
   HEYBLUE_LOG_LEVEL: 'warn',
   HEYBLUE_LOG_FORMAT: 'json',
   HEYBLUE_CONNECTIONS_PER_ADDRESS: '1000000',
+  HEYBLUE_HANDSHAKE_RATE: '1000000',
 };
 
 /** Where the node of a load town writes its log. */

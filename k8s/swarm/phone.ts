@@ -93,6 +93,11 @@ export class Phone {
     return this.#options.identity.userId;
   }
 
+  /** Offset of the newest event that came. */
+  get offset(): number {
+    return this.#offset;
+  }
+
   get isConnected(): boolean {
     return this.#welcome !== null && (this.#socket?.isOpen ?? false);
   }
@@ -266,6 +271,15 @@ export class Phone {
   /** Sends bytes as they are: for bad input. */
   raw(payload: Uint8Array): void {
     this.#socket?.send(payload);
+  }
+
+  /** Stops reading, as an app does that the system has frozen; what comes stays in the network. */
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
   }
 
   close(): void {

@@ -16,6 +16,8 @@ export interface RawSocketOptions {
   readonly onOpen: () => void;
   /** The bytes are valid only during the call. */
   readonly onMessage: (bytes: Uint8Array) => void;
+  /** Text messages, for the wire of somebody else; ours has none and ends without a listener. */
+  readonly onText?: (bytes: Buffer) => void;
   /** Once, always the last call. 1006 when the peer vanished without a close frame. */
   readonly onClose: (code: number, reason: string) => void;
 }
@@ -51,6 +53,8 @@ export const clientFrame = (opcode: number, payload: Uint8Array): Buffer => {
 };
 
 export const binaryFrame = (payload: Uint8Array): Buffer => clientFrame(OP_BINARY, payload);
+
+export const textFrame = (text: string): Buffer => clientFrame(OP_TEXT, Buffer.from(text));
 
 export class RawSocket {
   readonly #options: RawSocketOptions;
@@ -175,7 +179,8 @@ export class RawSocket {
         this.#socket.end(clientFrame(OP_CLOSE, payload.subarray(0, 2)));
         break;
       case OP_TEXT:
-        this.#fail(1003, 'a text message is not part of the protocol');
+        if (this.#options.onText) this.#options.onText(payload);
+        else this.#fail(1003, 'a text message is not part of the protocol');
         break;
       default:
         this.#fail(1002, `opcode ${first & 0x0f}`);

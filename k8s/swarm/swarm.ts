@@ -6,6 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { stopOnSignal } from './cleanup.ts';
 import { WORKERS_MAX } from './limits.ts';
+import { pin } from './pinning.ts';
 import { isSaturated, type Load, worstLoad } from './saturation.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
@@ -118,6 +119,11 @@ export class Swarm<R> {
   /** Waits until every worker stands at the barrier; what each said there. */
   async reached<D = unknown>(name: string): Promise<D[]> {
     return (await Promise.race([this.#point(name).all.promise, this.#failed.promise])) as D[];
+  }
+
+  /** Keeps the workers on one core; whether all are. */
+  pin(core: number): boolean {
+    return this.#workers.map(({ child }) => pin(child.pid!, core)).every(pinned => pinned);
   }
 
   /** Lets every worker pass the barrier. */

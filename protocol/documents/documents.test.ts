@@ -129,6 +129,7 @@ describe('generated files', () => {
     expect(text).toContain(`at ${LIMITS.tokenWarnShare * 100} % of the token's life`);
     expect(text).toContain(`4101, ${LIMITS.tokenGraceMs / 1000} s after the token ended`);
     expect(text).toContain(`\`limit\` 1 to ${LIMITS.pageMax}`);
+    expect(text).toContain(`may sign in on ${LIMITS.devicesLinkedMax + 1} devices`);
     const n = (value: number): string => value.toLocaleString('en-US');
     expect(text).toContain(`at most ${LIMITS.attachTotalMs / 1000} s (1013)`);
     expect(text).toContain(

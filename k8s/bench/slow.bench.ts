@@ -1,0 +1,222 @@
+/**
+ * What phones cost that do not read: a hundredth, a tenth and all of them stop while events and volatile frames go on.
+ * Memory of the server for each, and how late events come to the others. Each slow phone must be let go with 4102, come
+ * back where it was, and miss nothing.
+ *
+ * Memory is the resident set of the server: its highest value while phones do not read, less its highest value under the
+ * same load while all read, per slow phone. What the kernels hold stands in no process; it is read from their table of
+ * connections (queued to send at the server, and queued to be read at the phones) and told beside it. An application
+ * cannot make receive buffers small here, so the kernel takes some megabytes for each phone before the server is asked.
+ *
+ * Every share has a server of its own: memory that one run freed would be there for the next.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Bench, Report } from '../bench.ts';
+import { Histogram } from '../swarm/histogram.ts';
+import type { PhoneIdentity } from '../swarm/phone.ts';
+import { GENERATOR_CORE } from '../swarm/pinning.ts';
+import { anySeed } from '../swarm/random.ts';
+import { isSaturated } from '../swarm/saturation.ts';
+import { Swarm } from '../swarm/swarm.ts';
+import { numberArg } from './args.ts';
+import type { Load, Memory, Told } from './peers/load.ts';
+import { type PeerServer, startPeer } from './peers/start.ts';
+import type { Heard, SlowArgs, SlowResult } from './slow.profile.ts';
+import { figure, rounded, table } from './table.ts';
+
+const SHARES = [0.01, 0.1, 1] as const;
+const WARM_MS = 2_000;
+const SAMPLE_MS = 100;
+/** Whoever is not let go by then is not going to be. */
+const CLOSED_MS_MAX = 30_000;
+const EVENTS_PER_PHONE_S = 2;
+const VOLATILE_BYTES = 16_384;
+const VOLATILE_MS = 50;
+
+/** Bytes that the kernel holds for the sockets of a port, at both ends of this machine; null where it does not say. */
+const kernelBytes = (port: number): number | null => {
+  let lines: string[];
+  try {
+    lines = readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1);
+  } catch {
+    return null;
+  }
+  const hex = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  let bytes = 0;
+  for (const line of lines) {
+    const [, local, remote, , queues] = line.trim().split(/\s+/);
+    if (queues === undefined) continue;
+    const [toSend, toRead] = queues.split(':').map(part => Number.parseInt(part, 16));
+    if (local!.endsWith(hex)) bytes += toSend!;
+    else if (remote!.endsWith(hex)) bytes += toRead!;
+  }
+  return bytes;
+};
+
+interface Stage {
+  readonly slow: number;
+  readonly rssPerSlow: number;
+  readonly kernelPerSlow: number | null;
+  readonly beforeP99Ms: number;
+  readonly duringP99Ms: number;
+  readonly closed: number;
+  readonly closedAfterS: number;
+  readonly result: SlowResult;
+  readonly saturated: boolean;
+  readonly pinned: boolean;
+}
+
+const p99 = ({ latency }: Heard): number => {
+  const all = new Histogram();
+  all.add(latency);
+  return all.percentileMs(99);
+};
+
+/** Samples the server until `done`; its highest resident set. */
+const watch = async (server: PeerServer, done: (memory: Memory) => boolean): Promise<number> => {
+  let highest = 0;
+  for (;;) {
+    const memory = await server.ask<Memory>({ type: 'memory' });
+    highest = Math.max(highest, memory.rss);
+    if (done(memory)) return highest;
+    await pause(SAMPLE_MS);
+  }
+};
+
+const stage = async (share: number, phones: number, seconds: number, report: Report): Promise<Stage> => {
+  const slow = Math.max(1, Math.round(phones * share));
+  const server = await startPeer('heyblue', [String(phones)]);
+  try {
+    const swarm = new Swarm<SlowResult>({
+      profile: import.meta.resolve('./slow.profile.ts'),
+      workers: 1,
+      seed: anySeed(),
+      args: () =>
+        ({ url: server.url, people: server.people as readonly PhoneIdentity[], slow }) satisfies SlowArgs,
+    });
+    try {
+      const pinned = swarm.pin(GENERATOR_CORE) && server.pinned;
+      await swarm.pass('connected');
+      const load: Load = {
+        type: 'load',
+        eventsPerS: phones * EVENTS_PER_PHONE_S,
+        volatileBytes: VOLATILE_BYTES,
+        volatileMs: VOLATILE_MS,
+      };
+      await server.ask(load);
+      await swarm.reached('warm');
+      await pause(WARM_MS);
+      swarm.go('warm');
+      await swarm.reached('all read');
+      const until = performance.now() + seconds * 1_000;
+      const rssBefore = await watch(server, () => performance.now() >= until);
+      swarm.go('all read');
+      const [before] = await swarm.reached<Heard>('some do not');
+      const began = performance.now();
+      let closed = 0;
+      let closedAfterS = Number.NaN;
+      let kernel: number | null = 0;
+      const rssDuring = await watch(server, ({ slowClosed }) => {
+        const passedMs = performance.now() - began;
+        kernel =
+          kernel === null ? null : Math.max(kernel, kernelBytes(Number(new URL(server.url).port)) ?? 0);
+        closed = slowClosed;
+        if (closed >= slow && Number.isNaN(closedAfterS)) closedAfterS = passedMs / 1_000;
+        return passedMs >= CLOSED_MS_MAX || (closed >= slow && passedMs >= seconds * 1_000);
+      });
+      swarm.go('some do not');
+      const [during] = await swarm.reached<Heard>('read again');
+      // They come back while it goes on.
+      await pause(WARM_MS);
+      const { told } = await server.ask<Told>({ type: 'unload' });
+      swarm.go('read again', told);
+      const { results, load: own } = await swarm.finished();
+      const made: Stage = {
+        slow,
+        rssPerSlow: (rssDuring - rssBefore) / slow,
+        kernelPerSlow: kernel === null ? null : kernel / slow,
+        beforeP99Ms: p99(before!),
+        duringP99Ms: p99(during!),
+        closed,
+        closedAfterS,
+        result: results[0]!,
+        saturated: [before!.load, during!.load, own].some(isSaturated),
+        pinned,
+      };
+      const { resumed, reset, lost, doubled, slowCodes, otherCodes } = made.result;
+      report(
+        table([
+          [
+            `${figure(share * 100)} % of ${figure(phones)} stop reading`,
+            `${slow} phones, let go after ${figure(closedAfterS, 1)} s`,
+          ],
+          ['  memory of the server per slow phone', `${figure(made.rssPerSlow)} bytes  (goal 262,144)`],
+          ['  the kernels hold per slow phone', `${figure(made.kernelPerSlow ?? Number.NaN)} bytes`],
+          [
+            '  p99 of the others, before and during',
+            slow === phones
+              ? 'there are no others'
+              : `${figure(made.beforeP99Ms, 2)} and ${figure(made.duringP99Ms, 2)} ms  (ratio ${figure(made.duringP99Ms / made.beforeP99Ms, 2)}, goal 1.2)`,
+          ],
+          [
+            '  close codes of the slow, of others',
+            `${JSON.stringify(slowCodes)}, ${JSON.stringify(otherCodes)}`,
+          ],
+          ['  resumed, reset, lost, doubled', `${resumed}, ${reset}, ${lost}, ${doubled}`],
+        ]),
+      );
+      return made;
+    } finally {
+      await swarm.stop();
+    }
+  } finally {
+    await server.stop();
+  }
+};
+
+export const bench: Bench = {
+  name: 'slow',
+  description:
+    '1 %, 10 % and all phones stop reading: memory per slow phone, lateness at the others, what is lost',
+  run: async (report, args) => {
+    const phones = numberArg(args, 'phones', 400);
+    const seconds = numberArg(args, 'seconds', 6);
+    report(
+      `${figure(phones)} phones; each ${EVENTS_PER_PHONE_S} events/s and ${figure(VOLATILE_BYTES)} volatile bytes each ${VOLATILE_MS} ms`,
+    );
+    const stages: Stage[] = [];
+    for (const share of SHARES) stages.push(await stage(share, phones, seconds, report));
+    const [few, some, all] = stages as [Stage, Stage, Stage];
+    const ratio = ({ beforeP99Ms, duringP99Ms }: Stage): number => duringP99Ms / beforeP99Ms;
+    const sum = (of: (result: SlowResult) => number): number =>
+      stages.reduce((total, { result }) => total + of(result), 0);
+    const wronglyClosed = sum(({ slowCodes, otherCodes }) => {
+      const others = Object.values(otherCodes).reduce((a, b) => a + b, 0);
+      const slow = Object.entries(slowCodes).reduce((a, [code, n]) => a + (code === '4102' ? 0 : n), 0);
+      return others + slow;
+    });
+    return {
+      // A handful of phones disappears in the noise of the heap; these two are large enough to see.
+      rss_per_slow_bytes: Math.round(Math.max(some.rssPerSlow, all.rssPerSlow)),
+      rss_per_slow_bytes_1: Math.round(few.rssPerSlow),
+      rss_per_slow_bytes_10: Math.round(some.rssPerSlow),
+      rss_per_slow_bytes_100: Math.round(all.rssPerSlow),
+      kernel_per_slow_bytes: Math.round(all.kernelPerSlow ?? 0),
+      healthy_p99_ratio: rounded(Math.max(ratio(few), ratio(some))),
+      healthy_p99_ratio_1: rounded(ratio(few)),
+      healthy_p99_ratio_10: rounded(ratio(some)),
+      healthy_p99_ms: rounded(some.duringP99Ms),
+      slow: stages.map(one => one.slow),
+      closed_4102: stages.map(one => one.result.slowCodes['4102'] ?? 0),
+      closed_otherwise: wronglyClosed,
+      resumed: sum(result => result.resumed),
+      reset: sum(result => result.reset),
+      lost: sum(result => result.lost),
+      doubled: sum(result => result.doubled),
+      phones,
+      pinned: stages.every(one => one.pinned),
+      generator_saturated: stages.some(one => one.saturated),
+    };
+  },
+};
