@@ -19,7 +19,7 @@ import type {
   Random,
   TransactionView,
 } from '../ports.ts';
-import type { MemoryEvents } from './memoryEvents.ts';
+import { MemoryEvents } from './memoryEvents.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
 import type { MemoryTimers } from './memoryTimers.ts';
 
@@ -47,17 +47,17 @@ export class MemoryPeople implements Directory, QueryStore {
   readonly #nowMs: () => number;
   readonly #people = new Map<string, Person & { deviceId: string }>();
 
-  /** @param timers, events those of the same town, which starting users read */
+  /** @param timers, events those of the same town, which starting users read; without events there are none */
   constructor(
     ledger: MemoryLedger,
     random: Random,
     nowMs: () => number,
     timers: MemoryTimers,
-    events: MemoryEvents,
+    events?: MemoryEvents,
   ) {
     this.#ledger = ledger;
     this.#timers = timers;
-    this.#events = events;
+    this.#events = events ?? new MemoryEvents(shard => ledger.epochOf(shard), nowMs);
     this.#random = random;
     this.#nowMs = nowMs;
   }
