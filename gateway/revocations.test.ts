@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { revocationStoreContract } from '../nodes/contracts/revocationStore.contract.ts';
 import { MemoryHub } from '../nodes/memory/memoryBus.ts';
@@ -9,7 +10,8 @@ import { counting, HandClock, silent } from './testing/town.ts';
 
 revocationStoreContract('memory', async () => {
   const store = new MemoryRevocations(Date.now);
-  return { one: store, two: store, kept: async () => store.size, close: async () => {} };
+  const kept = async () => store.size;
+  return { one: store, two: store, uuid: randomUUID, nowMs: Date.now, kept, close: async () => {} };
 });
 
 revocationsContract('memory', async () => {

@@ -28,6 +28,7 @@ const MODULES: Record<string, string> = {
   push: './bench/push.bench.ts',
   command: './bench/command.bench.ts',
   slow: './bench/slow.bench.ts',
+  storm: './bench/storm.bench.ts',
 };
 
 /** A load average above which the figures belong to more than us. */

@@ -340,6 +340,33 @@ export interface RevocationStore {
   prune(): Promise<void>;
 }
 
+/** What an operator did to, or looked at of, one person; ids and plain values only. */
+export interface AuditEntry {
+  /** Account of the operator; null: who is on the machine itself. */
+  readonly operatorId: string | null;
+  /** Such as `user.look`; a closed set of the gateway. */
+  readonly action: string;
+  /** Who was looked at; null when it concerns nobody yet, or a token whose owner is not known. */
+  readonly userId: string | null;
+  /** What else there is to say. Never a place, a token or what was said. */
+  readonly detail: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface AuditRecord extends AuditEntry {
+  /** Rises with every entry; some numbers may be missing. */
+  readonly number: number;
+  /** Unix milliseconds of the store's own clock. */
+  readonly atMs: number;
+}
+
+/** What operators did, for ever: entries are added and read, never changed nor removed. Rejects when it cannot. */
+export interface AuditLog {
+  /** Durable when it resolves; when it rejects, whether it was written is not known. */
+  append(entry: AuditEntry): Promise<void>;
+  /** Newest first; of this user, or of everybody when null. */
+  newest(limit: number, userId?: string | null): Promise<readonly AuditRecord[]>;
+}
+
 export interface NewUser {
   readonly kind: AccountKind;
   readonly handle: string;

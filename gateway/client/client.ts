@@ -263,7 +263,7 @@ export class HeyBlueClient {
     const emit = this.emitter.emit.bind(this.emitter) as (name: string, ...args: unknown[]) => Maybe<unknown>;
     const said = [
       name === 'snapshot' ? emit('resync', body, delivery) : undefined,
-      (name as string) === 'peer.presence' ? emit('presence', body, message) : undefined,
+      name === 'peer.presence' ? emit('presence', body, message) : undefined,
       emit(name, body, message, delivery),
       emit('event', message, delivery),
     ].filter(isLater);

@@ -311,6 +311,20 @@ describe('crowds', () => {
     client.close();
   });
 
+  test('presence of the other one is told by its own name and by that of the frame', async () => {
+    const { client, line } = await connected();
+    const heard: unknown[] = [];
+    client.on('presence', (presence, { key }) => heard.push(['presence', key, presence?.state]));
+    client.on('peer.presence', presence => heard.push(['peer.presence', presence?.state]));
+    line().say(encodeVolatile('peer.presence', ID, 2, { state: 'away', lastSeenMin: 7 }));
+    line().say(encodeVolatile('peer.presence', ID, 1, { state: 'online', lastSeenMin: 0 }));
+    expect(heard).toEqual([
+      ['presence', ID, 'away'],
+      ['peer.presence', 'away'],
+    ]);
+    client.close();
+  });
+
   test('a new epoch may number lower, and its events count', async () => {
     const { line, offsets } = await connected();
     for (const offset of [1, 2, 3]) line().event(offset);

@@ -107,12 +107,14 @@ export const restClient = (
   if (bases.length === 0) throw new TypeError('a client needs an address');
   let nth = 0;
   /** Every request may be made again: what would count twice carries a key. */
-  const fetched = async (path: string, init: RequestInit): Promise<Response> => {
+  const fetched = async (path: string, init: RequestInit): Promise<[Response, unknown]> => {
     for (let tried = 1; ; tried++) {
       const stop = new AbortController();
       const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
       try {
-        return await fetcher(bases[nth]!.replace(/\/+$/, '') + path, { ...init, signal: stop.signal });
+        const url = bases[nth]!.replace(/\/+$/, '') + path;
+        const answer = await fetcher(url, { ...init, signal: stop.signal });
+        return [answer, await answer.json()];
       } catch (error) {
         nth = (nth + 1) % bases.length;
         if (tried >= bases.length) throw error;
@@ -137,10 +139,8 @@ export const restClient = (
     try {
       const payload = body === undefined ? {} : { body: JSON.stringify(body) };
       const target = asked.length === 0 ? path : `${path}?${asked.join('&')}`;
-      const answer = await fetched(target, { method, headers, ...payload });
-      const value = (await answer.json()) as T & {
-        error?: { code: number; message: string; retryable: boolean };
-      };
+      const [answer, read] = await fetched(target, { method, headers, ...payload });
+      const value = read as T & { error?: { code: number; message: string; retryable: boolean } };
       if (answer.ok) return ok(value);
       const { code, message, retryable } = value.error ?? {
         code: ERROR.internal,

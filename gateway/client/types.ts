@@ -131,16 +131,14 @@ export type Handlers = {
   event: (message: Message, delivery: Delivery) => unknown;
   /** Everything that was known may be wrong: this is what is true. Comes first, before listeners of `snapshot`. */
   resync: (snapshot: EventBody<'snapshot'>, delivery: Delivery) => unknown;
-  /** Somebody else came, went away or left. */
-  presence: (presence: Message<Presence>['body'], message: Message<Presence>) => unknown;
+  /** The other person of an open hey (`key` is its id) is online, away or gone: the same as `peer.presence`. */
+  presence: (presence: Message<'peer.presence'>['body'], message: Message<'peer.presence'>) => unknown;
   state: (change: StateChange) => unknown;
   /** A command that an earlier run began was answered, or its time is over. */
   outcome: (outcome: Outcome) => unknown;
   /** The server refused something that has no answer of its own (a position), or the storage failed. */
   problem: (refusal: Refusal) => unknown;
 };
-/** The catalogue entry that tells of other people. */
-export type Presence = Extract<EventName, 'peer.presence'>;
 
 export interface CommandOptions {
   /** Milliseconds until the outcome counts as unknown (504). Default 5,000, at most 300,000. */

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ERROR } from '../../protocol/errors.ts';
@@ -89,6 +90,14 @@ const answersAsDocumented = (method: string, path: string, status: number, body:
 };
 
 describe('OpenAPI 3.1', () => {
+  test('keeps to its official schema', async () => {
+    expect(await new Validator().validate({ ...structuredClone(document) })).toMatchObject({
+      valid: true,
+    });
+    const { info: _, ...nameless } = structuredClone(document);
+    expect(await new Validator().validate({ ...nameless })).toMatchObject({ valid: false });
+  });
+
   test('is well formed: schemas of JSON Schema 2020-12, names that are one of a kind, parameters of paths', () => {
     expect(document.openapi).toMatch(/^3\.1\.\d$/);
     expect(document.info).toMatchObject({ title: expect.any(String), version: expect.any(String) });

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type {
+  AuditLog,
   CommitStore,
   Directory,
   EpochStore,
@@ -18,6 +19,7 @@ import type {
 } from '../../nodes/ports.ts';
 import { OutboxThread } from '../outbox/thread.ts';
 import { systemRandom } from '../random.ts';
+import { PgAuditLog } from './auditLog.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
@@ -59,6 +61,7 @@ export interface Stores {
   readonly timerStore: TimerStore;
   readonly eventStore: EventStore;
   readonly revocationStore: RevocationStore;
+  readonly auditLog: AuditLog;
   readonly directory: Directory;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
@@ -107,13 +110,14 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const timerStore = new PgTimerStore({ url, log });
   const eventStore = new PgEventStore({ url, log });
   const revocationStore = new PgRevocationStore({ url, log });
+  const auditLog = new PgAuditLog({ url, log });
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  const lines = [commitStore, epochStore, queryStore, timerStore, eventStore, revocationStore];
+  const lines = [commitStore, epochStore, queryStore, timerStore, eventStore, revocationStore, auditLog];
   await Promise.all(lines.map(store => store.tried()));
   return {
     commitStore,
@@ -122,6 +126,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     timerStore,
     eventStore,
     revocationStore,
+    auditLog,
     directory,
     orm,
     outbox,

@@ -37,6 +37,8 @@ export const QUERY_WAITING_MAX = 10_000;
 /** A read of revocations goes back so far behind the last one; no insert of one takes longer. */
 export const REVOCATIONS_OVERLAP_S = 10;
 export const REVOCATION_STATEMENT_MS_MAX = 2_000;
+/** An operator waits for this write before anything happens. */
+export const AUDIT_STATEMENT_MS_MAX = 2_000;
 /** One for each publisher. */
 export const OUTBOX_CONNECTIONS = 3;
 export const ORM_CONNECTIONS_MAX = 4;

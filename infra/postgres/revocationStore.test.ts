@@ -1,4 +1,5 @@
 /** The table of revocations keeps the contract of its twin in memory. */
+import { randomUUID } from 'node:crypto';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { revocationsContract } from '../../gateway/revocations.contract.ts';
 import { layWire } from '../../k8s/swarm/wire.ts';
@@ -23,7 +24,7 @@ const open = async () => {
     await Promise.all([one.close(), two.close()]);
     await database.drop();
   };
-  return { one, two, kept, close, database };
+  return { one, two, uuid: randomUUID, nowMs: Date.now, kept, close, database };
 };
 
 revocationStoreContract('postgresql', open);

@@ -3,8 +3,9 @@
  * Memory of the server for each, and how late events come to the others. Each slow phone must be let go with 4102, come
  * back where it was, and miss nothing.
  *
- * Memory is the resident set of the server: its highest value while phones do not read, less its highest value under the
- * same load while all read, per slow phone. What the kernels hold stands in no process; it is read from their table of
+ * Memory is the resident set of the server after a collection: when the last slow phone has been let go and none of them
+ * has read yet, so that all that was ever kept for them is still there, less the same under the same load while all read,
+ * per slow phone. What the kernels hold stands in no process; it is read from their table of
  * connections (queued to send at the server, and queued to be read at the phones) and told beside it. An application
  * cannot make receive buffers small here, so the kernel takes some megabytes for each phone before the server is asked.
  *
@@ -26,13 +27,13 @@ import type { Heard, SlowArgs, SlowResult } from './slow.profile.ts';
 import { figure, rounded, table } from './table.ts';
 
 const SHARES = [0.01, 0.1, 1] as const;
-const WARM_MS = 2_000;
+const WARM_MS = 3_000;
 const SAMPLE_MS = 100;
 /** Whoever is not let go by then is not going to be. */
 const CLOSED_MS_MAX = 30_000;
 const EVENTS_PER_PHONE_S = 2;
-const VOLATILE_BYTES = 16_384;
-const VOLATILE_MS = 50;
+const VOLATILE_BYTES = 30_720;
+const VOLATILE_MS = 100;
 
 /** Bytes that the kernel holds for the sockets of a port, at both ends of this machine; null where it does not say. */
 const kernelBytes = (port: number): number | null => {
@@ -73,20 +74,31 @@ const p99 = ({ latency }: Heard): number => {
   return all.percentileMs(99);
 };
 
-/** Samples the server until `done`; its highest resident set. */
-const watch = async (server: PeerServer, done: (memory: Memory) => boolean): Promise<number> => {
-  let highest = 0;
+/** Waits at least until `minMs` have passed, and until `done` or it is too late; asks how things stand meanwhile. */
+const watch = async (
+  server: PeerServer,
+  minMs: number,
+  done: (memory: Memory, passedMs: number) => boolean,
+): Promise<void> => {
+  const began = performance.now();
   for (;;) {
     const memory = await server.ask<Memory>({ type: 'memory' });
-    highest = Math.max(highest, memory.rss);
-    if (done(memory)) return highest;
+    const passedMs = performance.now() - began;
+    if ((done(memory, passedMs) && passedMs >= minMs) || passedMs >= CLOSED_MS_MAX) return;
     await pause(SAMPLE_MS);
   }
 };
 
+/** What is resident after a collection. */
+const collected = async (server: PeerServer): Promise<number> => {
+  await server.ask({ type: 'collect' });
+  return (await server.ask<Memory>({ type: 'collect' })).rss;
+};
+
 const stage = async (share: number, phones: number, seconds: number, report: Report): Promise<Stage> => {
   const slow = Math.max(1, Math.round(phones * share));
-  const server = await startPeer('heyblue', [String(phones)]);
+  const server = await startPeer('heyblue', [String(phones)], ['--expose-gc']);
+  const port = Number(new URL(server.url).port);
   try {
     const swarm = new Swarm<SlowResult>({
       profile: import.meta.resolve('./slow.profile.ts'),
@@ -109,28 +121,30 @@ const stage = async (share: number, phones: number, seconds: number, report: Rep
       await pause(WARM_MS);
       swarm.go('warm');
       await swarm.reached('all read');
-      const until = performance.now() + seconds * 1_000;
-      const rssBefore = await watch(server, () => performance.now() >= until);
+      await watch(server, seconds * 1_000, () => true);
       swarm.go('all read');
       const [before] = await swarm.reached<Heard>('some do not');
-      const began = performance.now();
+      const rssBefore = await collected(server);
+      swarm.go('some do not');
+      await swarm.reached('let go');
       let closed = 0;
       let closedAfterS = Number.NaN;
-      let kernel: number | null = 0;
-      const rssDuring = await watch(server, ({ slowClosed }) => {
-        const passedMs = performance.now() - began;
-        kernel =
-          kernel === null ? null : Math.max(kernel, kernelBytes(Number(new URL(server.url).port)) ?? 0);
+      let kernel = kernelBytes(port);
+      await watch(server, seconds * 1_000, ({ slowClosed }, passedMs) => {
+        if (kernel !== null) kernel = Math.max(kernel, kernelBytes(port) ?? 0);
         closed = slowClosed;
         if (closed >= slow && Number.isNaN(closedAfterS)) closedAfterS = passedMs / 1_000;
-        return passedMs >= CLOSED_MS_MAX || (closed >= slow && passedMs >= seconds * 1_000);
+        return closed >= slow;
       });
-      swarm.go('some do not');
+      swarm.go('let go');
       const [during] = await swarm.reached<Heard>('read again');
+      const rssDuring = await collected(server);
+      swarm.go('read again');
+      await swarm.reached('told');
       // They come back while it goes on.
       await pause(WARM_MS);
       const { told } = await server.ask<Told>({ type: 'unload' });
-      swarm.go('read again', told);
+      swarm.go('told', told);
       const { results, load: own } = await swarm.finished();
       const made: Stage = {
         slow,

@@ -96,13 +96,15 @@ export const run = async (job: Job<SlowArgs>): Promise<SlowResult> => {
   begin();
   await job.barrier('all read');
   const before = heard();
+  await job.barrier('some do not', before);
   for (const phone of phones.slice(0, slow)) phone.pause();
   begin();
-  await job.barrier('some do not', before);
+  await job.barrier('let go');
   const during = heard();
+  await job.barrier('read again', during);
   for (const phone of phones.slice(0, slow)) phone.resume();
   job.watch.begin();
-  const told = await job.barrier<readonly number[]>('read again', during);
+  const told = await job.barrier<readonly number[]>('told');
   const until = performance.now() + LATE_MS;
   const missing = (): number => told.reduce((sum, n, i) => sum + Math.max(0, n - offsets[i]!), 0);
   while (missing() > 0 && performance.now() < until) await pause(LOOK_MS);

@@ -1,5 +1,4 @@
 /** What every store of revocations must do. */
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Revocation, RevocationStore } from '../ports.ts';
 
@@ -7,6 +6,9 @@ export interface RevocationTown {
   /** Two connections to the same store. */
   readonly one: RevocationStore;
   readonly two: RevocationStore;
+  uuid(): string;
+  /** Unix milliseconds of the real clock. */
+  nowMs(): number;
   /** How many it keeps. */
   kept(): Promise<number>;
   close(): Promise<void>;
@@ -21,12 +23,12 @@ export function revocationStoreContract(name: string, open: () => Promise<Revoca
     afterAll(() => town.close());
 
     const revocation = (change: Partial<Revocation> = {}): Revocation => ({
-      id: randomUUID(),
-      userId: randomUUID(),
+      id: town.uuid(),
+      userId: town.uuid(),
       tokenId: null,
       sparedDevice: null,
-      issuedUntilMs: Date.now(),
-      expiresAtMs: Date.now() + 3_600_000,
+      issuedUntilMs: town.nowMs(),
+      expiresAtMs: town.nowMs() + 3_600_000,
       ...change,
     });
     const ids = (seen: { revocations: readonly Revocation[] }): string[] =>
@@ -35,8 +37,8 @@ export function revocationStoreContract(name: string, open: () => Promise<Revoca
     it('what one adds the other reads as it was', async () => {
       const all = [
         revocation({ sparedDevice: "the phone's \\ \u00e9" }),
-        revocation({ userId: null, tokenId: randomUUID() }),
-        revocation({ tokenId: randomUUID() }),
+        revocation({ userId: null, tokenId: town.uuid() }),
+        revocation({ tokenId: town.uuid() }),
       ];
       await town.one.add(all);
       const { revocations } = await town.two.since(null);
@@ -63,7 +65,7 @@ export function revocationStoreContract(name: string, open: () => Promise<Revoca
     });
 
     it('what has expired is not told, and is forgotten', async () => {
-      const over = revocation({ expiresAtMs: Date.now() - 1_000 });
+      const over = revocation({ expiresAtMs: town.nowMs() - 1_000 });
       const before = await town.kept();
       await town.one.add([over]);
       expect(ids(await town.one.since(null))).not.toContain(over.id);

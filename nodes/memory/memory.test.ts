@@ -1,9 +1,11 @@
 /** The twins in memory keep the contracts of the real stores. */
+import { auditLogContract } from '../contracts/auditLog.contract.ts';
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
 import { eventStoreContract } from '../contracts/eventStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
+import { MemoryAudit } from './memoryAudit.ts';
 import { memoryTown } from './memoryTown.ts';
 
 const open = async () => memoryTown().town;
@@ -13,3 +15,7 @@ epochStoreContract('memory', open);
 eventStoreContract('memory', open);
 peopleContract('memory', open);
 timerStoreContract('memory', open);
+auditLogContract('memory', async () => {
+  const log = new MemoryAudit(Date.now);
+  return { one: log, two: log, close: async () => {} };
+});

@@ -1,5 +1,6 @@
 /** Every version of the schema, oldest first. A released one is never changed: what comes later is a new one. */
 import type { MigrationObject } from '@mikro-orm/core';
+import { Audit } from './audit.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { Events } from './events.ts';
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0006-events', class: Events },
   { name: '0007-revocations', class: Revocations },
   { name: '0008-linked-devices', class: LinkedDevices },
+  { name: '0009-audit', class: Audit },
 ];

@@ -13,7 +13,7 @@ export interface Told {
   readonly told: readonly number[];
 }
 
-/** The answer to `memory`. */
+/** The answer to `memory`, and to `collect`, which collects garbage before it looks. */
 export interface Memory {
   readonly rss: number;
   /** Sockets closed with 4102 so far. */
