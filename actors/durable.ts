@@ -73,9 +73,30 @@ export interface TimerOp {
   readonly message: unknown;
 }
 
+/**
+ * One durable event of a user other than a movement of points, stored before any phone hears of it; made by
+ * `user/stream.ts`. Movements need none: the ledger remembers them, and its versions order them.
+ */
+export interface EventOp {
+  readonly type: 'event';
+  /** Of the event, in every replay. */
+  readonly id: string;
+  readonly user: string;
+  /** Its number among the stored events of the user; taken only when it is the next one. */
+  readonly n: number;
+  /** Version of the balance when it happened: it stands behind that movement and before the next one. */
+  readonly after: number;
+  /** Rises when what is stored cannot be trusted: then the user's events begin a new lineage. */
+  readonly lineage: number;
+  /** What it tells of, when that must be known for longer than the ring reaches back; else null. */
+  readonly about: string | null;
+  /** As phones get it, place and all; empty for the mark that begins a lineage. */
+  readonly frame: Uint8Array;
+}
+
 /** What moves points; the ledger's. */
 export type LedgerOp = EncounterOp | TransferOp;
-export type DurableOp = LedgerOp | TimerOp;
+export type DurableOp = LedgerOp | TimerOp | EventOp;
 
 /** Closed and append-only: these words are stored and sent. */
 export const COMMIT_CODES = [

@@ -54,6 +54,10 @@ export const ACTOR_LIMITS = {
   insistPauseMaxMs: 8_000,
   /** More under way at once than any actor has; what another node packed is not believed beyond it. */
   insisting: 1_024,
-  /** Movements of an account that were told although earlier ones were not yet. */
-  countedAbove: 256,
+  /** A switch stays as it was set; its timer is set again should it ever be due. */
+  switchMs: 10 * 365 * 24 * 3_600_000,
+  /** Movements of an account that were told although earlier ones were not yet: bound, patience, and what is read then. */
+  ahead: 256,
+  gapMs: 1_000,
+  gapMovements: 128,
 } as const;

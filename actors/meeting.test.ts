@@ -5,9 +5,9 @@ import { LedgerWriter } from '../nodes/ledgerWriter.ts';
 import { MemoryTimers } from '../nodes/memory/memoryTimers.ts';
 import { soleOwner } from '../nodes/memory/soleOwner.ts';
 import type { OperationWriter } from '../nodes/ports.ts';
+import { forgetful, routeOperations } from '../nodes/routeOperations.ts';
 import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import { DurableTimers } from '../nodes/timers/durableTimers.ts';
-import { routeOperations } from '../nodes/timers/routeOperations.ts';
 import {
   type AccountKind,
   CLOSE,
@@ -179,8 +179,10 @@ class Town {
         pair: pure(pairBehaviour(DEFAULT_RULES)),
       },
       coordinator: soleOwner(),
-      writer: routeOperations(this.#ledgerWriter(), {
-        submit: (entry, done) => this.timers.submit(entry, done),
+      writer: routeOperations({
+        ledger: this.#ledgerWriter(),
+        timers: { submit: (entry, done) => this.timers.submit(entry, done) },
+        events: forgetful(this.time),
       }),
       queries: {
         query: async query => {
@@ -257,6 +259,7 @@ class Town {
         encounters: [],
         commands: [],
         timers: [],
+        stream: { town: 't', others: 0, after: 0, lineage: 0, movements: [], events: [], told: {} },
       });
     }
     const phone = new Phone(this, id, sessionId);

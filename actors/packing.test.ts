@@ -12,7 +12,6 @@ import { pairBehaviour } from './pair.ts';
 import { regionBehaviour } from './region.ts';
 import { DEFAULT_RULES } from './rules.ts';
 import type { ActorKind, Behaviour } from './turn.ts';
-import type { UserState } from './user/state.ts';
 import { userBehaviour } from './user.ts';
 
 const STEP_MS = 8_000;
@@ -216,7 +215,7 @@ describe('a packed actor', () => {
     const [parcel] = await parcels(14);
     const { address } = parcel as Parcel;
     const packed = packedOf(parcel as Parcel) as object;
-    for (const other of [{ ...packed, v: 0 }, { ...packed, v: 3 }, null, [], 'x', undefined]) {
+    for (const other of [{ ...packed, v: 0 }, { ...packed, v: 4 }, null, [], 'x', undefined]) {
       expect(unpack(address, other)).toMatchObject({ ok: false });
     }
     const user = (await parcels(15)).find(one => one.address.kind === 'user') as Parcel;
@@ -224,26 +223,12 @@ describe('a packed actor', () => {
   });
 });
 
-test('a person packed by the previous version is there as before: attached is online, just left is in grace', async () => {
-  const all = await parcels(16);
-  let attached = 0;
-  for (const { address, state } of all) {
+test('a person packed before streams outlived their node starts from the store; a region is there as before', async () => {
+  for (const { address, state } of await parcels(16)) {
     const { packed } = state as { packed: Record<string, unknown> };
-    const { devicesAway: _, presence: __, greeted: ___, ...old } = structuredClone(packed);
-    if (address.kind === 'user') {
-      old.sessions = (old.sessions as Record<string, unknown>[]).map(
-        ({ ref, deviceId, connSeq, foreground, acked }) => ({ ref, deviceId, connSeq, foreground, acked }),
-      );
-      old.heys = (old.heys as Record<string, unknown>[]).map(({ peer: _, ...hey }) => hey);
-    }
-    const read = unpack(address, { ...old, v: 1 });
-    if (!read.ok) throw new Error(read.message);
-    if (address.kind !== 'user') continue;
-    const { sessions, presence } = read.value as UserState;
-    if (sessions.length > 0) attached++;
-    expect(presence).toMatchObject({ state: sessions.length > 0 ? 'online' : 'grace', shown: 'online' });
+    const read = unpack(address, { ...structuredClone(packed), v: 1 });
+    expect([address.kind, read.ok]).toEqual([address.kind, address.kind !== 'user']);
   }
-  expect(attached).toBeGreaterThan(0);
 });
 
 /** Puts a value at a place that is reached by dice. */

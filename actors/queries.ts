@@ -12,6 +12,8 @@ export type Query =
       readonly afterMs: number;
       readonly beforeMs: number;
     }
+  /** Movements of an account beyond a version, oldest first. */
+  | { readonly type: 'movements'; readonly user: string; readonly after: number; readonly limit: number }
   /** What actors of these shards committed within the last so many milliseconds of the database clock, newest first. */
   | {
       readonly type: 'settledLately';
@@ -48,6 +50,44 @@ export interface TimerView {
   readonly message: unknown;
 }
 
+/** One movement of an account, as the phones of its owner are told of it. */
+export interface Movement {
+  readonly transferId: string;
+  /** Of the account, after it. */
+  readonly version: number;
+  readonly delta: number;
+  readonly balance: number;
+  /** Why points moved; `encounter` or the reason of a transfer. */
+  readonly reason: string;
+  /** Null for a movement that is no encounter. */
+  readonly method: Method | null;
+  /** Of the other side of an encounter; else empty. */
+  readonly otherHandle: string;
+  readonly atMs: number;
+}
+
+export interface StoredEvent {
+  readonly id: string;
+  readonly n: number;
+  readonly after: number;
+  readonly frame: Uint8Array;
+}
+
+/** What is left of a user's events: enough to go on where another life of the actor ended. */
+export interface StreamRecord {
+  /** Names what the events are stored in: another database, or another history of it, has another name. */
+  readonly town: string;
+  /** Number of the newest stored event, 0 before the first; then its version of the balance and its lineage. */
+  readonly others: number;
+  readonly after: number;
+  readonly lineage: number;
+  /** The last 128 of the last five minutes, newest first, by the store's clock; so are the ages. */
+  readonly movements: readonly (Movement & { readonly ageMs: number })[];
+  readonly events: readonly (StoredEvent & { readonly ageMs: number })[];
+  /** Offsets of events that are kept for longer, by what they are about. */
+  readonly told: Readonly<Record<string, number>>;
+}
+
 /** Everything a user actor starts from; one round trip. */
 export interface UserRecord {
   readonly id: string;
@@ -67,6 +107,7 @@ export interface UserRecord {
   readonly commands: readonly RememberedCommand[];
   /** Every durable timer of the actor, soonest first. */
   readonly timers: readonly TimerView[];
+  readonly stream: StreamRecord;
 }
 
 /** A movement of points with everybody whom it concerns; the mint is left out. */
@@ -89,5 +130,6 @@ export interface QueryAnswers {
   readonly user: UserRecord | null;
   readonly userByNumber: string | null;
   readonly pairMet: readonly string[];
+  readonly movements: readonly Movement[];
   readonly settledLately: readonly SettledLately[];
 }

@@ -25,7 +25,7 @@ describe("an officer's sharing", () => {
     await town.time.advance(5 * MIN);
     town.kill();
     await officer.connect();
-    expect(officer.events('snapshot').at(-1)).toMatchObject({ sharing: true, sharingUntilS: untilS });
+    expect(await officer.snapshot()).toMatchObject({ sharing: true, sharingUntilS: untilS });
     await officer.report(0);
     expect(officer.seen.at(-1)?.name).toBe('report.next');
     await town.time.advance(10 * MIN - 10 * S);
@@ -34,7 +34,7 @@ describe("an officer's sharing", () => {
     expect(officer.events('sharing.ended')).toEqual([{ reason: 'timeout' }]);
     town.kill();
     await officer.connect();
-    expect(officer.events('snapshot').at(-1)).toMatchObject({ sharing: false });
+    expect(await officer.snapshot()).toMatchObject({ sharing: false });
   });
 
   test('that ran out while nobody served is over: no position is taken, and it ends once', async () => {
@@ -76,7 +76,7 @@ describe("an officer's sharing", () => {
     await officer.command('location.stop', {});
     town.kill();
     await officer.connect();
-    expect(officer.events('snapshot').at(-1)).toMatchObject({ sharing: false, sharingUntilS: 0 });
+    expect(await officer.snapshot()).toMatchObject({ sharing: false, sharingUntilS: 0 });
     await town.time.advance(H);
     expect(officer.events('sharing.ended')).toEqual([{ reason: 'stopped' }]);
   });
@@ -197,7 +197,7 @@ describe('a code scanned without network', () => {
     await town.time.advance(MIN);
     expect([town.ledger.transfers.size, town.balance(officer.id)]).toEqual([1, 20]);
     expect(await town.stored.of('user', civilian.id)).toEqual([]);
-    expect(officer.events('snapshot').at(-1)).toMatchObject({ encounterCount: 1, balance: 20 });
+    expect(await officer.snapshot()).toMatchObject({ encounterCount: 1, balance: 20 });
   });
 
   test('uploaded again, also after a kill, is the same scan', async () => {
@@ -299,13 +299,16 @@ describe('points that are given', () => {
     await town.ledger.commit([{ shard: 0, epoch: town.ledger.epochOf(0), op: grant }]);
     town.kill();
     await civilian.connect();
+    expect(civilian.events('points.changed')).toMatchObject([{ delta: 100, balance: 100, reason: 'grant' }]);
     await shop.connect();
   });
 
   test('leave one account and reach the other, and both phones hear of it once', async () => {
     expect(await give(30)).toMatchObject({ ok: true, value: { points: -30, balance: 70 } });
     await town.time.advance(S);
-    expect(civilian.events('points.changed')).toMatchObject([{ delta: -30, balance: 70, reason: 'give' }]);
+    expect(civilian.events('points.changed').slice(1)).toMatchObject([
+      { delta: -30, balance: 70, reason: 'give' },
+    ]);
     expect(shop.events('points.changed')).toMatchObject([{ delta: 30, balance: 30, reason: 'give' }]);
     expect([town.balance(civilian.id), town.balance(shop.id)]).toEqual([70, 30]);
   });

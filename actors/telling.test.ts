@@ -9,7 +9,6 @@ import { ACTOR_LIMITS } from './limits.ts';
 import type { SettledView } from './messages/user.ts';
 import { type PairState, pairBehaviour, pairId } from './pair.ts';
 import { DEFAULT_RULES } from './rules.ts';
-import { type Counted, count, isCounted } from './user/counted.ts';
 
 const OFFICER = '00000000-0000-7000-8000-000000000001';
 const CIVILIAN = '00000000-0000-7000-8000-000000000002';
@@ -148,31 +147,6 @@ describe('a scan that was uploaded late', () => {
 });
 
 describe('a movement that is told', () => {
-  test('counts once, in whatever order and however often it is told (seed 4)', () => {
-    const random = seededRandom(4);
-    for (let round = 0; round < 50; round++) {
-      const floor = random.uint32() % 5;
-      let counted: Counted = { floor, above: [] };
-      const news = new Set<number>();
-      for (let i = 0; i < 300; i++) {
-        const version = random.uint32() % 120;
-        const isNew = !isCounted(counted, version);
-        expect(isNew).toBe(version > floor && !news.has(version));
-        counted = count(counted, version);
-        news.add(version);
-      }
-      expect(counted.above.length).toBeLessThan(120);
-    }
-  });
-
-  test('takes bounded room when some are never told', () => {
-    let counted: Counted = { floor: 0, above: [] };
-    for (let version = 2; version < 5_000; version += 2) counted = count(counted, version);
-    expect(counted.above.length).toBeLessThanOrEqual(ACTOR_LIMITS.countedAbove);
-    expect(isCounted(counted, 4_998)).toBe(true);
-    expect(isCounted(counted, 4_997)).toBe(false);
-  });
-
   test('reaches the phone once, also when it is told again after twenty others, and after a kill', async () => {
     const town = new SmallTown();
     const phone = await town.phone('civilian');

@@ -17,6 +17,7 @@ import {
   closeHey,
   declineHey,
   heyAccepted,
+  heyClosed,
   heyOffered,
   heySaid,
   isBeingAccepted,
@@ -35,7 +36,15 @@ import {
 } from './user/offlineScan.ts';
 import { packUser, unpackUser } from './user/packing.ts';
 import { peerPresence } from './user/peers.ts';
-import { areaChanged, located, setInstant, shareDue, startSharing, stopSharing } from './user/place.ts';
+import {
+  areaChanged,
+  located,
+  setInstant,
+  setSwitch,
+  shareDue,
+  startSharing,
+  stopSharing,
+} from './user/place.ts';
 import { credited, give, given, settled } from './user/points.ts';
 import {
   presenterAgreed,
@@ -51,7 +60,6 @@ import {
   attach,
   clientState,
   detach,
-  emit,
   heard,
   probed,
   refs,
@@ -60,7 +68,15 @@ import {
   snapshotFrame,
   without,
 } from './user/sessions.ts';
-import { newUserState, SCAN_TIMER, SHARE_TIMER, type UserState } from './user/state.ts';
+import {
+  HIDDEN_SWITCH,
+  INSTANT_SWITCH,
+  newUserState,
+  SCAN_TIMER,
+  SHARE_TIMER,
+  type UserState,
+} from './user/state.ts';
+import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -73,7 +89,9 @@ export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserSta
     hydrate: id => ({ type: 'user', id }),
     create(_id, loaded, turn): Result<UserState> {
       const record = loaded as UserRecord | null;
-      return record ? ok(newUserState(record, turn.newId())) : refuse(ERROR.notFound, 'no such account');
+      return record
+        ? ok(newUserState(record, streamOf(record, turn)))
+        : refuse(ERROR.notFound, 'no such account');
     },
     coalesce: message => (message.type === 'location' ? 'location' : null),
     idleMs: state =>
@@ -137,10 +155,7 @@ function receive(
     case 'heyOffered':
       return heyOffered(state, message, rules, turn);
     case 'heyClosed':
-      return emit(ungreeted(state, message.heyId), turn, 'hey.closed', {
-        heyId: message.heyId,
-        reason: message.reason,
-      });
+      return heyClosed(ungreeted(state, message.heyId), message, turn);
     case 'heyTimeout':
       return heyTimeout(state, message.heyId, turn);
     case 'qrShown':
@@ -157,6 +172,8 @@ function receive(
       return credited(state, message.credit, turn);
     case 'insist':
       return { ...state, crediting: insistAgain(state.crediting, message.key, turn) };
+    case 'gap':
+      return gapOpen(state, turn);
     case 'settle':
       return settleAgain(state, message.key, turn);
     case 'probe':
@@ -164,8 +181,8 @@ function receive(
     case 'deviceMoved':
       return deviceMoved(state, message.deviceId, turn);
     case 'balance': {
-      const balance: Balance = { balance: state.balance, version: state.balanceVersion };
-      turn.reply(ok(balance));
+      const { balance, version } = newest(state);
+      turn.reply(ok({ balance, version } satisfies Balance));
       return state;
     }
     case 'qr':
@@ -189,6 +206,7 @@ function receive(
 /** A durable timer. One whose name nobody knows is of another version: it is done with. */
 function due(state: UserState, message: SystemMessage & { type: 'due' }, turn: Turn): UserState {
   if (message.name === SHARE_TIMER) return shareDue(state, message.dueAtMs, turn);
+  if (message.name === INSTANT_SWITCH || message.name === HIDDEN_SWITCH) setSwitch(message.name, true, turn);
   if (message.name.startsWith(SCAN_TIMER)) return scanDue(state, message, turn);
   turn.reply(ok({}));
   return state;
@@ -241,6 +259,7 @@ function commanded(
 /** Tags are the idempotency key of the command that waits; `/shown` marks the presenter's answer. */
 function answered(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
   if (tag === DEVICE_READ) return deviceRead(state, result, turn);
+  if (tag === GAP_READ) return gapRead(state, result, turn);
   const insisted = insistedKey(tag);
   if (insisted !== null)
     return { ...state, crediting: insistAnswered(state.crediting, insisted, result, turn) };

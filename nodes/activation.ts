@@ -31,6 +31,8 @@ export class Activation {
   owed: Owed[] | null = null;
   /** Asks and queries of its own that are under way. */
   pending = 0;
+  /** Operations of its own whose outcome the writer has not told, also after it was thrown away. */
+  writing = 0;
   scheduled = false;
   /** Its shard is handed over: only its own business and that of others who go along is taken. */
   closing = false;

@@ -62,6 +62,7 @@ export class Leaving {
     const wasActive = activation.phase === 'active';
     this.remove(activation);
     activation.gate?.failed();
+    if (activation.writing > 0) this.#core.starting.awaitWritten(activation);
     const { owed, mailbox } = activation;
     activation.owed = null;
     activation.mailbox = null;

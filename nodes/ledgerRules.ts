@@ -19,7 +19,7 @@ const NO_LEGS: readonly Leg[] = [];
 /** Both sides of the double entry; the people first, the mint last. */
 export function legsOf(op: DurableOp): readonly Leg[] {
   if (op.type === 'transfer') return op.legs;
-  if (op.type === 'timer') return NO_LEGS;
+  if (op.type === 'timer' || op.type === 'event') return NO_LEGS;
   return [
     { account: op.civilian, delta: op.civilianPoints },
     { account: op.officer, delta: op.officerPoints },
@@ -44,6 +44,7 @@ export const reasonOf = (op: LedgerOp): string => (op.type === 'encounter' ? 'en
  */
 export function canonicalOf(op: DurableOp): string {
   if (op.type === 'timer') return `timer\n${op.kind}\n${op.actor}\n${op.name}`;
+  if (op.type === 'event') return `event\n${op.user}\n${op.n}`;
   const rule = `${op.rule.id}\n${op.rule.version}`;
   if (op.type === 'encounter') {
     return `encounter\n${op.officer}\n${op.civilian}\n${op.method}`;
@@ -70,7 +71,7 @@ function isValidTransfer(legs: readonly Leg[]): boolean {
 
 /** Whether the operation makes sense to the ledger; one that does not gets `invalid` and never reaches the store. */
 export function isValid(op: DurableOp): op is LedgerOp {
-  if (op.type === 'timer') return false;
+  if (op.type === 'timer' || op.type === 'event') return false;
   if (!UUID.test(op.id) || !isText(op.rule.id, TEXT_MAX) || !Number.isInteger(op.rule.version)) return false;
   const by = op.idempotency;
   if (by && !(UUID.test(by.userId) && isText(by.key, KEY_MAX) && isText(by.requestHash, KEY_MAX)))
@@ -100,6 +101,8 @@ export function isValid(op: DurableOp): op is LedgerOp {
 export function claimsOf(op: DurableOp): readonly string[] {
   // the timers of an actor are set and removed in the order in which it said so
   if (op.type === 'timer') return [`timer\0${op.kind}\0${op.actor}`];
+  // each is the next one
+  if (op.type === 'event') return [`event\0${op.user}`];
   const claims = [op.id];
   if (op.type === 'encounter') claims.push(`${op.officer}|${op.civilian}`);
   if (op.idempotency) claims.push(`${op.idempotency.userId}\0${op.idempotency.key}`);

@@ -159,6 +159,19 @@ export const TIMER_LIMITS = {
   retryMaxMs: 30_000,
 } as const;
 
+/** Stored events of users (`events/`). */
+export const EVENT_LIMITS = {
+  /** One frame: the largest event of the catalogue is far smaller. */
+  frameBytes: 2_048,
+  aboutMax: 64,
+  /** A user's rows: as many as a ring takes, and none that no ring takes any more (a ring reaches back 5 minutes). */
+  keepEvents: 128,
+  keepMs: 15 * 60_000,
+  /** What is kept for longer because it must be known that it was told: longer than a scan waits (72 h). */
+  keepAbout: 1_024,
+  keepAboutMs: 73 * 3_600_000,
+} as const;
+
 /** What the owner of a shard that died may not have told; told again by who takes it over (`timers/retelling.ts`). */
 export const RETELL_LIMITS = {
   /** Committed this long before the shard was taken over: much longer than a dead node takes to be replaced. */
@@ -189,6 +202,7 @@ export function assertLimits(): void {
     RETELL_LIMITS.withinMs > 4 * CLUSTER_LIMITS.orphanMs,
     'what is told again reaches back behind a take-over',
   );
+  assert(EVENT_LIMITS.keepEvents <= EVENT_LIMITS.keepAbout, 'what is told of for long is kept for longest');
   assert(TIMER_LIMITS.loadMs < TIMER_LIMITS.windowMs, 'the next window is loaded before this one ends');
   assert(TIMER_LIMITS.tickMs < TIMER_LIMITS.delayMinMs, 'a timer is not late by its own length');
   assertClusterLimits(CLUSTER_LIMITS);

@@ -206,6 +206,7 @@ async function main(): Promise<void> {
     queryStore: stores.queryStore,
     epochStore: stores.epochStore,
     timerStore: stores.timerStore,
+    eventStore: stores.eventStore,
     sink: gateway.sink,
     clock,
     scheduler,

@@ -8,6 +8,7 @@ import { ActorSystem } from './actorSystem.ts';
 import { ClusterCoordinator } from './cluster/clusterCoordinator.ts';
 import type { ClusterLimits } from './cluster/options.ts';
 import type { Behaviours } from './effects.ts';
+import { eventWriter } from './events/eventWriter.ts';
 import type { ActorDoor } from './gatewayPort.ts';
 import { LedgerWriter } from './ledgerWriter.ts';
 import { LIMITS, type ROUTING_LIMITS, type WRITER_LIMITS } from './limits.ts';
@@ -18,6 +19,7 @@ import type {
   CommitStore,
   Coordinator,
   EpochStore,
+  EventStore,
   KvStore,
   Log,
   Metrics,
@@ -30,10 +32,10 @@ import type {
   TimerStore,
   Tracer,
 } from './ports.ts';
+import { forgetful, routeOperations } from './routeOperations.ts';
 import { Router } from './routing/router.ts';
 import { DurableTimers } from './timers/durableTimers.ts';
 import { Retelling } from './timers/retelling.ts';
-import { routeOperations } from './timers/routeOperations.ts';
 import { freshToken } from './token.ts';
 
 type Overrides<L> = Partial<{ [K in keyof L]: number }>;
@@ -53,6 +55,8 @@ export interface NodeOptions {
   readonly epochStore: EpochStore;
   /** Durable timers; without it none is kept (measurements). */
   readonly timerStore?: TimerStore;
+  /** Events of users; without it none is kept (measurements). */
+  readonly eventStore?: EventStore;
   readonly sink: PushSink;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -106,6 +110,7 @@ export function createNode(options: NodeOptions): TownNode {
     limits: limits?.writer,
     onCommitted: options.onCommitted,
   });
+  const events = options.eventStore && new LedgerWriter({ ...world, store: options.eventStore });
   const timerWriter = options.timerStore && {
     store: options.timerStore,
     writer: new LedgerWriter({ ...world, store: options.timerStore }),
@@ -146,9 +151,11 @@ export function createNode(options: NodeOptions): TownNode {
     ...world,
     behaviours: options.behaviours,
     coordinator,
-    writer: timerWriter
-      ? routeOperations(writer, { submit: (entry, done) => timers?.submit(entry, done) })
-      : writer,
+    writer: routeOperations({
+      ledger: writer,
+      timers: timerWriter ? { submit: (entry, done) => timers?.submit(entry, done) } : forgetful(scheduler),
+      events: events ? eventWriter(events) : forgetful(scheduler),
+    }),
     queries: options.queryStore,
     sink: options.sink,
     untold: shard => retelling.opened(shard),
@@ -189,7 +196,11 @@ export function createNode(options: NodeOptions): TownNode {
     async stop(budgetMs) {
       timers?.stop();
       retelling.stop();
-      await Promise.all([writer.drain(budgetMs), timerWriter?.writer.drain(budgetMs)]);
+      await Promise.all([
+        writer.drain(budgetMs),
+        timerWriter?.writer.drain(budgetMs),
+        events?.drain(budgetMs),
+      ]);
       system.stop();
       router?.flush();
       await coordinator.stop();

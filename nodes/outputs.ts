@@ -91,7 +91,11 @@ export class Outputs {
         cause,
       );
     };
-    options.writer.submit(entry, outcome => this.#core.whenServing(() => settled(outcome)));
+    activation.writing++;
+    options.writer.submit(entry, outcome => {
+      if (--activation.writing === 0 && activation.phase === 'gone') this.#core.starting.written(activation);
+      this.#core.whenServing(() => settled(outcome));
+    });
   }
 
   #commitFailed(activation: Activation, outcome: WriteOutcome & { ok: false }): void {

@@ -94,6 +94,15 @@ export interface TimerStore extends CommitStore {
   due(shards: readonly number[], untilMs: number, limit: number): Promise<DueTimer[]>;
 }
 
+/**
+ * The durable store of users' events that are no movement of points. `commit` takes operations of type `event`, each only
+ * when its number is the next one of the user: `created`, `exists` for the very same, and for any other
+ * `exists_with_different_payload` without effect: somebody else went on with the stream. Old rows are removed with
+ * the insert, never the newest. `lookup` says `exists` when the event is stored, null when it is not and no earlier `commit`
+ * can still store it. Starting users read theirs with everything else (`queries.ts`).
+ */
+export type EventStore = CommitStore;
+
 /** What became of a submitted operation; see `ledgerWriter.ts`. */
 export type WriteOutcome =
   | { readonly ok: true; readonly committed: Committed }

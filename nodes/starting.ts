@@ -1,6 +1,9 @@
 /**
  * How an actor comes to life: from what its former node packed, from the store, or from nothing. Messages that come
  * meanwhile wait in its mailbox; a store that fails or hangs is a refusal to them, and the next message tries again.
+ *
+ * An actor that was thrown away may leave operations under way, and the store may still carry them out. Its successor reads
+ * the store only when the outcome of each is known: else it would go on from a state that is about to change.
  */
 import type { Address } from '../actors/turn.ts';
 import { ERROR, type Result, refuse } from '../protocol/errors.ts';
@@ -8,11 +11,15 @@ import { Activation } from './activation.ts';
 import { Arrivals, type Arrived } from './arrivals.ts';
 import type { Core } from './core.ts';
 
+const nameOf = ({ kind, id }: Address): string => `${kind}/${id}`;
+
 export class Starting {
   readonly #core: Core;
   /** Packed actors that came with their shards and have not had a message yet. */
   readonly arrivals = new Arrivals();
   #hydrating = 0;
+  /** By address: activations that are gone and have operations under way, and what waits for these. */
+  readonly #written = new Map<string, { left: number; readonly waiting: (() => void)[] }>();
 
   constructor(core: Core) {
     this.#core = core;
@@ -30,6 +37,21 @@ export class Starting {
     const arrived = this.arrivals.size > 0 ? this.arrivals.take(address, shard) : null;
     if (arrived === null || !this.#unpack(activation, arrived)) this.#hydrate(activation);
     return activation;
+  }
+
+  /** The activation is gone, and not all of its operations have an outcome. */
+  awaitWritten({ address }: Activation): void {
+    const before = this.#written.get(nameOf(address));
+    if (before) before.left++;
+    else this.#written.set(nameOf(address), { left: 1, waiting: [] });
+  }
+
+  /** The last operation of an activation that is gone has its outcome. */
+  written({ address }: Activation): void {
+    const before = this.#written.get(nameOf(address));
+    if (!before || --before.left > 0) return;
+    this.#written.delete(nameOf(address));
+    for (const read of before.waiting) read();
   }
 
   #hydrate(activation: Activation): void {
@@ -57,17 +79,23 @@ export class Starting {
         ),
       );
     const deadline = wheel.after(limits.hydrateMs, failed);
-    options.queries.query(query).then(
-      loaded => {
-        wheel.cancel(deadline);
-        settle(() => this.#create(activation, loaded));
-      },
-      error => {
-        wheel.cancel(deadline);
-        options.log.warn({ kind: activation.address.kind, err: error }, 'an actor could not be read');
-        failed();
-      },
-    );
+    const read = (): void => {
+      if (settled) return;
+      options.queries.query(query).then(
+        loaded => {
+          wheel.cancel(deadline);
+          settle(() => this.#create(activation, loaded));
+        },
+        error => {
+          wheel.cancel(deadline);
+          options.log.warn({ kind: activation.address.kind, err: error }, 'an actor could not be read');
+          failed();
+        },
+      );
+    };
+    const before = this.#written.size > 0 ? this.#written.get(nameOf(activation.address)) : undefined;
+    if (before) before.waiting.push(read);
+    else read();
   }
 
   #create(activation: Activation, loaded: unknown): void {

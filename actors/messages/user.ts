@@ -109,6 +109,8 @@ export type UserMessage =
   /** Ask, from a REST door until it is answered: the account was linked to another device. Answer `{}`. */
   | { readonly type: 'deviceMoved'; readonly deviceId: string }
   | InsistMessage
+  /** Its own timer: a movement was told, and the one before it was not. */
+  | { readonly type: 'gap' }
   /** Its own timer: a pair is asked again. */
   | { readonly type: 'settle'; readonly key: string }
   /** Its own timer: presence is judged again. */

@@ -16,8 +16,9 @@ import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, refuseUnlessKnown, remember, settle, settleOn } from './commands.ts';
 import { peerPresence } from './peers.ts';
 import { type PresenceView, viewOf } from './presence.ts';
-import { emit, seconds } from './sessions.ts';
+import { seconds } from './sessions.ts';
 import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
+import { emit } from './stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -151,12 +152,16 @@ export function heyOffered(
     ...state,
     heys: [...waiting, { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs, peer: null }],
   };
-  return emit(next, turn, 'hey.received', {
-    heyId,
-    civilianHandle: civilian.handle,
-    expiresS: seconds(expiresAtMs),
-  });
+  const body = { heyId, civilianHandle: civilian.handle, expiresS: seconds(expiresAtMs) };
+  return emit(next, turn, 'hey.received', body, heyId);
 }
+
+/** At the civilian: the officer's side ended it. */
+export const heyClosed = (
+  state: UserState,
+  { heyId, reason }: UserMessage & { type: 'heyClosed' },
+  turn: Turn,
+): UserState => emit(state, turn, 'hey.closed', { heyId, reason }, heyId);
 
 export function withoutHey(state: UserState, heyId: string | null, turn: Turn): UserState {
   turn.cancelTimer(`hey:${heyId}`);

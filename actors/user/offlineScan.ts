@@ -17,8 +17,9 @@ import type { ReplyTo, SystemMessage, Turn } from '../turn.ts';
 import { begin, finish, remember } from './commands.ts';
 import { selfRef, underWay } from './hey.ts';
 import { partiesOf, type QrKeys, verifyFor } from './qr.ts';
-import { emit, seconds } from './sessions.ts';
+import { seconds } from './sessions.ts';
 import { type CommandUnderWay, type PendingScan, SCAN_TIMER, type UserState } from './state.ts';
+import { emit, eventId } from './stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -132,13 +133,17 @@ export function announce(state: UserState, turn: Turn): UserState {
   let next = state;
   for (const scan of state.pending) {
     if (scan.offset > 0) continue;
-    next = emit(next, turn, 'scan.pending', {
-      encounterId: scan.encounterId,
+    const { encounterId, scannedAtMs, dueAtMs } = scan;
+    const body = {
+      encounterId,
       otherHandle: scan.scanner.handle,
-      scannedAtS: seconds(scan.scannedAtMs),
-      settlesS: seconds(scan.dueAtMs),
-    });
-    next = put(next, { ...scan, offset: next.outbox.offset });
+      scannedAtS: seconds(scannedAtMs),
+      settlesS: seconds(dueAtMs),
+    };
+    next = emit(next, turn, 'scan.pending', body, encounterId, encounterId);
+    const id = eventId('scan.pending', state.me.id, encounterId);
+    const { offset } = next.outbox.ring.find(event => event.id === id)!;
+    next = put(next, { ...scan, offset });
   }
   return next;
 }
@@ -213,7 +218,7 @@ export function scanRefused(
   turn: Turn,
 ): UserState {
   turn.reply(ok({}));
-  return emit(state, turn, 'scan.refused', { encounterId, reason });
+  return emit(state, turn, 'scan.refused', { encounterId, reason }, encounterId);
 }
 
 const put = (state: UserState, scan: PendingScan): UserState => ({

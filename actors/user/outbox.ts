@@ -1,12 +1,19 @@
 /**
- * The events of a user in order: each durable event gets the next offset and stays in a ring for phones that were
- * away. The epoch names the ring's lineage: when the actor starts again without its ring the epoch is another, and a
- * phone that resumes gets a snapshot instead of a silent gap.
+ * The events of a user in order: each durable event gets the next offset and stays in a ring for phones that were away.
+ *
+ * The offset is the version of the balance plus the number of stored events: a movement of points is one event, every
+ * other event is stored before it leaves. So whoever owns the actor next knows the offset exactly, and which event has
+ * which (`stream.ts` puts the ring together again). The epoch names the lineage: as long as it is the same, an offset
+ * means the same event. When the lineage cannot be trusted the epoch is another, and a phone that resumes gets a snapshot
+ * instead of a silent gap.
  */
 import { ACTOR_LIMITS } from '../limits.ts';
 
 export interface Outbox {
   readonly epoch: string;
+  readonly lineage: number;
+  /** Stored events so far: those that are no movement of points. */
+  readonly others: number;
   /** Offset of the newest event; 0 before the first. */
   readonly offset: number;
   readonly ring: readonly RingEvent[];
@@ -15,23 +22,22 @@ export interface Outbox {
 
 export interface RingEvent {
   readonly offset: number;
+  readonly id: string;
   readonly atMs: number;
   readonly bytes: Uint8Array;
 }
 
-const EMPTY: readonly RingEvent[] = [];
+export const EMPTY: readonly RingEvent[] = [];
 
-export const newOutbox = (epoch: string): Outbox => ({ epoch, offset: 0, ring: EMPTY, ringBytes: 0 });
-
-/** The outbox with one more event; `encode` gets its offset. */
+/** The outbox with one more event, whose offset is the next one. */
 export function append(
   outbox: Outbox,
-  nowMs: number,
-  encode: (offset: number) => Uint8Array,
-): { readonly outbox: Outbox; readonly bytes: Uint8Array } {
+  event: Omit<RingEvent, 'offset'>,
+  source: 'movement' | 'stored',
+): Outbox {
   const offset = outbox.offset + 1;
-  const bytes = encode(offset);
-  const ring = [...outbox.ring, { offset, atMs: nowMs, bytes }];
+  const { id, atMs, bytes } = event;
+  const ring = [...outbox.ring, { offset, id, atMs, bytes }];
   let ringBytes = outbox.ringBytes + bytes.length;
   let drop = 0;
   const tooMuch = (): boolean => {
@@ -40,11 +46,12 @@ export function append(
     return (
       ring.length - drop > ACTOR_LIMITS.ringEvents ||
       ringBytes > ACTOR_LIMITS.ringBytes ||
-      nowMs - oldest.atMs > ACTOR_LIMITS.ringMs
+      atMs - oldest.atMs > ACTOR_LIMITS.ringMs
     );
   };
   while (tooMuch()) ringBytes -= (ring[drop++] as RingEvent).bytes.length;
-  return { outbox: { epoch: outbox.epoch, offset, ring: ring.slice(drop), ringBytes }, bytes };
+  const others = outbox.others + (source === 'stored' ? 1 : 0);
+  return { ...outbox, others, offset, ring: drop > 0 ? ring.slice(drop) : ring, ringBytes };
 }
 
 /** The missed events in order, or null when they cannot all be given: then only a snapshot is honest. */

@@ -1,11 +1,11 @@
 /** Sessions and presence of a user as another node packed them; see `packing.ts`. */
 import * as read from '../packed.ts';
-import { OFFLINE, PRESENCE_STATES, type Presence, type PresenceView, SHOWN_STATES } from './presence.ts';
+import { PRESENCE_STATES, type Presence, type PresenceView, SHOWN_STATES } from './presence.ts';
 import type { Greeted, Session } from './state.ts';
 
-export function sessionOf(item: unknown, nowMs: number): Session {
-  const { ref, deviceId, connSeq, foreground, acked, ...more } = read.fields(item);
-  const { newest = connSeq, sinceMs = nowMs, heardMs = nowMs, activeFromMs = 0 } = more;
+export function sessionOf(item: unknown): Session {
+  const { ref, deviceId, connSeq, foreground, acked, newest, sinceMs, heardMs, activeFromMs } =
+    read.fields(item);
   const { gateway, id } = read.fields(ref);
   return {
     ref: { gateway: read.text(gateway), id: read.text(id) },
@@ -30,15 +30,6 @@ export function presenceOf(packed: unknown): Presence {
     seenMs: read.whole(seenMs),
   };
 }
-
-/** Version 1 knew no presence, but who was attached, or had just left. */
-export const presenceBefore2 = (sessions: readonly Session[], nowMs: number): Presence => ({
-  ...OFFLINE,
-  state: sessions.length > 0 ? 'online' : 'grace',
-  shown: 'online',
-  sinceMs: nowMs,
-  seenMs: nowMs,
-});
 
 export function viewOrNull(packed: unknown): PresenceView | null {
   if (packed === null || packed === undefined) return null;

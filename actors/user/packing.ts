@@ -15,15 +15,16 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { FixMessage } from '../messages/region.ts';
 import type { Fix, OfficerRef, PersonRef } from '../messages/user.ts';
 import * as read from '../packed.ts';
+import type { Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
 import { armPresence } from './attendance.ts';
-import { greetedOf, presenceBefore2, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
+import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
 import type { Area, CommandDone, CommandUnderWay, Hey, PendingScan, Scan, UserState } from './state.ts';
+import { watchGap } from './stream.ts';
 
-/** 2: devices that are away, presence, greeted officers. */
-const VERSION = 2;
-const READABLE = [1, 2];
+/** 3: devices that are away, presence, greeted officers; the place in a stream of events that outlives its node. */
+const VERSION = 3;
 const MANY = 1_024;
 /** Commands that end with a pair. */
 const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
@@ -31,11 +32,11 @@ const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
   const { underWay, outbox, track, crediting, pending, ...plain } = state;
-  const { epoch, offset, ring } = outbox;
+  const { epoch, lineage, others, offset, ring } = outbox;
   return {
     v: VERSION,
     ...plain,
-    outbox: { epoch, offset, ring },
+    outbox: { epoch, lineage, others, offset, ring },
     track: track?.fix ?? null,
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
@@ -46,13 +47,14 @@ export function packUser(state: UserState): unknown {
 
 /** The state; its timers are armed again, and who asked for what cannot go on is told. */
 export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: Turn): Result<UserState> {
-  const result = read.reading(() => stateOf(id, read.versioned(packed, ...READABLE), rules, turn.nowMs));
+  const result = read.reading(() => stateOf(id, read.versioned(packed, VERSION), rules));
   if (!result.ok) return result;
   let { state } = result.value;
   for (const to of result.value.open) turn.reply(UNKNOWN, to);
   for (const { heyId, expiresAtMs } of state.heys) {
     turn.timer(`hey:${heyId}`, Math.max(0, expiresAtMs - turn.nowMs), { type: 'heyTimeout', heyId });
   }
+  if (state.ahead.length > 0) watchGap(turn);
   for (const key of Object.keys(state.underWay)) {
     turn.timer(`settle:${key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key });
   }
@@ -69,14 +71,9 @@ function stateOf(
   id: string,
   packed: read.Fields,
   rules: MeetRules,
-  nowMs: number,
 ): { state: UserState; open: readonly ReplyTo[] } {
   const me = read.fields(packed.me);
   const kind = read.oneOf(me.kind, ACCOUNT_KINDS);
-  const counted = read.fields(packed.counted);
-  const since2 = <T>(value: unknown, otherwise: T, of: (value: unknown) => T): T =>
-    packed.v === 1 ? otherwise : of(value);
-  const sessions = read.list(packed.sessions, ACTOR_LIMITS.sessions + 1, item => sessionOf(item, nowMs));
   const state: UserState = {
     me: {
       id: read.oneOf(me.id, [id]),
@@ -99,11 +96,9 @@ function stateOf(
         atMs: read.number(atMs),
       };
     }),
-    sessions,
-    devicesAway: since2(packed.devicesAway, [], all =>
-      read.list(all, ACTOR_LIMITS.devicesAway, item => sessionOf(item, nowMs)),
-    ),
-    presence: since2(packed.presence, presenceBefore2(sessions, nowMs), presenceOf),
+    sessions: read.list(packed.sessions, ACTOR_LIMITS.sessions + 1, sessionOf),
+    devicesAway: read.list(packed.devicesAway, ACTOR_LIMITS.devicesAway, sessionOf),
+    presence: presenceOf(packed.presence),
     outbox: outboxOf(read.fields(packed.outbox)),
     sharing: read.flag(packed.sharing),
     sharingUntilMs: read.whole(packed.sharingUntilMs),
@@ -112,34 +107,52 @@ function stateOf(
     locationSeq: read.whole(packed.locationSeq, -1),
     areas: read.list(packed.areas, MANY, areaOf),
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
-    greeted: since2(packed.greeted, [], all => read.list(all, ACTOR_LIMITS.greeted, greetedOf)),
+    greeted: read.list(packed.greeted, ACTOR_LIMITS.greeted, greetedOf),
     scans: read.list(packed.scans, ACTOR_LIMITS.scansKept, scanOf),
     underWay: Object.fromEntries(
-      // the previous version had none
-      read.list(packed.doubtful ?? [], MANY, doubtfulOf).map(command => [command.key, command]),
+      read.list(packed.doubtful, MANY, doubtfulOf).map(command => [command.key, command]),
     ),
     done: read.list(packed.done, MANY, doneOf),
-    counted: {
-      floor: read.whole(counted.floor),
-      above: read.list(counted.above, ACTOR_LIMITS.countedAbove + 1, item => read.whole(item)),
-    },
+    ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
     crediting: read.insisting(packed.crediting),
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
   };
   return { state, open: read.list(packed.open, MANY, read.replyTo) };
 }
 
-function outboxOf({ epoch, offset, ring: packed }: read.Fields): UserState['outbox'] {
+function outboxOf({ epoch, lineage, others, offset, ring: packed }: read.Fields): UserState['outbox'] {
   const ring = read.list(packed, ACTOR_LIMITS.ringEvents, item => {
     const event = read.fields(item);
     return {
       offset: read.whole(event.offset),
+      id: read.text(event.id),
       atMs: read.whole(event.atMs),
       bytes: read.bytes(event.bytes, ACTOR_LIMITS.ringBytes),
     };
   });
   const ringBytes = ring.reduce((sum, event) => sum + event.bytes.length, 0);
-  return { epoch: read.text(epoch), offset: read.whole(offset), ring, ringBytes };
+  return {
+    epoch: read.text(epoch),
+    lineage: read.whole(lineage),
+    others: read.whole(others),
+    offset: read.whole(offset),
+    ring,
+    ringBytes,
+  };
+}
+
+function movementOf(item: unknown): Movement {
+  const { transferId, version, delta, balance, reason, method, otherHandle, atMs } = read.fields(item);
+  return {
+    transferId: read.text(transferId),
+    version: read.whole(version),
+    delta: read.whole(delta, Number.MIN_SAFE_INTEGER),
+    balance: read.whole(balance, Number.MIN_SAFE_INTEGER),
+    reason: read.text(reason),
+    method: method === null ? null : read.oneOf(method, METHODS),
+    otherHandle: read.text(otherHandle),
+    atMs: read.whole(atMs),
+  };
 }
 
 function fixOf({ latE7, lngE7, accuracyDm, takenAtMs }: read.Fields): Fix {

@@ -13,8 +13,17 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { areaFrame, emit, refs, seconds } from './sessions.ts';
-import { type Area, isSharing, roleOf, SHARE_TIMER, type UserState } from './state.ts';
+import { areaFrame, refs, seconds } from './sessions.ts';
+import {
+  type Area,
+  HIDDEN_SWITCH,
+  INSTANT_SWITCH,
+  isSharing,
+  roleOf,
+  SHARE_TIMER,
+  type UserState,
+} from './state.ts';
+import { emit } from './stream.ts';
 
 /** Why a position is not taken, or null. */
 function refuseLocation(
@@ -88,9 +97,15 @@ export function leaveMap(state: UserState, turn: Turn): UserState {
   return { ...forgetAreas(state, cells, turn), track: null };
 }
 
+export function setSwitch(name: string, on: boolean, turn: Turn): void {
+  if (on) turn.durableTimer(name, ACTOR_LIMITS.switchMs, {});
+  else turn.cancelDurableTimer(name);
+}
+
 /** Off holds at once, wherever the last position is known; on begins with the next position. */
 export function setInstant(state: UserState, on: boolean, turn: Turn): UserState {
   const track = on || !state.track ? state.track : publishInstantOff(turn, state.track);
+  if (on !== state.instant) setSwitch(INSTANT_SWITCH, on, turn);
   return { ...state, instant: on, track };
 }
 
@@ -104,6 +119,7 @@ export function startSharing(
   // The timer is the durable memory of sharing: an officer's actor that starts anew finds it (state.ts).
   const sharingUntilMs =
     state.me.kind === 'officer' ? turn.durableTimer(SHARE_TIMER, rules.shareS * 1_000, {}) : 0;
+  if (state.me.kind === 'civilian' && !state.sharing) setSwitch(HIDDEN_SWITCH, false, turn);
   return {
     state: { ...state, sharing: true, sharingUntilMs },
     result: ok({ untilS: seconds(sharingUntilMs) }),
@@ -112,9 +128,13 @@ export function startSharing(
 
 export function stopSharing(state: UserState, reason: 'timeout' | 'stopped', turn: Turn): UserState {
   if (!state.sharing) return state;
-  if (state.sharingUntilMs > 0) turn.cancelDurableTimer(SHARE_TIMER);
+  // one that is due is removed when its answer has left, and so not before the event is stored
+  if (state.sharingUntilMs > 0 && reason === 'stopped') turn.cancelDurableTimer(SHARE_TIMER);
+  if (state.me.kind === 'civilian') setSwitch(HIDDEN_SWITCH, true, turn);
   const off = { ...leaveMap(state, turn), sharing: false, sharingUntilMs: 0 };
-  return emit(off, turn, 'sharing.ended', { reason });
+  // an officer's sharing is named by its end; ended again by who did not hear that it is stored, it is told once
+  const what = state.sharingUntilMs > 0 ? `${state.sharingUntilMs}` : turn.newId();
+  return emit(off, turn, 'sharing.ended', { reason }, what);
 }
 
 /** The durable timer of sharing is due; one that was replaced or stopped meanwhile says nothing. */

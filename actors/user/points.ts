@@ -1,67 +1,28 @@
 /**
  * Points of a user: what came by encounters, what came from others, what is given away. The actor alone authorises what
  * leaves the account: it gives only what is there and not already on its way out. The store checks again, as the last
- * line of defence, and its versions tell what was counted before.
+ * line of defence, and its versions tell what was counted before and in which order (`stream.ts`).
  */
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import type { Committed, RuleRef, TransferOp } from '../durable.ts';
 import { insist } from '../insist.ts';
-import { ACTOR_LIMITS } from '../limits.ts';
 import type { CreditView, Given, SettledView, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, remember, repeat } from './commands.ts';
-import { count, isCounted } from './counted.ts';
 import { underWay } from './hey.ts';
-import { emit, seconds } from './sessions.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
-
-/** Short positive words after a meeting (DOMAIN rule 12). */
-const KIND_WORDS = [
-  'Nice to meet you!',
-  'That hello made the day.',
-  'A good street starts with a hey.',
-  'Thanks for saying hello.',
-  'Community, one hello at a time.',
-] as const;
+import { moved, newest } from './stream.ts';
 
 const GIVE = 'give';
 const GIVE_RULE: RuleRef = { id: GIVE, version: 1 };
 
-/** The state after a movement that is told for the first time; a balance never goes back to an older version. */
-function moved(state: UserState, balance: number, version: number): UserState {
-  const newer = version > state.balanceVersion;
-  return {
-    ...state,
-    balance: newer ? balance : state.balance,
-    balanceVersion: newer ? version : state.balanceVersion,
-    counted: count(state.counted, version),
-  };
-}
-
 /** Both phones hear of it once. */
 export function settled(state: UserState, view: SettledView, turn: Turn): UserState {
   turn.reply(ok({}));
-  if (isCounted(state.counted, view.balanceVersion)) return state;
-  const { encounterId, method, otherHandle, points, atMs } = view;
-  const next: UserState = {
-    ...moved(state, view.balance, view.balanceVersion),
-    encounterCount: state.encounterCount + 1,
-    encounters: [{ id: encounterId, method, otherHandle, points, atMs }, ...state.encounters].slice(
-      0,
-      ACTOR_LIMITS.encounters,
-    ),
-  };
-  return emit(next, turn, 'encounter.completed', {
-    encounterId,
-    method,
-    otherHandle,
-    points,
-    atS: seconds(atMs),
-    balance: next.balance,
-    balanceVersion: next.balanceVersion,
-    message: KIND_WORDS[turn.random32() % KIND_WORDS.length] as string,
-  });
+  const { encounterId, method, otherHandle, points, balance, balanceVersion, atMs } = view;
+  const movement = { transferId: encounterId, version: balanceVersion, delta: points, balance, atMs };
+  return moved(state, { ...movement, reason: 'encounter', method, otherHandle }, turn);
 }
 
 export function credited(state: UserState, credit: CreditView, turn: Turn): UserState {
@@ -72,20 +33,13 @@ export function credited(state: UserState, credit: CreditView, turn: Turn): User
 /** The phone hears once of points that moved otherwise than by an encounter. */
 function changed(state: UserState, view: CreditView, turn: Turn): UserState {
   const { transferId, points, balance, balanceVersion, reason } = view;
-  if (isCounted(state.counted, balanceVersion)) return state;
-  const next = moved(state, balance, balanceVersion);
-  return emit(next, turn, 'points.changed', {
-    transferId,
-    delta: points,
-    balance: next.balance,
-    balanceVersion: next.balanceVersion,
-    reason,
-  });
+  const movement = { transferId, version: balanceVersion, delta: points, balance, reason };
+  return moved(state, { ...movement, method: null, otherHandle: '', atMs: turn.nowMs }, turn);
 }
 
 /** What may leave the account now: what is on its way out is not there any more. */
 const availablePoints = (state: UserState): number =>
-  Object.values(state.underWay).reduce((rest, command) => rest - command.points, state.balance);
+  Object.values(state.underWay).reduce((rest, command) => rest - command.points, newest(state).balance);
 
 export function give(state: UserState, message: UserMessage & { type: 'give' }, turn: Turn): UserState {
   const repeated = repeat(state, message, turn);

@@ -1,15 +1,14 @@
 /** The sockets of a user: attach, resume or snapshot, detach; and how an event reaches the phones. */
 
-import { type EventBody, hasSeveralDevices } from '../../protocol/catalogue.ts';
+import { hasSeveralDevices } from '../../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, type Refusal, refuse } from '../../protocol/errors.ts';
-import type { DurableName } from '../../protocol/messages.ts';
 import { encodeEvent, encodeVolatile } from '../../protocol/messages.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Attached, UserMessage } from '../messages/user.ts';
 import type { SessionRef, Turn } from '../turn.ts';
 import { judgePresence } from './attendance.ts';
 import { acknowledged, announce } from './offlineScan.ts';
-import { append, since } from './outbox.ts';
+import { since } from './outbox.ts';
 import { peerFrames } from './peers.ts';
 import type { Area, Session, UserState } from './state.ts';
 
@@ -27,21 +26,6 @@ export const refs = (sessions: readonly Session[]): SessionRef[] => sessions.map
 
 /** Unix seconds of a town time. */
 export const seconds = (ms: number): number => Math.floor(ms / 1_000);
-
-/** Appends a durable event to the outbox and sends it to every session. */
-export function emit<N extends DurableName>(
-  state: UserState,
-  turn: Turn,
-  name: N,
-  body: EventBody<N>,
-): UserState {
-  const eventId = turn.newId();
-  const { outbox, bytes } = append(state.outbox, turn.nowMs, offset =>
-    encodeEvent(name, offset, eventId, body),
-  );
-  turn.push(refs(state.sessions), bytes, 'durable');
-  return { ...state, outbox };
-}
 
 export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
   return encodeEvent('snapshot', state.outbox.offset, turn.newId(), {

@@ -4,10 +4,16 @@ import type { Refusal, Result } from '../../protocol/errors.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
 import type { Fix, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
-import type { EncounterView, RememberedCommand, TimerView, UserRecord } from '../queries.ts';
+import type {
+  EncounterView,
+  Movement,
+  RememberedCommand,
+  StreamRecord,
+  TimerView,
+  UserRecord,
+} from '../queries.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
-import type { Counted } from './counted.ts';
-import { newOutbox, type Outbox } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
 import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
 
 export interface Me {
@@ -112,6 +118,7 @@ export interface Area {
 
 export interface UserState {
   readonly me: Me;
+  /** As the phones were told: what was counted in the order of its versions. */
   readonly balance: number;
   readonly balanceVersion: number;
   readonly encounterCount: number;
@@ -136,7 +143,8 @@ export interface UserState {
   readonly scans: readonly Scan[];
   readonly underWay: Readonly<Record<string, CommandUnderWay>>;
   readonly done: readonly CommandDone[];
-  readonly counted: Counted;
+  /** Movements that were told although an earlier one was not yet, by version. */
+  readonly ahead: readonly Movement[];
   /** Who must still hear of points that came from here. */
   readonly crediting: Insisting;
   readonly pending: readonly PendingScan[];
@@ -152,6 +160,12 @@ export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
 
 /** Name of the durable timer that ends an officer's sharing. */
 export const SHARE_TIMER = 'share';
+/**
+ * Switches that a person has set stay set over a kill and over sleep, because a phone that resumes is told nothing of them:
+ * a timer without a time worth the name is the durable memory of each. Instant match is on; a civilian is not shared.
+ */
+export const INSTANT_SWITCH = 'instant';
+export const HIDDEN_SWITCH = 'hidden';
 /** Begin of the names of timers of scans that wait; the id of the encounter follows. */
 export const SCAN_TIMER = 'scan/';
 
@@ -159,9 +173,10 @@ export const SCAN_TIMER = 'scan/';
 export const isSharing = (state: UserState, nowMs: number): boolean =>
   state.sharing && (state.sharingUntilMs === 0 || nowMs < state.sharingUntilMs);
 
-export function newUserState(record: UserRecord, epoch: string): UserState {
+export function newUserState(record: UserRecord, outbox: Outbox): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
-  const share = record.timers.find(timer => timer.name === SHARE_TIMER);
+  const timerOf = (name: string) => record.timers.find(timer => timer.name === name);
+  const share = timerOf(SHARE_TIMER);
   return {
     me: { id, kind, handle, number, deviceId, deviceNumber },
     balance: record.balance,
@@ -171,11 +186,11 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
     sessions: NOBODY,
     devicesAway: NOBODY,
     presence: OFFLINE,
-    outbox: newOutbox(epoch),
+    outbox,
     // Officers are on QR only until they choose to share (DOMAIN rule 5), which their timer remembers.
-    sharing: kind === 'civilian' || share !== undefined,
+    sharing: kind === 'civilian' ? timerOf(HIDDEN_SWITCH) === undefined : share !== undefined,
     sharingUntilMs: share?.dueAtMs ?? 0,
-    instant: false,
+    instant: timerOf(INSTANT_SWITCH) !== undefined,
     track: null,
     locationSeq: -1,
     areas: NOBODY,
@@ -184,9 +199,9 @@ export function newUserState(record: UserRecord, epoch: string): UserState {
     scans: NOBODY,
     underWay: NOTHING,
     done: record.commands.map(doneOf).reverse(),
-    counted: { floor: record.balanceVersion, above: NOBODY },
+    ahead: NOBODY,
     crediting: NOTHING,
-    pending: record.timers.flatMap(pendingOf),
+    pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
   };
 }
 
@@ -204,9 +219,14 @@ export function doneOf({
   return { key, requestHash, result: { ok: true, value } };
 }
 
-function pendingOf({ name, dueAtMs, message }: TimerView): PendingScan[] {
+function pendingOf(
+  { name, dueAtMs, message }: TimerView,
+  { told, lineage }: StreamRecord,
+  outbox: Outbox,
+): PendingScan[] {
   if (!name.startsWith(SCAN_TIMER)) return [];
   const scan = message as OfflineScan;
   const encounterId = name.slice(SCAN_TIMER.length);
-  return [{ ...scan, encounterId, dueAtMs, offset: 0, settling: false, replyTo: NOBODY }];
+  const offset = (lineage === outbox.lineage && told[encounterId]) || 0;
+  return [{ ...scan, encounterId, dueAtMs, offset, settling: false, replyTo: NOBODY }];
 }

@@ -9,6 +9,7 @@ import type {
   CommitStore,
   Directory,
   EpochStore,
+  EventStore,
   Log,
   Metrics,
   QueryStore,
@@ -22,6 +23,7 @@ import { PgAuditLog } from './auditLog.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
+import { PgEventStore } from './eventStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { openOrm } from './orm.ts';
@@ -57,6 +59,7 @@ export interface Stores {
   readonly epochStore: EpochStore;
   readonly queryStore: QueryStore;
   readonly timerStore: TimerStore;
+  readonly eventStore: EventStore;
   readonly revocationStore: RevocationStore;
   readonly auditLog: AuditLog;
   readonly directory: Directory;
@@ -105,6 +108,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const epochStore = new PgEpochStore({ url, log });
   const queryStore = new PgQueryStore({ url, log, scheduler });
   const timerStore = new PgTimerStore({ url, log });
+  const eventStore = new PgEventStore({ url, log });
   const revocationStore = new PgRevocationStore({ url, log });
   const auditLog = new PgAuditLog({ url, log });
   const outbox = new OutboxThread({ ...options, url });
@@ -113,13 +117,14 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  const lines = [commitStore, epochStore, queryStore, timerStore, revocationStore, auditLog];
+  const lines = [commitStore, epochStore, queryStore, timerStore, eventStore, revocationStore, auditLog];
   await Promise.all(lines.map(store => store.tried()));
   return {
     commitStore,
     epochStore,
     queryStore,
     timerStore,
+    eventStore,
     revocationStore,
     auditLog,
     directory,

@@ -46,6 +46,9 @@ export const ORM_CONNECTIONS_MAX = 4;
 export const RECENT_ENCOUNTERS = 16;
 export const RECENT_COMMANDS = 64;
 export const REMEMBERED_HOURS = 24;
+/** Events that a ring may take again: its bounds (actors/limits.ts). */
+export const RECENT_EVENTS = 128;
+export const RECENT_MINUTES = 5;
 
 /** Two nodes that start at once migrate one after the other. */
 export const MIGRATE_LOCK_KEY = 0x48_45_59_42;

@@ -3,7 +3,7 @@
  * restart thousands wake at once, and a round trip for each would keep them waiting in line.
  */
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
-import type { Query, SettledLately, UserRecord } from '../../actors/queries.ts';
+import type { Movement, Query, SettledLately, StreamRecord, UserRecord } from '../../actors/queries.ts';
 import { CommitError, type Log, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
 import {
   QUERY_BATCH_MAX,
@@ -13,6 +13,8 @@ import {
   QUERY_WAITING_MAX,
   RECENT_COMMANDS,
   RECENT_ENCOUNTERS,
+  RECENT_EVENTS,
+  RECENT_MINUTES,
   REMEMBERED_HOURS,
 } from './limits.ts';
 import { Lines } from './lines.ts';
@@ -21,6 +23,48 @@ import { Lines } from './lines.ts';
 const side = (self: 'officer' | 'civilian', other: 'officer' | 'civilian'): string => `
   (select e.id, e.method, e.at, e.${other} as other, e.${self}_points as points
    from meet.encounter e where e.${self} = u.id order by e.at desc, e.id desc limit ${RECENT_ENCOUNTERS})`;
+
+/** Beyond `now()` by a moment when it was committed between the two. */
+const ageMs = (at: string): string => `greatest(0, extract(epoch from now() - ${at}) * 1000)::bigint`;
+const atMs = (at: string): string => `(extract(epoch from ${at}) * 1000)::bigint`;
+const RECENT = `now() - interval '${RECENT_MINUTES} minutes'`;
+
+/** A movement as the owner's phones are told of it: `m` has what `MOVED` selects. */
+const movement = (owner: string, more = ''): string => `json_build_object(
+    'transferId', m.transfer_id, 'version', m.version::bigint, 'delta', m.delta, 'balance', m.balance, 'reason', m.reason,
+    'method', met.method, 'otherHandle', coalesce(other.handle, ''), 'atMs', ${atMs('m.at')}${more})
+  order by m.version desc)
+  from (select p.transfer_id, p.account_version_after as version, p.delta, p.balance_after as balance, t.reason, t.at
+        from ledger.posting p
+          -- one look-up for each, whatever the planner thinks of times
+          cross join lateral (select reason, at from ledger.transfer where id = p.transfer_id offset 0) t
+        where p.account_id = ${owner} and p.stripe = 0`;
+const WITH_WHOM = (owner: string): string => `
+    left join meet.encounter met on met.id = m.transfer_id
+    left join user_schema.users other
+      on other.id = case when met.officer = ${owner} then met.civilian else met.officer end`;
+
+/**
+ * What the stream of events is put together from (`actors/user/stream.ts`). Most who wake have nothing from the last
+ * minutes: for them it is a look at the newest event and the newest movement.
+ */
+const MOVEMENTS_LATELY = `case when (
+    select t.at from ledger.posting p join ledger.transfer t on t.id = p.transfer_id
+    where p.account_id = u.id and p.stripe = 0 and p.account_version_after = a.version) > ${RECENT}
+  then (select json_agg(${movement('u.id', `, 'ageMs', ${ageMs('m.at')}`)}
+          and p.account_version_after > a.version - ${RECENT_EVENTS} and t.at > ${RECENT}) m ${WITH_WHOM('u.id')})
+  end`;
+const EVENTS_LATELY = `case when last.at > ${RECENT} then (
+    select json_agg(json_build_object('id', e.id, 'n', e.n, 'after', e.after_version, 'frame', encode(e.frame, 'base64'),
+        'ageMs', ${ageMs('e.at')}) order by e.n desc)
+    from (select * from ops.user_event e
+          where e.user_id = u.id and e.lineage = last.lineage and e.at > ${RECENT}
+          order by e.n desc limit ${RECENT_EVENTS}) e)
+  end`;
+const TOLD = `case when last.n > 0 then (
+    select json_object_agg(e.about, e.after_version + e.n order by e.n)
+    from ops.user_event e where e.user_id = u.id and e.about is not null and e.lineage = last.lineage)
+  end`;
 
 const USERS = `
 select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance, a.version,
@@ -43,11 +87,21 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
       left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]'),
   coalesce((
     select json_agg(json_build_object('name', t.name, 'dueAtMs', t.due_ms, 'message', t.message::json) order by t.due_ms)
-    from ops.actor_timer t where t.kind = 'user' and t.actor = u.id::text), '[]')
+    from ops.actor_timer t where t.kind = 'user' and t.actor = u.id::text), '[]'),
+  (select id || '/' || (select timeline_id from pg_control_checkpoint()) from ops.town),
+  last.n, last.after_version, last.lineage,
+  ${MOVEMENTS_LATELY},
+  ${EVENTS_LATELY},
+  ${TOLD}
 from user_schema.users u
   join user_schema.device d on d.user_id = u.id
   join ledger.account a on a.account_id = u.id and a.stripe = 0
+  left join lateral (select e.n, e.after_version, e.lineage, e.at from ops.user_event e
+                     where e.user_id = u.id order by e.n desc limit 1) last on true
 where u.id = any ($1)`;
+
+const MOVEMENTS = `select json_agg(${movement('$1')}
+          and p.account_version_after > $2 order by p.account_version_after limit $3) m ${WITH_WHOM('$1')}`;
 
 const PAIR_MET = `
 select id from meet.encounter
@@ -79,7 +133,17 @@ type Row = [
   UserRecord['encounters'],
   UserRecord['commands'],
   UserRecord['timers'],
+  string,
+  string | null,
+  string | null,
+  number | null,
+  StreamRecord['movements'] | null,
+  readonly (Omit<StreamRecord['events'][number], 'frame'> & { readonly frame: string })[] | null,
+  StreamRecord['told'] | null,
 ];
+
+const NONE: readonly never[] = [];
+const NOTHING: Readonly<Record<string, never>> = {};
 
 interface Waiting {
   readonly id: string;
@@ -120,6 +184,8 @@ export class PgQueryStore implements QueryStore {
         return this.#userByNumber(query.number);
       case 'pairMet':
         return this.#pairMet(query);
+      case 'movements':
+        return this.#movements(query);
       case 'settledLately':
         return this.#settledLately(query);
     }
@@ -142,6 +208,12 @@ export class PgQueryStore implements QueryStore {
     const values = [query.officer, query.civilian, query.afterMs, query.beforeMs];
     const rows = await this.#lines.run({ name: 'pair_met', text: PAIR_MET, values });
     return rows.map(row => row[0] as string);
+  }
+
+  async #movements({ user, after, limit }: Query & { type: 'movements' }): Promise<readonly Movement[]> {
+    const values = [user, after, limit];
+    const rows = await this.#lines.run({ name: 'movements', text: MOVEMENTS, values });
+    return ((rows[0]?.[0] as Movement[] | null) ?? []).reverse();
   }
 
   async #settledLately(query: Query & { type: 'settledLately' }): Promise<SettledLately[]> {
@@ -203,4 +275,16 @@ const recordOf = (row: Row): UserRecord => ({
   encounters: row[9],
   commands: row[10],
   timers: row[11],
+  stream: {
+    town: row[12],
+    others: Number(row[13] ?? 0),
+    after: Number(row[14] ?? 0),
+    lineage: row[15] ?? 0,
+    movements: row[16] ?? NONE,
+    events: row[17]?.map(event => ({ ...event, frame: bytesOf(event.frame) })) ?? NONE,
+    told: row[18] ?? NOTHING,
+  },
 });
+
+/** Of its own: a piece of the driver's or of a shared buffer would keep all of it alive. */
+const bytesOf = (base64: string): Uint8Array => Uint8Array.from(Buffer.from(base64, 'base64'));

@@ -2,6 +2,7 @@
 import { inject } from 'vitest';
 import { commitStoreContract } from '../../nodes/contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../../nodes/contracts/epochStore.contract.ts';
+import { eventStoreContract } from '../../nodes/contracts/eventStore.contract.ts';
 import { peopleContract } from '../../nodes/contracts/people.contract.ts';
 import { timerStoreContract } from '../../nodes/contracts/timerStore.contract.ts';
 import { postgresTown } from './testTown.ts';
@@ -10,5 +11,6 @@ const open = () => postgresTown(inject('databaseUrl'));
 
 commitStoreContract('postgresql', open);
 epochStoreContract('postgresql', open);
+eventStoreContract('postgresql', open);
 peopleContract('postgresql', open);
 timerStoreContract('postgresql', open);

@@ -6,6 +6,7 @@ import { systemRandom } from '../random.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
+import { PgEventStore } from './eventStore.ts';
 import { openOrm } from './orm.ts';
 import { PgQueryStore } from './queryStore.ts';
 import { type TestDatabase, testDatabase } from './testDatabase.ts';
@@ -24,14 +25,17 @@ export async function postgresTown(
   const epochStore = new PgEpochStore({ url, log: silent });
   const queryStore = new PgQueryStore({ url, log: silent, scheduler: systemScheduler });
   const timerStore = new PgTimerStore({ url, log: silent });
+  const eventStore = new PgEventStore({ url, log: silent });
+  const stores = [commitStore, epochStore, queryStore, timerStore, eventStore];
   const directory = new PgDirectory(orm, { random, nowMs: Date.now, onEvent: () => {} });
-  await Promise.all([commitStore.tried(), epochStore.tried(), queryStore.tried(), timerStore.tried()]);
+  await Promise.all(stores.map(store => store.tried()));
   return {
     database,
     commitStore,
     epochStore,
     queryStore,
     timerStore,
+    eventStore,
     directory,
     closeAccount: async id => {
       await database.sql('update ledger.account set closed = true where account_id = $1', [id]);
@@ -48,7 +52,7 @@ export async function postgresTown(
     },
     uuid: () => random.uuid(Date.now()),
     async close() {
-      await Promise.all([commitStore, epochStore, queryStore, timerStore].map(store => store.close()));
+      await Promise.all(stores.map(store => store.close()));
       await orm.close(true);
       await database.drop();
     },

@@ -51,6 +51,12 @@ const PAST = `
   ), postings as (
     insert into ledger.posting (transfer_id, seq, account_id, stripe, delta, balance_after, account_version_after)
       select id, 1, civilian, 0, 10, 10 * (n + 1), n + 1 from met
+  ), transfers as (
+    insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at)
+      select id, 'encounter', 'encounter', 1, gen_random_uuid(), at from met
+  ), accounts as (
+    update ledger.account a set balance = 10 * $1::int, version = $1::int
+      from people c where a.account_id = c.id and a.stripe = 0 and c.kind = 'civilian'
   )
   insert into ops.idempotency (user_id, key, request_hash, transfer_id, created_at)
     select civilian, gen_random_uuid(), md5(id::text), id, at from met where n = 0`;
@@ -60,7 +66,9 @@ const makePast = async (databaseUrl: string, meetings: number): Promise<void> =>
   await client.connect();
   try {
     await client.query(PAST, [meetings]);
-    await client.query('vacuum analyze meet.encounter, ops.idempotency, ledger.posting, user_schema.users');
+    await client.query(
+      'vacuum analyze meet.encounter, ops.idempotency, ledger.account, ledger.posting, ledger.transfer, user_schema.users',
+    );
   } finally {
     await client.end();
   }

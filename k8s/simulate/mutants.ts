@@ -231,6 +231,120 @@ export const MUTANTS: readonly Mutant[] = [
     profile: 'storm',
   },
   {
+    name: 'events are stored',
+    removes: 'an event that moves no points is told and never stored',
+    patches: [
+      {
+        file: 'actors/user/stream.ts',
+        find: "turn.persist({ type: 'event', ...op }, '');",
+        replace: 'void [op, turn];',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'events leave when they are stored',
+    removes: 'an event is told while the store still works on it',
+    patches: [
+      {
+        file: 'nodes/events/eventWriter.ts',
+        find: 'writer.submit(entry, outcome => done(outcome.ok ? judged(outcome) : outcome));',
+        replace:
+          "done({ ok: true, committed: { id: entry.op.id, code: 'created', atMs: 0, postings: [] } }); writer.submit(entry, outcome => void judged(outcome as never));",
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'number of stored events',
+    removes: 'a starting actor does not know how many events were stored',
+    patches: [
+      { file: 'nodes/memory/memoryPeople.ts', find: 'others: newest?.n ?? 0,', replace: 'others: 0,' },
+      {
+        file: 'nodes/memory/memoryEvents.ts',
+        find: "if (op.n !== (rows.at(-1)?.n ?? 0) + 1) return 'exists_with_different_payload';",
+        replace: '',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'movements in their order',
+    removes: 'a movement is told when it comes, whatever is missing before it',
+    patches: [
+      {
+        file: 'actors/user/stream.ts',
+        find: 'if (version > state.balanceVersion + 1) return waits(state, movement, turn);',
+        replace: '',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'movements that nobody told',
+    removes: 'the store is never asked for a movement that is missing',
+    patches: [
+      {
+        file: 'actors/user/stream.ts',
+        find: 'if (state.ahead.length > 0) readGap(state, turn);',
+        replace: 'void readGap;',
+      },
+      {
+        file: 'nodes/timers/retelling.ts',
+        find: 'if (this.#stopped || !coordinator.serving()) return retryMs;',
+        replace: 'return retryMs;',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'ring from the store',
+    removes: 'a starting actor puts no ring together',
+    patches: [
+      {
+        file: 'actors/user/stream.ts',
+        find: 'if (movements.length === 0 && events.length === 0) return',
+        replace: 'if (movements.length + events.length >= 0) return',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'place of a stored event',
+    removes: 'a starting actor takes movements before stored events, whatever came first',
+    patches: [
+      {
+        file: 'actors/user/stream.ts',
+        find: 'if (event && event.after === version) {',
+        replace: 'if (event && event.after === version && movement === undefined) {',
+      },
+      {
+        file: 'actors/user/stream.ts',
+        find: 'if (event && (event.n !== n || event.after > version)) break;',
+        replace: '',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'a successor waits',
+    removes:
+      'an actor reads the store while operations of its thrown-away predecessor are under way, and the store takes any event',
+    patches: [
+      {
+        file: 'nodes/starting.ts',
+        find: 'if (before) before.waiting.push(read);\n    else read();',
+        replace: 'void before;\n    read();',
+      },
+      {
+        file: 'nodes/memory/memoryEvents.ts',
+        find: "if (op.n !== (rows.at(-1)?.n ?? 0) + 1) return 'exists_with_different_payload';",
+        replace: '',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
     name: 'look-up instead of a guess',
     removes: 'a commit whose answer was lost is called rejected',
     patches: [

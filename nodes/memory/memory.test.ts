@@ -2,6 +2,7 @@
 import { auditLogContract } from '../contracts/auditLog.contract.ts';
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
+import { eventStoreContract } from '../contracts/eventStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
 import { MemoryAudit } from './memoryAudit.ts';
@@ -11,6 +12,7 @@ const open = async () => memoryTown().town;
 
 commitStoreContract('memory', open);
 epochStoreContract('memory', open);
+eventStoreContract('memory', open);
 peopleContract('memory', open);
 timerStoreContract('memory', open);
 auditLogContract('memory', async () => {

@@ -2,9 +2,11 @@
 import { type EncounterOp, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type {
   EncounterView,
+  Movement,
   Query,
   RememberedCommand,
   SettledLately,
+  StreamRecord,
   UserRecord,
 } from '../../actors/queries.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
@@ -17,12 +19,15 @@ import type {
   Random,
   TransactionView,
 } from '../ports.ts';
+import { MemoryEvents } from './memoryEvents.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
 import type { MemoryTimers } from './memoryTimers.ts';
 
 const RECENT_ENCOUNTERS = 16;
 const RECENT_COMMANDS = 64;
 const REMEMBERED_MS = 24 * 3_600_000;
+const RECENT_EVENTS = 128;
+const RECENT_MS = 5 * 60_000;
 
 interface Person extends NewUser {
   readonly id: string;
@@ -37,14 +42,22 @@ interface Person extends NewUser {
 export class MemoryPeople implements Directory, QueryStore {
   readonly #ledger: MemoryLedger;
   readonly #timers: MemoryTimers;
+  readonly #events: MemoryEvents;
   readonly #random: Random;
   readonly #nowMs: () => number;
   readonly #people = new Map<string, Person & { deviceId: string }>();
 
-  /** @param timers the timers of the same town, which starting users read */
-  constructor(ledger: MemoryLedger, random: Random, nowMs: () => number, timers: MemoryTimers) {
+  /** @param timers, events those of the same town, which starting users read; without events there are none */
+  constructor(
+    ledger: MemoryLedger,
+    random: Random,
+    nowMs: () => number,
+    timers: MemoryTimers,
+    events?: MemoryEvents,
+  ) {
     this.#ledger = ledger;
     this.#timers = timers;
+    this.#events = events ?? new MemoryEvents(shard => ledger.epochOf(shard), nowMs);
     this.#random = random;
     this.#nowMs = nowMs;
   }
@@ -139,6 +152,10 @@ export class MemoryPeople implements Directory, QueryStore {
         return [...this.#people.values()].find(one => one.number === query.number)?.id ?? null;
       case 'pairMet':
         return this.#pairMet(query);
+      case 'movements':
+        return this.#movements(query.user)
+          .filter(one => one.version > query.after)
+          .slice(0, query.limit);
       case 'settledLately':
         return this.#settledLately(query);
     }
@@ -192,7 +209,50 @@ export class MemoryPeople implements Directory, QueryStore {
       encounters: encounters.slice(0, RECENT_ENCOUNTERS),
       commands: this.#commandsOf(id),
       timers: this.#timers.of('user', id).map(({ name, dueAtMs, message }) => ({ name, dueAtMs, message })),
+      stream: this.#stream(id),
     };
+  }
+
+  #stream(id: string): StreamRecord {
+    const nowMs = this.#nowMs();
+    const stored = this.#events.of(id);
+    const newest = stored.at(-1);
+    const isRecent = ({ ageMs }: { readonly ageMs: number }): boolean => ageMs < RECENT_MS;
+    const recent = <T extends { readonly atMs: number }>(all: readonly T[]): (T & { ageMs: number })[] =>
+      all
+        .slice(-RECENT_EVENTS)
+        .map(one => ({ ...one, ageMs: nowMs - one.atMs }))
+        .filter(isRecent)
+        .reverse();
+    return {
+      town: this.#events.town,
+      others: newest?.n ?? 0,
+      after: newest?.after ?? 0,
+      lineage: newest?.lineage ?? 0,
+      movements: recent(this.#movements(id)),
+      events: recent(stored.filter(one => one.lineage === newest?.lineage)).map(
+        ({ id: eventId, n, after, frame, ageMs }) => ({ id: eventId, n, after, frame, ageMs }),
+      ),
+      told: Object.fromEntries(
+        stored.flatMap(({ about, n, after }) => (about === null ? [] : [[about, after + n]])),
+      ),
+    };
+  }
+
+  /** Of an account, oldest first. */
+  #movements(id: string): Movement[] {
+    const found = [...this.#ledger.transfers.values()].flatMap(
+      ({ op, reason, atMs, postings }): Movement[] => {
+        const mine = postings.find(posting => posting.account === id);
+        if (!mine) return [];
+        const { delta, balance, version } = mine;
+        const moved = { transferId: op.id, version, delta, balance, reason, atMs };
+        if (op.type !== 'encounter') return [{ ...moved, method: null, otherHandle: '' }];
+        const other = op.officer === id ? op.civilian : op.officer;
+        return [{ ...moved, method: op.method, otherHandle: this.#people.get(other)?.handle ?? '' }];
+      },
+    );
+    return found.sort((a, b) => a.version - b.version);
   }
 
   #commandsOf(id: string): RememberedCommand[] {

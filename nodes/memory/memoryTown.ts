@@ -1,6 +1,7 @@
 /** The stores in memory as the contract suites want them; those of a simulated world stand before the same ones. */
 import type { StoreTown } from '../contracts/town.ts';
 import { seededRandom } from '../simulation/virtualTime.ts';
+import { MemoryEvents } from './memoryEvents.ts';
 import { MemoryLedger } from './memoryLedger.ts';
 import { MemoryPeople } from './memoryPeople.ts';
 import { MemoryTimers } from './memoryTimers.ts';
@@ -9,6 +10,7 @@ export interface MemoryTown {
   readonly town: StoreTown;
   readonly ledger: MemoryLedger;
   readonly timers: MemoryTimers;
+  readonly events: MemoryEvents;
   readonly people: MemoryPeople;
 }
 
@@ -19,12 +21,14 @@ export function memoryTown(): MemoryTown {
   const random = seededRandom(1);
   const ledger = new MemoryLedger(clock);
   const timers = new MemoryTimers(shard => ledger.epochOf(shard));
-  const people = new MemoryPeople(ledger, random, clock, timers);
+  const events = new MemoryEvents(shard => ledger.epochOf(shard), clock);
+  const people = new MemoryPeople(ledger, random, clock, timers, events);
   const town: StoreTown = {
     commitStore: ledger,
     epochStore: ledger,
     queryStore: people,
     timerStore: timers,
+    eventStore: events,
     directory: people,
     closeAccount: async id => {
       ledger.accounts.get(id)!.closed = true;
@@ -41,7 +45,7 @@ export function memoryTown(): MemoryTown {
     uuid: () => random.uuid(clock()),
     close: async () => {},
   };
-  return { town, ledger, timers, people };
+  return { town, ledger, timers, events, people };
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);

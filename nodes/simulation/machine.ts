@@ -105,6 +105,7 @@ export class Machine {
       queryStore: stores,
       epochStore: stores,
       timerStore: stores.timers,
+      eventStore: stores.events,
       sink: gateway,
       clock: process,
       scheduler: process,

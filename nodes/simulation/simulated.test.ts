@@ -6,6 +6,7 @@ import { afterAll } from 'vitest';
 import { busContract } from '../contracts/bus.contract.ts';
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
+import { eventStoreContract } from '../contracts/eventStore.contract.ts';
 import { kvStoreContract } from '../contracts/kvStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
@@ -55,15 +56,22 @@ function machine(time: VirtualTime, index: number) {
 
 async function storeTown(): Promise<StoreTown> {
   const { time, stop } = running();
-  const { town, ledger, timers, people } = memoryTown();
-  const server = new SqlServer(ledger, timers, people, { committed() {}, minted() {} });
+  const { town, ...tables } = memoryTown();
+  const server = new SqlServer(tables, { committed() {}, minted() {} });
   const sql = new SimulatedSql({ ...machine(time, 1), server });
-  const stores = { commitStore: sql, epochStore: sql, queryStore: sql, timerStore: sql.timers };
+  const stores = {
+    commitStore: sql,
+    epochStore: sql,
+    queryStore: sql,
+    timerStore: sql.timers,
+    eventStore: sql.events,
+  };
   return { ...town, ...stores, close: async () => stop() };
 }
 
 commitStoreContract('simulated', storeTown);
 epochStoreContract('simulated', storeTown);
+eventStoreContract('simulated', storeTown);
 timerStoreContract('simulated', storeTown);
 peopleContract('simulated', storeTown);
 

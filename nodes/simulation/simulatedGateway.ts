@@ -37,6 +37,9 @@ export type Up =
 /** A durable event, opened. */
 export interface SeenEvent {
   readonly offset: number;
+  readonly id: string;
+  /** The whole frame, as text. */
+  readonly bytes: string;
   readonly event: OpenedDurable | null;
 }
 
@@ -292,6 +295,7 @@ function closeFor(refusal: Refusal): number {
 /** A durable frame, opened; of a volatile one nothing but that it is none. */
 function opened(bytes: Uint8Array): SeenEvent {
   const frame = decodeServerFrame(bytes);
-  if (frame.type !== 'event') return { offset: -1, event: null };
-  return { offset: frame.offset, event: openEvent(frame) };
+  if (frame.type !== 'event') return { offset: -1, id: '', bytes: '', event: null };
+  const { offset, eventId: id } = frame;
+  return { offset, id, bytes: Buffer.from(bytes).toString('hex'), event: openEvent(frame) };
 }

@@ -6,6 +6,7 @@
  */
 import type { Committed, DurableOp } from '../../actors/durable.ts';
 import type { Query } from '../../actors/queries.ts';
+import type { MemoryEvents } from '../memory/memoryEvents.ts';
 import type { MemoryLedger } from '../memory/memoryLedger.ts';
 import type { MemoryTimers } from '../memory/memoryTimers.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type CommitStore,
   type EntryOutcome,
   type EpochStore,
+  type EventStore,
   type QueryStore,
   type TimerStore,
 } from '../ports.ts';
@@ -65,6 +67,7 @@ export interface SqlWitness {
 export class SqlServer {
   readonly ledger: MemoryLedger;
   readonly timers: MemoryTimers;
+  readonly events: MemoryEvents;
   readonly people: QueryStore;
   readonly weather: SqlWeather = { ...FINE_SQL };
   /** The whole server is away. */
@@ -73,10 +76,11 @@ export class SqlServer {
   readonly #underWay: Statement[] = [];
   #waiting: (() => void)[] = [];
 
-  constructor(ledger: MemoryLedger, timers: MemoryTimers, people: QueryStore, witness: SqlWitness) {
-    this.ledger = ledger;
-    this.timers = timers;
-    this.people = people;
+  constructor(tables: Pick<SqlServer, 'ledger' | 'timers' | 'events' | 'people'>, witness: SqlWitness) {
+    this.ledger = tables.ledger;
+    this.timers = tables.timers;
+    this.events = tables.events;
+    this.people = tables.people;
     this.witness = witness;
   }
 
@@ -132,6 +136,15 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
       commit: entries => this.#commit(timers, entries),
       lookup: ops => this.#lookup(timers, ops),
       due: (shards, untilMs, limit) => this.#read(() => timers.due(shards, untilMs, limit)),
+    };
+  }
+
+  /** The table of events, likewise. */
+  get events(): EventStore {
+    const { events } = this.#parts.server;
+    return {
+      commit: entries => this.#commit(events, entries),
+      lookup: ops => this.#lookup(events, ops),
     };
   }
 

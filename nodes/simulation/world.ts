@@ -15,6 +15,7 @@ import { userBehaviour } from '../../actors/user.ts';
 import { shardOf } from '../../protocol/shard.ts';
 import type { Behaviours } from '../effects.ts';
 import { MemoryHub } from '../memory/memoryBus.ts';
+import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryBucket } from '../memory/memoryKv.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
@@ -23,6 +24,7 @@ import type { Log } from '../ports.ts';
 import { Acknowledged } from './checkers/acknowledged.ts';
 import { AppliedOnce } from './checkers/appliedOnce.ts';
 import { Conservation } from './checkers/conservation.ts';
+import { Continuity } from './checkers/continuity.ts';
 import { Epochs } from './checkers/epochs.ts';
 import { EventOrder } from './checkers/eventOrder.ts';
 import type { CheckerName, Judge } from './checkers/judge.ts';
@@ -141,6 +143,7 @@ export class World implements Judge {
   readonly #epochs = new Epochs(this);
   readonly #outputs: Outputs;
   readonly #events: EventOrder;
+  readonly #continuity: Continuity;
   readonly #once: AppliedOnce;
   readonly #linear = new Linearizable(this);
 
@@ -154,18 +157,27 @@ export class World implements Judge {
     this.#oneWriter = new OneWriter(this.#time, this, () => this.#nemesis.excused);
     this.#outputs = new Outputs(this, this.#truth);
     this.#events = new EventOrder(this, () => LOSSES.some(fault => this.#faults.of(fault) > 0));
+    this.#continuity = new Continuity(this, this.#truth, () => this.#nemesis.excused);
     this.#once = new AppliedOnce(this, this.#truth);
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
     const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
-    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), () => this.#time.nowMs(), timers);
+    const nowMs = (): number => this.#time.nowMs();
+    const events = new MemoryEvents(shard => this.#ledger.epochOf(shard), nowMs);
+    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, timers, events);
     const remembers = this.#plan.troubles.some(
       trouble => trouble === 'kvStale' || trouble === 'kvRewind' || trouble === 'blind',
     );
     this.#kv = new KvServer(new MemoryBucket(this.#time), this.#time, remembers);
-    this.#sql = new SqlServer(this.#ledger, timers, this.#people, {
+    const tables = { ledger: this.#ledger, timers, events, people: this.#people };
+    this.#sql = new SqlServer(tables, {
       committed: (by, entry, outcome) => {
         const { op, shard, epoch } = entry;
-        const what = op.type === 'timer' ? `${op.name} of ${op.actor}` : op.id;
+        const what =
+          op.type === 'timer'
+            ? `${op.name} of ${op.actor}`
+            : op.type === 'event'
+              ? `${op.n} of ${op.user}`
+              : op.id;
         this.chronicle.note('committed', by, shard, epoch, op.type, what, outcome.code);
         this.#epochs.committed(by, entry, outcome);
         this.#truth.committed(by, entry, outcome, this.#time.monotonicMs());
@@ -283,7 +295,10 @@ export class World implements Judge {
       sql: this.#sql,
       weather: this.#weather,
       gateways: {
-        eventLeaves: (user, seen) => this.#outputs.event(user, seen),
+        eventLeaves: (user, seen) => {
+          this.#outputs.event(user, seen);
+          this.#continuity.stands(user, seen);
+        },
         outOfOrder: (user, offset, after) =>
           this.fail('events gap-free and in order', `${user}: live event ${offset} after ${after}`),
         replyLeaves: (user, message, result) => this.#outputs.reply(user, message, result),
@@ -353,6 +368,7 @@ export class World implements Judge {
       ) => {
         this.chronicle.note('welcomed', phone.person.nick, welcome.epoch, welcome.offset, welcome.resumed);
         this.#events.welcomed(phone.person.id, welcome, resume);
+        this.#continuity.welcomed(phone.person.id, welcome, resume);
       },
       saw: (phone: Phone, seen: SeenEvent) => this.#saw(phone, seen),
       heyReceived: (phone: Phone, heyId: string) => this.#workload.heyReceived(phone, heyId),
@@ -464,6 +480,7 @@ export class World implements Judge {
         acknowledged.finally(phone.person.id, result.value as { balance: number; version: number });
       } else this.fail('everybody is served again', `${phone.person.nick} cannot read at the end`);
     }
+    for (const { person, position } of this.#phones) this.#continuity.finally(person.id, position!.offset);
     acknowledged.judge(this.#history);
     this.#once.judge();
     new Conservation(this).judge(this.#ledger);

@@ -20,17 +20,19 @@ import {
   type Result,
 } from '../../protocol/index.ts';
 import { ActorSystem } from '../actorSystem.ts';
+import { eventWriter } from '../events/eventWriter.ts';
 import { LedgerWriter } from '../ledgerWriter.ts';
 import { LIMITS } from '../limits.ts';
+import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
 import { MemoryTimers } from '../memory/memoryTimers.ts';
 import { soleOwner } from '../memory/soleOwner.ts';
 import type { Metrics, Parcel, PushSink } from '../ports.ts';
+import { routeOperations } from '../routeOperations.ts';
 import { decodeParcels, encodeParcels } from '../routing/body.ts';
 import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
 import { DurableTimers } from '../timers/durableTimers.ts';
-import { routeOperations } from '../timers/routeOperations.ts';
 
 export const HERE = { lat: 40.7306, lng: -73.9866 };
 const METRES_PER_DEGREE = 111_195;
@@ -100,10 +102,36 @@ export class TownPhone {
     }
     const frame = decodeServerFrame(bytes);
     if (frame.type === 'event') {
-      this.seen.push(openEvent(frame) as unknown as Seen);
+      const seen = openEvent(frame) as unknown as Seen;
+      if (seen.name !== 'snapshot') this.#stands(frame.offset, bytes);
+      this.seen.push(seen);
       this.offset = frame.offset;
       if (this.acknowledges) this.acknowledge();
     } else if (frame.type === 'volatile') this.seen.push(openVolatile(frame) as unknown as Seen);
+  }
+
+  /** What the actor says of itself now. */
+  async snapshot(): Promise<Record<string, unknown>> {
+    await this.ask({
+      type: 'command',
+      session: this.session,
+      name: 'state.get',
+      body: {},
+      key: null,
+      requestHash: null,
+    });
+    return this.events('snapshot').at(-1)!;
+  }
+
+  /** Under one epoch a place is one event, byte for byte, and each follows the one before. */
+  #stands(offset: number, bytes: Uint8Array): void {
+    const { epoch } = this.attached!;
+    const place = `${this.id} ${epoch} ${offset}`;
+    const before = this.town.told.get(place);
+    const hex = Buffer.from(bytes).toString('hex');
+    if (before !== undefined && before !== hex) throw new Error(`another event at ${offset} of ${epoch}`);
+    this.town.told.set(place, hex);
+    if (offset !== this.offset + 1) throw new Error(`event ${offset} after ${this.offset}`);
   }
 
   acknowledge(): void {
@@ -148,10 +176,16 @@ export class SmallTown {
   readonly time = new VirtualTime();
   readonly ledger = new MemoryLedger(() => this.time.nowMs());
   readonly stored = new MemoryTimers(shard => this.ledger.epochOf(shard));
+  readonly events = new MemoryEvents(
+    shard => this.ledger.epochOf(shard),
+    () => this.time.nowMs(),
+  );
   readonly people: MemoryPeople;
   readonly phones = new Map<string, TownPhone>();
   readonly rules: MeetRules;
   readonly problems: object[] = [];
+  /** Every durable event that any phone heard, by user, epoch and offset. */
+  readonly told = new Map<string, string>();
   /** Edges of presence, by where they lead. */
   readonly counted: Record<string, number> = {};
   /** Bytes of the last move. */
@@ -164,7 +198,13 @@ export class SmallTown {
 
   constructor(rules: Partial<MeetRules> = {}) {
     this.rules = { ...DEFAULT_RULES, ...rules };
-    this.people = new MemoryPeople(this.ledger, this.#random, () => this.time.nowMs(), this.stored);
+    this.people = new MemoryPeople(
+      this.ledger,
+      this.#random,
+      () => this.time.nowMs(),
+      this.stored,
+      this.events,
+    );
     this.#start([]);
   }
 
@@ -266,7 +306,11 @@ export class SmallTown {
         region: regionBehaviour(this.rules.proximity),
         pair: pairBehaviour(this.rules),
       },
-      writer: routeOperations(new LedgerWriter({ ...world, store: this.ledger }), timers),
+      writer: routeOperations({
+        ledger: new LedgerWriter({ ...world, store: this.ledger }),
+        timers,
+        events: eventWriter(new LedgerWriter({ ...world, store: this.events })),
+      }),
       queries: this.people,
       sink: this.#sink(),
       random: seededRandom(200 + epoch),
@@ -287,11 +331,14 @@ export class SmallTown {
     };
     return {
       push: (sessions, bytes) => each(sessions, phone => phone.receive(bytes)),
-      close: (sessions, code) =>
-        each(sessions, phone => {
-          this.phones.delete(phone.session.id);
-          phone.closed = code;
-        }),
+      close: (sessions, code) => {
+        for (const { id } of sessions) {
+          const phone = this.phones.get(id);
+          this.phones.delete(id);
+          // an older connection of the phone does not concern it
+          if (phone?.session.id === id) phone.closed = code;
+        }
+      },
     };
   }
 }

@@ -10,6 +10,7 @@ import { DEFAULT_RULES } from '../../actors/rules.ts';
 import { userBehaviour } from '../../actors/user.ts';
 import { decodeServerFrame, openEvent, type Result, shardOf } from '../../protocol/index.ts';
 import { type MemoryBus, MemoryHub } from '../memory/memoryBus.ts';
+import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryBucket, MemoryKv } from '../memory/memoryKv.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
@@ -37,7 +38,17 @@ class World {
   readonly bucket = new MemoryBucket(this.time);
   readonly ledger = new MemoryLedger(() => this.time.nowMs());
   readonly timers = new MemoryTimers(shard => this.ledger.epochOf(shard));
-  readonly people = new MemoryPeople(this.ledger, seededRandom(1), () => this.time.nowMs(), this.timers);
+  readonly events = new MemoryEvents(
+    shard => this.ledger.epochOf(shard),
+    () => this.time.nowMs(),
+  );
+  readonly people = new MemoryPeople(
+    this.ledger,
+    seededRandom(1),
+    () => this.time.nowMs(),
+    this.timers,
+    this.events,
+  );
   readonly nodes: Running[] = [];
   /** Durable events that the phone on a gateway got. */
   readonly heard: { gateway: string; name: string; body: Record<string, unknown> }[] = [];
@@ -65,6 +76,7 @@ class World {
       queryStore: this.people,
       epochStore: this.ledger,
       timerStore: this.timers,
+      eventStore: this.events,
       sink: {
         push: (_sessions, bytes) => {
           const frame = decodeServerFrame(bytes);

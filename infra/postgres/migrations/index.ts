@@ -3,6 +3,7 @@ import type { MigrationObject } from '@mikro-orm/core';
 import { Audit } from './audit.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
+import { Events } from './events.ts';
 import { LinkedDevices } from './linkedDevices.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Revocations } from './revocations.ts';
@@ -15,6 +16,7 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0003-outbox-by-group', class: OutboxByGroup },
   { name: '0004-stamps', class: Stamps },
   { name: '0005-timers', class: Timers },
+  { name: '0006-events', class: Events },
   { name: '0007-revocations', class: Revocations },
   { name: '0008-linked-devices', class: LinkedDevices },
   { name: '0009-audit', class: Audit },

@@ -163,6 +163,7 @@ export class Machine {
       queryStore: stores,
       epochStore: stores,
       timerStore: stores.timers,
+      eventStore: stores.events,
       sink: sessions,
       clock: process,
       scheduler: process,

@@ -13,6 +13,7 @@ import { LIMITS } from '../../../gateway/limits.ts';
 import type { Behaviours } from '../../../nodes/effects.ts';
 import { CLUSTER_LIMITS } from '../../../nodes/limits.ts';
 import { MemoryHub } from '../../../nodes/memory/memoryBus.ts';
+import { MemoryEvents } from '../../../nodes/memory/memoryEvents.ts';
 import { MemoryBucket } from '../../../nodes/memory/memoryKv.ts';
 import { MemoryLedger } from '../../../nodes/memory/memoryLedger.ts';
 import { MemoryPeople } from '../../../nodes/memory/memoryPeople.ts';
@@ -102,8 +103,11 @@ export class Town implements AppWorld {
     this.invariants = new Invariants(() => time.monotonicMs(), options.strict ?? false);
     this.#ledger = new MemoryLedger(() => time.nowMs());
     const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
-    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), () => time.nowMs(), timers);
-    this.#sql = new SqlServer(this.#ledger, timers, this.#people, {
+    const nowMs = (): number => time.nowMs();
+    const events = new MemoryEvents(shard => this.#ledger.epochOf(shard), nowMs);
+    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, timers, events);
+    const tables = { ledger: this.#ledger, timers, events, people: this.#people };
+    this.#sql = new SqlServer(tables, {
       committed: (by, entry, outcome) => {
         this.#chronicle.note('committed', by, entry.shard, entry.epoch, entry.op.type, outcome.code);
         this.#truth.committed(by, entry, outcome, time.monotonicMs());

@@ -8,6 +8,7 @@ export const CHECKERS = [
   'points conserved',
   'one score per pair and day',
   'events gap-free and in order',
+  'the stream goes on',
   'linearizable per actor',
   'everybody is served again',
   'memory is bounded',

@@ -1,6 +1,6 @@
 /**
  * No output before its commit: whatever a gateway is about to send must name what is durable at that moment, with the very
- * balance and version that the store gave out.
+ * balance and version that the store gave out; an event that moves no points must be stored.
  */
 import type { Result } from '../../../protocol/errors.ts';
 import type { SeenEvent } from '../simulatedGateway.ts';
@@ -17,7 +17,7 @@ export class Outputs {
     this.#truth = truth;
   }
 
-  event(userId: string, { event }: SeenEvent): void {
+  event(userId: string, { event, id }: SeenEvent): void {
     if (!event) return;
     switch (event.name) {
       case 'encounter.completed': {
@@ -39,8 +39,11 @@ export class Outputs {
         }
         return this.#balance(userId, balance, balanceVersion, event.name);
       }
-      default:
-        return;
+      default: {
+        this.seen++;
+        const stored = this.#truth.events.get(userId)?.some(one => one.id === id);
+        if (!stored) this.#fail(userId, `${event.name} ${id} is not stored`);
+      }
     }
   }
 

@@ -1,5 +1,5 @@
 /** What really became durable, in order, as the store saw it: the others compare what was said with this. */
-import type { Committed, DurableOp } from '../../../actors/durable.ts';
+import type { Committed, DurableOp, EventOp } from '../../../actors/durable.ts';
 import { MINT_ACCOUNT } from '../../../actors/durable.ts';
 import type { CommitEntry, EntryOutcome } from '../../ports.ts';
 
@@ -30,6 +30,8 @@ export class Truth {
   readonly encounters = new Map<string, string[]>();
   /** `name of actor` to every time for which a durable timer was ever stored. */
   readonly timers = new Map<string, number[]>();
+  /** Stored events of a user, in order. */
+  readonly events = new Map<string, EventOp[]>();
   /** `officer|civilian` to when they scored. */
   readonly scores = new Map<string, number[]>();
 
@@ -37,6 +39,10 @@ export class Truth {
     if (outcome.code !== 'created') return;
     if (op.type === 'timer') {
       if (op.dueAtMs !== null) add(this.timers, `${op.name} of ${op.actor}`, op.dueAtMs);
+      return;
+    }
+    if (op.type === 'event') {
+      add(this.events, op.user, op);
       return;
     }
     const { postings } = outcome as Committed;
