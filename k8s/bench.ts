@@ -29,6 +29,7 @@ const MODULES: Record<string, string> = {
   command: './bench/command.bench.ts',
   slow: './bench/slow.bench.ts',
   storm: './bench/storm.bench.ts',
+  drain: './bench/drain.bench.ts',
 };
 
 /** A load average above which the figures belong to more than us. */
