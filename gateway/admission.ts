@@ -69,6 +69,10 @@ export class Admission {
     return this.#places.size + this.#users.size;
   }
 
+  get users(): number {
+    return this.#users.size;
+  }
+
   /** Connections that have not sent a request yet. */
   get halfOpen(): number {
     return this.#halfOpen;

@@ -30,6 +30,11 @@ export class Probes {
     this.#options = options;
   }
 
+  /** Sessions that wait or are asked. */
+  get size(): number {
+    return this.#waiting.size + this.#asking;
+  }
+
   add(session: Session): void {
     this.#waiting.set(session, { session, asked: 0, atMs: 0 });
     this.sweep(this.#options.clock.monotonicMs());

@@ -252,9 +252,27 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     if (nowMs >= this.sampleAtMs) {
       this.sampleAtMs = nowMs + LIMITS.sampleMs;
       this.delivery.sample(this.byId.values());
+      this.tellHeld();
     }
     this.probes.sweep(nowMs);
     this.tally.flush(this.sockets);
+  }
+
+  /** Nothing may stay that belongs to no socket. */
+  private tellHeld(): void {
+    const { admission, attaches } = this;
+    const held = {
+      sessions: this.byId.size,
+      waiting: this.waiting.size,
+      attaching: attaches.asked + attaches.waiting,
+      put_off: this.putOff.size,
+      users: admission.users,
+      addresses: admission.size - admission.users,
+      volatiles: this.delivery.waiting,
+      again: this.again.size,
+      probes: this.probes.size,
+    };
+    for (const [table, n] of Object.entries(held)) this.options.metrics.gauge('rt_held', n, { table });
   }
 
   /** What must not wait for a sweep. Called each `LIMITS.flushMs`. */

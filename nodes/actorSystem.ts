@@ -108,6 +108,14 @@ export class ActorSystem implements ActorDoor, ShardHost {
     return counts;
   }
 
+  /** Sockets that actors of a kind know. Goes through all of them. */
+  countSessions(kind: ActorKind): number {
+    let sessions = 0;
+    for (const { phase, behaviour, state } of this.#core.residents.ofKind(kind))
+      if (phase === 'active') sessions += behaviour.sessions?.(state).length ?? 0;
+    return sessions;
+  }
+
   tell(to: Address, message: object, options?: { readonly trace?: string | null }): void {
     const cause = causeOf(options?.trace);
     const timeoutMs = this.#core.limits.askMs;

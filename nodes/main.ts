@@ -184,6 +184,9 @@ async function main(): Promise<void> {
       const people = node.system.countByStanding('user');
       for (const presence of PRESENCE_STATES)
         metrics.gauge('rt_sessions_by_presence', people.get(presence) ?? 0, { presence });
+      metrics.gauge('rt_attached', node.system.countSessions('user'));
+      metrics.gauge('heyblue_timers_armed', node.system.wheel.armed);
+      if (nats) metrics.gauge('heyblue_nats_subscriptions', nats.subscriptions);
       metrics.gauge('heyblue_route_bytes', node.router?.waitingBytes ?? 0);
       return metrics.expose();
     },

@@ -22,6 +22,8 @@ export type { NatsOptions } from './options.ts';
 export interface Nats {
   readonly bus: Bus;
   readonly kv: KvStore;
+  /** Subjects that are heard, both connections together. */
+  readonly subscriptions: number;
   /** Makes the connections anew; for a node whose renewals fail although it seems connected. */
   reconnect(): void;
   /** Last of all: nothing is sent or heard any more. */
@@ -57,6 +59,9 @@ export async function openNats(
     return {
       bus: new NatsBus(messages, log, metrics),
       kv,
+      get subscriptions() {
+        return links.reduce((sum, link) => sum + link.subscriptions, 0);
+      },
       reconnect: () => {
         for (const link of links) link.reconnect();
       },

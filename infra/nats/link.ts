@@ -27,7 +27,11 @@ import { isVersionAllowed } from './version.ts';
 
 /** What the client does not tell in its types; `open` checks that it is there. */
 interface Insides {
-  readonly protocol: { readonly connected: boolean; readonly transport?: { readonly socket?: Socket } };
+  readonly protocol: {
+    readonly connected: boolean;
+    readonly transport?: { readonly socket?: Socket };
+    readonly subscriptions?: { readonly subs: ReadonlyMap<number, unknown> };
+  };
 }
 
 interface Listener {
@@ -102,6 +106,11 @@ export class NatsLink {
   /** Largest message the server takes, bytes. */
   get bytesMax(): number {
     return (this.#bytesMax = this.#client.info?.max_payload ?? this.#bytesMax);
+  }
+
+  /** Subjects that are heard here, by the client's own count. */
+  get subscriptions(): number {
+    return (this.#client as unknown as Insides).protocol.subscriptions?.subs.size ?? this.#listeners.size;
   }
 
   /** Bytes that wait in our socket because the other side does not take them. */

@@ -134,6 +134,8 @@ export const METRICS = {
     kind: 'counter',
     help: 'Asks refused because they came back to an actor that waits for them.',
   },
+  heyblue_timers_armed: { kind: 'gauge', help: 'Timers of actors, asks and routes that run in this node.' },
+  heyblue_nats_subscriptions: { kind: 'gauge', help: 'Subjects that this node hears.' },
   heyblue_route_bytes: { kind: 'gauge', help: 'Bytes of messages between nodes that wait in this node.' },
   heyblue_metric_misuse_total: {
     kind: 'counter',
@@ -213,6 +215,24 @@ export const METRICS = {
     help: 'Sessions asked for after their actor moved, by its answer.',
     labels: { result: ['known', 'refused'] },
   },
+  rt_held: {
+    kind: 'gauge',
+    help: 'Entries of the tables of the gateway: each belongs to a socket, or is forgotten by itself.',
+    labels: {
+      table: [
+        'sessions',
+        'waiting',
+        'attaching',
+        'put_off',
+        'users',
+        'addresses',
+        'volatiles',
+        'again',
+        'probes',
+      ],
+    },
+  },
+  rt_attached: { kind: 'gauge', help: 'Sockets, here or elsewhere, that the actors on this node know.' },
   rt_half_open: { kind: 'gauge', help: 'Connections to the realtime port that have not sent a request yet.' },
   rt_accept_rejected_total: {
     kind: 'counter',
