@@ -1,35 +1,13 @@
 /** Our own client in a real headless Chromium: one page for each script, the same bundle that a web app would load. */
-import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findChromium, NO_BROWSER } from '../testing/chromium.ts';
 import type { Report, Subject } from './subject.ts';
 
 export interface BrowserSubject extends Subject {
   close(): Promise<void>;
 }
-
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-/** Path of the browser that `CHROMIUM` names or that is installed; null when there is none. */
-export const findBrowser = (): string | null => {
-  const named = process.env.CHROMIUM;
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const paths =
-    named === undefined ? folders.flatMap(folder => NAMES.map(name => join(folder, name))) : [named];
-  for (const path of paths) {
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // the next one
-    }
-  }
-  return null;
-};
-
-export const NO_BROWSER =
-  'Skipped: there is no Chromium on this machine. `apt-get install chromium`, or name one with CHROMIUM=/path/to/chrome.';
 
 const bundle = async (): Promise<string> => {
   const { rolldown } = await import('rolldown');
@@ -58,7 +36,7 @@ const servePage = async (): Promise<{ readonly url: string; close(): void }> => 
 
 /** A sentence instead when no browser is installed. */
 export const browserSubject = async (): Promise<BrowserSubject | string> => {
-  const executablePath = findBrowser();
+  const executablePath = findChromium();
   if (executablePath === null) return NO_BROWSER;
   const { chromium } = await import('playwright-core');
   const code = await bundle();

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { browserSubject, findBrowser, NO_BROWSER } from './browser.ts';
+import { findChromium, NO_BROWSER } from '../testing/chromium.ts';
+import { browserSubject } from './browser.ts';
 import { HABITS, type HabitName } from './clients/habits.ts';
 import { allScripts, nodeSubject, playAll } from './main.ts';
 import { parseScript, type Script } from './script.ts';
@@ -34,8 +35,8 @@ test('our own client passes every script in Node', { timeout: ALL_MS }, async ()
   expect(unpassed(await playAll(scripts, nodeSubject(), busy))).toEqual([]);
 });
 
-if (findBrowser() === null) console.warn(NO_BROWSER);
-test.skipIf(findBrowser() === null)(
+if (findChromium() === null) console.warn(NO_BROWSER);
+test.skipIf(findChromium() === null)(
   'and in Chromium, killed and started again there as well',
   { timeout: ALL_MS },
   async () => {

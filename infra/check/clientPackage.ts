@@ -99,6 +99,7 @@ export const buildClient = async (folder: string): Promise<void> => {
     writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'"));
   }
   for (const name of ['package.json', 'README.md']) cpSync(join(CLIENT, name), join(folder, name));
+  cpSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
 };
 
 const kilobytes = (bytes: number): string => `${(bytes / 1_024).toFixed(1)} KB`;

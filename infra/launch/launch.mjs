@@ -26,6 +26,8 @@ const COMMANDS = {
   bench: ['k8s/bench.ts'],
   fuzz: ['protocol/fuzz.ts'],
   conformance: ['gateway/conformance/main.ts'],
+  browser: ['gateway/testing/chromium.ts'],
+  client: ['infra/check/clientPackage.ts'],
   generate: ['protocol/generate.ts'],
   check: ['infra/check/check.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],
