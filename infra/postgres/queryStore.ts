@@ -163,7 +163,13 @@ export class PgQueryStore implements QueryStore {
       url: options.url,
       log: options.log,
       name: 'query',
-      settings: { statement_timeout: `${QUERY_STATEMENT_MS_MAX}`, jit: 'off' },
+      settings: {
+        statement_timeout: `${QUERY_STATEMENT_MS_MAX}`,
+        jit: 'off',
+        // planning what a starting user reads takes longer than reading it; made once, perhaps while tables are empty
+        plan_cache_mode: 'force_generic_plan',
+        enable_seqscan: 'off',
+      },
       silenceMsMax: QUERY_SILENCE_MS_MAX,
     });
   }
