@@ -30,6 +30,7 @@ const MODULES: Record<string, string> = {
   slow: './bench/slow.bench.ts',
   storm: './bench/storm.bench.ts',
   drain: './bench/drain.bench.ts',
+  churn: './bench/churn.bench.ts',
 };
 
 /** A load average above which the figures belong to more than us. */

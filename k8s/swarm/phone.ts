@@ -286,6 +286,11 @@ export class Phone {
     this.#socket?.close();
   }
 
+  /** Gone with a reset of its connection. */
+  reset(): void {
+    this.#socket?.reset();
+  }
+
   /** Gone without a word, as in a lift. */
   drop(): void {
     this.#socket?.destroy();

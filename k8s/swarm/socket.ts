@@ -230,6 +230,11 @@ export class RawSocket {
     this.#socket.end(clientFrame(OP_CLOSE, payload));
   }
 
+  /** Breaks it: the other side reads an error instead of an end. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   /** Drops the connection as a phone in a lift does. */
   destroy(): void {
     this.#socket.destroy();
