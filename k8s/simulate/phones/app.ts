@@ -114,7 +114,9 @@ export class App {
     const Socket = class extends Wire {
       constructor(url: string) {
         super(world, app.nick, url);
-        app.wires.add(this);
+        // the timers of a process that was killed do not run; what they would open is nothing
+        if (alive()) app.wires.add(this);
+        else this.appDied();
       }
     };
     const client = new HeyBlueClient({

@@ -13,7 +13,6 @@ import {
   encodeServerFrame,
 } from '../../../protocol/codec.ts';
 import type { Resume, ServerFrame } from '../../../protocol/frames.ts';
-import { OUTBOUND } from '../../../protocol/limits.ts';
 import { sameBytes } from './bytes.ts';
 import type { Host, Wire } from './wire.ts';
 
@@ -60,6 +59,11 @@ export interface Revoked {
   readonly atMs: number;
 }
 
+/**
+ * What a gateway lets wait for a phone at worst before it lets it go: the last rung, what waited for WELCOME, volatile
+ * frames, one frame more. Written out, so that a limit that is raised is noticed; the transport drops at 256 KB.
+ */
+const BUFFERED_MAX = 65_536 + 65_536 + 32_768 + 65_536;
 const REVOKED_MS = 1_000;
 const LIVE_MS = 1_000;
 /** After a kill or a cut: until an owner is there and every session was asked for. */
@@ -132,7 +136,8 @@ export class Invariants {
         const words = JSON.stringify(frame.result);
         const first = this.#firstReply.get(key) ?? words;
         this.#firstReply.set(key, first);
-        if (first !== words)
+        // what was not durable went with its node, and its answer with it
+        if (first !== words && !this.lossy)
           this.fail('c: a key takes effect once', `${key}: first answered ${first}, then ${words}`);
         return;
       }
@@ -218,9 +223,8 @@ export class Invariants {
   // (g)
 
   buffers(wire: Wire, bytes: number): void {
-    // the limit is looked at before a message, so one may go beyond it
-    if (bytes > LIMITS.hardBufferBytes + OUTBOUND.bytes)
-      this.fail('g: what is buffered is bounded', `${wire.owner}: ${bytes} bytes`);
+    if (bytes > BUFFERED_MAX)
+      this.fail('g: what is buffered is bounded', `${wire.owner}: ${bytes} bytes wait`);
     if (bytes > LIMITS.closeBufferBytes) this.count('buffered beyond the last rung');
   }
 

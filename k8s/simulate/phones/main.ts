@@ -10,6 +10,7 @@ interface Order {
   readonly runs?: number;
   readonly seed?: number;
   readonly mutant?: string;
+  /** Default true. False: as if streams were not durable. */
   readonly strict?: boolean;
   /** Plays this one. */
   readonly script?: Script;
@@ -33,7 +34,7 @@ let broken = null;
 let failing = 0;
 let played = 0;
 for (const one of scripts) {
-  const told = await play(one, { strict: order.strict ?? false });
+  const told = await play(one, { strict: order.strict ?? true });
   played++;
   digests.push(told.digest);
   for (const [what, n] of told.counts) counts.set(what, (counts.get(what) ?? 0) + n);

@@ -5,9 +5,242 @@ import type { Invariant } from './invariants.ts';
 export interface PhoneMutant extends Omit<Mutant, 'profile'> {
   /** The invariants that may say so. */
   readonly noticed: readonly Invariant[];
+  /** Of scripts among which it shows soon. */
+  readonly seed?: number;
 }
 
-export const PHONE_MUTANTS: readonly PhoneMutant[] = [];
+export const PHONE_MUTANTS: readonly PhoneMutant[] = [
+  {
+    name: 'duplicates in the client',
+    removes: 'an event that was taken before is given to the app again',
+    patches: [
+      {
+        file: 'gateway/client/inbox.ts',
+        find: "if (!snapshot && offset <= stream.offset) return 'fine';",
+        replace: '',
+      },
+    ],
+    noticed: ['a: offsets rise without a gap', 'e: deltas add up to the balance'],
+  },
+  {
+    name: 'gaps in the client',
+    removes: 'an event behind a missing one is given to the app',
+    patches: [
+      {
+        file: 'gateway/client/inbox.ts',
+        find: "if (!snapshot && offset > stream.offset + 1) return 'gap';",
+        replace: '',
+      },
+    ],
+    noticed: ['a: offsets rise without a gap', 'b: state of every device is that of the actor'],
+  },
+  {
+    name: 'position behind the app',
+    removes: 'the stored position moves before the app is done with the event',
+    patches: [
+      {
+        file: 'gateway/client/inbox.ts',
+        find: 'this.line.push({ message, behind: this.stream, key: null });',
+        replace:
+          'this.line.push({ message, behind: this.stream, key: null });\n    this.position = this.stream;\n    void this.doors.save();',
+      },
+    ],
+    noticed: ['a: offsets rise without a gap', 'b: state of every device is that of the actor'],
+  },
+  {
+    name: 'whole replay',
+    removes: 'the newest missed event is left out of a resume',
+    patches: [
+      {
+        file: 'actors/user/outbox.ts',
+        find: 'return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes);',
+        replace:
+          'return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes).slice(1);',
+      },
+    ],
+    noticed: ['a: offsets rise without a gap', 'resumed: never partial, never silent'],
+  },
+  {
+    name: 'epoch at resume',
+    removes: 'a place in another stream counts as a place in this one',
+    patches: [
+      {
+        file: 'actors/user/outbox.ts',
+        find: 'if (epoch !== outbox.epoch || offset > outbox.offset) return null;',
+        replace: 'if (offset > outbox.offset) return null;',
+      },
+    ],
+    noticed: ['resumed: never partial, never silent', 'a: offsets rise without a gap'],
+  },
+  {
+    name: 'pushes wait for WELCOME',
+    removes: 'what is pushed while a phone attaches is said before WELCOME',
+    patches: [
+      {
+        file: 'gateway/delivery.ts',
+        find: 'session.queue.push(bytes.slice());',
+        replace: 'session.put(bytes);',
+      },
+    ],
+    noticed: ['resumed: never partial, never silent', 'a: offsets rise without a gap'],
+  },
+  {
+    name: 'probes after a take-over',
+    removes: 'nobody asks whether an actor that was taken over knows its phones',
+    patches: [
+      {
+        file: 'gateway/sessions.ts',
+        find: "if (shards === null || shards.has(shardOf('user', session.user!.id))) this.probes.add(session);",
+        replace: 'void shardOf;',
+      },
+    ],
+    noticed: ['b: state of every device is that of the actor', 'e: deltas add up to the balance'],
+  },
+  {
+    name: 'keys of commands',
+    removes: 'a repeated key is something new to the actor and to the ledger',
+    patches: [
+      { file: 'actors/user/points.ts', find: 'if (repeated) return repeated;', replace: 'void repeated;' },
+      {
+        file: 'actors/user/points.ts',
+        find: 'id: derivedId(GIVE, me, key),',
+        replace: 'id: turn.newId(),',
+      },
+      {
+        file: 'nodes/memory/memoryLedger.ts',
+        find: 'if (remembered && (',
+        replace: 'if (false && remembered && (',
+      },
+    ],
+    noticed: ['c: a key takes effect once'],
+  },
+  {
+    name: 'first answer',
+    removes: 'the answer to a key is not remembered',
+    patches: [
+      {
+        file: 'actors/user/commands.ts',
+        find: 'const done = state.done.find(one => one.key === key);',
+        replace: 'const done = state.done.find(() => false);',
+      },
+    ],
+    noticed: ['c: a key takes effect once'],
+  },
+  {
+    name: 'one socket of a device',
+    removes: 'the older socket of a device stays',
+    patches: [
+      {
+        file: 'actors/user/sessions.ts',
+        find: "if (older) turn.close([older.ref], CLOSE.replaced, 'replaced by a newer connection');",
+        replace: '',
+      },
+    ],
+    noticed: ['d: one live socket for a device'],
+  },
+  {
+    name: 'balance of an event',
+    removes: 'an event says the balance without what it brings',
+    patches: [
+      {
+        file: 'actors/user/points.ts',
+        find: '    balance: next.balance,\n    balanceVersion: next.balanceVersion,\n    reason,',
+        replace: '    balance: next.balance - points,\n    balanceVersion: next.balanceVersion,\n    reason,',
+      },
+    ],
+    noticed: ['e: deltas add up to the balance', 'b: state of every device is that of the actor'],
+  },
+  {
+    name: 'sockets of revoked tokens',
+    removes: 'a socket that is open stays open when its token is revoked',
+    patches: [
+      {
+        file: 'gateway/sessions.ts',
+        find: "if (revocations.covers(session.identity!)) session.close(CLOSE.revoked, 'the token was revoked');",
+        replace: 'void revocations;',
+      },
+    ],
+    noticed: ['f: nothing is told after a revocation'],
+  },
+  {
+    name: 'revocations elsewhere',
+    removes: 'a gateway knows only of what was revoked at itself',
+    patches: [
+      {
+        file: 'gateway/revocations.ts',
+        find: 'else this.#apply(revocations);\n  }',
+        replace: 'else void revocations;\n  }',
+      },
+      {
+        file: 'gateway/revocations.ts',
+        find: '    this.#cursor = cursor;\n    this.#apply(revocations);',
+        replace: '    this.#cursor = cursor;\n    void revocations;',
+      },
+    ],
+    noticed: ['f: nothing is told after a revocation'],
+  },
+  {
+    name: 'ladder',
+    removes: 'a phone that does not read is never let go',
+    patches: [
+      {
+        file: 'gateway/session.ts',
+        find: 'if (this.choked && this.rung() === STOPPED) return this.letGo();',
+        replace: '',
+      },
+      {
+        file: 'gateway/delivery.ts',
+        find: 'if (++stopped <= LIMITS.lettingGo) session.letGo();',
+        replace: 'stopped++;',
+      },
+    ],
+    noticed: ['g: what is buffered is bounded'],
+  },
+  {
+    name: 'gateways that are gone',
+    removes: 'actors keep the sessions of a gateway that died',
+    patches: [
+      {
+        file: 'nodes/actorSystem.ts',
+        find: "this.tell(activation.address, { type: 'detach', session, connSeq: 0 });",
+        replace: 'void session;',
+      },
+    ],
+    noticed: ['h: presence converges'],
+  },
+  {
+    name: 'grace',
+    removes: 'nobody looks again when grace is over',
+    patches: [
+      {
+        file: 'actors/user/presence.ts',
+        find: 'return sinceMs + graceMs;',
+        replace: 'return null;',
+      },
+    ],
+    noticed: ['h: presence converges'],
+  },
+  {
+    name: 'doors of a drain',
+    removes: 'a node that drains lets phones in',
+    patches: [
+      { file: 'gateway/sessions.ts', find: 'if (this.leaving) {', replace: 'if (this.sockets < 0) {' },
+    ],
+    noticed: ['i: a node that drains lets nobody in'],
+  },
+  {
+    name: 'shortest numbers',
+    removes: 'the client writes numbers in another form than the server',
+    patches: [
+      {
+        file: 'gateway/client/writer.ts',
+        find: 'else if (n < 0x1_0000_0000) put(out, 0xce, n, 4);',
+        replace: '',
+      },
+    ],
+    noticed: ['j: decode and encode agree'],
+  },
+];
 
 export const phoneMutant = (name: string): Mutant => {
   const found = PHONE_MUTANTS.find(one => one.name === name);

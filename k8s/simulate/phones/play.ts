@@ -3,7 +3,7 @@ import { assertSettles, settle } from '../settle.ts';
 import type { Script } from './script.ts';
 import { type Told, Town, type TownOptions } from './town.ts';
 
-export const RUNS = Number(process.env.PHONES ?? 120);
+export const RUNS = Number(process.env.PHONES ?? 100);
 export const SEED = Number(process.env.PHONES_SEED ?? 20_261_121);
 
 export const play = (script: Script, more: Partial<TownOptions> = {}): Promise<Told> =>

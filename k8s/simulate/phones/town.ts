@@ -9,7 +9,6 @@ import { pairBehaviour } from '../../../actors/pair.ts';
 import { regionBehaviour } from '../../../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../../../actors/rules.ts';
 import { userBehaviour } from '../../../actors/user.ts';
-import { LIMITS } from '../../../gateway/limits.ts';
 import type { Behaviours } from '../../../nodes/effects.ts';
 import { CLUSTER_LIMITS } from '../../../nodes/limits.ts';
 import { MemoryHub } from '../../../nodes/memory/memoryBus.ts';
@@ -29,7 +28,6 @@ import { VirtualTime } from '../../../nodes/simulation/virtualTime.ts';
 import type { AccountKind } from '../../../protocol/catalogue.ts';
 import { PROTOCOL_VERSION } from '../../../protocol/catalogue.ts';
 import { encodeClientFrame } from '../../../protocol/codec.ts';
-import { shardOf } from '../../../protocol/shard.ts';
 import { App, type AppWorld, type Person } from './app.ts';
 import { onVirtualTime } from './globals.ts';
 import { type Broken, Invariants } from './invariants.ts';
@@ -42,7 +40,7 @@ import { ENDINGS, Wire } from './wire.ts';
 export interface TownOptions extends Script {
   /** Empties the queue of microtasks, synchronously. */
   readonly settle: () => void;
-  /** Streams are durable: a kill must not cost a phone its epoch, and movements come in the order of the ledger. */
+  /** Default true. Streams are durable: a kill costs no phone its epoch, and movements come in the order of the ledger. */
   readonly strict?: boolean;
 }
 
@@ -100,7 +98,7 @@ export class Town implements AppWorld {
     this.dice = new Dice(seed, 1);
     const { time } = this;
     this.#chronicle = new Chronicle(time);
-    this.invariants = new Invariants(() => time.monotonicMs(), options.strict ?? false);
+    this.invariants = new Invariants(() => time.monotonicMs(), options.strict ?? true);
     this.#ledger = new MemoryLedger(() => time.nowMs());
     const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
     const nowMs = (): number => time.nowMs();
@@ -151,10 +149,6 @@ export class Town implements AppWorld {
     );
   }
 
-  fail(words: string): void {
-    this.#threw(words);
-  }
-
   // What wires and apps need.
 
   host(url: string): Running | null {
@@ -202,7 +196,7 @@ export class Town implements AppWorld {
     for (const step of this.#options.steps) {
       atMs += step.gapMs;
       this.time.after(atMs - CALM_MS, () => {
-        if (!this.#healing) this.#bring(step);
+        this.#bring(step);
       });
     }
     this.#until(atMs + 500);
@@ -334,7 +328,7 @@ export class Town implements AppWorld {
         if (wire === null) return;
         wire.read(false);
         // told a lot meanwhile
-        for (let i = 0; i < n % 4; i++) this.#give(app.person, i);
+        for (let i = 0; i < 4 + (n % 12); i++) time.after(i * 40, () => this.#give(app.person, i));
         time.after(500 + n * 8, () => wire.read(true));
         return;
       }
@@ -375,7 +369,7 @@ export class Town implements AppWorld {
       if (said || last === null) return;
       said = true;
       wire.send(frameOfCommand(1, last));
-      wire.send(frameOfCommand(2, last));
+      this.time.after(this.dice.between(0, 2_000), () => wire.send(frameOfCommand(2, last)));
     };
     this.time.after(this.dice.between(500, 6_000), () => wire.close());
   }
@@ -460,7 +454,7 @@ export class Town implements AppWorld {
         for (const wire of app.wires) wire.read(true);
         if (!app.isAlive || app.away) app.start();
       }
-      if (!this.#broken) this.time.after(1_000, again);
+      if (!this.#broken && this.#healing) this.time.after(1_000, again);
     };
     again();
     for (const app of this.#apps) {
@@ -472,6 +466,7 @@ export class Town implements AppWorld {
     this.#until(healedMs + HEAL_MS, served);
     const why = this.#whyNot();
     if (!this.#broken && why !== null) this.invariants.fail('everybody is served again', why);
+    this.#healing = false;
     // what is under way arrives
     if (!this.#broken) this.#until(this.time.monotonicMs() + 6_000);
   }
@@ -537,6 +532,7 @@ export class Town implements AppWorld {
       for (const [state, count] of node.system.countByStanding('user'))
         standing.set(state, (standing.get(state) ?? 0) + count);
     }
+    this.note('standing', JSON.stringify([...standing]), there.size);
     const shown = (standing.get('online') ?? 0) + (standing.get('away') ?? 0);
     if (shown !== there.size || (standing.get('grace') ?? 0) > 0) {
       const words = `${there.size} people are there, known are ${JSON.stringify([...standing])}`;
@@ -556,11 +552,6 @@ export class Town implements AppWorld {
   #threw(words: string): void {
     this.invariants.fail('nothing throws', words);
   }
-
-  /** For whoever reads a story: where a user's actor is. */
-  shardOf(userId: string): number {
-    return shardOf('user', userId);
-  }
 }
 
 const quiet = (threw: (words: string) => void) => ({
@@ -569,6 +560,3 @@ const quiet = (threw: (words: string) => void) => ({
   warn() {},
   error: (fields: object, message: string) => threw(`${message} ${JSON.stringify(fields)}`),
 });
-
-/** Bounds that the town relies on; a change of theirs is a change of what is judged. */
-export const ASSUMED = { idleTimeoutS: LIMITS.idleTimeoutS, evictMs: CLUSTER_LIMITS.evictMs } as const;

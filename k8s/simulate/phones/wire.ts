@@ -44,7 +44,9 @@ export interface WireWorld {
 /** One way over a mobile network, milliseconds. */
 const LATENCY_MS = { min: 2, max: 40 };
 /** What kernels and the network hold of a connection that is not read. */
-const KERNEL_BYTES = 8_192;
+const KERNEL_BYTES = 65_536;
+/** Frames weigh as if they were so much longer, within reason: a few that are not read are as good as thousands. */
+const weightOf = (bytes: Uint8Array): number => Math.min(bytes.length * 400, 24_000);
 const ABNORMAL = 1006;
 
 type Down = Uint8Array | { readonly code: number; readonly reason: string };
@@ -150,7 +152,7 @@ export class Wire implements SocketLike {
   down(one: Down, must = false): boolean {
     if (!this.#reading && !must && one instanceof Uint8Array) {
       if (this.#heldBytes >= KERNEL_BYTES) return false;
-      this.#heldBytes += one.length;
+      this.#heldBytes += weightOf(one);
     }
     this.#down(() => (this.#reading ? this.#give(one) : this.#held.push(one)));
     return true;
@@ -240,7 +242,7 @@ export class GatewayEnd implements Socket<Session> {
     if (this.#buffered > LIMITS.hardBufferBytes) return DROPPED;
     if (this.#buffered === 0 && this.wire.down(bytes.slice())) return SENT;
     this.#waiting.push(bytes.slice());
-    this.#buffered += bytes.length;
+    this.#buffered += weightOf(bytes);
     this.wire.world.buffers(this.wire, this.#buffered);
     return BUFFERED;
   }
