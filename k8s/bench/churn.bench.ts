@@ -272,7 +272,7 @@ export const bench: Bench = {
       losses,
       failed,
       closed,
-      per_s: rounded(connects / (plan.seconds + plan.warmS), 1),
+      per_s: rounded((connects - live) / (plan.seconds + plan.warmS), 1),
       seconds: plan.seconds,
       nodes: plan.nodes,
       problems: wrong.slice(0, 20),
