@@ -17,7 +17,7 @@ import { until } from './testTown.ts';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'heyblue-three-'));
 const NODES = [0, 1, 2];
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 /** What runs, and everything that it said. */
 class Running {
