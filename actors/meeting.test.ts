@@ -346,7 +346,7 @@ describe('hey', () => {
     // The civilian's actor forgets everything, as after a crash; the officer's does not.
     town.system.dropped(shardOf('user', civilian.id));
     const forgotten = await town.arrives('civilian', 2, 'again');
-    expect(civilian.closed).toBe(CLOSE.resyncNeeded);
+    expect(civilian.closed).toBe(CLOSE.moved);
     await forgotten.report(20);
     const again = await forgotten.command('hey.say', { officerId: officer.id }, ID(7));
     expect([again.ok && again.value.heyId, officer.events('hey.received').length]).toEqual([

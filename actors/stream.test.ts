@@ -272,7 +272,7 @@ describe('a stored event', () => {
     const closed = { type: 'heyClosed', heyId: town.key(), reason: 'declined' } as const;
     town.tell(civilian.id, closed);
     await town.time.advance(5 * S);
-    expect([civilian.closed, civilian.offset]).toEqual([CLOSE.resyncNeeded, 1]);
+    expect([civilian.closed, civilian.offset]).toEqual([CLOSE.moved, 1]);
     town.events.commit = commit;
     await civilian.connect();
     expect(civilian.attached).toMatchObject({ resumed: true, offset: 1 });
@@ -314,7 +314,7 @@ describe('a stored event', () => {
     town.ledger.commit = () => Promise.reject(new CommitError('poison', 'rejected'));
     void civilian.ask({ type: 'give', to: officer.id, points: 1, key: town.key(), requestHash: 'x' });
     await town.time.advance(200);
-    expect(civilian.closed).toBe(CLOSE.resyncNeeded);
+    expect(civilian.closed).toBe(CLOSE.moved);
     town.ledger.commit = ledger;
     const connecting = civilian.connect();
     await town.time.advance(200);

@@ -376,7 +376,7 @@ describe('a session whose actor died', () => {
     expect(await civilian.command('instant.set', { on: true })).toMatchObject({ ok: false, retryable: true });
     await others[0]!.report(0);
     await others[1]!.ask({ type: 'probe', session: others[1]!.session, connSeq: 0 });
-    for (const phone of [civilian, ...others]) expect(phone.closed).toBe(CLOSE.resyncNeeded);
+    for (const phone of [civilian, ...others]) expect(phone.closed).toBe(CLOSE.moved);
     await civilian.connect();
     expect(await civilian.command('instant.set', { on: true })).toMatchObject({ ok: true });
   });

@@ -101,7 +101,7 @@ export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserSta
     sessions: state => refs(state.sessions),
     standing: state => state.presence.state,
     discarded(state, turn) {
-      turn.close(refs(state.sessions), CLOSE.resyncNeeded, 'state was reloaded, connect again');
+      turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     },
     receive: (state, message, turn) => receive(state, message, rules, keys, turn),
   };
@@ -304,7 +304,7 @@ function deviceMoved(state: UserState, deviceId: string, turn: Turn): UserState 
 function deviceRead(state: UserState, result: Result<unknown>, turn: Turn): UserState {
   if (!result.ok) {
     // Without the number no code of the new device is right: start again from the store.
-    turn.close(refs(state.sessions), CLOSE.resyncNeeded, 'state was reloaded, connect again');
+    turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     turn.passivate();
     return without(state, state.sessions, turn, true);
   }

@@ -76,7 +76,7 @@ export class Probes {
         probe.atMs = nowMs + Math.max(LIMITS.attachRetryMs * probe.asked, result.retryAfterMs);
         // asked for again meanwhile, because the owner changed once more: that one counts
         if (!this.#waiting.has(session)) this.#waiting.set(session, probe);
-      } else session.close(CLOSE.resyncNeeded, 'connect again');
+      } else session.close(CLOSE.moved, 'connect again');
     }
     this.sweep(nowMs);
   }

@@ -232,7 +232,7 @@ test('after its actor moved, a session is asked for until the actor has answered
 
   door.answers.probe = () => refuse(ERROR.gone, 'unknown here');
   sessions.probe(null);
-  expect(wire.code).toBe(CLOSE.resyncNeeded);
+  expect(wire.code).toBe(CLOSE.moved);
 });
 
 test('many sessions are asked for a few at a time; one that nobody answers for is closed in the end', async () => {
@@ -257,7 +257,7 @@ test('many sessions are asked for a few at a time; one that nobody answers for i
     clock.advance(LIMITS.attachRetryMs * LIMITS.probesMax);
     sessions.sweep();
   }
-  expect(new Set(wires.map(wire => wire.code))).toEqual(new Set([CLOSE.resyncNeeded]));
+  expect(new Set(wires.map(wire => wire.code))).toEqual(new Set([CLOSE.moved]));
 });
 
 test('GOAWAY names the other nodes in turn, and the window grows with the crowd', async () => {

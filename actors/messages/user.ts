@@ -104,7 +104,7 @@ export type UserMessage =
     }
   /** Ask, from who gave: points came to this user, durably. Comes until it is answered, so it may come twice. */
   | { readonly type: 'credited'; readonly credit: CreditView }
-  /** Ask, from a gateway: is this session attached? If not it is closed with 4105, so that the phone connects again. */
+  /** Ask, from a gateway: is this session attached? If not it is closed with 4200, so that the phone connects again. */
   | { readonly type: 'probe'; readonly session: SessionRef; readonly connSeq: number }
   /** Ask, from a REST door until it is answered: the account was linked to another device. Answer `{}`. */
   | { readonly type: 'deviceMoved'; readonly deviceId: string }

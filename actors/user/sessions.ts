@@ -183,7 +183,7 @@ export function probed(state: UserState, session: SessionRef, turn: Turn): UserS
  * there, must connect again; its commands are safe to repeat.
  */
 export function resync(session: SessionRef, turn: Turn): Refusal {
-  turn.close([session], CLOSE.resyncNeeded, 'this session is over, connect again');
+  turn.close([session], CLOSE.moved, 'this session is over, connect again');
   return refuse(ERROR.unavailable, 'this session is over, connect again');
 }
 

@@ -650,7 +650,7 @@ describe('sockets elsewhere', () => {
     await town.time.advance(1);
     b.tell(user, { type: 'push', text: '2' });
     await town.time.advance(200);
-    expect([a.closed, await believed()]).toEqual([[CLOSE.resyncNeeded], [ok(0)]]);
+    expect([a.closed, await believed()]).toEqual([[CLOSE.moved], [ok(0)]]);
   });
 
   test('the last push is not lost either', async () => {

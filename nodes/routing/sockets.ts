@@ -67,7 +67,7 @@ export class Sockets {
     if (fate === 'unheard' || note.dest === null) return;
     const { userId, sessions } = what;
     const reason = 'something was lost, connect again';
-    const close: CloseEnvelope = { kind: KIND.close, userId, sessions, code: CLOSE.resyncNeeded, reason };
+    const close: CloseEnvelope = { kind: KIND.close, userId, sessions, code: CLOSE.moved, reason };
     post(note.dest, new Note(close, 0));
   }
 

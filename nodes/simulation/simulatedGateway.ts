@@ -259,7 +259,7 @@ export class SimulatedGateway implements PushSink {
     const answered = (result: Result<unknown>): void => {
       if (session.phase !== 'open' || result.ok) return;
       if (!result.retryable || times >= PROBE.times) {
-        return this.#close(session, CLOSE.resyncNeeded, 'connect again');
+        return this.#close(session, CLOSE.moved, 'connect again');
       }
       host.after(Math.max(PROBE.retryMs * times, result.retryAfterMs), () => {
         if (session.phase === 'open') this.#probe(session, times + 1);
