@@ -1,12 +1,15 @@
 /**
- * The port for those who run the node, on the loopback only: alive, ready, started, metrics, the cluster, and a drain.
- * A page in somebody's browser may reach the loopback too, so what changes something is refused to pages.
+ * The port for those who run the node, on the loopback only: alive, ready, started, metrics, the cluster, a drain, and what
+ * operators do with people (operator/desk.ts). A page in somebody's browser may reach the loopback too, so what changes
+ * something is refused to pages, and what concerns a person asks for a token.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Drained } from '../nodes/departure.ts';
 import type { ClusterView } from '../nodes/ports.ts';
-import { isUuid } from '../protocol/ids.ts';
+import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { type Answer, OPERATOR_ROUTES, type Request } from './operator/desk.ts';
+import { OPERATOR } from './operator/limits.ts';
 import { PortInUse } from './portInUse.ts';
 
 export interface AdminOptions {
@@ -18,8 +21,8 @@ export interface AdminOptions {
   readonly collectGarbage?: () => void;
   readonly cluster?: () => ClusterView;
   readonly drain?: () => Promise<Drained>;
-  /** Ends tokens: every one of a user that was issued until now, or a single one. */
-  readonly revoke?: (what: { userId: string } | { tokenId: string }) => Promise<{ readonly stored: boolean }>;
+  /** Answers what concerns one person, for operators; null for any other route. */
+  readonly operators?: (request: Request) => Promise<Answer | null>;
 }
 
 export interface Admin {
@@ -40,25 +43,58 @@ const sayJson = (res: ServerResponse, status: number, value: object): void =>
 const fromPage = ({ method, headers }: IncomingMessage): boolean =>
   method !== 'GET' && (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined);
 
-const REVOKE = /^POST \/admin\/(users|tokens)\/([^/]+)\/revoke$/;
-
-/** 200 when it holds for good, 202 while it holds where it was heard and waits for the store. */
-const revoke = async (
-  options: AdminOptions,
-  [, which, id = '']: string[],
-  res: ServerResponse,
-): Promise<void> => {
-  if (options.revoke === undefined || !isUuid(id)) return say(res, 404, 'no such user or token\n');
-  const { stored } = await options.revoke(
-    which === 'users' ? { userId: id.toLowerCase() } : { tokenId: id.toLowerCase() },
-  );
-  return sayJson(res, stored ? 200 : 202, { stored });
+/** The JSON of a request; a refusal when it is none, too long or too slow. */
+const bodyOf = async (req: IncomingMessage): Promise<Result<unknown>> => {
+  const late = setTimeout(() => req.destroy(), OPERATOR.bodyMs);
+  try {
+    let text = '';
+    // not destroyed when it is too long: it is still to be answered
+    for await (const chunk of req.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+      text += chunk;
+      if (text.length > OPERATOR.bodyBytes) return refuse(ERROR.tooLarge, 'the body is too long');
+    }
+    return ok(JSON.parse(text));
+  } catch {
+    return refuse(ERROR.malformed, 'the body is no JSON');
+  } finally {
+    clearTimeout(late);
+  }
 };
 
-const answer = async (options: AdminOptions, route: string, res: ServerResponse): Promise<void> => {
-  const revoked = REVOKE.exec(route);
-  if (revoked !== null) return revoke(options, revoked, res);
-  switch (route) {
+const HELP = [
+  'GET    /livez /startupz /readyz          whether it is alive, has started, serves',
+  'GET    /metrics                          for Prometheus',
+  'GET    /admin/cluster                    nodes and owners as this node sees them',
+  'POST   /admin/drain                      hands everything over to the others',
+  '',
+  'With Authorization: Bearer and the access token of an operator, each access audited:',
+  ...OPERATOR_ROUTES,
+  '',
+].join('\n');
+
+/** Whatever is about one person; anything else is not here. */
+const operated = async (
+  options: AdminOptions,
+  method: string,
+  path: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> => {
+  const { authorization } = req.headers;
+  const done = await options.operators?.({ method, path, authorization, body: () => bodyOf(req) });
+  if (!done) return say(res, 404, HELP);
+  for (const [name, value] of Object.entries(done.headers ?? {})) res.setHeader(name, value);
+  return sayJson(res, done.status, done.body);
+};
+
+const answer = async (
+  options: AdminOptions,
+  method: string,
+  path: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> => {
+  switch (`${method} ${path}`) {
     case 'GET /livez':
       return say(res, 200, 'alive\n');
     case 'GET /startupz':
@@ -85,19 +121,15 @@ const answer = async (options: AdminOptions, route: string, res: ServerResponse)
       return sayJson(res, drained.ok ? 200 : 409, drained);
     }
     default:
-      return say(
-        res,
-        404,
-        'GET /livez /readyz /startupz /metrics /admin/cluster, POST /admin/drain /admin/users/{id}/revoke /admin/tokens/{jti}/revoke\n',
-      );
+      return operated(options, method, path, req, res);
   }
 };
 
 export const startAdmin = async (options: AdminOptions): Promise<Admin> => {
   const server = createServer((req, res) => {
     if (fromPage(req)) return say(res, 403, 'not for web pages\n');
-    const path = (req.url ?? '/').split('?')[0];
-    answer(options, `${req.method} ${path}`, res).catch(() => {
+    const path = (req.url ?? '/').split('?')[0]!;
+    answer(options, req.method ?? '', path, req, res).catch(() => {
       if (!res.headersSent) say(res, 500, 'failed\n');
     });
   });

@@ -65,6 +65,6 @@ const other = (
       hub.delivery.foreground(session, frame.foreground);
       return tell({ type: 'clientState', session: session.ref!, foreground: frame.foreground });
     case 'pong':
-      return;
+      return hub.roundTrips.answered(session, frame.n);
   }
 };

@@ -315,8 +315,21 @@ test('the admin port revokes what a user or a token may; a page in a browser doe
   const { ports } = await town();
   const { person, phone } = await welcomed(ports);
   const admin = `http://127.0.0.1:${ports.adminPort}/admin`;
-  const revoke = (what: string, headers = {}) =>
-    fetch(`${admin}/${what}/revoke`, { method: 'POST', headers }).then(answer => answer.status);
+  const post = (url: string, body: object, headers: Record<string, string> = {}) =>
+    fetch(url, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json', ...headers },
+    });
+  const account = { handle: 'olga', password: 'correct horse' };
+  await post(`${admin}/operators`, account);
+  const rest = `http://127.0.0.1:${ports.restPort}`;
+  const signedIn = await post(`${rest}/v1/signin`, { ...account, deviceId: 'console-1' });
+  const { accessToken } = (await signedIn.json()) as { accessToken: string };
+  const revoke = async (what: string, headers = {}) => {
+    const authorization = `Bearer ${accessToken}`;
+    return (await post(`${admin}/${what}/revoke`, {}, { authorization, ...headers })).status;
+  };
   expect(await revoke(`users/${person.userId}`, { origin: 'https://evil.example' })).toBe(403);
   expect(await revoke('users/everybody')).toBe(404);
   const { jti } = decodeJwt(person.accessToken);

@@ -57,6 +57,7 @@ export const hello = async (hub: Hub, session: Session, frame: Hello): Promise<v
   hub.admission.authenticated(session, identity.userId);
   session.phase = 'attaching';
   session.user = { kind: 'user', id: identity.userId };
+  session.app = hub.appOf(frame.app);
   // A session is resumed by its owner only; whoever names another one gets its own state, as after a long absence.
   session.foreign = frame.resume !== null && !hub.options.sessionIds.owns(frame.resume.sessionId, identity);
   session.resume = session.foreign ? null : frame.resume;

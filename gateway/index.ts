@@ -11,6 +11,8 @@ import { createPasswords } from './auth/passwords.ts';
 import { tellMoved } from './auth/tellMoved.ts';
 import { createTokens } from './auth/tokens.ts';
 import { assertLimits, LIMITS, RATES } from './limits.ts';
+import { assertOperatorLimits } from './operator/limits.ts';
+import { Office } from './operator/office.ts';
 import type { GatewayOptions } from './options.ts';
 import { listenProblem } from './portInUse.ts';
 import { createRest, type Rest } from './rest/app.ts';
@@ -75,6 +77,7 @@ const doorWhile = (serving: () => boolean, door: ActorDoor): ActorDoor => ({
 
 export const createGateway = (options: GatewayOptions): Gateway => {
   assertLimits();
+  assertOperatorLimits();
   const wallMs = options.wallMs ?? Date.now;
   const rates = options.rates === undefined ? RATES : options.rates;
   const { gatewayId, clock, log, metrics, origins, trustedProxyHops, exposeMetrics } = options;
@@ -109,6 +112,8 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     ...(options.tracer && { tracer: options.tracer }),
     ...(options.elsewhere && { elsewhere: options.elsewhere }),
   });
+  const passwords = createPasswords();
+  const office = new Office({ options: { ...options, door }, sessions, tokens, revocations, passwords });
   const { tls } = options;
   const pair = tls ? readPair(tls, wallMs()) : null;
   const transport: Transport = uwsTransport<Session>(
@@ -133,7 +138,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       idValidator: options.idValidator,
       tokens,
       revocations,
-      passwords: createPasswords(),
+      passwords,
       log,
       ...(options.tracer && { tracer: options.tracer }),
       rates: rates?.rest ?? null,
@@ -154,6 +159,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   const closeAll = async (): Promise<void> => {
     for (const timer of sweeping) clearInterval(timer);
     revocations.stop();
+    office.stop();
     watch?.stop();
     transport.close();
     await rest?.close();
@@ -184,16 +190,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           ...(options.collectGarbage && { collectGarbage: options.collectGarbage }),
           ...(options.cluster && { cluster: options.cluster }),
           ...(options.drain && { drain: options.drain }),
-          revoke: what =>
-            'userId' in what ? revocations.user(what.userId) : revocations.token(what.tokenId),
+          operators: request => office.handle(request),
         });
         // A node that does not know what was revoked lets nobody in.
         await revocations.start();
+        office.start();
         revocations.onChange(() => sessions.endRevoked());
         const restPort = await openRest();
         const realtimePort = await transport.listen(options.host, options.realtimePort);
         watch?.start();
         sweeping.push(setInterval(() => sessions.sweep(), LIMITS.sweepMs));
+        sweeping.push(setInterval(() => sessions.measure(), LIMITS.sampleMs));
         sweeping.push(setInterval(() => sessions.tick(), LIMITS.flushMs));
         sweeping.push(setInterval(() => sessions.attachAgain(), LIMITS.attachRetryMs));
         sweeping.push(setInterval(() => sessions.admission.sweep(clock.monotonicMs()), LIMITS.meterSweepMs));

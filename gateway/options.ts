@@ -2,6 +2,7 @@
 import type { Drained } from '../nodes/departure.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type {
+  AuditLog,
   Bus,
   Clock,
   ClusterView,
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   readonly idValidator: IdValidator;
   /** Where revoked tokens are kept for every node. */
   readonly revocationStore: RevocationStore;
+  /** Where accesses of operators are written; absent: nobody may look at people. */
+  readonly auditLog?: AuditLog;
   /** The way to the other gateways; absent for a node that is alone. */
   readonly bus?: Bus;
   /** Name of the cluster: several may use the same bus. Default `heyblue`. */

@@ -10,6 +10,7 @@ import type { Tokens } from './auth/tokens.ts';
 import type { Delivery } from './delivery.ts';
 import type { SessionRates } from './limits.ts';
 import type { Spending } from './meters.ts';
+import type { RoundTrips } from './operator/roundTrips.ts';
 import type { Revocations } from './revocations.ts';
 import type { Session } from './session.ts';
 import type { SessionIds } from './sessionIds.ts';
@@ -55,6 +56,9 @@ export interface Hub {
   readonly tally: Tally;
   readonly delivery: Delivery;
   readonly again: Again;
+  readonly roundTrips: RoundTrips;
+  /** The name of an app, kept once for all phones that have it. */
+  appOf(name: string): string;
   /** Rises with every attach, also over restarts. */
   nextConnSeq(): number;
   /** Makes a verified session reachable for pushes, under its present name. */

@@ -4,7 +4,7 @@
  */
 import type { Address, SessionRef } from '../nodes/gatewayPort.ts';
 import { CLOSE } from '../protocol/errors.ts';
-import type { Resume } from '../protocol/frames.ts';
+import type { ClientFrame, Resume } from '../protocol/frames.ts';
 import { wellFormedTrace } from '../protocol/trace.ts';
 import type { Identity } from './auth/tokens.ts';
 import { LIMITS } from './limits.ts';
@@ -29,6 +29,15 @@ export const THINNED = 1;
 export const STOPPED = 2;
 export type Rung = typeof KEEPS_UP | typeof THINNED | typeof STOPPED;
 
+/** Notes what goes over the sockets of one person, for an operator who follows them (operator/watch.ts). */
+export interface Watching {
+  attached(session: Session): void;
+  heard(session: Session, frame: ClientFrame, bytes: number): void;
+  /** `status` is what the socket said of it. */
+  said(session: Session, message: Uint8Array, status: number): void;
+  ended(session: Session, code: number): void;
+}
+
 export class Session implements Counted {
   readonly socket: Socket<Session>;
   phase: Phase = 'waiting';
@@ -43,6 +52,10 @@ export class Session implements Counted {
   identity: Identity | null = null;
   user: Address | null = null;
   ref: SessionRef | null = null;
+  /** Name and version of its app, as HELLO said. */
+  app = '';
+  /** Null unless an operator follows its user. */
+  watch: Watching | null = null;
   connSeq = 0;
   /** Where the phone stopped, for an attach that must be asked for again. */
   resume: Resume | null = null;
@@ -136,6 +149,7 @@ export class Session implements Counted {
   /** Says something without looking at how far behind it is: for the first words, which are bounded. */
   put(bytes: Uint8Array): void {
     const status = this.socket.send(bytes);
+    if (this.watch !== null) this.watch.said(this, bytes, status);
     if (status === BUFFERED) this.choked = true;
     else if (status === DROPPED) this.letGo();
   }
@@ -143,6 +157,7 @@ export class Session implements Counted {
   /** Says something that may be lost; whether it was said. */
   tryPut(bytes: Uint8Array): boolean {
     const status = this.socket.send(bytes);
+    if (this.watch !== null) this.watch.said(this, bytes, status);
     if (status === BUFFERED) this.choked = true;
     return status !== DROPPED;
   }

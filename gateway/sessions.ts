@@ -22,6 +22,10 @@ import { handleFrame } from './frames.ts';
 import { attach, hello, recognise, tokenLeftS } from './hello.ts';
 import { LIMITS, returnMs } from './limits.ts';
 import { Spending } from './meters.ts';
+import { LastCloses } from './operator/closes.ts';
+import { OPERATOR } from './operator/limits.ts';
+import { RoundTrips } from './operator/roundTrips.ts';
+import { Watches } from './operator/watches.ts';
 import { Probes } from './probes.ts';
 import type { Hub, RealtimeOptions } from './realtime.ts';
 import { Session } from './session.ts';
@@ -40,6 +44,10 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   readonly tally: Tally;
   readonly delivery: Delivery;
   readonly again = new Again();
+  readonly roundTrips: RoundTrips;
+  readonly closes = new LastCloses();
+  readonly watches: Watches;
+  private readonly apps = new Map<string, string>();
   private readonly waiting = new Set<Session>();
   private readonly byId = new Map<string, Session>();
   /** Attaches that are asked for again, and when. */
@@ -67,6 +75,14 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       broken: (session, error) => this.broken(session, error),
     });
     this.away = new Away(options);
+    this.roundTrips = new RoundTrips(options.clock, metrics);
+    this.watches = new Watches({
+      monotonicMs: () => options.clock.monotonicMs(),
+      wallMs: options.wallMs,
+      follow: (userId, watch) => {
+        for (const session of this.ofUser(userId)) session.watch = watch;
+      },
+    });
     this.probes = new Probes(options);
   }
 
@@ -141,6 +157,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       this.options.metrics.count('rt_decoder_rejects_total', { why: error.why });
       return session.close(CLOSE.malformed, `undecodable frame: ${error.why}`);
     }
+    if (session.watch !== null) session.watch.heard(session, frame, bytes.length);
     if (session.phase === 'open') {
       return handleFrame(this, session, frame, this.options.clock.monotonicMs());
     }
@@ -176,6 +193,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     const { door, metrics } = this.options;
     const { phase, user, ref, connSeq } = session;
     session.phase = 'closed';
+    this.ended(session, code);
     this.delivery.forget(session);
     this.sockets--;
     this.admission.closed(session);
@@ -192,7 +210,27 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     metrics.count('rt_close_total', { code: session.closeCode === 0 ? 'peer' : String(session.closeCode) });
   }
 
+  /** For whoever asks how this device was lost. */
+  private ended(session: Session, code: number): void {
+    this.roundTrips.forget(session);
+    const { identity, closeCode } = session;
+    if (identity === null) return;
+    const by = closeCode === 0 ? 'peer' : 'server';
+    const last = by === 'peer' ? code : closeCode;
+    const atMs = this.options.clock.monotonicMs();
+    this.closes.add(identity.userId, { deviceId: identity.deviceId, code: last, by, atMs });
+    if (session.watch !== null) session.watch.ended(session, last);
+    session.watch = null;
+  }
+
   // What hello and frames need.
+
+  appOf(name: string): string {
+    const known = this.apps.get(name);
+    if (known !== undefined || this.apps.size >= OPERATOR.apps) return known ?? name;
+    this.apps.set(name, name);
+    return name;
+  }
 
   nextConnSeq(): number {
     // Also above what an earlier process of this gateway gave out.
@@ -204,6 +242,8 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     this.waiting.delete(session);
     this.byId.set(session.ref!.id, session);
     session.endMs = session.openedMs + lifeMs(session.ref!.id);
+    session.watch = this.watches.of(session.identity!.userId);
+    if (session.watch !== null) session.watch.attached(session);
   }
 
   unregister(session: Session): void {
@@ -231,6 +271,11 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     for (const ref of sessions) this.byId.get(ref.id)?.close(code, reason);
   }
 
+  /** The verified sockets of a person. Goes through all sockets: for people who ask. */
+  ofUser(userId: string): Session[] {
+    return [...this.byId.values()].filter(session => session.identity?.userId === userId);
+  }
+
   knows(ref: SessionRef): boolean {
     return this.byId.has(ref.id);
   }
@@ -254,6 +299,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       this.delivery.sample(this.byId.values());
       this.tellHeld();
     }
+    this.watches.sweep();
     this.probes.sweep(nowMs);
     this.tally.flush(this.sockets);
   }
@@ -273,6 +319,11 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       probes: this.probes.size,
     };
     for (const [table, n] of Object.entries(held)) this.options.metrics.gauge('rt_held', n, { table });
+  }
+
+  /** Asks a few phones how far away they are. Called each `LIMITS.sampleMs`. */
+  measure(): void {
+    this.roundTrips.sample(() => this.byId.values());
   }
 
   /** What must not wait for a sweep. Called each `LIMITS.flushMs`. */

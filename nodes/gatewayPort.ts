@@ -17,5 +17,5 @@ export interface ActorDoor {
 }
 
 /** What a gateway says to user actors, and gets back. */
-export type { Attached, Balance, UserMessage } from '../actors/messages/user.ts';
+export type { Attached, Balance, UserInspection, UserMessage } from '../actors/messages/user.ts';
 export type { Address, SessionRef } from '../actors/turn.ts';

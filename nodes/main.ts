@@ -138,6 +138,7 @@ async function main(): Promise<void> {
     door,
     directory: stores.directory,
     revocationStore: stores.revocationStore,
+    auditLog: stores.auditLog,
     ...(nats && { bus: nats.bus }),
     clusterName: config.cluster,
     idValidator: await idValidator({

@@ -1,7 +1,10 @@
 /** What each kind of account may say. A token carries the scopes; a session holds them as bits. */
-import type { AccountKind, Scope } from '../../protocol/catalogue.ts';
+import type { AccountKind, Scope as CommandScope } from '../../protocol/catalogue.ts';
 
-const BIT: Record<Scope, number> = { session: 1, meet: 2, officer: 4, civilian: 8 };
+/** `operate`: to look at people and act for them on the admin port; no command of the socket asks for it. */
+export type Scope = CommandScope | 'operate';
+
+const BIT: Record<Scope, number> = { session: 1, meet: 2, officer: 4, civilian: 8, operate: 16 };
 
 const OF_KIND: Record<AccountKind, readonly Scope[]> = {
   civilian: ['session', 'meet', 'civilian'],
@@ -10,7 +13,7 @@ const OF_KIND: Record<AccountKind, readonly Scope[]> = {
   charity: ['session'],
   family: ['session'],
   municipality: ['session'],
-  operator: ['session'],
+  operator: ['session', 'operate'],
 };
 
 export const scopesOf = (kind: AccountKind): readonly Scope[] => OF_KIND[kind];

@@ -2,7 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
-import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
+import type { Result } from '../../protocol/errors.ts';
+import { identify } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
 import type { Identity, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
@@ -35,8 +36,6 @@ export interface RestOptions {
   readonly onDeviceMoved: (userId: string, deviceId: string) => void;
 }
 
-const revoked = refuse(ERROR.unauthorized, 'the access token was revoked: sign in again');
-
 /** Whether the account is linked to this device. */
 export const livesOn = (
   account: Pick<Credential, 'deviceId' | 'otherDevices'> | null,
@@ -44,16 +43,8 @@ export const livesOn = (
 ): boolean => account !== null && (account.deviceId === deviceId || account.otherDevices.includes(deviceId));
 
 /** Who calls, by the bearer token. */
-export const identityOf = async (
-  options: RestOptions,
-  request: FastifyRequest,
-): Promise<Result<Identity>> => {
-  const match = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.authorization ?? '');
-  if (match === null) return refuse(ERROR.unauthorized, 'an access token is required: Authorization: Bearer');
-  const verified = await options.tokens.verify(match[1]!);
-  if (!verified.ok) return verified;
-  return options.revocations.covers(verified.value) ? revoked : verified;
-};
+export const identityOf = (options: RestOptions, request: FastifyRequest): Promise<Result<Identity>> =>
+  identify(options, request.headers.authorization);
 
 /** Routes that need a token: the answer is the identity, or null when the reply has been sent. */
 export const requireIdentity = async (

@@ -4,6 +4,7 @@
  */
 import { generateKeyPairSync } from 'node:crypto';
 import type { ActorDoor, Address, AskOptions, SessionRef } from '../../nodes/gatewayPort.ts';
+import { MemoryAudit } from '../../nodes/memory/memoryAudit.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import type { Credential, Directory, IdValidator, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
@@ -193,6 +194,7 @@ export const optionsFor = (
   directory,
   idValidator: roster,
   revocationStore: new MemoryRevocations(Date.now),
+  auditLog: new MemoryAudit(Date.now),
   clock: { nowMs: Date.now, monotonicMs: () => performance.now() },
   log: silent,
   metrics: counting(),

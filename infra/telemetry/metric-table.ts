@@ -274,6 +274,34 @@ export const METRICS = {
     help: 'Revocations of tokens that began here.',
     labels: { kind: ['user', 'token'] },
   },
+  rt_operator_actions_total: {
+    kind: 'counter',
+    help: 'What operators did here, by whether the audit log took it; unwritten ones did not happen.',
+    labels: {
+      action: [
+        'operator.create',
+        'user.look',
+        'user.disconnect',
+        'user.revoke',
+        'token.revoke',
+        'trace.start',
+        'trace.read',
+        'trace.end',
+        'audit.read',
+      ],
+      result: ['written', 'unwritten'],
+    },
+  },
+  rt_operator_words_refused_total: {
+    kind: 'counter',
+    help: 'Messages between gateways about people that were none, or too many at once.',
+    labels: { what: ['question', 'answer', 'busy'] },
+  },
+  rt_ping_rtt_seconds: {
+    kind: 'histogram',
+    help: 'Round trip of a PING to a phone whose app is on the screen; a few phones each second.',
+    buckets: WAIT_S,
+  },
   rt_close_total: { kind: 'counter', help: 'Closed WebSockets by close code.', labels: { code: CLOSED_SET } },
   rt_frames_total: {
     kind: 'counter',

@@ -71,8 +71,24 @@ const p99 = async (rounds: number): Promise<number> => {
 
 const median = (all: readonly number[]): number => [...all].sort((a, b) => a - b)[all.length >> 1]!;
 
-const revoke = (userId: string): Promise<Response> =>
-  fetch(`${town.node.urls.admin}/admin/users/${userId}/revoke`, { method: 'POST' });
+let operator: string | null = null;
+/** An operator does it, as anybody would: made on the machine, signed in by REST. */
+const revoke = async (userId: string): Promise<Response> => {
+  const { admin, rest } = town.node.urls;
+  const post = (url: string, body: object, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(url, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json', ...headers },
+    });
+  if (operator === null) {
+    const account = { handle: 'operator-1', password: 'correct horse' };
+    await post(`${admin}/admin/operators`, account);
+    const signedIn = await post(`${rest}/v1/signin`, { ...account, deviceId: 'console-1' });
+    operator = ((await signedIn.json()) as { accessToken: string }).accessToken;
+  }
+  return post(`${admin}/admin/users/${userId}/revoke`, {}, { authorization: `Bearer ${operator}` });
+};
 
 /** The first WELCOME that a phone hears which names this place. */
 const resumes = async (

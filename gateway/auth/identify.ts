@@ -1,0 +1,26 @@
+/** Who calls, by the `Authorization` header of a request: the same rule on every port. */
+import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
+import type { TokenClaims } from './revokedTokens.ts';
+import type { Identity, Tokens } from './tokens.ts';
+
+export interface Verifier {
+  readonly tokens: Pick<Tokens, 'verify'>;
+  /** Which tokens are no good any more. */
+  readonly revocations: { covers(token: TokenClaims): boolean };
+}
+
+const BEARER = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i;
+
+const missing = refuse(ERROR.unauthorized, 'an access token is required: Authorization: Bearer');
+const revoked = refuse(ERROR.unauthorized, 'the access token was revoked: sign in again');
+
+export const identify = async (
+  { tokens, revocations }: Verifier,
+  authorization: string | undefined,
+): Promise<Result<Identity>> => {
+  const match = BEARER.exec(authorization ?? '');
+  if (match === null) return missing;
+  const verified = await tokens.verify(match[1]!);
+  if (!verified.ok) return verified;
+  return revocations.covers(verified.value) ? revoked : verified;
+};

@@ -1,0 +1,306 @@
+/**
+ * Where operators ask and act: the routes of the admin port that concern one person.
+ *
+ * The rule: nobody looks at a person, or does something to them, without being known and without leaving a line. So each
+ * request shows an access token of an operator's account, and what it wants is written to the audit log before it takes
+ * effect; when it cannot be written it does not happen (503). Operators' accounts are made here without a token: whoever
+ * reaches this port runs the machine, and that leaves a line, too.
+ */
+import { type Static, type TSchema, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import type { ActorDoor, UserInspection, UserMessage } from '../../nodes/gatewayPort.ts';
+import type { AuditEntry, AuditLog, Directory, Log, Metrics } from '../../nodes/ports.ts';
+import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { isUuid } from '../../protocol/ids.ts';
+import { identify, type Verifier } from '../auth/identify.ts';
+import type { Passwords } from '../auth/passwords.ts';
+import { permits } from '../auth/scopes.ts';
+import { LIMITS } from '../limits.ts';
+import { errorBody, reaching, statusOf } from '../rest/errors.ts';
+import { SignIn } from '../rest/schemas.ts';
+import type { Revocations } from '../revocations.ts';
+import type { Inquiry } from './inquiry.ts';
+import { OPERATOR } from './limits.ts';
+import { personView } from './person.ts';
+import type { TraceEntry } from './watch.ts';
+
+export interface DeskOptions extends Verifier {
+  readonly door: ActorDoor;
+  readonly directory: Pick<Directory, 'createUser'>;
+  readonly passwords: Passwords;
+  readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token'>;
+  readonly inquiry: Pick<Inquiry, 'ask'>;
+  readonly auditLog: AuditLog;
+  /** Name of the node that owns the user's actor; null when nobody does. */
+  readonly nodeOf: (userId: string) => string | null;
+  /** A trace of this user was begun or ended here. */
+  readonly traced: (userId: string, leftMs: number) => void;
+  readonly newDeviceId: () => string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface Request {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | undefined;
+  /** The parsed body; a refusal when it is none. Read once, and only by routes that need it. */
+  readonly body: () => Promise<Result<unknown>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a route does once the operator is known. */
+interface Call {
+  readonly operatorId: string;
+  readonly id: string;
+  readonly body: unknown;
+}
+
+interface Route {
+  readonly body?: TSchema;
+  /** What stands in the audit log, before it takes effect. */
+  readonly audit: (call: Call) => Omit<AuditEntry, 'operatorId'>;
+  readonly run: (call: Call) => Promise<Result<Answer>>;
+}
+
+const closed = { additionalProperties: false };
+const NewOperator = Type.Object(
+  { handle: SignIn.properties.handle, password: SignIn.properties.password },
+  closed,
+);
+const Disconnect = Type.Object(
+  {
+    code: Type.Integer({ minimum: 1_000, maximum: 4_999 }),
+    deviceId: Type.Optional(SignIn.properties.deviceId),
+  },
+  closed,
+);
+const Trace = Type.Object(
+  { minutes: Type.Integer({ minimum: 1, maximum: OPERATOR.traceMinutesMax }) },
+  closed,
+);
+
+const PATH = /^\/admin\/(users|tokens)\/([^/]+)(\/[a-z]+)?$/;
+const OPERATORS = 'POST /admin/operators';
+
+const noSuchOne = refuse(ERROR.notFound, 'no such user or token');
+const notOperator = refuse(ERROR.forbidden, 'this is for operators');
+const unwritten = refuse(ERROR.unavailable, 'the audit log cannot be written, so nothing is done', 1_000);
+const tooMany = refuse(ERROR.conflict, `${OPERATOR.tracedUsers} people are followed already: end one`);
+
+const answered = (status: number, body: object): Result<Answer> => ok({ status, body });
+
+/** The list that the admin port shows. */
+export const OPERATOR_ROUTES = [
+  'POST   /admin/operators                  {handle, password}: makes an operator, who signs in at POST /v1/signin',
+  'GET    /admin/users/{id}                 devices, sockets, place in the stream, presence',
+  'POST   /admin/users/{id}/disconnect      {code, deviceId?}',
+  'POST   /admin/users/{id}/revoke          ends every token of the user',
+  'POST   /admin/tokens/{jti}/revoke        ends one token',
+  'POST   /admin/users/{id}/trace           {minutes}: follows the frames of the user, never what is in them',
+  'GET    /admin/users/{id}/trace           what was seen',
+  'DELETE /admin/users/{id}/trace           ends and forgets it',
+  'GET    /admin/users/{id}/audit           what operators did with this user',
+] as const;
+
+export class Desk {
+  readonly #options: DeskOptions;
+  readonly #routes: Readonly<Record<string, Route>>;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+    const of =
+      (action: string): Route['audit'] =>
+      ({ id }) => ({ action, userId: id, detail: {} });
+    this.#routes = {
+      'GET users': { audit: of('user.look'), run: call => this.#look(call) },
+      'POST users/disconnect': {
+        body: Disconnect,
+        audit: ({ id, body }) => ({
+          action: 'user.disconnect',
+          userId: id,
+          detail: { ...(body as Static<typeof Disconnect>) },
+        }),
+        run: call => this.#disconnect(call),
+      },
+      'POST users/revoke': { audit: of('user.revoke'), run: ({ id }) => this.#revoke({ userId: id }) },
+      'POST tokens/revoke': {
+        audit: ({ id }) => ({ action: 'token.revoke', userId: null, detail: { tokenId: id } }),
+        run: ({ id }) => this.#revoke({ tokenId: id }),
+      },
+      'POST users/trace': {
+        body: Trace,
+        audit: ({ id, body }) => ({
+          action: 'trace.start',
+          userId: id,
+          detail: { ...(body as Static<typeof Trace>) },
+        }),
+        run: call => this.#follow(call),
+      },
+      'GET users/trace': { audit: of('trace.read'), run: call => this.#read(call) },
+      'DELETE users/trace': { audit: of('trace.end'), run: call => this.#unfollow(call) },
+      'GET users/audit': { audit: of('audit.read'), run: call => this.#audited(call) },
+    };
+  }
+
+  /** Null when this is no route of ours. */
+  async handle(request: Request): Promise<Answer | null> {
+    const { method, path } = request;
+    if (`${method} ${path}` === OPERATORS) return said(await this.#hire(request));
+    const match = PATH.exec(path);
+    const route = match && this.#routes[`${method} ${match[1]}${match[3] ?? ''}`];
+    if (!match || !route) return null;
+    return said(await this.#through(route, match[2]!, request));
+  }
+
+  /** Who, what, whom; then the line; then the deed. */
+  async #through(route: Route, id: string, request: Request): Promise<Result<Answer>> {
+    const known = await identify(this.#options, request.authorization);
+    if (!known.ok) return known;
+    const { userId: operatorId, kind, scopes } = known.value;
+    if (kind !== 'operator' || !permits(scopes, 'operate')) return notOperator;
+    if (!isUuid(id)) return noSuchOne;
+    const body = route.body === undefined ? ok(undefined) : await bodyOf(route.body, request);
+    if (!body.ok) return body;
+    const call = { operatorId, id: id.toLowerCase(), body: body.value };
+    const refusal = await this.#write({ operatorId, ...route.audit(call) });
+    return refusal ?? route.run(call);
+  }
+
+  /** Null when the line stands. */
+  async #write(entry: AuditEntry): Promise<Refusal | null> {
+    const { auditLog, log, metrics } = this.#options;
+    const { operatorId, action, userId } = entry;
+    try {
+      await auditLog.append(entry);
+    } catch (error) {
+      metrics.count('rt_operator_actions_total', { action, result: 'unwritten' });
+      log.error({ err: error, operator: operatorId, action, user: userId }, 'an access cannot be audited');
+      return unwritten;
+    }
+    metrics.count('rt_operator_actions_total', { action, result: 'written' });
+    log.info({ operator: operatorId, action, user: userId }, 'an operator acts');
+    return null;
+  }
+
+  async #hire(request: Request): Promise<Result<Answer>> {
+    const { directory, passwords, log, newDeviceId } = this.#options;
+    const body = await bodyOf(NewOperator, request);
+    if (!body.ok) return body;
+    const { handle: as, password } = body.value as Static<typeof NewOperator>;
+    const handle = as.toLowerCase();
+    const detail = { handle };
+    const refusal = await this.#write({ operatorId: null, action: 'operator.create', userId: null, detail });
+    if (refusal !== null) return refusal;
+    const hashed = await passwords.hash(password);
+    if (!hashed.ok) return hashed;
+    // Its devices are linked as it signs in; an account has a first one, and this is nobody's.
+    const user = { kind: 'operator', handle, passwordHash: hashed.value, deviceId: newDeviceId() } as const;
+    const made = await reaching(log, () => directory.createUser({ ...user, zip: null, badge: null }));
+    if (!made.ok) return made;
+    return made.value.ok ? answered(201, { userId: made.value.value.userId, handle }) : made.value;
+  }
+
+  async #look({ id }: Call): Promise<Result<Answer>> {
+    const { inquiry, nodeOf } = this.#options;
+    const waitMs = OPERATOR.pingMs + OPERATOR.answerMs;
+    const [inspected, looked] = await Promise.all([
+      this.#user<UserInspection>(id, { type: 'inspect' }),
+      inquiry.ask({ ask: 'look', userId: id }, waitMs),
+    ]);
+    if (!inspected.ok && inspected.code === ERROR.notFound) return inspected;
+    return answered(200, personView(id, nodeOf(id), inspected, looked));
+  }
+
+  async #disconnect({ id, body }: Call): Promise<Result<Answer>> {
+    const { code, deviceId } = body as Static<typeof Disconnect>;
+    const message: UserMessage = { type: 'disconnect', code, ...(deviceId !== undefined && { deviceId }) };
+    const done = await this.#user<{ readonly closed: number }>(id, message);
+    return done.ok ? answered(200, { closed: done.value.closed }) : done;
+  }
+
+  /** 200 when it holds for good, 202 while it holds where it was heard and waits for the store. */
+  async #revoke(what: { userId: string } | { tokenId: string }): Promise<Result<Answer>> {
+    const { revocations } = this.#options;
+    const { stored } = await ('userId' in what
+      ? revocations.user(what.userId)
+      : revocations.token(what.tokenId));
+    return answered(stored ? 200 : 202, { stored });
+  }
+
+  async #follow({ id, body }: Call): Promise<Result<Answer>> {
+    const { inquiry, traced } = this.#options;
+    const leftMs = (body as Static<typeof Trace>).minutes * 60_000;
+    const {
+      answers,
+      asked,
+      answered: heard,
+    } = await inquiry.ask({ ask: 'watch', userId: id, leftMs }, OPERATOR.answerMs);
+    const watching = answers.filter(one => one.answer.watching).length;
+    if (watching === 0) return tooMany;
+    traced(id, leftMs);
+    return answered(200, { leftMs, gateways: { asked, answered: heard, watching } });
+  }
+
+  async #read({ id }: Call): Promise<Result<Answer>> {
+    const {
+      answers,
+      asked,
+      answered: heard,
+    } = await this.#options.inquiry.ask({ ask: 'read', userId: id }, OPERATOR.answerMs);
+    const all = answers.flatMap(({ gateway, answer }) =>
+      answer.entries.map((entry: TraceEntry) => ({ ...entry, gateway })),
+    );
+    const seen = all.length + answers.reduce((sum, { answer }) => sum + answer.dropped, 0);
+    const entries = all.sort((a, b) => a.atMs - b.atMs).slice(-OPERATOR.traceEntries);
+    return answered(200, {
+      userId: id,
+      leftMs: Math.max(0, ...answers.map(one => one.answer.leftMs)),
+      dropped: seen - entries.length,
+      gateways: { asked, answered: heard },
+      entries,
+    });
+  }
+
+  async #unfollow({ id }: Call): Promise<Result<Answer>> {
+    const { inquiry, traced } = this.#options;
+    traced(id, 0);
+    const { asked, answered: heard } = await inquiry.ask({ ask: 'unwatch', userId: id }, OPERATOR.answerMs);
+    return answered(200, { gateways: { asked, answered: heard } });
+  }
+
+  async #audited({ id }: Call): Promise<Result<Answer>> {
+    const { auditLog, log } = this.#options;
+    const read = await reaching(log, () => auditLog.newest(OPERATOR.audited, id));
+    return read.ok ? answered(200, { userId: id, entries: read.value }) : read;
+  }
+
+  #user<T>(id: string, message: UserMessage): Promise<Result<T>> {
+    return new Promise(resolve => {
+      const done = (result: Result<unknown>): void => resolve(result as Result<T>);
+      this.#options.door.ask({ kind: 'user', id }, message, done, { timeoutMs: LIMITS.commandMs });
+    });
+  }
+}
+
+const bodyOf = async (schema: TSchema, request: Request): Promise<Result<unknown>> => {
+  const body = await request.body();
+  if (!body.ok || Value.Check(schema, body.value)) return body;
+  const [first] = Value.Errors(schema, body.value);
+  return refuse(ERROR.invalid, `the body is not right: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
+};
+
+const said = (result: Result<Answer>): Answer => {
+  if (result.ok) return result.value;
+  const status = statusOf(result);
+  const headers = {
+    ...(status === 401 && { 'www-authenticate': 'Bearer realm="heyblue"' }),
+    ...(result.retryAfterMs > 0 && { 'retry-after': String(Math.ceil(result.retryAfterMs / 1_000)) }),
+  };
+  return { status, body: errorBody(result), headers };
+};

@@ -1,0 +1,97 @@
+/** The operators' side of one gateway, put together: its desk on the admin port, and its ear on the bus. */
+import { randomUUID } from 'node:crypto';
+import { shardOf } from '../../protocol/shard.ts';
+import type { Passwords } from '../auth/passwords.ts';
+import type { Tokens } from '../auth/tokens.ts';
+import type { GatewayOptions } from '../options.ts';
+import type { Revocations } from '../revocations.ts';
+import type { Sessions } from '../sessions.ts';
+import { type Answer, Desk, type Request } from './desk.ts';
+import { Inquiry, operatorSubject } from './inquiry.ts';
+import { OPERATOR } from './limits.ts';
+import { Local } from './local.ts';
+
+export interface OfficeParts {
+  readonly options: GatewayOptions;
+  readonly sessions: Sessions;
+  readonly tokens: Tokens;
+  readonly revocations: Revocations;
+  readonly passwords: Passwords;
+}
+
+export class Office {
+  readonly #parts: OfficeParts;
+  readonly #inquiry: Inquiry;
+  /** Null without an audit log: then nobody is looked at. */
+  readonly #desk: Desk | null;
+  /** Traces that were begun here, and when they are over, monotonic milliseconds. */
+  readonly #traces = new Map<string, number>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(parts: OfficeParts) {
+    const { options, sessions, tokens, revocations, passwords } = parts;
+    const { clock, log, metrics, gatewayId, door, directory, auditLog, cluster } = options;
+    this.#parts = parts;
+    this.#inquiry = new Inquiry({
+      bus: options.bus ?? null,
+      subject: operatorSubject(options.clusterName ?? 'heyblue'),
+      gatewayId,
+      others: () => {
+        const view = cluster?.();
+        // one that has left has no sockets; one that was fenced may have some for a moment
+        return view?.nodes.filter(one => one.node !== view.node && one.state !== 'left').length ?? 0;
+      },
+      local: new Local({
+        clock,
+        socketsOf: userId => sessions.ofUser(userId),
+        roundTrips: sessions.roundTrips,
+        closes: sessions.closes,
+        watches: sessions.watches,
+      }),
+      log,
+      metrics,
+    });
+    const desk = { door, directory, passwords, tokens, revocations, log, metrics, inquiry: this.#inquiry };
+    this.#desk = auditLog
+      ? new Desk({
+          ...desk,
+          auditLog,
+          nodeOf: userId => cluster?.().owners[shardOf('user', userId)] ?? null,
+          traced: (userId, leftMs) => this.#traced(userId, leftMs),
+          newDeviceId: () => `none-${randomUUID()}`,
+        })
+      : null;
+  }
+
+  start(): void {
+    this.#inquiry.start();
+    this.#timer = setInterval(() => this.#again(), OPERATOR.traceAgainMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    this.#inquiry.stop();
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  /** Null when this is no route of operators. */
+  async handle(request: Request): Promise<Answer | null> {
+    return this.#desk?.handle(request) ?? null;
+  }
+
+  #traced(userId: string, leftMs: number): void {
+    const { clock } = this.#parts.options;
+    this.#traces.delete(userId);
+    if (leftMs > 0) this.#traces.set(userId, clock.monotonicMs() + leftMs);
+  }
+
+  /** A gateway that started after the trace did has not heard of it. */
+  #again(): void {
+    const nowMs = this.#parts.options.clock.monotonicMs();
+    for (const [userId, untilMs] of this.#traces) {
+      const leftMs = Math.floor(untilMs - nowMs);
+      if (leftMs < 1 || this.#parts.sessions.watches.of(userId) === null) this.#traces.delete(userId);
+      else this.#inquiry.tell({ ask: 'watch', userId, leftMs });
+    }
+  }
+}
