@@ -109,7 +109,10 @@ it('a phone on a train: three kills, a rolling restart and a new token, every me
   await Promise.all(meeting);
   expect(acknowledged).toBeGreaterThan(CIVILIANS * 3);
   console.log(`meetings ${acknowledged}, refused ${JSON.stringify([...refused])}`);
-  console.log(`ana: ${ana.states.join(', ')}; tokens ${ana.asked.join(', ')}; resyncs ${ana.resyncs}`);
+  for (const { handle, states, asked, resyncs } of travellers) {
+    console.log(`${handle}: ${states.join(', ')}; tokens ${asked.join(', ')}; resyncs ${resyncs}`);
+  }
+  expect(travellers.flatMap(one => one.problems)).toEqual([]);
 
   for (const one of travellers) {
     const state = await one.client.command('state.get', {}, { timeoutMs: COMMAND_MS });
@@ -118,7 +121,8 @@ it('a phone on a train: three kills, a rolling restart and a new token, every me
     await until(`${one.handle} to know ${truth.balance}`, () => one.points === truth.balance, 15_000);
     const shown = one.meetings.map(meeting => meeting.encounterId);
     expect(new Set(shown).size, `${one.handle} was shown a meeting twice`).toBe(shown.length);
-    if (STRICT) expect(shown, `what ${one.handle} was shown`).toEqual(truth.encounters);
+    // their order is that of the ledger's versions, which the judge has seen; meetings of one commit have one time
+    if (STRICT) expect([...shown].sort(), `what ${one.handle} was shown`).toEqual(truth.encounters.sort());
     else expect(truth.encounters).toEqual(expect.arrayContaining(shown));
   }
   expect(travellers.flatMap(one => one.problems)).toEqual([]);

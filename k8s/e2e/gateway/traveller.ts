@@ -36,7 +36,6 @@ export class Traveller {
   readonly asked: string[] = [];
   /** Connections that were lost, and moves that nobody noticed, by state. */
   readonly states: string[] = [];
-  #epoch = '';
   #offset = -1;
   #version = -1;
   readonly #ids = new Set<string>();
@@ -86,12 +85,12 @@ export class Traveller {
   #judge(message: Message, strict: boolean): void {
     if (!('offset' in message)) return;
     const { name, offset, eventId } = message;
-    const { epoch = '' } = this.client.position ?? {};
     const wrong = (words: string): void => void this.problems.push(`${this.handle}: ${words}`);
     if (name === 'snapshot') {
       if (this.#offset >= 0) {
         this.resyncs++;
-        if (strict) wrong(`a snapshot at ${offset} after ${this.#offset}`);
+        if (strict)
+          wrong(`a snapshot at ${offset} after ${this.#offset}, ${this.states.slice(-4).join(', ')}`);
       }
       this.#version = message.body.balanceVersion;
     } else {
@@ -107,10 +106,5 @@ export class Traveller {
       }
     }
     this.#offset = offset;
-    this.#epoch = epoch;
-  }
-
-  get epoch(): string {
-    return this.#epoch;
   }
 }

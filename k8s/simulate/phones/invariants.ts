@@ -79,6 +79,8 @@ export class Invariants {
   readonly #revoked: Revoked[] = [];
   readonly #firstReply = new Map<string, string>();
   readonly #since = new Map<string, number>();
+  /** Whether this app knows a place to go on from. */
+  placeOf: (owner: string) => boolean = () => false;
   /** Something happened that may lose messages between nodes: a kill, a cut. */
   lossy = false;
   /** When it happened last. */
@@ -158,6 +160,8 @@ export class Invariants {
         'resumed: never partial, never silent',
         `${wire.owner} resumed ${resume?.offset} at ${frame.offset}`,
       );
+    if (resume === null && this.placeOf(wire.owner) && this.strict)
+      this.fail('an epoch outlives its node', `${wire.owner} had a place and asked for everything anew`);
     if (resume !== null && !frame.resumed) {
       const why = resume.epoch === frame.epoch ? 'too old' : 'another epoch';
       this.count(`anew: ${why}`);

@@ -99,6 +99,8 @@ export class Town implements AppWorld {
     const { time } = this;
     this.#chronicle = new Chronicle(time);
     this.invariants = new Invariants(() => time.monotonicMs(), options.strict ?? true);
+    this.invariants.placeOf = owner =>
+      this.#apps.some(({ nick, disk }) => nick === owner && disk.offset >= 0);
     this.#ledger = new MemoryLedger(() => time.nowMs());
     const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
     const nowMs = (): number => time.nowMs();

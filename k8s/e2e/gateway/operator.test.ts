@@ -1,0 +1,132 @@
+/**
+ * An operator at one node looks at a person whose socket hangs at another: real processes, NATS and PostgreSQL between
+ * them. And the page of metrics of a real node against the table that documents it.
+ */
+import { readFileSync } from 'node:fs';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { type Cluster, startCluster } from '../../swarm/clusterTown.ts';
+import { Phone } from '../../swarm/phone.ts';
+import { type Person, RestClient } from '../../swarm/rest.ts';
+import { until } from '../testTown.ts';
+
+let cluster: Cluster;
+let person: Person;
+let phone: Phone;
+let token: string;
+let closed: number | null = null;
+
+const admin = async (
+  node: number,
+  method: string,
+  path: string,
+  body?: object,
+  as: string | null = token,
+) => {
+  const answer = await fetch(`${cluster.nodes[node]!.urls.admin}${path}`, {
+    method,
+    headers: as === null ? {} : { authorization: `Bearer ${as}` },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  return { status: answer.status, json: await answer.json().catch(() => null) };
+};
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 2, wires: false, natsServerBin: inject('natsServerBin') });
+  await cluster.steady();
+  const [one, two] = cluster.nodes.map(node => new RestClient(node.urls.rest));
+  person = await one!.signUp('civilian', 'watched');
+  phone = new Phone({
+    url: cluster.nodes[1]!.urls.realtime,
+    identity: person,
+    onClose: code => {
+      closed = code;
+    },
+  });
+  await phone.connect(false);
+  const account = { handle: 'olga', password: 'correct horse' };
+  expect((await admin(0, 'POST', '/admin/operators', account, null)).status).toBe(201);
+  // the other node knows the account as well
+  const signedIn = await fetch(`${cluster.nodes[1]!.urls.rest}/v1/signin`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...account, deviceId: 'console-1' }),
+  });
+  token = ((await signedIn.json()) as { accessToken: string }).accessToken;
+  void two;
+}, 120_000);
+afterAll(async () => {
+  phone?.drop();
+  await cluster?.stop();
+});
+
+it('asked at node 1: the actor, the socket at node 2, and the frames that go over it', async () => {
+  const path = `/admin/users/${person.userId}`;
+  expect((await admin(0, 'GET', path, undefined, person.token)).status).toBe(403);
+  const { status, json } = await admin(0, 'GET', path);
+  expect(status).toBe(200);
+  expect(json).toMatchObject({
+    node: expect.stringMatching(/^n[12]$/),
+    actor: { kind: 'civilian', epoch: expect.any(String), presence: { state: 'online' } },
+    gateways: { asked: 2, answered: 2 },
+  });
+  const [device] = json.devices;
+  expect(device.sockets[0]).toMatchObject({
+    bufferedBytes: 0,
+    roundTripMs: expect.any(Number),
+    welcomed: true,
+  });
+  expect(device.attached.sessionId).toBe(device.sockets[0].sessionId);
+  expect(device.attached.gateway).toBe(device.sockets[0].gateway);
+
+  const started = await admin(0, 'POST', `${path}/trace`, { minutes: 1 });
+  expect(started.json.gateways).toEqual({ asked: 2, answered: 2, watching: 2 });
+  expect(await phone.command('state.get', {})).toMatchObject({ ok: true });
+  const trace = await until('the reply in the trace', async () => {
+    const read = (await admin(0, 'GET', `${path}/trace`)).json;
+    return read.entries.some((one: { type: string; name?: string }) => one.type === 'reply') ? read : null;
+  });
+  expect(trace.entries.map((one: { type: string; name?: string }) => `${one.type} ${one.name}`)).toContain(
+    'command state.get',
+  );
+  expect((await admin(1, 'DELETE', `${path}/trace`)).status).toBe(200);
+  expect((await admin(0, 'GET', `${path}/trace`)).json.entries).toEqual([]);
+});
+
+it('disconnected at node 1, the socket at node 2 closes; every access stands in the log of the database', async () => {
+  const path = `/admin/users/${person.userId}`;
+  expect((await admin(0, 'POST', `${path}/disconnect`, { code: 4_100 })).json).toEqual({ closed: 1 });
+  await until('the close', () => closed);
+  expect(closed).toBe(4_100);
+  const seen = await until('the last close', async () => {
+    const { json } = await admin(0, 'GET', path);
+    return json.devices[0]?.lastClose;
+  });
+  expect(seen).toMatchObject({ code: 4_100, by: 'server' });
+  const client = new pg.Client({ connectionString: cluster.town.databaseUrl });
+  await client.connect();
+  const { rows } = await client.query(
+    'select distinct action from ops.operator_audit where user_id = $1 order by action',
+    [person.userId],
+  );
+  await client.end();
+  expect(rows.map(row => row.action)).toEqual([
+    'trace.end',
+    'trace.read',
+    'trace.start',
+    'user.disconnect',
+    'user.look',
+  ]);
+});
+
+it('every metric that a node serves is documented, and every one that is documented is served', async () => {
+  const file = new URL('../../../gateway/METRICS.md', import.meta.url);
+  const documented = [...readFileSync(file, 'utf8').matchAll(/^\| `((?:rt|heyblue)_\w+)/gm)].map(
+    ([, name]) => name,
+  );
+  const page = (await cluster.nodes[0]!.metrics())!;
+  const served = [...page.matchAll(/^# TYPE ((?:rt|heyblue)_\w+) /gm)].map(([, name]) => name);
+  expect(served.length).toBeGreaterThan(50);
+  expect(documented.toSorted()).toEqual(served.toSorted());
+  expect(page).toContain('heyblue_metric_misuse_total 0');
+});
