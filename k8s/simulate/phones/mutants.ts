@@ -23,19 +23,6 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     noticed: ['a: offsets rise without a gap', 'e: deltas add up to the balance'],
   },
   {
-    name: 'position behind the app',
-    removes: 'the stored position moves before the app is done with the event',
-    patches: [
-      {
-        file: 'gateway/client/inbox.ts',
-        find: 'this.line.push({ message, behind: this.stream, key: null });',
-        replace:
-          'this.line.push({ message, behind: this.stream, key: null });\n    this.position = this.stream;\n    void this.doors.save();',
-      },
-    ],
-    noticed: ['a: offsets rise without a gap', 'b: state of every device is that of the actor'],
-  },
-  {
     name: 'whole replay',
     removes: 'the newest missed event is left out of a resume',
     patches: [
@@ -53,18 +40,6 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     ],
   },
   {
-    name: 'pushes wait for WELCOME',
-    removes: 'what is pushed while a phone attaches is said before WELCOME',
-    patches: [
-      {
-        file: 'gateway/delivery.ts',
-        find: 'session.queue.push(bytes.slice());',
-        replace: 'session.put(bytes);',
-      },
-    ],
-    noticed: ['resumed: never partial, never silent', 'a: offsets rise without a gap'],
-  },
-  {
     name: 'probes after a take-over',
     removes: 'nobody asks whether an actor that was taken over knows its phones',
     patches: [
@@ -74,7 +49,7 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
         replace: 'void shardOf;',
       },
     ],
-    noticed: ['b: state of every device is that of the actor', 'e: deltas add up to the balance'],
+    noticed: ['b: state of every device is that of the actor', 'h: presence converges'],
   },
   {
     name: 'place after a take-over',
