@@ -128,6 +128,7 @@ const reply = (hub: Hub, session: Session, asked: Asked, result: Result<unknown>
     );
     bytes = encodeError(cid, INTERNAL);
   }
+  hub.tally.said(bytes.length);
   session.send(bytes);
 };
 

@@ -73,6 +73,7 @@ export class Delivery {
       session.queue.push(bytes.slice());
     } else if (session.phase === 'open') session.event(bytes);
     else return;
+    tally.said(bytes.length);
     tally.event();
   }
 
@@ -96,6 +97,7 @@ export class Delivery {
         if (!this.#things(session).passes(head, this.#lost)) return tally.late();
         session.passed = this.#pacer.now;
       }
+      tally.said(bytes.length);
       if (session.tryPut(bytes)) tally.volatile(1);
       else tally.skipped();
       return;
@@ -167,7 +169,10 @@ export class Delivery {
     const frames = session.volatiles!.waiting;
     session.passed = this.#pacer.now;
     let said = true;
-    for (const message of session.volatiles!.take()) said = session.tryPut(message) && said;
+    for (const message of session.volatiles!.take()) {
+      tally.said(message.length);
+      said = session.tryPut(message) && said;
+    }
     if (said) tally.volatile(frames);
     else tally.skipped();
   }

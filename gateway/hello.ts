@@ -166,6 +166,7 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
     return;
   }
   metrics.count('rt_resume_total', { result: resumption(session, result.value) });
+  if (result.value.resumed) metrics.observe('rt_replayed_events', result.value.frames.length);
   session.resume = null;
   const { epoch, offset, resumed, frames } = result.value;
   const first = encodeServerFrame({

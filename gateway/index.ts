@@ -10,7 +10,9 @@ import { type Admin, startAdmin } from './admin.ts';
 import { createPasswords } from './auth/passwords.ts';
 import { tellMoved } from './auth/tellMoved.ts';
 import { createTokens } from './auth/tokens.ts';
+import { BusLag } from './busLag.ts';
 import { assertLimits, LIMITS, RATES } from './limits.ts';
+import { operatorSubject } from './operator/inquiry.ts';
 import { assertOperatorLimits } from './operator/limits.ts';
 import { Office } from './operator/office.ts';
 import type { GatewayOptions } from './options.ts';
@@ -129,6 +131,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   let phase: 'starting' | 'serving' | 'draining' | 'stopping' = 'starting';
   let rest: Rest | null = null;
   let admin: Admin | null = null;
+  let busLag: BusLag | null = null;
   const sweeping: NodeJS.Timeout[] = [];
 
   const openRest = async (): Promise<number> => {
@@ -160,6 +163,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     for (const timer of sweeping) clearInterval(timer);
     revocations.stop();
     office.stop();
+    busLag?.stop();
     watch?.stop();
     transport.close();
     await rest?.close();
@@ -195,6 +199,11 @@ export const createGateway = (options: GatewayOptions): Gateway => {
         // A node that does not know what was revoked lets nobody in.
         await revocations.start();
         office.start();
+        if (options.bus) {
+          const subject = `${operatorSubject(options.clusterName ?? 'heyblue')}.${gatewayId}.lag`;
+          busLag = new BusLag({ bus: options.bus, subject, clock, metrics });
+          sweeping.push(setInterval(() => busLag?.say(), LIMITS.sampleMs));
+        }
         revocations.onChange(() => sessions.endRevoked());
         const restPort = await openRest();
         const realtimePort = await transport.listen(options.host, options.realtimePort);

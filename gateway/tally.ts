@@ -3,6 +3,9 @@ import type { Metrics } from '../nodes/ports.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import { eventByKind } from '../protocol/messages.ts';
 
+/** Of so many frames one is measured. */
+const MEASURED = 64;
+
 export class Tally {
   private readonly frames: Record<ClientFrame['type'], number> = {
     hello: 0,
@@ -17,6 +20,8 @@ export class Tally {
   private readonly out = { event: 0, volatile: 0, skipped: 0, late: 0 };
   private readonly conflatedBy = new Map<number, number>();
   private readonly metrics: Metrics;
+  private heardFrames = 0;
+  private saidFrames = 0;
 
   constructor(metrics: Metrics) {
     this.metrics = metrics;
@@ -24,6 +29,16 @@ export class Tally {
 
   frame(type: ClientFrame['type']): void {
     this.frames[type]++;
+  }
+
+  /** A message from a phone. */
+  heard(bytes: number): void {
+    if (this.heardFrames++ % MEASURED === 0) this.metrics.observe('rt_frame_bytes', bytes, { dir: 'in' });
+  }
+
+  /** A message to a phone. */
+  said(bytes: number): void {
+    if (this.saidFrames++ % MEASURED === 0) this.metrics.observe('rt_frame_bytes', bytes, { dir: 'out' });
   }
 
   event(): void {

@@ -15,14 +15,15 @@ type CommandMessage = UserMessage & { type: 'command' };
 /** Answers a repeat. Returns the next state when the command is dealt with, null when it is new. */
 export function repeat(
   state: UserState,
-  message: Pick<CommandMessage, 'key' | 'requestHash'>,
+  message: Pick<CommandMessage, 'key' | 'requestHash'> & { readonly name?: string },
   turn: Turn,
 ): UserState | null {
-  const { key, requestHash } = message;
+  const { key, requestHash, name = 'give' } = message;
   if (key === null) return null;
   const done = state.done.find(one => one.key === key);
   if (done) {
     const same = done.requestHash === requestHash;
+    if (same) turn.count('rt_command_dedup_total', { op: name });
     turn.reply(
       same ? done.result : refuse(ERROR.conflict, 'this idempotency key was used for something else'),
     );
@@ -35,6 +36,7 @@ export function repeat(
     return state;
   }
   if (!turn.replyTo) return state;
+  turn.count('rt_command_dedup_total', { op: name });
   return begin(state, { ...underWay, replyTo: [...underWay.replyTo, turn.replyTo] });
 }
 

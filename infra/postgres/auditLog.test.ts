@@ -1,4 +1,5 @@
 /** The table of what operators did keeps the contract of its twin in memory, and nobody who serves can rewrite it. */
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { auditLogContract } from '../../nodes/contracts/auditLog.contract.ts';
@@ -15,7 +16,7 @@ auditLogContract('postgresql', async () => {
     await Promise.all([one.close(), two.close()]);
     await database.drop();
   };
-  return { one, two, close };
+  return { one, two, uuid: randomUUID, wallMs: Date.now, close };
 });
 
 let database: TestDatabase;

@@ -18,6 +18,7 @@ export interface MetricRow {
 
 const TURN_S = [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.02, 0.1];
 const WAIT_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 3];
+const FRAMES = [16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 16_384, 65_536];
 const BUFFERED = [1_024, 4_096, 16_384, 32_768, 65_536, 131_072, 262_144];
 const SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
@@ -296,6 +297,33 @@ export const METRICS = {
     kind: 'counter',
     help: 'Messages between gateways about people that were none, or too many at once.',
     labels: { what: ['question', 'answer', 'busy'] },
+  },
+  rt_frame_bytes: {
+    kind: 'histogram',
+    help: 'Size of WebSocket messages (one in 64 is measured).',
+    labels: { dir: ['in', 'out'] },
+    buckets: FRAMES,
+  },
+  rt_command_dedup_total: {
+    kind: 'counter',
+    help: 'Commands that came again under their key and got the first answer.',
+    labels: { op: CLOSED_SET },
+  },
+  rt_replayed_events: {
+    kind: 'histogram',
+    help: 'Events that a phone which resumed had missed.',
+    buckets: [0, 1, 2, 5, 10, 20, 50, 128],
+  },
+  rt_attach_inflight: { kind: 'gauge', help: 'Phones whose actor is asked to attach them.' },
+  rt_push_fanout_seconds: {
+    kind: 'histogram',
+    help: 'From a push of an actor at the gateway to the write on its sockets here (one in 64 is measured).',
+    buckets: TURN_S,
+  },
+  rt_bus_lag_seconds: {
+    kind: 'histogram',
+    help: 'A message of this node to itself over the bus, each second.',
+    buckets: WAIT_S,
   },
   rt_ping_rtt_seconds: {
     kind: 'histogram',

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { renderMetrics } from './document.ts';
 import { METRICS, type MetricRow } from './metric-table.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -60,6 +61,21 @@ test('the table keeps to the naming rules: totals count, seconds are histograms 
     expect(row.buckets !== undefined, name).toBe(row.kind === 'histogram');
     if (row.buckets) expect(row.buckets.toSorted((a, b) => a - b)).toEqual(row.buckets);
   }
+});
+
+test('every metric that is declared is used somewhere', () => {
+  const sources = ['actors', 'nodes', 'gateway', 'infra'].flatMap(folder =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter(file => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.endsWith('metric-table.ts'))
+      .map(file => readFileSync(join(ROOT, folder, file), 'utf8')),
+  );
+  const unused = Object.keys(METRICS).filter(name => !sources.some(source => source.includes(`'${name}'`)));
+  expect(unused).toEqual([]);
+});
+
+test('the page of metrics is the one that the table makes', () => {
+  const page = readFileSync(join(ROOT, 'gateway/METRICS.md'), 'utf8');
+  expect(page, 'run: node infra/telemetry/render.ts').toBe(renderMetrics());
 });
 
 test('every metric that the sources use is declared, with that kind', () => {

@@ -1,4 +1,5 @@
 /** The twins in memory keep the contracts of the real stores. */
+import { randomUUID } from 'node:crypto';
 import { auditLogContract } from '../contracts/auditLog.contract.ts';
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
@@ -17,5 +18,5 @@ peopleContract('memory', open);
 timerStoreContract('memory', open);
 auditLogContract('memory', async () => {
   const log = new MemoryAudit(Date.now);
-  return { one: log, two: log, close: async () => {} };
+  return { one: log, two: log, uuid: randomUUID, wallMs: Date.now, close: async () => {} };
 });
