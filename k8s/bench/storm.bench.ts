@@ -14,6 +14,7 @@ import { type Cluster, startCluster } from '../swarm/clusterTown.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import { judge, readMeetings, untold } from '../swarm/judge.ts';
 import { metricSince } from '../swarm/metricsPage.ts';
+import { procCpuSeconds } from '../swarm/processCost.ts';
 import { anySeed, Random } from '../swarm/random.ts';
 import { seedPeople } from '../swarm/seed.ts';
 import { countStatements, readStatements, statementsSince, sumOf } from '../swarm/statements.ts';
@@ -109,14 +110,17 @@ const storm = async (plan: Plan, report: Report) => {
       const victim = random.below(cluster.nodes.length);
       const node = cluster.nodes[victim]!;
       const survivors = cluster.nodes.filter(one => one !== node);
+      const cpuOf = () => survivors.reduce((sum, one) => sum + (procCpuSeconds(one.pid) ?? 0), 0);
       const pagesBefore = await Promise.all(survivors.map(async one => (await one.metrics()) ?? ''));
       swarm.go('loaded', { victim });
       const counts = await swarm.reached<number>('armed');
+      const cpuBefore = cpuOf();
       const killedAt = clock();
       await node.kill();
       swarm.go('armed', { killedAt });
       report(`  killed ${node.id}: ${figure(counts.reduce((a, b) => a + b, 0))} phones were on it`);
       const stormed = await swarm.reached<Stormed>('back');
+      const survivorsCpuS = cpuOf() - cpuBefore;
       await pause(CALM_MS);
       const after = await read();
       const stormMs = clock() - killedAt;
@@ -135,6 +139,7 @@ const storm = async (plan: Plan, report: Report) => {
       return {
         counting,
         stormed,
+        survivorsCpuS,
         quietStatements: statementsSince(quiet, before),
         stormStatements: statementsSince(before, after),
         quietMs,
@@ -186,6 +191,7 @@ export const bench: Bench = {
       0,
     );
     const perPhone = extra / Math.max(1, theirs.length + others.length);
+    const generatorCpuS = run.stormed.reduce((all, one) => all + one.cpuS, 0);
     const attach = mostPerS([...theirs, ...others]);
     const sum = (of: 'events' | 'snapshots' | 'lost' | 'doubled'): number =>
       run.results.reduce((all, one) => all + one[of], 0);
@@ -212,7 +218,10 @@ export const bench: Bench = {
         ['what the gateways say of returns', JSON.stringify(run.resumes)],
         ['turned away at the door', JSON.stringify(run.turned)],
         ['closed by the survivors', JSON.stringify(run.closed)],
-        ['most attaches within a second at one node', `${attach}  (bucket ${figure(LIMITS.attachPerS)})`],
+        [
+          'most attaches within a second at one node',
+          `${attach}  (bucket ${figure(LIMITS.attachPerS)} a second, and as many at once)`,
+        ],
         [
           'statements per phone that came back',
           run.counting ? `${figure(perPhone, 2)}  (goal 1.1)` : 'not counted: no pg_stat_statements',
@@ -220,6 +229,10 @@ export const bench: Bench = {
         [
           'statements in the storm, more than usual',
           `${figure(sumOf(run.stormStatements))}, ${figure(extra)} in ${figure(run.stormMs / 1_000, 1)} s`,
+        ],
+        [
+          'CPU of the survivors, of the generator',
+          `${figure(run.survivorsCpuS, 1)} s, ${figure(generatorCpuS, 1)} s`,
         ],
         [
           'meetings ok, refused, unknown',
@@ -251,6 +264,8 @@ export const bench: Bench = {
       untold: run.untold,
       resume_results: run.resumes,
       turned_away: run.turned,
+      survivors_cpu_s: rounded(run.survivorsCpuS),
+      generator_cpu_s: rounded(generatorCpuS),
       meetings: history.length,
       acknowledged: run.verdict.acknowledged,
       events: sum('events'),

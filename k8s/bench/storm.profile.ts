@@ -28,6 +28,8 @@ export interface Stormed {
   readonly others: readonly Return[];
   /** Who did not come back in time, and what its client says. */
   readonly never: readonly string[];
+  /** CPU seconds of this process meanwhile. */
+  readonly cpuS: number;
 }
 
 export interface Counted {
@@ -73,6 +75,11 @@ export const countedOf = async (load: ClientLoad): Promise<Counted> => {
   };
 };
 
+const cpuSince = (from: NodeJS.CpuUsage): number => {
+  const { user, system } = process.cpuUsage(from);
+  return (user + system) / 1e6;
+};
+
 export const run = async (job: Job<StormArgs>): Promise<StormResult> => {
   const load = new ClientLoad({
     ...job.args,
@@ -89,6 +96,7 @@ export const run = async (job: Job<StormArgs>): Promise<StormResult> => {
   const others = load.phones.filter(phone => phone.node !== victim);
   for (const phone of theirs) phone.expectArrival();
   const { killedAt } = await job.barrier<{ killedAt: number }>('armed', theirs.length);
+  const cpuFrom = process.cpuUsage();
   const late = pause(BACK_MS_MAX, undefined, { ref: false });
   await Promise.race([late, Promise.all(theirs.map(phone => phone.arrived))]);
   // Those whose actor was on the killed node, and not their socket, may be sent away and come back as well.
@@ -113,6 +121,7 @@ export const run = async (job: Job<StormArgs>): Promise<StormResult> => {
       return back === null ? [] : [back];
     }),
     never,
+    cpuS: cpuSince(cpuFrom),
   };
   await job.barrier('back', stormed);
   await job.barrier('calm');

@@ -3,6 +3,7 @@
  * can be run by the thousand, and the place where a run sees what the server said before the client does.
  */
 import type { SocketConstructor, SocketLike } from '../../gateway/client/types.ts';
+import { FRAME } from '../../protocol/frames.ts';
 import { decodeServerFrame, type ServerFrame } from '../../protocol/index.ts';
 import { RawSocket } from './socket.ts';
 
@@ -45,7 +46,8 @@ export const socketsOf = ({ localAddress, watch }: SocketPlan): SocketConstructo
         onMessage: bytes => {
           // The bytes are ours during the call only; what the client keeps of them must be its own.
           const data = bytes.slice();
-          see(decodeServerFrame(data));
+          // A frame is an array whose first entry is its type; only two types are looked into twice.
+          if (data[1] === FRAME.hello || data[1] === FRAME.goaway) see(decodeServerFrame(data));
           this.onmessage?.({ data });
         },
         onClose: (code, reason) => {
