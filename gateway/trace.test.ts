@@ -3,7 +3,7 @@ import { systemRandom } from '../infra/random.ts';
 import { idTracer } from '../infra/telemetry/tracing.ts';
 import type { Log, Span, Tracer } from '../nodes/ports.ts';
 import { SUBPROTOCOL } from '../protocol/catalogue.ts';
-import { encodeClientFrame } from '../protocol/codec.ts';
+import { decodeServerFrame, encodeClientFrame } from '../protocol/codec.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeCommand } from '../protocol/messages.ts';
@@ -80,7 +80,16 @@ async function open() {
     const init = { protocols: SUBPROTOCOL, headers: traceparent === null ? {} : { traceparent } };
     const socket = new WebSocket(`ws://127.0.0.1:${realtimePort}/v1/ws`, init as never);
     socket.binaryType = 'arraybuffer';
-    const heard = () => new Promise(resolve => socket.addEventListener('message', resolve, { once: true }));
+    /** Anything but a PING, which comes when it likes. */
+    const heard = () =>
+      new Promise<void>(resolve => {
+        const look = ({ data }: MessageEvent): void => {
+          if (decodeServerFrame(new Uint8Array(data)).type === 'ping') return;
+          socket.removeEventListener('message', look);
+          resolve();
+        };
+        socket.addEventListener('message', look);
+      });
     await new Promise((resolve, reject) => {
       socket.onopen = resolve;
       socket.onerror = () => reject(new Error('refused'));
