@@ -12,6 +12,7 @@ import { pairBehaviour } from './pair.ts';
 import { regionBehaviour } from './region.ts';
 import { DEFAULT_RULES } from './rules.ts';
 import type { ActorKind, Behaviour } from './turn.ts';
+import type { Outbox } from './user/outbox.ts';
 import { userBehaviour } from './user.ts';
 
 const STEP_MS = 8_000;
@@ -178,9 +179,15 @@ describe('a packed actor', () => {
     const user = (await parcels(12)).find(
       one => (packedOf(one) as { outbox?: { ring: unknown[] } }).outbox?.ring.length,
     ) as Parcel;
-    const read = unpack(user.address, packedOf(user));
-    const { ring } = (read as { value: { outbox: { ring: { bytes: Uint8Array }[] } } }).value.outbox;
-    for (const { bytes } of ring) expect(bytes.buffer.byteLength).toBe(bytes.length);
+    const packed = packedOf(user) as { outbox: { ring: { bytes: Uint8Array }[] } };
+    const came = new Set(packed.outbox.ring.map(({ bytes }) => bytes.buffer));
+    const read = unpack(user.address, packed);
+    const { ring } = (read as { value: { outbox: Outbox } }).value.outbox;
+    expect(ring.length).toBe(packed.outbox.ring.length);
+    for (const { bytes } of ring.events()) {
+      expect(came.has(bytes.buffer)).toBe(false);
+      expect(bytes.buffer.byteLength).toBeLessThanOrEqual(Math.max(256, 2 * ring.bytes));
+    }
   });
 
   test('damaged in any one place is read or refused, never thrown over, never endless', async () => {

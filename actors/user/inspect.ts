@@ -6,9 +6,9 @@ import { refs, without } from './sessions.ts';
 import type { UserState } from './state.ts';
 
 export function inspect(state: UserState, turn: Turn): UserState {
-  const { epoch, offset, ring, ringBytes } = state.outbox;
+  const { epoch, offset, ring } = state.outbox;
   const unackedMs = (acked: number): number => {
-    const oldest = ring.find(event => event.offset > acked);
+    const oldest = ring.after(acked);
     return oldest ? Math.max(0, turn.nowMs - oldest.atMs) : 0;
   };
   const inspection: UserInspection = {
@@ -16,7 +16,7 @@ export function inspect(state: UserState, turn: Turn): UserState {
     kind: state.me.kind,
     epoch,
     offset,
-    ring: { events: ring.length, bytes: ringBytes },
+    ring: { events: ring.length, bytes: ring.bytes },
     presence: state.presence,
     balanceVersion: state.balanceVersion,
     sessions: state.sessions.map(({ deviceId, ref, connSeq, foreground, sinceMs, heardMs, acked }) => ({

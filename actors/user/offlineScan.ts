@@ -142,7 +142,7 @@ export function announce(state: UserState, turn: Turn): UserState {
     };
     next = emit(next, turn, 'scan.pending', body, encounterId, encounterId);
     const id = eventId('scan.pending', state.me.id, encounterId);
-    const { offset } = next.outbox.ring.find(event => event.id === id)!;
+    const { offset } = next.outbox.ring.byId(id)!;
     next = put(next, { ...scan, offset });
   }
   return next;

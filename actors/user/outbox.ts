@@ -7,7 +7,7 @@
  * means the same event. When the lineage cannot be trusted the epoch is another, and a phone that resumes gets a snapshot
  * instead of a silent gap.
  */
-import { ACTOR_LIMITS } from '../limits.ts';
+import type { Ring, RingEvent } from './ring.ts';
 
 export interface Outbox {
   readonly epoch: string;
@@ -16,49 +16,30 @@ export interface Outbox {
   readonly others: number;
   /** Offset of the newest event; 0 before the first. */
   readonly offset: number;
-  readonly ring: readonly RingEvent[];
-  readonly ringBytes: number;
+  readonly ring: Ring;
 }
-
-export interface RingEvent {
-  readonly offset: number;
-  readonly id: string;
-  readonly atMs: number;
-  readonly bytes: Uint8Array;
-}
-
-export const EMPTY: readonly RingEvent[] = [];
 
 /** The outbox with one more event, whose offset is the next one. */
 export function append(
-  outbox: Outbox,
-  event: Omit<RingEvent, 'offset'>,
+  { epoch, lineage, others, offset, ring }: Outbox,
+  { id, atMs, bytes }: Omit<RingEvent, 'offset'>,
   source: 'movement' | 'stored',
 ): Outbox {
-  const offset = outbox.offset + 1;
-  const { id, atMs, bytes } = event;
-  const ring = [...outbox.ring, { offset, id, atMs, bytes }];
-  let ringBytes = outbox.ringBytes + bytes.length;
-  let drop = 0;
-  const tooMuch = (): boolean => {
-    const oldest = ring[drop];
-    if (!oldest || drop === ring.length - 1) return false;
-    return (
-      ring.length - drop > ACTOR_LIMITS.ringEvents ||
-      ringBytes > ACTOR_LIMITS.ringBytes ||
-      atMs - oldest.atMs > ACTOR_LIMITS.ringMs
-    );
+  return {
+    epoch,
+    lineage,
+    others: others + (source === 'stored' ? 1 : 0),
+    offset: offset + 1,
+    ring: ring.append({ offset: offset + 1, id, atMs, bytes }),
   };
-  while (tooMuch()) ringBytes -= (ring[drop++] as RingEvent).bytes.length;
-  const others = outbox.others + (source === 'stored' ? 1 : 0);
-  return { ...outbox, others, offset, ring: drop > 0 ? ring.slice(drop) : ring, ringBytes };
 }
 
 /** The missed events in order, or null when they cannot all be given: then only a snapshot is honest. */
 export function since(outbox: Outbox, epoch: string, offset: number): readonly Uint8Array[] | null {
   if (epoch !== outbox.epoch || offset > outbox.offset) return null;
   if (offset === outbox.offset) return [];
-  const oldest = outbox.ring[0];
+  const ring = outbox.ring.events();
+  const oldest = ring[0];
   if (!oldest || oldest.offset > offset + 1) return null;
-  return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes);
+  return ring.filter(event => event.offset > offset).map(event => event.bytes);
 }

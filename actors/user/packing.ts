@@ -20,6 +20,7 @@ import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
 import { armPresence } from './attendance.ts';
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
+import { Ring } from './ring.ts';
 import type { Area, CommandDone, CommandUnderWay, Hey, PendingScan, Scan, UserState } from './state.ts';
 import { watchGap } from './stream.ts';
 
@@ -36,7 +37,7 @@ export function packUser(state: UserState): unknown {
   return {
     v: VERSION,
     ...plain,
-    outbox: { epoch, lineage, others, offset, ring },
+    outbox: { epoch, lineage, others, offset, ring: ring.events() },
     track: track?.fix ?? null,
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
@@ -121,7 +122,8 @@ function stateOf(
 }
 
 function outboxOf({ epoch, lineage, others, offset, ring: packed }: read.Fields): UserState['outbox'] {
-  const ring = read.list(packed, ACTOR_LIMITS.ringEvents, item => {
+  const newest = read.whole(offset);
+  const events = read.list(packed, ACTOR_LIMITS.ringEvents, item => {
     const event = read.fields(item);
     return {
       offset: read.whole(event.offset),
@@ -130,14 +132,16 @@ function outboxOf({ epoch, lineage, others, offset, ring: packed }: read.Fields)
       bytes: read.bytes(event.bytes, ACTOR_LIMITS.ringBytes),
     };
   });
-  const ringBytes = ring.reduce((sum, event) => sum + event.bytes.length, 0);
+  // offsets have no gap, and the last is the newest: a ring counts on it
+  const at = (i: number): number => newest - events.length + 1 + i;
+  for (const [i, event] of events.entries()) read.whole(event.offset, at(i), at(i));
+  const ring = Ring.of(events);
   return {
     epoch: read.text(epoch),
     lineage: read.whole(lineage),
     others: read.whole(others),
-    offset: read.whole(offset),
+    offset: newest,
     ring,
-    ringBytes,
   };
 }
 

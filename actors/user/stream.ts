@@ -23,7 +23,8 @@ import type { EventOp } from '../durable.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Movement, StreamRecord, UserRecord } from '../queries.ts';
 import type { Turn } from '../turn.ts';
-import { append, EMPTY, type Outbox, type RingEvent } from './outbox.ts';
+import { append, type Outbox } from './outbox.ts';
+import { Ring, type RingEvent } from './ring.ts';
 import type { UserState } from './state.ts';
 
 /** Events that are stored; the others follow from the ledger, and a snapshot is none of the stream. */
@@ -64,7 +65,7 @@ export function emit<N extends StoredName>(
   about: string | null = null,
 ): UserState {
   const id = eventId(name, state.me.id, what);
-  if (state.outbox.ring.some(event => event.id === id)) return state;
+  if (state.outbox.ring.byId(id)) return state;
   const frame = encodeEvent(name, place(state), id, body);
   const { others, lineage } = state.outbox;
   store({ id, user: state.me.id, n: others + 1, after: state.balanceVersion, lineage, about, frame }, turn);
@@ -179,8 +180,8 @@ export function streamOf({ id, balanceVersion, stream }: UserRecord, turn: Turn)
   const epochOf = (lineage: number): string => derivedId('stream', stream.town, id, `${lineage}`);
   const { others, lineage } = stream;
   if (stream.after <= balanceVersion) {
-    const { ring, ringBytes } = rebuilt(stream, balanceVersion, turn.nowMs);
-    return { epoch: epochOf(lineage), lineage, others, offset: balanceVersion + others, ring, ringBytes };
+    const ring = rebuilt(stream, balanceVersion, turn.nowMs);
+    return { epoch: epochOf(lineage), lineage, others, offset: balanceVersion + others, ring };
   }
   // Events stand behind movements that the ledger does not have: it is older than they are. What an offset meant is
   // not known any more, so another lineage begins, with a mark that takes an offset and is never told.
@@ -191,18 +192,13 @@ export function streamOf({ id, balanceVersion, stream }: UserRecord, turn: Turn)
     lineage: mark.lineage,
     others: mark.n,
     offset: balanceVersion + mark.n,
-    ring: EMPTY,
-    ringBytes: 0,
+    ring: Ring.EMPTY,
   };
 }
 
 /** The newest events, merged from the newest back, as far as they fit together and into a ring. */
-function rebuilt(
-  { movements, events, others }: StreamRecord,
-  balanceVersion: number,
-  nowMs: number,
-): Pick<Outbox, 'ring' | 'ringBytes'> {
-  if (movements.length === 0 && events.length === 0) return { ring: EMPTY, ringBytes: 0 };
+function rebuilt({ movements, events, others }: StreamRecord, balanceVersion: number, nowMs: number): Ring {
+  if (movements.length === 0 && events.length === 0) return Ring.EMPTY;
   const back: RingEvent[] = [];
   let ringBytes = 0;
   let [version, n] = [balanceVersion, others];
@@ -228,5 +224,5 @@ function rebuilt(
     ringBytes += bytes.length;
     back.push({ offset, id, atMs: nowMs - ageMs, bytes });
   }
-  return { ring: back.length > 0 ? back.reverse() : EMPTY, ringBytes };
+  return Ring.of(back.reverse());
 }

@@ -211,9 +211,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/user/outbox.ts',
-        find: 'return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes);',
-        replace:
-          'return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes).reverse();',
+        find: 'return ring.filter(event => event.offset > offset).map(event => event.bytes);',
+        replace: 'return ring.filter(event => event.offset > offset).map(event => event.bytes).reverse();',
       },
     ],
     profile: 'storm',

@@ -28,9 +28,8 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     patches: [
       {
         file: 'actors/user/outbox.ts',
-        find: 'return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes);',
-        replace:
-          'return outbox.ring.filter(event => event.offset > offset).map(event => event.bytes).slice(1);',
+        find: 'return ring.filter(event => event.offset > offset).map(event => event.bytes);',
+        replace: 'return ring.filter(event => event.offset > offset).map(event => event.bytes).slice(1);',
       },
     ],
     noticed: [
