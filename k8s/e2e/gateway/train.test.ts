@@ -115,8 +115,6 @@ it('a phone on a train: three kills, a rolling restart and a new token, every me
   expect(travellers.flatMap(one => one.problems)).toEqual([]);
 
   for (const one of travellers) {
-    const state = await one.client.command('state.get', {}, { timeoutMs: COMMAND_MS });
-    expect(state.ok).toBe(true);
     const truth = await ledgerOf(one);
     await until(`${one.handle} to know ${truth.balance}`, () => one.points === truth.balance, 15_000);
     const shown = one.meetings.map(meeting => meeting.encounterId);
