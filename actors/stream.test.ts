@@ -147,6 +147,26 @@ describe('a stream', () => {
     expect([packed.size, civilian.offset, town.told]).toEqual([4, 4, packed]);
   });
 
+  test('is read on when a phone has heard more than this life of the actor knows, and is not told twice', async () => {
+    await given(civilian, 10);
+    // committed while this life began, and told to the phone by the one before
+    const { balance } = await granted(civilian, 5);
+    civilian.disconnect();
+    civilian.offset++;
+    const heard = civilian.seen.length;
+    await expect(civilian.connect()).rejects.toThrow('heard more');
+    await civilian.connect();
+    expect(civilian.attached).toMatchObject({ resumed: true, offset: civilian.offset });
+    expect(civilian.seen).toHaveLength(heard);
+    expect(await civilian.ask({ type: 'balance' })).toMatchObject({ value: { balance } });
+    // a claim of what nobody ever said is asked for once
+    civilian.disconnect();
+    civilian.offset += 7;
+    await expect(civilian.connect()).rejects.toThrow('heard more');
+    await civilian.connect();
+    expect(civilian.attached).toMatchObject({ resumed: false });
+  });
+
   test('outside the ring there is a snapshot: five minutes later, behind 128 events, before the first', async () => {
     await given(civilian, 5);
     civilian.offset = 0;
@@ -166,6 +186,7 @@ describe('a stream', () => {
       expect([behind, civilian.attached]).toMatchObject([behind, { resumed, offset: 131 }]);
     }
     civilian.offset = 1_000;
+    await expect(civilian.connect()).rejects.toThrow('heard more');
     await civilian.connect();
     expect(civilian.attached).toMatchObject({ resumed: false });
   });

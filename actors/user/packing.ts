@@ -115,6 +115,7 @@ function stateOf(
     ),
     done: read.list(packed.done, MANY, doneOf),
     ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
+    claimed: 0,
     crediting: read.insisting(packed.crediting),
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
   };

@@ -11,6 +11,7 @@ import { acknowledged, announce } from './offlineScan.ts';
 import { since } from './outbox.ts';
 import { peerFrames } from './peers.ts';
 import type { Area, Session, UserState } from './state.ts';
+import { catchesUp } from './stream.ts';
 
 type Attach = UserMessage & { type: 'attach' };
 
@@ -84,6 +85,11 @@ export function attach(state: UserState, message: Attach, turn: Turn): UserState
   if (others.length >= ACTOR_LIMITS.sessions) {
     turn.reply(refuse(ERROR.conflict, 'too many devices are attached'));
     return state;
+  }
+  const reading = catchesUp(state, resume, turn);
+  if (reading !== null) {
+    turn.reply(refuse(ERROR.unavailable, 'this phone has heard more than is known here, try again', 100));
+    return reading;
   }
   if (older) turn.close([older.ref], CLOSE.replaced, 'replaced by a newer connection');
   const missed = resume && since(state.outbox, resume.epoch, resume.offset);

@@ -145,6 +145,8 @@ export interface UserState {
   readonly done: readonly CommandDone[];
   /** Movements that were told although an earlier one was not yet, by version. */
   readonly ahead: readonly Movement[];
+  /** Newest offset that a phone has named and that the store was read for, as this actor did not know it. */
+  readonly claimed: number;
   /** Who must still hear of points that came from here. */
   readonly crediting: Insisting;
   readonly pending: readonly PendingScan[];
@@ -200,6 +202,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     underWay: NOTHING,
     done: record.commands.map(doneOf).reverse(),
     ahead: NOBODY,
+    claimed: 0,
     crediting: NOTHING,
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
   };

@@ -18,6 +18,7 @@
 import type { EventBody } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import type { Result } from '../../protocol/errors.ts';
+import type { Resume } from '../../protocol/frames.ts';
 import { type DurableName, encodeEvent } from '../../protocol/messages.ts';
 import type { EventOp } from '../durable.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -169,6 +170,19 @@ export function gapRead(state: UserState, result: Result<unknown>, turn: Turn): 
   if (found.length === ACTOR_LIMITS.gapMovements) readGap(next, turn);
   else if (next.ahead.length > 0) watchGap(turn);
   return next;
+}
+
+/**
+ * A phone has heard more than this actor knows: what a pair committed while the actor was read from the store, and told to
+ * an earlier life of it. The store is asked once for each such claim, or a resume would show that event a second time;
+ * whoever claims more than there is gets a snapshot then.
+ */
+export function catchesUp(state: UserState, resume: Resume | null, turn: Turn): UserState | null {
+  const { epoch, offset } = state.outbox;
+  if (resume === null || resume.epoch !== epoch || resume.offset <= Math.max(offset, state.claimed))
+    return null;
+  readGap(state, turn);
+  return { ...state, claimed: resume.offset };
 }
 
 /** Balance and version as far as this actor knows, also where the phones have not been told yet. */

@@ -97,9 +97,10 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     removes: 'an event says the balance without what it brings',
     patches: [
       {
-        file: 'actors/user/points.ts',
-        find: '    balance: next.balance,\n    balanceVersion: next.balanceVersion,\n    reason,',
-        replace: '    balance: next.balance - points,\n    balanceVersion: next.balanceVersion,\n    reason,',
+        file: 'actors/user/stream.ts',
+        find: '    const body = { transferId, delta, balance, balanceVersion: version, reason };',
+        replace:
+          '    const body = { transferId, delta, balance: balance - delta, balanceVersion: version, reason };',
       },
     ],
     noticed: ['e: deltas add up to the balance', 'b: state of every device is that of the actor'],
