@@ -125,10 +125,10 @@ export const LIMITS = {
   drainTickMs: 250,
   /**
    * Phones that one node can welcome a second; a drain sends each of the others this share of it while time allows. Shards
-   * move meanwhile, and where all nodes share two cores half of it made the moves three times slower than a fifth.
+   * move meanwhile, and where all nodes share two cores half of it made the moves twice as slow as a seventh.
    */
   attachPerS: 1_000,
-  drainShare: 0.2,
+  drainShare: 0.16,
   /** Deadlines of HELLO and tokens are looked at this often. */
   sweepMs: 500,
   /**
