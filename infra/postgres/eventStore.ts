@@ -8,10 +8,7 @@
 import type { CommitCode, Committed, DurableOp, EventOp } from '../../actors/durable.ts';
 import { isEvent } from '../../nodes/events/eventRules.ts';
 import type { CommitEntry, EntryOutcome, EventStore, Log } from '../../nodes/ports.ts';
-import { COMMIT_LOCK_MS_MAX, COMMIT_SILENCE_MS_MAX, COMMIT_STATEMENT_MS_MAX } from './limits.ts';
-import type { Backend } from './line.ts';
-import { Lines } from './lines.ts';
-import { LostBackends } from './lostBackends.ts';
+import { GroupLines } from './groupLines.ts';
 
 /** Groups in flight at once. */
 const EVENT_CONNECTIONS = 1;
@@ -31,24 +28,20 @@ const hex = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, byteLength).toString('hex');
 
 export class PgEventStore implements EventStore {
-  readonly #lines: Lines;
-  readonly #side: Lines;
-  readonly #lost = new LostBackends();
+  readonly #lines: GroupLines;
 
   constructor(options: { readonly url: string; readonly log: Log }) {
-    const line = {
+    this.#lines = new GroupLines({
       ...options,
-      settings: { statement_timeout: `${COMMIT_STATEMENT_MS_MAX}`, lock_timeout: `${COMMIT_LOCK_MS_MAX}` },
-      silenceMsMax: COMMIT_SILENCE_MS_MAX,
-    };
-    const onLost = (backend: Backend) => this.#lost.add(backend);
-    this.#lines = new Lines(EVENT_CONNECTIONS, { ...line, name: 'events', onLost });
-    this.#side = new Lines(1, { ...line, name: 'events lookup' });
+      connections: EVENT_CONNECTIONS,
+      name: 'events',
+      sideName: 'events lookup',
+    });
   }
 
   /** Resolves after the first try to connect. */
-  async tried(): Promise<void> {
-    await Promise.all([this.#lines.tried(), this.#side.tried()]);
+  tried(): Promise<void> {
+    return this.#lines.tried();
   }
 
   async commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
@@ -67,7 +60,7 @@ export class PgEventStore implements EventStore {
         ops.map(op => op.about),
         ops.map(op => hex(op.frame)),
       ];
-      const rows = await this.#lines.run({ name: 'commit_events', text: COMMIT, values });
+      const rows = await this.#lines.commits.run({ name: 'commit_events', text: COMMIT, values });
       codes = rows[0]![0] as string;
     }
     let at = 0;
@@ -79,17 +72,17 @@ export class PgEventStore implements EventStore {
   }
 
   async lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
-    await this.#lost.end(this.#side);
+    await this.#lines.endLost();
     const events = ops.filter(isEvent);
     const values = [events.map(op => op.user), events.map(op => op.n), events.map(op => op.id)];
-    const rows = await this.#side.run({ name: 'events_there', text: THERE, values });
+    const rows = await this.#lines.side.run({ name: 'events_there', text: THERE, values });
     const there = new Set(rows.map(row => row.join()));
     return ops.map(op =>
       op.type === 'event' && there.has([op.user, op.n, op.id].join()) ? said(op.id, 'exists') : null,
     );
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#lines.close(), this.#side.close()]);
+  close(): Promise<void> {
+    return this.#lines.close();
   }
 }

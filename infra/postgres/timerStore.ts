@@ -7,10 +7,7 @@ import type { Committed, DurableOp, TimerOp } from '../../actors/durable.ts';
 import type { ActorKind } from '../../actors/turn.ts';
 import type { CommitEntry, DueTimer, EntryOutcome, Log, TimerStore } from '../../nodes/ports.ts';
 import { isTimer, messageText, timerKey } from '../../nodes/timers/timerRules.ts';
-import { COMMIT_LOCK_MS_MAX, COMMIT_SILENCE_MS_MAX, COMMIT_STATEMENT_MS_MAX } from './limits.ts';
-import type { Backend } from './line.ts';
-import { Lines } from './lines.ts';
-import { LostBackends } from './lostBackends.ts';
+import { GroupLines } from './groupLines.ts';
 
 /** Groups at work at once; another one waits its turn. */
 const TIMER_CONNECTIONS = 1;
@@ -30,24 +27,20 @@ const done = (id: string, code: 'created' | 'exists' | 'invalid'): Committed => 
 });
 
 export class PgTimerStore implements TimerStore {
-  readonly #lines: Lines;
-  readonly #side: Lines;
-  readonly #lost = new LostBackends();
+  readonly #lines: GroupLines;
 
   constructor(options: { readonly url: string; readonly log: Log }) {
-    const line = {
+    this.#lines = new GroupLines({
       ...options,
-      settings: { statement_timeout: `${COMMIT_STATEMENT_MS_MAX}`, lock_timeout: `${COMMIT_LOCK_MS_MAX}` },
-      silenceMsMax: COMMIT_SILENCE_MS_MAX,
-    };
-    const onLost = (backend: Backend) => this.#lost.add(backend);
-    this.#lines = new Lines(TIMER_CONNECTIONS, { ...line, name: 'timers', onLost });
-    this.#side = new Lines(1, { ...line, name: 'timers due' });
+      connections: TIMER_CONNECTIONS,
+      name: 'timers',
+      sideName: 'timers due',
+    });
   }
 
   /** Resolves after the first try to connect. */
-  async tried(): Promise<void> {
-    await Promise.all([this.#lines.tried(), this.#side.tried()]);
+  tried(): Promise<void> {
+    return this.#lines.tried();
   }
 
   async commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
@@ -66,7 +59,7 @@ export class PgTimerStore implements TimerStore {
         ops.map(op => op.onlyDueAtMs),
         ops.map(op => (op.dueAtMs === null ? null : messageText(op.message))),
       ];
-      const rows = await this.#lines.run({ name: 'commit_timers', text: COMMIT, values });
+      const rows = await this.#lines.commits.run({ name: 'commit_timers', text: COMMIT, values });
       codes = rows[0]![0] as string;
     }
     let at = 0;
@@ -77,10 +70,10 @@ export class PgTimerStore implements TimerStore {
   }
 
   async lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
-    await this.#lost.end(this.#side);
+    await this.#lines.endLost();
     const timers = ops.filter(isTimer);
     const values = [timers.map(op => op.kind), timers.map(op => op.actor), timers.map(op => op.name)];
-    const rows = await this.#side.run({ name: 'timers_there', text: THERE, values });
+    const rows = await this.#lines.side.run({ name: 'timers_there', text: THERE, values });
     const there = new Map(
       rows.map(row => {
         const [kind, actor, name, dueMs, opId] = row as [ActorKind, string, string, string, string];
@@ -99,7 +92,11 @@ export class PgTimerStore implements TimerStore {
   }
 
   async due(shards: readonly number[], untilMs: number, limit: number): Promise<DueTimer[]> {
-    const rows = await this.#side.run({ name: 'timers_due', text: DUE, values: [shards, untilMs, limit] });
+    const rows = await this.#lines.side.run({
+      name: 'timers_due',
+      text: DUE,
+      values: [shards, untilMs, limit],
+    });
     return rows.map(row => {
       const [shard, kind, actor, name, dueMs, text] = row as [
         number,
@@ -113,7 +110,7 @@ export class PgTimerStore implements TimerStore {
     });
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#lines.close(), this.#side.close()]);
+  close(): Promise<void> {
+    return this.#lines.close();
   }
 }
