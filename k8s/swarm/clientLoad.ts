@@ -11,7 +11,7 @@ import { ERROR, ok, type Refusal, type Result } from '../../protocol/index.ts';
 import { ClientPhone } from './clientPhone.ts';
 import { inParallel } from './crowd.ts';
 import { CONNECT_MS_MAX } from './limits.ts';
-import type { MeetOp, ProbeOp } from './meetings.ts';
+import { beginScan, type MeetOp, type ProbeOp } from './meetings.ts';
 import type { Random } from './random.ts';
 import type { SeededPerson } from './seed.ts';
 
@@ -206,7 +206,7 @@ export class ClientLoad {
       }
       const key = crypto.randomUUID();
       meet.keys.push(key);
-      const scan = this.#scanOf(civilian, key, token);
+      const scan = beginScan(this.ops, civilian.person.userId, key, token);
       const said = await this.#say(civilian, 'qr.scan', { token }, deadlineMs, key);
       const { result, tries } = said;
       scan.endMs = now();
@@ -227,25 +227,6 @@ export class ClientLoad {
       this.#codes.delete(officer);
     }
     meet.tookMs = performance.now() - began;
-  }
-
-  #scanOf(civilian: ClientPhone, key: string, token: string): Op {
-    const askedMs = now();
-    const op: Op = {
-      id: this.ops.length + 1,
-      name: 'qr.scan',
-      user: civilian.person.userId,
-      key,
-      body: { token },
-      askedMs,
-      startMs: askedMs,
-      endMs: Number.MAX_SAFE_INTEGER,
-      tries: 0,
-      outcome: null,
-      result: null,
-    };
-    this.ops.push(op);
-    return op;
   }
 
   /** Asks for nothing new, and waits for what is under way. */

@@ -224,7 +224,7 @@ export class MeetingLoad {
       const key = crypto.randomUUID();
       op.keys.push(key);
       const left = Math.max(1, end - performance.now());
-      const scan = this.#scanOf(civilian, key, token);
+      const scan = beginScan(this.ops, civilian.person.userId, key, token);
       const settled = await civilian.surely('qr.scan', { token }, key, left);
       record(scan, settled);
       op.tries += settled.tries;
@@ -248,25 +248,6 @@ export class MeetingLoad {
       this.#codes.delete(officer);
     }
     op.tookMs = performance.now() - began;
-  }
-
-  #scanOf(civilian: Roaming, key: string, token: string): Op {
-    const askedMs = now();
-    const op: Op = {
-      id: this.ops.length + 1,
-      name: 'qr.scan',
-      user: civilian.person.userId,
-      key,
-      body: { token },
-      askedMs,
-      startMs: askedMs,
-      endMs: Number.MAX_SAFE_INTEGER,
-      tries: 0,
-      outcome: null,
-      result: null,
-    };
-    this.ops.push(op);
-    return op;
   }
 
   /** The same command once more: the same answer, and nothing happens twice. */
@@ -333,6 +314,26 @@ export class MeetingLoad {
     for (const phone of this.phones) phone.end();
   }
 }
+
+/** A scan in the history that the judge reads, asked now. */
+export const beginScan = (ops: Op[], user: string, key: string, token: string): Op => {
+  const askedMs = now();
+  const op: Op = {
+    id: ops.length + 1,
+    name: 'qr.scan',
+    user,
+    key,
+    body: { token },
+    askedMs,
+    startMs: askedMs,
+    endMs: Number.MAX_SAFE_INTEGER,
+    tries: 0,
+    outcome: null,
+    result: null,
+  };
+  ops.push(op);
+  return op;
+};
 
 const record = (op: Op, settled: Settled<unknown>): void => {
   op.endMs = now();
