@@ -4,6 +4,7 @@
  */
 import { bytesToUuid, tryUuidToBytes } from './ids.ts';
 import type { BodyOf, Field, FieldType } from './schema.ts';
+import type { Writer } from './writer.ts';
 
 export type Opened<T> =
   | { readonly ok: true; readonly value: T }
@@ -21,16 +22,9 @@ type Convert = (value: unknown) => unknown;
 interface Codec {
   readonly encode: Convert;
   readonly decode: Convert;
+  /** The same as `encode`, into bytes: `NO` when it does not fit, anything else when it is written. */
+  readonly write: (writer: Writer, value: unknown) => unknown;
 }
-
-/**
- * A whole number as msgpackr must be given it: it writes numbers of 2^32 and more as float64, BigInt as int64.
- * Throws a RangeError for what is not a safe integer: the caller's bug.
- */
-export const whole = (n: number): number | bigint => {
-  if (!Number.isSafeInteger(n)) throw new RangeError('not a whole number');
-  return n > 4_294_967_295 || n < -2_147_483_648 ? BigInt(n) : n;
-};
 
 /** UTF-8 bytes of a text; a lone surrogate counts three, as its replacement does. */
 export const utf8Bytes = (text: string): number => {
@@ -56,19 +50,19 @@ export const wireText: (text: string) => string =
     ? text => (text.isWellFormed() ? text : text.toWellFormed())
     : text => text.replace(SURROGATES, found => (found.length === 2 ? found : '\ufffd'));
 
+const trueOrFalse: Convert = v => (typeof v === 'boolean' ? v : no('true or false expected'));
 const bool: Codec = {
-  encode: v => (typeof v === 'boolean' ? v : no('true or false expected')),
-  decode: v => (typeof v === 'boolean' ? v : no('true or false expected')),
+  encode: trueOrFalse,
+  decode: trueOrFalse,
+  write: (writer, v) => (typeof v === 'boolean' ? writer.bool(v) : trueOrFalse(v)),
 };
 
 const int = (min: number, max: number): Codec => {
   const why = `whole number from ${min} to ${max} expected`;
   const fits = (v: unknown): v is number =>
     Number.isInteger(v) && (v as number) >= min && (v as number) <= max;
-  return {
-    encode: v => (fits(v) ? whole(v) : no(why)),
-    decode: v => (fits(v) ? v : no(why)),
-  };
+  const same: Convert = v => (fits(v) ? v : no(why));
+  return { encode: same, decode: same, write: (writer, v) => (fits(v) ? writer.int(v) : no(why)) };
 };
 
 const str = (max: number): Codec => {
@@ -78,6 +72,7 @@ const str = (max: number): Codec => {
   return {
     encode: v => (fits(v) ? wireText(v) : no(why)),
     decode: v => (fits(v) ? v : no(why)),
+    write: (writer, v) => (fits(v) ? writer.text(wireText(v)) : no(why)),
   };
 };
 
@@ -85,13 +80,20 @@ const ID_WHY = 'id of 16 bytes expected';
 const id: Codec = {
   encode: v => (typeof v === 'string' ? (tryUuidToBytes(v) ?? no(ID_WHY)) : no(ID_WHY)),
   decode: v => (v instanceof Uint8Array && v.length === 16 ? bytesToUuid(v) : no(ID_WHY)),
+  write: (writer, v) => (typeof v === 'string' && writer.id(v) ? undefined : no(ID_WHY)),
 };
 
 const oneOf = (values: readonly string[]): Codec => {
   const why = `index from 0 to ${values.length - 1} expected`;
   const indexes = new Map<unknown, number>(values.map((value, index) => [value, index]));
+  const indexOf = (v: unknown): number | typeof NO =>
+    indexes.get(v) ?? no(`one of ${values.join(', ')} expected`);
   return {
-    encode: v => indexes.get(v) ?? no(`one of ${values.join(', ')} expected`),
+    encode: indexOf,
+    write: (writer, v) => {
+      const index = indexOf(v);
+      return index === NO ? NO : writer.int(index);
+    },
     decode: v => (typeof v === 'number' && v >= 0 ? (values[v] ?? no(why)) : no(why)),
   };
 };
@@ -111,7 +113,17 @@ const list = (of: readonly Field[], max: number): Codec => {
       }
       return out;
     };
-  return { encode: each(tuple.encode), decode: each(tuple.decode) };
+  return {
+    encode: each(tuple.encode),
+    decode: each(tuple.decode),
+    write: (writer, v) => {
+      if (!Array.isArray(v) || v.length > max) return no(why);
+      writer.array(v.length);
+      for (let i = 0; i < v.length; i++)
+        if (tuple.write(writer, v[i]) === NO) return no(`item ${i}: ${misfit}`);
+      return undefined;
+    },
+  };
 };
 
 const codecOf = (type: FieldType): Codec => {
@@ -160,6 +172,16 @@ const compile = (fields: readonly Field[]): Codec => {
       }
       return out;
     },
+    write: (writer, body) => {
+      writer.array(parts.length);
+      for (let i = 0; i < parts.length; i++) {
+        const { name, optional, write } = parts[i]!;
+        const value = (body as Record<string, unknown>)[name];
+        if (value === null && optional) writer.nil();
+        else if (write(writer, value) === NO) return no(`${name}: ${misfit}`);
+      }
+      return undefined;
+    },
   };
   compiled.set(fields, codec);
   return codec;
@@ -173,6 +195,15 @@ export const encodeBody = <const F extends readonly Field[]>(fields: F, body: Bo
   const tuple = compile(fields).encode(body);
   if (tuple === NO) throw new RangeError(misfit);
   return tuple as unknown[];
+};
+
+/** {@link encodeBody}, written behind what the writer has. */
+export const writeBody = <const F extends readonly Field[]>(
+  writer: Writer,
+  fields: F,
+  body: BodyOf<F>,
+): void => {
+  if (compile(fields).write(writer, body) === NO) throw new RangeError(misfit);
 };
 
 /** The body inside a tuple: absent tail items are nil, extra ones are ignored, everything else must fit. */

@@ -1,24 +1,31 @@
 /**
  * Frames to bytes and back. Everything is a positional array of plain msgpack that any language decodes: no
  * extensions, no maps, no floats, ids as 16 bytes, nil for "none". Tuples only grow at the tail: readers take an absent
- * item as nil and ignore items that they do not know. Packing stands here, tuples in `tuples.ts`, reading in `reader.ts`.
+ * item as nil and ignore items that they do not know. Tuples stand in `tuples.ts`, writing in `writer.ts`, reading in `reader.ts`.
  */
-import { Packr } from 'msgpackr/pack';
 import { type ClientFrame, FRAME, type ServerFrame } from './frames.ts';
 import { BATCH_FRAMES_MAX } from './limits.ts';
 import { clientTuple, serverTuple } from './tuples.ts';
+import { Writer } from './writer.ts';
 
 export { decodeClientFrame, decodeServerFrame } from './reader.ts';
 
-const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true });
+/** Some hundred frames: what a frame that waits for its commit keeps in memory is little, and memory is seldom asked for. */
+const SLAB_BYTES = 16_384;
 
-/** Packs a positional array into bytes of their own: msgpackr answers with a view of a shared slab. */
-export const pack = (tuple: readonly unknown[]): Uint8Array => new Uint8Array(packr.pack(tuple));
+/** Writes the frames of this process, one at a time. */
+export const writer = new Writer(SLAB_BYTES);
+
+/** Bytes of a positional array; neighbours share their memory. */
+export const pack = (tuple: readonly unknown[]): Uint8Array => {
+  writer.begin().value(tuple);
+  return writer.take();
+};
 
 /** Bytes of a frame for the server. Bodies are tuples already: see `encodeCommand`. Throws on values out of range. */
 export const encodeClientFrame = (frame: ClientFrame): Uint8Array => pack(clientTuple(frame));
 
-/** Bytes of a frame for a client; they are the caller's to keep. Throws on values out of range. */
+/** Bytes of a frame for a client. Throws on values out of range. */
 export const encodeServerFrame = (frame: ServerFrame): Uint8Array => pack(serverTuple(frame));
 
 /** Joins encoded frames into one BATCH message without decoding them: 1 to 16, none of them a BATCH itself. */

@@ -15,20 +15,25 @@ const AT = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const;
 
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
+/** Writes the 16 bytes of the 36-character text (either case) at `at`; false when it is not a UUID: bytes there may be spoilt. */
+export const writeUuid = (text: string, bytes: Uint8Array, at: number): boolean => {
+  if (text.length !== 36) return false;
+  if (text[8] !== '-' || text[13] !== '-' || text[18] !== '-' || text[23] !== '-') return false;
+  for (let i = 0; i < 16; i++) {
+    const from = AT[i]!;
+    const high = text.charCodeAt(from);
+    const low = text.charCodeAt(from + 1);
+    const value = high < 128 && low < 128 ? (NIBBLE[high]! << 4) | NIBBLE[low]! : -1;
+    if (value < 0) return false;
+    bytes[at + i] = value;
+  }
+  return true;
+};
+
 /** Reads the 36-character text (either case) into 16 new bytes; null when it is not a UUID. */
 export const tryUuidToBytes = (text: string): Uint8Array | null => {
-  if (text.length !== 36) return null;
-  if (text[8] !== '-' || text[13] !== '-' || text[18] !== '-' || text[23] !== '-') return null;
   const bytes = new Uint8Array(16);
-  for (let i = 0; i < 16; i++) {
-    const at = AT[i]!;
-    const high = text.charCodeAt(at);
-    const low = text.charCodeAt(at + 1);
-    const value = high < 128 && low < 128 ? (NIBBLE[high]! << 4) | NIBBLE[low]! : -1;
-    if (value < 0) return null;
-    bytes[i] = value;
-  }
-  return bytes;
+  return writeUuid(text, bytes, 0) ? bytes : null;
 };
 
 /** True for the 36-character text of any UUID, in either case. */

@@ -1,5 +1,5 @@
 /** Frames by name: the catalogue applied to the codec. What actors, gateways and clients call. */
-import { decodeBody, encodeBody, whole, wireText } from './body.ts';
+import { decodeBody, encodeBody, wireText, writeBody } from './body.ts';
 import {
   COMMANDS,
   type Command,
@@ -10,10 +10,9 @@ import {
   type Event,
   type EventBody,
 } from './catalogue.ts';
-import { encodeClientFrame, encodeServerFrame, pack } from './codec.ts';
+import { encodeClientFrame, encodeServerFrame, writer } from './codec.ts';
 import { ERROR, type Refusal, type Result, refuse } from './errors.ts';
 import { type ClientFrame, FRAME } from './frames.ts';
-import { uuidToBytes } from './ids.ts';
 import type { DurableName, VolatileName } from './opening.ts';
 
 export {
@@ -72,6 +71,12 @@ export const encodeCommand = <N extends CommandName>(
   return encodeClientFrame({ type: 'command', cid, op: code, body: encodeBody(fields, body), idem });
 };
 
+/** A frame of so many items, its type first. */
+const begin = (items: number, type: number): void => {
+  writer.begin().array(items);
+  writer.int(type);
+};
+
 /** Bytes of a durable EVENT. `offset` is its place in the user's outbox, `eventId` its identity in every replay. */
 export const encodeEvent = <N extends DurableName>(
   name: N,
@@ -80,7 +85,12 @@ export const encodeEvent = <N extends DurableName>(
   body: EventBody<N>,
 ): Uint8Array => {
   const { code, body: fields } = EVENTS[name] as Event;
-  return pack([FRAME.event, whole(offset), code, uuidToBytes(eventId), encodeBody(fields, body)]);
+  begin(5, FRAME.event);
+  writer.int(offset);
+  writer.int(code);
+  if (!writer.id(eventId)) throw new RangeError('not a UUID');
+  writeBody(writer, fields, body);
+  return writer.take();
 };
 
 /** Bytes of a VOLATILE frame: the latest `version` of (name, key) wins; a null body says that the thing is gone. */
@@ -91,8 +101,13 @@ export const encodeVolatile = <N extends VolatileName>(
   body: EventBody<N> | null,
 ): Uint8Array => {
   const { code, body: fields } = EVENTS[name] as Event;
-  const tuple = body === null ? null : encodeBody(fields, body);
-  return pack([FRAME.volatile, code, wireText(key), whole(version), tuple]);
+  begin(5, FRAME.volatile);
+  writer.int(code);
+  writer.text(wireText(key));
+  writer.int(version);
+  if (body === null) writer.nil();
+  else writeBody(writer, fields, body);
+  return writer.take();
 };
 
 /** Bytes of the REPLY to command `cid` of operation `name`. */
@@ -102,7 +117,11 @@ export const encodeReply = <N extends CommandName>(
   result: CommandResult<N>,
 ): Uint8Array => {
   const { result: fields } = COMMANDS[name] as Command;
-  return pack([FRAME.command, whole(cid), 0, encodeBody(fields, result)]);
+  begin(4, FRAME.command);
+  writer.int(cid);
+  writer.int(0);
+  writeBody(writer, fields, result);
+  return writer.take();
 };
 
 /** Bytes of the ERROR that answers command `cid`; 0 answers a position or a frame without one. */

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import jsqr from 'jsqr';
-// @ts-expect-error pngjs is published without types
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { decodeBase45, encodeBase45 } from './base45.ts';
