@@ -11,6 +11,7 @@ import { createPasswords } from './auth/passwords.ts';
 import { tellMoved } from './auth/tellMoved.ts';
 import { createTokens } from './auth/tokens.ts';
 import { BusLag } from './busLag.ts';
+import { assertIdleTimeout } from './heartbeat.ts';
 import { assertLimits, LIMITS, RATES } from './limits.ts';
 import { operatorSubject } from './operator/inquiry.ts';
 import { assertOperatorLimits } from './operator/limits.ts';
@@ -116,10 +117,18 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   });
   const passwords = createPasswords();
   const office = new Office({ options: { ...options, door }, sessions, tokens, revocations, passwords });
-  const { tls } = options;
+  const { tls, idleTimeoutS } = options;
+  if (idleTimeoutS !== undefined) assertIdleTimeout(idleTimeoutS);
   const pair = tls ? readPair(tls, wallMs()) : null;
   const transport: Transport = uwsTransport<Session>(
-    { path: REALTIME_PATH, setting: 'HEYBLUE_REALTIME_PORT', trustedProxyHops, log, ...(tls && { tls }) },
+    {
+      path: REALTIME_PATH,
+      setting: 'HEYBLUE_REALTIME_PORT',
+      trustedProxyHops,
+      log,
+      ...(tls && { tls }),
+      ...(idleTimeoutS !== undefined && { idleTimeoutS }),
+    },
     sessions,
   );
   const renewed = (fresh: TlsPair): void => {

@@ -4,6 +4,7 @@
  */
 import { assert } from '../protocol/assert.ts';
 import { HELLO_TIMEOUT_MS, INBOUND, OUTBOUND } from '../protocol/limits.ts';
+import { assertHeartbeat } from './heartbeat.ts';
 
 /** So many a second on average, and so many at once. */
 export interface Rate {
@@ -226,9 +227,7 @@ export function assertLimits(): void {
   assert(l.commandAgainMs + l.commandLeftMs < l.commandMs, 'there is time to ask again');
   assert(l.goawaySpreadMs * 2 < l.goawayMs, 'phones have time to follow');
   assert(l.ageSpread > 0 && l.ageSpread < 1, 'a share');
-  assert(l.idleTimeoutS >= 8 && l.idleTimeoutS <= 960, 'outside of it the transport ends the process');
-  assert(l.idleTimeoutS >= 32 && l.idleTimeoutS <= 40, 'a ping within 25 s, a dead peer noticed within 40 s');
-  assert(l.pingS < l.idleTimeoutS, 'a client that pings is never idle');
+  assertHeartbeat(l.idleTimeoutS, l.pingS);
   assert(l.commandMs < l.attachMs, 'waking an actor may take longer than asking it');
   assert(l.attachMs < l.attachTotalMs, 'an attach is asked for more than once');
   assert(l.reconnectJitterMinMs < l.reconnectJitterMs, 'more phones need more time');

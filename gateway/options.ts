@@ -52,6 +52,8 @@ export interface GatewayOptions {
   readonly handshakesPerS?: number;
   /** Files of the certificate and its key: REST and realtime speak TLS 1.3. Absent: plain, behind a proxy. */
   readonly tls?: TlsFiles;
+  /** Seconds of silence after which a peer is given up, 8 to 960. Default 40, as promised; tests have less time. */
+  readonly idleTimeoutS?: number;
   /** Proxies in front whose X-Forwarded-For is believed. */
   readonly trustedProxyHops: number;
   /** Null switches rate limits off, for benchmarks and replays. Default `RATES`. */

@@ -144,6 +144,8 @@ export interface UwsOptions {
   readonly path: string;
   /** Names the port in the sentence of {@link PortInUse}. */
   readonly setting: string;
+  /** Seconds of silence after which a peer is given up. Default {@link LIMITS}. */
+  readonly idleTimeoutS?: number;
   /** Proxies in front whose X-Forwarded-For is believed. */
   readonly trustedProxyHops: number;
   /** Speaks TLS 1.3 with what these files hold; absent: plain, behind a proxy that speaks it. */
@@ -271,7 +273,7 @@ const serve = <D>(app: TemplatedApp, options: UwsOptions, listener: Listener<D>)
 
   app.ws<Data<D>>(path, {
     maxPayloadLength: LIMITS.transportBytes,
-    idleTimeout: LIMITS.idleTimeoutS,
+    idleTimeout: options.idleTimeoutS ?? LIMITS.idleTimeoutS,
     maxBackpressure: LIMITS.hardBufferBytes,
     compression: 0,
     sendPingsAutomatically: true,
