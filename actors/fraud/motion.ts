@@ -1,0 +1,76 @@
+/**
+ * Where a person cannot have come from: impossible speed, and what it costs.
+ *
+ * Problem. A phone's position is a claim. One claim that is too fast is nearly always a broken fix (0.23 % of the steps of
+ * honest people) and must do no harm; a person who is then really elsewhere has flown, or cheats.
+ *
+ * Mechanism. The last believed place stands until another is believed. A fix that nobody on the ground can reach from
+ * there is dropped and remembered as astray; the next one is believed when it can be reached from the believed place (the
+ * stray one was broken, and nothing is left of it) or from the stray one (the person is really there). In the second case
+ * the person owes the metres that could not have been travelled: at `fastMps` they are worked off second by second, as if
+ * the way were made now, for `waitMsMax` at most. So the wait grows with the distance, several small jumps owe as much
+ * as one large jump, and whoever owes is not paid without a look.
+ */
+import { distanceM, type TimedPoint } from '../geo/distance.ts';
+import type { FraudRules } from './rules.ts';
+import { TRUST } from './trust.ts';
+
+export interface Motion {
+  /** The last believed place; null when none is known (sharing has just begun). */
+  readonly here: TimedPoint | null;
+  /** The last one that was dropped, when it is newer than `here`; and whether it was a teleport. */
+  readonly astray: (TimedPoint & { readonly teleport: boolean }) | null;
+  /** Metres ahead of what can be, at `owedAtMs`. */
+  readonly owedM: number;
+  readonly owedAtMs: number;
+  /** What is owed came about by a teleport. */
+  readonly teleport: boolean;
+}
+
+export const AT_REST: Motion = { here: null, astray: null, owedM: 0, owedAtMs: 0, teleport: false };
+
+/** What is still owed at a moment. */
+export const owedM = (motion: Motion, nowMs: number, { fastMps }: FraudRules): number =>
+  Math.max(0, motion.owedM - (fastMps * Math.max(0, nowMs - motion.owedAtMs)) / 1_000);
+
+/** Milliseconds until the person may be paid without a look. */
+export const waitMs = (motion: Motion, nowMs: number, rules: FraudRules): number =>
+  Math.ceil((owedM(motion, nowMs, rules) * 1_000) / rules.fastMps);
+
+const pointOf = ({ latE7, lngE7, takenAtMs }: TimedPoint): TimedPoint => ({ latE7, lngE7, takenAtMs });
+
+/** Metres of a step beyond what can be travelled in its time. Two fixes of one second count as a second apart. */
+const beyondM = (from: TimedPoint, to: TimedPoint, mps: number): number =>
+  distanceM(from.latE7, from.lngE7, to.latE7, to.lngE7) -
+  (mps * Math.max(1_000, to.takenAtMs - from.takenAtMs)) / 1_000;
+
+/** Takes a fix. `isTaken` false: it is dropped, the believed place stays. */
+export function moveTo(
+  motion: Motion,
+  fix: TimedPoint,
+  rules: FraudRules,
+): { readonly motion: Motion; readonly isTaken: boolean } {
+  const { here, astray } = motion;
+  const point = pointOf(fix);
+  if (here === null) return { motion: { ...motion, here: point, astray: null }, isTaken: true };
+  const beyond = beyondM(here, fix, rules.fastMps);
+  if (beyond <= 0) return { motion: { ...motion, here: point, astray: null }, isTaken: true };
+  const teleport = beyondM(here, fix, rules.teleportMps) > 0;
+  if (astray === null || beyondM(astray, fix, rules.fastMps) > 0)
+    return { motion: { ...motion, astray: { ...point, teleport } }, isTaken: false };
+  const most = (rules.fastMps * rules.waitMsMax) / 1_000;
+  const owed = Math.min(most, owedM(motion, here.takenAtMs, rules) + beyond);
+  const isTeleport = astray.teleport || teleport || (motion.teleport && motion.owedM > 0);
+  return {
+    motion: { here: point, astray: null, owedM: owed, owedAtMs: fix.takenAtMs, teleport: isTeleport },
+    isTaken: true,
+  };
+}
+
+/** The bits of a moment. */
+export function motionTrust(motion: Motion, nowMs: number, rules: FraudRules): number {
+  let bits = 0;
+  if (motion.astray !== null) bits |= motion.astray.teleport ? TRUST.teleport : TRUST.too_fast;
+  if (owedM(motion, nowMs, rules) > 0) bits |= motion.teleport ? TRUST.teleport : TRUST.too_fast;
+  return bits;
+}

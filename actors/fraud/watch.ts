@@ -1,0 +1,75 @@
+/**
+ * What speaks against one person's phone: a small value in the state of the user actor. Pure: the clock is a number, and
+ * nothing here leaves the actor but the trust bits (`trust.ts`).
+ *
+ * Where the person was is wiped with everything else that is known of the place ({@link wiped}); findings hold on, or
+ * whoever cheats would only switch sharing off and on.
+ */
+import { AT_REST, type Motion, motionTrust, moveTo } from './motion.ts';
+import { hear, isTooPerfect, type Noise, type Sample, UNHEARD } from './noise.ts';
+import type { FraudRules } from './rules.ts';
+import { TRUST } from './trust.ts';
+
+/** What is found by looking at one phone, and holds for a while. */
+export const FINDINGS = ['simulated', 'too_perfect', 'cloned', 'two_phones'] as const;
+export type Finding = (typeof FINDINGS)[number];
+
+export interface Watch {
+  readonly motion: Motion;
+  readonly noise: Noise;
+  /** By finding: town milliseconds until which it holds. */
+  readonly until: Readonly<Partial<Record<Finding, number>>>;
+  /** When another phone took the place of a socket in use, newest last. */
+  readonly twins: readonly number[];
+}
+
+export const UNSUSPECTED: Watch = { motion: AT_REST, noise: UNHEARD, until: {}, twins: [] };
+
+/** What the phone itself says about a fix; other bits are of later versions. */
+export const FIX_FLAG = { simulated: 1 } as const;
+
+/** Notes a finding; it holds from now on for `holdsMs`. */
+export const found = (watch: Watch, finding: Finding, nowMs: number, { holdsMs }: FraudRules): Watch => ({
+  ...watch,
+  until: { ...watch.until, [finding]: nowMs + holdsMs },
+});
+
+/** Takes a report. `isTaken` false: the position is dropped, the one before goes on. */
+export function observe(
+  watch: Watch,
+  sample: Sample,
+  flags: number,
+  nowMs: number,
+  rules: FraudRules,
+): { readonly watch: Watch; readonly isTaken: boolean } {
+  const { motion, isTaken } = moveTo(watch.motion, sample, rules);
+  let next: Watch = { ...watch, motion };
+  if ((flags & FIX_FLAG.simulated) !== 0) next = found(next, 'simulated', nowMs, rules);
+  if (!isTaken) return { watch: next, isTaken };
+  const noise = hear(watch.noise, sample, rules);
+  next = { ...next, noise };
+  if (isTooPerfect(noise, rules)) next = found(next, 'too_perfect', nowMs, rules);
+  return { watch: next, isTaken };
+}
+
+/** Another phone took the place of a socket that was heard `heardMs` ago, and did not know of it. */
+export function displaced(watch: Watch, heardMs: number, nowMs: number, rules: FraudRules): Watch {
+  if (heardMs > rules.twinHeardMs) return watch;
+  const twins = [...watch.twins.filter(atMs => nowMs - atMs < rules.holdsMs), nowMs].slice(-rules.twinTimes);
+  const next = { ...watch, twins };
+  return twins.length >= rules.twinTimes ? found(next, 'two_phones', nowMs, rules) : next;
+}
+
+/** The bits of this person now. */
+export function trustOf({ motion, until }: Watch, nowMs: number, rules: FraudRules): number {
+  let bits = motionTrust(motion, nowMs, rules);
+  for (const finding of FINDINGS) if ((until[finding] ?? 0) > nowMs) bits |= TRUST[finding];
+  return bits;
+}
+
+/** Off the map: no place is left, findings are. */
+export const wiped = (watch: Watch): Watch => ({
+  ...watch,
+  motion: { ...watch.motion, here: null, astray: null },
+  noise: UNHEARD,
+});
