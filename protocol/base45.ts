@@ -1,7 +1,13 @@
 /** Base45 (RFC 9285): bytes as text of the QR alphanumeric alphabet, where it costs 8.25 bits a byte instead of 13. */
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:';
-const VALUE = new Map([...ALPHABET].map((character, value) => [character, value]));
+/** By character code; what is not in the alphabet is -1. */
+const VALUE = new Int8Array(128).fill(-1);
+for (let value = 0; value < ALPHABET.length; value++) VALUE[ALPHABET.charCodeAt(value)] = value;
+const valueAt = (text: string, at: number): number => {
+  const code = text.charCodeAt(at);
+  return code < 128 ? VALUE[code]! : -1;
+};
 
 /** Two bytes become three characters, a last single byte two. */
 export const encodeBase45 = (bytes: Uint8Array): string => {
@@ -15,22 +21,22 @@ export const encodeBase45 = (bytes: Uint8Array): string => {
   return text;
 };
 
-/** The bytes; null for a foreign character, an impossible length or a group that stands for no bytes. */
-export const decodeBase45 = (text: string): Uint8Array | null => {
-  const tail = text.length % 3;
+/** The bytes of what follows `from`; null for a foreign character, an impossible length or a group that stands for no bytes. */
+export const decodeBase45 = (text: string, from = 0): Uint8Array | null => {
+  const length = text.length - from;
+  const tail = length % 3;
   if (tail === 1) return null;
-  const bytes = new Uint8Array(Math.floor(text.length / 3) * 2 + (tail === 2 ? 1 : 0));
+  const bytes = new Uint8Array(Math.floor(length / 3) * 2 + (tail === 2 ? 1 : 0));
   let at = 0;
-  for (let i = 0; i < text.length; i += 3) {
-    const a = VALUE.get(text[i]!);
-    const b = VALUE.get(text[i + 1]!);
-    const c = i + 2 < text.length ? VALUE.get(text[i + 2]!) : 0;
-    if (a === undefined || b === undefined || c === undefined) return null;
+  for (let i = from; i < text.length; i += 3) {
+    const whole = i + 2 < text.length;
+    const a = valueAt(text, i);
+    const b = valueAt(text, i + 1);
+    const c = whole ? valueAt(text, i + 2) : 0;
+    if (a < 0 || b < 0 || c < 0) return null;
     const n = a + b * 45 + c * 2025;
-    if (i + 2 < text.length) {
-      if (n > 65_535) return null;
-      bytes[at++] = n >> 8;
-    } else if (n > 255) return null;
+    if (n > (whole ? 65_535 : 255)) return null;
+    if (whole) bytes[at++] = n >> 8;
     bytes[at++] = n & 255;
   }
   return bytes;

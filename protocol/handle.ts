@@ -1,9 +1,9 @@
 /**
  * What a QR code says of the presenter: (user, device) under a permutation of 64 bits that changes each day, so that
  * two photographs of the same person's code on two days cannot be linked, and yet the server reads it without a table.
- * A 4-round Feistel network over HMAC-SHA-256 (Luby-Rackoff). Node only.
+ * A 4-round Feistel network over HMAC-SHA-256 (Luby-Rackoff). Phones never open one: they are given theirs.
  */
-import { createHmac } from 'node:crypto';
+import { type HmacKey, hmacWords } from './sha256.ts';
 
 /** A presenter: the account's number (48 bits) and which of its devices (16 bits). */
 export interface Presenter {
@@ -13,20 +13,28 @@ export interface Presenter {
 
 const ROUNDS = 4;
 const HALF = 65_536;
+export const HANDLE_BYTES = 8;
 
-/** The permutation's key for a day (whole days since 1970) under a master key. */
-export const dayKey = (master: Uint8Array, day: number): Uint8Array =>
-  createHmac('sha256', master).update(`HB1 handle ${day}`).digest();
+/** The number in four bytes; no view is made for it, which would cost as much as a round. */
+export const u32At = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 
-const mix = (key: Uint8Array, round: number, half: number): number => {
-  const input = new Uint8Array(5);
-  new DataView(input.buffer).setUint32(1, half);
+const input = new Uint8Array(5);
+const words = new Int32Array(8);
+
+/** First 32 bits of the code of (round, half). */
+const mix = (key: HmacKey, round: number, half: number): number => {
   input[0] = round;
-  return createHmac('sha256', key).update(input).digest().readUInt32BE(0);
+  input[1] = half >>> 24;
+  input[2] = half >>> 16;
+  input[3] = half >>> 8;
+  input[4] = half;
+  hmacWords(key, input, input.length, words);
+  return words[0]!;
 };
 
-/** Eight bytes for a presenter. Throws a RangeError for numbers that do not fit. */
-export const sealHandle = (key: Uint8Array, { userNumber, deviceNumber }: Presenter): Uint8Array => {
+/** Eight bytes for a presenter under the key of a day. Throws a RangeError for numbers that do not fit. */
+export const sealHandle = (key: HmacKey, { userNumber, deviceNumber }: Presenter): Uint8Array => {
   if (!Number.isSafeInteger(userNumber) || userNumber < 0 || userNumber >= 2 ** 48) {
     throw new RangeError('user number outside 48 bits');
   }
@@ -38,18 +46,17 @@ export const sealHandle = (key: Uint8Array, { userNumber, deviceNumber }: Presen
   for (let round = 0; round < ROUNDS; round++) {
     [left, right] = [right, (left ^ mix(key, round, right)) >>> 0];
   }
-  const handle = new Uint8Array(8);
+  const handle = new Uint8Array(HANDLE_BYTES);
   const view = new DataView(handle.buffer);
   view.setUint32(0, left);
   view.setUint32(4, right);
   return handle;
 };
 
-/** The presenter of a handle. Every 8 bytes are some presenter: whether it is true, the token's code must prove. */
-export const openHandle = (key: Uint8Array, handle: Uint8Array): Presenter => {
-  const view = new DataView(handle.buffer, handle.byteOffset, 8);
-  let left = view.getUint32(0);
-  let right = view.getUint32(4);
+/** The presenter of the handle at `at`. Every 8 bytes are some presenter: whether it is true, the token's code must prove. */
+export const openHandle = (key: HmacKey, bytes: Uint8Array, at = 0): Presenter => {
+  let left = u32At(bytes, at);
+  let right = u32At(bytes, at + 4);
   for (let round = ROUNDS - 1; round >= 0; round--) {
     [left, right] = [(right ^ mix(key, round, left)) >>> 0, left];
   }

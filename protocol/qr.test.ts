@@ -1,10 +1,13 @@
+import { createHmac, hkdfSync } from 'node:crypto';
 import fc from 'fast-check';
 import jsqr from 'jsqr';
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { decodeBase45, encodeBase45 } from './base45.ts';
-import { dayKey, openHandle, sealHandle } from './handle.ts';
-import { deviceKey, type Minting, mintToken, tokenExpiresS, verifyToken } from './qr.ts';
+import { mintFrom } from './codeBook.ts';
+import { openHandle, sealHandle } from './handle.ts';
+import { dayKey } from './masterKey.ts';
+import { codeBookOf, deviceKey, type Minting, mintToken, tokenExpiresS, verifyToken } from './qr.ts';
 import { qrPngDataUrl, qrSvg, qrTerminal } from './qrImage.ts';
 
 const STEP_MS = 15_000;
@@ -84,10 +87,10 @@ describe('a handle', () => {
 
   it('does not take numbers that do not fit', () => {
     for (const bad of [-1, 1.5, 2 ** 48]) {
-      expect(() => sealHandle(master, { userNumber: bad, deviceNumber: 0 })).toThrow(RangeError);
+      expect(() => sealHandle(dayKey(master, 1), { userNumber: bad, deviceNumber: 0 })).toThrow(RangeError);
     }
     for (const bad of [-1, 1.5, 65_536]) {
-      expect(() => sealHandle(master, { userNumber: 0, deviceNumber: bad })).toThrow(RangeError);
+      expect(() => sealHandle(dayKey(master, 1), { userNumber: 0, deviceNumber: bad })).toThrow(RangeError);
     }
   });
 });
@@ -114,7 +117,7 @@ describe('an HB1 token', () => {
   });
 
   it('comes back for every presenter, kind and time', () => {
-    const kinds = ['civilian', 'officer', 'hub', 'merchant'] as const;
+    const kinds = ['civilian', 'officer', 'merchant'] as const;
     const minting = fc.record({
       kind: fc.constantFrom(...kinds),
       kid: fc.constant(3),
@@ -209,6 +212,72 @@ describe('an HB1 token', () => {
     expect(key).toHaveLength(32);
     expect(key).not.toEqual(deviceKey(master, { ...officer, deviceNumber: 3 }));
     expect(key).not.toEqual(deviceKey(new Uint8Array(32), officer));
+  });
+});
+
+describe('a code book', () => {
+  const book = codeBookOf(officer);
+  const day = Math.floor(NOW_MS / 86_400_000);
+
+  it('lets a phone make the very codes that the server would make, for a week', () => {
+    for (let days = -1; days <= 7; days++) {
+      const nowMs = NOW_MS + days * 86_400_000;
+      const shown = mintFrom(book, { nowMs, nonce: 7, flags: 1 });
+      expect(shown).toEqual({
+        ok: true,
+        value: {
+          token: mintToken({ ...officer, nowMs, nonce: 7, flags: 1 }),
+          expiresS: tokenExpiresS(nowMs),
+        },
+      });
+    }
+    expect(book.handles.map(one => one.day)).toEqual(Array.from({ length: 9 }, (_, i) => day - 1 + i));
+    expect(mintFrom(book, { nowMs: NOW_MS + 8 * 86_400_000, nonce: 7 })).toMatchObject({ code: 410 });
+  });
+
+  it('says that a code was made without network', () => {
+    const shown = mintFrom(JSON.parse(JSON.stringify(book)), { nowMs: NOW_MS, nonce: 7 });
+    expect(shown.ok && verify(shown.value.token)).toMatchObject({ ok: true, value: { flags: 1 } });
+  });
+
+  it('holds nothing of the master key, and nothing of another device', () => {
+    const other = codeBookOf({ ...officer, deviceNumber: 3 });
+    expect(other.key).not.toBe(book.key);
+    for (const [i, { handle }] of book.handles.entries()) expect(other.handles[i]!.handle).not.toBe(handle);
+    // A key with somebody else's handle is forged.
+    expect(mintFrom({ ...book, handles: other.handles }, { nowMs: NOW_MS, nonce: 7 })).toMatchObject({
+      ok: true,
+    });
+    const mixed = mintFrom({ ...book, handles: other.handles }, { nowMs: NOW_MS, nonce: 7 });
+    expect(mixed.ok && verify(mixed.value.token)).toMatchObject({ message: 'this code is forged' });
+  });
+});
+
+describe('the keys', () => {
+  it('are what node:crypto makes of the same words', () => {
+    const presenter = fc.record({
+      userNumber: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+      deviceNumber: fc.integer({ min: 0, max: 65_535 }),
+    });
+    const secret = fc.uint8Array({ minLength: 32, maxLength: 32 });
+    fc.assert(
+      fc.property(presenter, secret, (who, bytes) => {
+        const info = `HB1 device ${who.userNumber}/${who.deviceNumber}`;
+        expect(deviceKey(bytes, who)).toEqual(new Uint8Array(hkdfSync('sha256', bytes, '', info, 32)));
+      }),
+    );
+  });
+
+  it('sign as node:crypto does', () => {
+    const bytes = bytesOf(text);
+    const code = createHmac('sha256', deviceKey(master, officer)).update(bytes.subarray(0, 20)).digest();
+    expect(bytes.subarray(20)).toEqual(new Uint8Array(code.subarray(0, 16)));
+  });
+
+  it('of a day are the same however many days were asked for', () => {
+    const first = sealHandle(dayKey(master, 20_000), officer);
+    for (let d = 0; d < 100; d++) sealHandle(dayKey(master, d), officer);
+    expect(sealHandle(dayKey(master, 20_000), officer)).toEqual(first);
   });
 });
 

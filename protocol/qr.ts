@@ -1,63 +1,42 @@
 /**
- * The `HB1` token: 36 bytes that a phone shows as a QR code and another phone scans, face to face.
- *
- *   off len
- *     0   1  version (high 4 bits, 1) and kind (low 4 bits)
- *     1   1  kid: which master key
- *     2   8  handle: the presenter under a permutation of the day, `handle.ts`
- *    10   4  step: Unix seconds / 15, rounded down; its day keys the handle
- *    14   4  nonce: makes each code distinct
- *    18   2  flags
- *    20  16  first half of HMAC-SHA-256 over bytes 0 to 19 under the presenter's device key
- *
- * As text "HB1:" and base45, 58 characters: a QR code of version 3 with error correction M. A token is accepted one
- * step early (a fast phone clock) and two steps late, so it lives 30 to 45 s. The device key is derived from the
- * master key and (user, device), so that a phone can be given its own key and show codes while offline; the server
- * therefore opens the handle to know the key, and believes it only when the code is right. Node only.
+ * Codes as the server sees them: it mints them for phones that are online, gives phones what they need to mint their own
+ * (`codeBook.ts`), and checks what was scanned. A token (`token.ts`) is accepted one step early (a fast phone clock) and
+ * two steps late. Its code is under the key of the presenter's device, so the server opens the handle to know the key, and
+ * believes it only when the code is right. Nothing of a presenter is kept between two tokens: 15 compressions of SHA-256
+ * decide from cold, 4 µs.
  */
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { decodeBase45, encodeBase45 } from './base45.ts';
+import { decodeBase45 } from './base45.ts';
+import { CODE_BOOK_DAYS, type CodeBook, hexOf } from './codeBook.ts';
 import { ERROR, ok, type Result, refuse } from './errors.ts';
-import { dayKey, openHandle, type Presenter, sealHandle } from './handle.ts';
+import { openHandle, type Presenter, sealHandle, u32At } from './handle.ts';
+import { isHubText } from './hubToken.ts';
 import { uuidFromHash } from './ids.ts';
+import { dayKey, deviceKey, deviceWords } from './masterKey.ts';
+import { emptyHmacKey, hmacWords, rekey, sha256 } from './sha256.ts';
+import {
+  dayOfStep,
+  SIGNED_BYTES,
+  STEPS_EARLY,
+  STEPS_LATE,
+  signToken,
+  stepOf,
+  TOKEN_BYTES,
+  TOKEN_KINDS,
+  TOKEN_PREFIX,
+  TOKEN_TEXT_LENGTH,
+  TOKEN_VERSION,
+  type TokenKind,
+} from './token.ts';
 
-/** Who shows the code, with its number on the wire. Never reused. */
-export const TOKEN_KINDS = { civilian: 1, officer: 2, hub: 3, merchant: 4 } as const;
-export type TokenKind = keyof typeof TOKEN_KINDS;
+export { deviceKey } from './masterKey.ts';
+export { QR_STEP_S, TOKEN_FLAG, TOKEN_KINDS, type TokenKind, tokenExpiresS } from './token.ts';
 
-/** Bits of `flags`. */
-export const TOKEN_FLAG = { mintedOffline: 1, locationShared: 2, clockUntrusted: 4 } as const;
-
-const PREFIX = 'HB1:';
-const VERSION = 1;
-const BYTES = 36;
-const SIGNED = 20;
-const TEXT_LENGTH = PREFIX.length + (BYTES / 2) * 3;
-/** A new code is shown each step. */
-export const QR_STEP_S = 15;
-const STEP_MS = QR_STEP_S * 1000;
-const STEPS_EARLY = 1;
-const STEPS_LATE = 2;
-const STEPS_PER_DAY = 86_400_000 / STEP_MS;
-
+/** Kinds of tokens that phones mint; a hub's are printed and signed otherwise. */
 const NAME = new Map<number, TokenKind>(
-  Object.entries(TOKEN_KINDS).map(([name, number]) => [number, name as TokenKind]),
+  Object.entries(TOKEN_KINDS).flatMap(([name, number]) =>
+    name === 'hub' ? [] : [[number, name as TokenKind] as const],
+  ),
 );
-
-const stepOf = (nowMs: number): number => Math.floor(nowMs / STEP_MS);
-
-/** Unix second at which a token minted at `nowMs` stops being accepted. */
-export const tokenExpiresS = (nowMs: number): number => ((stepOf(nowMs) + STEPS_LATE + 1) * STEP_MS) / 1000;
-
-/** The key with which one device signs its codes: HKDF-SHA-256 of the master key, 32 bytes. */
-export const deviceKey = (master: Uint8Array, { userNumber, deviceNumber }: Presenter): Uint8Array =>
-  new Uint8Array(hkdfSync('sha256', master, '', `HB1 device ${userNumber}/${deviceNumber}`, 32));
-
-const codeOf = (key: Uint8Array, token: Uint8Array): Uint8Array =>
-  createHmac('sha256', key)
-    .update(token.subarray(0, SIGNED))
-    .digest()
-    .subarray(0, BYTES - SIGNED);
 
 export interface Minting extends Presenter {
   readonly kind: TokenKind;
@@ -73,20 +52,20 @@ export interface Minting extends Presenter {
 /** The text to draw. Throws a RangeError when a number does not fit its field. */
 export const mintToken = (minting: Minting): string => {
   const { kind, kid, master, nowMs, nonce, flags } = minting;
-  const fits = (n: number, bits: number): boolean => Number.isInteger(n) && n >= 0 && n < 2 ** bits;
   const step = stepOf(nowMs);
-  if (!fits(kid, 8) || !fits(nonce, 32) || !fits(flags, 16) || !fits(step, 32))
-    throw new RangeError('field too wide');
-  const token = new Uint8Array(BYTES);
-  const view = new DataView(token.buffer);
-  token[0] = (VERSION << 4) | TOKEN_KINDS[kind];
-  token[1] = kid;
-  token.set(sealHandle(dayKey(master, Math.floor(step / STEPS_PER_DAY)), minting), 2);
-  view.setUint32(10, step);
-  view.setUint32(14, nonce);
-  view.setUint16(18, flags);
-  token.set(codeOf(deviceKey(master, minting), token), SIGNED);
-  return PREFIX + encodeBase45(token);
+  const handle = sealHandle(dayKey(master, dayOfStep(step)), minting);
+  return signToken({ kind, kid, handle, step, nonce, flags }, deviceKey(master, minting));
+};
+
+/** What a phone of this presenter is given, to make its codes of the next days itself. */
+export const codeBookOf = (minting: Omit<Minting, 'nonce' | 'flags'>): CodeBook => {
+  const { kind, kid, master, nowMs } = minting;
+  const first = dayOfStep(stepOf(nowMs)) - 1;
+  const handles = Array.from({ length: CODE_BOOK_DAYS }, (_, i) => ({
+    day: first + i,
+    handle: hexOf(sealHandle(dayKey(master, first + i), minting)),
+  }));
+  return { kind, kid, key: hexOf(deviceKey(master, minting)), handles };
 };
 
 /** What a good token says. */
@@ -107,7 +86,26 @@ export interface Verifying {
   readonly kinds: readonly TokenKind[];
 }
 
-const foreign = () => refuse(ERROR.invalid, 'this is not a HeyBlue code');
+const FOREIGN = refuse(ERROR.invalid, 'this is not a HeyBlue code');
+const TOO_OLD = refuse(ERROR.gone, 'this code is too old: ask for the new one');
+const TOO_NEW = refuse(ERROR.invalid, 'this code is from the future: check the clock of the phone');
+const FORGED = refuse(ERROR.invalid, 'this code is forged');
+
+const NO_POSTER = refuse(ERROR.invalid, 'a code of a hub cannot be scanned here');
+
+const words = new Int32Array(8);
+const key = emptyHmacKey();
+
+/** Whether bytes 20 to 35 are the presenter's code of bytes 0 to 19; takes as long for any wrong code. */
+const isSigned = (token: Uint8Array, master: Uint8Array, presenter: Presenter): boolean => {
+  deviceWords(master, presenter, words);
+  rekey(key, words);
+  hmacWords(key, token, SIGNED_BYTES, words);
+  let differing = 0;
+  for (let i = 0, at = SIGNED_BYTES; at < TOKEN_BYTES; i++, at += 4)
+    differing |= (words[i]! >>> 0) ^ u32At(token, at);
+  return differing === 0;
+};
 
 /**
  * Checks the text that a phone read: length, prefix, version, key, step, code, and only then what it says.
@@ -115,25 +113,25 @@ const foreign = () => refuse(ERROR.invalid, 'this is not a HeyBlue code');
  * scanner may not scan. Whether it was used before is for the presenter's actor to know.
  */
 export const verifyToken = (text: string, { nowMs, masters, kinds }: Verifying): Result<Token> => {
-  if (text.length !== TEXT_LENGTH || !text.startsWith(PREFIX)) return foreign();
-  const token = decodeBase45(text.slice(PREFIX.length));
-  if (token === null || token[0]! >> 4 !== VERSION) return foreign();
+  if (isHubText(text)) return NO_POSTER;
+  if (text.length !== TOKEN_TEXT_LENGTH || !text.startsWith(TOKEN_PREFIX)) return FOREIGN;
+  const token = decodeBase45(text, TOKEN_PREFIX.length);
+  if (token === null || token[0]! >> 4 !== TOKEN_VERSION) return FOREIGN;
   const kind = NAME.get(token[0]! & 15);
   const master = masters.get(token[1]!);
-  if (kind === undefined || master === undefined) return foreign();
+  if (kind === undefined || master === undefined) return FOREIGN;
 
-  const view = new DataView(token.buffer);
-  const step = view.getUint32(10);
+  const step = u32At(token, 10);
   const age = stepOf(nowMs) - step;
-  if (age > STEPS_LATE) return refuse(ERROR.gone, 'this code is too old: ask for the new one');
-  if (age < -STEPS_EARLY)
-    return refuse(ERROR.invalid, 'this code is from the future: check the clock of the phone');
+  if (age > STEPS_LATE) return TOO_OLD;
+  if (age < -STEPS_EARLY) return TOO_NEW;
 
-  const presenter = openHandle(dayKey(master, Math.floor(step / STEPS_PER_DAY)), token.subarray(2, 10));
-  const expected = codeOf(deviceKey(master, presenter), token);
-  if (!timingSafeEqual(expected, token.subarray(SIGNED))) return refuse(ERROR.invalid, 'this code is forged');
+  const presenter = openHandle(dayKey(master, dayOfStep(step)), token, 2);
+  if (!isSigned(token, master, presenter)) return FORGED;
   if (!kinds.includes(kind)) return refuse(ERROR.invalid, `a code of a ${kind} cannot be scanned here`);
 
-  const tokenId = uuidFromHash(createHash('sha256').update(token).digest());
-  return ok({ kind, ...presenter, step, nonce: view.getUint32(14), flags: view.getUint16(18), tokenId });
+  const { userNumber, deviceNumber } = presenter;
+  const flags = (token[18]! << 8) | token[19]!;
+  const tokenId = uuidFromHash(sha256(token));
+  return ok({ kind, userNumber, deviceNumber, step, nonce: u32At(token, 14), flags, tokenId });
 };
