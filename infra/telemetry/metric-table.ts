@@ -374,6 +374,17 @@ export const METRICS = {
     labels: { op: CLOSED_SET },
   },
   rt_handshake_seconds: { kind: 'histogram', help: 'From the open socket to WELCOME.', buckets: WAIT_S },
+  heyblue_location_samples_total: {
+    kind: 'counter',
+    help: 'Sampled positions by what became of them: kept, replaced by a newer one while they waited, no room (full), failed, or forgotten because the person opted out.',
+    labels: { result: ['kept', 'replaced', 'full', 'failed', 'forgotten'] },
+  },
+  heyblue_location_waiting: { kind: 'gauge', help: 'People with a sampled position that waits to be kept.' },
+  heyblue_location_requests_total: {
+    kind: 'counter',
+    help: 'Requests to the location service.',
+    labels: { operation: CLOSED_SET, result: ['ok', 'throttled', 'unavailable', 'refused', 'invalid'] },
+  },
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricName = keyof typeof METRICS;
