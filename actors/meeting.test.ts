@@ -431,6 +431,8 @@ describe('hey', () => {
     await civilian.report(20);
     await town.time.advance(2_000);
     const said = await civilian.command('hey.say', { officerId: officer.id });
+    // a car's speed: a faster one would not be believed
+    await town.time.advance(10_000);
     await officer.report(400);
     const accepted = await officer.command('hey.accept', { heyId: said.ok ? said.value.heyId : '' });
     expect(accepted).toMatchObject({ ok: false, code: ERROR.conflict });

@@ -6,6 +6,8 @@
  * What each side may learn is in `messages/region.ts`; the rules of a meeting are in `geo/rules.ts`.
  */
 import { ERROR, ok, refuse } from '../protocol/errors.ts';
+import { Footprints } from './fraud/footprints.ts';
+import { FRAUD_RULES, type FraudRules } from './fraud/rules.ts';
 import { cellOfRegion } from './geo/grid.ts';
 import {
   AREA_OFFICERS_MAX,
@@ -29,6 +31,10 @@ const NIL = -1;
 
 export interface RegionState {
   readonly matcher: Matcher;
+  /** Who walked where; begins anew when the region does. */
+  readonly footprints: Footprints;
+  /** What speaks against those here against whom anything does, by id. */
+  readonly trusts: Map<string, number>;
   /** Officers here, longest present first. */
   readonly officers: Map<string, OfficerRef>;
   /** What civilians are told: the first of them. */
@@ -52,7 +58,10 @@ export interface RegionState {
 }
 
 /** The behaviour of regions under these rules. */
-export function regionBehaviour(rules: ProximityRules): Behaviour<RegionState, RegionMessage> {
+export function regionBehaviour(
+  rules: ProximityRules,
+  fraud: FraudRules = FRAUD_RULES,
+): Behaviour<RegionState, RegionMessage> {
   return {
     kind: 'region',
     inPlace: true,
@@ -63,6 +72,8 @@ export function regionBehaviour(rules: ProximityRules): Behaviour<RegionState, R
       turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
       return ok({
         matcher: new Matcher(cell, rules),
+        footprints: new Footprints(fraud),
+        trusts: new Map(),
         officers: new Map(),
         told: [],
         generation: 1,
@@ -78,7 +89,7 @@ export function regionBehaviour(rules: ProximityRules): Behaviour<RegionState, R
       const cell = cellOfRegion(id);
       return cell === null
         ? refuse(ERROR.notFound, 'no such region')
-        : unpackRegion(cell, packed, rules, turn);
+        : unpackRegion(cell, packed, rules, fraud, turn);
     },
     idleMs: () => SILENT_MS,
   };
@@ -88,11 +99,13 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
   const { matcher } = state;
   switch (message.type) {
     case 'fix':
-      offer(matcher.move(message, turn.nowMs), turn);
+      compare(state, message, turn);
+      offer(state, matcher.move(message, turn.nowMs), turn);
       arrived(state, message, turn);
       break;
     case 'adopt':
-      offer(matcher.adopt(message.fix, message.slots, turn.nowMs), turn);
+      compare(state, message.fix, turn);
+      offer(state, matcher.adopt(message.fix, message.slots, turn.nowMs), turn);
       arrived(state, message.fix, turn);
       break;
     case 'depart': {
@@ -126,13 +139,28 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
   return state;
 }
 
+/** Somebody walks where somebody else walked: both are told, and their next fix says so. */
+function compare({ footprints, matcher, trusts }: RegionState, fix: FixMessage, turn: Turn): void {
+  const { userId, latE7, lngE7, takenAtMs, trust = 0 } = fix;
+  if (trust !== 0) trusts.set(userId, trust);
+  else if (trusts.size > 0) trusts.delete(userId);
+  // a fix that is said again is no step
+  const index = matcher.members.indexOf(userId);
+  if (index !== NIL && matcher.members.takenAtMs(index) === takenAtMs) return;
+  const other = footprints.tread(userId, latE7, lngE7, takenAtMs);
+  if (other === null) return;
+  const suspected: UserMessage = { type: 'suspected', reason: 'cloned' };
+  for (const id of [userId, other]) turn.tell({ kind: 'user', id }, suspected);
+}
+
 /** Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. */
-function offer(meetings: readonly Meeting[], turn: Turn): void {
+function offer({ trusts }: RegionState, meetings: readonly Meeting[], turn: Turn): void {
   for (const { officer, civilian } of meetings) {
+    const trust = (trusts.get(officer.id) ?? 0) | (trusts.get(civilian.id) ?? 0);
     const id = `${officer.id}|${civilian.id}`;
     const observe: PairMessage = {
       type: 'observe',
-      evidence: { method: 'proximity', id: null, cell: turn.self.id },
+      evidence: { method: 'proximity', id: null, cell: turn.self.id, ...(trust === 0 ? {} : { trust }) },
       officer,
       civilian,
     };
@@ -153,7 +181,10 @@ function arrived(state: RegionState, fix: FixMessage, turn: Turn): void {
 
 function gone(state: RegionState, userIds: readonly string[], turn: Turn): void {
   let changed = false;
-  for (const id of userIds) changed = state.officers.delete(id) || changed;
+  for (const id of userIds) {
+    changed = state.officers.delete(id) || changed;
+    state.trusts.delete(id);
+  }
   if (changed) officersChanged(state, turn);
 }
 

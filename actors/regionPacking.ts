@@ -4,6 +4,9 @@
  * is the same.
  */
 import type { Result } from '../protocol/errors.ts';
+import { Footprints } from './fraud/footprints.ts';
+import type { FraudRules } from './fraud/rules.ts';
+import { TRUST_MAX } from './fraud/trust.ts';
 import { AREA_OFFICERS_MAX, AREA_SWEEP_MS, MICRO_CELLS, SILENT_SWEEP_MS } from './geo/limits.ts';
 import { Matcher, type PackedSlot } from './geo/matcher.ts';
 import { CIVILIAN, OFFICER, PACKED_NUMBERS, type PackedMember } from './geo/members.ts';
@@ -21,7 +24,14 @@ const READABLE = [1, 2];
 const MANY = 1_000_000;
 const FLAGS = 7;
 
-export function packRegion({ matcher, officers, generation, version, sweepFrom }: RegionState): unknown {
+export function packRegion({
+  matcher,
+  officers,
+  trusts,
+  generation,
+  version,
+  sweepFrom,
+}: RegionState): unknown {
   const { members, slots } = matcher.pack();
   const informed = members.map(
     ([userId]) => matcher.members.seen(matcher.members.indexOf(userId)) === generation,
@@ -32,6 +42,7 @@ export function packRegion({ matcher, officers, generation, version, sweepFrom }
     slots,
     informed,
     officers: [...officers.values()],
+    trusts: [...trusts],
     version,
     sweeping: sweepFrom > 0,
   };
@@ -41,9 +52,10 @@ export function unpackRegion(
   cell: number,
   packed: unknown,
   rules: ProximityRules,
+  fraud: FraudRules,
   turn: Turn,
 ): Result<RegionState> {
-  const result = read.reading(() => stateOf(cell, read.versioned(packed, ...READABLE), rules));
+  const result = read.reading(() => stateOf(cell, read.versioned(packed, ...READABLE), rules, fraud));
   if (!result.ok) return result;
   turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
   if (result.value.sweepFrom > 0)
@@ -51,7 +63,7 @@ export function unpackRegion(
   return result;
 }
 
-function stateOf(cell: number, packed: read.Fields, rules: ProximityRules): RegionState {
+function stateOf(cell: number, packed: read.Fields, rules: ProximityRules, fraud: FraudRules): RegionState {
   const members = read.list(packed.members, MANY, memberOf);
   const informed = read.list(packed.informed, MANY, read.flag);
   const slots = read.list(packed.slots, MANY, item => slotOf(item, members));
@@ -72,6 +84,9 @@ function stateOf(cell: number, packed: read.Fields, rules: ProximityRules): Regi
   const told = [...byId.values()].slice(0, AREA_OFFICERS_MAX);
   return {
     matcher,
+    footprints: new Footprints(fraud),
+    // a node of the version before knew of none
+    trusts: new Map(packed.trusts === undefined ? [] : read.list(packed.trusts, MANY, trustOf)),
     officers: byId,
     told,
     generation,
@@ -80,6 +95,11 @@ function stateOf(cell: number, packed: read.Fields, rules: ProximityRules): Regi
     version: read.number(packed.version),
     sweepFrom: read.flag(packed.sweeping) ? matcher.members.highest : 0,
   };
+}
+
+function trustOf(item: unknown): [string, number] {
+  const [id, trust] = read.list(item, 2, value => value);
+  return [read.text(id), read.whole(trust, 1, TRUST_MAX)];
 }
 
 function memberOf(item: unknown): PackedMember {

@@ -4,6 +4,7 @@
  */
 import type { Method } from '../protocol/catalogue.ts';
 import type { RuleRef } from './durable.ts';
+import { type FraudRules, fraudRules } from './fraud/rules.ts';
 import { type ProximityRules, proximityRules } from './geo/rules.ts';
 
 export interface MeetRules {
@@ -13,6 +14,8 @@ export interface MeetRules {
   /** One encounter per pair in so many seconds, sliding (DOMAIN rule 1). */
   readonly cooldownS: number;
   readonly proximity: ProximityRules;
+  /** What is not believed, and so held for review (DOMAIN rule 13). */
+  readonly fraud: FraudRules;
   /** An officer's sharing ends by itself (DOMAIN rule 5). */
   readonly shareS: number;
   /** A hey waits so long for the officer. */
@@ -32,6 +35,7 @@ export const DEFAULT_RULES: MeetRules = {
   },
   cooldownS: 24 * 3_600,
   proximity: proximityRules(),
+  fraud: fraudRules(),
   shareS: 15 * 60,
   heyS: 60,
   // One report period of a civilian in the area (60 s) and a margin.

@@ -44,6 +44,7 @@ import {
   shareDue,
   startSharing,
   stopSharing,
+  suspected,
 } from './user/place.ts';
 import { credited, give, given, settled } from './user/points.ts';
 import {
@@ -117,7 +118,7 @@ function receive(
   switch (message.type) {
     case 'location': {
       const session = sessionOf(state, message.session);
-      if (session) return located(heard(state, session, turn), message, rules.proximity.reachM, turn);
+      if (session) return located(heard(state, session, turn), message, rules, turn);
       resync(message.session, turn);
       return state;
     }
@@ -131,7 +132,7 @@ function receive(
       return repeat(present, message, turn) ?? commanded(present, message, rules, keys, turn);
     }
     case 'attach':
-      return attach(state, message, turn);
+      return attach(state, message, rules, turn);
     case 'detach':
       return detach(state, message, turn);
     case 'ack': {
@@ -152,6 +153,8 @@ function receive(
       return disconnect(state, message, turn);
     case 'area':
       return areaChanged(state, message, turn);
+    case 'suspected':
+      return suspected(state, rules, turn);
     case 'heyOffered':
       return heyOffered(state, message, rules, turn);
     case 'heyClosed':
@@ -159,7 +162,7 @@ function receive(
     case 'heyTimeout':
       return heyTimeout(state, message.heyId, turn);
     case 'qrShown':
-      return qrShown(state, message, turn);
+      return qrShown(state, message, rules, turn);
     case 'scanUploaded':
       return scanUploaded(state, message, turn);
     case 'scanRefused':
@@ -190,7 +193,7 @@ function receive(
       return state;
     case 'answer':
     case 'queried':
-      return answered(state, message.tag, message.result, turn);
+      return answered(state, message.tag, message.result, rules, turn);
     case 'due':
       return due(state, message, turn);
     case 'committed': {
@@ -257,7 +260,13 @@ function commanded(
 }
 
 /** Tags are the idempotency key of the command that waits; `/shown` marks the presenter's answer. */
-function answered(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
+function answered(
+  state: UserState,
+  tag: string,
+  result: Result<unknown>,
+  rules: MeetRules,
+  turn: Turn,
+): UserState {
   if (tag === DEVICE_READ) return deviceRead(state, result, turn);
   if (tag === GAP_READ) return gapRead(state, result, turn);
   const insisted = insistedKey(tag);
@@ -267,7 +276,7 @@ function answered(state: UserState, tag: string, result: Result<unknown>, turn: 
   const [key = '', step] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
-  if (step === 'shown') return presenterAgreed(state, command, result, turn);
+  if (step === 'shown') return presenterAgreed(state, command, result, rules, turn);
   if (step === 'known') return refusedOrKnown(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
@@ -276,11 +285,11 @@ function answered(state: UserState, tag: string, result: Result<unknown>, turn: 
       return heyAccepted(state, command, result, turn);
     case 'qr.scan':
       return command.otherId === ''
-        ? presenterFound(state, command, result, turn)
+        ? presenterFound(state, command, result, rules, turn)
         : scanSettled(state, command, result, turn);
     case 'qr.upload':
       return command.otherId === ''
-        ? presenterFound(state, command, result, turn)
+        ? presenterFound(state, command, result, rules, turn)
         : uploadAnswered(state, command, result, turn);
     case 'give':
       return state;

@@ -203,7 +203,7 @@ async function main(): Promise<void> {
     url: config.publicUrl,
     behaviours: {
       user: userBehaviour(rules, { newest: Math.max(...keys.qrMasters.keys()), masters: keys.qrMasters }),
-      region: regionBehaviour(rules.proximity),
+      region: regionBehaviour(rules.proximity, rules.fraud),
       pair: pairBehaviour(rules),
     },
     commitStore: stores.commitStore,

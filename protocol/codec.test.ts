@@ -120,7 +120,9 @@ describe('frames', () => {
     const full = [3, 5, 1, 2, 30, 90, 14, 1_000, 7];
     const all = { headingDeg: 90, speedDms: 14, takenAtMs: 1_000_007 };
     expect(decodeClientFrame(pack(full))).toEqual({ ...bare, ...all });
-    expect(decodeClientFrame(pack([...full, 'new', [1, [2]], null]))).toEqual({ ...bare, ...all });
+    expect(decodeClientFrame(pack([...full, null, 'new', [1, [2]], null]))).toEqual({ ...bare, ...all });
+    expect(decodeClientFrame(pack([...full, 0]))).toEqual({ ...bare, ...all });
+    expect(decodeClientFrame(pack([...full, 1, 'new']))).toEqual({ ...bare, ...all, flags: 1 });
     expect(decodeClientFrame(pack([1, 9, 2, []]))).toEqual({
       type: 'command',
       cid: 9,

@@ -28,7 +28,15 @@ export interface Location {
   readonly speedDms: number | null;
   /** When the fix was taken, Unix milliseconds; null = when it arrived. */
   readonly takenAtMs: number | null;
+  /** What the phone says of the fix, {@link FIX_FLAG}; absent: nothing. */
+  readonly flags?: number;
 }
+
+/** Bits of a position's flags; those that are not named are of later versions and mean nothing yet. */
+export const FIX_FLAG = {
+  /** The operating system says that the position is simulated. */
+  simulated: 1,
+} as const;
 
 export interface Resume {
   readonly sessionId: string;

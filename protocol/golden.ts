@@ -15,7 +15,7 @@ import {
 } from './catalogue.ts';
 import { decodeClientFrame, decodeServerFrame, encodeClientFrame, encodeServerFrame } from './codec.ts';
 import { ERROR } from './errors.ts';
-import type { ClientFrame, Location, ServerFrame } from './frames.ts';
+import { type ClientFrame, FIX_FLAG, type Location, type ServerFrame } from './frames.ts';
 import { bytesToUuid } from './ids.ts';
 import type { Field, FieldType } from './schema.ts';
 
@@ -144,6 +144,7 @@ const clientFrames: readonly (readonly [string, ClientFrame])[] = [
     'LOCATION with nothing optional',
     { type: 'location', ...LOCATION, seq: 43, headingDeg: null, speedDms: null, takenAtMs: null },
   ],
+  ['LOCATION that is simulated', { type: 'location', ...LOCATION, seq: 45, flags: FIX_FLAG.simulated }],
   ['ACK', { type: 'ack', offset: 17 }],
   ['PING', { type: 'ping', n: 3 }],
   ['PONG', { type: 'pong', n: 3 }],

@@ -54,8 +54,10 @@ const clientFrame = (w: Walker, depth: number): ClientFrame => {
       const s = optionalInt(w, 7, length, U32);
       const ms = optionalInt(w, 8, length, 999);
       const takenAtMs = s === null ? null : s * 1000 + (ms ?? 0);
+      const flags = optionalInt(w, 9, length, U32) ?? 0;
       frame = { type: 'location', seq, latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs };
-      used = 9;
+      if (flags !== 0) frame = { ...frame, flags };
+      used = 10;
       break;
     }
     case FRAME.command: {

@@ -24,11 +24,12 @@ export const clientTuple = (frame: ClientFrame): unknown[] => {
     case 'ack':
       return [FRAME.event, frame.offset];
     case 'location': {
-      const { seq, latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs } = frame;
+      const { seq, latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs, flags = 0 } = frame;
       const s = takenAtMs === null ? null : seconds(takenAtMs);
       const ms = takenAtMs === null ? null : takenAtMs - s! * 1000;
       const point = [seq, latE7, lngE7, accuracyDm];
-      return [FRAME.volatile, ...point, headingDeg, speedDms, s, ms];
+      const tuple = [FRAME.volatile, ...point, headingDeg, speedDms, s, ms];
+      return flags === 0 ? tuple : [...tuple, flags];
     }
     case 'ping':
       return [FRAME.ping, frame.n];

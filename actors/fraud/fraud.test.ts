@@ -2,13 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { destination } from '../../k8s/tracks/crowd.ts';
 import { seeded } from '../../k8s/tracks/seeded.ts';
+import { FIX_FLAG } from '../../protocol/frames.ts';
 import { FOOTPRINTS_MAX, Footprints, SUSPECTS_MAX } from './footprints.ts';
 import { historyTrust, type PairHistory } from './history.ts';
 import { waitMs } from './motion.ts';
 import type { Sample } from './noise.ts';
 import { FRAUD_RULES, fraudRules } from './rules.ts';
 import { bitsOf, isTrust, REASONS, reasonsOf, TRUST } from './trust.ts';
-import { displaced, FIX_FLAG, found, observe, trustOf, UNSUSPECTED, type Watch, wiped } from './watch.ts';
+import { displaced, found, observe, trustOf, UNSUSPECTED, type Watch, wiped } from './watch.ts';
 
 const PARK = { lat: 40.7308, lng: -73.9973 };
 const START_MS = 1_795_000_000_000;

@@ -66,8 +66,8 @@ export const FRAUD_RULES: FraudRules = {
   clonePoints: 5,
   cloneStepM: 5,
   cloneMs: 3_600_000,
-  // A phone whose network changed has been silent for longer than its reports are apart in a crowd (5 s).
-  twinHeardMs: 5_000,
+  // When a phone was heard is known to within 5 s, and in a crowd it reports each 5 s.
+  twinHeardMs: 10_000,
   twinTimes: 3,
   // Study: the same pair every 24 h to within 10 minutes. The cooldown of 24 h lets nobody in sooner, so: 0 to 10 after it.
   farmedMs: 10 * 60_000,

@@ -5,6 +5,7 @@
  * Where the person was is wiped with everything else that is known of the place ({@link wiped}); findings hold on, or
  * whoever cheats would only switch sharing off and on.
  */
+import { FIX_FLAG } from '../../protocol/frames.ts';
 import { AT_REST, type Motion, motionTrust, moveTo } from './motion.ts';
 import { hear, isTooPerfect, type Noise, type Sample, UNHEARD } from './noise.ts';
 import type { FraudRules } from './rules.ts';
@@ -24,9 +25,6 @@ export interface Watch {
 }
 
 export const UNSUSPECTED: Watch = { motion: AT_REST, noise: UNHEARD, until: {}, twins: [] };
-
-/** What the phone itself says about a fix; other bits are of later versions. */
-export const FIX_FLAG = { simulated: 1 } as const;
 
 /** Notes a finding; it holds from now on for `holdsMs`. */
 export const found = (watch: Watch, finding: Finding, nowMs: number, { holdsMs }: FraudRules): Watch => ({

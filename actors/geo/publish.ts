@@ -106,6 +106,8 @@ export interface Position {
   readonly lngE7: number;
   readonly accuracyDm: number;
   readonly takenAtMs: number;
+  /** Bits of `fraud/trust.ts`; absent or 0: nothing speaks against it. */
+  readonly trust?: number;
 }
 
 /**
@@ -132,6 +134,7 @@ export function publishFix(
     accuracyDm: position.accuracyDm,
     takenAtMs: position.takenAtMs,
     speedMps: previous === null ? -1 : speedMps(previous.fix, position),
+    ...(position.trust ? { trust: position.trust } : {}),
   };
   if (previous === null || previous.route === route) {
     for (const region of route.regions) turn.tell(region, fix);
@@ -172,6 +175,18 @@ export function publishPresence(turn: Pick<Turn, 'tell'>, track: Track, isPresen
   const fix: FixMessage = isPresent ? { ...here, seq } : { ...here, seq, absent: true };
   for (const region of track.route.regions) turn.tell(region, fix);
   return { ...track, fix };
+}
+
+/**
+ * What speaks against the person has changed, and the place has not: the regions hear the last position again. As the
+ * next fix, for the reason given at {@link publishInstantOff}.
+ */
+export function publishTrust(turn: Pick<Turn, 'tell'>, track: Track, trust: number): Track {
+  const { trust: before = 0, ...plain } = track.fix;
+  if (before === trust) return track;
+  const fix: FixMessage = { ...plain, seq: plain.seq + 1, ...(trust === 0 ? {} : { trust }) };
+  for (const region of track.route.regions) turn.tell(region, fix);
+  return { ...track, fix, left: NONE_LEFT };
 }
 
 /** Sharing ended: every region forgets the person. All area lists of the person are void. */

@@ -11,6 +11,8 @@ export interface Evidence {
   readonly once?: boolean;
   /** Of a scan that was uploaded later: the cooldown is judged around this moment too. */
   readonly scannedAtMs?: number | null;
+  /** What speaks against either side, bits of `fraud/trust.ts`: not 0, and the encounter is held for review. */
+  readonly trust?: number;
 }
 
 export type PairMessage = {

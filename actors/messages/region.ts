@@ -37,6 +37,8 @@ export interface FixMessage {
   readonly speedMps: number;
   /** Only in a fix that is said again because the person has just lost the last socket (presence: grace). */
   readonly absent?: true;
+  /** What speaks against the person (`fraud/trust.ts`); absent: nothing. A meeting is matched as usual, and held. */
+  readonly trust?: number;
 }
 
 /** What an officer takes along when he crosses into another region: one entry for each civilian near him. */

@@ -58,6 +58,8 @@ export type UserMessage =
       readonly version: number;
       readonly officers: readonly OfficerRef[];
     }
+  /** From a region: somebody else walked the same positions, to the centimetre. */
+  | { readonly type: 'suspected'; readonly reason: 'cloned' }
   /** Ask, civilian to officer: answer `{ presence }` of the officer, once his phone was told. */
   | {
       readonly type: 'heyOffered';
@@ -67,13 +69,15 @@ export type UserMessage =
       /** Coarse cells in the civilian's reach; the officer must share in one of them. */
       readonly cells: readonly string[];
       readonly expiresAtMs: number;
+      /** What speaks against the civilian (`fraud/trust.ts`). */
+      readonly trust?: number;
     }
   | {
       readonly type: 'heyClosed';
       readonly heyId: string;
       readonly reason: 'declined' | 'expired' | 'gone' | 'refused';
     }
-  /** Ask, scanner to presenter: answer `Result<PersonRef>`; at most once per (token, scanner). */
+  /** Ask, scanner to presenter: answer `Result<Presenter>`; at most once per (token, scanner). */
   | {
       readonly type: 'qrShown';
       readonly tokenId: string;
@@ -134,12 +138,19 @@ export interface PersonRef {
   readonly handle: string;
 }
 
+/** Who showed a code, and what speaks against him. */
+export interface Presenter extends PersonRef {
+  readonly trust?: number;
+}
+
 /** A code that was scanned while the scanner had no network. Plain values: it is stored as it is. */
 export interface OfflineScan {
   readonly tokenId: string;
   readonly scanner: PersonRef;
   /** By the scanner's phone, checked against the code. */
   readonly scannedAtMs: number;
+  /** What spoke against the scanner when it was uploaded (`fraud/trust.ts`). */
+  readonly trust?: number;
 }
 
 /** One side's view of a settled encounter. */

@@ -15,6 +15,7 @@ import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, refuseUnlessKnown, remember, settle, settleOn } from './commands.ts';
 import { peerPresence } from './peers.ts';
+import { trustNow } from './place.ts';
 import { type PresenceView, viewOf } from './presence.ts';
 import { seconds } from './sessions.ts';
 import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
@@ -76,6 +77,7 @@ export function sayHey(state: UserState, message: CommandMessage, rules: MeetRul
     fix: { latE7, lngE7, accuracyDm, takenAtMs },
     cells: state.track.route.regions.map(region => region.id),
     expiresAtMs,
+    trust: trustNow(state, rules, turn),
   };
   turn.ask({ kind: 'user', id: officerId }, offered, message.key as string);
   return begin(state, underWay(message, turn, 'hey.say', { heyId, expiresAtMs, otherId: officerId }));
@@ -145,12 +147,15 @@ export function heyOffered(
     turn.reply(refuse(ERROR.rateLimited, 'the officer has many heys waiting', 5_000));
     return state;
   }
-  const { heyId, civilian, fix, expiresAtMs } = message;
+  const { heyId, civilian, fix, expiresAtMs, trust = 0 } = message;
   turn.timer(`hey:${heyId}`, expiresAtMs - turn.nowMs, { type: 'heyTimeout', heyId });
   turn.reply(ok({ presence: viewOf(state.presence) }));
   const next = {
     ...state,
-    heys: [...waiting, { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs, peer: null }],
+    heys: [
+      ...waiting,
+      { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs, trust, peer: null },
+    ],
   };
   const body = { heyId, civilianHandle: civilian.handle, expiresS: seconds(expiresAtMs) };
   return emit(next, turn, 'hey.received', body, heyId);
@@ -194,7 +199,7 @@ export function acceptHey(
   const key = message.key as string;
   const observe = {
     type: 'observe',
-    evidence: { method: 'hey', id: heyId, cell: hey.cell },
+    evidence: { method: 'hey', id: heyId, cell: hey.cell, trust: hey.trust | trustNow(state, rules, turn) },
     officer: { id: state.me.id, handle: state.me.handle },
     civilian: { id: hey.other.id, handle: hey.other.handle },
     idempotency: { userId: state.me.id, key, requestHash: message.requestHash as string },

@@ -13,9 +13,11 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { Evidence } from '../messages/pair.ts';
 import type { OfflineScan, UserMessage } from '../messages/user.ts';
 import { encounterIdOf, pairId } from '../pair.ts';
+import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, SystemMessage, Turn } from '../turn.ts';
 import { begin, finish, remember } from './commands.ts';
 import { selfRef, underWay } from './hey.ts';
+import { trustNow } from './place.ts';
 import { partiesOf, type QrKeys, verifyFor } from './qr.ts';
 import { seconds } from './sessions.ts';
 import { type CommandUnderWay, type PendingScan, SCAN_TIMER, type UserState } from './state.ts';
@@ -55,12 +57,18 @@ export function uploadTo(
   state: UserState,
   command: CommandUnderWay,
   presenterId: string,
+  rules: MeetRules,
   turn: Turn,
 ): UserState {
   const uploaded: UserMessage = {
     type: 'scanUploaded',
     deviceNumber: command.presenterDevice,
-    scan: { tokenId: command.tokenId as string, scanner: selfRef(state), scannedAtMs: command.scannedAtMs },
+    scan: {
+      tokenId: command.tokenId as string,
+      scanner: selfRef(state),
+      scannedAtMs: command.scannedAtMs,
+      trust: trustNow(state, rules, turn),
+    },
   };
   turn.ask({ kind: 'user', id: presenterId }, uploaded, command.key);
   // Each has scanned the other: that is the acknowledgement.
@@ -84,6 +92,7 @@ function evidenceOf(state: UserState, scan: OfflineScan): Evidence {
     cell: '',
     once,
     scannedAtMs: scan.scannedAtMs,
+    ...(scan.trust ? { trust: scan.trust } : {}),
   };
 }
 

@@ -9,6 +9,8 @@
  */
 import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
+import { watchOf } from '../fraud/packing.ts';
+import { isTrust } from '../fraud/trust.ts';
 import { routeFix, type Track } from '../geo/publish.ts';
 import { insistAgain } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -105,6 +107,7 @@ function stateOf(
     sharingUntilMs: read.whole(packed.sharingUntilMs),
     instant: read.flag(packed.instant),
     track: packed.track === null ? null : trackOf(read.fields(packed.track), id, rules),
+    watch: watchOf(packed.watch),
     locationSeq: read.whole(packed.locationSeq, -1),
     areas: read.list(packed.areas, MANY, areaOf),
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
@@ -180,6 +183,7 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
     ...fixOf(packed),
     speedMps: read.number(packed.speedMps),
     ...(packed.absent === true ? { absent: true } : {}),
+    ...(isTrust(packed.trust) && packed.trust > 0 ? { trust: packed.trust } : {}),
   };
   return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM), left: [] };
 }
@@ -203,13 +207,14 @@ function personOf(item: unknown): PersonRef {
 }
 
 function heyOf(item: unknown): Hey {
-  const { heyId, other, fix, cell, expiresAtMs, peer } = read.fields(item);
+  const { heyId, other, fix, cell, expiresAtMs, trust, peer } = read.fields(item);
   return {
     heyId: read.text(heyId),
     other: personOf(other),
     fix: fixOf(read.fields(fix)),
     cell: read.text(cell),
     expiresAtMs: read.whole(expiresAtMs),
+    trust: isTrust(trust) ? trust : 0,
     peer: viewOrNull(peer),
   };
 }
@@ -262,11 +267,12 @@ function doneOf(item: unknown): CommandDone {
 }
 
 function pendingOf(item: unknown): PendingScan {
-  const { tokenId, scanner, scannedAtMs, encounterId, dueAtMs, offset } = read.fields(item);
+  const { tokenId, scanner, scannedAtMs, trust, encounterId, dueAtMs, offset } = read.fields(item);
   return {
     tokenId: read.text(tokenId),
     scanner: personOf(scanner),
     scannedAtMs: read.whole(scannedAtMs),
+    trust: isTrust(trust) ? trust : 0,
     encounterId: read.text(encounterId),
     dueAtMs: read.whole(dueAtMs),
     offset: read.whole(offset),

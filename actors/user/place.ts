@@ -7,8 +7,9 @@ import { checkLocation } from '../../protocol/coordinates.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import type { Location } from '../../protocol/frames.ts';
 import { encodeError, encodeVolatile } from '../../protocol/messages.ts';
+import { found, observe, trustOf, wiped } from '../fraud/watch.ts';
 import { reportPeriodS } from '../geo/period.ts';
-import { publishFix, publishInstantOff, publishLeave } from '../geo/publish.ts';
+import { publishFix, publishInstantOff, publishLeave, publishTrust } from '../geo/publish.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
@@ -48,7 +49,7 @@ function refuseLocation(
 export function located(
   state: UserState,
   message: UserMessage & { type: 'location' },
-  reachM: number,
+  rules: MeetRules,
   turn: Turn,
 ): UserState {
   const { location, session } = message;
@@ -61,23 +62,26 @@ export function located(
   const { id, handle, kind } = state.me;
   const role = kind === 'officer' ? 'officer' : 'civilian';
   const { latE7, lngE7, accuracyDm } = location;
+  const { headingDeg, speedDms, flags = 0 } = location;
+  const sample = { latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs };
+  const { watch, isTaken } = observe(state.watch, sample, flags, turn.nowMs, rules.fraud);
   // Regions count by a number of their own: the phone's starts again with each connection.
   const seq = (state.track?.fix.seq ?? 0) + 1;
-  const position = { seq, latE7, lngE7, accuracyDm, takenAtMs };
-  const track = publishFix(
-    turn,
-    { userId: id, role, handle, instant: state.instant },
-    state.track,
-    position,
-    reachM,
-  );
+  const trust = trustOf(watch, turn.nowMs, rules.fraud);
+  const position = { seq, latE7, lngE7, accuracyDm, takenAtMs, trust };
+  const person = { userId: id, role, handle, instant: state.instant } as const;
+  // One that cannot be is no position, and whoever sent it is not told.
+  const track =
+    isTaken || !state.track
+      ? publishFix(turn, person, state.track, position, rules.proximity.reachM)
+      : publishTrust(turn, state.track, trust);
   const periodS = reportPeriodS(
     role,
     state.instant,
     state.areas.some(area => area.officers.length > 0),
   );
   turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
-  const next = { ...state, track, locationSeq: location.seq };
+  const next = { ...state, track, watch, locationSeq: location.seq };
   return track.left.length > 0 ? forgetAreas(next, track.left, turn) : next;
 }
 
@@ -94,8 +98,19 @@ export function leaveMap(state: UserState, turn: Turn): UserState {
   if (!state.track) return state;
   publishLeave(turn, state.track);
   const cells = state.areas.map(area => area.cell);
-  return { ...forgetAreas(state, cells, turn), track: null };
+  return { ...forgetAreas(state, cells, turn), track: null, watch: wiped(state.watch) };
 }
+
+/** A region found this person's track to be somebody else's. */
+export const suspected = (state: UserState, rules: MeetRules, turn: Turn): UserState => {
+  const watch = found(state.watch, 'cloned', turn.nowMs, rules.fraud);
+  const trust = trustOf(watch, turn.nowMs, rules.fraud);
+  return { ...state, watch, track: state.track && publishTrust(turn, state.track, trust) };
+};
+
+/** What speaks against this person now, for a meeting that is proved now. */
+export const trustNow = (state: UserState, rules: MeetRules, turn: Turn): number =>
+  trustOf(state.watch, turn.nowMs, rules.fraud);
 
 export function setSwitch(name: string, on: boolean, turn: Turn): void {
   if (on) turn.durableTimer(name, ACTOR_LIMITS.switchMs, {});

@@ -8,12 +8,14 @@ import type { CommandBody } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { mintToken, TOKEN_FLAG, type Token, tokenExpiresS, verifyToken } from '../../protocol/qr.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
-import type { PersonRef, UserMessage } from '../messages/user.ts';
+import type { PersonRef, Presenter, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
+import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, refuseUnlessKnown, settle, settleOn } from './commands.ts';
 import { outcomeFor, selfRef, underWay } from './hey.ts';
 import { uploadTo } from './offlineScan.ts';
+import { trustNow } from './place.ts';
 import { type CommandUnderWay, roleOf, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
@@ -73,6 +75,7 @@ export function presenterFound(
   state: UserState,
   command: CommandUnderWay,
   result: Result<unknown>,
+  rules: MeetRules,
   turn: Turn,
 ): UserState {
   if (!result.ok) return finish(state, command, result, turn);
@@ -81,7 +84,7 @@ export function presenterFound(
     const refusal = refuse(ERROR.gone, 'this code is of a closed account');
     return refuseUnlessKnown(state, command, refusal, turn);
   }
-  if (command.name === 'qr.upload') return uploadTo(state, command, presenterId, turn);
+  if (command.name === 'qr.upload') return uploadTo(state, command, presenterId, rules, turn);
   const shown: UserMessage = {
     type: 'qrShown',
     tokenId: command.tokenId as string,
@@ -94,7 +97,12 @@ export function presenterFound(
 }
 
 /** At the presenter. */
-export function qrShown(state: UserState, message: UserMessage & { type: 'qrShown' }, turn: Turn): UserState {
+export function qrShown(
+  state: UserState,
+  message: UserMessage & { type: 'qrShown' },
+  rules: MeetRules,
+  turn: Turn,
+): UserState {
   const { tokenId, deviceNumber, key, scanner } = message;
   const scans = state.scans.filter(scan => turn.nowMs - scan.atMs <= ACTOR_LIMITS.scanMs);
   const ofToken = scans.filter(scan => scan.tokenId === tokenId);
@@ -107,7 +115,7 @@ export function qrShown(state: UserState, message: UserMessage & { type: 'qrShow
     turn.reply(refuse(ERROR.conflict, 'this code was used'));
     return state;
   }
-  turn.reply(ok(selfRef(state)));
+  turn.reply(ok({ ...selfRef(state), trust: trustNow(state, rules, turn) } satisfies Presenter));
   if (mine) return state;
   const scan = { tokenId, scannerId: scanner.id, key, atMs: turn.nowMs };
   return { ...state, scans: [...scans, scan].slice(-ACTOR_LIMITS.scansKept) };
@@ -118,10 +126,11 @@ export function presenterAgreed(
   state: UserState,
   command: CommandUnderWay,
   result: Result<unknown>,
+  rules: MeetRules,
   turn: Turn,
 ): UserState {
   if (!result.ok) return refuseUnlessKnown(state, command, result, turn);
-  const presenter = result.value as PersonRef;
+  const presenter = result.value as Presenter;
   const me = selfRef(state);
   const once = presenter.kind === 'civilian';
   const { officer, civilian } = partiesOf(me, presenter);
@@ -132,6 +141,7 @@ export function presenterAgreed(
       id: once ? command.tokenId : `${command.tokenId}|${me.id}`,
       cell: state.track?.route.owner.id ?? '',
       once,
+      trust: (presenter.trust ?? 0) | trustNow(state, rules, turn),
     },
     officer,
     civilian,

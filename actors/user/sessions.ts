@@ -3,8 +3,10 @@
 import { hasSeveralDevices } from '../../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, type Refusal, refuse } from '../../protocol/errors.ts';
 import { encodeEvent, encodeVolatile } from '../../protocol/messages.ts';
+import { displaced } from '../fraud/watch.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Attached, UserMessage } from '../messages/user.ts';
+import type { MeetRules } from '../rules.ts';
 import type { SessionRef, Turn } from '../turn.ts';
 import { judgePresence } from './attendance.ts';
 import { acknowledged, announce } from './offlineScan.ts';
@@ -67,7 +69,7 @@ const isLate = (latest: Session, { connSeq, resume }: Attach, nowMs: number): bo
   resume?.sessionId !== latest.ref.id &&
   nowMs - latest.sinceMs < ACTOR_LIMITS.lateAttachMs;
 
-export function attach(state: UserState, message: Attach, turn: Turn): UserState {
+export function attach(state: UserState, message: Attach, rules: MeetRules, turn: Turn): UserState {
   const { deviceId, connSeq, resume } = message;
   const { nowMs } = turn;
   if (deviceId !== state.me.deviceId && !hasSeveralDevices(state.me.kind)) {
@@ -121,7 +123,10 @@ export function attach(state: UserState, message: Attach, turn: Turn): UserState
     activeFromMs: goesOn?.foreground === false ? nowMs + ACTOR_LIMITS.returnedMs : 0,
   };
   const devicesAway = state.devicesAway.filter(one => !ofDevice(one));
-  const there = { ...state, sessions: [...others, session], devicesAway, locationSeq: -1 };
+  // who knows the session that was here is the same phone, back sooner than the loss of its socket was noticed
+  const isTwin = older !== undefined && resume?.sessionId !== older.ref.id;
+  const watch = isTwin ? displaced(state.watch, nowMs - older.heardMs, nowMs, rules.fraud) : state.watch;
+  const there = { ...state, sessions: [...others, session], devicesAway, watch, locationSeq: -1 };
   const next = announce(judgePresence(there, turn), turn);
   // a resume says what arrived, like an acknowledgement
   return resume && attached.resumed ? acknowledged(next, resume.offset, turn) : next;

@@ -1,6 +1,7 @@
 /** Everything that a user actor holds. Plain values, replaced and never changed, so that a turn that throws undid itself. */
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
+import { UNSUSPECTED, type Watch } from '../fraud/watch.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
 import type { Fix, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
@@ -50,6 +51,8 @@ export interface Hey {
   readonly fix: Fix;
   readonly cell: string;
   readonly expiresAtMs: number;
+  /** What speaks against the other; 0 for nothing. */
+  readonly trust: number;
   /** What is known of the presence of the other; null for nothing yet, which means online. */
   readonly peer: PresenceView | null;
 }
@@ -134,6 +137,8 @@ export interface UserState {
   readonly instant: boolean;
   /** Where the person is, while shared. Memory only. */
   readonly track: Track | null;
+  /** What speaks against the person's phone. */
+  readonly watch: Watch;
   /** Last sequence number of a position on the newest connection; -1 before the first. */
   readonly locationSeq: number;
   /** Officers who share, by coarse cell in reach; civilians only. */
@@ -194,6 +199,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     sharingUntilMs: share?.dueAtMs ?? 0,
     instant: timerOf(INSTANT_SWITCH) !== undefined,
     track: null,
+    watch: UNSUSPECTED,
     locationSeq: -1,
     areas: NOBODY,
     heys: NOBODY,

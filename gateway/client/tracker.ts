@@ -3,7 +3,7 @@
  * while there is no connection one is kept for a short while: a position of long ago is not where the phone is.
  */
 import { degreesToE7 } from '../../protocol/coordinates.ts';
-import type { Location } from '../../protocol/frames.ts';
+import { FIX_FLAG, type Location } from '../../protocol/frames.ts';
 import { monotonicMs, wallMs } from './platform.ts';
 import type { Position } from './types.ts';
 
@@ -59,7 +59,7 @@ export class Tracker {
   private located(position: Position): Location {
     // Rises over restarts of the app as well: the server drops what falls behind.
     this.seq = Math.max(this.seq + 1, wallMs());
-    const { lat, lng, accuracyM, headingDeg, speedMps, takenAtMs } = position;
+    const { lat, lng, accuracyM, headingDeg, speedMps, takenAtMs, simulated } = position;
     return {
       seq: this.seq,
       latE7: degreesToE7(lat),
@@ -68,6 +68,7 @@ export class Tracker {
       headingDeg: whole(headingDeg, 1),
       speedDms: whole(speedMps, 10),
       takenAtMs: whole(takenAtMs, 1),
+      ...(simulated === true && { flags: FIX_FLAG.simulated }),
     };
   }
 }

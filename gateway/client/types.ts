@@ -92,6 +92,8 @@ export interface Position {
   readonly speedMps?: number | null;
   /** When it was taken, Unix milliseconds by the server's clock. Left out: now. */
   readonly takenAtMs?: number | null;
+  /** The operating system says that the position is simulated: say so, it is looked at before points are paid. */
+  readonly simulated?: boolean;
 }
 
 /** A durable event or a volatile frame, by name. A volatile body is null when the thing is gone. */

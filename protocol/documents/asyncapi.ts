@@ -48,6 +48,7 @@ const clientMessages: Readonly<Record<string, Message>> = {
         orNil(int('speed, decimetres per second', 0, 65_535)),
         orNil(int('Unix second of the fix', 0, U32)),
         orNil(int('milliseconds of the fix', 0, 999)),
+        orNil(int('flags; bit 0: the phone says that the position is simulated', 0, U32)),
       ],
       5,
     ),

@@ -256,11 +256,12 @@ class Phone:
                 raise refusal
             self._read_for(refusal.retry_after_s)
 
-    def position(self, latitude, longitude, accuracy_m, seconds=10.0):
+    def position(self, latitude, longitude, accuracy_m, seconds=10.0, simulated=False):
         """Sends where we are now; returns after how many seconds the next position is wanted."""
         self.sequence += 1
         mine, refused = self.sequence, len(self.refusals)
-        self._send([3, mine, e7(latitude), e7(longitude), round(accuracy_m * 10), None, None, None, None])
+        point = [3, mine, e7(latitude), e7(longitude), round(accuracy_m * 10), None, None, None, None]
+        self._send(point + [1] if simulated else point)
         self.until(lambda: len(self.refusals) > refused or self.versions.get(("report.next", ""), 0) >= mine,
                    seconds, "the answer to a position")
         if len(self.refusals) > refused:
