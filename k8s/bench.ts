@@ -21,6 +21,7 @@ const MODULES: Record<string, string> = {
   encounter: './bench/encounter.bench.ts',
   idle: './bench/idle.bench.ts',
   match: '../actors/geo/match.bench.ts',
+  zips: '../actors/geo/places/zips.bench.ts',
   scale: './bench/scale.bench.ts',
   activate: './bench/activate.bench.ts',
   ask: './bench/ask.bench.ts',
