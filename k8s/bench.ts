@@ -32,6 +32,7 @@ const MODULES: Record<string, string> = {
   storm: './bench/storm.bench.ts',
   drain: './bench/drain.bench.ts',
   churn: './bench/churn.bench.ts',
+  fraud: './bench/fraud.bench.ts',
 };
 
 /** A load average above which the figures belong to more than us. */

@@ -64,7 +64,8 @@ export const FRAUD_RULES: FraudRules = {
   holdsMs: 10 * 60_000,
   // Two strangers share a square of 1.1 cm by chance about once in 10^6 fixes on one pavement; five in a row never.
   clonePoints: 5,
-  cloneStepM: 5,
+  // Further than a receiver trembles, so that to stand on one spot counts once.
+  cloneStepM: 2,
   cloneMs: 3_600_000,
   // When a phone was heard is known to within 5 s, and in a crowd it reports each 5 s.
   twinHeardMs: 10_000,

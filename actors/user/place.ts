@@ -7,6 +7,7 @@ import { checkLocation } from '../../protocol/coordinates.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import type { Location } from '../../protocol/frames.ts';
 import { encodeError, encodeVolatile } from '../../protocol/messages.ts';
+import { ageOf } from '../fraud/age.ts';
 import { found, observe, trustOf, wiped } from '../fraud/watch.ts';
 import { reportPeriodS } from '../geo/period.ts';
 import { publishFix, publishInstantOff, publishLeave, publishTrust } from '../geo/publish.ts';
@@ -38,9 +39,9 @@ function refuseLocation(
   const outside = checkLocation(location);
   if (outside !== null) return refuse(ERROR.invalid, outside);
   if (location.seq <= state.locationSeq) return refuse(ERROR.conflict, 'the sequence number must rise');
-  if (takenAtMs > nowMs + ACTOR_LIMITS.fixFutureMs)
-    return refuse(ERROR.invalid, 'the position is from the future');
-  if (takenAtMs < nowMs - ACTOR_LIMITS.fixAgeMs) return refuse(ERROR.gone, 'the position is too old');
+  const age = ageOf(takenAtMs, nowMs);
+  if (age === 'future') return refuse(ERROR.invalid, 'the position is from the future');
+  if (age === 'stale') return refuse(ERROR.gone, 'the position is too old');
   if (state.track && takenAtMs < state.track.fix.takenAtMs)
     return refuse(ERROR.conflict, 'a newer position is known');
   return null;
