@@ -20,6 +20,7 @@ import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
 import { loadKeys } from '../infra/keys.ts';
+import { openLocation } from '../infra/location/index.ts';
 import { type Nats, NatsFailure, openNats } from '../infra/nats/index.ts';
 import { followShards } from '../infra/outbox/index.ts';
 import { openStores } from '../infra/postgres/index.ts';
@@ -123,6 +124,22 @@ async function main(): Promise<void> {
 
   const keys = loadKeys(config.dataDir);
   if (keys.putAside) log.warn({ file: keys.putAside }, 'the key file was unreadable and is replaced');
+  const location = openLocation({
+    provider: config.locationProvider,
+    endpoint: config.locationEndpoint,
+    tracker: config.locationTracker,
+    collection: config.locationCollection,
+    requestsPerS: config.locationRequestsPerS,
+    historyMs: config.locationHistoryH * 3_600_000,
+    dynamodbEndpoint: config.dynamodbEndpoint,
+    region: config.awsRegion,
+    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+    masters: keys.qrMasters,
+    clock,
+    scheduler,
+    log: logs.of('infra'),
+    metrics,
+  });
   const rules = rulesOf(config);
   let node: TownNode;
   let departure: Departure;
@@ -246,7 +263,12 @@ async function main(): Promise<void> {
       publishing.stop();
     },
     close: async budgetMs => {
-      await Promise.all([stores.close(budgetMs), tracing.close(budgetMs), nats?.close()]);
+      await Promise.all([
+        stores.close(budgetMs),
+        tracing.close(budgetMs),
+        location.close(budgetMs),
+        nats?.close(),
+      ]);
     },
     exit: code => {
       logs.flush();

@@ -113,3 +113,25 @@ test('help and README list every setting, and the README is what the table says 
     expect(renderTable()).toContain(`| \`${name}\` |`);
   }
 });
+
+test('the location service: who it is, what it is called there, and what belongs together', () => {
+  expect(config()).toMatchObject({
+    locationProvider: 'memory',
+    locationEndpoint: '',
+    locationTracker: 'heyblue',
+    locationCollection: 'heyblue-places',
+    locationRequestsPerS: 50,
+    locationHistoryH: 72,
+  });
+  const endpoint = { LOCATION_ENDPOINT: 'http://127.0.0.1:4567' };
+  expect(config({ LOCATION_PROVIDER: 'amazon', ...endpoint }).locationEndpoint).toBe('http://127.0.0.1:4567');
+  expect(sentence(endpoint)).toBe('LOCATION_ENDPOINT is of no use without LOCATION_PROVIDER=amazon.');
+  expect(sentence({ LOCATION_PROVIDER: 'google' })).toMatch(/it takes memory, amazon\.$/);
+  expect(sentence({ LOCATION_TRACKER: 'a b' })).toMatch(
+    /^LOCATION_TRACKER "a b" is not right: it takes 1 to 100/,
+  );
+  expect(sentence({ LOCATION_COLLECTION: 'x'.repeat(101) })).toMatch(/^LOCATION_COLLECTION /);
+  expect(sentence({ LOCATION_REQUESTS_PER_S: '0' })).toMatch(/a whole number from 1 to 10000/);
+  expect(sentence({ LOCATION_HISTORY_H: '721' })).toMatch(/a whole number from 1 to 720/);
+  expect(sentence({ AWS_ACCESS_KEY_ID: 'x' })).toMatch(/^AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong/);
+});

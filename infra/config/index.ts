@@ -67,6 +67,12 @@ function contradiction(config: Config): string | null {
   if ((config.natsCert === '') !== (config.natsKey === '')) {
     return 'NATS_CERT and NATS_KEY belong together: set both or none.';
   }
+  if (config.locationProvider === 'memory' && config.locationEndpoint !== '') {
+    return 'LOCATION_ENDPOINT is of no use without LOCATION_PROVIDER=amazon.';
+  }
+  if ((config.awsAccessKeyId === '') !== (config.awsSecretAccessKey === '')) {
+    return 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or none.';
+  }
   return null;
 }
 

@@ -106,6 +106,14 @@ const token = (fallback: string, sentence: string): Setting<string> => ({
   parse: text => (/^[A-Za-z0-9_-]{0,63}$/.test(text) ? text : null),
 });
 
+/** Names of resources at Amazon Location. */
+const resource = (fallback: string, sentence: string): Setting<string> => ({
+  default: fallback,
+  sentence,
+  expects: '1 to 100 letters, digits, -, . and _',
+  parse: text => (/^[-._A-Za-z0-9]{1,100}$/.test(text) ? text : null),
+});
+
 /** Origins as browsers send them, without path. */
 const origins = (fallback: string, sentence: string): Setting<string[]> => ({
   default: fallback,
@@ -237,6 +245,30 @@ export const SETTINGS = {
   ),
   DYNAMODB_ENDPOINT: url(['http', 'https'], 'DynamoDB; empty starts the embedded one.'),
   KINESIS_ENDPOINT: url(['http', 'https'], 'Kinesis; empty starts the embedded one.'),
+  LOCATION_PROVIDER: choice(
+    'memory',
+    ['memory', 'amazon'],
+    'Who keeps sampled positions and static circles: memory and the DynamoDB table `tracking`, or Amazon Location.',
+  ),
+  LOCATION_ENDPOINT: url(
+    ['http', 'https'],
+    'Amazon Location; empty takes the public one of `AWS_REGION`. Needs `LOCATION_PROVIDER=amazon`.',
+  ),
+  LOCATION_TRACKER: resource('heyblue', 'Tracker at Amazon Location, made when missing.'),
+  LOCATION_COLLECTION: resource(
+    'heyblue-places',
+    'Geofence collection at Amazon Location, made when missing.',
+  ),
+  LOCATION_REQUESTS_PER_S: whole(
+    50,
+    [1, 10_000],
+    'Requests per second that one node sends to each operation of Amazon Location: the quota of the account, shared by its nodes.',
+  ),
+  LOCATION_HISTORY_H: whole(
+    72,
+    [1, 720],
+    'Hours for which sampled positions can be read; what memory keeps expires then, Amazon Location keeps 30 days.',
+  ),
   NATS_URL: natsServers(
     'NATS with JetStream that joins nodes; empty: one node alone, or the own server of `--nodes`.',
   ),
@@ -254,7 +286,7 @@ export const SETTINGS = {
     ['http', 'https'],
     'OpenTelemetry collector that spans go to (OTLP over HTTP, port 4318 as a rule); empty sends none.',
   ),
-  AWS_REGION: words('us-east-1', 'Region of DynamoDB and Kinesis.'),
+  AWS_REGION: words('us-east-1', 'Region of DynamoDB, Kinesis and Amazon Location.'),
   AWS_ACCESS_KEY_ID: words('', 'Who we are there.', { secret: true }),
   AWS_SECRET_ACCESS_KEY: words('', 'How we prove it.', { secret: true }),
 } satisfies Record<string, Setting<unknown>>;

@@ -27,6 +27,8 @@ export const AMAZON_DELETE_MAX = 100;
 export const AMAZON_DELETE_CIRCLES_MAX = 10;
 /** Positions of one page of GetDevicePositionHistory. */
 export const AMAZON_PAGE_MAX = 100;
+/** A day has 1,440 samples at most, 15 pages. */
+export const AMAZON_PAGES_MAX = 20;
 /** The service keeps positions so long, whatever we want. */
 export const AMAZON_KEEPS_DAYS = 30;
 /** Radius of a circle, metres, and the length of an id. */

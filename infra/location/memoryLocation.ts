@@ -32,7 +32,7 @@ import {
   VERIFY_WINDOW_MS,
 } from './limits.ts';
 import type { Pseudonyms } from './pseudonym.ts';
-import { SampleQueue } from './sampleQueue.ts';
+import { SampleQueue, type Written } from './sampleQueue.ts';
 
 export interface MemoryLocationOptions {
   readonly dynamodb: AwsOptions;
@@ -166,7 +166,7 @@ export class MemoryLocation implements LocationPort {
     this.#table.close();
   }
 
-  async #write(batch: readonly PositionSample[], signal: AbortSignal): Promise<readonly PositionSample[]> {
+  async #write(batch: readonly PositionSample[], signal: AbortSignal): Promise<Written> {
     const { pseudonyms, historyMs } = this.#options;
     const items = new Map<string, PositionSample>();
     const tracked = batch.map((sample): TrackedItem => {
@@ -177,7 +177,7 @@ export class MemoryLocation implements LocationPort {
     });
     try {
       const left = await this.#table.write(tracked, signal);
-      return left.map(item => items.get(item.device)!);
+      return { again: left.map(item => items.get(item.device)!), lost: [] };
     } catch (error) {
       throw failureOf('sample', error);
     }

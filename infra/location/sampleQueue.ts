@@ -21,16 +21,19 @@ import {
 /** What became of a sample; one that comes too soon after the person's last one is none. */
 type SampleResult = 'kept' | 'replaced' | 'full' | 'failed' | 'forgotten';
 
+/** Of a batch that went through: what the service has no room for now, and what it will never have. */
+export interface Written {
+  readonly again: readonly PositionSample[];
+  readonly lost: readonly PositionSample[];
+}
+
 export interface SampleQueueOptions {
   readonly batchMax: number;
   /**
-   * Writes samples, each of another person, and returns those that the service refused one by one. Rejects with
-   * {@link LocationFailure} when the batch as a whole did not go through.
+   * Writes samples, each of another person. Rejects with {@link LocationFailure} when the batch as a whole did not go
+   * through.
    */
-  readonly write: (
-    batch: readonly PositionSample[],
-    signal: AbortSignal,
-  ) => Promise<readonly PositionSample[]>;
+  readonly write: (batch: readonly PositionSample[], signal: AbortSignal) => Promise<Written>;
   readonly scheduler: Scheduler;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -163,7 +166,7 @@ export class SampleQueue {
         this.#abort.signal,
       )
       .then(
-        refused => this.#wrote(batch, refused),
+        written => this.#wrote(batch, written),
         error => this.#failed(batch, error),
       )
       .finally(() => {
@@ -174,9 +177,10 @@ export class SampleQueue {
       });
   }
 
-  #wrote(batch: Batch, refused: readonly PositionSample[]): void {
-    const again = new Set(refused);
-    this.#count('kept', batch.entries.length - again.size);
+  #wrote(batch: Batch, written: Written): void {
+    const again = new Set(written.again);
+    this.#count('kept', batch.entries.length - again.size - written.lost.length);
+    this.#count('failed', written.lost.length);
     if (again.size === 0) this.#backoffMs = BACKOFF_MS_MIN;
     else this.#backOff();
     for (const entry of batch.entries) {
