@@ -61,7 +61,8 @@ class Life {
     const actor = this.phones[this.#roll(3)]!;
     await this.#act(actor, this.#roll(12), key);
     const together = this.#steps % 40 < 30;
-    for (const phone of this.phones) await phone.report(together ? this.#roll(15) : this.#roll(3_000));
+    // no two of these speeds differ by a limit of the rules: a move takes a moment, and the speeds are a little others
+    for (const phone of this.phones) await phone.report(0.9 * this.#roll(together ? 15 : 3_000));
     this.#steps++;
     await time.advance(this.#steps * STEP_MS - time.monotonicMs());
   }
@@ -230,11 +231,14 @@ describe('a packed actor', () => {
   });
 });
 
-test('a person packed before streams outlived their node starts from the store; a region is there as before', async () => {
+test('what the version before packed is not read: a person starts from the store, a region from the next fixes', async () => {
   for (const { address, state } of await parcels(16)) {
     const { packed } = state as { packed: Record<string, unknown> };
-    const read = unpack(address, { ...structuredClone(packed), v: 1 });
-    expect([address.kind, read.ok]).toEqual([address.kind, address.kind !== 'user']);
+    for (const v of [1, address.kind === 'region' ? 2 : 1])
+      expect([address.kind, unpack(address, { ...structuredClone(packed), v }).ok]).toEqual([
+        address.kind,
+        false,
+      ]);
   }
 });
 
@@ -273,5 +277,6 @@ function live({ address }: Parcel, state: unknown): void {
   } else if (address.kind === 'region') {
     say({ type: 'sweepAreas' });
     say({ type: 'sweepSilent' });
+    say({ type: 'sweepSlots' });
   }
 }

@@ -16,8 +16,9 @@ import {
   OBSERVE_TIMEOUT_MS,
   SILENT_MS,
   SILENT_SWEEP_MS,
+  SLOT_SWEEP_MS,
 } from './geo/limits.ts';
-import { Matcher, type Meeting } from './geo/matcher.ts';
+import { Matcher, type MatchWatch, type Moved } from './geo/matcher.ts';
 import { CIVILIAN } from './geo/members.ts';
 import type { ProximityRules } from './geo/rules.ts';
 import type { PairMessage } from './messages/pair.ts';
@@ -33,8 +34,6 @@ export interface RegionState {
   readonly matcher: Matcher;
   /** Who walked where; begins anew when the region does. */
   readonly footprints: Footprints;
-  /** What speaks against those here against whom anything does, by id. */
-  readonly trusts: Map<string, number>;
   /** Officers here, longest present first. */
   readonly officers: Map<string, OfficerRef>;
   /** What civilians are told: the first of them. */
@@ -55,12 +54,15 @@ export interface RegionState {
   version: number;
   /** The area sweep goes through members below this index, downwards; 0 when nobody waits for news. */
   sweepFrom: number;
+  /** The slot sweep is armed: it goes on while there are slots. */
+  slotsSwept: boolean;
 }
 
-/** The behaviour of regions under these rules. */
+/** The behaviour of regions under these rules; `watch` hears of every slot. */
 export function regionBehaviour(
   rules: ProximityRules,
   fraud: FraudRules = FRAUD_RULES,
+  watch: MatchWatch | null = null,
 ): Behaviour<RegionState, RegionMessage> {
   return {
     kind: 'region',
@@ -71,9 +73,8 @@ export function regionBehaviour(
       if (cell === null) return refuse(ERROR.notFound, 'no such region');
       turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
       return ok({
-        matcher: new Matcher(cell, rules),
+        matcher: new Matcher(cell, rules, watch),
         footprints: new Footprints(fraud),
-        trusts: new Map(),
         officers: new Map(),
         told: [],
         generation: 1,
@@ -81,6 +82,7 @@ export function regionBehaviour(
         offering: 1,
         version: 0,
         sweepFrom: 0,
+        slotsSwept: false,
       });
     },
     receive,
@@ -89,7 +91,7 @@ export function regionBehaviour(
       const cell = cellOfRegion(id);
       return cell === null
         ? refuse(ERROR.notFound, 'no such region')
-        : unpackRegion(cell, packed, rules, fraud, turn);
+        : unpackRegion(cell, packed, rules, fraud, watch, turn);
     },
     idleMs: () => SILENT_MS,
   };
@@ -100,23 +102,27 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
   switch (message.type) {
     case 'fix':
       compare(state, message, turn);
-      offer(state, matcher.move(message, turn.nowMs), turn);
+      offer(matcher.move(message, turn.nowMs), turn);
       arrived(state, message, turn);
       break;
     case 'adopt':
       compare(state, message.fix, turn);
-      offer(state, matcher.adopt(message.fix, message.slots, turn.nowMs), turn);
+      offer(matcher.adopt(message.fix, message, turn.nowMs), turn);
       arrived(state, message.fix, turn);
       break;
     case 'depart': {
-      const slots = matcher.departOfficer(message.fix.userId);
-      const adopt: RegionMessage = { type: 'adopt', fix: message.fix, slots };
+      const { fix } = message;
+      const adopt: RegionMessage = {
+        type: 'adopt',
+        fix,
+        ...matcher.departOfficer(fix.userId, fix.takenAtMs),
+      };
       turn.tell({ kind: 'region', id: message.to }, adopt);
-      gone(state, [message.fix.userId], turn);
+      gone(state, [fix.userId], turn);
       break;
     }
     case 'leave':
-      matcher.leave(message.userId);
+      matcher.leave(message.userId, message.atMs);
       gone(state, [message.userId], turn);
       break;
     case 'sweepAreas':
@@ -126,24 +132,27 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
       gone(state, matcher.sweep(turn.nowMs - SILENT_MS), turn);
       turn.timer('silent', SILENT_SWEEP_MS, message);
       break;
+    case 'sweepSlots':
+      state.slotsSwept = false;
+      matcher.sweepSlots(turn.nowMs);
+      break;
     case 'answer':
-      if (!message.result.ok && message.result.retryable) {
+      if (!message.result.ok) {
         const [officerId, civilianId] = message.tag.split('|');
-        matcher.reopen(officerId!, civilianId!);
+        matcher.unsettled(officerId!, civilianId!, message.result.retryable === true);
       }
       break;
     default:
       break;
   }
   if (matcher.members.count === 0) turn.passivate();
+  else if (matcher.slotCount > 0) sweepSlotsSoon(state, turn);
   return state;
 }
 
 /** Somebody walks where somebody else walked: both are told, and their next fix says so. */
-function compare({ footprints, matcher, trusts }: RegionState, fix: FixMessage, turn: Turn): void {
-  const { userId, latE7, lngE7, takenAtMs, trust = 0 } = fix;
-  if (trust !== 0) trusts.set(userId, trust);
-  else if (trusts.size > 0) trusts.delete(userId);
+function compare({ footprints, matcher }: RegionState, fix: FixMessage, turn: Turn): void {
+  const { userId, latE7, lngE7, takenAtMs } = fix;
   // a fix that is said again is no step
   const index = matcher.members.indexOf(userId);
   if (index !== NIL && matcher.members.takenAtMs(index) === takenAtMs) return;
@@ -153,16 +162,25 @@ function compare({ footprints, matcher, trusts }: RegionState, fix: FixMessage, 
   for (const id of [userId, other]) turn.tell({ kind: 'user', id }, suspected);
 }
 
-/** Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. */
-function offer({ trusts }: RegionState, meetings: readonly Meeting[], turn: Turn): void {
+function sweepSlotsSoon(state: RegionState, turn: Turn): void {
+  if (state.slotsSwept) return;
+  state.slotsSwept = true;
+  turn.timer('slots', SLOT_SWEEP_MS, { type: 'sweepSlots' } satisfies RegionMessage);
+}
+
+/**
+ * Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. Who is
+ * near whom (`nears`) is told to nobody from here: it is for those who make notifications of it.
+ */
+function offer({ meetings }: Moved, turn: Turn): void {
   for (const { officer, civilian } of meetings) {
-    const trust = (trusts.get(officer.id) ?? 0) | (trusts.get(civilian.id) ?? 0);
     const id = `${officer.id}|${civilian.id}`;
+    const trust = officer.trust | civilian.trust;
     const observe: PairMessage = {
       type: 'observe',
       evidence: { method: 'proximity', id: null, cell: turn.self.id, ...(trust === 0 ? {} : { trust }) },
-      officer,
-      civilian,
+      officer: { id: officer.id, handle: officer.handle },
+      civilian: { id: civilian.id, handle: civilian.handle },
     };
     turn.ask({ kind: 'pair', id }, observe, id, OBSERVE_TIMEOUT_MS);
   }
@@ -181,10 +199,7 @@ function arrived(state: RegionState, fix: FixMessage, turn: Turn): void {
 
 function gone(state: RegionState, userIds: readonly string[], turn: Turn): void {
   let changed = false;
-  for (const id of userIds) {
-    changed = state.officers.delete(id) || changed;
-    state.trusts.delete(id);
-  }
+  for (const id of userIds) changed = state.officers.delete(id) || changed;
   if (changed) officersChanged(state, turn);
 }
 

@@ -7,32 +7,41 @@ import type { Result } from '../protocol/errors.ts';
 import { Footprints } from './fraud/footprints.ts';
 import type { FraudRules } from './fraud/rules.ts';
 import { TRUST_MAX } from './fraud/trust.ts';
-import { AREA_OFFICERS_MAX, AREA_SWEEP_MS, MICRO_CELLS, SILENT_SWEEP_MS } from './geo/limits.ts';
-import { Matcher, type PackedSlot } from './geo/matcher.ts';
-import { CIVILIAN, OFFICER, PACKED_NUMBERS, type PackedMember } from './geo/members.ts';
+import {
+  AREA_OFFICERS_MAX,
+  AREA_SWEEP_MS,
+  MEMBERS_MAX,
+  NEAR_REMEMBERED_MAX,
+  SILENT_SWEEP_MS,
+  SLOT_SWEEP_MS,
+} from './geo/limits.ts';
+import { Matcher, type MatchWatch, type PackedOfficer, type PackedSlot } from './geo/matcher.ts';
+import {
+  CIVILIAN,
+  FLAGS_MAX,
+  OFFICER,
+  PACKED_NUMBERS,
+  type PackedMember,
+  roleOfFlags,
+} from './geo/members.ts';
 import type { ProximityRules } from './geo/rules.ts';
-import { TOLD } from './geo/slots.ts';
+import { FIXES_MAX, TOLD } from './geo/slots.ts';
 import type { RegionMessage } from './messages/region.ts';
 import * as read from './packed.ts';
 import { offeredOf, type RegionState } from './region.ts';
 import type { Turn } from './turn.ts';
 
-/** 2: members may be absent. */
-const VERSION = 2;
-const READABLE = [1, 2];
-/** Members and slots of one region at most; its shard travels in pieces, this bounds what a damaged one costs. */
-const MANY = 1_000_000;
-const FLAGS = 7;
+/** 3: accuracies, velocities, doubts; slots know who was outside; officers their matches. Older ones start empty. */
+const VERSION = 3;
+/** Slots of one region at most; its shard travels in pieces, this bounds what a damaged one costs. */
+const SLOTS_MAX = 4_000_000;
+const MATCHES_MAX = 1_000;
+/** Milliseconds of Unix time, and whole numbers of 32 bits. */
+const TIME_MAX = 2 ** 48;
+const I32 = 2 ** 31;
 
-export function packRegion({
-  matcher,
-  officers,
-  trusts,
-  generation,
-  version,
-  sweepFrom,
-}: RegionState): unknown {
-  const { members, slots } = matcher.pack();
+export function packRegion({ matcher, officers, generation, version, sweepFrom }: RegionState): unknown {
+  const { members, slots, officers: known } = matcher.pack();
   const informed = members.map(
     ([userId]) => matcher.members.seen(matcher.members.indexOf(userId)) === generation,
   );
@@ -40,9 +49,9 @@ export function packRegion({
     v: VERSION,
     members,
     slots,
+    known,
     informed,
     officers: [...officers.values()],
-    trusts: [...trusts],
     version,
     sweeping: sweepFrom > 0,
   };
@@ -53,29 +62,39 @@ export function unpackRegion(
   packed: unknown,
   rules: ProximityRules,
   fraud: FraudRules,
+  watch: MatchWatch | null,
   turn: Turn,
 ): Result<RegionState> {
-  const result = read.reading(() => stateOf(cell, read.versioned(packed, ...READABLE), rules, fraud));
+  const result = read.reading(() => stateOf(cell, read.versioned(packed, VERSION), rules, fraud, watch));
   if (!result.ok) return result;
   turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
+  if (result.value.slotsSwept)
+    turn.timer('slots', SLOT_SWEEP_MS, { type: 'sweepSlots' } satisfies RegionMessage);
   if (result.value.sweepFrom > 0)
     turn.timer('areas', AREA_SWEEP_MS, { type: 'sweepAreas' } satisfies RegionMessage);
   return result;
 }
 
-function stateOf(cell: number, packed: read.Fields, rules: ProximityRules, fraud: FraudRules): RegionState {
-  const members = read.list(packed.members, MANY, memberOf);
-  const informed = read.list(packed.informed, MANY, read.flag);
-  const slots = read.list(packed.slots, MANY, item => slotOf(item, members));
-  const officers = read.list(packed.officers, MANY, item => {
+function stateOf(
+  cell: number,
+  packed: read.Fields,
+  rules: ProximityRules,
+  fraud: FraudRules,
+  watch: MatchWatch | null,
+): RegionState {
+  const members = read.list(packed.members, MEMBERS_MAX, memberOf);
+  const informed = read.list(packed.informed, MEMBERS_MAX, read.flag);
+  const slots = read.list(packed.slots, SLOTS_MAX, item => slotOf(item, members));
+  const known = read.list(packed.known, MEMBERS_MAX, item => knownOf(item, members));
+  const officers = read.list(packed.officers, MEMBERS_MAX, item => {
     const { id, handle } = read.fields(item);
     return { id: read.text(id), handle: read.text(handle) };
   });
   // twice the same person or pair would break the lists that they hang in
   read.oneOf(`${new Set(members.map(([id]) => id)).size}`, [`${members.length}`]);
   read.oneOf(`${new Set(slots.map(([a, b]) => `${a} ${b}`)).size}`, [`${slots.length}`]);
-  const matcher = new Matcher(cell, rules);
-  matcher.restore(members, slots);
+  const matcher = new Matcher(cell, rules, watch);
+  matcher.restore({ members, slots, officers: known });
   const generation = 1;
   members.forEach(([id], i) => {
     if (informed[i] === true) matcher.members.setSeen(matcher.members.indexOf(id), generation);
@@ -85,8 +104,6 @@ function stateOf(cell: number, packed: read.Fields, rules: ProximityRules, fraud
   return {
     matcher,
     footprints: new Footprints(fraud),
-    // a node of the version before knew of none
-    trusts: new Map(packed.trusts === undefined ? [] : read.list(packed.trusts, MANY, trustOf)),
     officers: byId,
     told,
     generation,
@@ -94,45 +111,62 @@ function stateOf(cell: number, packed: read.Fields, rules: ProximityRules, fraud
     offering: 1,
     version: read.number(packed.version),
     sweepFrom: read.flag(packed.sweeping) ? matcher.members.highest : 0,
+    slotsSwept: slots.length > 0,
   };
 }
 
-function trustOf(item: unknown): [string, number] {
-  const [id, trust] = read.list(item, 2, value => value);
-  return [read.text(id), read.whole(trust, 1, TRUST_MAX)];
-}
-
 function memberOf(item: unknown): PackedMember {
-  const [id, handle, role, flags, cell, ...numbers] = read.list(item, 5 + PACKED_NUMBERS, value => value);
+  const [id, handle, flags, accuracyDm, trust, turning, latE7, lngE7, ...numbers] = read.list(
+    item,
+    8 + PACKED_NUMBERS,
+    value => value,
+  );
   return [
     // an empty id marks a place that is not in use
     read.text(id) || read.text(null),
     read.text(handle),
-    read.whole(role, OFFICER, CIVILIAN),
-    read.whole(flags, 0, FLAGS),
-    read.whole(cell, 0, MICRO_CELLS ** 2 - 1),
+    read.whole(flags, 0, FLAGS_MAX),
+    read.whole(accuracyDm),
+    read.whole(trust, 0, TRUST_MAX),
+    read.whole(turning, -I32, I32 - 1),
+    read.whole(latE7, -900_000_000, 900_000_000),
+    read.whole(lngE7, -1_800_000_000, 1_800_000_000),
     ...Array.from({ length: PACKED_NUMBERS }, (_, i) => read.number(numbers[i])),
   ];
 }
 
+const placeOf = (value: unknown, role: number, members: readonly PackedMember[]): number => {
+  const at = read.whole(value, 0, members.length - 1);
+  read.whole(roleOfFlags(members[at]![2]), role, role);
+  return at;
+};
+
 function slotOf(item: unknown, members: readonly PackedMember[]): PackedSlot {
-  const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage] = read.list(
+  const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage, outside] = read.list(
     item,
-    7,
+    8,
     value => value,
   );
-  const place = (value: unknown, role: number): number => {
-    const at = read.whole(value, 0, members.length - 1);
-    read.whole(members[at]![2], role, role);
-    return at;
-  };
   return [
-    place(officer, OFFICER),
-    place(civilian, CIVILIAN),
-    read.number(lastMs),
-    read.number(dwellMs),
-    read.whole(officerFixes, 0, 0x7fff_ffff),
-    read.whole(civilianFixes, 0, 0x7fff_ffff),
+    placeOf(officer, OFFICER, members),
+    placeOf(civilian, CIVILIAN, members),
+    read.whole(lastMs, -TIME_MAX, TIME_MAX),
+    read.whole(dwellMs),
+    read.whole(officerFixes, 0, FIXES_MAX),
+    read.whole(civilianFixes, 0, FIXES_MAX),
     read.whole(stage, 0, TOLD),
+    read.whole(outside, 0, 3),
+  ];
+}
+
+function knownOf(item: unknown, members: readonly PackedMember[]): PackedOfficer {
+  const [officer, matchedMs, told] = read.list(item, 3, value => value);
+  return [
+    placeOf(officer, OFFICER, members),
+    read.list(matchedMs, MATCHES_MAX, read.number),
+    read.list(told, NEAR_REMEMBERED_MAX, one => {
+      const [civilianId, atMs] = read.list(one, 2, value => value);
+      return [read.text(civilianId), read.number(atMs)];
+    }),
   ];
 }

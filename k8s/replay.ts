@@ -17,7 +17,7 @@ import { CONNECTING_MAX } from './swarm/limits.ts';
 import { type LoadTown, startLoadTown } from './swarm/loadTown.ts';
 import { Phone } from './swarm/phone.ts';
 import { type SeededPerson, seedPeople } from './swarm/seed.ts';
-import { bruteForce, type OracleEvent } from './tracks/oracle.ts';
+import { bruteForce, meetingsOf, type OracleEvent } from './tracks/oracle.ts';
 import { DEFAULT_ORIGIN, type Origin, readTrackFile } from './tracks/read.ts';
 import { drawOfficers, parseShare } from './tracks/roles.ts';
 import type { Recording } from './tracks/track.ts';
@@ -151,7 +151,7 @@ export const expectedPairs = (
   options: ReplayOptions,
 ): string[] => {
   const { enterM, exitM, dwellS } = options;
-  const rules = proximityRules({ enterM, exitM, dwellMs: dwellS * 1000 });
+  const rules = proximityRules({ enterM, exitMarginM: exitM - enterM, dwellMs: dwellS * 1000 });
   const seqs = new Map<string, number>();
   const events: OracleEvent[] = recording.fixes.map(fix => {
     const seq = (seqs.get(fix.id) ?? 0) + 1;
@@ -160,7 +160,7 @@ export const expectedPairs = (
     const officer = officers.has(id);
     return { type: 'fix', id, officer, instant: true, seq, latE7, lngE7, accuracyDm: ACCURACY_DM, atMs };
   });
-  return [...new Set(bruteForce(events, rules).map(one => `${one.officerId}|${one.civilianId}`))];
+  return [...new Set(meetingsOf(bruteForce(events, rules)).map(one => `${one.officerId}|${one.civilianId}`))];
 };
 
 /** As fast as asked, or as fast as this file can be sent fix by fix. */

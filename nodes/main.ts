@@ -43,7 +43,7 @@ function rulesOf(config: Config): MeetRules {
     shareS: Math.round(config.shareMinutes * 60),
     proximity: proximityRules({
       enterM: config.enterRadiusM,
-      exitM: config.exitRadiusM,
+      exitMarginM: config.exitRadiusM - config.enterRadiusM,
       dwellMs: Math.round(config.dwellS * 1_000),
       dwellFixes: config.dwellFixes,
     }),

@@ -17,6 +17,28 @@ export interface TimedPoint {
   readonly takenAtMs: number;
 }
 
+/** How somebody came to the second of two fixes: metres per second, and their parts to the east and the north there. */
+export interface Motion {
+  readonly speedMps: number;
+  readonly eastMps: number;
+  readonly northMps: number;
+}
+
+/** The speed between two fixes, in the direction of the arrival along the great circle. */
+export function motion(from: TimedPoint, to: TimedPoint): Motion {
+  const speed = speedMps(from, to);
+  const lat = to.latE7 * RAD_E7;
+  const before = from.latE7 * RAD_E7;
+  const turn = (to.lngE7 - from.lngE7) * RAD_E7;
+  const ring = Math.cos(before);
+  // the place before, seen from the tangent plane of the place after
+  const east = ring * Math.sin(turn);
+  const north = ring * Math.cos(turn) * Math.sin(lat) - Math.sin(before) * Math.cos(lat);
+  const line = Math.hypot(east, north);
+  const scale = line === 0 ? 0 : speed / line;
+  return { speedMps: speed, eastMps: east * scale, northMps: north * scale };
+}
+
 /** Metres per second from one fix to the next; two fixes of the same millisecond count as one millisecond apart. */
 export function speedMps(from: TimedPoint, to: TimedPoint): number {
   const metres = distanceM(from.latE7, from.lngE7, to.latE7, to.lngE7);

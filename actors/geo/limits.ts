@@ -7,6 +7,16 @@ export const REGION_EDGE_M = 2_048;
 /** Micro cells per side of a region: 64 m each. */
 export const MICRO_CELLS = 32;
 
+/** People whom one region remembers at once: more than a stadium holds, and what the 24 bits of a slot can name. */
+export const MEMBERS_MAX = 4_000_000;
+/** People remembered per officer as told that he is around; while so many are, nobody else is told of him. */
+export const NEAR_REMEMBERED_MAX = 256;
+
+/** Slots of those who fell silent are looked for this often while there are slots. */
+export const SLOT_SWEEP_MS = 1_000;
+/** A position is accepted this late (`ACTOR_LIMITS.fixAgeMs`); what it could still change is not swept away before. */
+export const FIX_LATE_MS = 60_000;
+
 /** Officers named in one area notice; the protocol's list holds as many. */
 export const AREA_OFFICERS_MAX = 16;
 /** A change among the officers of a cell reaches the civilians there after this time at the latest, {@link AREA_SWEEP_MAX} a turn. */

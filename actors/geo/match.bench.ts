@@ -89,9 +89,10 @@ function matching(ground: Ground): Figures & { copies: number } {
   }
   let met = 0;
   const warm = Math.floor(prepared.length / 2);
-  for (let i = 0; i < warm; i++) met += prepared[i]!.matcher.move(prepared[i]!.fix, 0).length;
+  for (let i = 0; i < warm; i++) met += prepared[i]!.matcher.move(prepared[i]!.fix, 0).meetings.length;
   const startNs = cpuNs();
-  for (let i = warm; i < prepared.length; i++) met += prepared[i]!.matcher.move(prepared[i]!.fix, 0).length;
+  for (let i = warm; i < prepared.length; i++)
+    met += prepared[i]!.matcher.move(prepared[i]!.fix, 0).meetings.length;
   const tookNs = cpuNs() - startNs;
   return { ...figures(prepared.length - warm, tookNs, met), copies: prepared.length / ground.moves };
 }
@@ -106,10 +107,10 @@ function routed(ground: Ground): Figures {
     tell: (to: { id: string }, message: object): void => {
       const said = message as RegionMessage;
       const matcher = matcherOf(to.id);
-      if (said.type === 'fix') met += matcher.move(said, 0).length;
+      if (said.type === 'fix') met += matcher.move(said, 0).meetings.length;
       else if (said.type === 'leave') matcher.leave(said.userId);
       else if (said.type === 'depart') {
-        matcherOf(said.to).adopt(said.fix, matcher.departOfficer(said.fix.userId), 0);
+        matcherOf(said.to).adopt(said.fix, matcher.departOfficer(said.fix.userId, said.fix.takenAtMs), 0);
       }
     },
   };

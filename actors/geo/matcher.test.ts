@@ -28,10 +28,10 @@ class Ground {
     } as FixMessage;
   }
   officer(eastM: number, atS: number, more: Partial<FixMessage> = {}): number {
-    return this.matcher.move(this.fix('o', 'officer', eastM, atS, more), 0).length;
+    return this.matcher.move(this.fix('o', 'officer', eastM, atS, more), 0).meetings.length;
   }
   civilian(eastM: number, atS: number, more: Partial<FixMessage> = {}): number {
-    return this.matcher.move(this.fix('c', 'civilian', eastM, atS, more), 0).length;
+    return this.matcher.move(this.fix('c', 'civilian', eastM, atS, more), 0).meetings.length;
   }
   /** Both stand there, reporting each 10 s in turn; seconds at which they met. */
   together(fromS: number, toS: number, more: Partial<FixMessage> = {}): number[] {
@@ -50,8 +50,13 @@ describe('a meeting', () => {
   it('names both', () => {
     const ground = new Ground({ dwellMs: 0, dwellFixes: 1 });
     ground.officer(0, 0);
-    expect(ground.matcher.move(ground.fix('c', 'civilian', 10, 1), 0)).toEqual([
-      { officer: { id: 'o', handle: 'O' }, civilian: { id: 'c', handle: 'C' }, atMs: 1_000 },
+    const more = { trust: 6 };
+    expect(ground.matcher.move(ground.fix('c', 'civilian', 10, 1, more), 0).meetings).toEqual([
+      {
+        officer: { id: 'o', handle: 'O', trust: 0 },
+        civilian: { id: 'c', handle: 'C', trust: 6 },
+        atMs: 1_000,
+      },
     ]);
   });
   it('needs fixes of both sides', () => {
@@ -60,22 +65,59 @@ describe('a meeting', () => {
     expect([1, 2, 3, 4, 5].map(s => ground.civilian(5, s))).toEqual([0, 0, 0, 0, 0]);
     expect([6, 7].map(s => ground.officer(0, s))).toEqual([0, 1]);
   });
-  it('begins within enter and goes on until exit', () => {
-    const ground = new Ground({ dwellMs: 0, dwellFixes: 2 });
+  it('begins within enter and goes on until exit, twice in a row', () => {
+    const ground = new Ground({ dwellMs: 0, dwellFixes: 3 });
+    const slots = (eastM: number, atS: number): number => {
+      ground.civilian(eastM, atS);
+      return ground.matcher.slotCount;
+    };
     ground.officer(0, 0);
-    expect(ground.civilian(25.1, 1)).toBe(0);
-    expect(ground.matcher.slotCount).toBe(0);
-    ground.civilian(24.9, 2);
-    expect(ground.matcher.slotCount).toBe(1);
-    ground.civilian(49.9, 3);
-    expect(ground.matcher.slotCount).toBe(1);
-    ground.civilian(50.1, 4);
+    expect(slots(25.1, 1)).toBe(0);
+    expect(slots(24.9, 2)).toBe(1);
+    expect(slots(49.9, 3)).toBe(1);
+    expect(slots(50.1, 4)).toBe(1);
+    expect(slots(49.9, 5)).toBe(1);
+    expect(slots(50.1, 6)).toBe(1);
+    ground.officer(0.5, 7);
+    expect(slots(50.1, 8)).toBe(1);
+    expect(slots(50.6, 9)).toBe(1);
+    ground.officer(0, 10);
+    expect(slots(50.1, 11)).toBe(0);
+  });
+  it('is wider for phones that know less', () => {
+    for (const [dm, enterM] of [
+      [50, 25],
+      [120, 30],
+      [160, 40],
+      [300, 40],
+    ] as const) {
+      for (const [eastM, expected] of [
+        [enterM - 0.1, 1],
+        [enterM + 0.1, 0],
+      ] as const) {
+        const ground = new Ground();
+        ground.officer(0, 0, { accuracyDm: dm });
+        ground.civilian(eastM, 1, { accuracyDm: dm });
+        expect([dm, eastM, ground.matcher.slotCount]).toEqual([dm, eastM, expected]);
+        if (expected === 0) continue;
+        for (const s of [2, 3]) ground.civilian(enterM + 24.9, s, { accuracyDm: dm });
+        expect(ground.matcher.slotCount).toBe(1);
+        for (const s of [4, 5]) ground.civilian(enterM + 25.1, s, { accuracyDm: dm });
+        expect(ground.matcher.slotCount).toBe(0);
+      }
+    }
+  });
+  it('ends at once beyond reach', () => {
+    const ground = new Ground();
+    ground.officer(0, 0);
+    ground.civilian(10, 1);
+    ground.civilian(201, 2);
     expect(ground.matcher.slotCount).toBe(0);
   });
   it('is between an officer and a civilian only', () => {
     const ground = new Ground({ dwellMs: 0, dwellFixes: 1 });
     ground.officer(0, 0);
-    expect(ground.matcher.move(ground.fix('o2', 'officer', 1, 1), 0)).toEqual([]);
+    expect(ground.matcher.move(ground.fix('o2', 'officer', 1, 1), 0).meetings).toEqual([]);
     expect(ground.matcher.slotCount).toBe(0);
   });
   it('does not count vehicles, nor time at a run', () => {
@@ -104,18 +146,34 @@ describe('a meeting', () => {
     expect(ground.matcher.slotCount).toBe(0);
     expect(ground.officer(0, 30.1)).toBe(1);
   });
-  it('does not count fixes that are not accurate', () => {
-    const ground = new Ground({ dwellMs: 0, dwellFixes: 1 });
-    ground.officer(0, 0, { accuracyDm: 501 });
-    expect(ground.civilian(5, 1)).toBe(0);
-    expect(ground.officer(0, 2)).toBe(1);
-    expect(new Ground().together(0, 300, { accuracyDm: 501 })).toEqual([]);
-    const later = new Ground({ dwellFixes: 1 });
-    for (let s = 0; s <= 100; s += 10) {
-      expect(later.officer(0, s)).toBe(0);
-      expect(later.civilian(5, s + 5, s === 0 ? {} : { accuracyDm: 501 })).toBe(0);
+  it('counts nothing above 20 m of accuracy, and ends above 30 m', () => {
+    expect(new Ground().together(0, 300, { accuracyDm: 200 })).toEqual([35]);
+    expect(new Ground().together(0, 300, { accuracyDm: 201 })).toEqual([]);
+    const blurred = new Ground();
+    blurred.together(0, 20);
+    expect(blurred.together(25, 30, { accuracyDm: 300 })).toEqual([]);
+    expect(blurred.matcher.slotCount).toBe(1);
+    // both are sharp again at 45 s, too long after the last counted look at 20 s; 15 s were collected until then
+    expect(blurred.together(40, 60)).toEqual([60]);
+    const poor = new Ground({ dwellMs: 0, dwellFixes: 1 });
+    poor.officer(0, 0, { accuracyDm: 301 });
+    expect(poor.civilian(5, 1)).toBe(0);
+    expect(poor.officer(0, 2)).toBe(1);
+    poor.civilian(5, 3, { accuracyDm: 301 });
+    expect(poor.matcher.slotCount).toBe(1);
+    poor.civilian(5, 4, { accuracyDm: 301 });
+    expect(poor.matcher.slotCount).toBe(0);
+  });
+  it('does not count two who pass each other', () => {
+    const ground = new Ground();
+    const past: number[] = [];
+    for (let s = 0; s <= 100; s += 5) {
+      const officer = s % 10 === 0;
+      const move = { speedMps: 1.2, eastMps: officer ? 1.2 : -1.2 };
+      if (officer ? ground.officer(0, s, move) : ground.civilian(10, s, move)) past.push(s);
     }
-    expect(later.matcher.slotCount).toBe(1);
+    expect(past).toEqual([]);
+    expect(new Ground().together(0, 300, { speedMps: 2.9, eastMps: 2, northMps: -2.1 })).toEqual([35]);
   });
   it('waits, complete, for instant match of both', () => {
     const ground = new Ground();
@@ -126,8 +184,9 @@ describe('a meeting', () => {
   it('is offered again when it could not be settled', () => {
     const ground = new Ground();
     expect(ground.together(0, 50)).toEqual([35]);
-    ground.matcher.reopen('o', 'c');
-    ground.matcher.reopen('o', 'nobody');
+    ground.matcher.unsettled('o', 'c', true);
+    ground.matcher.unsettled('o', 'nobody', true);
+    ground.matcher.unsettled('nobody', 'c', true);
     expect(ground.together(55, 100)).toEqual([55]);
   });
 });
@@ -138,8 +197,8 @@ describe('a fix', () => {
     const officer = ground.fix('o', 'officer', 0, 0);
     const civilian = ground.fix('c', 'civilian', 5, 1);
     ground.matcher.move(officer, 0);
-    for (let i = 0; i < 5; i++) expect(ground.matcher.move(civilian, 0)).toEqual([]);
-    expect(ground.matcher.move(ground.fix('c', 'civilian', 5, 0.5), 0)).toEqual([]);
+    for (let i = 0; i < 5; i++) expect(ground.matcher.move(civilian, 0).meetings).toEqual([]);
+    expect(ground.matcher.move(ground.fix('c', 'civilian', 5, 0.5), 0).meetings).toEqual([]);
     ground.civilian(5, 2);
     expect(ground.officer(0, 3)).toBe(1);
   });
@@ -151,20 +210,22 @@ describe('a border', () => {
     const b = new Ground();
     expect(a.together(0, 30)).toEqual([]);
     b.civilian(10, 25);
-    const slots = a.matcher.departOfficer('o');
-    expect(slots).toMatchObject([{ civilianId: 'c', dwellMs: 25_000, stage: 'counting' }]);
+    const departure = a.matcher.departOfficer('o', 35_000);
+    expect(departure.slots).toMatchObject([{ civilianId: 'c', dwellMs: 25_000, stage: 'counting' }]);
     expect(a.matcher.members.count).toBe(1);
     expect(a.matcher.slotCount).toBe(0);
     const fix = b.fix('o', 'officer', 0, 35);
-    expect(b.matcher.adopt(fix, slots, 0)).toHaveLength(1);
+    expect(b.matcher.adopt(fix, departure, 0).meetings).toHaveLength(1);
   });
   it('does not take along who is out of reach there', () => {
     const a = new Ground();
     a.together(0, 30);
     const b = new Ground();
-    b.matcher.adopt(b.fix('o', 'officer', 0, 35), a.matcher.departOfficer('o'), 0);
+    b.matcher.adopt(b.fix('o', 'officer', 0, 35), a.matcher.departOfficer('o', 35_000), 0);
     expect(b.matcher.slotCount).toBe(0);
-    expect(b.matcher.departOfficer('stranger')).toEqual([]);
+    expect(b.matcher.departOfficer('stranger', 35_000).slots).toEqual([]);
+    expect(b.matcher.departOfficer('c', 35_000).slots).toEqual([]);
+    expect(b.matcher.members.count).toBe(1);
   });
   it('installs what arrives after a newer fix', () => {
     const a = new Ground();
@@ -173,14 +234,14 @@ describe('a border', () => {
     b.civilian(10, 25);
     const late = b.fix('o', 'officer', 0, 35);
     b.officer(0, 60);
-    expect(b.matcher.adopt(late, a.matcher.departOfficer('o'), 0)).toEqual([]);
+    expect(b.matcher.adopt(late, a.matcher.departOfficer('o', 35_000), 0).meetings).toEqual([]);
     expect(b.matcher.slotCount).toBe(1);
   });
 });
 
 describe('memory', () => {
   it('holds as many as come, and forgets who leaves', () => {
-    const ground = new Ground({ enterM: 25.5 });
+    const ground = new Ground({ enterM: 25.5, enterMaxM: 25.5, crowdCivilians: 1_000 });
     for (let i = 0; i < 500; i++) ground.matcher.move(ground.fix(`c${i}`, 'civilian', i, 1), 0);
     for (let i = 0; i < 500; i++) ground.matcher.move(ground.fix(`o${i}`, 'officer', i, 2), 0);
     const open = ground.matcher.slotCount;
@@ -208,14 +269,22 @@ describe('memory', () => {
 
 describe('rules', () => {
   it('keep their order', () => {
-    expect(proximityRules({ enterM: 10 })).toMatchObject({ enterM: 10, exitM: 35, reachM: 100 });
-    expect(proximityRules({ enterM: 100 })).toMatchObject({ exitM: 125, reachM: 126 });
+    expect(proximityRules({ enterM: 10 })).toMatchObject({ enterMaxM: 40, reachM: 200 });
+    expect(proximityRules({ enterM: 100 })).toMatchObject({ enterMaxM: 100, reachM: 200 });
+    expect(proximityRules({ enterM: 500, exitMarginM: 500 })).toMatchObject({ reachM: 1_000 });
     for (const wrong of [
       { enterM: 0 },
-      { exitM: 10 },
-      { exitM: 100, reachM: 100 },
+      { enterM: 30, enterMaxM: 29 },
+      { exitMarginM: -1 },
+      { reachM: 199 },
+      { reachM: 2_001 },
+      { nearM: 201, reachM: 200 },
+      { sharpAccuracyM: 31 },
       { dwellFixes: 0 },
+      { dwellFixes: 101 },
+      { dwellMs: Number.NaN },
       { gapMs: 70_000 },
+      { capMatches: 0 },
     ]) {
       expect(() => proximityRules(wrong)).toThrow(RangeError);
     }

@@ -1,93 +1,102 @@
 /**
- * Everybody a region knows, as a struct of typed arrays, threaded through 32 x 32 micro cells: one doubly linked list
- * per cell and role, so that a mover meets only people of the other role around him. No object is made on a fix.
+ * Everybody a region knows, as records of two cache lines in one buffer, threaded through 32 x 32 micro cells: one
+ * doubly linked list per cell and role, so that a mover meets only people of the other role around him. No object is
+ * made on a fix. The first line holds what a search or a look at a pair needs, the second what only the mover needs:
+ * in a large town a move waits for memory more than for anything else.
  *
- * Positions are points on the sphere in metres from its centre. The square of the straight line between two of them
- * grows with the great-circle distance exactly, at the poles and across the antimeridian too, so one comparison of
- * squares is the haversine decision; a flat projection would need a second look near every radius.
+ * Beside the lists each role has a word of 32 bits per row of micro cells, which says where anybody is at all: a search
+ * for officers within 200 m looks at seven words instead of fifty empty lists.
  */
-import type { FixMessage } from '../messages/region.ts';
-import { type Box, boxOf, latReachDeg, lngReachDeg } from './grid.ts';
-import { EARTH_RADIUS_M, MICRO_CELLS } from './limits.ts';
 
-const RAD_E7 = Math.PI / 180 / 1e7;
+import { ACCURACY_DM_MAX } from '../../protocol/limits.ts';
+import type { FixMessage } from '../messages/region.ts';
+import { Ground, type Reach } from './ground.ts';
+import { MEMBERS_MAX, MICRO_CELLS } from './limits.ts';
+
 const NIL = -1;
-/** With so few columns in a band a pole is within reach: every micro column is searched. */
-const POLAR_COLUMNS = 16;
 
 export const OFFICER = 0;
 export const CIVILIAN = 1;
-const INSTANT = 1;
-const ACCURATE = 2;
-const ABSENT = 4;
 
-/** Numbers of a member: x, y, z (metres), time of the fix (Unix ms), speed, seq, time of arrival, generation seen. */
-const NUMBERS = 8;
+/** A record is 128 bytes, seen as 16 numbers and as 32 whole numbers. */
+const NUMBERS = 16;
+export const WHOLE = 32;
+/** Numbers. First line: place on the sphere (metres), time of the fix (Unix ms). */
 const TAKEN = 3;
-const SPEED = 4;
-const SEQ = 5;
-const HEARD = 6;
-const SEEN = 7;
-/** Links of a member: micro cell, neighbours in its list, first slot, role, flags, and the move that looked at it. */
-export const LINKS = 8;
-const CELL = 0;
-const NEXT = 1;
-const PREVIOUS = 2;
-export const FIRST_SLOT = 3;
-const ROLE = 4;
-const FLAGS = 5;
-const LOOKED = 6;
+/** Second line: number of the fix, time of arrival, generation seen, speed (m/s), velocity on the sphere. */
+const SEQ = 8;
+const HEARD = 9;
+const SEEN = 10;
+const SPEED = 11;
+const VELOCITY = 12;
+/** Whole numbers. First line: neighbours in the list of the cell, cell, flags, slots, the move that looked, accuracy. */
+const NEXT = 8;
+const PREVIOUS = 9;
+const CELL = 10;
+const FLAGS = 11;
+export const FIRST_SLOT = 12;
+const LOOKED = 13;
+const ACCURACY = 14;
+/** Second line: bits of doubt about the person's positions; since when an officer's crowd is about to change. */
+const TRUST = 30;
+const TURNING = 31;
 
-/** Square of the straight line, in square metres, that belongs to a great-circle distance. */
-export const lineSquared = (metres: number): number => {
-  const line = 2 * EARTH_RADIUS_M * Math.sin(metres / EARTH_RADIUS_M / 2);
-  return line * line;
-};
+/** Flags. */
+const IS_CIVILIAN = 1;
+const INSTANT = 2;
+const SHARP = 4;
+const ABSENT = 8;
+const CROWDED = 16;
+const IS_TURNING = 32;
+const NEAR_FULL = 64;
+export const FLAGS_MAX = 127;
+/** What a fix says nothing about. */
+const KEPT = IS_CIVILIAN | CROWDED | IS_TURNING | NEAR_FULL;
 
-/** How many of a member's numbers go to another node: all but the generation, which counts on this one. */
-export const PACKED_NUMBERS = SEEN;
+/** A member that goes to another node: all but the generation seen and what belongs to the lists. */
 export type PackedMember = readonly [
   id: string,
   handle: string,
-  role: number,
   flags: number,
-  cell: number,
+  accuracyDm: number,
+  trust: number,
+  turning: number,
+  latE7: number,
+  lngE7: number,
   ...numbers: number[],
 ];
+export const roleOfFlags = (flags: number): number => flags & IS_CIVILIAN;
+/** Time of the fix, number of the fix, time of arrival, speed, velocity. */
+const PACKED = [TAKEN, SEQ, HEARD, SPEED, VELOCITY, VELOCITY + 1, VELOCITY + 2] as const;
+export const PACKED_NUMBERS = PACKED.length;
 
 export class Members {
-  readonly #box: Box;
-  readonly #centre: number;
-  readonly #rowsPerDeg: number;
-  readonly #columnsPerDeg: number;
-  readonly #searchLat: number;
-  readonly #searchLng: number;
-  readonly #accuracyDm: number;
+  readonly #ground: Ground;
+  readonly #sharpDm: number;
+  readonly #keepDm: number;
+  /** Stands for every accuracy that is too bad: with any other it makes a sum beyond those of two good ones. */
+  readonly #poorDm: number;
 
   readonly #indexes = new Map<string, number>();
   readonly #ids: string[] = [];
   readonly #handles: string[] = [];
   readonly #free: number[] = [];
   readonly #heads = [new Int32Array(MICRO_CELLS ** 2).fill(NIL), new Int32Array(MICRO_CELLS ** 2).fill(NIL)];
+  readonly #rows = [new Int32Array(MICRO_CELLS), new Int32Array(MICRO_CELLS)];
 
   /** The fix that was placed last was taken no later than the one before it: it says something else anew. */
   isRepeated = false;
+  /** When the fix before the one that was placed last was taken; that one itself for somebody new. */
+  previousMs = 0;
   #capacity = 16;
-  /** One cache line a member each: a move through a large town waits for memory more than for anything else. */
   #numbers = new Float64Array(NUMBERS * this.#capacity);
-  links = new Int32Array(LINKS * this.#capacity);
+  whole = new Int32Array(this.#numbers.buffer);
 
-  /** `searchM`: how far {@link around} must see. */
-  constructor(cell: number, searchM: number, accuracyM: number) {
-    const box = boxOf(cell);
-    this.#box = box;
-    this.#centre = (box.west + box.east) / 2;
-    this.#rowsPerDeg = MICRO_CELLS / (box.north - box.south);
-    this.#columnsPerDeg = MICRO_CELLS / (box.east - box.west);
-    this.#searchLat = latReachDeg(searchM);
-    const edge = Math.min(90, Math.max(Math.abs(box.south), Math.abs(box.north)) + this.#searchLat);
-    this.#searchLng = box.columns < POLAR_COLUMNS ? 360 : lngReachDeg(edge, searchM);
-    this.#accuracyDm = accuracyM * 10;
+  constructor(cell: number, sharpM: number, keepM: number) {
+    this.#ground = new Ground(cell);
+    this.#sharpDm = sharpM * 10;
+    this.#keepDm = keepM * 10;
+    this.#poorDm = 2 * Math.ceil(this.#keepDm) + 1;
   }
 
   get count(): number {
@@ -97,6 +106,19 @@ export class Members {
   /** Indexes below this may be in use. */
   get highest(): number {
     return this.#ids.length;
+  }
+
+  /** Sums of two accuracies are below this; those of {@link poorSum} and above hold a poor one. */
+  get sums(): number {
+    return 2 * this.#poorDm + 1;
+  }
+
+  get poorSum(): number {
+    return this.#poorDm;
+  }
+
+  reach(radiusM: number): Reach {
+    return this.#ground.reach(radiusM);
   }
 
   indexOf(userId: string): number {
@@ -113,24 +135,74 @@ export class Members {
   }
 
   roleOf(index: number): number {
-    return this.links[LINKS * index + ROLE]!;
+    return this.whole[WHOLE * index + FLAGS]! & IS_CIVILIAN;
+  }
+
+  #is(index: number, flag: number): boolean {
+    return (this.whole[WHOLE * index + FLAGS]! & flag) !== 0;
+  }
+
+  #set(index: number, flag: number, on: boolean): void {
+    const at = WHOLE * index + FLAGS;
+    this.whole[at] = on ? this.whole[at]! | flag : this.whole[at]! & ~flag;
   }
 
   isInstant(index: number): boolean {
-    return (this.links[LINKS * index + FLAGS]! & INSTANT) !== 0;
+    return this.#is(index, INSTANT);
   }
 
-  isAccurate(index: number): boolean {
-    return (this.links[LINKS * index + FLAGS]! & ACCURATE) !== 0;
+  /** Accurate enough to score. */
+  isSharp(index: number): boolean {
+    return this.#is(index, SHARP);
   }
 
-  /** Somebody may begin something with the member: its fix is accurate, and a phone is there to be told. */
-  isOffered(index: number): boolean {
-    return (this.links[LINKS * index + FLAGS]! & (ACCURATE | ABSENT)) === ACCURATE;
+  isPoor(index: number): boolean {
+    return this.whole[WHOLE * index + ACCURACY]! === this.#poorDm;
   }
 
+  /** No phone is there to be told. */
   isAbsent(index: number): boolean {
-    return (this.links[LINKS * index + FLAGS]! & ABSENT) !== 0;
+    return this.#is(index, ABSENT);
+  }
+
+  /** Somebody may begin something with the member: a phone is there, and no crowd around an officer. */
+  isOffered(index: number): boolean {
+    return !this.#is(index, ABSENT | CROWDED);
+  }
+
+  /** As {@link isOffered}, and there is room to remember more people who were told of the officer. */
+  isAnnounced(index: number): boolean {
+    return !this.#is(index, ABSENT | CROWDED | NEAR_FULL);
+  }
+
+  isNearFull(index: number): boolean {
+    return this.#is(index, NEAR_FULL);
+  }
+
+  setNearFull(index: number, full: boolean): void {
+    this.#set(index, NEAR_FULL, full);
+  }
+
+  isCrowded(index: number): boolean {
+    return this.#is(index, CROWDED);
+  }
+
+  setCrowded(index: number, crowded: boolean): void {
+    this.#set(index, CROWDED, crowded);
+  }
+
+  /** Since when (ms, modulo 2^32) it has been otherwise than {@link isCrowded} says; null when it is as it says. */
+  turningMs(index: number): number | null {
+    return this.#is(index, IS_TURNING) ? this.whole[WHOLE * index + TURNING]! : null;
+  }
+
+  setTurning(index: number, sinceMs: number | null): void {
+    this.#set(index, IS_TURNING, sinceMs !== null);
+    this.whole[WHOLE * index + TURNING] = sinceMs ?? 0;
+  }
+
+  trustOf(index: number): number {
+    return this.whole[WHOLE * index + TRUST]!;
   }
 
   takenAtMs(index: number): number {
@@ -142,9 +214,9 @@ export class Members {
     return this.#numbers[NUMBERS * index + SPEED]!;
   }
 
-  /** The member's first slot, -1 for none. */
-  firstSlot(index: number): number {
-    return this.links[LINKS * index + FIRST_SLOT]!;
+  /** Sum of two accuracies, decimetres; {@link poorSum} and more when one is poor. */
+  accuracySum(a: number, b: number): number {
+    return this.whole[WHOLE * a + ACCURACY]! + this.whole[WHOLE * b + ACCURACY]!;
   }
 
   /** Generation of the area list that the member was told; 0 for none. */
@@ -156,74 +228,87 @@ export class Members {
     this.#numbers[NUMBERS * index + SEEN] = generation;
   }
 
+  /** The member's first slot, -1 for none. */
+  firstSlot(index: number): number {
+    return this.whole[WHOLE * index + FIRST_SLOT]!;
+  }
+
   /** Whether a move has marked the member; moves are numbered by the matcher. */
   isLooked(index: number, move: number): boolean {
-    return this.links[LINKS * index + LOOKED] === move;
+    return this.whole[WHOLE * index + LOOKED] === move;
   }
 
   markLooked(index: number, move: number): void {
-    this.links[LINKS * index + LOOKED] = move;
+    this.whole[WHOLE * index + LOOKED] = move;
   }
 
   /**
    * Writes down a fix and returns the member's index, or -1 when the fix is not newer than the last one known here
-   * (redelivered or overtaken). `nowMs` is the time of arrival and serves only to forget the silent.
+   * (redelivered or overtaken) or cannot be (no place on the globe, no time). `nowMs` is the time of arrival and serves
+   * only to forget the silent.
    */
   place(fix: FixMessage, nowMs: number): number {
+    const { latE7, lngE7, takenAtMs, seq, accuracyDm } = fix;
+    const isSound =
+      latE7 >= -900_000_000 &&
+      latE7 <= 900_000_000 &&
+      lngE7 >= -1_800_000_000 &&
+      lngE7 <= 1_800_000_000 &&
+      takenAtMs - takenAtMs === 0 &&
+      seq - seq === 0 &&
+      accuracyDm >= 0;
+    if (!isSound) return NIL;
     let index = this.indexOf(fix.userId);
-    const fresh = index === NIL;
-    if (fresh) index = this.#add(fix);
-    const at = NUMBERS * index;
     const numbers = this.#numbers;
-    this.isRepeated = !fresh && fix.takenAtMs === numbers[at + TAKEN];
-    if (!fresh) {
-      const last = numbers[at + TAKEN]!;
-      if (fix.takenAtMs < last || (fix.takenAtMs === last && fix.seq <= numbers[at + SEQ]!)) return NIL;
+    if (index === NIL) {
+      if (this.#indexes.size >= MEMBERS_MAX) return NIL;
+      this.isRepeated = false;
+      this.previousMs = takenAtMs;
+      index = this.#add(fix);
+      this.#write(index, fix, nowMs);
+      this.#link(index, this.#cell());
+      return index;
     }
-    const lat = fix.latE7 * RAD_E7;
-    const lng = fix.lngE7 * RAD_E7;
-    const ring = EARTH_RADIUS_M * Math.cos(lat);
-    numbers[at] = ring * Math.cos(lng);
-    numbers[at + 1] = ring * Math.sin(lng);
-    numbers[at + 2] = EARTH_RADIUS_M * Math.sin(lat);
-    numbers[at + TAKEN] = fix.takenAtMs;
-    numbers[at + SPEED] = fix.speedMps;
-    numbers[at + SEQ] = fix.seq;
-    numbers[at + HEARD] = nowMs;
-    const flags =
-      (fix.instant ? INSTANT : 0) |
-      (fix.accuracyDm <= this.#accuracyDm ? ACCURATE : 0) |
-      (fix.absent === true ? ABSENT : 0);
-    this.links[LINKS * index + FLAGS] = flags;
-    const cell = this.#rowOf(fix.latE7 / 1e7) * MICRO_CELLS + this.#columnOf(this.#east(fix.lngE7 / 1e7));
-    if (fresh) this.#link(index, cell);
-    else if (this.links[LINKS * index + CELL] !== cell) {
+    const last = numbers[NUMBERS * index + TAKEN]!;
+    if (takenAtMs < last || (takenAtMs === last && seq <= numbers[NUMBERS * index + SEQ]!)) return NIL;
+    this.isRepeated = takenAtMs === last;
+    this.previousMs = last;
+    this.#write(index, fix, nowMs);
+    const cell = this.#cell();
+    if (this.whole[WHOLE * index + CELL] !== cell) {
       this.#unlink(index);
       this.#link(index, cell);
     }
     return index;
   }
 
-  /** A member as plain values, to go to another node. */
-  pack(index: number): PackedMember {
-    const at = LINKS * index;
-    return [
-      this.#ids[index]!,
-      this.#handles[index]!,
-      this.links[at + ROLE]!,
-      this.links[at + FLAGS]!,
-      this.links[at + CELL]!,
-      ...this.#numbers.subarray(NUMBERS * index, NUMBERS * index + PACKED_NUMBERS),
-    ];
-  }
-
-  /** Puts down a member that another node packed; it must not be here. Returns its index. */
-  restore([userId, handle, role, flags, cell, ...numbers]: PackedMember): number {
-    const index = this.#add({ userId, handle, role: role === OFFICER ? 'officer' : 'civilian' });
-    this.#numbers.set(numbers, NUMBERS * index);
-    this.links[LINKS * index + FLAGS] = flags;
-    this.#link(index, cell);
-    return index;
+  #write(index: number, fix: FixMessage, nowMs: number): void {
+    const ground = this.#ground;
+    ground.stand(fix.latE7, fix.lngE7);
+    const numbers = this.#numbers;
+    const at = NUMBERS * index;
+    numbers[at] = ground.x;
+    numbers[at + 1] = ground.y;
+    numbers[at + 2] = ground.z;
+    numbers[at + TAKEN] = fix.takenAtMs;
+    numbers[at + SEQ] = fix.seq;
+    numbers[at + HEARD] = nowMs;
+    numbers[at + SPEED] = fix.speedMps;
+    const east = fix.eastMps ?? 0;
+    const north = fix.northMps ?? 0;
+    const inward = north * ground.sinLat;
+    numbers[at + VELOCITY] = -east * ground.sinLng - inward * ground.cosLng;
+    numbers[at + VELOCITY + 1] = east * ground.cosLng - inward * ground.sinLng;
+    numbers[at + VELOCITY + 2] = north * ground.cosLat;
+    const { whole } = this;
+    const { accuracyDm } = fix;
+    whole[WHOLE * index + FLAGS] =
+      (whole[WHOLE * index + FLAGS]! & KEPT) |
+      (fix.instant ? INSTANT : 0) |
+      (accuracyDm <= this.#sharpDm ? SHARP : 0) |
+      (fix.absent === true ? ABSENT : 0);
+    whole[WHOLE * index + ACCURACY] = accuracyDm <= this.#keepDm ? accuracyDm : this.#poorDm;
+    whole[WHOLE * index + TRUST] = fix.trust ?? 0;
   }
 
   /** Forgets a member. Its slots must be gone. */
@@ -252,63 +337,108 @@ export class Members {
     return x * x + y * y + z * z;
   }
 
+  /** Square of the speed at which two members move against each other, (m/s)^2. */
+  relativeSquared(a: number, b: number): number {
+    const numbers = this.#numbers;
+    const from = NUMBERS * a + VELOCITY;
+    const to = NUMBERS * b + VELOCITY;
+    const x = numbers[from]! - numbers[to]!;
+    const y = numbers[from + 1]! - numbers[to + 1]!;
+    const z = numbers[from + 2]! - numbers[to + 2]!;
+    return x * x + y * y + z * z;
+  }
+
   /**
-   * Writes into `found` the members of the role at most `limit` (square metres of straight line) from the member and
-   * with fixes at most `freshMs` apart from his; returns how many. `found` grows as needed.
+   * Writes into `found` the members of the role around the one that was placed last: with fixes at most `freshMs` from
+   * his, within the square of a line that `limits` gives for the sum of both accuracies. Ends when more than `most` are
+   * found; returns how many were. `found` grows as needed.
    */
   around(
     index: number,
-    lat: number,
-    lng: number,
     role: number,
-    limit: number,
+    reach: Reach,
+    limits: Float64Array,
     freshMs: number,
+    most: number,
     found: number[],
   ): number {
     const numbers = this.#numbers;
-    const links = this.links;
+    const { whole } = this;
     const heads = this.#heads[role]!;
-    const east = this.#east(lng);
-    const south = this.#rowOf(lat - this.#searchLat);
-    const north = this.#rowOf(lat + this.#searchLat);
-    const first = this.#columnOf(east - this.#searchLng);
-    const last = this.#columnOf(east + this.#searchLng);
+    const rows = this.#rows[role]!;
+    const { row, column } = this.#ground;
+    const south = clamped(row - reach.rows);
+    const north = clamped(row + reach.rows);
+    const first = clamped(column - reach.columns);
+    const last = clamped(column + reach.columns);
+    // a shift by 32 would be none
+    const columns = (-1 << first) & (-1 >>> (MICRO_CELLS - 1 - last));
     const at = NUMBERS * index;
     const px = numbers[at]!;
     const py = numbers[at + 1]!;
     const pz = numbers[at + 2]!;
     const pt = numbers[at + TAKEN]!;
+    const accuracy = whole[WHOLE * index + ACCURACY]!;
     let count = 0;
-    for (let row = south; row <= north; row++) {
-      for (let cell = row * MICRO_CELLS + first; cell <= row * MICRO_CELLS + last; cell++) {
-        for (let other = heads[cell]!; other !== NIL; other = links[LINKS * other + NEXT]!) {
+    for (let r = south; r <= north; r++) {
+      for (let bits = rows[r]! & columns; bits !== 0; bits &= bits - 1) {
+        const cell = r * MICRO_CELLS + 31 - Math.clz32(bits & -bits);
+        for (let other = heads[cell]!; other !== NIL; other = whole[WHOLE * other + NEXT]!) {
           const x = numbers[NUMBERS * other]! - px;
           const y = numbers[NUMBERS * other + 1]! - py;
           const z = numbers[NUMBERS * other + 2]! - pz;
-          if (x * x + y * y + z * z > limit) continue;
+          if (x * x + y * y + z * z > limits[accuracy + whole[WHOLE * other + ACCURACY]!]!) continue;
           const apart = numbers[NUMBERS * other + TAKEN]! - pt;
-          if (apart <= freshMs && apart >= -freshMs) found[count++] = other;
+          if (apart > freshMs || apart < -freshMs) continue;
+          found[count++] = other;
+          if (count > most) return count;
         }
       }
     }
     return count;
   }
 
-  /** Degrees of longitude east of the middle of the region, in [-180, 180). */
-  #east(lng: number): number {
-    const east = lng - this.#centre;
-    return east < -180 ? east + 360 : east >= 180 ? east - 360 : east;
+  /** A member as plain values, to go to another node. */
+  pack(index: number): PackedMember {
+    const { whole } = this;
+    const at = WHOLE * index;
+    const [x, y, z] = this.#numbers.subarray(NUMBERS * index, NUMBERS * index + TAKEN);
+    return [
+      this.#ids[index]!,
+      this.#handles[index]!,
+      whole[at + FLAGS]!,
+      this.isPoor(index) ? ACCURACY_DM_MAX : whole[at + ACCURACY]!,
+      whole[at + TRUST]!,
+      whole[at + TURNING]!,
+      Math.round((Math.atan2(z!, Math.hypot(x!, y!)) * 180e7) / Math.PI),
+      Math.round((Math.atan2(y!, x!) * 180e7) / Math.PI),
+      ...PACKED.map(field => this.#numbers[NUMBERS * index + field]!),
+    ];
   }
 
-  /** People beyond an edge stand in the cells along it, which keeps the order of places and so every search right. */
-  #rowOf(lat: number): number {
-    const row = Math.floor((lat - this.#box.south) * this.#rowsPerDeg);
-    return row < 0 ? 0 : row >= MICRO_CELLS ? MICRO_CELLS - 1 : row;
+  /** Puts down a member that another node packed; it must not be here. Returns its index. */
+  restore(packed: PackedMember): number {
+    const [userId, handle, flags, accuracyDm, trust, turning, latE7, lngE7, ...numbers] = packed;
+    const role = (flags & IS_CIVILIAN) === 0 ? 'officer' : 'civilian';
+    const index = this.#add({ userId, handle, role });
+    const ground = this.#ground;
+    ground.stand(latE7, lngE7);
+    this.#numbers.set([ground.x, ground.y, ground.z], NUMBERS * index);
+    PACKED.forEach((field, i) => {
+      this.#numbers[NUMBERS * index + field] = numbers[i]!;
+    });
+    const at = WHOLE * index;
+    this.whole[at + FLAGS] = flags;
+    this.whole[at + ACCURACY] = accuracyDm <= this.#keepDm ? accuracyDm : this.#poorDm;
+    this.whole[at + TRUST] = trust;
+    this.whole[at + TURNING] = turning;
+    this.#link(index, this.#cell());
+    return index;
   }
 
-  #columnOf(east: number): number {
-    const column = Math.floor(east * this.#columnsPerDeg) + MICRO_CELLS / 2;
-    return column < 0 ? 0 : column >= MICRO_CELLS ? MICRO_CELLS - 1 : column;
+  /** The micro cell of the place on which the ground stands; people beyond an edge stand in the cells along it. */
+  #cell(): number {
+    return clamped(this.#ground.row) * MICRO_CELLS + clamped(this.#ground.column);
   }
 
   #add(fix: Pick<FixMessage, 'userId' | 'handle' | 'role'>): number {
@@ -320,32 +450,41 @@ export class Members {
     this.#ids[index] = fix.userId;
     this.#handles[index] = fix.handle;
     this.#indexes.set(fix.userId, index);
-    this.links[LINKS * index + ROLE] = fix.role === 'officer' ? OFFICER : CIVILIAN;
-    this.links[LINKS * index + FIRST_SLOT] = NIL;
+    this.whole[WHOLE * index + FLAGS] = fix.role === 'officer' ? 0 : IS_CIVILIAN;
+    this.whole[WHOLE * index + FIRST_SLOT] = NIL;
+    this.whole[WHOLE * index + LOOKED] = 0;
     this.setSeen(index, 0);
     return index;
   }
 
   #link(index: number, cell: number): void {
-    const links = this.links;
-    const at = LINKS * index;
-    const heads = this.#heads[links[at + ROLE]!]!;
+    const { whole } = this;
+    const at = WHOLE * index;
+    const role = this.roleOf(index);
+    const heads = this.#heads[role]!;
     const head = heads[cell]!;
-    links[at + CELL] = cell;
-    links[at + NEXT] = head;
-    links[at + PREVIOUS] = NIL;
-    if (head !== NIL) links[LINKS * head + PREVIOUS] = index;
+    whole[at + CELL] = cell;
+    whole[at + NEXT] = head;
+    whole[at + PREVIOUS] = NIL;
+    if (head !== NIL) whole[WHOLE * head + PREVIOUS] = index;
+    else this.#rows[role]![cell >> 5]! |= 1 << (cell & 31);
     heads[cell] = index;
   }
 
   #unlink(index: number): void {
-    const links = this.links;
-    const at = LINKS * index;
-    const next = links[at + NEXT]!;
-    const previous = links[at + PREVIOUS]!;
-    if (next !== NIL) links[LINKS * next + PREVIOUS] = previous;
-    if (previous !== NIL) links[LINKS * previous + NEXT] = next;
-    else this.#heads[links[at + ROLE]!]![links[at + CELL]!] = next;
+    const { whole } = this;
+    const at = WHOLE * index;
+    const next = whole[at + NEXT]!;
+    const previous = whole[at + PREVIOUS]!;
+    if (next !== NIL) whole[WHOLE * next + PREVIOUS] = previous;
+    if (previous !== NIL) {
+      whole[WHOLE * previous + NEXT] = next;
+      return;
+    }
+    const cell = whole[at + CELL]!;
+    const role = this.roleOf(index);
+    this.#heads[role]![cell] = next;
+    if (next === NIL) this.#rows[role]![cell >> 5]! &= ~(1 << (cell & 31));
   }
 
   #grow(): void {
@@ -353,8 +492,12 @@ export class Members {
     const numbers = new Float64Array(NUMBERS * this.#capacity);
     numbers.set(this.#numbers);
     this.#numbers = numbers;
-    const links = new Int32Array(LINKS * this.#capacity);
-    links.set(this.links);
-    this.links = links;
+    this.whole = new Int32Array(numbers.buffer);
   }
 }
+
+/** Which keeps the order of places and so every search right. */
+const clamped = (place: number): number => {
+  const cell = Math.floor(place);
+  return cell < 0 ? 0 : cell >= MICRO_CELLS ? MICRO_CELLS - 1 : cell;
+};

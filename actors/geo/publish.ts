@@ -11,7 +11,7 @@
  */
 import type { FixMessage, Role } from '../messages/region.ts';
 import type { Address, Turn } from '../turn.ts';
-import { speedMps } from './distance.ts';
+import { type Motion, motion } from './distance.ts';
 import { boxOf, cellOf, cover, latReachDeg, lngReachDeg, regionId } from './grid.ts';
 
 /** Where a person's fixes go. A value; reused as long as it stays true. */
@@ -38,6 +38,8 @@ export interface Track {
   readonly left: readonly string[];
 }
 
+/** Nobody is known to move by one fix. */
+const UNKNOWN: Motion = { speedMps: -1, eastMps: 0, northMps: 0 };
 const NONE_LEFT: readonly string[] = [];
 
 /** The route of a position; `previous` itself when it still holds. Pure. */
@@ -122,6 +124,7 @@ export function publishFix(
   reachM: number,
 ): Track {
   const route = routeFix(previous?.route ?? null, person.role, position.latE7, position.lngE7, reachM);
+  const moved = previous === null ? UNKNOWN : motion(previous.fix, position);
   const fix: FixMessage = {
     type: 'fix',
     userId: person.userId,
@@ -133,7 +136,9 @@ export function publishFix(
     lngE7: position.lngE7,
     accuracyDm: position.accuracyDm,
     takenAtMs: position.takenAtMs,
-    speedMps: previous === null ? -1 : speedMps(previous.fix, position),
+    speedMps: moved.speedMps,
+    eastMps: moved.eastMps,
+    northMps: moved.northMps,
     ...(position.trust ? { trust: position.trust } : {}),
   };
   if (previous === null || previous.route === route) {
@@ -147,7 +152,7 @@ export function publishFix(
   const left: string[] = [];
   for (const region of previous.route.regions) {
     if (route.regions.some(other => other.id === region.id)) continue;
-    turn.tell(region, { type: 'leave', userId: person.userId });
+    turn.tell(region, { type: 'leave', userId: person.userId, atMs: position.takenAtMs });
     left.push(region.id);
   }
   for (const region of route.regions) turn.tell(region, fix);

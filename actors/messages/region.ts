@@ -35,6 +35,9 @@ export interface FixMessage {
   readonly takenAtMs: number;
   /** Metres per second between the person's two latest fixes; -1 when this is the first. */
   readonly speedMps: number;
+  /** The parts of that speed to the east and to the north, where the fix was taken; missing is none. */
+  readonly eastMps?: number;
+  readonly northMps?: number;
   /** Only in a fix that is said again because the person has just lost the last socket (presence: grace). */
   readonly absent?: true;
   /** What speaks against the person (`fraud/trust.ts`); absent: nothing. A meeting is matched as usual, and held. */
@@ -49,6 +52,19 @@ export interface SlotTransfer {
   readonly officerFixes: number;
   readonly civilianFixes: number;
   readonly stage: SlotStage;
+  /** Sides whose last fix was outside: 1 the officer, 2 the civilian. */
+  readonly outside?: number;
+}
+
+/** What else is remembered of an officer and goes with him. Times are those of fixes, Unix milliseconds. */
+export interface OfficerTransfer {
+  /** Of his latest automatic matches. */
+  readonly matchedMs: readonly number[];
+  readonly crowded: boolean;
+  /** Since when it has been otherwise than `crowded` says. */
+  readonly turningMs: number | null;
+  /** Who was told that he is around, and when. */
+  readonly told: readonly (readonly [civilianId: string, atMs: number])[];
 }
 
 /** `counting`: the dwell runs. `ready`: it is complete, one of the two lacks instant match. `told`: the pair knows. */
@@ -56,13 +72,19 @@ export type SlotStage = 'counting' | 'ready' | 'told';
 
 export type RegionMessage =
   | FixMessage
-  /** The person stopped sharing, or a civilian went out of reach of this region. */
-  | { readonly type: 'leave'; readonly userId: string }
+  /** The person stopped sharing, or a civilian went out of reach of this region with a fix taken `atMs`. */
+  | { readonly type: 'leave'; readonly userId: string; readonly atMs?: number }
   /** To the region an officer leaves, instead of the fix that took him out: passes him on to region `to`. */
   | { readonly type: 'depart'; readonly fix: FixMessage; readonly to: string }
   /** From the region an officer left. */
-  | { readonly type: 'adopt'; readonly fix: FixMessage; readonly slots: readonly SlotTransfer[] }
+  | {
+      readonly type: 'adopt';
+      readonly fix: FixMessage;
+      readonly slots: readonly SlotTransfer[];
+      readonly officer?: OfficerTransfer;
+    }
   /** Timers of the region itself. */
   | { readonly type: 'sweepAreas' }
   | { readonly type: 'sweepSilent' }
+  | { readonly type: 'sweepSlots' }
   | SystemMessage;

@@ -182,6 +182,8 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
     seq: read.whole(packed.seq),
     ...fixOf(packed),
     speedMps: read.number(packed.speedMps),
+    eastMps: read.number(packed.eastMps ?? 0),
+    northMps: read.number(packed.northMps ?? 0),
     ...(packed.absent === true ? { absent: true } : {}),
     ...(isTrust(packed.trust) && packed.trust > 0 ? { trust: packed.trust } : {}),
   };

@@ -36,9 +36,9 @@ const RULES = [
   proximityRules({ dwellMs: 5_000 }),
   proximityRules({ dwellMs: 60_000 }),
   proximityRules({ enterM: 10, dwellMs: 20_000 }),
-  proximityRules({ enterM: 10, exitM: 10, dwellMs: 5_000, dwellFixes: 2 }),
+  proximityRules({ enterM: 10, enterMaxM: 10, exitMarginM: 0, dwellMs: 5_000, dwellFixes: 2 }),
   proximityRules({ enterM: 60, dwellMs: 0, dwellFixes: 1 }),
-  proximityRules({ enterM: 25, exitM: 99.5, reachM: 100, dwellMs: 40_000 }),
+  proximityRules({ exitMarginM: 59.5, nearM: 90, reachM: 100, dwellMs: 40_000, nearAgainMs: 100_000 }),
 ];
 
 describe('regions against brute force, made-up crowds', () => {

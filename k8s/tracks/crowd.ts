@@ -97,7 +97,7 @@ function* report(walker: Walker, shape: CrowdShape, chance: Seeded): Generator<O
     instant: walker.instant,
     seq: walker.seq,
     ...point,
-    accuracyDm: naughty() ? 900 : 80,
+    accuracyDm: naughty() ? 900 : accuracyDm(chance),
     atMs: naughty() ? Math.max(0, atMs - chance.int(8_000)) : atMs,
   };
   yield fix;
@@ -109,6 +109,10 @@ function* report(walker: Walker, shape: CrowdShape, chance: Seeded): Generator<O
   const silence = naughty() ? chance.between(14_000, 90_000) : 0;
   walker.nextMs = atMs + shape.periodMs * chance.between(0.5, 1.5) + silence;
 }
+
+/** Most phones are sharp, some are not; some only just. */
+const accuracyDm = (chance: Seeded): number =>
+  chance.next() < 0.9 ? 30 + chance.int(130) : [200, 201, 300, 301, 250][chance.int(5)]!;
 
 /** The point so many metres east and north of a place, along a great circle: sound at the poles too. */
 export function destination(from: { lat: number; lng: number }, east: number, north: number) {

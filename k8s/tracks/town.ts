@@ -18,12 +18,14 @@ import type { UserMessage } from '../../actors/messages/user.ts';
 import { type RegionState, regionBehaviour } from '../../actors/region.ts';
 import type { Address, Behaviour, Turn } from '../../actors/turn.ts';
 import { ok, type Result } from '../../protocol/errors.ts';
-import type { OracleMeeting } from './oracle.ts';
+import type { OracleHappening, OracleMeeting } from './oracle.ts';
 
 type AreaMessage = Extract<UserMessage, { type: 'area' }>;
 
 export class Town {
   readonly meetings: OracleMeeting[] = [];
+  /** What happened to pairs, as the regions see it. */
+  readonly happenings: OracleHappening[] = [];
   /** What pairs were asked, in order; {@link settle} is their answer. */
   readonly observed: PairMessage[] = [];
   settle: Result<unknown> = ok({});
@@ -44,7 +46,19 @@ export class Town {
 
   constructor(rules: ProximityRules) {
     this.#rules = rules;
-    this.#behaviour = regionBehaviour(rules);
+    const happened = (
+      what: OracleHappening['what'],
+      officerId: string,
+      civilianId: string,
+      atMs: number | null,
+    ) => {
+      this.happenings.push({ what, officerId, civilianId, atMs: atMs ?? this.#movedMs });
+    };
+    this.#behaviour = regionBehaviour(rules, undefined, {
+      entered: (officer, civilian, atMs) => happened('entered', officer, civilian, atMs),
+      ended: (officer, civilian, atMs) => happened('ended', officer, civilian, atMs),
+      near: ({ officer, civilianId, atMs }) => happened('near', officer.id, civilianId, atMs),
+    });
   }
 
   /** A person reports a position; false when it was not newer than the last. */
@@ -135,11 +149,13 @@ export class Town {
   #settle(observe: PairMessage, id: string): void {
     if (id !== `${observe.officer.id}|${observe.civilian.id}`) throw new Error(`wrong pair: ${id}`);
     this.observed.push(observe);
-    this.meetings.push({
+    const met = {
       officerId: observe.officer.id,
       civilianId: observe.civilian.id,
       atMs: this.#movedMs,
-    });
+    };
+    this.meetings.push(met);
+    this.happenings.push({ what: 'met', ...met });
   }
 
   /** A turn of someone who only tells. */
