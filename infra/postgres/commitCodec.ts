@@ -51,6 +51,7 @@ const PARAMETERS = [
   'meetCooldownS',
   'runEnd',
   'trace',
+  'meetZip',
 ] as const;
 export const COMMIT_PARAMETERS = PARAMETERS.length;
 
@@ -78,10 +79,17 @@ export interface EncodedGroup {
   readonly legFrom: number[];
 }
 
+/** Zip code of a coarse cell, as the node knows it at this moment; null when it knows none. */
+export type ZipOf = (cell: string) => string | null;
+
 /**
  * @param stripe row of the mint that this group uses; groups in flight at the same time should use different ones
  */
-export function encodeGroup(entries: readonly CommitEntry[], stripe: number): EncodedGroup {
+export function encodeGroup(
+  entries: readonly CommitEntry[],
+  stripe: number,
+  zipOf: ZipOf = () => null,
+): EncodedGroup {
   const columns = Object.fromEntries(PARAMETERS.map(name => [name, []])) as unknown as Columns;
   const positions = new Int32Array(entries.length).fill(-1);
   const legAccounts: string[] = [];
@@ -103,7 +111,7 @@ export function encodeGroup(entries: readonly CommitEntry[], stripe: number): En
     for (const claim of claims) claimed.add(claim);
     positions[i] = sent++;
     addOperation(columns, op, addFence(columns, fences, shard, epoch));
-    addDetails(columns, op, sent);
+    addDetails(columns, op, sent, zipOf);
     traced = addTrace(columns, entries[i]!.trace, sent, traced);
     legFrom.push(legAccounts.length);
     columns.legFrom.push(legAccounts.length + 1);
@@ -147,7 +155,7 @@ function addOperation(columns: Columns, op: LedgerOp, fence: number): void {
 }
 
 /** What only some entries have; `entry` is the place in the call, from 1. */
-function addDetails(columns: Columns, op: LedgerOp, entry: number): void {
+function addDetails(columns: Columns, op: LedgerOp, entry: number, zipOf: ZipOf): void {
   if (op.idempotency) {
     columns.keyEntry.push(entry);
     columns.keyUser.push(op.idempotency.userId);
@@ -163,6 +171,8 @@ function addDetails(columns: Columns, op: LedgerOp, entry: number): void {
     columns.meetOfficerPoints.push(op.officerPoints);
     columns.meetCivilianPoints.push(op.civilianPoints);
     columns.meetCooldownS.push(op.cooldownS);
+    const zip = op.cell === '' ? null : zipOf(op.cell);
+    columns.meetZip.push(zip === null ? 'NULL' : quoted(zip));
   }
 }
 

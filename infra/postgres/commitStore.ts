@@ -14,6 +14,7 @@ import {
   decodeOutcomes,
   type Effects,
   encodeGroup,
+  type ZipOf,
 } from './commitCodec.ts';
 import {
   COMMIT_CONNECTIONS,
@@ -36,6 +37,8 @@ export interface PgCommitStoreOptions {
   readonly connections?: number;
   /** First row of the mint that this node uses; its connections take the following ones. */
   readonly mintStripe?: number;
+  /** Gives the zip code of an encounter from its coarse cell. Default: none is known. */
+  readonly zipOf?: ZipOf;
   /** Default: the figures of limits.ts. */
   readonly lockMsMax?: number;
   readonly silenceMsMax?: number;
@@ -45,11 +48,13 @@ export class PgCommitStore implements CommitStore {
   readonly #lines: Lines;
   readonly #side: Lines;
   readonly #stripe: number;
+  readonly #zipOf: ZipOf | undefined;
   readonly #lost = new LostBackends();
 
   constructor(options: PgCommitStoreOptions) {
     const { url, log, connections = COMMIT_CONNECTIONS } = options;
     this.#stripe = options.mintStripe ?? 0;
+    this.#zipOf = options.zipOf;
     const line = {
       url,
       log,
@@ -75,7 +80,7 @@ export class PgCommitStore implements CommitStore {
 
   commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
     return this.#lines.with(async (line, index) => {
-      const group = encodeGroup(entries, (this.#stripe + index) % MINT_STRIPES);
+      const group = encodeGroup(entries, (this.#stripe + index) % MINT_STRIPES, this.#zipOf);
       if (group.values === null) return decodeOutcomes(entries, group, null);
       const rows = await line.run({ name: 'commit_group', text: COMMIT_TEXT, values: group.values });
       return decodeOutcomes(entries, group, rows[0] as unknown as CommitRow);

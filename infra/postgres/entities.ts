@@ -94,6 +94,7 @@ export const Encounter = defineEntity({
     civilian: p.uuid(),
     method: p.string(),
     cell: p.string(),
+    zip: p.string().nullable(),
     at: p.datetime(),
     officerPoints: p.bigint('number').fieldName('officer_points'),
     civilianPoints: p.bigint('number').fieldName('civilian_points'),

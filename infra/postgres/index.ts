@@ -4,6 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
+import type { PlaceStore } from '../../nodes/placesPort.ts';
 import type {
   AuditLog,
   CommitStore,
@@ -18,6 +19,7 @@ import type {
   TimerStore,
 } from '../../nodes/ports.ts';
 import { OutboxThread } from '../outbox/thread.ts';
+import { NodeAtlas } from '../places/atlas.ts';
 import { systemRandom } from '../random.ts';
 import { PgAuditLog } from './auditLog.ts';
 import { PgCommitStore } from './commitStore.ts';
@@ -27,6 +29,7 @@ import { PgEventStore } from './eventStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { openOrm } from './orm.ts';
+import { PgPlaceStore } from './placeStore.ts';
 import { PgQueryStore } from './queryStore.ts';
 import { PgRevocationStore } from './revocationStore.ts';
 import { PgTimerStore } from './timerStore.ts';
@@ -62,6 +65,9 @@ export interface Stores {
   readonly eventStore: EventStore;
   readonly revocationStore: RevocationStore;
   readonly auditLog: AuditLog;
+  readonly placeStore: PlaceStore;
+  /** What operators loaded, in memory; follows the store. */
+  readonly atlas: NodeAtlas;
   readonly directory: Directory;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
@@ -104,7 +110,10 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const { log, scheduler, owner } = options;
   const url = await migrateWhenUp(options);
   const orm = await openOrm(url, log);
-  const commitStore = new PgCommitStore({ url, log, mintStripe: stripeOf(owner) });
+  const placeStore = new PgPlaceStore({ url, log });
+  const atlas = new NodeAtlas({ store: placeStore, scheduler, log, metrics: options.metrics });
+  const zipOf = (cell: string): string | null => atlas.zipOf(cell);
+  const commitStore = new PgCommitStore({ url, log, mintStripe: stripeOf(owner), zipOf });
   const epochStore = new PgEpochStore({ url, log });
   const queryStore = new PgQueryStore({ url, log, scheduler });
   const timerStore = new PgTimerStore({ url, log });
@@ -117,8 +126,18 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  const lines = [commitStore, epochStore, queryStore, timerStore, eventStore, revocationStore, auditLog];
+  const lines = [
+    commitStore,
+    epochStore,
+    queryStore,
+    timerStore,
+    eventStore,
+    revocationStore,
+    auditLog,
+    placeStore,
+  ];
   await Promise.all(lines.map(store => store.tried()));
+  await atlas.start();
   return {
     commitStore,
     epochStore,
@@ -127,11 +146,14 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     eventStore,
     revocationStore,
     auditLog,
+    placeStore,
+    atlas,
     directory,
     orm,
     outbox,
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
     async close(budgetMs) {
+      atlas.stop();
       await outbox.close(budgetMs);
       await Promise.all(lines.map(store => store.close()));
       await orm.close(true);

@@ -39,6 +39,14 @@ export const REVOCATIONS_OVERLAP_S = 10;
 export const REVOCATION_STATEMENT_MS_MAX = 2_000;
 /** An operator waits for this write before anything happens. */
 export const AUDIT_STATEMENT_MS_MAX = 2_000;
+/** A look at whether polygons or places changed, and whatever operators do with them, on a connection of its own. */
+export const PLACES_STATEMENT_MS_MAX = 30_000;
+export const PLACES_SILENCE_MS_MAX = 35_000;
+/** Areas, and numbers of their corners, that one statement writes or reads: a few megabytes. */
+export const ZIPS_PER_STATEMENT = 500;
+export const ZIP_NUMBERS_PER_STATEMENT = 1_000_000;
+/** Reading begins again when the polygons were replaced meanwhile. */
+export const ZIP_READS_MAX = 5;
 /** One for each publisher. */
 export const OUTBOX_CONNECTIONS = 3;
 export const ORM_CONNECTIONS_MAX = 4;

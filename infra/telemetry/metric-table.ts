@@ -385,6 +385,8 @@ export const METRICS = {
     help: 'Requests to the location service.',
     labels: { operation: CLOSED_SET, result: ['ok', 'throttled', 'unavailable', 'refused', 'invalid'] },
   },
+  heyblue_zip_areas: { kind: 'gauge', help: 'Zip codes whose polygons this node knows.' },
+  heyblue_places: { kind: 'gauge', help: 'Active hubs and merchants that this node knows.' },
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricName = keyof typeof METRICS;

@@ -11,6 +11,8 @@ const HUB: Place = {
   id: 'hub',
   kind: 'hub',
   name: 'The Hub',
+  number: 1,
+  poster: 2,
   latE7: 407_000_000,
   lngE7: -740_000_000,
   radiusM: 60,
@@ -92,6 +94,8 @@ describe(`many places (seed ${SEED})`, () => {
     id: `${i}`,
     kind: i % 2 === 0 ? 'hub' : 'merchant',
     name: `Place ${i}`,
+    number: i,
+    poster: 0,
     latE7: Math.round(lat * 1e7),
     lngE7: Math.round(lng * 1e7),
     radiusM: Math.round(chance.between(PLACES_LIMITS.radiusMinM, PLACES_LIMITS.radiusMaxM)),
@@ -156,4 +160,10 @@ describe(`somebody who stands at the edge (seed ${SEED + 1})`, () => {
 it('crossings are named by what they are', () => {
   const crossing: Crossing = { placeId: 'hub', kind: 'hub', way: 'enter' };
   expect(stepFences(new Fences([HUB]), [], fixAt(HUB, 0, 0)).crossings).toEqual([crossing]);
+});
+
+it('a hub is known by the number on its wall, as long as the poster is good', () => {
+  const fences = new Fences([HUB, { ...HUB, id: 'shop', kind: 'merchant', number: 7 }]);
+  expect(fences.hubOf(1, 2)).toBe(HUB);
+  expect([fences.hubOf(1, 1), fences.hubOf(2, 2), fences.hubOf(7, 2)]).toEqual([null, null, null]);
 });

@@ -23,6 +23,9 @@ export interface Place {
   readonly id: string;
   readonly kind: PlaceKind;
   readonly name: string;
+  /** What the code on its wall carries (`protocol/hubToken.ts`), and the lowest number of a poster that is good. */
+  readonly number: number;
+  readonly poster: number;
   readonly latE7: number;
   readonly lngE7: number;
   readonly radiusM: number;
@@ -68,12 +71,14 @@ export class Fences {
   readonly rules: FenceRules;
   readonly #places: readonly Place[];
   readonly #byId: ReadonlyMap<string, Place>;
+  readonly #byNumber: ReadonlyMap<number, Place>;
   readonly #boxes: BoxTable;
 
   constructor(places: readonly Place[], rules: FenceRules = FENCE_RULES) {
     this.rules = rules;
     this.#places = places;
     this.#byId = new Map(places.map(place => [place.id, place]));
+    this.#byNumber = new Map(places.map(place => [place.number, place]));
     this.#boxes = buildBoxes(places.length, number => boxAround(places[number]!));
   }
 
@@ -83,6 +88,12 @@ export class Fences {
 
   of(placeId: string): Place | null {
     return this.#byId.get(placeId) ?? null;
+  }
+
+  /** The hub on whose wall this poster hangs; null when there is none, or the poster was withdrawn. */
+  hubOf(number: number, poster: number): Place | null {
+    const place = this.#byNumber.get(number);
+    return place?.kind === 'hub' && poster >= place.poster ? place : null;
   }
 
   /** Places whose circle holds the point, the nearest first. */

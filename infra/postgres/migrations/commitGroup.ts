@@ -84,11 +84,20 @@ const TRANSFERS = `    insert into ledger.transfer (id, reason, rule_id, rule_ve
         as n(id, reason, rule, rule_version, hash, code, ix)
       where n.code = 0 and n.ix between v_from and v_to;`;
 
+/** How the function writes encounters; a later version writes more columns. */
+const ENCOUNTERS = `      insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points)
+        select p_id[n.entry], n.officer, n.civilian, n.method, n.cell, v_now, n.officer_points, n.civilian_points
+        from unnest(p_meet_entry, p_meet_officer, p_meet_civilian, p_meet_method, p_meet_cell,
+            p_meet_officer_points, p_meet_civilian_points)
+          as n(entry, officer, civilian, method, cell, officer_points, civilian_points)
+        where n.entry between v_from and v_to and v_code[n.entry] = 0;`;
+
 /** The numbers are positions in COMMIT_CODES; 9 stands for a stale epoch. */
 export const commitFunction = (
   parameters: readonly string[],
   outbox: string,
   transfers = TRANSFERS,
+  encounters = ENCOUNTERS,
 ): string => `
 create function ledger.commit_group(
   ${parameters.join(',\n  ')},
@@ -235,12 +244,7 @@ ${transfers}
       where n.balance is not null and n.entry between v_from and v_to;
 
     if cardinality(p_meet_entry) > 0 then
-      insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points)
-        select p_id[n.entry], n.officer, n.civilian, n.method, n.cell, v_now, n.officer_points, n.civilian_points
-        from unnest(p_meet_entry, p_meet_officer, p_meet_civilian, p_meet_method, p_meet_cell,
-            p_meet_officer_points, p_meet_civilian_points)
-          as n(entry, officer, civilian, method, cell, officer_points, civilian_points)
-        where n.entry between v_from and v_to and v_code[n.entry] = 0;
+${encounters}
     end if;
 
     if cardinality(p_key_entry) > 0 then

@@ -6,6 +6,7 @@ import { CommitGroup } from './commitGroup.ts';
 import { Events } from './events.ts';
 import { LinkedDevices } from './linkedDevices.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
+import { Places } from './places.ts';
 import { Revocations } from './revocations.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0007-revocations', class: Revocations },
   { name: '0008-linked-devices', class: LinkedDevices },
   { name: '0009-audit', class: Audit },
+  { name: '0010-places', class: Places },
 ];

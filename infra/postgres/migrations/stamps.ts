@@ -26,15 +26,15 @@ import { commitFunction } from './commitGroup.ts';
 import { LESS, ROW_PER_GROUP } from './outboxByGroup.ts';
 
 /** The traces of the entries, or an empty array when none of them has one. */
-const MORE = [...LESS, 'p_trace text[]'];
+export const MORE = [...LESS, 'p_trace text[]'];
 
-const STAMPED_TRANSFER = `    insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at, epoch, shard)
+export const STAMPED_TRANSFER = `    insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at, epoch, shard)
       select n.id, n.reason, n.rule, n.rule_version, n.hash, v_now, p_fence_epoch[n.fence], p_fence_shard[n.fence]
       from unnest(p_id, p_reason, p_rule, p_rule_version, p_hash, v_code, p_fence) with ordinality
         as n(id, reason, rule, rule_version, hash, code, fence, ix)
       where n.code = 0 and n.ix between v_from and v_to;`;
 
-const TRACED_ROW_PER_GROUP = `  if cardinality(p_trace) > 0 then
+export const TRACED_ROW_PER_GROUP = `  if cardinality(p_trace) > 0 then
     insert into ops.outbox (target, keys, event_ids, traces, created_at)
       select ${OUTBOX_TARGET.transactions}, array_agg(n.subject order by n.ix), array_agg(n.id order by n.ix),
           array_agg(n.trace order by n.ix), v_now
