@@ -71,7 +71,8 @@ describe('migrations', () => {
       expect(await shapeOf(database.url)).toEqual(newest);
       await database.drop();
     }
-  });
+    // a database and all later versions for each earlier one
+  }, 120_000);
 
   it('go down a version and up again', async () => {
     const database = await testDatabase(inject('databaseUrl'));
