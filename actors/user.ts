@@ -131,8 +131,11 @@ function receive(
       const present = heard(state, session, turn);
       return repeat(present, message, turn) ?? commanded(present, message, rules, keys, turn);
     }
-    case 'attach':
-      return attach(state, message, rules, turn);
+    case 'attach': {
+      const attached = attach(state, message, rules, turn);
+      turn.observe('rt_outbox_ring_bytes', attached.outbox.ring.bytes);
+      return attached;
+    }
     case 'detach':
       return detach(state, message, turn);
     case 'ack': {

@@ -7,6 +7,7 @@ import { encodeServerFrame } from '../protocol/codec.ts';
 import { CLOSE } from '../protocol/errors.ts';
 import { LIMITS } from './limits.ts';
 import type { Session } from './session.ts';
+import type { Tally } from './tally.ts';
 
 /** Why, and with which close code it ends for those who stay. */
 const REASONS = { restart: CLOSE.restart, rebalance: CLOSE.rebalance } as const;
@@ -22,6 +23,7 @@ export interface Departing {
 export interface AwayOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly metrics: Metrics;
+  readonly tally?: Pick<Tally, 'told'>;
   /** Realtime addresses of the other nodes. Default: none is known, phones find their own way. */
   readonly elsewhere?: () => readonly string[];
 }
@@ -58,6 +60,7 @@ export class Away {
     session.awayCode = REASONS[reason];
     session.endMs = nowMs + deadlineMs;
     metrics.count('rt_goaway_total', { reason });
+    this.#options.tally?.told('goaway');
     session.send(
       encodeServerFrame({
         type: 'goaway',

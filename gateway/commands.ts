@@ -34,11 +34,16 @@ export const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: 
   const opened = openCommand(frame);
   // What cannot be opened costs as much as a command, or a loop of nonsense would be free.
   const wait = hub.spending?.spend(session, opened.ok ? opened.value.command.rate : 'command', nowMs) ?? 0;
-  if (wait > 0) return strike(session, frame.cid, wait, nowMs);
-  if (!opened.ok) return sendError(session, frame.cid, opened);
+  if (wait > 0) return strike(hub, session, frame.cid, wait, nowMs);
+  if (!opened.ok) return sendError(hub, session, frame.cid, opened);
   const { name, command: spec } = opened.value;
   if (!permits(session.identity!.scopes, spec.scope)) {
-    return sendError(session, frame.cid, refuse(ERROR.forbidden, `${name} is not for this kind of account`));
+    return sendError(
+      hub,
+      session,
+      frame.cid,
+      refuse(ERROR.forbidden, `${name} is not for this kind of account`),
+    );
   }
   const asked: Asked = {
     cid: frame.cid,
@@ -117,7 +122,7 @@ const reply = (hub: Hub, session: Session, asked: Asked, result: Result<unknown>
     log[level]({ op: name, code, why: message, trace: traceIdOf(span?.trace) }, 'a command failed');
   }
   if (session.phase !== 'open') return;
-  if (!result.ok) return session.send(encodeError(cid, result));
+  if (!result.ok) return sendError(hub, session, cid, result);
   let bytes: Uint8Array;
   try {
     bytes = encodeReply(name, cid, result.value as CommandResult<typeof name>);
@@ -128,6 +133,7 @@ const reply = (hub: Hub, session: Session, asked: Asked, result: Result<unknown>
     );
     bytes = encodeError(cid, INTERNAL);
   }
+  hub.tally.told('reply');
   hub.tally.said(bytes.length);
   session.send(bytes);
 };

@@ -38,10 +38,10 @@ const notForThisKind = refuse(ERROR.forbidden, 'positions are not for this kind 
 
 const location = (hub: Hub, session: Session, frame: LocationFrame, nowMs: number): void => {
   const wait = hub.spending === null ? 0 : hub.spending.spend(session, 'location', nowMs);
-  if (wait > 0) return strike(session, 0, wait, nowMs);
-  if (!permits(session.identity!.scopes, 'meet')) return sendError(session, 0, notForThisKind);
+  if (wait > 0) return strike(hub, session, 0, wait, nowMs);
+  if (!permits(session.identity!.scopes, 'meet')) return sendError(hub, session, 0, notForThisKind);
   const wrong = checkLocation(frame);
-  if (wrong !== null) return sendError(session, 0, refuse(ERROR.invalid, wrong));
+  if (wrong !== null) return sendError(hub, session, 0, refuse(ERROR.invalid, wrong));
   // The frame is a Location with a type; the actor reads it as one.
   const message: UserMessage = { type: 'location', session: session.ref!, location: frame };
   hub.options.door.tell(session.user!, message);
@@ -54,10 +54,11 @@ const other = (
   nowMs: number,
 ): void => {
   const wait = hub.spending === null ? 0 : hub.spending.spend(session, 'other', nowMs);
-  if (wait > 0) return strike(session, 0, wait, nowMs);
+  if (wait > 0) return strike(hub, session, 0, wait, nowMs);
   const tell = (message: UserMessage): void => hub.options.door.tell(session.user!, message);
   switch (frame.type) {
     case 'ping':
+      hub.tally.told('pong');
       return session.send(encodeServerFrame({ type: 'pong', n: frame.n }));
     case 'ack':
       return tell({ type: 'ack', session: session.ref!, offset: frame.offset });

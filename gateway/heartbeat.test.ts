@@ -156,7 +156,7 @@ test('who answers pings stays, who speaks stays; the dead are cut and detached, 
   expect([silent.count(PING), silent.count(8)]).toEqual([1, 0]);
   expect(spokenTo.count(PING)).toBe(1);
   expect(spokenTo.heard.filter(type => type === 'event').length).toBeGreaterThan(2);
-  expect(here.metrics.counts.get('rt_close_total peer')).toBe(3);
+  expect(here.metrics.counts.get('rt_close_total 1006 client')).toBe(3);
   // twice the time that kills: the living are still heard
   await expect.poll(() => answering.count(PING), PATIENCE).toBeGreaterThanOrEqual(3);
   for (const one of [answering, speaking]) {

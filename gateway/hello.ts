@@ -184,6 +184,8 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
       reconnectJitterMs: returnMs(hub.size),
     },
   });
+  hub.tally.told('welcome');
+  hub.tally.replayed(frames.length);
   hub.delivery.begin(session, first, frames);
   metrics.observe('rt_handshake_seconds', (clock.monotonicMs() - session.openedMs) / 1_000);
 };

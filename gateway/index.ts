@@ -13,6 +13,7 @@ import { createTokens } from './auth/tokens.ts';
 import { BusLag } from './busLag.ts';
 import { assertIdleTimeout } from './heartbeat.ts';
 import { assertLimits, LIMITS, RATES } from './limits.ts';
+import { LoopDelay } from './loopDelay.ts';
 import { operatorSubject } from './operator/inquiry.ts';
 import { assertOperatorLimits } from './operator/limits.ts';
 import { Office } from './operator/office.ts';
@@ -114,6 +115,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     ...(options.handshakesPerS !== undefined && { handshakesPerS: options.handshakesPerS }),
     ...(options.tracer && { tracer: options.tracer }),
     ...(options.elsewhere && { elsewhere: options.elsewhere }),
+    secure: options.tls !== undefined,
   });
   const passwords = createPasswords();
   const office = new Office({ options: { ...options, door }, sessions, tokens, revocations, passwords });
@@ -196,7 +198,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           started: () => phase !== 'starting',
           ...(exposeMetrics && {
             exposeMetrics: () => {
-              sessions.tally.flush(sessions.size);
+              sessions.beforeExposure();
               return exposeMetrics();
             },
           }),
@@ -219,6 +221,8 @@ export const createGateway = (options: GatewayOptions): Gateway => {
         watch?.start();
         sweeping.push(setInterval(() => sessions.sweep(), LIMITS.sweepMs));
         sweeping.push(setInterval(() => sessions.measure(), LIMITS.sampleMs));
+        const loopDelay = new LoopDelay(clock, metrics, LIMITS.flushMs);
+        sweeping.push(setInterval(() => loopDelay.tick(), LIMITS.flushMs));
         sweeping.push(setInterval(() => sessions.tick(), LIMITS.flushMs));
         sweeping.push(setInterval(() => sessions.attachAgain(), LIMITS.attachRetryMs));
         sweeping.push(setInterval(() => sessions.admission.sweep(clock.monotonicMs()), LIMITS.meterSweepMs));

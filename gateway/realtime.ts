@@ -42,6 +42,8 @@ export interface RealtimeOptions {
   /** Unix milliseconds of the real clock, for tokens. */
   readonly wallMs: () => number;
   readonly sessionIds: SessionIds;
+  /** Its sockets speak TLS. */
+  readonly secure?: boolean;
   /** Realtime addresses of the other nodes, for phones that must go. Default: none. */
   readonly elsewhere?: () => readonly string[];
 }
@@ -75,8 +77,15 @@ export interface Hub {
 }
 
 /** Answers command `cid`, or a frame without one when it is 0. */
-export const sendError = (session: Session, cid: number, refusal: Refusal): void =>
+export const sendError = (
+  { tally }: Pick<Hub, 'tally'>,
+  session: Session,
+  cid: number,
+  refusal: Refusal,
+): void => {
+  tally.told('error');
   session.send(encodeError(cid, refusal));
+};
 
 /** What a client may know of a bug of ours. */
 export const INTERNAL = refuse(ERROR.internal, 'something went wrong on our side');

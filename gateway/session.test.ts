@@ -519,7 +519,7 @@ test('a dropped durable frame ends the session, a dropped volatile one is only c
   expect(wire.code).toBe(CLOSE.slowConsumer);
   sessions.sweep();
   expect(metrics.counts.get('rt_frames_total out skipped')).toBe(1);
-  expect(metrics.counts.get(`rt_close_total ${CLOSE.slowConsumer}`)).toBe(1);
+  expect(metrics.counts.get(`rt_close_total ${CLOSE.slowConsumer} server`)).toBe(1);
 });
 
 test('who may come in: the subprotocol, the origin, room for the address, room at all, and not at the end', () => {

@@ -16,6 +16,7 @@ import { Again } from './again.ts';
 import { AttachQueue } from './attachQueue.ts';
 import { Away, lifeMs } from './away.ts';
 import { bearerOf, offersApp } from './bearer.ts';
+import { countClose, everyOne, tellConnections } from './census.ts';
 import { Delivery } from './delivery.ts';
 import { Drain } from './drain.ts';
 import { handleFrame } from './frames.ts';
@@ -78,8 +79,8 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       metrics: options.metrics,
       broken: (session, error) => this.broken(session, error),
     });
-    this.away = new Away(options);
-    this.roundTrips = new RoundTrips(options.clock, metrics);
+    this.away = new Away({ ...options, tally: this.tally });
+    this.roundTrips = new RoundTrips(options.clock, metrics, this.tally);
     this.watches = new Watches({
       monotonicMs: () => options.clock.monotonicMs(),
       wallMs: options.wallMs,
@@ -185,7 +186,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     if (session === null || this.spending === null) return;
     const nowMs = this.options.clock.monotonicMs();
     const wait = this.spending.spend(session, 'other', nowMs);
-    if (wait > 0) strike(session, 0, wait, nowMs);
+    if (wait > 0) strike(this, session, 0, wait, nowMs);
   }
 
   drained(socket: Socket<Session>): void {
@@ -212,7 +213,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       const message: UserMessage = { type: 'detach', session: ref, connSeq, bye };
       door.tell(user, message);
     }
-    metrics.count('rt_close_total', { code: session.closeCode === 0 ? 'peer' : String(session.closeCode) });
+    countClose(metrics, session.closeCode, code);
   }
 
   /** For whoever asks how this device was lost. */
@@ -312,7 +313,14 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     this.watches.sweep();
     this.options.metrics.gauge('rt_attach_inflight', this.attaches.asked);
     this.probes.sweep(nowMs);
-    this.tally.flush(this.sockets);
+    this.tally.flush();
+  }
+
+  /** Brings up to date what somebody is about to read. */
+  beforeExposure(): void {
+    this.tally.flush();
+    const { metrics, secure } = this.options;
+    tellConnections(metrics, secure ? 'wss' : 'ws', everyOne(this.waiting, this.byId.values()));
   }
 
   /** Nothing may stay that belongs to no socket. */
@@ -369,6 +377,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     const { expiresAtMs } = session.identity!;
     session.warned = true;
     session.deadlineMs = nowMs + Math.max(0, expiresAtMs - this.options.wallMs()) + LIMITS.tokenGraceMs;
+    this.tally.told('tokenExpiring');
     session.send(encodeServerFrame({ type: 'tokenExpiring', ttlS: tokenLeftS(this, session.identity!) }));
   }
 

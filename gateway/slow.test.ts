@@ -79,7 +79,7 @@ test('a phone that does not read gets 4102 when it reads again, every event up t
     if (said % 16 === 0) await new Promise(resolve => setImmediate(resolve));
   }
   expect(said).toBeLessThan(10_000);
-  expect(metrics.counts.get(`rt_close_total ${CLOSE.slowConsumer}`)).toBe(1);
+  expect(metrics.counts.get(`rt_close_total ${CLOSE.slowConsumer} server`)).toBe(1);
 
   deaf.socket.resume();
   expect(await deaf.gone).toBe(CLOSE.slowConsumer);

@@ -17,7 +17,20 @@ export class Tally {
     clientState: 0,
     batch: 0,
   };
-  private readonly out = { event: 0, volatile: 0, skipped: 0, late: 0 };
+  private readonly out = {
+    event: 0,
+    volatile: 0,
+    skipped: 0,
+    late: 0,
+    replayed: 0,
+    welcome: 0,
+    reply: 0,
+    error: 0,
+    ping: 0,
+    pong: 0,
+    goaway: 0,
+    tokenExpiring: 0,
+  };
   private readonly conflatedBy = new Map<number, number>();
   private readonly metrics: Metrics;
   private heardFrames = 0;
@@ -60,12 +73,22 @@ export class Tally {
     this.out.late++;
   }
 
+  /** A frame that is neither an event nor volatile. */
+  told(type: 'welcome' | 'reply' | 'error' | 'ping' | 'pong' | 'goaway' | 'tokenExpiring'): void {
+    this.out[type]++;
+  }
+
+  /** What a phone gets behind WELCOME: what it missed, or its state. */
+  replayed(frames: number): void {
+    this.out.replayed += frames;
+  }
+
   /** A volatile frame of this kind that a newer one replaced, or that too many others pushed out. */
   conflated(kind: number): void {
     this.conflatedBy.set(kind, (this.conflatedBy.get(kind) ?? 0) + 1);
   }
 
-  flush(connections: number): void {
+  flush(): void {
     const { metrics } = this;
     for (const type of Object.keys(this.frames) as ClientFrame['type'][]) {
       if (this.frames[type] > 0) metrics.count('rt_frames_total', { dir: 'in', type }, this.frames[type]);
@@ -78,6 +101,5 @@ export class Tally {
     for (const [kind, by] of this.conflatedBy)
       metrics.count('rt_conflated_total', { kind: eventByKind(kind)?.name ?? 'unknown' }, by);
     this.conflatedBy.clear();
-    metrics.gauge('rt_connections', connections);
   }
 }

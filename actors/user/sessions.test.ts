@@ -38,6 +38,19 @@ async function attach(
 
 const resumeOf = (sessionId: string) => ({ sessionId, epoch: 'x', offset: 0 });
 
+test('what the ring of a person holds is measured when a phone attaches, and at no other time', async () => {
+  const phone = await town.phone('civilian');
+  for (let n = 0; n < 3; n++) {
+    await phone.command('location.share', {});
+    await phone.command('location.stop', {});
+  }
+  const { ring } = await inspect(phone);
+  expect(ring.events).toBe(3);
+  phone.disconnect();
+  await phone.connect();
+  expect(town.observed.rt_outbox_ring_bytes).toEqual([0, ring.bytes]);
+});
+
 describe('which devices', () => {
   test('a person has one phone; a merchant up to five tills at once', async () => {
     for (const kind of ['civilian', 'officer'] as const) {

@@ -6,6 +6,7 @@
 import type { Clock, Metrics } from '../../nodes/ports.ts';
 import { encodeServerFrame } from '../../protocol/codec.ts';
 import type { Session } from '../session.ts';
+import type { Tally } from '../tally.ts';
 import { OPERATOR } from './limits.ts';
 
 interface Ping {
@@ -17,13 +18,15 @@ interface Ping {
 export class RoundTrips {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #metrics: Metrics;
+  readonly #tally: Pick<Tally, 'told'>;
   readonly #sent = new Map<Session, Ping>();
   #number = 0;
   #turn: Iterator<Session> | null = null;
 
-  constructor(clock: Pick<Clock, 'monotonicMs'>, metrics: Metrics) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, metrics: Metrics, tally: Pick<Tally, 'told'>) {
     this.#clock = clock;
     this.#metrics = metrics;
+    this.#tally = tally;
   }
 
   /** PINGs that are not answered yet. */
@@ -90,6 +93,7 @@ export class RoundTrips {
     this.#number = (this.#number + 1) >>> 0;
     const ping: Ping = { n: this.#number, sentMs: this.#clock.monotonicMs(), done: [] };
     this.#sent.set(session, ping);
+    this.#tally.told('ping');
     if (session.tryPut(encodeServerFrame({ type: 'ping', n: ping.n }))) return ping;
     this.#sent.delete(session);
     return null;

@@ -7,8 +7,7 @@ Generated from \`infra/telemetry/metric-table.ts\` by \`node infra/telemetry/ren
 a node serves at \`GET /metrics\` of the admin port. \`rt_\` is what phones notice, \`heyblue_\` is what the nodes do. No
 label ever names a person, a place or an address: values that are not listed here, or too many of them, become \`other\`.
 
-The page also has what the process tells of itself (\`process_*\`, \`nodejs_*\`). The delay of the event loop is
-\`nodejs_eventloop_lag_seconds\` with its quantiles, so there is no metric of ours for it.
+The page also has what the process tells of itself (\`process_*\`, \`nodejs_*\`).
 
 Worth an alarm: \`rt_resume_total{result="epoch_mismatch"}\` and \`{result="too_old"}\` above 5 % of all resumes,
 \`rt_close_total{code="4102"}\`, the 99th percentiles of \`rt_push_fanout_seconds\`, \`rt_bus_lag_seconds\` and

@@ -20,10 +20,32 @@ const TURN_S = [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005,
 const WAIT_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 3];
 const FRAMES = [16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 16_384, 65_536];
 const BUFFERED = [1_024, 4_096, 16_384, 32_768, 65_536, 131_072, 262_144];
+const RING = [0, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384];
 const SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
 /** How many different codes, operations or reasons we ever expect; all of them closed sets in `protocol/`. */
 const CLOSED_SET = 64;
+/** Of both directions; `skipped` and `late` are volatile frames that were not said. */
+const FRAME_TYPES = [
+  'hello',
+  'command',
+  'ack',
+  'location',
+  'ping',
+  'pong',
+  'clientState',
+  'batch',
+  'welcome',
+  'replayed',
+  'reply',
+  'error',
+  'event',
+  'volatile',
+  'skipped',
+  'late',
+  'goaway',
+  'tokenExpiring',
+];
 const TARGETS = ['user-events', 'transactions', 'balances'];
 const ACTOR_KINDS = ['user', 'region', 'pair', 'offer', 'merchant', 'order', 'journey', 'notification'];
 
@@ -210,7 +232,11 @@ export const METRICS = {
     help: 'Age of the oldest event that an ACK acknowledges.',
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300],
   },
-  rt_connections: { kind: 'gauge', help: 'Open WebSockets.' },
+  rt_connections: {
+    kind: 'gauge',
+    help: 'Open WebSockets: those that have not shown a token, those whose actor is asked, those that were welcomed.',
+    labels: { state: ['hello', 'attaching', 'open'], transport: ['ws', 'wss'] },
+  },
   rt_probes_total: {
     kind: 'counter',
     help: 'Sessions asked for after their actor moved, by its answer.',
@@ -325,16 +351,30 @@ export const METRICS = {
     help: 'A message of this node to itself over the bus, each second.',
     buckets: WAIT_S,
   },
+  rt_loop_delay_seconds: {
+    kind: 'histogram',
+    help: 'How late a timer of 100 ms runs, each time.',
+    buckets: WAIT_S,
+  },
+  rt_outbox_ring_bytes: {
+    kind: 'histogram',
+    help: 'Bytes of events that the ring of a person holds when a phone attaches.',
+    buckets: RING,
+  },
   rt_ping_rtt_seconds: {
     kind: 'histogram',
     help: 'Round trip of a PING to a phone whose app is on the screen; a few phones each second.',
     buckets: WAIT_S,
   },
-  rt_close_total: { kind: 'counter', help: 'Closed WebSockets by close code.', labels: { code: CLOSED_SET } },
+  rt_close_total: {
+    kind: 'counter',
+    help: 'Closed WebSockets by close code and by who ended them; 1006 of a client: it went, or was cut for its silence.',
+    labels: { code: CLOSED_SET, initiator: ['server', 'client'] },
+  },
   rt_frames_total: {
     kind: 'counter',
     help: 'Frames by direction and type.',
-    labels: { dir: ['in', 'out'], type: CLOSED_SET },
+    labels: { dir: ['in', 'out'], type: FRAME_TYPES },
   },
   rt_decoder_rejects_total: {
     kind: 'counter',

@@ -15,26 +15,27 @@ test('counts, observations and gauges appear under their names and labels', asyn
   metrics.count('heyblue_encounters_total', { method: 'qr' });
   metrics.observe('heyblue_commit_seconds', 0.004);
   metrics.gauge('heyblue_actors', 12, { kind: 'user' });
-  metrics.sample('rt_connections', () => 3);
+  metrics.sample('rt_half_open', () => 3);
   const { text, contentType } = await metrics.expose();
   expect(contentType).toMatch(/^text\/plain/);
   expect(text).toContain('heyblue_published_total{target="balances"} 5');
   expect(text).toContain('heyblue_encounters_total{method="qr"} 1');
   expect(text).toContain('heyblue_commit_seconds_bucket{le="0.005"} 1');
   expect(text).toContain('heyblue_actors{kind="user"} 12');
-  expect(text).toContain('\nrt_connections 3\n');
+  expect(text).toContain('\nrt_half_open 3\n');
   expect((await metrics.expose()).text).toContain('heyblue_published_total{target="balances"} 5'); // looking does not count twice
 });
 
 test('labels stay bounded, whatever values come from outside', async () => {
   const metrics = createMetrics(false);
   metrics.count('heyblue_encounters_total', { method: 'carrier pigeon' });
-  for (let code = 0; code < 10_000; code++) metrics.count('rt_close_total', { code: String(code) });
+  for (let code = 0; code < 10_000; code++)
+    metrics.count('rt_close_total', { code: String(code), initiator: 'server' });
   const { text } = await metrics.expose();
   expect(text).toContain('heyblue_encounters_total{method="other"} 1');
   const series = text.split('\n').filter(line => line.startsWith('rt_close_total{'));
   expect(series).toHaveLength(65);
-  expect(text).toContain(`rt_close_total{code="other"} ${10_000 - 64}`);
+  expect(text).toContain(`rt_close_total{code="other",initiator="server"} ${10_000 - 64}`);
 });
 
 test('a name that is not declared is counted, not thrown into the turn that used it', async () => {
@@ -60,6 +61,44 @@ test('the table keeps to the naming rules: totals count, seconds are histograms 
     expect(name.endsWith('_total'), name).toBe(row.kind === 'counter');
     expect(row.buckets !== undefined, name).toBe(row.kind === 'histogram');
     if (row.buckets) expect(row.buckets.toSorted((a, b) => a - b)).toEqual(row.buckets);
+  }
+});
+
+/** What a gateway of this kind is expected to tell, and by which labels: names after Centrifugo's set. */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  rt_connections: ['state', 'transport'],
+  rt_sessions_by_presence: ['presence'],
+  rt_handshake_seconds: [],
+  rt_accept_rejected_total: ['reason'],
+  rt_close_total: ['code', 'initiator'],
+  rt_frames_total: ['dir', 'type'],
+  rt_frame_bytes: ['dir'],
+  rt_command_seconds: ['op', 'result'],
+  rt_command_dedup_total: ['op'],
+  rt_resume_total: ['result'],
+  rt_replayed_events: [],
+  rt_event_ack_lag_seconds: [],
+  rt_outbox_ring_bytes: [],
+  rt_conflated_total: ['kind'],
+  rt_slow_ladder: ['level'],
+  rt_buffered_bytes: [],
+  rt_ping_rtt_seconds: [],
+  rt_presence_edges_total: ['to'],
+  rt_attach_inflight: [],
+  rt_push_fanout_seconds: [],
+  rt_bus_lag_seconds: [],
+  rt_rate_limited_total: ['scope'],
+  rt_drain_remaining: [],
+  rt_token_refresh_total: ['result'],
+  rt_loop_delay_seconds: [],
+  rt_decoder_rejects_total: ['why'],
+};
+
+test('what a realtime gateway is expected to tell is told, under these labels', () => {
+  const told = METRICS as Record<string, MetricRow>;
+  for (const [name, labels] of Object.entries(EXPECTED)) {
+    expect(told[name], name).toBeDefined();
+    expect(Object.keys(told[name]?.labels ?? {}).toSorted(), name).toEqual(labels);
   }
 });
 

@@ -188,6 +188,8 @@ export class SmallTown {
   readonly told = new Map<string, string>();
   /** Edges of presence, by where they lead. */
   readonly counted: Record<string, number> = {};
+  /** What actors measured, by the name of the metric. */
+  readonly observed: Record<string, number[]> = {};
   /** Bytes of the last move. */
   moved = 0;
   system!: ActorSystem;
@@ -287,7 +289,9 @@ export class SmallTown {
       count: (name, { to = '' } = {}) => {
         if (name === 'rt_presence_edges_total') this.counted[to] = (this.counted[to] ?? 0) + 1;
       },
-      observe: silent,
+      observe: (name, value) => {
+        (this.observed[name] ??= []).push(value);
+      },
       gauge: silent,
     };
     const world = { clock: this.time, scheduler: this.time, log, metrics, coordinator };

@@ -186,7 +186,7 @@ const other = async (order: { readonly type: string }): Promise<object> => {
     default: {
       if (order.type === 'collect') globalThis.gc?.();
       const { text } = await metrics.expose();
-      const closed = /^rt_close_total\{code="4102"\} (\d+)/m.exec(text);
+      const closed = /^rt_close_total\{code="4102"[^}]*\} (\d+)/m.exec(text);
       const memory: Memory = { rss: process.memoryUsage.rss(), slowClosed: Number(closed?.[1] ?? 0) };
       return memory;
     }
