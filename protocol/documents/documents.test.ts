@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { Parser } from '@asyncapi/parser';
 import * as msgpack from '@msgpack/msgpack';
 import { Ajv } from 'ajv';
@@ -167,6 +167,45 @@ describe('generated files', () => {
       for (const [, path] of file(`../gateway/rest/${folder}`).matchAll(/'(\/v1\/[\w/:]+)'/g)) {
         expect(text).toContain(path!.replace(':id', '{id}'));
       }
+    }
+  });
+
+  it('say who says which close code, and both sides do', () => {
+    const sources = (folder: string, without: RegExp): string =>
+      readdirSync(new URL(`../../${folder}/`, import.meta.url), { recursive: true, encoding: 'utf8' })
+        .filter(name => name.endsWith('.ts') && !/\.test\.ts$|testing\//.test(name) && !without.test(name))
+        .map(name => file(`../${folder}/${name}`))
+        .join('\n');
+    const named = (text: string, pattern: RegExp): Set<string> =>
+      new Set([...text.matchAll(pattern)].map(([, name]) => name!));
+    // what is compared with is heard, not said
+    const told = (text: string): string => text.replaceAll(/^.*(===|!==|new Set).*$/gm, '');
+    const server = told(
+      sources('gateway', /client\/|conformance\/|rfc6455\//) +
+        sources('actors', /^$/) +
+        sources('nodes', /simulation\//),
+    );
+    const client = sources('gateway/client', /^$/);
+    const byServer = named(server, /CLOSE\.(\w+)/g);
+    const byClient = named(client, /(?:close|drop|abandon|retire)\(CLOSE\.(\w+)/g);
+    // an app that is closed says goodbye by the library's own code
+    byClient.add('goingAway');
+    for (const [name, code] of Object.entries(CLOSE)) {
+      const [server, client] = [byServer.has(name), byClient.has(name)];
+      const by = server && client ? 'both' : server ? 'server' : client ? 'client' : 'nobody';
+      expect(file('PROTOCOL.md'), name).toContain(`| ${code} | ${name} | ${by} |`);
+    }
+  });
+
+  it('say which reasons a GOAWAY has, and with which codes it ends', () => {
+    const reasons = file('../gateway/away.ts').match(/const REASONS = \{([^}]*)\}/)![1]!;
+    const named = [...reasons.matchAll(/(\w+): CLOSE\.(\w+)/g)];
+    expect(named.length).toBeGreaterThan(1);
+    const text = file('PROTOCOL.md');
+    const goaway = text.slice(text.indexOf('**GOAWAY**'), text.indexOf('**Reconnect**'));
+    for (const [, reason, code] of named) {
+      expect(goaway).toContain(`\`${reason}\``);
+      expect(goaway).toContain(String(CLOSE[code as keyof typeof CLOSE]));
     }
   });
 

@@ -146,10 +146,10 @@ const errors = (): string =>
 
 const closes = (): string =>
   table(
-    ['code', 'name', 'meaning', 'do'],
+    ['code', 'name', 'said by', 'meaning', 'do'],
     Object.entries(CLOSE).map(([name, code]) => {
-      const { meaning, action } = CLOSE_WORDS[name as keyof typeof CLOSE];
-      return row(code, name, meaning, action);
+      const { by, meaning, action } = CLOSE_WORDS[name as keyof typeof CLOSE];
+      return row(code, name, by, meaning, action);
     }),
   );
 

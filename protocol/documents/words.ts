@@ -36,36 +36,118 @@ export const ERROR_WORDS: Readonly<Record<keyof typeof ERROR, Explained>> = {
   },
 };
 
-export const CLOSE_WORDS: Readonly<Record<keyof typeof CLOSE, Explained>> = {
-  normal: { meaning: 'you or we ended it', action: 'nothing' },
-  goingAway: { meaning: 'the app or the page left', action: 'nothing' },
-  protocol: { meaning: 'WebSocket protocol error', action: 'do not repeat it unchanged' },
-  textFrame: { meaning: 'a text frame came; frames are binary', action: 'do not repeat it unchanged' },
-  tooBig: { meaning: 'a message over its size', action: 'do not repeat it unchanged' },
+/** Who says a code. `nobody`: we do not, but libraries and proxies may, and the number is taken. */
+type Speaker = 'server' | 'client' | 'both' | 'nobody';
+
+export const CLOSE_WORDS: Readonly<Record<keyof typeof CLOSE, Explained & { readonly by: Speaker }>> = {
+  normal: { by: 'client', meaning: 'goodbye: the user leaves', action: 'stop' },
+  goingAway: {
+    by: 'client',
+    meaning: 'goodbye of a page that is closed; a proxy that stops may say it to you',
+    action: 'heard: reconnect with backoff, resume',
+  },
+  protocol: {
+    by: 'nobody',
+    meaning: 'WebSocket protocol error; this server cuts without a code',
+    action: 'do not repeat it unchanged',
+  },
+  textFrame: {
+    by: 'server',
+    meaning: 'a text message came; messages are binary',
+    action: 'do not repeat it unchanged',
+  },
+  tooBig: {
+    by: 'server',
+    meaning: 'a message over its size; far above it the server cuts without a code',
+    action: 'do not repeat it unchanged',
+  },
   restart: {
-    meaning: 'the server restarts',
+    by: 'server',
+    meaning: 'the server stops',
     action: 'reconnect after random 0 to `reconnectJitter_ms`, resume',
   },
-  overloaded: { meaning: 'too many are arriving', action: 'reconnect after at least 5 s, with backoff' },
-  malformed: { meaning: 'an undecodable frame, or a frame out of turn', action: 'stop: a bug of the client' },
-  unsupportedVersion: { meaning: 'HELLO names a version not spoken here', action: 'stop: update the app' },
-  badToken: { meaning: 'the token is not valid', action: 'sign in, then connect once' },
-  revoked: { meaning: 'the account was blocked or moved to another device', action: 'stop: tell the user' },
-  replaced: { meaning: 'the same device connected again', action: 'stop: the newer socket goes on' },
-  tooManySessions: { meaning: 'too many sockets of this account', action: 'stop: tell the user' },
-  origin: { meaning: 'this web origin may not connect', action: 'stop' },
-  internal: { meaning: 'our mistake', action: 'reconnect with backoff' },
-  tokenExpired: { meaning: 'the token was not renewed in time', action: 'renew it, then reconnect' },
-  slowConsumer: { meaning: 'you read too slowly', action: 'reconnect with backoff, resume: nothing is lost' },
-  rateLimited: { meaning: 'too fast, three times', action: 'reconnect with backoff, be slower' },
-  heartbeatLost: {
-    meaning: 'no sign of life; given by the client, a server cuts without a code',
-    action: 'reconnect with backoff',
+  overloaded: {
+    by: 'server',
+    meaning: 'too many are arriving, or your actor could not be asked',
+    action: 'reconnect after at least 5 s, with backoff',
   },
-  resyncNeeded: { meaning: 'what you hold may be wrong', action: 'reconnect without `resume`' },
-  helloTimeout: { meaning: 'no HELLO in time', action: 'reconnect with backoff' },
-  moved: { meaning: 'your actor moved', action: 'reconnect after random 0 to `reconnectJitter_ms`' },
-  rebalance: { meaning: 'load is spread anew', action: 'reconnect after random 0 to `reconnectJitter_ms`' },
+  malformed: {
+    by: 'server',
+    meaning: 'an undecodable frame, or a frame out of turn',
+    action: 'stop: a bug of the client',
+  },
+  unsupportedVersion: {
+    by: 'server',
+    meaning: 'HELLO names a version not spoken here',
+    action: 'stop: update the app',
+  },
+  badToken: {
+    by: 'server',
+    meaning: 'the token is not valid, or is of another device',
+    action: 'get another token, connect once; again: stop',
+  },
+  revoked: {
+    by: 'server',
+    meaning: 'the token was revoked: signed out, blocked, or the account moved to another device',
+    action: 'stop: tell the user',
+  },
+  replaced: {
+    by: 'server',
+    meaning: 'the same device connected again',
+    action: 'stop: the newer socket goes on',
+  },
+  tooManySessions: {
+    by: 'server',
+    meaning: 'too many devices of this account are connected',
+    action: 'stop: tell the user',
+  },
+  origin: {
+    by: 'nobody',
+    meaning: 'this web origin may not connect; said with HTTP 403 before there is a socket',
+    action: 'stop',
+  },
+  internal: { by: 'server', meaning: 'our mistake', action: 'reconnect with backoff, resume' },
+  tokenExpired: {
+    by: 'server',
+    meaning: 'the token was not renewed in time, or was over when HELLO came',
+    action: 'get another token, reconnect with backoff, resume',
+  },
+  slowConsumer: {
+    by: 'both',
+    meaning: 'you read too slowly; you say it when your app does not keep up',
+    action: 'reconnect with backoff, resume: nothing is lost',
+  },
+  rateLimited: {
+    by: 'server',
+    meaning: 'too fast, three times',
+    action: 'reconnect with backoff, resume, be slower',
+  },
+  heartbeatLost: {
+    by: 'client',
+    meaning: 'no answer to a PING; the server cuts a silent connection without a code',
+    action: 'reconnect with backoff, resume',
+  },
+  resyncNeeded: {
+    by: 'client',
+    meaning: 'what is held may be wrong: a frame that cannot be read, an event where the snapshot belongs',
+    action: 'reconnect with backoff, HELLO with `resume` nil until a snapshot came',
+  },
+  helloTimeout: {
+    by: 'both',
+    meaning: 'no HELLO in time; you say it when no WELCOME comes',
+    action: 'reconnect with backoff, resume',
+  },
+  moved: {
+    by: 'both',
+    meaning:
+      'your actor moved and does not know this connection; you say it when an event is missing, or another socket goes on',
+    action: 'reconnect after random 0 to `reconnectJitter_ms`, resume',
+  },
+  rebalance: {
+    by: 'server',
+    meaning: 'this connection is old; the end after a GOAWAY with the reason `rebalance`',
+    action: 'reconnect after random 0 to `reconnectJitter_ms`, resume',
+  },
 };
 
 /**
