@@ -82,6 +82,8 @@ export class Inbox {
     const { sessionId, epoch, resumed } = frame;
     this.connected = true;
     this.versions.clear();
+    // What waits for the app and could be replaced is of a time that is over: what still holds comes again.
+    for (let i = this.line.length - 1; i >= 0; i--) if (this.line[i]!.key !== null) this.line.splice(i, 1);
     this.pauseAck();
     // Resumed: what was missed follows, numbered from our own offset. Otherwise a snapshot stands for all of it.
     this.awaiting = resumed && this.stream?.epoch === epoch ? null : frame;

@@ -311,6 +311,32 @@ describe('crowds', () => {
     client.close();
   });
 
+  test('volatile frames that a slow app has not seen are thrown away at WELCOME; events are not', async () => {
+    const { client, line, everything } = await connected();
+    let finish = () => {};
+    client.on('sharing.ended', () => new Promise<void>(done => (finish = done)));
+    line().event(1);
+    line().event(2);
+    line().say(encodeVolatile('report.next', 'me', 9, { periodS: 9 }));
+    line().say(encodeVolatile('peer.presence', ID, 9, { state: 'online', lastSeenMin: 0 }));
+    line().drop(1006);
+    await vi.advanceTimersByTimeAsync(1_000);
+    line().open();
+    line().welcome(EPOCH_A, 2, true);
+    // the node that was killed had said 9; the one that lives begins anew, and says nothing of the other person
+    line().say(encodeVolatile('report.next', 'me', 1, { periodS: 1 }));
+    for (let n = 0; n < 2; n++) {
+      finish();
+      await vi.advanceTimersByTimeAsync(0);
+    }
+    expect(everything.slice(1).map(one => ('version' in one ? `v${one.version}` : one.offset))).toEqual([
+      1,
+      2,
+      'v1',
+    ]);
+    client.close();
+  });
+
   test('presence of the other one is told by its own name and by that of the frame', async () => {
     const { client, line } = await connected();
     const heard: unknown[] = [];

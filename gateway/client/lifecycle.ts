@@ -262,6 +262,7 @@ export class Lifecycle {
   /** A socket is gone. */
   private gone(code: number, reason: string, from: Connection): void {
     if (from === this.current) {
+      if (code === CLOSE.resyncNeeded) this.doors.distrust();
       const challenger = this.attempt?.connection;
       this.leaveCurrent();
       // Ours has come: the newer one of two connections, or of as many as there were.

@@ -168,3 +168,18 @@ test('closed in the middle of a move: nothing is left', async () => {
   expect(lines).toHaveLength(2);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test('the old socket says something that cannot be read while the new one is on its way: it asks for everything', async () => {
+  const made = await connected();
+  made.line().event(1);
+  made.line().goaway();
+  await vi.advanceTimersByTimeAsync(1);
+  const [old, next] = made.lines;
+  old!.say(Uint8Array.of(0xc1));
+  expect(old!.closed).toBe(CLOSE.resyncNeeded);
+  next!.open();
+  expect(next!.of('hello')[0]!.resume).toBeNull();
+  next!.welcome(EPOCH_A, 1, false);
+  expect(made.client.state).toBe('connected');
+  made.client.close();
+});
