@@ -132,6 +132,36 @@ export function revocationsContract(name: string, open: () => Promise<Revocation
       expect(late.revocations.covers(token)).toBe(true);
     });
 
+    it('a node that dies before it could store it: whoever heard of it does', async () => {
+      const [one, two] = [await start(), await start()];
+      one.store.cut = true;
+      const token = claims();
+      expect(await one.revocations.user(token.userId)).toEqual({ stored: false });
+      one.revocations.stop();
+      await known(two, token);
+      await expect.poll(() => two.revocations.isUnstored(token), PATIENCE).toBe(false);
+      const late = await start();
+      expect(late.revocations.covers(token)).toBe(true);
+    });
+
+    it('asked for again it is stored, by whoever is asked; what is stored is not revoked again', async () => {
+      const [one, two] = [await start(), await start()];
+      for (const asked of [one, two]) {
+        one.store.cut = two.store.cut = true;
+        const token = claims();
+        expect(await one.revocations.token(token.tokenId, token.userId)).toEqual({ stored: false });
+        await known(two, token);
+        expect(await asked.revocations.again(token, true)).toBeNull();
+        expect(await asked.revocations.again(claims(), false)).toBeNull();
+        expect(await asked.revocations.again(token, false)).toEqual({ stored: false });
+        asked.store.cut = false;
+        expect(await asked.revocations.again(token, false)).toEqual({ stored: true });
+        expect(await asked.revocations.again(token, false)).toBeNull();
+        const late = await start();
+        expect(late.revocations.covers(token)).toBe(true);
+      }
+    });
+
     it('while the bus is cut the store does', async () => {
       const [one, two] = [await start(), await start()];
       await two.client.cut();
@@ -164,6 +194,14 @@ export function revocationsContract(name: string, open: () => Promise<Revocation
     it('rubbish on the bus is no revocation and stops nobody', async () => {
       const [one, two] = [await start(), await start()];
       const token = claims();
+      const whole = {
+        id: randomUUID(),
+        userId: token.userId,
+        tokenId: null,
+        sparedDevice: null,
+        issuedUntilMs: Date.now(),
+        expiresAtMs: Date.now() + 60_000,
+      };
       const rubbish = [
         '',
         'x',
@@ -172,6 +210,9 @@ export function revocationsContract(name: string, open: () => Promise<Revocation
         '{"v":1}',
         `{"v":1,"revocations":[{"id":"a","userId":"${token.userId}"}]}`,
         '{"v":1,"revocations":[null]}',
+        `{"v":1,"revocations":[${JSON.stringify({ ...whole, id: 'not an id' })}]}`,
+        `{"v":1,"revocations":[${JSON.stringify({ ...whole, expiresAtMs: 1e300 })}]}`,
+        `{"v":1,"revocations":[${JSON.stringify({ ...whole, sparedDevice: 'x'.repeat(1_000) })}]}`,
       ];
       for (const text of rubbish) one.client.bus.publish(subject, new TextEncoder().encode(text));
       const next = claims();

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MemoryAudit } from '../../nodes/memory/memoryAudit.ts';
 import { MemoryHub } from '../../nodes/memory/memoryBus.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
@@ -481,6 +481,23 @@ describe('one person', () => {
       .poll(() => [here.code, there.code], { timeout: 5_000 })
       .toEqual([CLOSE.revoked, CLOSE.revoked]);
   });
+});
+
+test('a revocation that is not stored is 503, holds all the same, and is stored when it is asked for again', async () => {
+  await town.open(2);
+  const token = await town.operator();
+  const { userId, accessToken } = await town.person();
+  const there = await town.phone(accessToken, 'till-1', 1);
+  const away = vi.spyOn(town.revocations, 'add').mockRejectedValue(new Error('no connection'));
+  onTestFinished(() => away.mockRestore());
+  const ask = () => town.ask('POST', `/admin/users/${userId}/revoke`, token);
+  const refused = await ask();
+  expect(refused).toMatchObject({ status: 503, json: { error: { code: 503, retryable: true } } });
+  expect(refused.json.error.message).toContain('repeat it');
+  await expect.poll(() => there.code, { timeout: 10_000 }).toBe(CLOSE.revoked);
+  expect((await ask()).status).toBe(503);
+  away.mockRestore();
+  expect(await ask()).toMatchObject({ status: 200, json: { stored: true } });
 });
 
 describe('a trace', () => {

@@ -18,7 +18,7 @@ import { permits } from '../auth/scopes.ts';
 import { LIMITS } from '../limits.ts';
 import { errorBody, reaching, statusOf } from '../rest/errors.ts';
 import { SignIn } from '../rest/schemas.ts';
-import type { Revocations } from '../revocations.ts';
+import { NOT_STORED, type Revocations } from '../revocations.ts';
 import type { Inquiry } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { personView } from './person.ts';
@@ -224,13 +224,13 @@ export class Desk {
     return done.ok ? answered(200, { closed: done.value.closed }) : done;
   }
 
-  /** 200 when it holds for good, 202 while it holds where it was heard and waits for the store. */
+  /** 200 when it holds for good; 503 when it holds where it was heard only: asked for again, it is stored. */
   async #revoke(what: { userId: string } | { tokenId: string }): Promise<Result<Answer>> {
     const { revocations } = this.#options;
     const { stored } = await ('userId' in what
       ? revocations.user(what.userId)
       : revocations.token(what.tokenId));
-    return answered(stored ? 200 : 202, { stored });
+    return stored ? answered(200, { stored }) : NOT_STORED;
   }
 
   async #follow({ id, body }: Call): Promise<Result<Answer>> {

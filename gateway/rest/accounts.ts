@@ -7,6 +7,7 @@ import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/err
 import { LIMITS } from '../limits.ts';
 import { peerAddress } from '../peer.ts';
 import { RateTable } from '../rate.ts';
+import { NOT_STORED } from '../revocations.ts';
 import type { Rest } from './app.ts';
 import { identityOf, livesOn, type RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
@@ -238,7 +239,8 @@ export const accountRoutes = (app: Rest, options: RestOptions): void => {
         options.onDeviceMoved(userId, deviceId);
       }
       // Also when it had moved before: the request that moved it may have been cut off here.
-      await revocations.user(userId, deviceId);
+      const { stored } = await revocations.user(userId, deviceId);
+      if (!stored) return refused(reply, NOT_STORED);
       return reply.send(await grant({ userId, kind, handle: known.value.handle, deviceId }));
     },
   );

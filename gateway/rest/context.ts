@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
 import type { Result } from '../../protocol/errors.ts';
-import { identify } from '../auth/identify.ts';
+import { identify, type Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
 import type { Identity, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
@@ -19,7 +19,7 @@ export interface RestOptions {
   readonly idValidator: IdValidator;
   readonly tokens: Tokens;
   /** Which tokens are no good any more. */
-  readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token'>;
+  readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token' | 'again' | 'isUnstored'>;
   readonly passwords: Passwords;
   readonly log: Log;
   /** Begins the trace of each request; absent: nobody follows them. */
@@ -43,12 +43,12 @@ export const livesOn = (
 ): boolean => account !== null && (account.deviceId === deviceId || account.otherDevices.includes(deviceId));
 
 /** Who calls, by the bearer token. */
-export const identityOf = (options: RestOptions, request: FastifyRequest): Promise<Result<Identity>> =>
+export const identityOf = (options: Verifier, request: FastifyRequest): Promise<Result<Identity>> =>
   identify(options, request.headers.authorization);
 
 /** Routes that need a token: the answer is the identity, or null when the reply has been sent. */
 export const requireIdentity = async (
-  options: RestOptions,
+  options: Verifier,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Identity | null> => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
 import { createPasswords } from '../auth/passwords.ts';
@@ -207,6 +207,44 @@ test('signing out ends this token, or all of them; a later one is good', async (
   expect((await post('/v1/signout', undefined, bearer(two.accessToken))).status).toBe(401);
   const { body: three } = await post('/v1/signin', signIn);
   expect((await get('/v1/me', three.accessToken)).status).toBe(200);
+});
+
+test('signing out while the store is away is 503 and holds; the same token stores it, and is good for nothing else', async () => {
+  const signIn = { handle: 'ana', password: ana.password, deviceId: ana.deviceId };
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+  await post('/v1/signup', ana);
+  for (const [url, stored] of [
+    ['/v1/signout', 1],
+    ['/v1/signout?everywhere=true', 2],
+  ] as const) {
+    const { body: one } = await post('/v1/signin', signIn);
+    const away = vi.spyOn(store, 'add').mockRejectedValue(new Error('no connection'));
+    const out = () => post(url, undefined, bearer(one.accessToken));
+    const refused = await out();
+    expect(refused).toMatchObject({ ...failed(503, 503, true), headers: { 'retry-after': '1' } });
+    expect(refused.body.error.message).toContain('repeat it');
+    expect(await get('/v1/me', one.accessToken)).toMatchObject(failed(401));
+    expect(await post('/v1/token', undefined, bearer(one.accessToken))).toMatchObject(failed(401));
+    // somebody who came in afterwards is not thrown out by the repeat
+    clock.advance(2_000);
+    const { body: later } = await post('/v1/signin', signIn);
+    expect((await out()).status).toBe(503);
+    away.mockRestore();
+    expect(await out()).toMatchObject({ status: 200, body: { stored: true } });
+    expect(store.size).toBe(stored);
+    expect(await out()).toMatchObject(failed(401));
+    expect((await get('/v1/me', later.accessToken)).status).toBe(200);
+  }
+});
+
+test('a move whose revocation is not stored is 503; asked for again it is whole', async () => {
+  const { body: old } = await post('/v1/signup', ana);
+  const away = vi.spyOn(store, 'add').mockRejectedValue(new Error('no connection'));
+  const move = () => post('/v1/device', { handle: 'ana', password: ana.password, deviceId: 'phone-9' });
+  expect(await move()).toMatchObject(failed(503, 503, true));
+  expect(await get('/v1/me', old.accessToken)).toMatchObject(failed(401));
+  away.mockRestore();
+  expect((await move()).status).toBe(200);
 });
 
 test('a move that broke off half way is made whole by asking again', async () => {
