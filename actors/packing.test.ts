@@ -103,7 +103,7 @@ class Life {
         return;
       case 10: {
         const scannedAtS = Math.floor(this.town.time.nowMs() / 1_000) - 16;
-        await officer.command('qr.upload', { token: this.#token, scannedAtS }, key);
+        await officer.upload({ token: this.#token, scannedAtS }, key);
         return;
       }
       default:

@@ -24,6 +24,10 @@ export interface MeetRules {
   readonly heyFixAgeS: number;
   /** ... and agree within this distance plus both accuracies. */
   readonly heyReachM: number;
+  /** A scanned code was sent on by photograph when both share a position of so many last seconds ... */
+  readonly relayFixAgeS: number;
+  /** ... and the two are further apart than this plus both accuracies. */
+  readonly relayReachM: number;
 }
 
 export const DEFAULT_RULES: MeetRules = {
@@ -41,4 +45,7 @@ export const DEFAULT_RULES: MeetRules = {
   // One report period of a civilian in the area (60 s) and a margin.
   heyFixAgeS: 90,
   heyReachM: 100,
+  // Study 4.6 (7).
+  relayFixAgeS: 60,
+  relayReachM: 100,
 };

@@ -102,7 +102,7 @@ describe('a code scanned without network', () => {
 
   test('waits for the other phone; its acknowledgement settles it, for both', async () => {
     const scan = await scanned();
-    const uploaded = await officer.command('qr.upload', scan);
+    const uploaded = await officer.upload(scan);
     expect(uploaded).toMatchObject({
       ok: true,
       value: { settlesS: Math.floor((town.time.nowMs() + 72 * H) / S) },
@@ -124,7 +124,7 @@ describe('a code scanned without network', () => {
 
   test('is not settled by a phone that has not acknowledged the notice', async () => {
     const scan = await scanned();
-    await officer.command('qr.upload', scan);
+    await officer.upload(scan);
     civilian.acknowledges = false;
     await civilian.connect();
     await town.time.advance(H);
@@ -140,7 +140,7 @@ describe('a code scanned without network', () => {
 
   test('a phone that resumes behind the notice has acknowledged it', async () => {
     const scan = await scanned();
-    await officer.command('qr.upload', scan);
+    await officer.upload(scan);
     civilian.acknowledges = false;
     await civilian.connect();
     civilian.disconnect();
@@ -154,7 +154,7 @@ describe('a code scanned without network', () => {
 
   test('settles after 72 h without the other phone, also when nodes die on the way, once', async () => {
     const scan = await scanned();
-    await officer.command('qr.upload', scan);
+    await officer.upload(scan);
     await town.time.advance(30 * H);
     town.kill();
     await town.time.advance(30 * H);
@@ -170,7 +170,7 @@ describe('a code scanned without network', () => {
 
   test('falls due while the ledger is away, and the node dies too: it is settled when both are back', async () => {
     const scan = await scanned();
-    await officer.command('qr.upload', scan);
+    await officer.upload(scan);
     const commit = town.ledger.commit.bind(town.ledger);
     town.ledger.commit = () => Promise.reject(new CommitError('unavailable', 'away'));
     await town.time.advance(72 * H + MIN);
@@ -184,7 +184,7 @@ describe('a code scanned without network', () => {
 
   test('dies between settling and its removal: delivered again, counted once, told once', async () => {
     const scan = await scanned();
-    await officer.command('qr.upload', scan);
+    await officer.upload(scan);
     await town.time.advance(72 * H - S);
     const stored = town.stored.commit.bind(town.stored);
     // the timer cannot be removed: what settles it is repeated by the next node
@@ -202,11 +202,11 @@ describe('a code scanned without network', () => {
 
   test('uploaded again, also after a kill, is the same scan', async () => {
     const scan = await scanned();
-    const first = await officer.command('qr.upload', scan);
-    const again = await officer.command('qr.upload', scan);
+    const first = await officer.upload(scan);
+    const again = await officer.upload(scan);
     town.kill();
     await officer.connect();
-    const after = await officer.command('qr.upload', scan);
+    const after = await officer.upload(scan);
     expect([again, after]).toEqual([first, first]);
     expect(town.stored.of('user', civilian.id)).toHaveLength(1);
   });
@@ -218,7 +218,7 @@ describe('a code scanned without network', () => {
     await officer.command('qr.scan', { token: online.ok ? online.value.token : '' });
     expect(town.balance(officer.id)).toBe(20);
     civilian.disconnect();
-    const uploaded = await officer.command('qr.upload', scan);
+    const uploaded = await officer.upload(scan);
     await town.time.advance(72 * H + MIN);
     expect(officer.events('scan.refused')).toEqual([
       { encounterId: uploaded.ok ? uploaded.value.encounterId : '', reason: 'duplicate' },
@@ -229,10 +229,10 @@ describe('a code scanned without network', () => {
   test('both scanned each other: the second upload confirms the first, and the two count as one', async () => {
     const theirs = await officer.command('qr.show', {});
     const scan = await scanned();
-    await officer.command('qr.upload', scan);
+    await officer.upload(scan);
     civilian.acknowledges = false;
     await civilian.connect();
-    await civilian.command('qr.upload', {
+    await civilian.upload({
       token: theirs.ok ? theirs.value.token : '',
       scannedAtS: scan.scannedAtS,
     });
@@ -245,7 +245,7 @@ describe('a code scanned without network', () => {
   test('too late, from the future, not good at that moment, used by another, of an old device: refused', async () => {
     const scan = await scanned();
     const refused = async (phone: TownPhone, change: Partial<typeof scan>) => {
-      const result = await phone.command('qr.upload', { ...scan, ...change });
+      const result = await phone.upload({ ...scan, ...change });
       return result.ok ? 0 : result.code;
     };
     expect(await refused(officer, { scannedAtS: scan.scannedAtS + 24 * 3_600 })).toBe(ERROR.invalid);
@@ -266,7 +266,7 @@ describe('a code scanned without network', () => {
     const colleague = await town.phone('officer');
     expect(await colleague.command('qr.scan', { token })).toMatchObject({ ok: true });
     const scannedAtS = Math.floor(town.time.nowMs() / S);
-    expect(await officer.command('qr.upload', { token, scannedAtS })).toMatchObject({ code: ERROR.conflict });
+    expect(await officer.upload({ token, scannedAtS })).toMatchObject({ code: ERROR.conflict });
   });
 
   test('of a device that was left behind is refused', async () => {
@@ -274,7 +274,7 @@ describe('a code scanned without network', () => {
     await town.people.moveDevice(civilian.id, 'another');
     town.kill();
     await officer.connect();
-    expect(await officer.command('qr.upload', scan)).toMatchObject({ ok: false, code: ERROR.gone });
+    expect(await officer.upload(scan)).toMatchObject({ ok: false, code: ERROR.gone });
   });
 });
 

@@ -48,6 +48,7 @@ import {
 } from './user/place.ts';
 import { credited, give, given, settled } from './user/points.ts';
 import {
+  codeBook,
   presenterAgreed,
   presenterFound,
   type QrKeys,
@@ -194,6 +195,9 @@ function receive(
     case 'qr':
       turn.reply(showQr(state, keys, turn));
       return state;
+    case 'qrBook':
+      turn.reply(codeBook(state, message.deviceId, keys, turn));
+      return state;
     case 'answer':
     case 'queried':
       return answered(state, message.tag, message.result, rules, turn);
@@ -310,7 +314,7 @@ function deviceMoved(state: UserState, deviceId: string, turn: Turn): UserState 
   turn.close(refs(old), CLOSE.revoked, 'the account moved to another device');
   turn.query({ type: 'user', id: state.me.id }, DEVICE_READ);
   turn.reply(ok({}));
-  return without({ ...state, me: { ...state.me, deviceId } }, old, turn, true);
+  return without({ ...state, me: { ...state.me, deviceId, deviceNumber: null } }, old, turn, true);
 }
 
 function deviceRead(state: UserState, result: Result<unknown>, turn: Turn): UserState {

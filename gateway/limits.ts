@@ -27,6 +27,10 @@ export interface RestRates {
   readonly address: Rate;
   /** Failed passwords per handle and address: what slows a guesser down without locking anybody out. */
   readonly handle: Rate;
+  /** Codes of one person: a new one is shown each 15 s. */
+  readonly code: Rate;
+  /** Pictures of codes of everybody at this node: a PNG is 3 ms of its time (`npm run bench -- qr`). */
+  readonly picture: Rate;
 }
 
 export interface Rates {
@@ -45,6 +49,8 @@ export const RATES: Rates = {
   rest: {
     address: { perS: 10, burst: 200 },
     handle: { perS: 5 / 60, burst: 10 },
+    code: { perS: 1, burst: 10 },
+    picture: { perS: 30, burst: 60 },
   },
 };
 

@@ -32,49 +32,91 @@ export interface SigningKey {
   readonly publicKey: KeyObject;
 }
 
+export interface HubKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
 export interface Keys {
   /** Ed25519 keys of access tokens; the first signs, all verify. */
   readonly signingKeys: readonly SigningKey[];
   /** 32 bytes for each key number that a QR token may name. */
   readonly qrMasters: ReadonlyMap<number, Uint8Array>;
+  /** From when on each of them makes codes, Unix milliseconds; the latest that has come makes them, all verify. */
+  readonly qrFromMs: ReadonlyMap<number, number>;
+  /** Ed25519 keys of hub posters by key number; the last one signs, all verify. */
+  readonly hubKeys: ReadonlyMap<number, HubKey>;
   /** Where an unreadable file was put aside; null when there was none. */
   readonly putAside: string | null;
 }
 
-interface Stored {
+/** The file. `fromMs` and `hub` came later: absent is 0, and none. */
+export interface StoredKeys {
   readonly version: 1;
   readonly jwt: readonly { readonly kid: string; readonly pkcs8: string }[];
-  readonly qr: readonly { readonly kid: number; readonly key: string }[];
+  readonly qr: readonly { readonly kid: number; readonly key: string; readonly fromMs?: number }[];
+  readonly hub?: readonly { readonly kid: number; readonly pkcs8: string }[];
 }
 
 const QR_KEY_BYTES = 32;
+/** A token names its key in one byte. */
+const KID_MAX = 255;
 
-const fresh = (): Stored => {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64');
-  return {
-    version: 1,
-    jwt: [{ kid: randomBytes(8).toString('hex'), pkcs8 }],
-    qr: [{ kid: 1, key: randomBytes(QR_KEY_BYTES).toString('base64') }],
-  };
+export const freshQrKey = (): string => randomBytes(QR_KEY_BYTES).toString('base64');
+export const freshEd25519 = (): string =>
+  generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64');
+
+const fresh = (): StoredKeys => ({
+  version: 1,
+  jwt: [{ kid: randomBytes(8).toString('hex'), pkcs8: freshEd25519() }],
+  qr: [{ kid: 1, key: freshQrKey(), fromMs: 0 }],
+  hub: [{ kid: 1, pkcs8: freshEd25519() }],
+});
+
+const pairOf = (pkcs8: string): HubKey => {
+  const privateKey = createPrivateKey({ key: Buffer.from(pkcs8, 'base64'), format: 'der', type: 'pkcs8' });
+  if (privateKey.asymmetricKeyType !== 'ed25519') throw new Error('another kind of key');
+  return { privateKey, publicKey: createPublicKey(privateKey) };
 };
 
 /** Throws on anything that is not exactly a whole file of ours. */
-const parse = (text: string): Omit<Keys, 'putAside'> => {
-  const stored = JSON.parse(text) as Stored;
-  if (stored.version !== 1 || stored.jwt.length === 0 || stored.qr.length === 0)
-    throw new Error('incomplete');
-  const signingKeys = stored.jwt.map(({ kid, pkcs8 }) => {
-    const privateKey = createPrivateKey({ key: Buffer.from(pkcs8, 'base64'), format: 'der', type: 'pkcs8' });
-    if (kid === '' || privateKey.asymmetricKeyType !== 'ed25519') throw new Error('another kind of key');
-    return { kid, privateKey, publicKey: createPublicKey(privateKey) };
+export const parseKeys = (text: string): Omit<Keys, 'putAside'> => {
+  const stored = JSON.parse(text) as StoredKeys;
+  const { jwt, qr, hub = [] } = stored;
+  if (stored.version !== 1 || jwt.length === 0 || qr.length === 0) throw new Error('incomplete');
+  const signingKeys = jwt.map(({ kid, pkcs8 }) => {
+    if (kid === '') throw new Error('a key without a name');
+    return { kid, ...pairOf(pkcs8) };
   });
-  const qrMasters = new Map(
-    stored.qr.map(({ kid, key }) => [kid, new Uint8Array(Buffer.from(key, 'base64'))]),
-  );
+  for (const { kid } of [...qr, ...hub])
+    if (!Number.isInteger(kid) || kid < 0 || kid > KID_MAX) throw new Error('a key number is a byte');
+  const qrMasters = new Map(qr.map(({ kid, key }) => [kid, new Uint8Array(Buffer.from(key, 'base64'))]));
   for (const key of qrMasters.values()) if (key.length !== QR_KEY_BYTES) throw new Error('a short key');
-  return { signingKeys, qrMasters };
+  const qrFromMs = new Map(qr.map(({ kid, fromMs = 0 }) => [kid, fromMs]));
+  const hubKeys = new Map(hub.map(({ kid, pkcs8 }) => [kid, pairOf(pkcs8)]));
+  return { signingKeys, qrMasters, qrFromMs, hubKeys };
 };
+
+/**
+ * The key number with which codes are made at a moment: of those whose time has come the latest, and of several files' worth
+ * of the same time the highest. Before any time has come the earliest.
+ */
+export const qrKidAt = (fromMs: ReadonlyMap<number, number>, nowMs: number): number => {
+  const inOrder = [...fromMs].sort(([a, from], [b, other]) => from - other || a - b);
+  const begun = inOrder.filter(([, from]) => from <= nowMs);
+  return (begun.at(-1) ?? inOrder[0]!)[0];
+};
+
+/** Master keys as actors use them; which one is newest follows the clock. */
+export const qrKeysOf = (
+  { qrMasters, qrFromMs }: Pick<Keys, 'qrMasters' | 'qrFromMs'>,
+  nowMs: () => number,
+): { readonly newest: number; readonly masters: ReadonlyMap<number, Uint8Array> } => ({
+  masters: qrMasters,
+  get newest() {
+    return qrKidAt(qrFromMs, nowMs());
+  },
+});
 
 const flushFolder = (folder: string): void => {
   const handle = openSync(folder, 'r');
@@ -112,6 +154,25 @@ const read = (path: string): string | null => {
   }
 };
 
+export const keyFileOf = (dataDir: string): string => join(dataDir, 'keys', 'keys.json');
+
+/** Puts another text in the place of the key file: whoever reads meanwhile finds the old one or the new one, whole. */
+export const replaceKeys = (dataDir: string, stored: StoredKeys): void => {
+  const path = keyFileOf(dataDir);
+  const text = JSON.stringify(stored);
+  parseKeys(text);
+  const beside = `${path}.${process.pid}.new`;
+  const handle = openSync(beside, 'w', 0o600);
+  try {
+    writeFileSync(handle, text);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(beside, path);
+  flushFolder(join(dataDir, 'keys'));
+};
+
 /** Reads the keys of this data folder, making them when they are missing. Throws when the folder cannot be used. */
 export function loadKeys(dataDir: string): Keys {
   const folder = join(dataDir, 'keys');
@@ -121,12 +182,12 @@ export function loadKeys(dataDir: string): Keys {
   let putAside: string | null = null;
   if (text !== null) {
     try {
-      return { ...parse(text), putAside };
+      return { ...parseKeys(text), putAside };
     } catch {
       putAside = `${path}.unreadable`;
       renameSync(path, putAside);
     }
   }
   writeFirst(folder, path, JSON.stringify(fresh()));
-  return { ...parse(read(path) ?? ''), putAside };
+  return { ...parseKeys(read(path) ?? ''), putAside };
 }

@@ -22,6 +22,7 @@ const MODULES: Record<string, string> = {
   idle: './bench/idle.bench.ts',
   match: '../actors/geo/match.bench.ts',
   zips: '../actors/geo/places/zips.bench.ts',
+  qr: './bench/qr.bench.ts',
   scale: './bench/scale.bench.ts',
   activate: './bench/activate.bench.ts',
   ask: './bench/ask.bench.ts',

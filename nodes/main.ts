@@ -19,7 +19,7 @@ import { createGateway, HostUnknown, PortInUse, RATES, type Rates, TlsUnusable }
 import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
-import { loadKeys } from '../infra/keys.ts';
+import { loadKeys, qrKeysOf } from '../infra/keys.ts';
 import { openLocation } from '../infra/location/index.ts';
 import { type Nats, NatsFailure, openNats } from '../infra/nats/index.ts';
 import { followShards } from '../infra/outbox/index.ts';
@@ -219,7 +219,10 @@ async function main(): Promise<void> {
     weight: config.nodeWeight,
     url: config.publicUrl,
     behaviours: {
-      user: userBehaviour(rules, { newest: Math.max(...keys.qrMasters.keys()), masters: keys.qrMasters }),
+      user: userBehaviour(
+        rules,
+        qrKeysOf(keys, () => clock.nowMs()),
+      ),
       region: regionBehaviour(rules.proximity, rules.fraud),
       pair: pairBehaviour(rules),
     },

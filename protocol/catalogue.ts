@@ -175,6 +175,7 @@ export const COMMANDS = {
     body: [
       f.str('token', 128, 'the text read from the other phone'),
       f.u32('scannedAtS', "Unix second of the scan by the scanner's phone, at most 24 h ago"),
+      f.str('proof', 32, "signed at the scan by the scanner's phone, with the key of its book of codes"),
     ],
     result: [
       f.id('encounterId', 'the encounter that this will be, if it counts'),

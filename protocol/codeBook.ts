@@ -4,7 +4,9 @@
  * Texts of hexadecimal digits, so that it can be kept as JSON; it is a secret and belongs where the phone keeps secrets.
  * Nothing here touches Node: a phone makes its codes with {@link mintFrom}.
  */
+import { encodeBase45 } from './base45.ts';
 import { ERROR, ok, type Result, refuse } from './errors.ts';
+import { hmac, hmacKey } from './sha256.ts';
 import { dayOfStep, signToken, stepOf, TOKEN_FLAG, type TokenKind, tokenExpiresS } from './token.ts';
 
 export interface CodeBook {
@@ -31,6 +33,26 @@ export interface ShownCode {
   /** Unix second at which it stops being accepted: draw the next one well before, each 15 s. */
   readonly expiresS: number;
 }
+
+const ascii = (text: string): Uint8Array => Uint8Array.from(text, character => character.charCodeAt(0) & 127);
+
+/** Bytes of HMAC-SHA-256 in a proof, as in a token. */
+const PROOF_BYTES = 16;
+
+/** What a phone says of a scan under the key of its device; the first bytes of the HMAC of this line. */
+export const scanCode = (key: Uint8Array, token: string, scannedAtS: number): Uint8Array =>
+  hmac(hmacKey(key), ascii(`HB1 scan ${scannedAtS} ${token}`)).subarray(0, PROOF_BYTES);
+
+/** A proof is the `kid` and the code of the line, in base45. */
+export const proofOf = (kid: number, code: Uint8Array): string =>
+  encodeBase45(Uint8Array.from([kid, ...code]));
+
+/**
+ * For `qr.upload`: this phone scanned the token at this second. Signed at the scan and kept with it, so that nobody who
+ * comes by a token of access alone can say that he scanned something yesterday.
+ */
+export const proveScan = ({ kid, key }: CodeBook, token: string, scannedAtS: number): string =>
+  proofOf(kid, scanCode(bytesOfHex(key), token, scannedAtS));
 
 /**
  * A code of this phone, by its own clock. `nonce`: 32 random bits. 410 when the book has no handle of the day: the phone

@@ -6,7 +6,7 @@
  * decide from cold, 4 µs.
  */
 import { decodeBase45 } from './base45.ts';
-import { CODE_BOOK_DAYS, type CodeBook, hexOf } from './codeBook.ts';
+import { CODE_BOOK_DAYS, type CodeBook, hexOf, proofOf, scanCode } from './codeBook.ts';
 import { ERROR, ok, type Result, refuse } from './errors.ts';
 import { openHandle, type Presenter, sealHandle, u32At } from './handle.ts';
 import { isHubText } from './hubToken.ts';
@@ -66,6 +66,25 @@ export const codeBookOf = (minting: Omit<Minting, 'nonce' | 'flags'>): CodeBook 
     handle: hexOf(sealHandle(dayKey(master, first + i), minting)),
   }));
   return { kind, kid, key: hexOf(deviceKey(master, minting)), handles };
+};
+
+/** Whether the phone of this scanner signed the scan (see `proveScan`). */
+export const isProven = (
+  {
+    token,
+    scannedAtS,
+    proof,
+  }: { readonly token: string; readonly scannedAtS: number; readonly proof: string },
+  scanner: Presenter,
+  masters: ReadonlyMap<number, Uint8Array>,
+): boolean => {
+  const kid = decodeBase45(proof)?.[0];
+  const master = kid === undefined ? undefined : masters.get(kid);
+  if (kid === undefined || master === undefined) return false;
+  const right = proofOf(kid, scanCode(deviceKey(master, scanner), token, scannedAtS));
+  let differing = right.length ^ proof.length;
+  for (let i = 0; i < right.length; i++) differing |= right.charCodeAt(i) ^ proof.charCodeAt(i);
+  return differing === 0;
 };
 
 /** What a good token says. */

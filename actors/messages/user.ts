@@ -52,6 +52,8 @@ export type UserMessage =
   | { readonly type: 'balance' }
   /** Ask: answer `{ token, expiresS }`, a fresh HB1 text. */
   | { readonly type: 'qr' }
+  /** Ask: answer `CodeBook`, what the phone needs to show codes without network; 410 to another than the linked device. */
+  | { readonly type: 'qrBook'; readonly deviceId: string }
   | {
       readonly type: 'area';
       readonly cell: string;
@@ -84,6 +86,8 @@ export type UserMessage =
       readonly deviceNumber: number;
       readonly key: string;
       readonly scanner: PersonRef;
+      /** Where the scanner is, if he shares it. */
+      readonly fix: Fix | null;
     }
   /** Ask, scanner to presenter: a scan made without network. Answer `Result<CommandResult<'qr.upload'>>`. */
   | { readonly type: 'scanUploaded'; readonly deviceNumber: number; readonly scan: OfflineScan }

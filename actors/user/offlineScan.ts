@@ -9,6 +9,7 @@
  */
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { isProven } from '../../protocol/qr.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Evidence } from '../messages/pair.ts';
 import type { OfflineScan, UserMessage } from '../messages/user.ts';
@@ -32,9 +33,12 @@ export const isScanTag = (tag: string): boolean =>
 
 /** At the scanner. The code must have been good when it was scanned. */
 export function uploadScan(state: UserState, message: CommandMessage, keys: QrKeys, turn: Turn): UserState {
-  const { token, scannedAtS } = message.body as CommandBody<'qr.upload'>;
-  const scannedAtMs = scannedAtS * 1_000;
-  const verified = refuseMoment(scannedAtMs, turn.nowMs) ?? verifyFor(state, token, scannedAtMs, keys);
+  const scan = message.body as CommandBody<'qr.upload'>;
+  const scannedAtMs = scan.scannedAtS * 1_000;
+  const verified =
+    refuseMoment(scannedAtMs, turn.nowMs) ??
+    refuseUnproven(state, scan, keys) ??
+    verifyFor(state, scan.token, scannedAtMs, keys);
   if (!verified.ok) {
     turn.reply(verified);
     return remember(state, message, verified);
@@ -50,6 +54,13 @@ function refuseMoment(scannedAtMs: number, nowMs: number): Refusal | null {
     return refuse(ERROR.invalid, 'the scan is from the future');
   if (scannedAtMs < nowMs - ACTOR_LIMITS.uploadMs) return refuse(ERROR.gone, 'the scan is too old');
   return null;
+}
+
+/** The moment is what the scanner says, so it must be his phone that said so. */
+function refuseUnproven(state: UserState, scan: CommandBody<'qr.upload'>, keys: QrKeys): Refusal | null {
+  const { number: userNumber, deviceNumber } = state.me;
+  if (deviceNumber !== null && isProven(scan, { userNumber, deviceNumber }, keys.masters)) return null;
+  return refuse(ERROR.invalid, 'this scan is not signed by your phone: see proveScan');
 }
 
 /** The directory named the presenter. */

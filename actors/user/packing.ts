@@ -84,7 +84,7 @@ function stateOf(
       handle: read.text(me.handle),
       number: read.whole(me.number),
       deviceId: read.text(me.deviceId),
-      deviceNumber: read.whole(me.deviceNumber),
+      deviceNumber: me.deviceNumber === null ? null : read.whole(me.deviceNumber),
     },
     balance: read.whole(packed.balance, Number.MIN_SAFE_INTEGER),
     balanceVersion: read.whole(packed.balanceVersion),

@@ -5,10 +5,20 @@
  * of a civilian's code has its id from the code and not from the officer.
  */
 import type { CommandBody } from '../../protocol/catalogue.ts';
+import type { CodeBook } from '../../protocol/codeBook.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
-import { mintToken, TOKEN_FLAG, type Token, tokenExpiresS, verifyToken } from '../../protocol/qr.ts';
+import {
+  codeBookOf,
+  type Minting,
+  mintToken,
+  TOKEN_FLAG,
+  type Token,
+  tokenExpiresS,
+  verifyToken,
+} from '../../protocol/qr.ts';
+import { distanceM } from '../geo/distance.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
-import type { PersonRef, Presenter, UserMessage } from '../messages/user.ts';
+import type { Fix, PersonRef, Presenter, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
@@ -16,7 +26,7 @@ import { begin, finish, isInDoubt, refuseUnlessKnown, settle, settleOn } from '.
 import { outcomeFor, selfRef, underWay } from './hey.ts';
 import { uploadTo } from './offlineScan.ts';
 import { trustNow } from './place.ts';
-import { type CommandUnderWay, roleOf, type UserState } from './state.ts';
+import { type CommandUnderWay, isSharing, roleOf, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -31,19 +41,35 @@ export function showQr(
   keys: QrKeys,
   turn: Turn,
 ): Result<{ token: string; expiresS: number }> {
+  const presenter = presenterOf(state, keys, turn);
+  if (!presenter.ok) return presenter;
+  const nonce = turn.random32();
+  const flags = state.sharing ? TOKEN_FLAG.locationShared : 0;
+  return ok({
+    token: mintToken({ ...presenter.value, nonce, flags }),
+    expiresS: tokenExpiresS(turn.nowMs),
+  });
+}
+
+/** What every code of this person is made of. */
+function presenterOf(
+  state: UserState,
+  keys: QrKeys,
+  { nowMs }: Turn,
+): Result<Omit<Minting, 'nonce' | 'flags'>> {
   const kind = roleOf(state.me.kind);
   if (kind === null) return refuse(ERROR.forbidden, 'this account shows no meeting code');
-  const token = mintToken({
-    kind,
-    kid: keys.newest,
-    userNumber: state.me.number,
-    deviceNumber: state.me.deviceNumber,
-    nowMs: turn.nowMs,
-    nonce: turn.random32(),
-    flags: state.sharing ? TOKEN_FLAG.locationShared : 0,
-    master: keys.masters.get(keys.newest) as Uint8Array,
-  });
-  return ok({ token, expiresS: tokenExpiresS(turn.nowMs) });
+  const { number: userNumber, deviceNumber } = state.me;
+  if (deviceNumber === null) return refuse(ERROR.unavailable, 'the account is moving, try again', 1_000);
+  const kid = keys.newest;
+  return ok({ kind, kid, userNumber, deviceNumber, nowMs, master: keys.masters.get(kid) as Uint8Array });
+}
+
+/** For the one phone of the account: the key that it gets is its own, and ends with it. */
+export function codeBook(state: UserState, deviceId: string, keys: QrKeys, turn: Turn): Result<CodeBook> {
+  if (deviceId !== state.me.deviceId) return refuse(ERROR.gone, 'the account moved to another device');
+  const presenter = presenterOf(state, keys, turn);
+  return presenter.ok ? ok(codeBookOf(presenter.value)) : presenter;
 }
 
 export function scanQr(state: UserState, message: CommandMessage, keys: QrKeys, turn: Turn): UserState {
@@ -91,9 +117,28 @@ export function presenterFound(
     deviceNumber: command.presenterDevice,
     key: command.key,
     scanner: selfRef(state),
+    fix: sharedFix(state, turn.nowMs),
   };
   turn.ask({ kind: 'user', id: presenterId }, shown, `${command.key}/shown`);
   return begin(state, { ...command, otherId: presenterId });
+}
+
+/** Where the person is, if that is shared. */
+const sharedFix = (state: UserState, nowMs: number): Fix | null => {
+  if (!isSharing(state, nowMs) || !state.track) return null;
+  const { latE7, lngE7, accuracyDm, takenAtMs } = state.track.fix;
+  return { latE7, lngE7, accuracyDm, takenAtMs };
+};
+
+/**
+ * A code that was photographed and sent on is scanned somewhere else. Where both share a fresh position, the two must agree;
+ * where one does not, or has none of the last minute, nothing can be said.
+ */
+function isRelayed(mine: Fix | null, theirs: Fix | null, rules: MeetRules, nowMs: number): boolean {
+  const fresh = (fix: Fix): boolean => nowMs - fix.takenAtMs <= rules.relayFixAgeS * 1_000;
+  if (!mine || !theirs || !fresh(mine) || !fresh(theirs)) return false;
+  const apartM = distanceM(mine.latE7, mine.lngE7, theirs.latE7, theirs.lngE7);
+  return apartM > rules.relayReachM + (mine.accuracyDm + theirs.accuracyDm) / 10;
 }
 
 /** At the presenter. */
@@ -113,6 +158,11 @@ export function qrShown(
   }
   if (mine ? mine.key !== key : state.me.kind === 'civilian' && ofToken.length > 0) {
     turn.reply(refuse(ERROR.conflict, 'this code was used'));
+    return state;
+  }
+  // The first answer to a scan stands: who walks away while it is repeated has met all the same.
+  if (!mine && isRelayed(sharedFix(state, turn.nowMs), message.fix, rules, turn.nowMs)) {
+    turn.reply(refuse(ERROR.conflict, 'you two are not in the same place'));
     return state;
   }
   turn.reply(ok({ ...selfRef(state), trust: trustNow(state, rules, turn) } satisfies Presenter));

@@ -23,7 +23,8 @@ export interface Me {
   readonly handle: string;
   readonly number: number;
   readonly deviceId: string;
-  readonly deviceNumber: number;
+  /** Null while it is read from the store, after a move to another device. */
+  readonly deviceNumber: number | null;
 }
 
 /** A device of the account: attached by a socket, or away and remembered by its last one. */

@@ -1,4 +1,5 @@
 /** The HeyBlue client for browsers, phones and Node: realtime by `HeyBlueClient`, REST by `restClient`. */
+export { type CodeBook, mintFrom, proveScan, type ShownCode } from '../../protocol/codeBook.ts';
 export { CLOSE, ERROR, type ErrorCode, type Refusal, type Result } from '../../protocol/errors.ts';
 export type { Resume } from '../../protocol/frames.ts';
 export { watchBrowser } from './browser.ts';

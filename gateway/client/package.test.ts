@@ -46,7 +46,7 @@ describe('packed and installed', () => {
     expect(state).toBe('idle');
     expect(names).toEqual([
       ...['CLOSE', 'ERROR', 'HeyBlueClient', 'Unauthorized', 'browserStorage', 'keyedStorage'],
-      ...['memoryStorage', 'restClient', 'tokenSource', 'watchBrowser'],
+      ...['memoryStorage', 'mintFrom', 'proveScan', 'restClient', 'tokenSource', 'watchBrowser'],
     ]);
   });
 

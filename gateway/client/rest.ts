@@ -9,6 +9,7 @@
  * ```
  */
 import type { AccountKind } from '../../protocol/catalogue.ts';
+import type { CodeBook } from '../../protocol/codeBook.ts';
 import { ERROR, type ErrorCode, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { freshUuid, messageOf } from './platform.ts';
 
@@ -87,6 +88,8 @@ export interface RestClient {
     userId: string,
   ): Promise<Result<{ readonly handle: string; readonly encounterCount: number }>>;
   qr(accessToken: string, format?: QrImage['format']): Promise<Result<QrImage>>;
+  /** With it the phone makes its codes itself (`mintFrom`), also without network. A secret of this device. */
+  codeBook(accessToken: string): Promise<Result<CodeBook>>;
 }
 
 interface Ask {
@@ -164,6 +167,7 @@ export const restClient = (
     transactions: (token, page) => ask('GET', '/v1/transactions', { token, query: { ...page } }),
     encounters: (token, page) => ask('GET', '/v1/encounters', { token, query: { ...page } }),
     officer: (token, userId) => ask('GET', `/v1/officers/${encodeURIComponent(userId)}`, { token }),
+    codeBook: token => ask('GET', '/v1/qr/book', { token }),
     qr: (token, format) => ask('GET', '/v1/qr', { token, query: { format } }),
   };
 };

@@ -17,6 +17,7 @@ import { traceIdOf } from '../../protocol/trace.ts';
 import { LIMITS } from '../limits.ts';
 import { TLS_VERSION_MIN, type TlsPair } from '../tls.ts';
 import { accountRoutes } from './accounts.ts';
+import { codeRoutes } from './codes.ts';
 import type { RestOptions } from './context.ts';
 import { crossOrigin } from './crossOrigin.ts';
 import { docRoutes, OPENAPI } from './docs.ts';
@@ -99,6 +100,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
   accountRoutes(app, options);
   signOutRoutes(app, options);
   peopleRoutes(app, options);
+  codeRoutes(app, options);
   await docRoutes(app, options.tokens);
   await app.ready();
   return app;

@@ -145,7 +145,8 @@ describe('OpenAPI 3.1', () => {
     await call('post', '/v1/signin', { handle, password, deviceId });
     const { accessToken } = await call('post', '/v1/device', { handle, password, deviceId: 'phone-3' });
     const { accessToken: token } = await call('post', '/v1/token', undefined, accessToken);
-    for (const path of ['/v1/me', '/v1/balance', '/v1/transactions', '/v1/encounters', '/v1/qr'])
+    const codes = ['/v1/qr', '/v1/qr.svg', '/v1/qr.png', '/v1/qr.txt', '/v1/qr/book'];
+    for (const path of ['/v1/me', '/v1/balance', '/v1/transactions', '/v1/encounters', ...codes])
       await call('get', path, undefined, token);
     await call('get', '/v1/officers/{id}', undefined, token, `/v1/officers/${officer.userId}`);
     for (const [method, path] of operations()) {

@@ -2,13 +2,11 @@
 import { Type } from 'typebox';
 import type { Balance as BalanceView } from '../../nodes/gatewayPort.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
-import { qrPngDataUrl, qrSvg, qrTerminal } from '../../protocol/qrImage.ts';
-import { permits } from '../auth/scopes.ts';
 import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
 import { askUser, type RestOptions, requireIdentity } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
-import { Balance, Encounters, Id, Me, Officer, Page, Qr, QrQuery, Transactions } from './schemas.ts';
+import { Balance, Encounters, Id, Me, Officer, Page, Transactions } from './schemas.ts';
 
 const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
 const secured = { tags: ['people'], security: [{ bearer: [] }] };
@@ -17,13 +15,6 @@ const secured = { tags: ['people'], security: [{ bearer: [] }] };
 const page = <T extends { readonly id: string }>(rows: readonly T[], limit: number) => {
   const items = rows.slice(0, limit);
   return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
-};
-
-const IMAGE = {
-  svg: async (text: string) =>
-    `data:image/svg+xml;base64,${Buffer.from(await qrSvg(text)).toString('base64')}`,
-  png: (text: string) => qrPngDataUrl(text),
-  text: async (text: string) => qrTerminal(text),
 };
 
 export const peopleRoutes = (app: Rest, options: RestOptions): void => {
@@ -116,32 +107,6 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
       if (!officer.ok) return refused(reply, officer);
       if (officer.value === null) return refused(reply, refuse(ERROR.notFound, 'no such officer'));
       return reply.send(officer.value);
-    },
-  );
-
-  app.get(
-    '/v1/qr',
-    {
-      schema: {
-        ...secured,
-        summary: 'A fresh QR code of yours, to be scanned by the other side',
-        querystring: QrQuery,
-        response: { 200: Qr, ...failures },
-      },
-    },
-    async (request, reply) => {
-      const me = await requireIdentity(options, request, reply);
-      if (me === null) return reply;
-      if (!permits(me.scopes, 'meet')) {
-        return refused(reply, refuse(ERROR.forbidden, 'only officers and civilians meet'));
-      }
-      const { format = 'svg' } = request.query;
-      const fresh = await askUser<{ token: string; expiresS: number }>(options, request, me.userId, {
-        type: 'qr',
-      });
-      if (!fresh.ok) return refused(reply, fresh);
-      const { token, expiresS } = fresh.value;
-      return reply.send({ token, expiresS, format, image: await IMAGE[format](token) });
     },
   );
 };

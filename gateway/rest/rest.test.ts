@@ -1,3 +1,5 @@
+import jsqr from 'jsqr';
+import { PNG } from 'pngjs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
@@ -348,6 +350,63 @@ test.each(['limit=0', 'limit=101', 'limit=ten', 'before=x', 'page=2'])('?%s is 4
   expect(await get(`/v1/encounters?${query}`, body.accessToken)).toMatchObject(failed(422));
 });
 
+test('a QR code as a picture by itself, paced for each person', async () => {
+  const { body: me } = await post('/v1/signup', ana);
+  const picture = (path: string, token = me.accessToken) =>
+    app.inject({ method: 'GET', url: `/v1/qr.${path}`, headers: { authorization: `Bearer ${token}` } });
+  const svg = await picture('svg');
+  expect([svg.statusCode, svg.headers['content-type'], svg.headers['cache-control']]).toEqual([
+    200,
+    'image/svg+xml',
+    'no-store',
+  ]);
+  expect(svg.headers.expires).toBe(new Date(1_795_000_000_000).toUTCString());
+  expect(svg.body).toMatch(/^<svg/);
+  expect((await picture('txt')).body).toContain('█');
+  for (const [scale, path] of [
+    [8, 'png'],
+    [16, 'png?scale=16'],
+  ] as const) {
+    const { headers, rawPayload } = await picture(path);
+    expect(headers['content-type']).toBe('image/png');
+    const png = PNG.sync.read(rawPayload);
+    expect(png.width % scale).toBe(0);
+    expect(jsqr.default(new Uint8ClampedArray(png.data), png.width, png.height)?.data).toBe('HB1:TEST');
+  }
+  for (const bad of ['png?scale=17', 'png?scale=3', 'png?scale=x', 'svg?scale=8'])
+    expect((await picture(bad)).statusCode, bad).toBe(422);
+  for (let i = 0; i < RATES.rest.code.burst; i++) await picture('svg');
+  const slow = await picture('svg');
+  expect([slow.statusCode, slow.headers['retry-after']]).toEqual([429, '1']);
+  const { body: kims } = await post('/v1/signup', kim);
+  expect((await picture('svg', kims.accessToken)).statusCode).toBe(200);
+  expect((await picture('svg', 'nobody')).statusCode).toBe(401);
+});
+
+test('pictures of everybody together are paced, for each costs the node milliseconds; a book is none', async () => {
+  await app.close();
+  app = await doors({ rates: { ...RATES.rest, picture: { perS: 1, burst: 1 } } });
+  const { body: me } = await post('/v1/signup', ana);
+  const { body: other } = await post('/v1/signup', kim);
+  expect((await get('/v1/qr', me.accessToken)).status).toBe(200);
+  expect(await get('/v1/qr', other.accessToken)).toMatchObject(failed(429, 429, true));
+  expect((await get('/v1/qr/book', other.accessToken)).status).toBe(200);
+  clock.advance(1_000);
+  expect((await get('/v1/qr', other.accessToken)).status).toBe(200);
+});
+
+test('the book of codes: for the linked device of who meets people', async () => {
+  const { body: me } = await post('/v1/signup', ana);
+  expect(await get('/v1/qr/book', me.accessToken)).toMatchObject({
+    status: 200,
+    headers: { 'cache-control': 'no-store' },
+    body: { kind: 'civilian', kid: 1, key: '00', handles: [{ day: 20_775, handle: '11' }] },
+  });
+  const { body: shop } = await post('/v1/signup', { ...ana, kind: 'merchant', handle: 'shop' });
+  expect(await get('/v1/qr/book', shop.accessToken)).toMatchObject(failed(403));
+  expect(await get('/v1/qr/book')).toMatchObject(failed(401));
+});
+
 test('a QR code as SVG, PNG and text; not for a merchant', async () => {
   const { body: me } = await post('/v1/signup', ana);
   const svg = await get('/v1/qr', me.accessToken);
@@ -483,7 +542,7 @@ test('a bug is 500 without a trace of it', async () => {
 test('guessing is slowed down for the guesser, not for the owner of the handle', async () => {
   await app.close();
   app = await doors({
-    rates: { handle: { perS: 0.1, burst: 2 }, address: { perS: 1, burst: 5 } },
+    rates: { ...RATES.rest, handle: { perS: 0.1, burst: 2 }, address: { perS: 1, burst: 5 } },
     trustedProxyHops: 1,
   });
   await post('/v1/signup', ana);
@@ -538,6 +597,10 @@ test('every route is documented, with a schema for each answer', async () => {
     '/v1/me',
     '/v1/officers/{id}',
     '/v1/qr',
+    '/v1/qr.png',
+    '/v1/qr.svg',
+    '/v1/qr.txt',
+    '/v1/qr/book',
     '/v1/signin',
     '/v1/signout',
     '/v1/signup',

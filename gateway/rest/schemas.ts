@@ -2,6 +2,8 @@
 import { Type } from 'typebox';
 import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
 import { DEVICE_ID_BYTES_MAX } from '../../protocol/limits.ts';
+import { QR_SCALE_MAX, QR_SCALE_MIN } from '../../protocol/qrImage.ts';
+import { TOKEN_KINDS, type TokenKind } from '../../protocol/token.ts';
 import { LIMITS } from '../limits.ts';
 
 const closed = { additionalProperties: false };
@@ -110,6 +112,31 @@ export const Qr = Type.Object({
   expiresS: Type.Integer({ description: 'Unix second of its end.' }),
   format: Type.Enum(['svg', 'png', 'text']),
   image: Type.String({ description: 'Data URL in base64; for `text` the drawing for a terminal.' }),
+});
+
+/** Of a PNG: pixels per module. */
+export const QrScale = Type.Object(
+  {
+    scale: Type.Optional(
+      Type.Integer({
+        minimum: QR_SCALE_MIN,
+        maximum: QR_SCALE_MAX,
+        description: 'Pixels per module, default 8.',
+      }),
+    ),
+  },
+  closed,
+);
+export const Book = Type.Object({
+  kind: Type.Enum([...Object.keys(TOKEN_KINDS)] as TokenKind[]),
+  kid: Type.Integer({ description: 'Byte 1 of every token.' }),
+  key: Type.String({ description: 'Key of the device, 32 bytes in hexadecimal digits.' }),
+  handles: Type.Array(
+    Type.Object({
+      day: Type.Integer({ description: 'Whole days (UTC) since 1970.' }),
+      handle: Type.String({ description: 'Bytes 2 to 9 of every token of that day, in hexadecimal digits.' }),
+    }),
+  ),
 });
 
 export const Jwks = Type.Object({

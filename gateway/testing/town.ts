@@ -72,6 +72,7 @@ export class FakeDoor implements ActorDoor {
     attach: () => ok({ epoch: EPOCH, offset: 0, resumed: false, frames: [] }),
     balance: () => ok({ balance: 70, version: 3 }),
     qr: () => ok({ token: 'HB1:TEST', expiresS: 1_795_000_000 }),
+    qrBook: () => ok({ kind: 'civilian', kid: 1, key: '00', handles: [{ day: 20_775, handle: '11' }] }),
     command: () => ok({}),
   };
 

@@ -3,6 +3,7 @@
  * code that was scanned without network is settled. Real node, real database, real sockets.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { proveScan } from '../../protocol/codeBook.ts';
 import { startTestTown, type TestPhone, type TestTown, until } from './testTown.ts';
 
 /** Twelve seconds. */
@@ -52,7 +53,8 @@ it('kill -9 while an uploaded scan waits: it waits on, and the acknowledgement o
   const { token } = await civilian.must('qr.show', {});
   const scannedAtS = Math.floor(Date.now() / 1_000);
   civilian.phone.drop();
-  const { encounterId } = await officer.must('qr.upload', { token, scannedAtS });
+  const proof = proveScan(await town.rest.codeBook(officer.person.token), token, scannedAtS);
+  const { encounterId } = await officer.must('qr.upload', { token, scannedAtS, proof });
   await town.node.kill('SIGKILL');
   await town.node.restart();
   await comesBack(officer);

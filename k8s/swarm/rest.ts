@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { CodeBook } from '../../protocol/codeBook.ts';
 import type { PhoneIdentity } from './phone.ts';
 
 export interface Answer<T> {
@@ -67,6 +68,11 @@ export class RestClient {
     const { status, body } = await this.call<T>('GET', path, token === undefined ? {} : { token });
     if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`);
     return body;
+  }
+
+  /** With it a phone shows codes and signs scans without network. */
+  codeBook(token: string): Promise<CodeBook> {
+    return this.read<CodeBook>('/v1/qr/book', token);
   }
 
   #signUp(person: object, key: string): Promise<Answer<Granted>> {

@@ -8,6 +8,7 @@ import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
 import { userBehaviour } from '../../actors/user.ts';
+import { type CodeBook, proveScan } from '../../protocol/codeBook.ts';
 import {
   type AccountKind,
   type CommandBody,
@@ -108,6 +109,13 @@ export class TownPhone {
       this.offset = frame.offset;
       if (this.acknowledges) this.acknowledge();
     } else if (frame.type === 'volatile') this.seen.push(openVolatile(frame) as unknown as Seen);
+  }
+
+  /** Says `qr.upload`, signed as this phone signs its scans. */
+  async upload(scan: { token: string; scannedAtS: number }, key = this.town.key()) {
+    const book = await this.ask({ type: 'qrBook', deviceId: this.deviceId });
+    const proof = book.ok ? proveScan(book.value as CodeBook, scan.token, scan.scannedAtS) : '';
+    return this.command('qr.upload', { ...scan, proof }, key);
   }
 
   /** What the actor says of itself now. */

@@ -11,12 +11,13 @@ import { DEFAULT_RULES } from '../../actors/rules.ts';
 import { newUserState, type UserState } from '../../actors/user/state.ts';
 import { LIMITS, RATES } from '../../gateway/limits.ts';
 import { COMMANDS, EVENTS } from '../catalogue.ts';
+import { type CodeBook, mintFrom, proveScan } from '../codeBook.ts';
 import { decodeClientFrame, decodeServerFrame } from '../codec.ts';
 import { CLOSE, ERROR } from '../errors.ts';
 import { FRAME } from '../frames.ts';
 import { stale, violations } from '../generate.ts';
 import { openEvent } from '../messages.ts';
-import { verifyToken } from '../qr.ts';
+import { isProven, verifyToken } from '../qr.ts';
 import { shardOf } from '../shard.ts';
 import { DecodeError } from '../walker.ts';
 import { broken, grown, type History, present } from './history.ts';
@@ -45,6 +46,15 @@ interface Vectors {
       readonly nowMs: number;
       readonly userNumber: number;
       readonly tokenId: string;
+    }[];
+    readonly offline: readonly {
+      readonly book: CodeBook;
+      readonly nowMs: number;
+      readonly nonce: number;
+      readonly flags: number;
+      readonly text: string;
+      readonly scannedAtS: number;
+      readonly proof: string;
     }[];
   };
   readonly shards: readonly { readonly kind: string; readonly id: string; readonly shard: number }[];
@@ -307,6 +317,13 @@ describe('golden vectors', () => {
     for (const { text, kind, kid, nowMs, userNumber, tokenId } of vectors.tokens.examples) {
       const verified = verifyToken(text, { nowMs, masters: new Map([[kid, master]]), kinds: [kind] });
       expect(verified).toMatchObject({ ok: true, value: { userNumber, tokenId } });
+    }
+    const masters = new Map([[1, master]]);
+    for (const { book, nowMs, nonce, flags, text, scannedAtS, proof } of vectors.tokens.offline) {
+      expect(mintFrom(book, { nowMs, nonce, flags })).toMatchObject({ value: { token: text } });
+      expect(proveScan(book, text, scannedAtS)).toBe(proof);
+      const verified = verifyToken(text, { nowMs, masters, kinds: [book.kind] });
+      expect(verified.ok && isProven({ token: text, scannedAtS, proof }, verified.value, masters)).toBe(true);
     }
     for (const { kind, id, shard } of vectors.shards) expect(shardOf(kind, id)).toBe(shard);
   });

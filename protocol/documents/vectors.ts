@@ -1,10 +1,11 @@
 /** `generated/vectors.json`: what a client in another language tests itself against. */
 import { PROTOCOL_VERSION, SUBPROTOCOL } from '../catalogue.ts';
+import { mintFrom, proveScan } from '../codeBook.ts';
 import { degreesToE7 } from '../coordinates.ts';
 import { derivedId } from '../derivedId.ts';
 import { exampleId, goldens, REFUSED } from '../golden.ts';
 import { uuidFromHash, uuidv7 } from '../ids.ts';
-import { type Minting, mintToken, verifyToken } from '../qr.ts';
+import { codeBookOf, type Minting, mintToken, verifyToken } from '../qr.ts';
 import { shardOf, xxh32 } from '../shard.ts';
 import { plainOf, toHex } from './plain.ts';
 
@@ -36,6 +37,17 @@ const tokens = mintings.map(minting => {
   return { ...minting, text, step: verified.value.step, tokenId: verified.value.tokenId };
 });
 
+/** What a phone makes of its book. */
+const offline = mintings.map(minting => {
+  const { nowMs, nonce, flags } = minting;
+  const book = codeBookOf({ ...minting, master });
+  const shown = mintFrom(book, { nowMs, nonce, flags });
+  if (!shown.ok) throw new Error(shown.message);
+  const scannedAtS = Math.floor(nowMs / 1_000);
+  const { token } = shown.value;
+  return { book, nowMs, nonce, flags, text: token, scannedAtS, proof: proveScan(book, token, scannedAtS) };
+});
+
 const addresses = [
   ['user', '00000000-0000-0000-0000-000000000000'],
   ['user', exampleId(1)],
@@ -60,7 +72,7 @@ export const vectors = (): string =>
         body,
       })),
       refused: REFUSED.map(([what, hex, why]) => ({ what, hex, why })),
-      tokens: { master: toHex(master), examples: tokens },
+      tokens: { master: toHex(master), examples: tokens, offline },
       shards: addresses.map(([kind, id]) => ({ kind, id, shard: shardOf(kind, id) })),
       xxh32: ['', 'a', 'abc', 'Nobody inspects the spammish repetition'].map(text => ({
         text,

@@ -41,7 +41,7 @@ COMMANDS = {
     "hey.decline": (22, True, "heyId:id", ""),
     "qr.show": (30, False, "", "token expiresS"),
     "qr.scan": (31, True, "token", "encounterId:id points balance"),
-    "qr.upload": (32, True, "token scannedAtS", "encounterId:id settlesS"),
+    "qr.upload": (32, True, "token scannedAtS proof", "encounterId:id settlesS"),
 }
 EVENTS = {
     1: ("encounter.completed", "encounterId:id method:proximity|hey|qr otherHandle points atS balance balanceVersion message"),

@@ -1,0 +1,130 @@
+/**
+ * `node infra/rotateKeys.ts list|add|remove KID|add-hub [--data DIR] [--in HOURS] [--force]`: how an operator changes the keys of
+ * QR codes without anybody noticing.
+ *
+ *   1. `add`: a new key, which begins to make codes in an hour (or `--in HOURS`). Give the file to every node and restart them
+ *      one after the other within that time: from then on all know it, and at its moment all of them mint with it.
+ *   2. `remove KID` of the old one, nine days later at the earliest: phones have its handles for a week ahead, and upload
+ *      scans of a day ago. Sooner means that codes on screens are refused; `--force` does it all the same (a key that leaked).
+ *
+ * Keys of hub posters: `add-hub` signs the next posters; `remove-hub KID` when the last poster of the old key is gone.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { freshEd25519, freshQrKey, keyFileOf, qrKidAt, replaceKeys, type StoredKeys } from './keys.ts';
+
+const HOUR_MS = 3_600_000;
+/** Codes of a book made just before the successor began: a week ahead, a day for uploads, a day for clocks. */
+export const KEEP_MS = 9 * 24 * HOUR_MS;
+const KIDS = 256;
+
+type Outcome =
+  | { readonly ok: true; readonly stored: StoredKeys; readonly said: string }
+  | { readonly ok: false; readonly said: string };
+
+const no = (said: string): Outcome => ({ ok: false, said });
+
+const fromOf = ({ qr }: StoredKeys): Map<number, number> =>
+  new Map(qr.map(({ kid, fromMs = 0 }) => [kid, fromMs]));
+
+/** The next number after the last one that is free; a token has one byte for it. */
+const freeKid = (keys: readonly { readonly kid: number }[]): number | null => {
+  const last = keys.at(-1)?.kid ?? 0;
+  for (let step = 1; step <= KIDS; step++) {
+    const kid = (last + step) % KIDS;
+    if (!keys.some(key => key.kid === kid)) return kid;
+  }
+  return null;
+};
+
+export const addKey = (stored: StoredKeys, nowMs: number, inMs = HOUR_MS): Outcome => {
+  const kid = freeKid(stored.qr);
+  if (kid === null) return no('every key number is in use: remove one first');
+  const fromMs = nowMs + inMs;
+  const qr = [...stored.qr, { kid, key: freshQrKey(), fromMs }];
+  return {
+    ok: true,
+    stored: { ...stored, qr },
+    said: `key ${kid} makes codes from ${new Date(fromMs).toISOString()}: every node must have it by then`,
+  };
+};
+
+export const removeKey = (stored: StoredKeys, kid: number, nowMs: number, force = false): Outcome => {
+  if (!stored.qr.some(key => key.kid === kid)) return no(`there is no key ${kid}`);
+  if (qrKidAt(fromOf(stored), nowMs) === kid)
+    return no(`key ${kid} makes the codes of today: add another first`);
+  const from = fromOf(stored).get(kid)!;
+  const successors = [...fromOf(stored).values()].filter(other => other > from && other <= nowMs);
+  const freeMs = from > nowMs ? nowMs : Math.min(...successors) + KEEP_MS;
+  if (freeMs > nowMs && !force)
+    return no(
+      `phones may show codes of key ${kid} until ${new Date(freeMs).toISOString()}; --force if it leaked`,
+    );
+  const qr = stored.qr.filter(key => key.kid !== kid);
+  return { ok: true, stored: { ...stored, qr }, said: `key ${kid} is gone: its codes are refused` };
+};
+
+export const addHubKey = (stored: StoredKeys): Outcome => {
+  const hub = stored.hub ?? [];
+  const kid = freeKid(hub);
+  if (kid === null) return no('every key number is in use: remove one first');
+  return {
+    ok: true,
+    stored: { ...stored, hub: [...hub, { kid, pkcs8: freshEd25519() }] },
+    said: `hub key ${kid} signs the next posters`,
+  };
+};
+
+export const removeHubKey = (stored: StoredKeys, kid: number): Outcome => {
+  const hub = stored.hub ?? [];
+  if (!hub.some(key => key.kid === kid)) return no(`there is no hub key ${kid}`);
+  if (hub.length === 1) return no('the last hub key stays: add another first');
+  const rest = hub.filter(key => key.kid !== kid);
+  return {
+    ok: true,
+    stored: { ...stored, hub: rest },
+    said: `hub key ${kid} is gone: its posters are refused`,
+  };
+};
+
+const listed = (stored: StoredKeys, nowMs: number): string => {
+  const newest = qrKidAt(fromOf(stored), nowMs);
+  const lines = stored.qr.map(({ kid, fromMs = 0 }) => {
+    const since = new Date(fromMs).toISOString();
+    return `  key ${kid}  ${kid === newest ? 'makes codes' : fromMs > nowMs ? `makes codes from ${since}` : 'verifies'}`;
+  });
+  return [...lines, ...(stored.hub ?? []).map(({ kid }) => `  hub key ${kid}`)].join('\n');
+};
+
+const run = (args: readonly string[]): number => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      data: { type: 'string', default: process.env.HEYBLUE_DATA_DIR ?? '.data' },
+      in: { type: 'string', default: '1' },
+      force: { type: 'boolean', default: false },
+    },
+  });
+  const [what, which] = positionals;
+  const nowMs = Date.now();
+  const stored = JSON.parse(readFileSync(keyFileOf(values.data), 'utf8')) as StoredKeys;
+  const kid = Number(which);
+  const commands: Record<string, () => Outcome> = {
+    list: (): Outcome => no(listed(stored, nowMs)),
+    add: () => addKey(stored, nowMs, Number(values.in) * HOUR_MS),
+    remove: () => removeKey(stored, kid, nowMs, values.force),
+    'add-hub': () => addHubKey(stored),
+    'remove-hub': () => removeHubKey(stored, kid),
+  };
+  const done = commands[what ?? '']?.();
+  if (!done) {
+    console.error('list, add, remove KID, add-hub or remove-hub KID');
+    return 2;
+  }
+  if (done.ok) replaceKeys(values.data, done.stored);
+  console.log(done.said);
+  return done.ok || what === 'list' ? 0 : 1;
+};
+
+if (import.meta.main) process.exitCode = run(process.argv.slice(2));
