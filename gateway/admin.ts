@@ -8,8 +8,10 @@ import type { AddressInfo } from 'node:net';
 import type { Drained } from '../nodes/departure.ts';
 import type { ClusterView } from '../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
-import { type Answer, OPERATOR_ROUTES, type Request } from './operator/desk.ts';
+import { OPERATOR_ROUTES } from './operator/desk.ts';
+import type { Answer, Request } from './operator/entrance.ts';
 import { OPERATOR } from './operator/limits.ts';
+import { PLACE_ROUTES } from './operator/placesDesk.ts';
 import { PortInUse } from './portInUse.ts';
 
 export interface AdminOptions {
@@ -61,6 +63,27 @@ const bodyOf = async (req: IncomingMessage): Promise<Result<unknown>> => {
   }
 };
 
+/** The bytes of a request, or a refusal as soon as they are too many or too slow. */
+const bytesOf = async (req: IncomingMessage, most: number, ms: number): Promise<Result<Uint8Array>> => {
+  const late = setTimeout(() => req.destroy(), ms);
+  const tooLong = refuse(ERROR.tooLarge, `the body is longer than ${most} bytes`);
+  try {
+    if (Number(req.headers['content-length'] ?? 0) > most) return tooLong;
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of req.iterator({ destroyOnReturn: false })) {
+      length += (chunk as Uint8Array).length;
+      if (length > most) return tooLong;
+      chunks.push(chunk as Uint8Array);
+    }
+    return ok(Buffer.concat(chunks));
+  } catch {
+    return refuse(ERROR.malformed, 'the body ended early');
+  } finally {
+    clearTimeout(late);
+  }
+};
+
 const HELP = [
   'GET    /livez /startupz /readyz          whether it is alive, has started, serves',
   'GET    /metrics                          for Prometheus',
@@ -69,6 +92,7 @@ const HELP = [
   '',
   'With Authorization: Bearer and the access token of an operator, each access audited:',
   ...OPERATOR_ROUTES,
+  ...PLACE_ROUTES,
   '',
 ].join('\n');
 
@@ -81,7 +105,14 @@ const operated = async (
   res: ServerResponse,
 ): Promise<void> => {
   const { authorization } = req.headers;
-  const done = await options.operators?.({ method, path, authorization, body: () => bodyOf(req) });
+  const done = await options.operators?.({
+    method,
+    path,
+    query: new URL(req.url ?? '/', 'http://here').searchParams,
+    authorization,
+    body: () => bodyOf(req),
+    bytes: (most, ms) => bytesOf(req, most, ms),
+  });
   if (!done) return say(res, 404, HELP);
   for (const [name, value] of Object.entries(done.headers ?? {})) res.setHeader(name, value);
   return sayJson(res, done.status, done.body);

@@ -1,6 +1,7 @@
 /** Everything that the doors are told when they are made. The composition root fills it in; nothing here has I/O. */
 import type { Drained } from '../nodes/departure.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
+import type { AreaReader, PlaceStore } from '../nodes/placesPort.ts';
 import type {
   AuditLog,
   Bus,
@@ -27,6 +28,8 @@ export interface GatewayOptions {
   readonly revocationStore: RevocationStore;
   /** Where accesses of operators are written; absent: nobody may look at people. */
   readonly auditLog?: AuditLog;
+  /** Zip codes and places, for operators; absent: nobody may load them. */
+  readonly places?: { readonly store: PlaceStore; readonly readAreas: AreaReader };
   /** The way to the other gateways; absent for a node that is alone. */
   readonly bus?: Bus;
   /** Name of the cluster: several may use the same bus. Default `heyblue`. */

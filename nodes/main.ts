@@ -23,6 +23,7 @@ import { loadKeys, qrKeysOf } from '../infra/keys.ts';
 import { openLocation } from '../infra/location/index.ts';
 import { type Nats, NatsFailure, openNats } from '../infra/nats/index.ts';
 import { followShards } from '../infra/outbox/index.ts';
+import { readAreas } from '../infra/places/mapThread.ts';
 import { openStores } from '../infra/postgres/index.ts';
 import { systemRandom } from '../infra/random.ts';
 import { createLogs, createMetrics, openTracing } from '../infra/telemetry/index.ts';
@@ -156,6 +157,7 @@ async function main(): Promise<void> {
     directory: stores.directory,
     revocationStore: stores.revocationStore,
     auditLog: stores.auditLog,
+    places: { store: stores.placeStore, readAreas },
     ...(nats && { bus: nats.bus }),
     clusterName: config.cluster,
     idValidator: await idValidator({

@@ -58,10 +58,14 @@ export interface ZipDay {
 export interface PlaceStore {
   versions(): Promise<PlaceVersions>;
   zips(): Promise<{ readonly version: number; readonly areas: readonly CodedShape[] }>;
+  /** How many zip codes count, and since which version. */
+  zipCount(): Promise<{ readonly version: number; readonly areas: number }>;
   /** All or nothing. 409 when somebody else replaced them meanwhile. */
   replaceZips(areas: readonly CodedShape[]): Promise<Result<{ readonly version: number }>>;
   /** Every place, by id. */
   places(): Promise<{ readonly version: number; readonly places: readonly PlaceRecord[] }>;
+  /** By id, those behind `after`, at most `limit`. */
+  placePage(after: string | null, limit: number): Promise<readonly PlaceRecord[]>;
   /** Makes it or replaces it. 409 when there are as many as there may be. */
   putPlace(place: PlaceGiven): Promise<Result<PlaceRecord>>;
   /** Whether there was one. */

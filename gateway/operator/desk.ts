@@ -7,18 +7,17 @@
  * reaches this port runs the machine, and that leaves a line, too.
  */
 import { type Static, type TSchema, Type } from 'typebox';
-import { Value } from 'typebox/value';
 import type { ActorDoor, UserInspection, UserMessage } from '../../nodes/gatewayPort.ts';
 import type { AuditEntry, AuditLog, Directory, Log, Metrics } from '../../nodes/ports.ts';
-import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
-import { identify, type Verifier } from '../auth/identify.ts';
+import type { Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
-import { permits } from '../auth/scopes.ts';
 import { LIMITS } from '../limits.ts';
-import { errorBody, reaching, statusOf } from '../rest/errors.ts';
+import { reaching } from '../rest/errors.ts';
 import { SignIn } from '../rest/schemas.ts';
 import { NOT_STORED, type Revocations } from '../revocations.ts';
+import { type Answer, answered, bodyOf, operatorOf, type Request, said, writeLine } from './entrance.ts';
 import type { Inquiry } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { personView } from './person.ts';
@@ -38,20 +37,6 @@ export interface DeskOptions extends Verifier {
   readonly newDeviceId: () => string;
   readonly log: Log;
   readonly metrics: Metrics;
-}
-
-export interface Request {
-  readonly method: string;
-  readonly path: string;
-  readonly authorization: string | undefined;
-  /** The parsed body; a refusal when it is none. Read once, and only by routes that need it. */
-  readonly body: () => Promise<Result<unknown>>;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly body: object;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a route does once the operator is known. */
@@ -89,11 +74,7 @@ const PATH = /^\/admin\/(users|tokens)\/([^/]+)(\/[a-z]+)?$/;
 const OPERATORS = 'POST /admin/operators';
 
 const noSuchOne = refuse(ERROR.notFound, 'no such user or token');
-const notOperator = refuse(ERROR.forbidden, 'this is for operators');
-const unwritten = refuse(ERROR.unavailable, 'the audit log cannot be written, so nothing is done', 1_000);
 const tooMany = refuse(ERROR.conflict, `${OPERATOR.tracedUsers} people are followed already: end one`);
-
-const answered = (status: number, body: object): Result<Answer> => ok({ status, body });
 
 /** The list that the admin port shows. */
 export const OPERATOR_ROUTES = [
@@ -160,32 +141,15 @@ export class Desk {
 
   /** Who, what, whom; then the line; then the deed. */
   async #through(route: Route, id: string, request: Request): Promise<Result<Answer>> {
-    const known = await identify(this.#options, request.authorization);
+    const known = await operatorOf(this.#options, request);
     if (!known.ok) return known;
-    const { userId: operatorId, kind, scopes } = known.value;
-    if (kind !== 'operator' || !permits(scopes, 'operate')) return notOperator;
+    const operatorId = known.value;
     if (!isUuid(id)) return noSuchOne;
     const body = route.body === undefined ? ok(undefined) : await bodyOf(route.body, request);
     if (!body.ok) return body;
     const call = { operatorId, id: id.toLowerCase(), body: body.value };
-    const refusal = await this.#write({ operatorId, ...route.audit(call) });
+    const refusal = await writeLine(this.#options, { operatorId, ...route.audit(call) });
     return refusal ?? route.run(call);
-  }
-
-  /** Null when the line stands. */
-  async #write(entry: AuditEntry): Promise<Refusal | null> {
-    const { auditLog, log, metrics } = this.#options;
-    const { operatorId, action, userId } = entry;
-    try {
-      await auditLog.append(entry);
-    } catch (error) {
-      metrics.count('rt_operator_actions_total', { action, result: 'unwritten' });
-      log.error({ err: error, operator: operatorId, action, user: userId }, 'an access cannot be audited');
-      return unwritten;
-    }
-    metrics.count('rt_operator_actions_total', { action, result: 'written' });
-    log.info({ operator: operatorId, action, user: userId }, 'an operator acts');
-    return null;
   }
 
   async #hire(request: Request): Promise<Result<Answer>> {
@@ -195,7 +159,8 @@ export class Desk {
     const { handle: as, password } = body.value as Static<typeof NewOperator>;
     const handle = as.toLowerCase();
     const detail = { handle };
-    const refusal = await this.#write({ operatorId: null, action: 'operator.create', userId: null, detail });
+    const line = { operatorId: null, action: 'operator.create', userId: null, detail };
+    const refusal = await writeLine(this.#options, line);
     if (refusal !== null) return refusal;
     const hashed = await passwords.hash(password);
     if (!hashed.ok) return hashed;
@@ -287,20 +252,3 @@ export class Desk {
     });
   }
 }
-
-const bodyOf = async (schema: TSchema, request: Request): Promise<Result<unknown>> => {
-  const body = await request.body();
-  if (!body.ok || Value.Check(schema, body.value)) return body;
-  const [first] = Value.Errors(schema, body.value);
-  return refuse(ERROR.invalid, `the body is not right: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
-};
-
-const said = (result: Result<Answer>): Answer => {
-  if (result.ok) return result.value;
-  const status = statusOf(result);
-  const headers = {
-    ...(status === 401 && { 'www-authenticate': 'Bearer realm="heyblue"' }),
-    ...(result.retryAfterMs > 0 && { 'retry-after': String(Math.ceil(result.retryAfterMs / 1_000)) }),
-  };
-  return { status, body: errorBody(result), headers };
-};

@@ -33,6 +33,15 @@ export const OPERATOR = {
   bodyMs: 5_000,
   /** Entries of the audit log that are shown. */
   audited: 100,
+  /** A file of zip codes comes within this; it is as large as its reader takes (`actors/geo/places/limits.ts`). */
+  zipFileMs: 120_000,
+  /** Places that one page shows. */
+  placesShown: 1_000,
+  /** Days and rows of one report. */
+  reportDays: 31,
+  reportRows: 20_000,
+  /** Fewer people than this in a zip code on a day are not counted out loud: below it, neighbours know each other. */
+  reportPeopleMin: 5,
   /** Phones that are pinged each second to know how far away they are, and looked at to find these. */
   pinged: 4,
   pingLooked: 32,

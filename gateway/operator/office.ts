@@ -6,10 +6,12 @@ import type { Tokens } from '../auth/tokens.ts';
 import type { GatewayOptions } from '../options.ts';
 import type { Revocations } from '../revocations.ts';
 import type { Sessions } from '../sessions.ts';
-import { type Answer, Desk, type Request } from './desk.ts';
+import { Desk } from './desk.ts';
+import type { Answer, Request } from './entrance.ts';
 import { Inquiry, operatorSubject } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { Local } from './local.ts';
+import { PlacesDesk } from './placesDesk.ts';
 
 export interface OfficeParts {
   readonly options: GatewayOptions;
@@ -24,6 +26,8 @@ export class Office {
   readonly #inquiry: Inquiry;
   /** Null without an audit log: then nobody is looked at. */
   readonly #desk: Desk | null;
+  /** Null without an audit log or without places. */
+  readonly #places: PlacesDesk | null;
   /** Traces that were begun here, and when they are over, monotonic milliseconds. */
   readonly #traces = new Map<string, number>();
   #timer: NodeJS.Timeout | null = null;
@@ -61,6 +65,9 @@ export class Office {
           newDeviceId: () => `none-${randomUUID()}`,
         })
       : null;
+    const { places } = options;
+    this.#places =
+      auditLog && places ? new PlacesDesk({ ...places, tokens, revocations, auditLog, log, metrics }) : null;
   }
 
   start(): void {
@@ -76,7 +83,7 @@ export class Office {
 
   /** Null when this is no route of operators. */
   async handle(request: Request): Promise<Answer | null> {
-    return this.#desk?.handle(request) ?? null;
+    return (await this.#desk?.handle(request)) ?? (await this.#places?.handle(request)) ?? null;
   }
 
   #traced(userId: string, leftMs: number): void {

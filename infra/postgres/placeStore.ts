@@ -147,6 +147,12 @@ export class PgPlaceStore implements PlaceStore {
     }
   }
 
+  async zipCount(): Promise<{ readonly version: number; readonly areas: number }> {
+    const text = 'select v.zips, (select count(*) from geo.zip where generation = v.zips) from geo.version v';
+    const [row] = await this.#looking.run({ name: 'zip_count', text, values: [] });
+    return { version: Number(row![0]), areas: Number(row![1]) };
+  }
+
   async replaceZips(areas: readonly CodedShape[]): Promise<Result<{ readonly version: number }>> {
     const rows = await this.#lines.run({
       name: 'zip_generation',
@@ -185,6 +191,12 @@ export class PgPlaceStore implements PlaceStore {
     const text = `select ${COLUMNS} from geo.place order by id`;
     const rows = await this.#looking.run({ name: 'places', text, values: [] });
     return { version, places: (rows as PlaceRow[]).map(recordOf) };
+  }
+
+  async placePage(after: string | null, limit: number): Promise<readonly PlaceRecord[]> {
+    const text = `select ${COLUMNS} from geo.place where $1::uuid is null or id > $1::uuid order by id limit $2::int`;
+    const rows = await this.#lines.run({ name: 'place_page', text, values: [after, limit] });
+    return (rows as PlaceRow[]).map(recordOf);
   }
 
   async putPlace(place: PlaceGiven): Promise<Result<PlaceRecord>> {

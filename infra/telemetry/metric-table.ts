@@ -307,6 +307,12 @@ export const METRICS = {
     labels: {
       action: [
         'operator.create',
+        'zips.look',
+        'zips.replace',
+        'places.list',
+        'place.put',
+        'place.delete',
+        'report.zips',
         'user.look',
         'user.disconnect',
         'user.revoke',

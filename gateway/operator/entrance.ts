@@ -1,0 +1,83 @@
+/**
+ * What every route of operators does, whatever it is about: who asks, what the line says, and the line before the deed.
+ */
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import type { AuditEntry, AuditLog, Log, Metrics } from '../../nodes/ports.ts';
+import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { identify, type Verifier } from '../auth/identify.ts';
+import { permits } from '../auth/scopes.ts';
+import { errorBody, statusOf } from '../rest/errors.ts';
+
+export interface Request {
+  readonly method: string;
+  readonly path: string;
+  /** What stands behind the question mark. */
+  readonly query: URLSearchParams;
+  readonly authorization: string | undefined;
+  /** The parsed body; a refusal when it is none. Read once, and only by routes that need it. */
+  readonly body: () => Promise<Result<unknown>>;
+  /** The body as it came, at most so many bytes within so many milliseconds. Instead of `body`. */
+  readonly bytes: (most: number, ms: number) => Promise<Result<Uint8Array>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface LineOptions {
+  readonly auditLog: AuditLog;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+const notOperator = refuse(ERROR.forbidden, 'this is for operators');
+const unwritten = refuse(ERROR.unavailable, 'the audit log cannot be written, so nothing is done', 1_000);
+
+/** Account of the operator who asks. */
+export const operatorOf = async (verifier: Verifier, { authorization }: Request): Promise<Result<string>> => {
+  const known = await identify(verifier, authorization);
+  if (!known.ok) return known;
+  const { userId, kind, scopes } = known.value;
+  return kind === 'operator' && permits(scopes, 'operate') ? ok(userId) : notOperator;
+};
+
+/** Null when the line stands. */
+export const writeLine = async (
+  { auditLog, log, metrics }: LineOptions,
+  entry: AuditEntry,
+): Promise<Refusal | null> => {
+  const { operatorId, action, userId } = entry;
+  try {
+    await auditLog.append(entry);
+  } catch (error) {
+    metrics.count('rt_operator_actions_total', { action, result: 'unwritten' });
+    log.error({ err: error, operator: operatorId, action, user: userId }, 'an access cannot be audited');
+    return unwritten;
+  }
+  metrics.count('rt_operator_actions_total', { action, result: 'written' });
+  log.info({ operator: operatorId, action, user: userId }, 'an operator acts');
+  return null;
+};
+
+export const answered = (status: number, body: object): Result<Answer> => ok({ status, body });
+
+/** The parsed body when it is what the schema says. */
+export const bodyOf = async (schema: TSchema, request: Request): Promise<Result<unknown>> => {
+  const body = await request.body();
+  if (!body.ok || Value.Check(schema, body.value)) return body;
+  const [first] = Value.Errors(schema, body.value);
+  return refuse(ERROR.invalid, `the body is not right: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
+};
+
+export const said = (result: Result<Answer>): Answer => {
+  if (result.ok) return result.value;
+  const status = statusOf(result);
+  const headers = {
+    ...(status === 401 && { 'www-authenticate': 'Bearer realm="heyblue"' }),
+    ...(result.retryAfterMs > 0 && { 'retry-after': String(Math.ceil(result.retryAfterMs / 1_000)) }),
+  };
+  return { status, body: errorBody(result), headers };
+};
