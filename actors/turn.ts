@@ -39,6 +39,14 @@ export type SystemMessage =
 /** How a pushed frame is treated on its way to the sessions. */
 export type PushClass = 'durable' | 'volatile';
 
+/** A position as it is sampled: E7 degrees, decimetres, Unix milliseconds of the town clock. */
+export interface SampledFix {
+  readonly takenAtMs: number;
+  readonly latE7: number;
+  readonly lngE7: number;
+  readonly accuracyDm: number;
+}
+
 export interface Turn {
   readonly self: Address;
   /** Town clock at the start of the turn, Unix milliseconds. */
@@ -86,6 +94,11 @@ export interface Turn {
   count(metric: string, labels?: Readonly<Record<string, string>>): void;
   /** One value of a histogram of the table. Never held. */
   observe(metric: string, value: number): void;
+  /**
+   * Lets a position of this person be kept for a while, or (null) everything kept of the person be removed. Never held and
+   * never waited for: what becomes of it is nobody's business here.
+   */
+  sample(position: SampledFix | null): void;
   /** Asks to leave memory once nothing waits, is owed or under way, and `idleMs` does not keep the actor. */
   passivate(): void;
 }

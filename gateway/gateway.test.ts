@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { decodeJwt } from 'jose';
 import { afterEach, expect, test } from 'vitest';
+import type { DeviceBook } from '../nodes/devicePort.ts';
 import { MemoryRevocations } from '../nodes/memory/memoryRevocations.ts';
 import type { ClusterView } from '../nodes/ports.ts';
 import { COMMANDS, SUBPROTOCOL } from '../protocol/catalogue.ts';
@@ -412,4 +413,24 @@ test('where there are other nodes, a move through their doors ends token and soc
   expect((await fetch(url, { method: 'POST', body, headers })).status).toBe(200);
   expect((await phone.gone).code).toBe(CLOSE.revoked);
   expect([await me(ports.restPort), await me(there.restPort)]).toEqual([401, 401]);
+});
+
+test('a device is seen when it is welcomed and when it goes, with the version of its app; a stranger never', async () => {
+  const seen: string[] = [];
+  const devices: DeviceBook = {
+    saw: (userId, deviceId, app) => seen.push(`${userId} ${deviceId} ${app}`),
+    devices: async () => [],
+    written: async () => {},
+  };
+  const { ports } = await town({ devices });
+  const stranger = new Phone(ports.realtimePort);
+  await stranger.opened();
+  stranger.hello('nothing');
+  await stranger.gone;
+  expect(seen).toEqual([]);
+  const { person, phone } = await welcomed(ports);
+  const mine = `${person.userId} phone-1 test`;
+  expect(seen).toEqual([mine]);
+  phone.socket.close();
+  await expect.poll(() => seen).toEqual([mine, mine]);
 });

@@ -187,5 +187,6 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
   hub.tally.told('welcome');
   hub.tally.replayed(frames.length);
   hub.delivery.begin(session, first, frames);
+  hub.saw(session);
   metrics.observe('rt_handshake_seconds', (clock.monotonicMs() - session.openedMs) / 1_000);
 };

@@ -116,6 +116,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     ...(options.tracer && { tracer: options.tracer }),
     ...(options.elsewhere && { elsewhere: options.elsewhere }),
     secure: options.tls !== undefined,
+    ...(options.devices && { devices: options.devices }),
   });
   const passwords = createPasswords();
   const office = new Office({ options: { ...options, door }, sessions, tokens, revocations, passwords });
@@ -149,6 +150,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     rest = await createRest({
       door,
       directory: options.directory,
+      ...(options.devices && { devices: options.devices }),
       idValidator: options.idValidator,
       tokens,
       revocations,

@@ -1,5 +1,6 @@
 /** Everything that the doors are told when they are made. The composition root fills it in; nothing here has I/O. */
 import type { Drained } from '../nodes/departure.ts';
+import type { DeviceBook } from '../nodes/devicePort.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { AreaReader, PlaceStore } from '../nodes/placesPort.ts';
 import type {
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   readonly door: ActorDoor;
   readonly directory: Directory;
   readonly idValidator: IdValidator;
+  /** Where devices that were seen are kept; absent: nowhere. */
+  readonly devices?: DeviceBook;
   /** Where revoked tokens are kept for every node. */
   readonly revocationStore: RevocationStore;
   /** Where accesses of operators are written; absent: nobody may look at people. */

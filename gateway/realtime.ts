@@ -1,4 +1,5 @@
 /** What the realtime side needs, and what its files share: prepared rates, shared answers, small rules. */
+import type { DeviceBook } from '../nodes/devicePort.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { Clock, Log, Metrics, Tracer } from '../nodes/ports.ts';
 import { ERROR, type Refusal, refuse } from '../protocol/errors.ts';
@@ -44,6 +45,8 @@ export interface RealtimeOptions {
   readonly sessionIds: SessionIds;
   /** Its sockets speak TLS. */
   readonly secure?: boolean;
+  /** Who is told of devices that come and go; absent: nobody. */
+  readonly devices?: Pick<DeviceBook, 'saw'>;
   /** Realtime addresses of the other nodes, for phones that must go. Default: none. */
   readonly elsewhere?: () => readonly string[];
 }
@@ -61,6 +64,8 @@ export interface Hub {
   readonly roundTrips: RoundTrips;
   /** The name of an app, kept once for all phones that have it. */
   appOf(name: string): string;
+  /** The device of this session is here. */
+  saw(session: Session): void;
   /** Rises with every attach, also over restarts. */
   nextConnSeq(): number;
   /** Makes a verified session reachable for pushes, under its present name. */

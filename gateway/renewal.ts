@@ -37,6 +37,7 @@ export const renew = async (
     return session.close(CLOSE.revoked, 'the token was revoked');
   }
   armToken(hub, session, fresh);
+  hub.saw(session);
   metrics.count('rt_token_refresh_total', { result: 'renewed' });
   done(ok({ ttlS: tokenLeftS(hub, fresh) }));
 };

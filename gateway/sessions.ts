@@ -221,6 +221,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     this.roundTrips.forget(session);
     const { identity, closeCode } = session;
     if (identity === null) return;
+    this.saw(session);
     const by = closeCode === 0 ? 'peer' : 'server';
     const last = by === 'peer' ? code : closeCode;
     const atMs = this.options.clock.monotonicMs();
@@ -236,6 +237,10 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     if (known !== undefined || this.apps.size >= OPERATOR.apps) return known ?? name;
     this.apps.set(name, name);
     return name;
+  }
+
+  saw({ identity, app }: Session): void {
+    if (identity !== null) this.options.devices?.saw(identity.userId, identity.deviceId, app || null);
   }
 
   nextConnSeq(): number {

@@ -25,6 +25,7 @@ import type {
   Tracer,
 } from './ports.ts';
 import type { Residents } from './residents.ts';
+import type { Sampler } from './sampling.ts';
 import type { Starting } from './starting.ts';
 import type { TimerWheel } from './timerWheel.ts';
 import type { Turns } from './turns.ts';
@@ -42,6 +43,8 @@ export interface ActorSystemOptions {
   readonly metrics: Metrics;
   /** Records the turns of traced asks as spans; absent: nobody looks. */
   readonly tracer?: Tracer | undefined;
+  /** Where sampled positions go; absent: nowhere. */
+  readonly sampler?: Sampler | undefined;
   readonly limits?: Partial<{ [K in keyof typeof LIMITS]: number }>;
   /**
    * An actor of the shard was thrown away while the shard stays here: what it had committed and not told is known to the

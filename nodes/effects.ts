@@ -1,7 +1,16 @@
 /** What a turn wants from the world, as plain values, in the order in which the handler said it. */
 import type { DurableOp, TimerOp } from '../actors/durable.ts';
 import type { Query } from '../actors/queries.ts';
-import type { ActorKind, Address, Behaviour, PushClass, ReplyTo, SessionRef, Turn } from '../actors/turn.ts';
+import type {
+  ActorKind,
+  Address,
+  Behaviour,
+  PushClass,
+  ReplyTo,
+  SampledFix,
+  SessionRef,
+  Turn,
+} from '../actors/turn.ts';
 import { assert } from '../protocol/assert.ts';
 import type { Result } from '../protocol/errors.ts';
 import type { Cause } from './cause.ts';
@@ -56,6 +65,7 @@ export type Inner =
   | { readonly k: 'cancelTimer'; readonly name: string }
   | { readonly k: 'count'; readonly metric: string; readonly labels: Readonly<Record<string, string>> }
   | { readonly k: 'observe'; readonly metric: string; readonly value: number }
+  | { readonly k: 'sample'; readonly position: SampledFix | null }
   | { readonly k: 'passivate' };
 
 export interface Collected {
@@ -166,6 +176,9 @@ export class TurnCollector implements Turn {
   }
   observe(metric: string, value: number): void {
     this.inner.push({ k: 'observe', metric, value });
+  }
+  sample(position: SampledFix | null): void {
+    this.inner.push({ k: 'sample', position });
   }
   passivate(): void {
     this.inner.push({ k: 'passivate' });

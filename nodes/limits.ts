@@ -34,6 +34,14 @@ export const LIMITS = {
   stopMs: 3_000,
 } as const;
 
+/** People who opt out of the sampled history while its store is away; beyond it a history expires by itself. */
+export const SAMPLING_LIMITS = {
+  optOutsMax: 10_000,
+  /** Between attempts, doubled up to the maximum. */
+  retryMs: 1_000,
+  retryMaxMs: 60_000,
+} as const;
+
 /** The ledger writer. */
 export const WRITER_LIMITS = {
   /** Entries of one group; what the commit function takes. */

@@ -33,6 +33,7 @@ import { assertLimits } from './limits.ts';
 import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
 import type { Log, Metrics } from './ports.ts';
+import { Sampling } from './sampling.ts';
 
 /** Ends the start with one sentence. */
 class CannotStart extends Error {}
@@ -155,6 +156,7 @@ async function main(): Promise<void> {
     gatewayId,
     door,
     directory: stores.directory,
+    devices: stores.devices,
     revocationStore: stores.revocationStore,
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
@@ -240,6 +242,7 @@ async function main(): Promise<void> {
     log,
     metrics,
     tracer: tracing.tracer,
+    sampler: new Sampling(location, scheduler, log),
     cluster: nats && { bus: nats.bus, kv: nats.kv, reconnect: () => nats.reconnect() },
     onCommitted: () => stores.outbox.poke(),
     onFenced: () => {

@@ -34,6 +34,7 @@ import type {
 } from './ports.ts';
 import { forgetful, routeOperations } from './routeOperations.ts';
 import { Router } from './routing/router.ts';
+import type { Sampler } from './sampling.ts';
 import { DurableTimers } from './timers/durableTimers.ts';
 import { Retelling } from './timers/retelling.ts';
 import { freshToken } from './token.ts';
@@ -65,6 +66,8 @@ export interface NodeOptions {
   readonly metrics: Metrics;
   /** Follows requests through turns, hops and commits; absent: nobody looks. */
   readonly tracer?: Tracer;
+  /** Where sampled positions go; absent: nowhere. */
+  readonly sampler?: Sampler;
   /** Null for a node that is alone. */
   readonly cluster: { readonly bus: Bus; readonly kv: KvStore; readonly reconnect?: () => void } | null;
   /** Realtime address of this node as phones reach it, told to phones of other nodes that stop. */
@@ -159,6 +162,7 @@ export function createNode(options: NodeOptions): TownNode {
     queries: options.queryStore,
     sink: options.sink,
     untold: shard => retelling.opened(shard),
+    sampler: options.sampler,
     limits: limits?.runtime,
     encodeLocal: options.encodeLocal,
   });

@@ -176,6 +176,13 @@ export class Outputs {
         return this.#core.options.metrics.count(effect.metric, effect.labels);
       case 'observe':
         return this.#core.options.metrics.observe(effect.metric, effect.value);
+      case 'sample': {
+        const { sampler } = this.#core.options;
+        const userId = activation.address.id;
+        if (effect.position === null) sampler?.optOut(userId);
+        else sampler?.sample({ userId, ...effect.position });
+        return;
+      }
       case 'passivate':
         activation.wantsPassivation = true;
         if (activation.mailbox === null || activation.mailbox.size === 0)

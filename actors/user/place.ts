@@ -27,6 +27,8 @@ import {
 } from './state.ts';
 import { emit } from './stream.ts';
 
+const MINUTE_MS = 60_000;
+
 /** Why a position is not taken, or null. */
 function refuseLocation(
   state: UserState,
@@ -46,6 +48,10 @@ function refuseLocation(
     return refuse(ERROR.conflict, 'a newer position is known');
   return null;
 }
+
+/** The sampled history is one position a minute at most; the store thins what passes here to the second. */
+const isFirstOfMinute = (beforeMs: number | undefined, atMs: number): boolean =>
+  beforeMs === undefined || Math.floor(beforeMs / MINUTE_MS) !== Math.floor(atMs / MINUTE_MS);
 
 export function located(
   state: UserState,
@@ -76,6 +82,8 @@ export function located(
     isTaken || !state.track
       ? publishFix(turn, person, state.track, position, rules.proximity.reachM)
       : publishTrust(turn, state.track, trust);
+  if (isFirstOfMinute(state.track?.fix.takenAtMs, track.fix.takenAtMs))
+    turn.sample({ takenAtMs, latE7, lngE7, accuracyDm });
   const periodS = reportPeriodS(
     role,
     state.instant,
@@ -143,6 +151,8 @@ export function startSharing(
 }
 
 export function stopSharing(state: UserState, reason: 'timeout' | 'stopped', turn: Turn): UserState {
+  // time that runs out leaves a history that expires; whoever switches off wants it gone, also when it is off already
+  if (reason === 'stopped') turn.sample(null);
   if (!state.sharing) return state;
   // one that is due is removed when its answer has left, and so not before the event is stored
   if (state.sharingUntilMs > 0 && reason === 'stopped') turn.cancelDurableTimer(SHARE_TIMER);

@@ -1,5 +1,6 @@
 /** What the routes share. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
 import type { Result } from '../../protocol/errors.ts';
@@ -17,6 +18,8 @@ export interface RestOptions {
   readonly door: ActorDoor;
   readonly directory: Directory;
   readonly idValidator: IdValidator;
+  /** Absent: nobody can ask for devices. */
+  readonly devices?: Pick<DeviceBook, 'devices'>;
   readonly tokens: Tokens;
   /** Which tokens are no good any more. */
   readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token' | 'again' | 'isUnstored'>;

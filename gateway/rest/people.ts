@@ -6,7 +6,7 @@ import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
 import { askUser, type RestOptions, requireIdentity } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
-import { Balance, Encounters, Id, Me, Officer, Page, Transactions } from './schemas.ts';
+import { Balance, Devices, Encounters, Id, Me, Officer, Page, Transactions } from './schemas.ts';
 
 const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
 const secured = { tags: ['people'], security: [{ bearer: [] }] };
@@ -32,6 +32,29 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
       return reply.send(profile.value);
     },
   );
+
+  const { devices } = options;
+  if (devices) {
+    app.get(
+      '/v1/me/devices',
+      {
+        schema: {
+          ...secured,
+          summary: 'Devices that you were seen on, newest first',
+          description: 'Written behind: what happened within the last minutes may be missing.',
+          response: { 200: Devices, ...failures },
+        },
+      },
+      async (request, reply) => {
+        const me = await requireIdentity(options, request, reply);
+        if (me === null) return reply;
+        const seen = await reaching(log, () => devices.devices(me.userId));
+        if (!seen.ok) return refused(reply, seen);
+        const items = seen.value.map(one => ({ ...one, current: one.deviceId === me.deviceId }));
+        return reply.send({ items });
+      },
+    );
+  }
 
   app.get(
     '/v1/balance',

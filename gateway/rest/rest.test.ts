@@ -1,6 +1,7 @@
 import jsqr from 'jsqr';
 import { PNG } from 'pngjs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { MemoryDevices } from '../../nodes/memory/memoryDevices.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
 import { createPasswords } from '../auth/passwords.ts';
@@ -405,6 +406,32 @@ test('the book of codes: for the linked device of who meets people', async () =>
   const { body: shop } = await post('/v1/signup', { ...ana, kind: 'merchant', handle: 'shop' });
   expect(await get('/v1/qr/book', shop.accessToken)).toMatchObject(failed(403));
   expect(await get('/v1/qr/book')).toMatchObject(failed(401));
+});
+
+test('the devices that a person was seen on: newest first, which of them asks, nobody else', async () => {
+  const devices = new MemoryDevices(clock.nowMs);
+  const { body } = await post('/v1/signup', ana);
+  expect(await get('/v1/me/devices', body.accessToken)).toMatchObject(failed(404));
+  await app.close();
+  app = await doors({ devices });
+  devices.saw(body.userId, 'phone-0', null);
+  clock.advance(60_000);
+  devices.saw(body.userId, ana.deviceId, 'heyblue/1.4');
+  devices.saw(kim.handle, 'phone-2', 'heyblue/1.4');
+  const nowMs = clock.nowMs();
+  expect((await get('/v1/me/devices', body.accessToken)).body).toEqual({
+    items: [
+      { deviceId: 'phone-1', app: 'heyblue/1.4', firstSeenMs: nowMs, lastSeenMs: nowMs, current: true },
+      {
+        deviceId: 'phone-0',
+        app: null,
+        firstSeenMs: nowMs - 60_000,
+        lastSeenMs: nowMs - 60_000,
+        current: false,
+      },
+    ],
+  });
+  expect(await get('/v1/me/devices')).toMatchObject(failed(401));
 });
 
 test('a QR code as SVG, PNG and text; not for a merchant', async () => {

@@ -57,6 +57,19 @@ export const Me = Type.Object({
   zip: Type.Union([Type.String(), Type.Null()]),
   createdAtMs: AtMs,
 });
+export const Devices = Type.Object({
+  items: Type.Array(
+    Type.Object({
+      deviceId: Type.String(),
+      app: Type.Union([Type.String(), Type.Null()], { description: 'Name and version of the app.' }),
+      firstSeenMs: Type.Integer({ description: 'Unix milliseconds.' }),
+      lastSeenMs: Type.Integer({
+        description: 'Unix milliseconds; a minute exact, less while it stays connected.',
+      }),
+      current: Type.Boolean({ description: 'The device that asks.' }),
+    }),
+  ),
+});
 export const Balance = Type.Object({
   balance: Points,
   version: Type.Integer({ description: 'Rises with every movement of the account.' }),

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { PlaceStore } from '../../nodes/placesPort.ts';
+import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type {
   AuditLog,
   CommitStore,
@@ -23,6 +24,7 @@ import { NodeAtlas } from '../places/atlas.ts';
 import { systemRandom } from '../random.ts';
 import { PgAuditLog } from './auditLog.ts';
 import { PgCommitStore } from './commitStore.ts';
+import { PgDeviceBook } from './deviceBook.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
 import { PgEventStore } from './eventStore.ts';
@@ -69,6 +71,7 @@ export interface Stores {
   /** What operators loaded, in memory; follows the store. */
   readonly atlas: NodeAtlas;
   readonly directory: Directory;
+  readonly devices: DeviceBook;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
   readonly outbox: Pick<OutboxThread, 'poke' | 'lead' | 'onFenced'>;
@@ -120,6 +123,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const eventStore = new PgEventStore({ url, log });
   const revocationStore = new PgRevocationStore({ url, log });
   const auditLog = new PgAuditLog({ url, log });
+  const devices = new PgDeviceBook({ url, log, scheduler, wallMs: Date.now });
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
@@ -136,7 +140,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     auditLog,
     placeStore,
   ];
-  await Promise.all(lines.map(store => store.tried()));
+  await Promise.all([...lines, devices].map(store => store.tried()));
   await atlas.start();
   return {
     commitStore,
@@ -149,12 +153,13 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     placeStore,
     atlas,
     directory,
+    devices,
     orm,
     outbox,
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
     async close(budgetMs) {
       atlas.stop();
-      await outbox.close(budgetMs);
+      await Promise.all([outbox.close(budgetMs), devices.close(budgetMs)]);
       await Promise.all(lines.map(store => store.close()));
       await orm.close(true);
     },

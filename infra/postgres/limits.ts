@@ -47,6 +47,14 @@ export const ZIPS_PER_STATEMENT = 500;
 export const ZIP_NUMBERS_PER_STATEMENT = 1_000_000;
 /** Reading begins again when the polygons were replaced meanwhile. */
 export const ZIP_READS_MAX = 5;
+/** A device that was seen is written so often at most; so long the first one waits for others. */
+export const DEVICE_MS_MIN = 60_000;
+export const DEVICE_LINGER_MS = 1_000;
+/** After a failure. */
+export const DEVICE_RETRY_MS = 2_000;
+export const DEVICE_BATCH_MAX = 500;
+/** Devices that may wait: all phones of a node that drains, about 20 MB. */
+export const DEVICES_WAITING_MAX = 100_000;
 /** One for each publisher. */
 export const OUTBOX_CONNECTIONS = 3;
 export const ORM_CONNECTIONS_MAX = 4;

@@ -182,6 +182,7 @@ export class Town {
       cancelDurableTimer: refuse,
       count: refuse,
       observe: refuse,
+      sample: refuse,
       passivate: refuse,
     };
   }

@@ -2,11 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { auditLogContract } from '../contracts/auditLog.contract.ts';
 import { commitStoreContract } from '../contracts/commitStore.contract.ts';
+import { deviceBookContract } from '../contracts/deviceBook.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
 import { eventStoreContract } from '../contracts/eventStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
 import { MemoryAudit } from './memoryAudit.ts';
+import { MemoryDevices } from './memoryDevices.ts';
 import { memoryTown } from './memoryTown.ts';
 
 const open = async () => memoryTown().town;
@@ -19,4 +21,18 @@ timerStoreContract('memory', open);
 auditLogContract('memory', async () => {
   const log = new MemoryAudit(Date.now);
   return { one: log, two: log, uuid: randomUUID, wallMs: Date.now, close: async () => {} };
+});
+deviceBookContract('memory', async () => {
+  let wallMs = Date.UTC(2026, 10, 21);
+  const book = new MemoryDevices(() => wallMs);
+  return {
+    one: book,
+    two: book,
+    person: async () => randomUUID(),
+    advance: ms => {
+      wallMs += ms;
+    },
+    nowMs: () => wallMs,
+    close: async () => {},
+  };
 });

@@ -8,6 +8,7 @@ import { LinkedDevices } from './linkedDevices.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
 import { Revocations } from './revocations.ts';
+import { SeenDevices } from './seenDevices.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
 
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0008-linked-devices', class: LinkedDevices },
   { name: '0009-audit', class: Audit },
   { name: '0010-places', class: Places },
+  { name: '0011-seen-devices', class: SeenDevices },
 ];

@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest';
+import type { UserRecord } from '../queries.ts';
+import { DEFAULT_RULES } from '../rules.ts';
+import type { SampledFix, Turn } from '../turn.ts';
+import { located, shareDue, startSharing, stopSharing } from './place.ts';
+import { newUserState, type UserState } from './state.ts';
+
+/** What of a person's positions is said to the sampled history: one a minute while they share, and that it must go. */
+
+const NOW_MS = Date.UTC(2026, 10, 21, 12, 0, 30);
+const session = { gateway: 'g', id: 's' };
+
+class Person {
+  nowMs = NOW_MS;
+  state: UserState;
+  readonly sampled: (SampledFix | null)[] = [];
+  #seq = 0;
+
+  constructor(kind: 'officer' | 'civilian') {
+    const record = {
+      ...{ id: '01900000-0000-7000-8000-000000000001', kind, handle: 'ana', number: 1 },
+      ...{ deviceId: 'phone', deviceNumber: 1, balance: 0, version: 0, encounterCount: 0 },
+      ...{ timers: [], encounters: [], commands: [], movements: [], events: [] },
+    } as unknown as UserRecord;
+    this.state = newUserState(record, { epoch: 'e', frames: [] } as never);
+  }
+
+  turn(): Turn {
+    const nothing = () => {};
+    const turn = {
+      self: { kind: 'user', id: this.state.me.id },
+      nowMs: this.nowMs,
+      replyTo: null,
+      newId: () => '01900000-0000-7000-8000-0000000000ff',
+      random32: () => 7,
+      durableTimer: (_: string, delayMs: number) => this.nowMs + delayMs,
+      sample: (position: SampledFix | null) => void this.sampled.push(position),
+    };
+    return new Proxy(turn, {
+      get: (known, name) => known[name as keyof typeof known] ?? nothing,
+    }) as unknown as Turn;
+  }
+
+  share(): void {
+    this.state = startSharing(this.state, DEFAULT_RULES, this.turn()).state;
+  }
+
+  at(afterS: number, change: object = {}): void {
+    this.nowMs = NOW_MS + afterS * 1_000;
+    const fix = { seq: ++this.#seq, latE7: 407_812_345, lngE7: -739_665_432, accuracyDm: 85 };
+    const rest = { headingDeg: null, speedDms: null, takenAtMs: null };
+    const location = { ...fix, ...rest, ...change };
+    this.state = located(this.state, { type: 'location', session, location }, DEFAULT_RULES, this.turn());
+  }
+}
+
+const afterS = (person: Person) => person.sampled.map(one => one && (one.takenAtMs - NOW_MS) / 1_000);
+
+test('one position a minute, of the fixes that are taken, while the position is shared', () => {
+  const officer = new Person('officer');
+  officer.at(0);
+  expect(officer.sampled).toEqual([]);
+  officer.share();
+  for (const at of [1, 5, 15, 29, 30, 45, 89, 91, 400]) officer.at(at);
+  expect(afterS(officer)).toEqual([1, 30, 91, 400]);
+  expect(officer.sampled[0]).toEqual({
+    takenAtMs: NOW_MS + 1_000,
+    latE7: 407_812_345,
+    lngE7: -739_665_432,
+    accuracyDm: 85,
+  });
+  // one that cannot be: the other side of the world a minute later
+  officer.at(460, { latE7: -407_812_345 });
+  expect(afterS(officer)).toEqual([1, 30, 91, 400]);
+});
+
+test('whoever switches off is forgotten, also when it is off already; time that runs out leaves what expires', () => {
+  const officer = new Person('officer');
+  officer.share();
+  officer.at(1);
+  officer.state = shareDue(officer.state, officer.state.sharingUntilMs, officer.turn());
+  expect(officer.state.sharing).toBe(false);
+  officer.at(120);
+  expect(afterS(officer)).toEqual([1]);
+  officer.state = stopSharing(officer.state, 'stopped', officer.turn());
+  expect(afterS(officer)).toEqual([1, null]);
+  officer.share();
+  officer.at(130);
+  officer.state = stopSharing(officer.state, 'stopped', officer.turn());
+  officer.at(200);
+  expect(afterS(officer)).toEqual([1, null, 130, null]);
+});
