@@ -11,6 +11,7 @@ import type { GatewayOptions } from '../options.ts';
 import type * as Schemas from '../rest/schemas.ts';
 import { EPOCH, FakeDirectory, FakeDoor, optionsFor, signingKey, silent } from '../testing/town.ts';
 import {
+  type DeviceSeen,
   type Encounter,
   type Granted,
   HeyBlueClient,
@@ -198,6 +199,7 @@ test('it runs in browsers: nothing that it imports is of Node', () => {
 test('what the client says of REST is what the doors promise', () => {
   expectTypeOf<Static<typeof Schemas.Token>>().toExtend<Granted>();
   expectTypeOf<Static<typeof Schemas.Me>>().toExtend<Me>();
+  expectTypeOf<Static<typeof Schemas.Devices>>().toExtend<{ items: DeviceSeen[] }>();
   expectTypeOf<Static<typeof Schemas.Balance>>().toExtend<Points>();
   expectTypeOf<Static<typeof Schemas.Encounters>>().toExtend<Page<Encounter>>();
   expectTypeOf<Static<typeof Schemas.Transactions>>().toExtend<Page<Transaction>>();

@@ -36,6 +36,15 @@ export interface Me {
   readonly zip: string | null;
   readonly createdAtMs: number;
 }
+export interface DeviceSeen {
+  readonly deviceId: string;
+  /** Name and version of the app. */
+  readonly app: string | null;
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+  /** The device that asks. */
+  readonly current: boolean;
+}
 export interface Points {
   readonly balance: number;
   readonly version: number;
@@ -80,6 +89,8 @@ export interface RestClient {
   /** Moves the account to this device. */
   moveDevice(request: SignInRequest): Promise<Result<Granted>>;
   me(accessToken: string): Promise<Result<Me>>;
+  /** Devices that the account was seen on, newest first. */
+  devices(accessToken: string): Promise<Result<{ readonly items: readonly DeviceSeen[] }>>;
   balance(accessToken: string): Promise<Result<Points>>;
   transactions(accessToken: string, page?: PageRequest): Promise<Result<Page<Transaction>>>;
   encounters(accessToken: string, page?: PageRequest): Promise<Result<Page<Encounter>>>;
@@ -163,6 +174,7 @@ export const restClient = (
     token: token => ask('POST', '/v1/token', { token }),
     moveDevice: body => ask('POST', '/v1/device', { body }),
     me: token => ask('GET', '/v1/me', { token }),
+    devices: token => ask('GET', '/v1/me/devices', { token }),
     balance: token => ask('GET', '/v1/balance', { token }),
     transactions: (token, page) => ask('GET', '/v1/transactions', { token, query: { ...page } }),
     encounters: (token, page) => ask('GET', '/v1/encounters', { token, query: { ...page } }),
