@@ -3,6 +3,7 @@ import type { UserRecord } from '../queries.ts';
 import { DEFAULT_RULES } from '../rules.ts';
 import type { SampledFix, Turn } from '../turn.ts';
 import { located, shareDue, startSharing, stopSharing } from './place.ts';
+import { Ring } from './ring.ts';
 import { newUserState, type UserState } from './state.ts';
 
 /** What of a person's positions is said to the sampled history: one a minute while they share, and that it must go. */
@@ -22,7 +23,10 @@ class Person {
       ...{ deviceId: 'phone', deviceNumber: 1, balance: 0, version: 0, encounterCount: 0 },
       ...{ timers: [], encounters: [], commands: [], movements: [], events: [] },
     } as unknown as UserRecord;
-    this.state = newUserState(record, { epoch: 'e', frames: [] } as never);
+    this.state = newUserState(record, {
+      ...{ epoch: '01900000-0000-7000-8000-0000000000ee', lineage: 1, others: 0, offset: 0 },
+      ring: Ring.EMPTY,
+    });
   }
 
   turn(): Turn {

@@ -18,7 +18,7 @@ export interface RestOptions {
   readonly door: ActorDoor;
   readonly directory: Directory;
   readonly idValidator: IdValidator;
-  /** Absent: nobody can ask for devices. */
+  /** Which devices were seen; absent: none. */
   readonly devices?: Pick<DeviceBook, 'devices'>;
   readonly tokens: Tokens;
   /** Which tokens are no good any more. */

@@ -33,28 +33,25 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
     },
   );
 
-  const { devices } = options;
-  if (devices) {
-    app.get(
-      '/v1/me/devices',
-      {
-        schema: {
-          ...secured,
-          summary: 'Devices that you were seen on, newest first',
-          description: 'Written behind: what happened within the last minutes may be missing.',
-          response: { 200: Devices, ...failures },
-        },
+  app.get(
+    '/v1/me/devices',
+    {
+      schema: {
+        ...secured,
+        summary: 'Devices that you were seen on, newest first',
+        description: 'Written behind: what happened within the last minutes may be missing.',
+        response: { 200: Devices, ...failures },
       },
-      async (request, reply) => {
-        const me = await requireIdentity(options, request, reply);
-        if (me === null) return reply;
-        const seen = await reaching(log, () => devices.devices(me.userId));
-        if (!seen.ok) return refused(reply, seen);
-        const items = seen.value.map(one => ({ ...one, current: one.deviceId === me.deviceId }));
-        return reply.send({ items });
-      },
-    );
-  }
+    },
+    async (request, reply) => {
+      const me = await requireIdentity(options, request, reply);
+      if (me === null) return reply;
+      const seen = await reaching(log, async () => (await options.devices?.devices(me.userId)) ?? []);
+      if (!seen.ok) return refused(reply, seen);
+      const items = seen.value.map(one => ({ ...one, current: one.deviceId === me.deviceId }));
+      return reply.send({ items });
+    },
+  );
 
   app.get(
     '/v1/balance',
