@@ -4,8 +4,8 @@
  */
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { PlaceStore } from '../../nodes/placesPort.ts';
 import type { DeviceBook } from '../../nodes/devicePort.ts';
+import type { PlaceStore } from '../../nodes/placesPort.ts';
 import type {
   AuditLog,
   CommitStore,
