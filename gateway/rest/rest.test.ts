@@ -622,6 +622,7 @@ test('every route is documented, with a schema for each answer', async () => {
     '/v1/device',
     '/v1/encounters',
     '/v1/me',
+    '/v1/me/devices',
     '/v1/officers/{id}',
     '/v1/qr',
     '/v1/qr.png',
