@@ -146,7 +146,14 @@ describe('OpenAPI 3.1', () => {
     const { accessToken } = await call('post', '/v1/device', { handle, password, deviceId: 'phone-3' });
     const { accessToken: token } = await call('post', '/v1/token', undefined, accessToken);
     const codes = ['/v1/qr', '/v1/qr.svg', '/v1/qr.png', '/v1/qr.txt', '/v1/qr/book'];
-    for (const path of ['/v1/me', '/v1/me/devices', '/v1/balance', '/v1/transactions', '/v1/encounters', ...codes])
+    for (const path of [
+      '/v1/me',
+      '/v1/me/devices',
+      '/v1/balance',
+      '/v1/transactions',
+      '/v1/encounters',
+      ...codes,
+    ])
       await call('get', path, undefined, token);
     await call('get', '/v1/officers/{id}', undefined, token, `/v1/officers/${officer.userId}`);
     for (const [method, path] of operations()) {
