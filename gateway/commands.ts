@@ -135,7 +135,7 @@ const reply = (hub: Hub, session: Session, asked: Asked, result: Result<unknown>
   }
   hub.tally.told('reply');
   hub.tally.said(bytes.length);
-  session.send(bytes);
+  hub.delivery.say(session, bytes);
 };
 
 const outcome = (result: Result<unknown>): string => {

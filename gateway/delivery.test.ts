@@ -424,3 +424,57 @@ describe('a phone that does not keep up', () => {
     expect(stage.metrics.counts.get('rt_frames_total out skipped')).toBe(2);
   });
 });
+
+describe('while actors have their turns', () => {
+  test('frames are kept in their order, and what is for one phone in a row is one packet', async () => {
+    const other = await stage.phone('01900000-0000-7000-8000-000000000003');
+    const [mine, theirs] = [wire.frames.length, other.frames.length];
+    let corked = 0;
+    wire.cork = write => {
+      corked++;
+      write();
+    };
+    stage.sessions.hold();
+    push(eventBytes(1), 'durable');
+    push(answer(1));
+    stage.sessions.delivery.say(wire.data!, encodeError(7, refuse(ERROR.conflict, 'no')));
+    push(eventBytes(5), 'durable', other);
+    push(eventBytes(2), 'durable');
+    expect([wire.frames.length, other.frames.length]).toEqual([mine, theirs]);
+    stage.sessions.release();
+    expect(wire.frames.slice(mine).map(one => one.type)).toEqual(['event', 'volatile', 'error', 'event']);
+    expect(other.frames.slice(theirs).map(one => one.type)).toEqual(['event']);
+    expect(corked).toBe(1);
+    push(eventBytes(3), 'durable');
+    expect(wire.frames.at(-1)).toMatchObject({ type: 'event', offset: 3 });
+  });
+
+  test('too many are not kept, and a socket that is closed has heard what came before', () => {
+    stage.sessions.hold();
+    const before = wire.frames.length;
+    for (let i = 1; i <= LIMITS.heldFrames; i++) push(eventBytes(i), 'durable');
+    expect(wire.frames.length).toBe(before + LIMITS.heldFrames);
+    push(eventBytes(1_000), 'durable');
+    stage.sessions.close([refOf(wire)], CLOSE.replaced, 'replaced');
+    expect(wire.frames.at(-1)).toMatchObject({ type: 'event', offset: 1_000 });
+    expect(wire.code).toBe(CLOSE.replaced);
+  });
+
+  test('a phone that left in between is told nothing, and one that breaks is the only one', async () => {
+    const other = await stage.phone('01900000-0000-7000-8000-000000000003');
+    stage.sessions.hold();
+    push(eventBytes(1), 'durable');
+    push(eventBytes(1), 'durable', other);
+    const heardBefore = wire.frames.length;
+    wire.leave();
+    other.send = () => {
+      throw new Error('as told');
+    };
+    const third = await stage.phone('01900000-0000-7000-8000-000000000004');
+    push(eventBytes(9), 'durable', third);
+    stage.sessions.release();
+    expect(wire.frames.length).toBe(heardBefore);
+    expect(other.code).toBe(CLOSE.internal);
+    expect(third.frames.at(-1)).toMatchObject({ type: 'event', offset: 9 });
+  });
+});

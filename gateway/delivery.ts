@@ -21,6 +21,12 @@ import { Volatiles } from './volatiles.ts';
 
 const ANSWER = EVENTS['report.next'].code;
 
+/** How a frame that is kept until the actors had their turns goes to its socket then. */
+const EVENT = 0;
+const VOLATILE = 1;
+const WORD = 2;
+type Manner = typeof EVENT | typeof VOLATILE | typeof WORD;
+
 export interface DeliveryOptions {
   readonly tally: Tally;
   readonly metrics: Metrics;
@@ -32,6 +38,11 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #pacer = new Pacer();
   readonly #lost: (kind: number) => void;
+  /** Frames are kept, column by column, until so many or until `release`. */
+  #holding = false;
+  #sessions: Session[] = [];
+  #frames: Uint8Array[] = [];
+  #manners: Manner[] = [];
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -71,10 +82,46 @@ export class Delivery {
       const full = session.queue.length >= LIMITS.queuedPushes || session.queuedBytes > LIMITS.queuedBytes;
       if (full) return session.letGo();
       session.queue.push(bytes.slice());
-    } else if (session.phase === 'open') session.event(bytes);
+    } else if (session.phase === 'open') this.#say(session, bytes, EVENT);
     else return;
     tally.said(bytes.length);
     tally.event();
+  }
+
+  /** The answer to a command, in its order with what its actor has pushed. */
+  say(session: Session, bytes: Uint8Array): void {
+    this.#say(session, bytes, WORD);
+  }
+
+  /** Frames may be kept from now on: many actors have their turns, and sockets have theirs afterwards. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  release(): void {
+    this.#holding = false;
+    this.flush();
+  }
+
+  /** What is kept goes out. */
+  flush(): void {
+    if (this.#frames.length === 0) return;
+    const sessions = this.#sessions;
+    const frames = this.#frames;
+    const manners = this.#manners;
+    this.#sessions = [];
+    this.#frames = [];
+    this.#manners = [];
+    for (let from = 0, to = 0; from < frames.length; from = to) {
+      const session = sessions[from]!;
+      while (to < frames.length && sessions[to] === session) to++;
+      // An answer and the event that came with it are one packet.
+      if (to === from + 1) this.#put(session, frames[from]!, manners[from]!);
+      else
+        session.socket.cork(() => {
+          for (let i = from; i < to; i++) this.#put(session, frames[i]!, manners[i]!);
+        });
+    }
   }
 
   /** A frame from the actor that may be replaced by a later one; `head` is null when it is about no thing. */
@@ -83,7 +130,7 @@ export class Delivery {
     const { phase } = session;
     if (phase !== 'open' && phase !== 'attaching') return;
     if (head === null) {
-      if (phase === 'open' && session.rung() !== STOPPED && session.tryPut(bytes)) tally.volatile(1);
+      if (phase === 'open' && session.rung() !== STOPPED) this.#say(session, bytes, VOLATILE);
       else tally.skipped();
       return;
     }
@@ -98,9 +145,7 @@ export class Delivery {
         session.passed = this.#pacer.now;
       }
       tally.said(bytes.length);
-      if (session.tryPut(bytes)) tally.volatile(1);
-      else tally.skipped();
-      return;
+      return this.#say(session, bytes, VOLATILE);
     }
     if (!this.#things(session).wait(head, bytes, this.#lost)) return tally.late();
     if (phase === 'open') this.#pacer.in(session, session.foreground ? 1 : BACKGROUND_TICKS);
@@ -147,6 +192,26 @@ export class Delivery {
     this.#pacer.cancel(session);
     session.volatiles = null;
     session.queue = null;
+  }
+
+  #say(session: Session, bytes: Uint8Array, manner: Manner): void {
+    if (!this.#holding) return this.#put(session, bytes, manner);
+    this.#sessions.push(session);
+    this.#manners.push(manner);
+    if (this.#frames.push(bytes) === LIMITS.heldFrames) this.flush();
+  }
+
+  #put(session: Session, bytes: Uint8Array, manner: Manner): void {
+    if (session.phase !== 'open') return;
+    try {
+      if (manner === EVENT) session.event(bytes);
+      else if (manner === WORD) session.send(bytes);
+      else if (session.tryPut(bytes)) this.#options.tally.volatile(1);
+      else this.#options.tally.skipped();
+    } catch (error) {
+      // the others must hear of theirs
+      this.#options.broken(session, error);
+    }
   }
 
   #mayPass(session: Session, answer: boolean, { thing }: VolatileHead): boolean {

@@ -11,7 +11,7 @@ import type { ClientFrame } from '../protocol/frames.ts';
 import type { Identity } from './auth/tokens.ts';
 import { LIMITS, returnMs } from './limits.ts';
 import type { Hub } from './realtime.ts';
-import type { Session } from './session.ts';
+import { refOf, type Session } from './session.ts';
 
 type Hello = ClientFrame & { type: 'hello' };
 
@@ -95,7 +95,7 @@ const ask = (hub: Hub, session: Session): void => {
     return hub.attaches.answered(one => ask(hub, one));
   }
   hub.unregister(session);
-  session.ref = { gateway: gatewayId, id: sessionIds.mint(identity) };
+  session.ref = refOf(gatewayId, sessionIds.mint(identity), session);
   hub.register(session);
   const message: UserMessage = {
     type: 'attach',

@@ -100,6 +100,8 @@ export const LIMITS = {
   clockSkewMs: 5_000,
   /** The files of TLS_CERT and TLS_KEY are looked at this often. */
   tlsLookMs: 2_000,
+  /** Frames that wait while actors have their turns; more go out in the middle of them. */
+  heldFrames: 256,
   /** Events that wait for WELCOME. */
   queuedPushes: 64,
   queuedBytes: 65_536,

@@ -83,13 +83,13 @@ export interface Hub {
 
 /** Answers command `cid`, or a frame without one when it is 0. */
 export const sendError = (
-  { tally }: Pick<Hub, 'tally'>,
+  { tally, delivery }: Pick<Hub, 'tally' | 'delivery'>,
   session: Session,
   cid: number,
   refusal: Refusal,
 ): void => {
   tally.told('error');
-  session.send(encodeError(cid, refusal));
+  delivery.say(session, encodeError(cid, refusal));
 };
 
 /** What a client may know of a bug of ours. */

@@ -29,6 +29,24 @@ export const THINNED = 1;
 export const STOPPED = 2;
 export type Rung = typeof KEEPS_UP | typeof THINNED | typeof STOPPED;
 
+/** Where the session of a ref of this gateway stands, so that a push need not look for it. */
+const OF = Symbol('session');
+
+/**
+ * The ref that actors know a session by: plain values for whoever sends it to another node. What comes back from one is
+ * found by its id.
+ */
+export const refOf = (gateway: string, id: string, session: Session): SessionRef =>
+  Object.defineProperty({ gateway, id }, OF, { value: session, writable: true });
+
+/** The session of a ref that was made here and has not come from elsewhere; undefined when it must be looked for. */
+export const sessionOf = (ref: SessionRef): Session | undefined => (ref as { [OF]?: Session })[OF];
+
+/** The session is over: who still knows its ref does not keep it. */
+export const release = (ref: SessionRef): void => {
+  if (OF in ref) (ref as { [OF]?: Session | undefined })[OF] = undefined;
+};
+
 /** Notes what goes over the sockets of one person, for an operator who follows them (operator/watch.ts). */
 export interface Watching {
   attached(session: Session): void;

@@ -29,7 +29,7 @@ import { RoundTrips } from './operator/roundTrips.ts';
 import { Watches } from './operator/watches.ts';
 import { Probes } from './probes.ts';
 import type { Hub, RealtimeOptions } from './realtime.ts';
-import { Session } from './session.ts';
+import { release, Session, sessionOf } from './session.ts';
 import { strike } from './strike.ts';
 import { Tally } from './tally.ts';
 import type { Knock, Listener, Socket, Turned, Welcome } from './transport.ts';
@@ -206,7 +206,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     this.attaches.forget(session);
     this.waiting.delete(session);
     this.putOff.delete(session);
-    if (ref !== null) this.byId.delete(ref.id);
+    this.unregister(session);
     if (user !== null && ref !== null && (phase === 'attaching' || phase === 'open')) {
       // the app ended it, or we did for good: nobody is waited for
       const bye = session.closeCode === 0 ? BYE.has(code) : session.closeCode === CLOSE.revoked;
@@ -258,7 +258,9 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   }
 
   unregister(session: Session): void {
-    if (session.ref !== null) this.byId.delete(session.ref.id);
+    if (session.ref === null) return;
+    this.byId.delete(session.ref.id);
+    release(session.ref);
   }
 
   attachAt(session: Session, atMs: number): void {
@@ -273,7 +275,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     const measured = this.pushes++ % PUSHES_MEASURED === 0;
     const startMs = measured ? this.options.clock.monotonicMs() : 0;
     for (const ref of sessions) {
-      const session = this.byId.get(ref.id);
+      const session = sessionOf(ref) ?? this.byId.get(ref.id);
       if (session === undefined) continue;
       if (volatile) this.delivery.volatile(session, head, bytes);
       else this.delivery.event(session, bytes);
@@ -283,7 +285,16 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     this.options.metrics.observe('rt_push_fanout_seconds', seconds);
   }
 
+  hold(): void {
+    this.delivery.hold();
+  }
+
+  release(): void {
+    this.delivery.release();
+  }
+
   close(sessions: readonly SessionRef[], code: number, reason: string): void {
+    this.delivery.flush();
     for (const ref of sessions) this.byId.get(ref.id)?.close(code, reason);
   }
 

@@ -6,7 +6,7 @@ import type { Session } from './session.ts';
 
 /** Refuses for rate; the third time within the window ends the conversation. */
 export const strike = (
-  hub: Pick<Hub, 'tally'>,
+  hub: Pick<Hub, 'tally' | 'delivery'>,
   session: Session,
   cid: number,
   wait: number,

@@ -109,9 +109,14 @@ export class TurnCollector implements Turn {
     const { outputs, inner, operations } = this;
     if (outputs.length === 0 && inner.length === 0 && operations.length === 0) return NOTHING;
     this.outputs = [];
-    this.inner = [];
-    this.operations = [];
-    return { outputs, inner, operations };
+    // These are empty almost always; what is handed over is never what the next turn fills.
+    if (inner.length > 0) this.inner = [];
+    if (operations.length > 0) this.operations = [];
+    return {
+      outputs,
+      inner: inner.length > 0 ? inner : NOTHING.inner,
+      operations: operations.length > 0 ? operations : NOTHING.operations,
+    };
   }
 
   newId(): string {

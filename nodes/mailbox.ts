@@ -14,10 +14,15 @@ export interface Mail {
   bytes: number;
 }
 
+/** Places of a new mailbox: most actors have one message at a time. */
+const ROOM = 4;
+
 export class Mailbox {
   readonly #capacity: number;
-  #items: (Mail | undefined)[] = [];
+  /** A circle; its length is a power of two, and grows when it is full. */
+  #items: (Mail | undefined)[] = new Array(ROOM);
   #head = 0;
+  #size = 0;
   #keyed: Map<string, Mail> | null = null;
 
   constructor(capacity: number) {
@@ -25,13 +30,14 @@ export class Mailbox {
   }
 
   get size(): number {
-    return this.#items.length - this.#head;
+    return this.#size;
   }
 
   /** False when full; nothing was taken then. */
   push(mail: Mail, system: boolean): boolean {
     if (!system && this.size >= this.#capacity) return false;
-    this.#items.push(mail);
+    if (this.#size === this.#items.length) this.#grow();
+    this.#items[(this.#head + this.#size++) & (this.#items.length - 1)] = mail;
     return true;
   }
 
@@ -57,16 +63,11 @@ export class Mailbox {
   }
 
   shift(): Mail | undefined {
-    if (this.#head === this.#items.length) return undefined;
+    if (this.#size === 0) return undefined;
     const mail = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    if (this.#head === this.#items.length) {
-      this.#items.length = 0;
-      this.#head = 0;
-    } else if (this.#head > 64 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#items[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#items.length - 1);
+    this.#size--;
     if (this.#keyed !== null && this.#keyed.size > 0) {
       // keys stand in the order of their mail: only the first of them can be that of the oldest
       for (const [key, waiting] of this.#keyed) {
@@ -75,5 +76,12 @@ export class Mailbox {
       }
     }
     return mail;
+  }
+
+  #grow(): void {
+    const items = this.#items.slice(this.#head).concat(this.#items.slice(0, this.#head));
+    items.length *= 2;
+    this.#items = items;
+    this.#head = 0;
   }
 }

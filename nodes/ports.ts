@@ -307,6 +307,12 @@ export interface PushSink {
   close(sessions: readonly SessionRef[], code: number, reason: string): void;
   /** Whether the socket is there; asked for what comes from other nodes, whose actors may believe in dead ones. */
   knows?(session: SessionRef): boolean;
+  /**
+   * Until `release` what is pushed may be kept, in its order: actors take their turns one after the other now, and whoever
+   * writes to a socket in between forgets what the processor has learned of actors.
+   */
+  hold?(): void;
+  release?(): void;
 }
 
 /** Tokens that are no good any more although they have not expired. */

@@ -12,6 +12,8 @@ export interface RunQueueOptions<One> {
   readonly clock: Clock;
   readonly loopMs: number;
   readonly mayRun: () => boolean;
+  /** Slices follow, until `left`. */
+  readonly entered: () => void;
   /** One slice, at this monotonic time. */
   readonly serve: (one: One, nowMs: number) => void;
   /** How long the slice took. True when the event loop should have its turn now. */
@@ -50,9 +52,10 @@ export class RunQueue<One extends { scheduled: boolean }> {
   }
 
   readonly #loop = (): void => {
-    const { clock, loopMs, mayRun, serve, served, left } = this.#options;
+    const { clock, loopMs, mayRun, entered, serve, served, left } = this.#options;
     let nowMs = clock.monotonicMs();
     const untilMs = nowMs + loopMs;
+    entered();
     while (this.#waiting.length > 0) {
       const round = this.#waiting;
       this.#waiting = [];

@@ -34,13 +34,17 @@ export class Turns {
       clock: options.clock,
       loopMs: limits.loopMs,
       mayRun: () => coordinator.serving(),
+      entered: () => options.sink.hold?.(),
       serve: (one, nowMs) => this.#slice(one, nowMs),
       served: (one, tookMs) => {
         if (tookMs >= limits.slowTurnMs)
           options.log.warn({ kind: one.address.kind, ms: Math.round(tookMs) }, 'slow turn');
         return core.routes?.full === true;
       },
-      left: () => core.routes?.flush(),
+      left: () => {
+        options.sink.release?.();
+        core.routes?.flush();
+      },
     });
   }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ERROR, ok } from '../../protocol/errors.ts';
 import type { Turn } from '../turn.ts';
+import { Answers } from './answers.ts';
 import { repeat } from './commands.ts';
 import type { UserState } from './state.ts';
 
@@ -15,7 +16,10 @@ const asked = (requestHash: string, name?: string) => {
     count: (metric: string, labels: unknown) => void counted.push([metric, labels]),
     reply: (result: unknown) => void replies.push(result),
   } as unknown as Turn;
-  const state = { done: [{ key: KEY, requestHash: 'h', result: ok({ on: true }) }], underWay: {} };
+  const state = {
+    done: Answers.of([{ key: KEY, requestHash: 'h', result: ok({ on: true }) }]),
+    underWay: {},
+  };
   repeat(state as unknown as UserState, { key: KEY, requestHash, ...(name && { name }) }, turn);
   return { counted, replies };
 };

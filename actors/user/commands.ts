@@ -20,7 +20,7 @@ export function repeat(
 ): UserState | null {
   const { key, requestHash, name = 'give' } = message;
   if (key === null) return null;
-  const done = state.done.find(one => one.key === key);
+  const done = state.done.find(key);
   if (done) {
     const same = done.requestHash === requestHash;
     if (same) turn.count('rt_command_dedup_total', { op: name });
@@ -51,7 +51,7 @@ export function remember(
   result: Result<unknown>,
 ): UserState {
   if (key === null || requestHash === null || (!result.ok && result.retryable)) return state;
-  return { ...state, done: [...state.done, { key, requestHash, result }].slice(-ACTOR_LIMITS.commands) };
+  return { ...state, done: state.done.with({ key, requestHash, result }) };
 }
 
 /** Asks the pair to settle what this command proved. */

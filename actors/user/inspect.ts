@@ -8,8 +8,8 @@ import type { UserState } from './state.ts';
 export function inspect(state: UserState, turn: Turn): UserState {
   const { epoch, offset, ring } = state.outbox;
   const unackedMs = (acked: number): number => {
-    const oldest = ring.after(acked);
-    return oldest ? Math.max(0, turn.nowMs - oldest.atMs) : 0;
+    const oldestMs = ring.atMsAfter(acked);
+    return oldestMs === undefined ? 0 : Math.max(0, turn.nowMs - oldestMs);
   };
   const inspection: UserInspection = {
     userId: state.me.id,

@@ -21,16 +21,17 @@ export interface Outbox {
 
 /** The outbox with one more event, whose offset is the next one. */
 export function append(
-  { epoch, lineage, others, offset, ring }: Outbox,
+  { epoch, lineage, others, offset: last, ring }: Outbox,
   { id, atMs, bytes }: Omit<RingEvent, 'offset'>,
   source: 'movement' | 'stored',
 ): Outbox {
+  const offset = last + 1;
   return {
     epoch,
     lineage,
-    others: others + (source === 'stored' ? 1 : 0),
-    offset: offset + 1,
-    ring: ring.append({ offset: offset + 1, id, atMs, bytes }),
+    others: source === 'stored' ? others + 1 : others,
+    offset,
+    ring: ring.append({ offset, id, atMs, bytes }),
   };
 }
 

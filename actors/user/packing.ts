@@ -20,6 +20,7 @@ import * as read from '../packed.ts';
 import type { Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
+import { Answers } from './answers.ts';
 import { armPresence } from './attendance.ts';
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
 import { Ring } from './ring.ts';
@@ -34,12 +35,13 @@ const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
-  const { underWay, outbox, track, crediting, pending, ...plain } = state;
+  const { underWay, outbox, track, crediting, pending, done, ...plain } = state;
   const { epoch, lineage, others, offset, ring } = outbox;
   return {
     v: VERSION,
     ...plain,
     outbox: { epoch, lineage, others, offset, ring: ring.events() },
+    done: done.all(),
     track: track?.fix ?? null,
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
@@ -116,7 +118,7 @@ function stateOf(
     underWay: Object.fromEntries(
       read.list(packed.doubtful, MANY, doubtfulOf).map(command => [command.key, command]),
     ),
-    done: read.list(packed.done, MANY, doneOf),
+    done: Answers.of(read.list(packed.done, MANY, doneOf)),
     ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
     claimed: 0,
     crediting: read.insisting(packed.crediting),

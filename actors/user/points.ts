@@ -32,9 +32,9 @@ export function credited(state: UserState, credit: CreditView, turn: Turn): User
 
 /** The phone hears once of points that moved otherwise than by an encounter. */
 function changed(state: UserState, view: CreditView, turn: Turn): UserState {
-  const { transferId, points, balance, balanceVersion, reason } = view;
-  const movement = { transferId, version: balanceVersion, delta: points, balance, reason };
-  return moved(state, { ...movement, method: null, otherHandle: '', atMs: turn.nowMs }, turn);
+  const { transferId, points: delta, balance, balanceVersion: version, reason } = view;
+  const unmet = { method: null, otherHandle: '', atMs: turn.nowMs } as const;
+  return moved(state, { transferId, version, delta, balance, reason, ...unmet }, turn);
 }
 
 /** What may leave the account now: what is on its way out is not there any more. */

@@ -36,7 +36,7 @@ test('every version on a long way has the newest events, and bytes once given do
   for (let offset = 1; offset <= 1_000; offset++) {
     ring = ring.append(event(offset));
     versions.push(ring);
-    given.push(ring.after(offset - 1)!.bytes);
+    given.push(ring.byId(`event ${offset}`)!.bytes);
   }
   for (const [i, version] of versions.entries()) {
     expect(given[i]![0]).toBe((i + 1) % 256);
@@ -66,9 +66,12 @@ test('finds by id and by place, only what is in it', () => {
   expect(base.byId('event 201')).toBeUndefined();
   expect(longer.byId('event 82')).toBeUndefined();
   expect(longer.byId('event 83')).toEqual(event(83));
-  expect(longer.after(0)).toEqual(event(83));
-  expect(longer.after(150)).toEqual(event(151));
-  expect(longer.after(210)).toBeUndefined();
-  expect(base.after(200)).toBeUndefined();
-  expect(Ring.EMPTY.after(0)).toBeUndefined();
+  expect(longer.atMsAfter(0)).toBe(event(83).atMs);
+  expect(longer.atMsAfter(0, 82)).toBeUndefined();
+  expect(longer.atMsAfter(0, 83)).toBe(event(83).atMs);
+  expect(longer.atMsAfter(150)).toBe(event(151).atMs);
+  expect(longer.atMsAfter(150, 150)).toBeUndefined();
+  expect(longer.atMsAfter(210)).toBeUndefined();
+  expect(base.atMsAfter(200, 300)).toBeUndefined();
+  expect(Ring.EMPTY.atMsAfter(0)).toBeUndefined();
 });

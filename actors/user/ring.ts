@@ -51,7 +51,7 @@ export class Ring {
   /** Of events in the order of their offsets, without a gap. */
   static of(events: readonly RingEvent[]): Ring {
     let ring = Ring.EMPTY;
-    for (const event of events) ring = ring.#with(event);
+    for (const event of events) ring = ring.append(event);
     return ring;
   }
 
@@ -65,19 +65,24 @@ export class Ring {
   }
 
   /** With one more event, without those for which there is no room any more or which are too old then. */
-  append(event: RingEvent): Ring {
-    const grown = this.#with(event);
-    const { ends, atMs } = grown.#log;
-    const last = grown.#to - 1;
-    let from = grown.#from;
+  append({ offset, id, atMs, bytes }: RingEvent): Ring {
+    const base = this.#fits(bytes.length) ? this : this.#moved(bytes.length);
+    const log = base.#log;
+    const last = base.#to;
+    const used = end(log, last);
+    log.frames.set(bytes, used);
+    log.ends.push(used + bytes.length);
+    log.ids.push(id);
+    log.atMs.push(atMs);
+    let from = base.#from;
     while (
       from < last &&
-      (grown.#to - from > ACTOR_LIMITS.ringEvents ||
-        ends[last]! - end(grown.#log, from) > ACTOR_LIMITS.ringBytes ||
-        event.atMs - atMs[from]! > ACTOR_LIMITS.ringMs)
+      (last + 1 - from > ACTOR_LIMITS.ringEvents ||
+        log.ends[last]! - end(log, from) > ACTOR_LIMITS.ringBytes ||
+        atMs - log.atMs[from]! > ACTOR_LIMITS.ringMs)
     )
       from++;
-    return from === grown.#from ? grown : new Ring(grown.#log, from, grown.#to, grown.#offset);
+    return new Ring(log, from, last + 1, offset);
   }
 
   /** The event with this id. */
@@ -86,11 +91,11 @@ export class Ring {
     return at >= 0 && at < this.#to ? this.#at(at) : undefined;
   }
 
-  /** The oldest event behind this offset. */
-  after(offset: number): RingEvent | undefined {
-    const before = this.#offset - this.length;
-    const at = this.#from + Math.max(0, offset - before);
-    return at < this.#to ? this.#at(at) : undefined;
+  /** When the oldest event behind `offset`, and at most at `upTo`, came; undefined when there is none. */
+  atMsAfter(offset: number, upTo = this.#offset): number | undefined {
+    const first = this.#offset - this.length + 1;
+    const oldest = Math.max(first, offset + 1);
+    return oldest <= Math.min(upTo, this.#offset) ? this.#log.atMs[this.#from + oldest - first] : undefined;
   }
 
   /** Oldest first. */
@@ -104,19 +109,14 @@ export class Ring {
     return { offset: this.#offset - (this.#to - 1 - at), id: ids[at]!, atMs: atMs[at]!, bytes };
   }
 
-  #with({ offset, id, atMs, bytes }: RingEvent): Ring {
-    const used = end(this.#log, this.#to);
+  /** Whether so many bytes may stand behind its end. */
+  #fits(length: number): boolean {
     const { frames, ends } = this.#log;
-    const fits =
+    return (
       ends.length === this.#to &&
       this.#from < ACTOR_LIMITS.ringEvents &&
-      used + bytes.length <= frames.length;
-    if (!fits) return this.#moved(bytes.length).#with({ offset, id, atMs, bytes });
-    frames.set(bytes, used);
-    ends.push(used + bytes.length);
-    this.#log.ids.push(id);
-    this.#log.atMs.push(atMs);
-    return new Ring(this.#log, this.#from, this.#to + 1, offset);
+      end(this.#log, this.#to) + length <= frames.length
+    );
   }
 
   /** The same in a log of its own, with room for as much again and for so many bytes. */

@@ -176,10 +176,11 @@ export function clientState(state: UserState, session: Session, foreground: bool
 /** Everything up to this event reached the app on this device. It never goes back, whatever comes late. */
 export function acked(state: UserState, session: Session, upTo: number, turn: Turn): UserState {
   const offset = Math.max(session.acked, Math.min(upTo, state.outbox.offset));
-  const oldest = state.outbox.ring.after(session.acked);
-  if (oldest && oldest.offset <= offset)
-    turn.observe('rt_event_ack_lag_seconds', Math.max(0, turn.nowMs - oldest.atMs) / 1_000);
-  const next = offset === session.acked ? state : change(state, session.ref, { acked: offset });
+  if (offset === session.acked) return acknowledged(heard(state, session, turn), offset, turn);
+  const oldestMs = state.outbox.ring.atMsAfter(session.acked, offset);
+  if (oldestMs !== undefined)
+    turn.observe('rt_event_ack_lag_seconds', Math.max(0, turn.nowMs - oldestMs) / 1_000);
+  const next = change(state, session.ref, { acked: offset });
   return acknowledged(heard(next, sessionOf(next, session.ref)!, turn), offset, turn);
 }
 

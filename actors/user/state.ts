@@ -14,6 +14,7 @@ import type {
   UserRecord,
 } from '../queries.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
+import { Answers } from './answers.ts';
 import type { Outbox } from './outbox.ts';
 import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
 
@@ -148,7 +149,7 @@ export interface UserState {
   readonly greeted: readonly Greeted[];
   readonly scans: readonly Scan[];
   readonly underWay: Readonly<Record<string, CommandUnderWay>>;
-  readonly done: readonly CommandDone[];
+  readonly done: Answers;
   /** Movements that were told although an earlier one was not yet, by version. */
   readonly ahead: readonly Movement[];
   /** Newest offset that a phone has named and that the store was read for, as this actor did not know it. */
@@ -207,7 +208,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     greeted: NOBODY,
     scans: NOBODY,
     underWay: NOTHING,
-    done: record.commands.map(doneOf).reverse(),
+    done: Answers.of(record.commands.map(doneOf).reverse()),
     ahead: NOBODY,
     claimed: 0,
     crediting: NOTHING,

@@ -70,24 +70,25 @@ export function emit<N extends StoredName>(
   const frame = encodeEvent(name, place(state), id, body);
   const { others, lineage } = state.outbox;
   store({ id, user: state.me.id, n: others + 1, after: state.balanceVersion, lineage, about, frame }, turn);
-  return told(state, { id, atMs: turn.nowMs, bytes: frame }, 'stored', turn);
+  return { ...state, outbox: told(state, { id, atMs: turn.nowMs, bytes: frame }, 'stored', turn) };
 }
 
 /** Nobody waits for this commit but the gate: the empty tag is nobody's. */
 const store = (op: Omit<EventOp, 'type'>, turn: Turn): void => turn.persist({ type: 'event', ...op }, '');
 
+/** Sends an event to every session; the outbox with it. */
 function told(
   state: UserState,
   event: Omit<RingEvent, 'offset'>,
   source: 'movement' | 'stored',
   turn: Turn,
-): UserState {
+): Outbox {
   turn.push(
     state.sessions.map(session => session.ref),
     event.bytes,
     'durable',
   );
-  return { ...state, outbox: append(state.outbox, event, source) };
+  return append(state.outbox, event, source);
 }
 
 /** The bytes that tell of a movement, the same whoever makes them. */
@@ -123,14 +124,24 @@ export function moved(state: UserState, movement: Movement, turn: Turn): UserSta
 }
 
 function movedTo(state: UserState, movement: Movement, turn: Turn): UserState {
-  const { transferId: id, version, balance, method, otherHandle, delta: points, atMs } = movement;
+  const {
+    transferId: id,
+    version: balanceVersion,
+    balance,
+    method,
+    otherHandle,
+    delta: points,
+    atMs,
+  } = movement;
   const bytes = frameOf(movement, place(state));
-  const next = told(state, { id, atMs: turn.nowMs, bytes }, 'movement', turn);
-  const counted = { ...next, balance, balanceVersion: version };
-  if (method === null) return counted;
+  const outbox = told(state, { id, atMs: turn.nowMs, bytes }, 'movement', turn);
+  if (method === null) return { ...state, outbox, balance, balanceVersion };
   const encounters = [{ id, method, otherHandle, points, atMs }, ...state.encounters];
   return {
-    ...counted,
+    ...state,
+    outbox,
+    balance,
+    balanceVersion,
     encounterCount: state.encounterCount + 1,
     encounters: encounters.slice(0, ACTOR_LIMITS.encounters),
   };

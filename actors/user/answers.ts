@@ -1,0 +1,73 @@
+/**
+ * The newest answers of a user's commands, so that a repeat gets the first one. A value like all of a state, made as
+ * `ring.ts` makes one: versions share a log that only grows, each knows its own part of it, and whoever adds to a version
+ * behind whose end something stands already gets a log of its own.
+ *
+ * A command looks for its key among all that are remembered. Keys are compared by a number made of them first, and the
+ * numbers stand side by side: most commands are new, and must not pay for a walk through what others said.
+ */
+import { ACTOR_LIMITS } from '../limits.ts';
+import type { CommandDone } from './state.ts';
+
+interface Log {
+  readonly marks: number[];
+  readonly done: CommandDone[];
+}
+
+export class Answers {
+  static readonly EMPTY = new Answers({ marks: [], done: [] }, 0, 0);
+
+  readonly #log: Log;
+  readonly #from: number;
+  readonly #to: number;
+
+  private constructor(log: Log, from: number, to: number) {
+    this.#log = log;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /** Oldest first. */
+  static of(done: readonly CommandDone[]): Answers {
+    let answers = Answers.EMPTY;
+    for (const one of done) answers = answers.with(one);
+    return answers;
+  }
+
+  /** The answer to this key. */
+  find(key: string): CommandDone | undefined {
+    const { marks, done } = this.#log;
+    const mark = markOf(key);
+    for (let at = marks.indexOf(mark, this.#from); at >= 0 && at < this.#to; at = marks.indexOf(mark, at + 1))
+      if (done[at]!.key === key) return done[at];
+    return undefined;
+  }
+
+  /** With one more, without the oldest when they are too many. */
+  with(one: CommandDone): Answers {
+    const isOwn = this.#log.done.length === this.#to && this.#from < ACTOR_LIMITS.commands;
+    const base = isOwn ? this : this.#moved();
+    base.#log.marks.push(markOf(one.key));
+    base.#log.done.push(one);
+    const to = base.#to + 1;
+    return new Answers(base.#log, Math.max(base.#from, to - ACTOR_LIMITS.commands), to);
+  }
+
+  /** Oldest first. */
+  all(): CommandDone[] {
+    return this.#log.done.slice(this.#from, this.#to);
+  }
+
+  #moved(): Answers {
+    const [from, to] = [this.#from, this.#to];
+    const { marks, done } = this.#log;
+    return new Answers({ marks: marks.slice(from, to), done: done.slice(from, to) }, 0, to - from);
+  }
+}
+
+/** Thirty bits of a key, different for most different keys. */
+function markOf(key: string): number {
+  let mark = 0;
+  for (let i = 0; i < key.length; i++) mark = (Math.imul(mark, 31) + key.charCodeAt(i)) | 0;
+  return mark & 0x3fff_ffff;
+}
