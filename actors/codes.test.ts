@@ -287,6 +287,66 @@ describe('a code that was photographed and sent on', () => {
   });
 });
 
+describe('in a town where officers confirm', () => {
+  beforeEach(async () => {
+    town = new SmallTown({ confirmScans: true });
+    officer = await town.phone('officer');
+    civilian = await town.phone('civilian');
+  });
+  const scan = (token: string, key: string) => civilian.command('qr.scan', { token }, key);
+  const asked = () => officer.events('scan.asked') as { scanId: string; civilianHandle: string }[];
+
+  test('a scan that no positions vouch for counts when the officer has tapped, and not before', async () => {
+    const [token, key] = [await shows(officer), town.key()];
+    for (let repeats = 0; repeats < 3; repeats++) {
+      expect(await scan(token, key)).toMatchObject({ code: ERROR.unavailable, retryable: true });
+    }
+    expect(asked()).toMatchObject([{ civilianHandle: expect.stringContaining('civilian') }]);
+    nothing();
+    await town.move();
+    expect(await officer.command('qr.confirm', { scanId: asked()[0]!.scanId })).toEqual({
+      ok: true,
+      value: {},
+    });
+    expect(await scan(token, key)).toMatchObject({ ok: true, value: { points: 20 } });
+    await town.time.advance(S);
+    metOnce();
+  });
+
+  test('each civilian is asked about; who got the code by photograph gets nothing', async () => {
+    const stranger = await town.phone('civilian');
+    const [token, key] = [await shows(officer), town.key()];
+    await scan(token, key);
+    const theirs = town.key();
+    await stranger.command('qr.scan', { token }, theirs);
+    expect(asked()).toHaveLength(2);
+    await officer.command('qr.confirm', { scanId: asked()[0]!.scanId });
+    expect(await stranger.command('qr.scan', { token }, theirs)).toMatchObject({ code: ERROR.unavailable });
+    expect(await scan(token, key)).toMatchObject({ ok: true });
+    await town.time.advance(MIN);
+    expect(await stranger.command('qr.scan', { token }, theirs)).toMatchObject({ code: ERROR.gone });
+    expect(town.balance(stranger.id)).toBe(0);
+  });
+
+  test('positions that agree vouch for it, and an officer who scans has looked himself', async () => {
+    expect(await codeOf(officer, await shows(await town.phone('civilian')))).toBe(0);
+    await officer.command('location.share', {});
+    await officer.report(0);
+    await civilian.report(20);
+    expect(await scan(await shows(officer), town.key())).toMatchObject({ ok: true });
+    expect(asked()).toEqual([]);
+  });
+
+  test('what is over or was never asked cannot be confirmed', async () => {
+    expect(await officer.command('qr.confirm', { scanId: town.key() })).toMatchObject({ code: ERROR.gone });
+    await scan(await shows(officer), town.key());
+    const { scanId } = asked()[0]!;
+    await town.time.advance(3 * MIN);
+    expect(await officer.command('qr.confirm', { scanId })).toMatchObject({ code: ERROR.gone });
+    nothing();
+  });
+});
+
 describe('what is no good code', () => {
   /** Everything about it is right, but for what a test changes. */
   const right = { kid: 1, master: new Uint8Array(32).fill(7), deviceNumber: 1, nonce: 1, flags: 0 } as const;

@@ -28,6 +28,8 @@ export interface MeetRules {
   readonly relayFixAgeS: number;
   /** ... and the two are further apart than this plus both accuracies. */
   readonly relayReachM: number;
+  /** Whether an officer is asked to confirm a scan of his code that no two positions vouch for. */
+  readonly confirmScans: boolean;
 }
 
 export const DEFAULT_RULES: MeetRules = {
@@ -48,4 +50,6 @@ export const DEFAULT_RULES: MeetRules = {
   // Study 4.6 (7).
   relayFixAgeS: 60,
   relayReachM: 100,
+  // A tap for each civilian: towns that see codes sent on by photograph ask for it.
+  confirmScans: false,
 };

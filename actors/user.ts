@@ -49,6 +49,7 @@ import {
 import { credited, give, given, settled } from './user/points.ts';
 import {
   codeBook,
+  confirmScan,
   presenterAgreed,
   presenterFound,
   type QrKeys,
@@ -255,6 +256,11 @@ function commanded(
       return answer(state, showQr(state, keys, turn));
     case 'qr.scan':
       return scanQr(state, message, keys, turn);
+    case 'qr.confirm': {
+      const { scanId } = message.body as CommandBody<'qr.confirm'>;
+      const confirmed = confirmScan(state, scanId, turn.nowMs);
+      return answer(confirmed.state, confirmed.result);
+    }
     case 'qr.upload':
       return uploadScan(state, message, keys, turn);
     case 'state.get':

@@ -43,6 +43,7 @@ function rulesOf(config: Config): MeetRules {
     ...DEFAULT_RULES,
     cooldownS: Math.round(config.cooldownH * 3_600),
     shareS: Math.round(config.shareMinutes * 60),
+    confirmScans: config.qrConfirm === 'unvouched',
     proximity: proximityRules({
       enterM: config.enterRadiusM,
       exitMarginM: config.exitRadiusM - config.enterRadiusM,

@@ -187,6 +187,16 @@ export const COMMANDS = {
     since: 1,
     doc: 'A code that was scanned while the scanner had no network. The points come with `encounter.completed` when the phone of the other person has acknowledged `scan.pending` (by ACK, or by a resume behind it), or after 72 h; or `scan.refused` says why not.',
   }),
+  'qr.confirm': command({
+    code: 33,
+    body: [f.id('scanId', 'as `scan.asked` named it')],
+    result: [],
+    mutates: true,
+    scope: 'officer',
+    rate: 'qr',
+    since: 1,
+    doc: 'The officer says that this civilian stands in front of him; her phone, which repeats its `qr.scan`, gets the outcome. 410 when the code is over.',
+  }),
 } as const;
 
 const encounterFields = [
@@ -269,6 +279,17 @@ export const EVENTS = {
     durable: true,
     since: 1,
     doc: 'To who scanned: an uploaded scan came to nothing. `duplicate`: these two had met within the day, or the code was used.',
+  }),
+  'scan.asked': event({
+    code: 8,
+    body: [
+      f.id('scanId', 'to confirm'),
+      f.str('civilianHandle', 64, 'display handle of the civilian'),
+      f.u32('expiresS', 'Unix second at which it is over'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'To an officer whose code was scanned where no position says that the two stand together, in a town that asks: is it so?',
   }),
   snapshot: event({
     code: 9,

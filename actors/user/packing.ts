@@ -224,12 +224,14 @@ function heyOf(item: unknown): Hey {
 }
 
 function scanOf(item: unknown): Scan {
-  const { tokenId, scannerId, key, atMs } = read.fields(item);
+  const { tokenId, scannerId, key, atMs, agreed } = read.fields(item);
   return {
     tokenId: read.text(tokenId),
     scannerId: read.text(scannerId),
     key: read.text(key),
     atMs: read.whole(atMs),
+    // Nodes from before anybody was asked remember only what was agreed.
+    agreed: agreed !== false,
   };
 }
 

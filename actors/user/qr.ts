@@ -6,6 +6,7 @@
  */
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import type { CodeBook } from '../../protocol/codeBook.ts';
+import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import {
   codeBookOf,
@@ -26,9 +27,13 @@ import { begin, finish, isInDoubt, refuseUnlessKnown, settle, settleOn } from '.
 import { outcomeFor, selfRef, underWay } from './hey.ts';
 import { uploadTo } from './offlineScan.ts';
 import { trustNow } from './place.ts';
-import { type CommandUnderWay, isSharing, roleOf, type UserState } from './state.ts';
+import { type CommandUnderWay, isSharing, roleOf, type Scan, type UserState } from './state.ts';
+import { emit } from './stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
+
+/** A phone that waits for the officer's tap asks so often. */
+const CONFIRM_AGAIN_MS = 1_000;
 
 /** Master keys by key id; the newest one mints. */
 export interface QrKeys {
@@ -134,11 +139,32 @@ const sharedFix = (state: UserState, nowMs: number): Fix | null => {
  * A code that was photographed and sent on is scanned somewhere else. Where both share a fresh position, the two must agree;
  * where one does not, or has none of the last minute, nothing can be said.
  */
-function isRelayed(mine: Fix | null, theirs: Fix | null, rules: MeetRules, nowMs: number): boolean {
+function positionsSay(
+  mine: Fix | null,
+  theirs: Fix | null,
+  rules: MeetRules,
+  nowMs: number,
+): 'together' | 'apart' | null {
   const fresh = (fix: Fix): boolean => nowMs - fix.takenAtMs <= rules.relayFixAgeS * 1_000;
-  if (!mine || !theirs || !fresh(mine) || !fresh(theirs)) return false;
+  if (!mine || !theirs || !fresh(mine) || !fresh(theirs)) return null;
   const apartM = distanceM(mine.latE7, mine.lngE7, theirs.latE7, theirs.lngE7);
-  return apartM > rules.relayReachM + (mine.accuracyDm + theirs.accuracyDm) / 10;
+  const reachM = rules.relayReachM + (mine.accuracyDm + theirs.accuracyDm) / 10;
+  return apartM > reachM ? 'apart' : 'together';
+}
+
+const scanIdOf = ({ tokenId, scannerId }: Pick<Scan, 'tokenId' | 'scannerId'>): string =>
+  derivedId('scan', tokenId, scannerId);
+
+/** The officer taps. The civilian's phone learns of it with its next repeat of the scan. */
+export function confirmScan(
+  state: UserState,
+  scanId: string,
+  nowMs: number,
+): { readonly state: UserState; readonly result: Result<object> } {
+  const scan = state.scans.find(one => scanIdOf(one) === scanId && nowMs - one.atMs <= ACTOR_LIMITS.scanMs);
+  if (!scan) return { state, result: refuse(ERROR.gone, 'this scan is over') };
+  const scans = state.scans.map(one => (one === scan ? { ...one, agreed: true } : one));
+  return { state: { ...state, scans }, result: ok({}) };
 }
 
 /** At the presenter. */
@@ -161,14 +187,24 @@ export function qrShown(
     return state;
   }
   // The first answer to a scan stands: who walks away while it is repeated has met all the same.
-  if (!mine && isRelayed(sharedFix(state, turn.nowMs), message.fix, rules, turn.nowMs)) {
+  const said = mine ? null : positionsSay(sharedFix(state, turn.nowMs), message.fix, rules, turn.nowMs);
+  if (said === 'apart') {
     turn.reply(refuse(ERROR.conflict, 'you two are not in the same place'));
     return state;
   }
+  const asks = rules.confirmScans && state.me.kind === 'officer' && said === null;
+  const scan = mine ?? { tokenId, scannerId: scanner.id, key, atMs: turn.nowMs, agreed: !asks };
+  const next = mine ? state : { ...state, scans: [...scans, scan].slice(-ACTOR_LIMITS.scansKept) };
+  if (!scan.agreed) {
+    turn.reply(
+      refuse(ERROR.unavailable, 'the officer is asked to confirm: repeat the scan', CONFIRM_AGAIN_MS),
+    );
+    const scanId = scanIdOf(scan);
+    const expiresS = tokenExpiresS(scan.atMs);
+    return emit(next, turn, 'scan.asked', { scanId, civilianHandle: scanner.handle, expiresS }, scanId);
+  }
   turn.reply(ok({ ...selfRef(state), trust: trustNow(state, rules, turn) } satisfies Presenter));
-  if (mine) return state;
-  const scan = { tokenId, scannerId: scanner.id, key, atMs: turn.nowMs };
-  return { ...state, scans: [...scans, scan].slice(-ACTOR_LIMITS.scansKept) };
+  return next;
 }
 
 /** The presenter's actor agreed: settle. */

@@ -100,6 +100,8 @@ export interface Scan {
   readonly scannerId: string;
   readonly key: string;
   readonly atMs: number;
+  /** False while the officer is asked. */
+  readonly agreed: boolean;
 }
 
 /** A scan made without network that waits at its presenter. */

@@ -202,6 +202,11 @@ export const SETTINGS = {
     [0.01, 1_440],
     'Minutes after which an officer stops sharing without being asked.',
   ),
+  HEYBLUE_QR_CONFIRM: choice(
+    'off',
+    ['off', 'unvouched'],
+    'Whether an officer confirms a scan of his code that no two fresh positions vouch for.',
+  ),
   HEYBLUE_COOLDOWN_H: decimal(24, [0, 8_760], 'Hours before the same two can meet for points again.'),
   HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
   HEYBLUE_ID_VALIDATOR_URL: url(

@@ -173,7 +173,7 @@ describe('generated files', () => {
       `${alone} for a civilian alone, ${area} with an officer in the area, ${instant} then`,
     );
     expect(text).toContain(`${reportPeriodS('officer', false, false)} for an officer.`);
-    for (const folder of ['accounts.ts', 'people.ts', 'signOut.ts']) {
+    for (const folder of ['accounts.ts', 'codes.ts', 'people.ts', 'signOut.ts']) {
       for (const [, path] of file(`../gateway/rest/${folder}`).matchAll(/'(\/v1\/[\w/:]+)'/g)) {
         expect(text).toContain(path!.replace(':id', '{id}'));
       }

@@ -41,6 +41,7 @@ COMMANDS = {
     "hey.decline": (22, True, "heyId:id", ""),
     "qr.show": (30, False, "", "token expiresS"),
     "qr.scan": (31, True, "token", "encounterId:id points balance"),
+    "qr.confirm": (33, True, "scanId:id", ""),
     "qr.upload": (32, True, "token scannedAtS proof", "encounterId:id settlesS"),
 }
 EVENTS = {
@@ -50,6 +51,7 @@ EVENTS = {
     4: ("sharing.ended", "reason:timeout|stopped"),
     5: ("points.changed", "transferId:id delta balance balanceVersion reason"),
     6: ("scan.pending", "encounterId:id otherHandle scannedAtS settlesS"),
+    8: ("scan.asked", "scanId:id civilianHandle expiresS"),
     7: ("scan.refused", "encounterId:id reason:duplicate|closed|refused"),
     9: ("snapshot", "userId:id kind:civilian|officer|merchant|charity|family|municipality|operator handle sharing"
         " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter*"),
