@@ -17,6 +17,7 @@ const NIL = -1;
 /** Moves are counted round and round, in 31 bits. */
 const LAST_MOVE = 0x7fff_fffe;
 const STAGES: readonly SlotStage[] = ['counting', 'ready', 'told'];
+const ALL = Number.MAX_SAFE_INTEGER;
 const NONE: readonly never[] = [];
 const NOTHING: Moved = { meetings: NONE, nears: NONE };
 
@@ -101,7 +102,9 @@ export class Matcher {
   readonly #far: number;
   readonly #relative: number;
   readonly #enterReach: Reach;
-  readonly #nearReach: Reach;
+  /** What a civilian's one search for officers must see. */
+  readonly #wide: Float64Array;
+  readonly #wideReach: Reach;
   /** Number of the current move; marks the members it has looked at. */
   #move = 0;
   readonly #found: number[] = [];
@@ -127,7 +130,8 @@ export class Matcher {
     this.#far = lineSquared(rules.reachM);
     this.#relative = rules.relativeMps ** 2;
     this.#enterReach = members.reach(rules.enterMaxM);
-    this.#nearReach = members.reach(rules.nearM);
+    this.#wide = this.#near.map((near, sum) => Math.max(near, this.#enter[sum]!));
+    this.#wideReach = members.reach(Math.max(rules.nearM, rules.enterMaxM));
   }
 
   get slotCount(): number {
@@ -319,12 +323,14 @@ export class Matcher {
     const { members } = this;
     const slots = this.#slots;
     const side = members.roleOf(index);
-    const isPoor = members.isPoor(index);
     let count = 0;
-    if (!isPoor) {
-      const most = members.isCrowded(index) ? this.#rules.crowdCivilians : Number.MAX_SAFE_INTEGER;
-      count = this.#around(index, 1 - side, this.#enterReach, this.#enter, most);
-      if (side === OFFICER && !members.isRepeated) this.#crowd(index, count, tMs);
+    if (!members.isPoor(index)) {
+      if (side === CIVILIAN) count = this.#around(index, OFFICER, this.#wideReach, this.#wide);
+      else {
+        const most = members.isCrowded(index) ? this.#rules.crowdCivilians : ALL;
+        count = this.#around(index, CIVILIAN, this.#enterReach, this.#enter, most);
+        if (!members.isRepeated) this.#crowd(index, count, tMs);
+      }
     }
     const move = (this.#move = (this.#move % LAST_MOVE) + 1);
     for (let slot = members.firstSlot(index); slot !== NIL; ) {
@@ -333,19 +339,12 @@ export class Matcher {
       if (this.#look(slot, side, index, other, tMs)) members.markLooked(other, move);
       slot = following;
     }
-    if (count > 0 && members.isOffered(index)) {
-      const found = this.#found;
-      for (let i = 0; i < count; i++) {
-        const other = found[i]!;
-        if (members.isLooked(other, move) || !members.isOffered(other)) continue;
-        if (side === OFFICER) this.#enterSlot(index, other, tMs);
-        else this.#enterSlot(other, index, tMs);
-      }
+    if (count > 0) {
+      if (members.isOffered(index)) this.#begin(index, side, count, move, tMs);
+      if (side === CIVILIAN) this.#announce(index, count, tMs);
     }
     if (this.#due.length > 0) this.#tell(tMs);
-    if (side === CIVILIAN) {
-      if (!isPoor) this.#announce(index, tMs);
-    } else if (members.isNearFull(index)) {
+    if (members.isNearFull(index)) {
       const known = this.#officers.get(index)!;
       known.forget(tMs, this.#rules.nearAgainMs);
       members.setNearFull(index, known.isFull);
@@ -357,7 +356,7 @@ export class Matcher {
     return moved;
   }
 
-  #around(index: number, role: number, reach: Reach, limits: Float64Array, most: number): number {
+  #around(index: number, role: number, reach: Reach, limits: Float64Array, most = ALL): number {
     return this.members.around(index, role, reach, limits, this.#rules.freshMs, most, this.#found);
   }
 
@@ -421,7 +420,19 @@ export class Matcher {
     return true;
   }
 
-  /** (6) */
+  /** (6) with those of the found who are close enough and have no slot. */
+  #begin(index: number, side: number, count: number, move: number, tMs: number): void {
+    const { members } = this;
+    const found = this.#found;
+    for (let i = 0; i < count; i++) {
+      const other = found[i]!;
+      if (members.isLooked(other, move) || !members.isOffered(other)) continue;
+      if (side === OFFICER) this.#enterSlot(index, other, tMs);
+      else if (members.lineSquared(index, other) <= this.#enter[members.accuracySum(index, other)]!)
+        this.#enterSlot(other, index, tMs);
+    }
+  }
+
   #enterSlot(officer: number, civilian: number, tMs: number): void {
     const { members } = this;
     const slot = this.#slots.open(officer, civilian, members.whole);
@@ -473,23 +484,41 @@ export class Matcher {
     return { id: members.idOf(index), handle: members.handleOf(index), trust: members.trustOf(index) };
   }
 
-  /** (10) for a civilian who has just been placed. */
-  #announce(civilian: number, tMs: number): void {
+  /** (10) for a civilian who has just been placed, with those of the found officers who are close enough. */
+  #announce(civilian: number, count: number, tMs: number): void {
     const { members } = this;
-    const { nearAgainMs } = this.#rules;
-    const count = this.#around(civilian, OFFICER, this.#nearReach, this.#near, Number.MAX_SAFE_INTEGER);
+    const found = this.#found;
+    let near = 0;
+    let sum = 0;
     for (let i = 0; i < count; i++) {
-      const officer = this.#found[i]!;
+      const officer = found[i]!;
       if (!members.isAnnounced(officer)) continue;
+      if (members.lineSquared(civilian, officer) > this.#near[members.accuracySum(civilian, officer)]!)
+        continue;
+      found[near++] = officer;
+      sum = (sum + members.stampOf(officer)) | 0;
+    }
+    // mostly the same officers as with the fix before
+    if (near === 0 || members.knowsAround(civilian, sum, tMs)) return;
+    const { nearAgainMs } = this.#rules;
+    const civilianId = members.idOf(civilian);
+    let sinceMs = tMs;
+    for (let i = 0; i < near; i++) {
+      const officer = found[i]!;
       const known = this.#officerAt(officer);
-      const civilianId = members.idOf(civilian);
-      if (!known.tells(civilianId, tMs, nearAgainMs)) continue;
+      const toldMs = known.toldMs(civilianId);
+      if (toldMs !== undefined && tMs - toldMs < nearAgainMs) {
+        sinceMs = Math.min(sinceMs, toldMs);
+        continue;
+      }
+      known.tell(civilianId, tMs);
       if (known.isFull) members.setNearFull(officer, true);
       const who = { id: members.idOf(officer), handle: members.handleOf(officer) };
-      const near: Near = { civilianId, officer: who, atMs: tMs };
-      this.#nears.push(near);
-      this.#watch?.near(near);
+      const told: Near = { civilianId, officer: who, atMs: tMs };
+      this.#nears.push(told);
+      this.#watch?.near(told);
     }
+    members.setKnownAround(civilian, sum, sinceMs + nearAgainMs);
   }
 
   #officerAt(index: number): Officer {

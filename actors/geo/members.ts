@@ -37,9 +37,13 @@ const FLAGS = 11;
 export const FIRST_SLOT = 12;
 const LOOKED = 13;
 const ACCURACY = 14;
-/** Second line: bits of doubt about the person's positions; since when an officer's crowd is about to change. */
+/** Of an officer a number of his own; of a civilian the sum of those of the officers around whom he was told of. */
+const STAMP = 15;
+/** Second line: bits of doubt about the person's positions; since when an officer's crowd is about to change, until when
+ * a civilian's sum holds. */
 const TRUST = 30;
 const TURNING = 31;
+const UNTIL = 31;
 
 /** Flags. */
 const IS_CIVILIAN = 1;
@@ -88,6 +92,8 @@ export class Members {
   isRepeated = false;
   /** When the fix before the one that was placed last was taken; that one itself for somebody new. */
   previousMs = 0;
+  /** Officers that came so far. */
+  #stays = 0;
   #capacity = 16;
   #numbers = new Float64Array(NUMBERS * this.#capacity);
   whole = new Int32Array(this.#numbers.buffer);
@@ -187,7 +193,11 @@ export class Members {
     return this.#is(index, CROWDED);
   }
 
+  /** Of the officer who was placed last. In a crowd he stands in no list: nobody has to find him. */
   setCrowded(index: number, crowded: boolean): void {
+    if (this.isCrowded(index) === crowded) return;
+    if (crowded) this.#unlink(index);
+    else this.#link(index, this.#cell());
     this.#set(index, CROWDED, crowded);
   }
 
@@ -199,6 +209,22 @@ export class Members {
   setTurning(index: number, sinceMs: number | null): void {
     this.#set(index, IS_TURNING, sinceMs !== null);
     this.whole[WHOLE * index + TURNING] = sinceMs ?? 0;
+  }
+
+  /** A number of this stay of an officer's. */
+  stampOf(index: number): number {
+    return this.whole[WHOLE * index + STAMP]!;
+  }
+
+  /** Whether a civilian was told of exactly the officers whose stamps make this sum, and none is due again. */
+  knowsAround(index: number, sum: number, atMs: number): boolean {
+    const at = WHOLE * index;
+    return this.whole[at + STAMP] === sum && (((atMs | 0) - this.whole[at + UNTIL]!) | 0) < 0;
+  }
+
+  setKnownAround(index: number, sum: number, untilMs: number): void {
+    this.whole[WHOLE * index + STAMP] = sum;
+    this.whole[WHOLE * index + UNTIL] = untilMs | 0;
   }
 
   trustOf(index: number): number {
@@ -250,12 +276,14 @@ export class Members {
   place(fix: FixMessage, nowMs: number): number {
     const { latE7, lngE7, takenAtMs, seq, accuracyDm } = fix;
     const isSound =
+      typeof latE7 === 'number' &&
+      typeof lngE7 === 'number' &&
       latE7 >= -900_000_000 &&
       latE7 <= 900_000_000 &&
       lngE7 >= -1_800_000_000 &&
       lngE7 <= 1_800_000_000 &&
-      takenAtMs - takenAtMs === 0 &&
-      seq - seq === 0 &&
+      Number.isFinite(takenAtMs) &&
+      Number.isFinite(seq) &&
       accuracyDm >= 0;
     if (!isSound) return NIL;
     let index = this.indexOf(fix.userId);
@@ -275,7 +303,7 @@ export class Members {
     this.previousMs = last;
     this.#write(index, fix, nowMs);
     const cell = this.#cell();
-    if (this.whole[WHOLE * index + CELL] !== cell) {
+    if (this.whole[WHOLE * index + CELL] !== cell && !this.isCrowded(index)) {
       this.#unlink(index);
       this.#link(index, cell);
     }
@@ -313,7 +341,7 @@ export class Members {
 
   /** Forgets a member. Its slots must be gone. */
   remove(index: number): void {
-    this.#unlink(index);
+    if (!this.isCrowded(index)) this.#unlink(index);
     this.#indexes.delete(this.#ids[index]!);
     this.#ids[index] = '';
     this.#handles[index] = '';
@@ -432,7 +460,7 @@ export class Members {
     this.whole[at + ACCURACY] = accuracyDm <= this.#keepDm ? accuracyDm : this.#poorDm;
     this.whole[at + TRUST] = trust;
     this.whole[at + TURNING] = turning;
-    this.#link(index, this.#cell());
+    if (!this.isCrowded(index)) this.#link(index, this.#cell());
     return index;
   }
 
@@ -453,6 +481,8 @@ export class Members {
     this.whole[WHOLE * index + FLAGS] = fix.role === 'officer' ? 0 : IS_CIVILIAN;
     this.whole[WHOLE * index + FIRST_SLOT] = NIL;
     this.whole[WHOLE * index + LOOKED] = 0;
+    this.whole[WHOLE * index + STAMP] = fix.role === 'officer' ? stamp(++this.#stays) : 0;
+    this.whole[WHOLE * index + TURNING] = 0;
     this.setSeen(index, 0);
     return index;
   }
@@ -500,4 +530,11 @@ export class Members {
 const clamped = (place: number): number => {
   const cell = Math.floor(place);
   return cell < 0 ? 0 : cell >= MICRO_CELLS ? MICRO_CELLS - 1 : cell;
+};
+
+/** Spreads numbers over 32 bits, so that the sums of any few of them are different (the finish of MurmurHash3). */
+const stamp = (number: number): number => {
+  let h = Math.imul(number ^ (number >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) | 0;
 };

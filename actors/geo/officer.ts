@@ -44,13 +44,14 @@ export class Officer {
     this.#matchedMs.pop();
   }
 
-  /** Whether this civilian is to be told now; then it is written down. */
-  tells(civilianId: string, atMs: number, againMs: number): boolean {
-    const before = this.#told.get(civilianId);
-    if (before !== undefined && atMs - before < againMs) return false;
-    if (before !== undefined) this.#told.delete(civilianId);
+  /** When this civilian was told. */
+  toldMs(civilianId: string): number | undefined {
+    return this.#told.get(civilianId);
+  }
+
+  tell(civilianId: string, atMs: number): void {
+    this.#told.delete(civilianId);
     this.#told.set(civilianId, atMs);
-    return true;
   }
 
   /** Forgets those who may be told again. */

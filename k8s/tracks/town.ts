@@ -97,6 +97,20 @@ export class Town {
     this.#deliver();
   }
 
+  /** Every region is packed, sent as plain values and unpacked by another node. */
+  move(): void {
+    for (const [id, state] of this.regions) {
+      const packed = structuredClone(this.#behaviour.pack!(state));
+      const unpacked = this.#behaviour.unpack!(
+        id,
+        packed,
+        this.#turn(id, () => {}),
+      );
+      if (!unpacked.ok) throw new Error(unpacked.message);
+      this.regions.set(id, unpacked.value);
+    }
+  }
+
   /** Fires the timers that are armed now, once. */
   fireTimers(name: string): number {
     const due = [...this.timers].filter(([key]) => key.endsWith(`/${name}`));
@@ -115,10 +129,8 @@ export class Town {
     }
   }
 
-  #run(region: string, message: RegionMessage): void {
-    this.told++;
-    let leaving = false;
-    const turn: Turn = {
+  #turn(region: string, passivate: () => void): Turn {
+    return {
       ...this.#outside(),
       self: { kind: 'region', id: region },
       nowMs: this.nowMs,
@@ -130,10 +142,16 @@ export class Town {
       timer: (name, _delayMs, timed) =>
         this.timers.set(`${region}/${name}`, { region, message: timed as RegionMessage }),
       cancelTimer: name => this.timers.delete(`${region}/${name}`),
-      passivate: () => {
-        leaving = true;
-      },
+      passivate,
     };
+  }
+
+  #run(region: string, message: RegionMessage): void {
+    this.told++;
+    let leaving = false;
+    const turn = this.#turn(region, () => {
+      leaving = true;
+    });
     let state = this.regions.get(region);
     if (!state) {
       const created = this.#behaviour.create(region, null, turn);

@@ -1,0 +1,70 @@
+/**
+ * How many positions one core matches in a second of its time: 100,000 and 1,000,000 people who walk on 30 x 30 km, one in
+ * fifteen an officer, through the matcher that the regions run, near list and all. Beside it, on the same machine and in
+ * the same run, what a Redis server does for the same question with GEOADD and GEOSEARCH, pipelined, when one is
+ * installed. An update is one position of one person, with its copies to all regions in reach.
+ */
+import { proximityRules } from '../../actors/geo/rules.ts';
+import type { Bench } from '../bench.ts';
+import { numberArg } from './args.ts';
+import { MatchCrowd, OFFICER_SHARE, type Pace } from './matchCrowd.ts';
+import { redisPace } from './redisGeo.ts';
+import { figure, rounded, table } from './table.ts';
+
+const EDGE_M = 30_000;
+const SEED = 1;
+const perS = (count: number, ns: number): number => Math.round((count * 1e9) / ns);
+
+/** Everybody once to be known and once to be warm, then measured; the best of the runs, as the machine is shared. */
+function measure(people: number, updates: number, runs: number): { pace: Pace; slots: number } {
+  const crowd = new MatchCrowd(
+    { people, edgeM: EDGE_M, officerShare: OFFICER_SHARE },
+    proximityRules(),
+    SEED,
+  );
+  crowd.walk(2 * people);
+  let best: Pace | null = null;
+  for (let run = 0; run < runs; run++) {
+    const pace = crowd.walk(updates);
+    if (best === null || pace.cpuNs / pace.updates < best.cpuNs / best.updates) best = pace;
+  }
+  return { pace: best!, slots: crowd.slots };
+}
+
+export const bench: Bench = {
+  name: 'match',
+  description:
+    'positions matched per second of one core, 100,000 and 1,000,000 people on 30 x 30 km, beside Redis',
+  run: async (report, args) => {
+    const runs = numberArg(args, 'runs', 3);
+    const small = measure(100_000, numberArg(args, 'updates', 600_000), runs);
+    const large = numberArg(args, 'million', 1) > 0 ? measure(1_000_000, 1_000_000, 1) : null;
+    const redis = await redisPace({ people: 100_000, edgeM: EDGE_M, officerShare: OFFICER_SHARE }, report);
+    const row = ({ pace, slots }: { pace: Pace; slots: number }): string =>
+      `${figure(perS(pace.updates, pace.cpuNs))} /s   ${figure(perS(pace.moves, pace.cpuNs))} into regions, ` +
+      `${figure(pace.moves / pace.updates, 2)} copies, ${figure(pace.cpuNs / pace.updates)} ns, ${figure(slots)} slots`;
+    const rate = perS(small.pace.updates, small.pace.cpuNs);
+    report(
+      table([
+        ['100,000 people', `${row(small)}  (goal 3,000,000)`],
+        ['1,000,000 people', large === null ? 'not measured' : row(large)],
+        [
+          'Redis, 100,000 people',
+          redis === null
+            ? 'skipped: no redis-server on PATH'
+            : `${figure(redis)} /s   ratio ${figure(rate / redis, 1)} (goal 20)`,
+        ],
+      ]),
+    );
+    return {
+      updates_per_s_100k: rate,
+      updates_per_s_1m: large === null ? null : perS(large.pace.updates, large.pace.cpuNs),
+      moves_per_s_100k: perS(small.pace.moves, small.pace.cpuNs),
+      redis_per_s: redis,
+      ratio: redis === null ? null : rounded(rate / redis, 1),
+      copies: rounded(small.pace.moves / small.pace.updates, 3),
+      slots_100k: small.slots,
+      nears_100k: small.pace.nears,
+    };
+  },
+};
