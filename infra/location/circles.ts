@@ -1,19 +1,19 @@
 /**
  * Circles in memory, and who is inside which: the twin of a geofence collection.
  *
- * Small circles stand in the cells of a grid of a tenth of a degree that their box touches, large ones in one list; a
+ * Small circles stand in the cells of a grid of a hundredth of a degree that their box touches, large ones in one list; a
  * position looks at its own cell and at that list. Who is in no circle takes no memory.
  */
 import type { Circle } from '../../nodes/locationPort.ts';
 import { isPoint, metresBetween, type Point } from './earth.ts';
 import { ID_CHARS_MAX, RADIUS_M_MAX } from './limits.ts';
 
-const CELL_E7 = 1_000_000;
-const COLUMNS = 3_600;
+const CELL_E7 = 100_000;
+const COLUMNS = 36_000;
 /** A metre of latitude in E7 degrees, rounded up. */
 const E7_PER_M = 91;
 /** Larger ones would stand in too many cells. */
-const SMALL_M_MAX = 5_000;
+const SMALL_M_MAX = 2_000;
 /** Beyond this the columns are too narrow for the box below. */
 const SMALL_LAT_E7_MAX = 850_000_000;
 const ID = /^[-._\p{L}\p{N}]+$/u;
@@ -47,8 +47,8 @@ function cellsOf({ latE7, lngE7, radiusM }: Circle): number[] | null {
 
 export class Circles {
   readonly #byId = new Map<string, Circle>();
-  readonly #small = new Map<number, Set<string>>();
-  readonly #large = new Set<string>();
+  readonly #small = new Map<number, Set<Circle>>();
+  readonly #large = new Set<Circle>();
   /** Ids of the circles that somebody is inside of; nobody with an empty list. */
   readonly #inside = new Map<string, readonly string[]>();
 
@@ -60,10 +60,10 @@ export class Circles {
     this.delete(circle.id);
     this.#byId.set(circle.id, circle);
     const cells = cellsOf(circle);
-    if (cells === null) this.#large.add(circle.id);
+    if (cells === null) this.#large.add(circle);
     for (const cell of cells ?? []) {
-      const ids = this.#small.get(cell) ?? new Set();
-      this.#small.set(cell, ids.add(circle.id));
+      const there = this.#small.get(cell) ?? new Set();
+      this.#small.set(cell, there.add(circle));
     }
   }
 
@@ -71,11 +71,11 @@ export class Circles {
     const circle = this.#byId.get(id);
     if (!circle) return;
     this.#byId.delete(id);
-    this.#large.delete(id);
+    this.#large.delete(circle);
     for (const cell of cellsOf(circle) ?? []) {
-      const ids = this.#small.get(cell);
-      ids?.delete(id);
-      if (ids?.size === 0) this.#small.delete(cell);
+      const there = this.#small.get(cell);
+      there?.delete(circle);
+      if (there?.size === 0) this.#small.delete(cell);
     }
   }
 
@@ -97,10 +97,15 @@ export class Circles {
   }
 
   #around(point: Point): string[] {
-    const near = this.#small.get(cellOf(rowOf(point.latE7), columnOf(point.lngE7))) ?? [];
-    return [...near, ...this.#large].filter(id => {
-      const circle = this.#byId.get(id)!;
-      return metresBetween(circle, point) <= circle.radiusM;
-    });
+    const found: string[] = [];
+    const look = (circle: Circle): void => {
+      const { id, latE7, radiusM } = circle;
+      // most are told apart by their latitude
+      if (Math.abs(point.latE7 - latE7) > radiusM * E7_PER_M) return;
+      if (metresBetween(circle, point) <= radiusM) found.push(id);
+    };
+    this.#small.get(cellOf(rowOf(point.latE7), columnOf(point.lngE7)))?.forEach(look);
+    this.#large.forEach(look);
+    return found;
   }
 }
