@@ -11,14 +11,16 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { proximityRules } from '../actors/geo/rules.ts';
+import { type ProximityRules, proximityRules } from '../actors/geo/rules.ts';
 import { inParallel } from './swarm/crowd.ts';
 import { CONNECTING_MAX } from './swarm/limits.ts';
 import { type LoadTown, startLoadTown } from './swarm/loadTown.ts';
 import { Phone } from './swarm/phone.ts';
 import { type SeededPerson, seedPeople } from './swarm/seed.ts';
-import { bruteForce, meetingsOf, type OracleEvent } from './tracks/oracle.ts';
+import { compare } from './tracks/compare.ts';
+import { bruteForce, meetingsOf, type OracleEvent, type OracleHappening, RIM_M } from './tracks/oracle.ts';
 import { DEFAULT_ORIGIN, type Origin, readTrackFile } from './tracks/read.ts';
+import { recall } from './tracks/recall.ts';
 import { drawOfficers, parseShare } from './tracks/roles.ts';
 import type { Recording } from './tracks/track.ts';
 
@@ -34,6 +36,7 @@ Plays a recorded track file through real phones and compares who met with brute 
   --speed X         how many times faster than recorded (20, less for dense files)
   --origin LAT,LNG  where the metres of a pedestrian file begin (${DEFAULT_ORIGIN.lat},${DEFAULT_ORIGIN.lng})
   --server-enter M  gives the server another radius than the referee: to see the comparison fail
+  --offline         no phones and no server: regions against brute force only
 
 Formats: the CSV "track_id,lon,lat,speed,time", or rows "frame id x z y vx vz vy" of eth and hotel.`;
 
@@ -48,6 +51,8 @@ export interface ReplayOptions {
   readonly speed: number | null;
   readonly origin: Origin;
   readonly serverEnterM: number;
+  /** Only the comparison without sockets. */
+  readonly offline: boolean;
 }
 
 export interface ReplayOutcome {
@@ -58,6 +63,8 @@ export interface ReplayOutcome {
   /** Pairs `officer|civilian` by the ids of the file. */
   readonly missing: readonly string[];
   readonly extra: readonly string[];
+  /** What happened to a pair by one of regions and brute force alone, at all radii. */
+  readonly differing: number;
 }
 
 type Say = (line: string) => void;
@@ -66,6 +73,7 @@ type Say = (line: string) => void;
 const FIXES_PER_S_MAX = 600;
 const SPEED_MAX = 20;
 const ACCURACY_DM = 50;
+const RADII_M = [10, 25, 50];
 /** The server refuses positions older than 60 s of its clock; later than this we give up with a better sentence. */
 const LATE_MS_MAX = 50_000;
 const ANSWER_MS_MAX = 10_000;
@@ -117,6 +125,7 @@ export const parseReplay = (args: readonly string[]): ReplayOptions | null => {
         speed: text,
         origin: text,
         'server-enter': text,
+        offline: { type: 'boolean' },
       },
     });
   try {
@@ -141,26 +150,70 @@ export const parseReplay = (args: readonly string[]): ReplayOptions | null => {
     speed: values.speed === undefined ? null : numberOption(values.speed, 'speed', SPEED_MAX, 0.1),
     origin: originOption(values.origin),
     serverEnterM: numberOption(values['server-enter'], 'server-enter', enterM, 1),
+    offline: values.offline === true,
   };
 };
 
-/** Who should meet: brute force over exactly the fixes that are sent. */
-export const expectedPairs = (
-  recording: Recording,
-  officers: Set<string>,
-  options: ReplayOptions,
-): string[] => {
-  const { enterM, exitM, dwellS } = options;
-  const rules = proximityRules({ enterM, exitMarginM: exitM - enterM, dwellMs: dwellS * 1000 });
+const rulesOf = ({ enterM, exitM, dwellS }: ReplayOptions, radiusM = enterM): ProximityRules =>
+  proximityRules({ enterM: radiusM, exitMarginM: exitM - enterM, dwellMs: dwellS * 1000 });
+
+/** Exactly the fixes that are sent. */
+export const eventsOf = (recording: Recording, officers: ReadonlySet<string>): OracleEvent[] => {
   const seqs = new Map<string, number>();
-  const events: OracleEvent[] = recording.fixes.map(fix => {
+  return recording.fixes.map(fix => {
     const seq = (seqs.get(fix.id) ?? 0) + 1;
     seqs.set(fix.id, seq);
     const { id, latE7, lngE7, atMs } = fix;
     const officer = officers.has(id);
     return { type: 'fix', id, officer, instant: true, seq, latE7, lngE7, accuracyDm: ACCURACY_DM, atMs };
   });
-  return [...new Set(meetingsOf(bruteForce(events, rules)).map(one => `${one.officerId}|${one.civilianId}`))];
+};
+
+/** Who should meet, by brute force. */
+export const expectedPairs = (
+  recording: Recording,
+  officers: ReadonlySet<string>,
+  options: ReplayOptions,
+): string[] => {
+  const course = bruteForce(eventsOf(recording, officers), rulesOf(options));
+  return [...new Set(meetingsOf(course).map(one => `${one.officerId}|${one.civilianId}`))];
+};
+
+/**
+ * The regions against brute force at several radii, everything that happens to a pair with its time, without sockets; and
+ * what phones lose that report as often as they are told. Returns how many happenings only one of the two saw.
+ */
+export const compareStreams = (
+  recording: Recording,
+  officers: ReadonlySet<string>,
+  options: ReplayOptions,
+  say: Say,
+): number => {
+  const events = eventsOf(recording, officers);
+  let differing = 0;
+  for (const radiusM of RADII_M) {
+    const { course, missing, extra } = compare(events, rulesOf(options, radiusM));
+    const count = (what: OracleHappening['what']): number =>
+      course.happenings.filter(one => one.what === what).length;
+    differing += missing.length + extra.length;
+    const same = missing.length + extra.length === 0 ? 'the same' : 'NOT the same';
+    say(
+      `enter ${radiusM} m: ${count('entered')} enters, ${count('ended')} exits, ${count('met')} met, ${count('near')} near; ` +
+        `${same} in regions as by brute force (${course.rims} of ${course.looks} looks within ${RIM_M} m of a radius)`,
+    );
+    for (const line of [
+      ...missing.map(one => `  missing ${one}`),
+      ...extra.map(one => `  only there ${one}`),
+    ].slice(0, 10))
+      say(line);
+  }
+  const { always, kept, alwaysFixes, keptFixes } = recall(events, rulesOf(options));
+  const share = always === 0 ? 'nothing to lose' : `recall ${((100 * kept) / always).toFixed(1)} %`;
+  say(
+    `reporting as often as told: ${kept} of the ${always} pairs that meet with every position (${share}), ` +
+      `with ${keptFixes} of ${alwaysFixes} positions`,
+  );
+  return differing;
 };
 
 /** As fast as asked, or as fast as this file can be sent fix by fix. */
@@ -328,6 +381,17 @@ export const replay = async (options: ReplayOptions, say: Say): Promise<ReplayOu
       `${fixes.length} positions in ${Math.round(seconds)} s, played ${speed} times faster: ${Math.ceil(seconds / speed)} s`,
   );
   const expected = expectedPairs(recording, officers, options);
+  const differing = compareStreams(recording, officers, options, say);
+  if (options.offline)
+    return {
+      fixes: fixes.length,
+      people: ids.length,
+      expected,
+      met: expected,
+      missing: [],
+      extra: [],
+      differing,
+    };
 
   let town: LoadTown | null = null;
   const crowd = new Crowd(speed, say);
@@ -359,6 +423,7 @@ export const replay = async (options: ReplayOptions, say: Say): Promise<ReplayOu
     met: [...crowd.met],
     missing: expected.filter(pair => !crowd.met.has(pair)),
     extra: [...crowd.met].filter(pair => !expected.includes(pair)),
+    differing,
   };
 };
 
@@ -375,7 +440,9 @@ const main = async (args: readonly string[]): Promise<number> => {
     return 0;
   }
   const outcome = await replay(options, line => console.log(line));
-  const { expected, met, missing, extra } = outcome;
+  const { expected, met, missing, extra, differing } = outcome;
+  if (differing > 0) return 1;
+  if (options.offline) return 0;
   console.log(`\n${met.length} pairs met; brute force over the same positions finds ${expected.length}.`);
   if (missing.length === 0 && extra.length === 0) {
     console.log('They are the same pairs.');

@@ -5,14 +5,17 @@
  * the marks of looked-at members, at least one of these tests fails.
  */
 import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { boxOf, cellOf } from '../../actors/geo/grid.ts';
 import { proximityRules } from '../../actors/geo/rules.ts';
+import { eventsOf } from '../replay.ts';
 import { compare } from './compare.ts';
 import { type CrowdShape, crowd } from './crowd.ts';
 import type { OracleEvent } from './oracle.ts';
 import { readTrackFile } from './read.ts';
+import { recall } from './recall.ts';
 import { drawOfficers } from './roles.ts';
 import { seeded } from './seeded.ts';
 
@@ -101,33 +104,44 @@ function turned(event: Extract<OracleEvent, { type: 'fix' }>, byE7: number): Ora
 }
 
 const DATA = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
-const RECORDED = ['athens-vehicles.csv', 'eth-pedestrians.txt', 'hotel-pedestrians.txt'];
+const PARK = fileURLToPath(new URL('park.csv', import.meta.url));
+const RECORDED = [
+  PARK,
+  ...['athens-vehicles.csv', 'eth-pedestrians.txt', 'hotel-pedestrians.txt'].map(file => `${DATA}${file}`),
+];
+const RADII_M = [10, 25, 50];
+
+function recorded(path: string): OracleEvent[] {
+  const read = readTrackFile(path);
+  if (!read.ok) throw new Error(read.problem);
+  return eventsOf(read.recording, drawOfficers(read.recording.ids, 0.1, 1));
+}
 
 describe('regions against brute force, recorded crowds', () => {
-  for (const file of RECORDED) {
-    const path = `${DATA}${file}`;
+  for (const path of RECORDED) {
+    const file = basename(path);
     it.skipIf(!existsSync(path))(
-      `agree on ${file} (skipped when ../shared/data is not there)`,
+      `agree on ${file} (skipped when it is not there)`,
       () => {
-        const read = readTrackFile(path);
-        if (!read.ok) throw new Error(read.problem);
-        const { recording } = read;
-        const officers = drawOfficers(recording.ids, 0.1, 1);
-        const seqs = new Map<string, number>();
-        const events = recording.fixes.map((fix): OracleEvent => {
-          const seq = (seqs.get(fix.id) ?? 0) + 1;
-          seqs.set(fix.id, seq);
-          return { type: 'fix', officer: officers.has(fix.id), instant: true, seq, accuracyDm: 50, ...fix };
-        });
-        for (const enterM of [10, 25]) {
+        const events = recorded(path);
+        for (const enterM of RADII_M) {
           for (const dwellMs of [5_000, 60_000]) {
-            const { expected, missing, extra } = compare(events, proximityRules({ enterM, dwellMs }));
-            console.log(`${file} enter ${enterM} m dwell ${dwellMs / 1000} s: ${expected.length} meetings`);
-            expect({ enterM, dwellMs, missing, extra }).toEqual({ enterM, dwellMs, missing: [], extra: [] });
+            const { course, missing, extra, expected } = compare(events, proximityRules({ enterM, dwellMs }));
+            const what = `${file} enter ${enterM} m dwell ${dwellMs / 1000} s`;
+            console.log(
+              `${what}: ${expected.length} meetings, ${course.rims} of ${course.looks} looks at a rim`,
+            );
+            expect({ what, missing, extra }).toEqual({ what, missing: [], extra: [] });
           }
         }
       },
       60_000,
     );
   }
+  it('find who meets in the park also when phones report as often as they are told', () => {
+    const { always, kept, alwaysFixes, keptFixes } = recall(recorded(PARK), proximityRules());
+    console.log(`park: ${kept} of ${always} pairs, ${keptFixes} of ${alwaysFixes} positions`);
+    expect([kept, always]).toEqual([3, 3]);
+    expect(keptFixes).toBeLessThan(alwaysFixes / 4);
+  });
 });
