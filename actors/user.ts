@@ -4,6 +4,7 @@
  */
 import type { CommandBody, CommandName } from '../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { NO_FENCES } from './geo/places/fence.ts';
 import { insistAgain, insistAnswered, insistedKey } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { Balance, UserMessage } from './messages/user.ts';
@@ -80,13 +81,18 @@ import {
   type UserState,
 } from './user/state.ts';
 import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
+import type { FencesNow } from './user/visits.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
 /** Tag of the read after a move to another device; keys of commands are UUIDs and never this. */
 const DEVICE_READ = 'device';
 
-export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserState, UserMessage> {
+export function userBehaviour(
+  rules: MeetRules,
+  keys: QrKeys,
+  fencesNow: FencesNow = () => NO_FENCES,
+): Behaviour<UserState, UserMessage> {
   return {
     kind: 'user',
     hydrate: id => ({ type: 'user', id }),
@@ -106,7 +112,7 @@ export function userBehaviour(rules: MeetRules, keys: QrKeys): Behaviour<UserSta
     discarded(state, turn) {
       turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     },
-    receive: (state, message, turn) => receive(state, message, rules, keys, turn),
+    receive: (state, message, turn) => receive(state, message, rules, keys, fencesNow, turn),
   };
 }
 
@@ -115,12 +121,13 @@ function receive(
   message: UserMessage | SystemMessage,
   rules: MeetRules,
   keys: QrKeys,
+  fencesNow: FencesNow,
   turn: Turn,
 ): UserState {
   switch (message.type) {
     case 'location': {
       const session = sessionOf(state, message.session);
-      if (session) return located(heard(state, session, turn), message, rules, turn);
+      if (session) return located(heard(state, session, turn), message, rules, fencesNow(), turn);
       resync(message.session, turn);
       return state;
     }

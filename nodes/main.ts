@@ -227,6 +227,7 @@ async function main(): Promise<void> {
       user: userBehaviour(
         rules,
         qrKeysOf(keys, () => clock.nowMs()),
+        () => stores.atlas.fences,
       ),
       region: regionBehaviour(rules.proximity, rules.fraud),
       pair: pairBehaviour(rules),

@@ -11,6 +11,8 @@ import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { watchOf } from '../fraud/packing.ts';
 import { isTrust } from '../fraud/trust.ts';
+import { PLACE_KINDS, type Stay } from '../geo/places/fence.ts';
+import { PLACES_LIMITS } from '../geo/places/limits.ts';
 import { routeFix, type Track } from '../geo/publish.ts';
 import { insistAgain } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -110,6 +112,8 @@ function stateOf(
     instant: read.flag(packed.instant),
     track: packed.track === null ? null : trackOf(read.fields(packed.track), id, rules),
     watch: watchOf(packed.watch),
+    // a node of the version before packed none
+    stays: read.list(packed.stays ?? [], PLACES_LIMITS.stays, stayOf),
     locationSeq: read.whole(packed.locationSeq, -1),
     areas: read.list(packed.areas, MANY, areaOf),
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
@@ -190,6 +194,16 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
     ...(isTrust(packed.trust) && packed.trust > 0 ? { trust: packed.trust } : {}),
   };
   return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM), left: [] };
+}
+
+function stayOf(item: unknown): Stay {
+  const { placeId, kind, enteredAtMs, outside } = read.fields(item);
+  return {
+    placeId: read.text(placeId),
+    kind: read.oneOf(kind, PLACE_KINDS),
+    enteredAtMs: read.whole(enteredAtMs),
+    outside: read.whole(outside),
+  };
 }
 
 function areaOf(item: unknown): Area {

@@ -10,6 +10,7 @@ import { encodeError, encodeVolatile } from '../../protocol/messages.ts';
 import { ageOf } from '../fraud/age.ts';
 import { found, observe, trustOf, wiped } from '../fraud/watch.ts';
 import { reportPeriodS } from '../geo/period.ts';
+import type { Fences } from '../geo/places/fence.ts';
 import { publishFix, publishInstantOff, publishLeave, publishTrust } from '../geo/publish.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
@@ -26,6 +27,7 @@ import {
   type UserState,
 } from './state.ts';
 import { emit } from './stream.ts';
+import { endVisits, visit } from './visits.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -57,6 +59,7 @@ export function located(
   state: UserState,
   message: UserMessage & { type: 'location' },
   rules: MeetRules,
+  fences: Fences,
   turn: Turn,
 ): UserState {
   const { location, session } = message;
@@ -90,7 +93,8 @@ export function located(
     state.areas.some(area => area.officers.length > 0),
   );
   turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
-  const next = { ...state, track, watch, locationSeq: location.seq };
+  const here = { ...state, track, watch, locationSeq: location.seq };
+  const next = isTaken && trust === 0 ? visit(here, position, fences, turn) : here;
   return track.left.length > 0 ? forgetAreas(next, track.left, turn) : next;
 }
 
@@ -107,7 +111,8 @@ export function leaveMap(state: UserState, turn: Turn): UserState {
   if (!state.track) return state;
   publishLeave(turn, state.track);
   const cells = state.areas.map(area => area.cell);
-  return { ...forgetAreas(state, cells, turn), track: null, watch: wiped(state.watch) };
+  const off = endVisits(forgetAreas(state, cells, turn), turn);
+  return { ...off, track: null, watch: wiped(state.watch) };
 }
 
 /** A region found this person's track to be somebody else's. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { NO_FENCES } from '../geo/places/fence.ts';
 import type { UserRecord } from '../queries.ts';
 import { DEFAULT_RULES } from '../rules.ts';
 import type { SampledFix, Turn } from '../turn.ts';
@@ -54,7 +55,13 @@ class Person {
     const fix = { seq: ++this.#seq, latE7: 407_812_345, lngE7: -739_665_432, accuracyDm: 85 };
     const rest = { headingDeg: null, speedDms: null, takenAtMs: null };
     const location = { ...fix, ...rest, ...change };
-    this.state = located(this.state, { type: 'location', session, location }, DEFAULT_RULES, this.turn());
+    this.state = located(
+      this.state,
+      { type: 'location', session, location },
+      DEFAULT_RULES,
+      NO_FENCES,
+      this.turn(),
+    );
   }
 }
 

@@ -2,6 +2,7 @@
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
 import { UNSUSPECTED, type Watch } from '../fraud/watch.ts';
+import type { Stay } from '../geo/places/fence.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
 import type { Fix, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
@@ -143,6 +144,8 @@ export interface UserState {
   readonly track: Track | null;
   /** What speaks against the person's phone. */
   readonly watch: Watch;
+  /** Places that the person is at, while shared. Memory only. */
+  readonly stays: readonly Stay[];
   /** Last sequence number of a position on the newest connection; -1 before the first. */
   readonly locationSeq: number;
   /** Officers who share, by coarse cell in reach; civilians only. */
@@ -203,6 +206,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     sharingUntilMs: share?.dueAtMs ?? 0,
     instant: timerOf(INSTANT_SWITCH) !== undefined,
     track: null,
+    stays: NOBODY,
     watch: UNSUSPECTED,
     locationSeq: -1,
     areas: NOBODY,

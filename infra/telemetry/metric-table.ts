@@ -432,6 +432,11 @@ export const METRICS = {
     labels: { operation: CLOSED_SET, result: ['ok', 'throttled', 'unavailable', 'refused', 'invalid'] },
   },
   heyblue_zip_areas: { kind: 'gauge', help: 'Zip codes whose polygons this node knows.' },
+  heyblue_place_crossings_total: {
+    kind: 'counter',
+    help: 'Visits to places that began or ended, of people who share their position.',
+    labels: { kind: ['hub', 'merchant'], way: ['enter', 'exit'] },
+  },
   heyblue_places: { kind: 'gauge', help: 'Active hubs and merchants that this node knows.' },
 } as const satisfies Record<string, MetricRow>;
 
