@@ -26,7 +26,10 @@ export interface Idempotency {
   readonly requestHash: string;
 }
 
-/** Points from mint to both, if the pair's cooldown is over by the database clock. */
+/**
+ * Points from mint to both, if the pair's cooldown is over by the database clock. With `trust` the encounter is held
+ * instead: it counts for the cooldown, its reasons are kept with it, and no points move until it is reviewed.
+ */
 export interface EncounterOp {
   readonly type: 'encounter';
   /** Encounter id and ledger transfer id in one; derived from the evidence, so every path to it gives the same. */
@@ -40,7 +43,27 @@ export interface EncounterOp {
   readonly officerPoints: number;
   readonly civilianPoints: number;
   readonly cooldownS: number;
+  /** What speaks against it, bits of `fraud/trust.ts`; absent or 0: nothing. */
+  readonly trust?: number;
   readonly idempotency: Idempotency | null;
+}
+
+/**
+ * What an operator decided of an encounter that is held: its points are posted now, as the very encounter that it is, or
+ * never. Everything but the verdict is as it was held.
+ */
+export interface ReviewOp {
+  readonly type: 'review';
+  /** Of the encounter. */
+  readonly id: string;
+  readonly verdict: 'released' | 'rejected';
+  readonly officer: string;
+  readonly civilian: string;
+  readonly method: Method;
+  readonly rule: RuleRef;
+  readonly officerPoints: number;
+  readonly civilianPoints: number;
+  readonly idempotency: null;
 }
 
 /** Any other movement. */
@@ -95,7 +118,7 @@ export interface EventOp {
 }
 
 /** What moves points; the ledger's. */
-export type LedgerOp = EncounterOp | TransferOp;
+export type LedgerOp = EncounterOp | TransferOp | ReviewOp;
 export type DurableOp = LedgerOp | TimerOp | EventOp;
 
 /** Closed and append-only: these words are stored and sent. */
@@ -109,6 +132,12 @@ export const COMMIT_CODES = [
   'account_closed',
   'idempotency_conflict',
   'invalid',
+  /** An encounter that waits for an operator: it is durable, and nothing was posted. */
+  'held',
+  /** There is no held encounter of this id to review, or it was decided the other way. */
+  'not_held',
+  /** An encounter that an operator refused to pay; to reject it again changes nothing. */
+  'rejected',
 ] as const;
 export type CommitCode = (typeof COMMIT_CODES)[number];
 
@@ -121,7 +150,10 @@ export interface Posting {
   readonly version: number;
 }
 
-/** What the store decided. `created` and `exists` carry the effect (the first one), every other code means no effect. */
+/**
+ * What the store decided. `created` and `exists` carry the effect (the first one), `held` and `rejected` are effects without
+ * postings, every other code means no effect.
+ */
 export interface Committed {
   readonly id: string;
   readonly code: CommitCode;

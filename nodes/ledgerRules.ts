@@ -2,7 +2,9 @@
  * What every commit store must agree on about an operation: its legs, what makes it invalid, when two operations are
  * the same request, and which of them may not be decided at the same time. Pure, shared by PostgreSQL and its twin.
  */
+
 import { type DurableOp, type LedgerOp, type Leg, MINT_ACCOUNT } from '../actors/durable.ts';
+import { isTrust } from '../actors/fraud/trust.ts';
 
 /** Legs of one transfer at most; more is several transfers. */
 export const LEGS_MAX = 64;
@@ -20,6 +22,7 @@ const NO_LEGS: readonly Leg[] = [];
 export function legsOf(op: DurableOp): readonly Leg[] {
   if (op.type === 'transfer') return op.legs;
   if (op.type === 'timer' || op.type === 'event') return NO_LEGS;
+  if (op.type === 'review' && op.verdict === 'rejected') return NO_LEGS;
   return [
     { account: op.civilian, delta: op.civilianPoints },
     { account: op.officer, delta: op.officerPoints },
@@ -29,24 +32,25 @@ export function legsOf(op: DurableOp): readonly Leg[] {
 
 /** Whose history the event belongs to, the key that orders it: the civilian, or who paid (or got it from the mint). */
 export function subjectOf(op: LedgerOp): string {
-  if (op.type === 'encounter') return op.civilian;
+  if (op.type !== 'transfer') return op.civilian;
   const people = op.legs.filter(leg => leg.account !== MINT_ACCOUNT);
   return (people.find(leg => leg.delta < 0) ?? people[0] ?? op.legs[0]!).account;
 }
 
 /** Why points moved. */
-export const reasonOf = (op: LedgerOp): string => (op.type === 'encounter' ? 'encounter' : op.reason);
+export const reasonOf = (op: LedgerOp): string => (op.type === 'transfer' ? op.reason : 'encounter');
 
 /**
  * The same text means the same request. Left out is what a retry may bring along anew: the idempotency key (two people
  * may ask for one encounter), and of an encounter the cell (a phone has moved meanwhile) and the rule (it was replaced
- * meanwhile): the first effect stands.
+ * meanwhile) and what speaks against it (that is judged anew with each try): the first effect stands.
  */
 export function canonicalOf(op: DurableOp): string {
   if (op.type === 'timer') return `timer\n${op.kind}\n${op.actor}\n${op.name}`;
   if (op.type === 'event') return `event\n${op.user}\n${op.n}`;
   const rule = `${op.rule.id}\n${op.rule.version}`;
-  if (op.type === 'encounter') {
+  // a review is of the encounter: whoever asks for that one again finds it, paid or not
+  if (op.type !== 'transfer') {
     return `encounter\n${op.officer}\n${op.civilian}\n${op.method}`;
   }
   let text = `transfer\n${op.reason}\n${rule}`;
@@ -77,17 +81,21 @@ export function isValid(op: DurableOp): op is LedgerOp {
   if (by && !(UUID.test(by.userId) && isText(by.key, KEY_MAX) && isText(by.requestHash, KEY_MAX)))
     return false;
   if (op.type === 'transfer') return isText(op.reason, TEXT_MAX) && isValidTransfer(op.legs);
-  return (
+  const isMeeting =
     UUID.test(op.officer) &&
     UUID.test(op.civilian) &&
     op.officer !== op.civilian &&
     op.officer !== MINT_ACCOUNT &&
     op.civilian !== MINT_ACCOUNT &&
-    isText(op.cell, TEXT_MAX) &&
     isPoints(op.officerPoints) &&
     isPoints(op.civilianPoints) &&
     op.officerPoints >= 0 &&
-    op.civilianPoints >= 0 &&
+    op.civilianPoints >= 0;
+  if (op.type === 'review') return isMeeting;
+  return (
+    isMeeting &&
+    isText(op.cell, TEXT_MAX) &&
+    isTrust(op.trust ?? 0) &&
     Number.isInteger(op.cooldownS) &&
     op.cooldownS >= 0 &&
     op.cooldownS <= 0x7fff_ffff

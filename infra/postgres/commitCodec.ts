@@ -15,9 +15,7 @@ import {
 } from '../../actors/durable.ts';
 import { canonicalOf, claimsOf, isValid, legsOf, reasonOf, subjectOf } from '../../nodes/ledgerRules.ts';
 import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
-
-/** Position that the function answers for a stale epoch, after the words of COMMIT_CODES. */
-const STALE = COMMIT_CODES.length;
+import { STALE } from './migrations/holds.ts';
 
 /** The parameters of the function, in its order (without the prefix `p_`). */
 const PARAMETERS = [
@@ -52,6 +50,9 @@ const PARAMETERS = [
   'runEnd',
   'trace',
   'meetZip',
+  'meetTrust',
+  'reviewEntry',
+  'reviewRelease',
 ] as const;
 export const COMMIT_PARAMETERS = PARAMETERS.length;
 
@@ -173,6 +174,11 @@ function addDetails(columns: Columns, op: LedgerOp, entry: number, zipOf: ZipOf)
     columns.meetCooldownS.push(op.cooldownS);
     const zip = op.cell === '' ? null : zipOf(op.cell);
     columns.meetZip.push(zip === null ? 'NULL' : quoted(zip));
+    columns.meetTrust.push(op.trust ?? 0);
+  }
+  if (op.type === 'review') {
+    columns.reviewEntry.push(entry);
+    columns.reviewRelease.push(op.verdict === 'released' ? 't' : 'f');
   }
 }
 
@@ -210,16 +216,23 @@ export type CommitRow = readonly [
   existing: Effects | null,
 ];
 /** By operation id; `hash` is the request's, with the dashes of a UUID. */
-export type Effects = Record<string, { atMs: number; hash: string; postings: Posting[] | null }>;
+export type Effects = Record<
+  string,
+  { atMs: number; hash: string; postings?: Posting[] | null; verdict?: 'held' | 'rejected' }
+>;
 
 /** What a look-up found under the id of `op`. */
 export function decodeEffect(op: DurableOp, effects: Effects): Committed | null {
   const effect = effects[op.id];
   if (!effect) return null;
+  const { verdict } = effect;
+  // what is held is nothing to a transfer; a review is done when the verdict is the one that it gives
+  if (verdict !== undefined && op.type === 'transfer') return null;
+  if (op.type === 'review' && (op.verdict === 'rejected' ? 'rejected' : undefined) !== verdict) return null;
   const same = effect.hash.replaceAll('-', '') === requestHash(canonicalOf(op));
   return {
     id: op.id,
-    code: same ? 'exists' : 'exists_with_different_payload',
+    code: same ? (verdict ?? 'exists') : 'exists_with_different_payload',
     atMs: effect.atMs,
     postings: effect.postings ?? [],
   };
@@ -250,6 +263,7 @@ export function decodeOutcomes(
       if (!effect) throw new Error(`commit_group said that ${id} exists, and did not say how`);
       return { id, code, atMs: effect.atMs, postings: effect.postings ?? [] };
     }
+    if (code === 'held' || code === 'rejected') return { id, code, atMs, postings: [] };
     if (code !== 'created') return nothing(id, code);
     const postings: Posting[] = [];
     for (let leg = group.legFrom[at]!; leg < group.legFrom[at + 1]!; leg++) {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
-import { at, DAY_S, encounter, move, transfer } from '../../nodes/contracts/town.ts';
+import { at, DAY_S, encounter, move, review, transfer } from '../../nodes/contracts/town.ts';
 import { MemoryLedger } from '../../nodes/memory/memoryLedger.ts';
 import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
 import { postgresTown } from './testTown.ts';
@@ -20,7 +20,7 @@ afterAll(() => town.close());
 /** An operation by small numbers, so that ids, pairs and keys collide often. */
 const sketches = fc.array(
   fc.record({
-    kind: fc.constantFrom('meet', 'meet', 'move', 'grant', 'split'),
+    kind: fc.constantFrom('meet', 'meet', 'held', 'release', 'reject', 'move', 'grant', 'split'),
     id: fc.nat(9),
     a: fc.nat(PEOPLE),
     b: fc.nat(PEOPLE),
@@ -69,6 +69,17 @@ it('agrees with the model, group after group', async () => {
         const idempotency = key === null ? null : { userId: people[key]!, key: `k${key}`, requestHash: hash };
         if (kind === 'meet') {
           return encounter(id, who(a), who(b), { cooldownS, idempotency, officerPoints: points });
+        }
+        if (kind === 'held')
+          return encounter(id, who(a), who(b), {
+            cooldownS,
+            idempotency,
+            officerPoints: points,
+            trust: 1 + points,
+          });
+        if (kind === 'release' || kind === 'reject') {
+          const verdict = kind === 'release' ? 'released' : 'rejected';
+          return review(encounter(id, who(a), who(b), { officerPoints: points }), verdict);
         }
         if (kind === 'grant') return { ...move(id, MINT_ACCOUNT, who(a), points + 1), idempotency };
         if (kind === 'move') return { ...move(id, who(a), who(b), points), idempotency };

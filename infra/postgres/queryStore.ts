@@ -78,12 +78,13 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
       left join user_schema.users o on o.id = e.other), '[]'),
   coalesce((
     select json_agg(json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
-        'reason', t.reason,
+        'reason', coalesce(t.reason, 'encounter'),
         'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) order by k.created_at desc)
     from (select * from ops.idempotency i
           where i.user_id = u.id and i.created_at > now() - interval '${REMEMBERED_HOURS} hours'
           order by i.created_at desc limit ${RECENT_COMMANDS}) k
-      join ledger.transfer t on t.id = k.transfer_id
+      -- without a transfer it is an encounter that is held
+      left join ledger.transfer t on t.id = k.transfer_id
       left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]'),
   coalesce((
     select json_agg(json_build_object('name', t.name, 'dueAtMs', t.due_ms, 'message', t.message::json) order by t.due_ms)

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { EntryOutcome } from '../ports.ts';
-import { at, encounter, move, type StoreTown, transfer } from './town.ts';
+import { at, encounter, move, review, type StoreTown, transfer } from './town.ts';
 
 const SHARD = 7;
 
@@ -271,6 +271,149 @@ export function commitStoreContract(name: string, open: () => Promise<StoreTown>
         { ...first, code: 'exists' },
         { ...first, code: 'exists_with_different_payload' },
       ]);
+    });
+
+    describe('an encounter that something speaks against', () => {
+      const held = async (change: object = {}) => {
+        const [officer, civilian] = [await person('officer'), await person('civilian')];
+        return encounter(town.uuid(), officer, civilian, { trust: 5, ...change });
+      };
+
+      it('is held: nothing moves, the cooldown counts, a repeat finds it', async () => {
+        const op = await held();
+        const [first] = (await commit(op)) as [Committed];
+        expect(first).toMatchObject({ id: op.id, code: 'held', postings: [] });
+        expect(first.atMs).toBeGreaterThan(0);
+        expect([await balanceOf(op.officer), await balanceOf(op.civilian)]).toEqual([0, 0]);
+        expect(await codes(encounter(town.uuid(), op.officer, op.civilian))).toEqual(['cooldown']);
+        // judged anew, nothing may speak against it any more: it stays what it was
+        expect(await codes(op, { ...op, trust: 0 }, { ...op, trust: 256 })).toEqual(['held', 'held', 'held']);
+        expect(await codes({ ...op, method: 'qr' })).toEqual(['exists_with_different_payload']);
+        expect(await balanceOf(op.civilian)).toBe(0);
+      });
+
+      it('is released once: the points are posted as the encounter that it is', async () => {
+        const op = await held();
+        await commit(op);
+        const [released] = (await commit(review(op, 'released'))) as [Committed];
+        expect(released).toMatchObject({ id: op.id, code: 'created' });
+        expect([...released.postings].sort((a, b) => a.delta - b.delta)).toEqual([
+          { account: op.officer, delta: 5, balance: 5, version: 1 },
+          { account: op.civilian, delta: 10, balance: 10, version: 1 },
+        ]);
+        const again = await commit(
+          review(op, 'released'),
+          op,
+          review(op, 'rejected'),
+          review(op, 'released'),
+        );
+        expect(again.map(one => one.code)).toEqual(['exists', 'exists', 'not_held', 'exists']);
+        expect((again[0] as Committed).postings).toEqual(released.postings);
+        expect(await balanceOf(op.civilian)).toBe(10);
+      });
+
+      it('is rejected for good, and stays without points', async () => {
+        const op = await held();
+        await commit(op);
+        expect(await codes(review(op, 'rejected'), review(op, 'rejected'))).toEqual(['rejected', 'rejected']);
+        expect(await codes(review(op, 'released'), op)).toEqual(['not_held', 'rejected']);
+        expect(await codes(encounter(town.uuid(), op.officer, op.civilian))).toEqual(['cooldown']);
+        expect([await balanceOf(op.officer), await balanceOf(op.civilian)]).toEqual([0, 0]);
+      });
+
+      it('is decided in order within one group', async () => {
+        const [a, b] = [await held(), await held()];
+        expect(await codes(a, review(a, 'released'), review(a, 'rejected'), a)).toEqual([
+          'held',
+          'created',
+          'not_held',
+          'exists',
+        ]);
+        expect(await codes(b, review(b, 'rejected'), review(b, 'released'), b)).toEqual([
+          'held',
+          'rejected',
+          'not_held',
+          'rejected',
+        ]);
+      });
+
+      it('no review makes an encounter of one that is none, is of others, or was paid', async () => {
+        const [op, paid] = [await held(), await held({ trust: 0 })];
+        expect(await codes(review(op, 'released'), review(op, 'rejected'))).toEqual(['not_held', 'not_held']);
+        expect(await codes(op, paid)).toEqual(['held', 'created']);
+        expect(await codes(review(paid, 'rejected'), review(paid, 'released'))).toEqual([
+          'not_held',
+          'exists',
+        ]);
+        const ofOthers = { ...review(op, 'released'), civilian: await person('civilian') };
+        expect(await codes(ofOthers, { ...ofOthers, verdict: 'rejected' })).toEqual(['not_held', 'not_held']);
+        expect(await codes(review(op, 'released'))).toEqual(['created']);
+      });
+
+      it('stays held when an account was closed meanwhile', async () => {
+        const op = await held();
+        await commit(op);
+        await town.closeAccount(op.civilian);
+        expect(await codes(review(op, 'released'), review(op, 'rejected'))).toEqual([
+          'account_closed',
+          'rejected',
+        ]);
+      });
+
+      it('is found by a look-up, and so is its review', async () => {
+        const [a, b] = [await held(), await held()];
+        await commit(a, b, review(b, 'rejected'));
+        const asked = [
+          a,
+          review(a, 'released'),
+          review(a, 'rejected'),
+          b,
+          review(b, 'rejected'),
+          review(b, 'released'),
+        ];
+        const found = await town.commitStore.lookup([...asked, { ...a, method: 'qr' }]);
+        expect(found.map(one => one?.code ?? null)).toEqual([
+          'held',
+          null,
+          null,
+          'rejected',
+          'rejected',
+          null,
+          'exists_with_different_payload',
+        ]);
+        await commit(review(a, 'released'));
+        const after = await town.commitStore.lookup(asked.slice(0, 3));
+        expect(after.map(one => one?.code ?? null)).toEqual(['exists', 'exists', null]);
+      });
+
+      it('keeps the key of the command that asked for it', async () => {
+        const op = await held();
+        const idempotency = { userId: op.officer, key: 'held', requestHash: 'aa' };
+        expect(await codes({ ...op, idempotency }, { ...op, idempotency })).toEqual(['held', 'held']);
+        const other = encounter(town.uuid(), op.officer, await person('civilian'), { idempotency });
+        expect(await codes(other)).toEqual(['idempotency_conflict']);
+        const commands = async () =>
+          ((await town.queryStore.query({ type: 'user', id: op.officer })) as { commands: unknown }).commands;
+        const known = { key: 'held', requestHash: 'aa', reason: 'encounter', encounterId: op.id };
+        expect(await commands()).toEqual([{ ...known, points: 0, balance: 0 }]);
+        await commit(review(op, 'released'));
+        expect(await commands()).toEqual([{ ...known, points: 5, balance: 5 }]);
+      });
+
+      it('is not held by a stale epoch, nor reviewed', async () => {
+        const op = await held();
+        const by = (one: DurableOp, n: number) => town.commitStore.commit([at(SHARD, n, one)]);
+        expect((await by(op, epoch - 1))[0]?.code).toBe('stale_epoch');
+        await by(op, epoch);
+        expect((await by(review(op, 'released'), epoch - 1))[0]?.code).toBe('stale_epoch');
+        expect(await balanceOf(op.civilian)).toBe(0);
+      });
+
+      it('bits that are none are refused', async () => {
+        const op = await held();
+        const wrong = [-1, 0.5, 2 ** 31].map(trust => ({ ...op, id: town.uuid(), trust }));
+        expect(await codes(...wrong)).toEqual(['invalid', 'invalid', 'invalid']);
+      });
     });
 
     it('an empty group is nothing', async () => {

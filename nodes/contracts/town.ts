@@ -1,5 +1,5 @@
 /** What the contract suites need from a store besides its port: a way to arrange a town and to look at it. */
-import type { EncounterOp, Leg, TransferOp } from '../../actors/durable.ts';
+import type { EncounterOp, Leg, ReviewOp, TransferOp } from '../../actors/durable.ts';
 import type {
   CommitEntry,
   CommitStore,
@@ -51,6 +51,13 @@ export function encounter(
     idempotency: null,
     ...change,
   };
+}
+
+/** What an operator decides of an encounter that is held. */
+export function review(op: EncounterOp, verdict: ReviewOp['verdict']): ReviewOp {
+  const { id, officer, civilian, method, rule, officerPoints, civilianPoints } = op;
+  const as = { id, officer, civilian, method, rule, officerPoints, civilianPoints };
+  return { type: 'review', ...as, verdict, idempotency: null };
 }
 
 export function transfer(id: string, legs: readonly Leg[], change: Partial<TransferOp> = {}): TransferOp {

@@ -10,6 +10,8 @@ import {
   type LedgerOp,
   MINT_ACCOUNT,
   type Posting,
+  type ReviewOp,
+  type TransferOp,
 } from '../../actors/durable.ts';
 import { canonicalOf, isValid, legsOf, reasonOf } from '../ledgerRules.ts';
 import type { CommitEntry, CommitStore, EntryOutcome, EpochStore } from '../ports.ts';
@@ -24,11 +26,21 @@ export interface MemoryAccount {
 export interface MemoryTransfer {
   /** Of the actor that made it. */
   readonly shard: number;
-  readonly op: LedgerOp;
+  readonly op: EncounterOp | TransferOp;
   readonly reason: string;
   readonly canonical: string;
   readonly atMs: number;
   readonly postings: readonly Posting[];
+}
+
+/** An encounter that was held, and what became of it. */
+export interface MemoryHold {
+  readonly shard: number;
+  readonly op: EncounterOp;
+  readonly canonical: string;
+  readonly atMs: number;
+  readonly verdict: 'held' | 'released' | 'rejected';
+  readonly decidedAtMs: number | null;
 }
 
 interface Remembered {
@@ -40,6 +52,7 @@ interface Remembered {
 export class MemoryLedger implements CommitStore, EpochStore {
   readonly accounts = new Map<string, MemoryAccount>();
   readonly transfers = new Map<string, MemoryTransfer>();
+  readonly holds = new Map<string, MemoryHold>();
   /** `officer|civilian` to the moment from which they may meet again. */
   readonly pairs = new Map<string, number>();
   /** `user\0key` to what it did. */
@@ -88,9 +101,10 @@ export class MemoryLedger implements CommitStore, EpochStore {
     }
     const known = this.#known(op);
     if (known) {
-      if (known.code === 'exists') this.#remember(op);
+      if (EFFECTS.has(known.code)) this.#remember(op);
       return known;
     }
+    if (op.type === 'review') return this.#review(shard, op);
     const refusal = this.#refusal(op);
     if (refusal) return nothing(op, refusal);
     return this.#write(shard, op);
@@ -98,7 +112,8 @@ export class MemoryLedger implements CommitStore, EpochStore {
 
   #known(op: DurableOp): Committed | null {
     const transfer = this.transfers.get(op.id);
-    if (!transfer) return null;
+    if (!transfer) return this.#knownHold(op);
+    if (op.type === 'review' && op.verdict === 'rejected') return null;
     const same = transfer.canonical === canonicalOf(op);
     return {
       id: op.id,
@@ -106,6 +121,42 @@ export class MemoryLedger implements CommitStore, EpochStore {
       atMs: transfer.atMs,
       postings: transfer.postings.filter(posting => posting.account !== MINT_ACCOUNT),
     };
+  }
+
+  /** Held or rejected; one that was released is a transfer. */
+  #knownHold(op: DurableOp): Committed | null {
+    const hold = this.holds.get(op.id);
+    if (!hold || hold.verdict === 'released' || op.type === 'transfer') return null;
+    const isSame = hold.canonical === canonicalOf(op);
+    if (op.type === 'review' && !(isSame && op.verdict === hold.verdict)) return null;
+    const code = isSame ? hold.verdict : 'exists_with_different_payload';
+    return { id: op.id, code, atMs: hold.atMs, postings: [] };
+  }
+
+  /** Posts what was held as the encounter that it is, or says that it never will be. */
+  #review(shard: number, op: ReviewOp): Committed {
+    const hold = this.holds.get(op.id);
+    if (hold?.verdict !== 'held' || hold.canonical !== canonicalOf(op)) return nothing(op, 'not_held');
+    if (op.verdict === 'rejected') {
+      const atMs = this.#nowMs();
+      this.holds.set(op.id, { ...hold, verdict: 'rejected', decidedAtMs: atMs });
+      return { id: op.id, code: 'rejected', atMs, postings: [] };
+    }
+    const refusal = this.#refusal(op);
+    if (refusal) return nothing(op, refusal);
+    const { rule, officerPoints, civilianPoints } = op;
+    const done = this.#post(shard, { ...hold.op, rule, officerPoints, civilianPoints });
+    this.holds.set(op.id, { ...hold, verdict: 'released', decidedAtMs: done.atMs });
+    return done;
+  }
+
+  #hold(shard: number, op: EncounterOp): Committed {
+    const atMs = this.#nowMs();
+    const canonical = canonicalOf(op);
+    this.holds.set(op.id, { shard, op, canonical, atMs, verdict: 'held', decidedAtMs: null });
+    this.pairs.set(`${op.officer}|${op.civilian}`, atMs + op.cooldownS * 1_000);
+    this.#remember(op);
+    return { id: op.id, code: 'held', atMs, postings: [] };
   }
 
   #refusal(op: LedgerOp): CommitCode | null {
@@ -125,7 +176,16 @@ export class MemoryLedger implements CommitStore, EpochStore {
     return nextMs !== undefined && nextMs > this.#nowMs();
   }
 
-  #write(shard: number, op: LedgerOp): Committed {
+  #write(shard: number, op: EncounterOp | TransferOp): Committed {
+    if (op.type === 'encounter' && op.trust) return this.#hold(shard, op);
+    const done = this.#post(shard, op);
+    if (op.type === 'encounter')
+      this.pairs.set(`${op.officer}|${op.civilian}`, done.atMs + op.cooldownS * 1_000);
+    this.#remember(op);
+    return done;
+  }
+
+  #post(shard: number, op: EncounterOp | TransferOp): Committed {
     const atMs = this.#nowMs();
     const postings = legsOf(op).map((leg): Posting => {
       const account = this.accounts.get(leg.account)!;
@@ -141,8 +201,6 @@ export class MemoryLedger implements CommitStore, EpochStore {
       atMs,
       postings,
     });
-    if (op.type === 'encounter') this.pairs.set(`${op.officer}|${op.civilian}`, atMs + op.cooldownS * 1_000);
-    this.#remember(op);
     return {
       id: op.id,
       code: 'created',
@@ -159,5 +217,8 @@ export class MemoryLedger implements CommitStore, EpochStore {
     this.keys.set(name, { requestHash: by.requestHash, transferId: op.id, atMs: this.#nowMs() });
   }
 }
+
+/** What a key is kept with. */
+const EFFECTS: ReadonlySet<CommitCode> = new Set(['exists', 'held', 'rejected']);
 
 const nothing = (op: DurableOp, code: CommitCode): Committed => ({ id: op.id, code, atMs: 0, postings: [] });

@@ -262,12 +262,13 @@ export class MemoryPeople implements Directory, QueryStore {
       .sort((a, b) => b[1].atMs - a[1].atMs)
       .slice(0, RECENT_COMMANDS)
       .map(([name, one]) => {
-        const transfer = this.#ledger.transfers.get(one.transferId)!;
-        const mine = transfer.postings.find(posting => posting.account === id);
+        // without a transfer it is an encounter that is held
+        const transfer = this.#ledger.transfers.get(one.transferId);
+        const mine = transfer?.postings.find(posting => posting.account === id);
         return {
           key: name.slice(id.length + 1),
           requestHash: one.requestHash,
-          reason: transfer.reason,
+          reason: transfer?.reason ?? 'encounter',
           encounterId: one.transferId,
           points: mine?.delta ?? 0,
           balance: mine?.balance ?? this.#ledger.accounts.get(id)!.balance,

@@ -92,12 +92,36 @@ const ENCOUNTERS = `      insert into meet.encounter (id, officer, civilian, met
           as n(entry, officer, civilian, method, cell, officer_points, civilian_points)
         where n.entry between v_from and v_to and v_code[n.entry] = 0;`;
 
-/** The numbers are positions in COMMIT_CODES; 9 stands for a stale epoch. */
+/** What later versions do otherwise, or besides; as it stands here it is this version. */
+export interface CommitPieces {
+  readonly transfers?: string;
+  readonly encounters?: string;
+  /** The number that stands for a stale epoch; the others are positions in COMMIT_CODES. */
+  readonly stale?: number;
+  readonly declared?: string;
+  /** After it is known which ids were posted. */
+  readonly known?: string;
+  /** After the pairs that may meet are written down. */
+  readonly met?: string;
+  /** After the encounters are written down, before the keys. */
+  readonly written?: string;
+  /** Codes, besides 0, with which a key is kept. */
+  readonly kept?: string;
+}
+
 export const commitFunction = (
   parameters: readonly string[],
   outbox: string,
-  transfers = TRANSFERS,
-  encounters = ENCOUNTERS,
+  {
+    transfers = TRANSFERS,
+    encounters = ENCOUNTERS,
+    stale = 9,
+    declared = '',
+    known = '',
+    met = '',
+    written = '',
+    kept = 'v_code[n.entry] <= 1',
+  }: CommitPieces = {},
 ): string => `
 create function ledger.commit_group(
   ${parameters.join(',\n  ')},
@@ -127,7 +151,7 @@ declare
   v_shut constant bigint := 4611686018427387904;
   i int; j int; k int; u int; b bigint;
   r record;
-begin
+${declared}begin
   -- the fence: shared locks on the shards' rows hold a new epoch back until this group is done
   select array_agg(f.ix) into v_live from (
     select n.ix from unnest(p_fence_shard, p_fence_epoch) with ordinality as n(shard, epoch, ix)
@@ -136,7 +160,7 @@ begin
   v_all_live := cardinality(v_live) = cardinality(p_fence_shard);
   if v_all_live is not true then
     for i in 1..cardinality(p_id) loop
-      if p_fence[i] = any (v_live) is not true then v_code[i] := 9; end if;
+      if p_fence[i] = any (v_live) is not true then v_code[i] := ${stale}; end if;
     end loop;
   end if;
 
@@ -181,7 +205,7 @@ begin
     loop
       if v_code[r.ix] = 0 then v_code[r.ix] := case when r.same then 1 else 2 end; end if;
     end loop;
-
+${known}
     if cardinality(p_meet_entry) > 0 then
       foreach i in array p_meet_entry loop
         continue when i < v_from or i > v_to or v_code[i] <> 0;
@@ -208,7 +232,7 @@ begin
       loop
         v_code[array_position(p_id, r.id, v_from)] := 0;
       end loop;
-    end if;
+${met}    end if;
 
     for i in v_from..v_to loop
       continue when v_code[i] <> 0;
@@ -246,12 +270,12 @@ ${transfers}
     if cardinality(p_meet_entry) > 0 then
 ${encounters}
     end if;
-
+${written}
     if cardinality(p_key_entry) > 0 then
       insert into ops.idempotency (user_id, key, request_hash, transfer_id, created_at)
         select n.user_id, n.key, n.hash, p_id[n.entry], v_now
         from unnest(p_key_entry, p_key_user, p_key, p_key_hash) as n(entry, user_id, key, hash)
-        where n.entry between v_from and v_to and v_code[n.entry] <= 1
+        where n.entry between v_from and v_to and ${kept}
         order by n.user_id, n.key
         on conflict (user_id, key) do nothing;
     end if;

@@ -4,6 +4,7 @@ import { Audit } from './audit.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { Events } from './events.ts';
+import { Holds } from './holds.ts';
 import { LinkedDevices } from './linkedDevices.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0009-audit', class: Audit },
   { name: '0010-places', class: Places },
   { name: '0011-seen-devices', class: SeenDevices },
+  { name: '0012-holds', class: Holds },
 ];

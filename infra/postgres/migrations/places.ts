@@ -16,12 +16,14 @@ import { MORE, STAMPED_TRANSFER, TRACED_ROW_PER_GROUP } from './stamps.ts';
 
 export const ZIPPED = [...MORE, 'p_meet_zip text[]'];
 
-export const ZIPPED_ENCOUNTER = `      insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points, zip)
+const ZIPPED_ENCOUNTER = `      insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points, zip)
         select p_id[n.entry], n.officer, n.civilian, n.method, n.cell, v_now, n.officer_points, n.civilian_points, n.zip
         from unnest(p_meet_entry, p_meet_officer, p_meet_civilian, p_meet_method, p_meet_cell,
             p_meet_officer_points, p_meet_civilian_points, p_meet_zip)
           as n(entry, officer, civilian, method, cell, officer_points, civilian_points, zip)
         where n.entry between v_from and v_to and v_code[n.entry] = 0;`;
+
+export const ZIPPED_PIECES = { transfers: STAMPED_TRANSFER, encounters: ZIPPED_ENCOUNTER };
 
 export class Places extends Migration {
   override up(): void {
@@ -61,7 +63,7 @@ export class Places extends Migration {
     this.addSql('alter table meet.encounter add column zip text');
     this.addSql('create index encounter_age on meet.encounter using brin (at) with (pages_per_range = 32)');
     this.addSql('drop function ledger.commit_group');
-    this.addSql(commitFunction(ZIPPED, TRACED_ROW_PER_GROUP, STAMPED_TRANSFER, ZIPPED_ENCOUNTER));
+    this.addSql(commitFunction(ZIPPED, TRACED_ROW_PER_GROUP, ZIPPED_PIECES));
     this.addSql('revoke execute on function ledger.commit_group from public');
     this.addSql(`grant execute on function ledger.commit_group to ${APP_ROLE}`);
   }
@@ -71,7 +73,7 @@ export class Places extends Migration {
     this.addSql('drop index meet.encounter_age');
     this.addSql('alter table meet.encounter drop column zip');
     this.addSql('drop schema geo cascade');
-    this.addSql(commitFunction(MORE, TRACED_ROW_PER_GROUP, STAMPED_TRANSFER));
+    this.addSql(commitFunction(MORE, TRACED_ROW_PER_GROUP, { transfers: STAMPED_TRANSFER }));
     this.addSql('revoke execute on function ledger.commit_group from public');
     this.addSql(`grant execute on function ledger.commit_group to ${APP_ROLE}`);
   }

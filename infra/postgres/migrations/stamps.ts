@@ -58,7 +58,7 @@ export class Stamps extends Migration {
     this.addSql('alter table ops.outbox add column traces text[]');
     this.addSql('alter table ops.outbox alter column traces set storage external');
     this.addSql('drop function ledger.commit_group');
-    this.addSql(commitFunction(MORE, TRACED_ROW_PER_GROUP, STAMPED_TRANSFER));
+    this.addSql(commitFunction(MORE, TRACED_ROW_PER_GROUP, { transfers: STAMPED_TRANSFER }));
     this.addSql('revoke execute on function ledger.commit_group from public');
     this.addSql(`grant execute on function ledger.commit_group to ${APP_ROLE}`);
   }

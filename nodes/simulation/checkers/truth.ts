@@ -36,7 +36,8 @@ export class Truth {
   readonly scores = new Map<string, number[]>();
 
   committed(by: string, { shard, epoch, op }: CommitEntry, outcome: EntryOutcome, atMs: number): void {
-    if (outcome.code !== 'created') return;
+    // an encounter that is held is an effect without postings
+    if (outcome.code !== 'created' && outcome.code !== 'held') return;
     if (op.type === 'timer') {
       if (op.dueAtMs !== null) add(this.timers, `${op.name} of ${op.actor}`, op.dueAtMs);
       return;
@@ -46,7 +47,7 @@ export class Truth {
       return;
     }
     const { postings } = outcome as Committed;
-    this.effects.set(op.id, { op, shard, epoch, by, atMs });
+    if (!this.effects.has(op.id)) this.effects.set(op.id, { op, shard, epoch, by, atMs });
     for (const { account, delta, balance, version } of postings) {
       if (account === MINT_ACCOUNT) continue;
       add(this.postings, account, { transferId: op.id, delta, balance, version, atMs });
