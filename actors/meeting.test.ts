@@ -33,6 +33,8 @@ const ID = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(
 const HERE = { lat: 40.7306, lng: -73.9866 };
 const metresNorth = (m: number): number => HERE.lat + m / 111_195;
 
+const NEVER_MET = { agesMs: [], officerDay: 0, civilianMet: 0, civilianOfficers: 0, knowsOfficer: false };
+
 /** Points and cooldowns as the database keeps them, in a few lines; the real store has its own contract suite. */
 class Ledger {
   readonly entries = new Map<string, Committed & { op: EncounterOp }>();
@@ -187,6 +189,7 @@ class Town {
       queries: {
         query: async query => {
           if (query.type === 'user') return this.#record(query.id);
+          if (query.type === 'pairHistory') return NEVER_MET;
           if (query.type !== 'userByNumber') throw new Error('not asked here');
           return [...this.users.values()].find(user => user.number === query.number)?.id ?? null;
         },

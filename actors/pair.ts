@@ -10,6 +10,7 @@
 import { derivedId } from '../protocol/derivedId.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import type { Committed, EncounterOp } from './durable.ts';
+import { historyTrust } from './fraud/history.ts';
 import {
   type Insisting,
   type InsistMessage,
@@ -19,10 +20,11 @@ import {
   insistedKey,
 } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
-import type { Evidence, PairMessage, Settlement } from './messages/pair.ts';
-import type { SettledView } from './messages/user.ts';
+import type { Evidence, PairMessage, Review, Settlement } from './messages/pair.ts';
+import type { HeldView, SettledView } from './messages/user.ts';
 import * as read from './packed.ts';
 import type { QueryAnswers } from './queries.ts';
+import { type ReviewUnderWay, review, reviewed, reviewFound } from './review.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, ReplyTo, Turn } from './turn.ts';
 
@@ -41,6 +43,10 @@ interface UnderWay {
 }
 
 export interface PairState {
+  /** By tag: the store is asked what it knows of the two. */
+  readonly weighed: ReadonlyMap<string, UnderWay>;
+  /** By tag: an operator's word, whose encounter is read first, and then decided. */
+  readonly reviews: ReadonlyMap<string, ReviewUnderWay>;
   /** By tag: the store is asked when the two have met (a scan that was uploaded late). */
   readonly judged: ReadonlyMap<string, UnderWay>;
   /** By tag: the store is to settle. */
@@ -48,6 +54,13 @@ export interface PairState {
   /** Who must still hear of an encounter. */
   readonly telling: Insisting;
 }
+
+const WAITING_FOR_NOTHING = {
+  weighed: new Map<string, never>(),
+  reviews: new Map<string, never>(),
+  judged: new Map<string, never>(),
+  underWay: new Map<string, never>(),
+};
 
 export const pairId = (officerId: string, civilianId: string): string => `${officerId}|${civilianId}`;
 
@@ -60,11 +73,11 @@ export const encounterIdOf = (
 ): string =>
   derivedId('encounter', method, id ?? otherwise, ...(once ? [civilianId] : [officerId, civilianId]));
 
-export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessage | InsistMessage> {
+export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessage | Review | InsistMessage> {
   return {
     kind: 'pair',
     hydrate: () => null,
-    create: () => ok({ judged: new Map(), underWay: new Map(), telling: {} }),
+    create: () => ok({ ...WAITING_FOR_NOTHING, telling: {} }),
     pack: packPair,
     unpack: unpackPair,
     idleMs: state => (Object.keys(state.telling).length > 0 ? false : ACTOR_LIMITS.pairIdleMs),
@@ -72,10 +85,17 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessag
       switch (message.type) {
         case 'observe':
           return observe(state, message, rules, turn);
+        case 'review':
+          return review(state, message, turn);
         case 'queried':
-          return judge(state, message.tag, message.result, turn);
+          if (state.reviews.has(message.tag)) return reviewFound(state, message.tag, message.result, turn);
+          return state.weighed.has(message.tag)
+            ? weigh(state, message.tag, message.result, rules, turn)
+            : judge(state, message.tag, message.result, rules, turn);
         case 'committed':
-          return settled(state, message.tag, message.committed, turn);
+          return state.reviews.has(message.tag)
+            ? reviewed(state, message.tag, message.committed, turn)
+            : settled(state, message.tag, message.committed, turn);
         case 'answer': {
           const key = insistedKey(message.tag);
           return key === null
@@ -92,8 +112,9 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessag
 }
 
 /** The runtime packs a pair that waits for nothing but its next try to tell somebody. */
-function packPair({ judged, underWay, telling }: PairState): unknown {
-  const open = [...judged.values(), ...underWay.values()].flatMap(one => one.replyTo ?? []);
+function packPair({ weighed, reviews, judged, underWay, telling }: PairState): unknown {
+  const waiting = [weighed, reviews, judged, underWay].flatMap(one => [...one.values()]);
+  const open = waiting.flatMap(one => one.replyTo ?? []);
   return { v: VERSION, telling: read.packInsisting(telling), open };
 }
 
@@ -107,7 +128,7 @@ function unpackPair(_id: string, packed: unknown, turn: Turn): Result<PairState>
   for (const to of result.value.open)
     turn.reply(refuse(ERROR.timeout, 'the outcome is not known, try again'), to);
   for (const key of Object.keys(telling)) telling = insistAgain(telling, key, turn);
-  return ok({ judged: new Map(), underWay: new Map(), telling });
+  return ok({ ...WAITING_FOR_NOTHING, telling });
 }
 
 function observe(state: PairState, message: PairMessage, rules: MeetRules, turn: Turn): PairState {
@@ -128,11 +149,12 @@ function observe(state: PairState, message: PairMessage, rules: MeetRules, turn:
     officerPoints: points.officer,
     civilianPoints: points.civilian,
     cooldownS: rules.cooldownS,
+    trust: evidence.trust ?? 0,
     idempotency: message.idempotency ?? null,
   };
   const one: UnderWay = { op, officer, civilian, replyTo: turn.replyTo };
   const { scannedAtMs = null } = evidence;
-  return scannedAtMs === null ? persist(state, one, turn) : lookBack(state, one, scannedAtMs, turn);
+  return scannedAtMs === null ? consider(state, one, rules, turn) : lookBack(state, one, scannedAtMs, turn);
 }
 
 /** The store's own check looks back from now. A scan of yesterday must not count beside a meeting around its own time. */
@@ -153,7 +175,13 @@ function lookBack(state: PairState, one: UnderWay, scannedAtMs: number, turn: Tu
 }
 
 /** What is not the very same encounter makes this one a duplicate. Whatever comes after the answer meets the cooldown. */
-function judge(state: PairState, tag: string, result: Result<unknown>, turn: Turn): PairState {
+function judge(
+  state: PairState,
+  tag: string,
+  result: Result<unknown>,
+  rules: MeetRules,
+  turn: Turn,
+): PairState {
   const one = state.judged.get(tag);
   if (!one) return state;
   const judged = new Map(state.judged);
@@ -164,9 +192,48 @@ function judge(state: PairState, tag: string, result: Result<unknown>, turn: Tur
     return next;
   }
   const met = result.value as QueryAnswers['pairMet'];
-  if (met.length === 0 || met.includes(one.op.id)) return persist(next, one, turn);
+  if (met.length === 0 || met.includes(one.op.id)) return consider(next, one, rules, turn);
   turn.reply(MET, one.replyTo);
   return next;
+}
+
+/** What speaks against the two stands in the past as well, which only the store has. */
+function consider(state: PairState, one: UnderWay, { fraud }: MeetRules, turn: Turn): PairState {
+  const { officer, civilian } = one.op;
+  const tag = turn.newId();
+  turn.query(
+    {
+      type: 'pairHistory',
+      officer,
+      civilian,
+      withinMs: fraud.historyH * 3_600_000,
+      pairMax: fraud.farmedTimes,
+      officerMax: fraud.officerDayMax,
+      civilianMax: fraud.oneOfficerTimes,
+    },
+    tag,
+  );
+  return { ...state, weighed: new Map(state.weighed).set(tag, one) };
+}
+
+function weigh(
+  state: PairState,
+  tag: string,
+  result: Result<unknown>,
+  rules: MeetRules,
+  turn: Turn,
+): PairState {
+  const one = state.weighed.get(tag)!;
+  const weighed = new Map(state.weighed);
+  weighed.delete(tag);
+  const next = { ...state, weighed };
+  if (!result.ok) {
+    turn.reply(result, one.replyTo);
+    return next;
+  }
+  const history = result.value as QueryAnswers['pairHistory'];
+  const trust = (one.op.trust ?? 0) | historyTrust(history, one.op.cooldownS, rules.fraud);
+  return persist(next, { ...one, op: { ...one.op, trust } }, turn);
 }
 
 function persist(state: PairState, one: UnderWay, turn: Turn): PairState {
@@ -181,11 +248,15 @@ function settled(state: PairState, tag: string, committed: Committed, turn: Turn
   const result = settlementOf(one, committed);
   turn.reply(result, one.replyTo);
   let { telling } = state;
-  if (result.ok) {
+  if (result.ok && committed.code !== 'rejected') {
     const { op, officer, civilian } = one;
     const tell = (to: Side, side: 'officer' | 'civilian', other: Side): void => {
-      const message = settledMessage(op, result.value, side, other.handle);
-      telling = insist(telling, `${op.id}/${side}`, { kind: 'user', id: to.id }, message, turn);
+      const held = committed.code === 'held';
+      const message = held
+        ? heldMessage(op, result.value, other.handle)
+        : settledMessage(op, result.value, side, other.handle);
+      const key = held ? `${op.id}/${side}/held` : `${op.id}/${side}`;
+      telling = insist(telling, key, { kind: 'user', id: to.id }, message, turn);
     };
     tell(officer, 'officer', civilian);
     tell(civilian, 'civilian', officer);
@@ -197,7 +268,10 @@ function settled(state: PairState, tag: string, committed: Committed, turn: Turn
 
 const MET = refuse(ERROR.conflict, 'you two met within the last day; it counts once');
 
-function settlementOf(one: UnderWay, committed: Committed): Result<Settlement> {
+export function settlementOf(
+  one: { readonly op: { readonly officer: string; readonly civilian: string } },
+  committed: Committed,
+): Result<Settlement> {
   switch (committed.code) {
     case 'created':
     case 'exists': {
@@ -209,6 +283,12 @@ function settlementOf(one: UnderWay, committed: Committed): Result<Settlement> {
       const civilian = side(one.op.civilian);
       if (!officer || !civilian) return refuse(ERROR.internal, 'the stored encounter lacks a side');
       return ok({ encounterId: committed.id, atMs: committed.atMs, officer, civilian });
+    }
+    case 'held':
+    case 'rejected': {
+      const none = { points: 0, balance: 0, version: 0 };
+      const { id: encounterId, atMs } = committed;
+      return ok({ encounterId, atMs, held: true, officer: none, civilian: none });
     }
     case 'cooldown':
       return MET;
@@ -224,8 +304,13 @@ function settlementOf(one: UnderWay, committed: Committed): Result<Settlement> {
   }
 }
 
-function settledMessage(
-  op: EncounterOp,
+function heldMessage(op: EncounterOp, { encounterId, atMs }: Settlement, otherHandle: string) {
+  const held: HeldView = { encounterId, method: op.method, otherHandle, atMs };
+  return { type: 'encounterHeld', held };
+}
+
+export function settledMessage(
+  op: Pick<EncounterOp, 'method'>,
   value: Settlement,
   side: 'officer' | 'civilian',
   otherHandle: string,

@@ -1,5 +1,7 @@
 /** What an actor may ask the store to read. Answers come back as `queried` messages (or hydrate a starting actor). */
 import type { AccountKind, Method } from '../protocol/catalogue.ts';
+import type { RuleRef } from './durable.ts';
+import type { PairHistory } from './fraud/history.ts';
 
 export type Query =
   | { readonly type: 'user'; readonly id: string }
@@ -12,6 +14,19 @@ export type Query =
       readonly afterMs: number;
       readonly beforeMs: number;
     }
+  /** What the store knows of two people who meet now, for the gates of `fraud/history.ts`. */
+  | {
+      readonly type: 'pairHistory';
+      readonly officer: string;
+      readonly civilian: string;
+      /** How far back, milliseconds of the database clock; and how many of each are counted at most. */
+      readonly withinMs: number;
+      readonly pairMax: number;
+      readonly officerMax: number;
+      readonly civilianMax: number;
+    }
+  /** An encounter that is or was held; null when there is none of this id. */
+  | { readonly type: 'hold'; readonly id: string }
   /** Movements of an account beyond a version, oldest first. */
   | { readonly type: 'movements'; readonly user: string; readonly after: number; readonly limit: number }
   /** What actors of these shards committed within the last so many milliseconds of the database clock, newest first. */
@@ -110,10 +125,13 @@ export interface UserRecord {
   readonly stream: StreamRecord;
 }
 
-/** A movement of points with everybody whom it concerns; the mint is left out. */
+/**
+ * A movement of points with everybody whom it concerns, the mint left out; or an encounter that is held or was rejected,
+ * whose sides have no movement (version 0).
+ */
 export interface SettledLately {
   readonly id: string;
-  readonly reason: string;
+  readonly reason: 'held' | 'rejected' | (string & {});
   /** Null for a movement that is no encounter. */
   readonly method: Method | null;
   readonly atMs: number;
@@ -126,7 +144,25 @@ export interface SettledLately {
   }[];
 }
 
+/** An encounter that is held for review, or was. */
+export interface HoldView {
+  readonly encounterId: string;
+  readonly officer: { readonly id: string; readonly handle: string };
+  readonly civilian: { readonly id: string; readonly handle: string };
+  readonly method: Method;
+  /** Database clock of the meeting, Unix milliseconds. */
+  readonly atMs: number;
+  readonly officerPoints: number;
+  readonly civilianPoints: number;
+  readonly rule: RuleRef;
+  /** Bits of `fraud/trust.ts`. */
+  readonly trust: number;
+  readonly verdict: 'held' | 'released' | 'rejected';
+}
+
 export interface QueryAnswers {
+  readonly pairHistory: PairHistory;
+  readonly hold: HoldView | null;
   readonly user: UserRecord | null;
   readonly userByNumber: string | null;
   readonly pairMet: readonly string[];

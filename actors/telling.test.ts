@@ -5,6 +5,7 @@ import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import { SmallTown } from '../nodes/testing/smallTown.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/index.ts';
 import type { Committed } from './durable.ts';
+import { TRUST } from './fraud/trust.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { SettledView } from './messages/user.ts';
 import { type PairState, pairBehaviour, pairId } from './pair.ts';
@@ -13,6 +14,8 @@ import { DEFAULT_RULES } from './rules.ts';
 const OFFICER = '00000000-0000-7000-8000-000000000001';
 const CIVILIAN = '00000000-0000-7000-8000-000000000002';
 const AWAY = refuse(ERROR.unavailable, 'away');
+
+const NEVER_MET = { agesMs: [], officerDay: 0, civilianMet: 0, civilianOfficers: 0, knowsOfficer: false };
 
 /** One pair, turn by turn. */
 class PairStory {
@@ -37,8 +40,19 @@ class PairStory {
     return { asks, timers, operations, queries: inner.flatMap(one => (one.k === 'query' ? [one] : [])) };
   }
 
-  /** They met; returns the asks that tell both. */
+  /** They met, and the store knows nothing of them. */
   settle(scannedAtMs: number | null = null) {
+    const observed = this.observe(scannedAtMs);
+    return scannedAtMs === null ? this.unknown(observed) : observed;
+  }
+
+  unknown({ queries }: ReturnType<PairStory['collected']>) {
+    const [query] = queries;
+    expect(query!.query.type).toBe('pairHistory');
+    return this.say({ type: 'queried', tag: query!.tag, result: ok(NEVER_MET) });
+  }
+
+  observe(scannedAtMs: number | null) {
     const observe = {
       type: 'observe',
       evidence: { method: 'qr', id: 'x', cell: '', scannedAtMs },
@@ -117,6 +131,85 @@ describe('a pair that settled', () => {
   });
 });
 
+describe('a meeting that something speaks against', () => {
+  const evidence = { method: 'qr', id: 'x', cell: '', trust: 1 } as const;
+  const officer = { id: OFFICER, handle: 'o' };
+  const civilian = { id: CIVILIAN, handle: 'c' };
+  const hold = {
+    encounterId: 'e',
+    officer,
+    civilian,
+    method: 'qr',
+    atMs: 5,
+    officerPoints: 20,
+    civilianPoints: 20,
+    rule: DEFAULT_RULES.encounter,
+    trust: 1,
+    verdict: 'held',
+  } as const;
+  const review = (verdict: 'released' | 'rejected', found: object | null = hold) => {
+    const story = new PairStory();
+    const [query] = story.say({ type: 'review', encounterId: 'e', verdict }).queries;
+    return { story, said: story.say({ type: 'queried', tag: query!.tag, result: ok(found) }) };
+  };
+
+  test('goes to the store with what both sides and the past say', () => {
+    const story = new PairStory();
+    const [query] = story.say({ type: 'observe', evidence, officer, civilian }).queries;
+    const history = { ...NEVER_MET, officerDay: DEFAULT_RULES.fraud.officerDayMax };
+    const { operations } = story.say({ type: 'queried', tag: query!.tag, result: ok(history) });
+    expect(operations[0]!.op).toMatchObject({
+      type: 'encounter',
+      trust: TRUST.simulated | TRUST.busy_officer,
+    });
+    const committed: Committed = { id: 'e', code: 'held', atMs: 5, postings: [] };
+    const { asks } = story.say({ type: 'committed', tag: operations[0]!.tag, committed });
+    expect(asks.map(ask => [ask.to.id, ask.message])).toEqual([
+      [
+        OFFICER,
+        { type: 'encounterHeld', held: { encounterId: 'e', method: 'qr', otherHandle: 'c', atMs: 5 } },
+      ],
+      [
+        CIVILIAN,
+        { type: 'encounterHeld', held: { encounterId: 'e', method: 'qr', otherHandle: 'o', atMs: 5 } },
+      ],
+    ]);
+  });
+
+  test('is not settled while the store cannot be read', () => {
+    const story = new PairStory();
+    const [query] = story.say({ type: 'observe', evidence, officer, civilian }).queries;
+    expect(story.say({ type: 'queried', tag: query!.tag, result: AWAY }).operations).toEqual([]);
+  });
+
+  test('released, both are told of the points; rejected, that there are none', () => {
+    const { story, said } = review('released');
+    expect(said.operations[0]!.op).toMatchObject({
+      type: 'review',
+      id: 'e',
+      verdict: 'released',
+      civilianPoints: 20,
+    });
+    const told = story.committed(said.operations[0]!.tag).asks;
+    expect(told.map(ask => ask.message)).toMatchObject([
+      { type: 'encounterSettled', settled: { encounterId: 'e', points: 20, balance: 20, otherHandle: 'c' } },
+      { type: 'encounterSettled', settled: { encounterId: 'e', points: 20, balance: 20, otherHandle: 'o' } },
+    ]);
+    const other = review('rejected');
+    const committed: Committed = { id: 'e', code: 'rejected', atMs: 5, postings: [] };
+    const { asks } = other.story.say({ type: 'committed', tag: other.said.operations[0]!.tag, committed });
+    expect(asks.map(ask => ask.message.type)).toEqual(['encounterRejected', 'encounterRejected']);
+  });
+
+  test('of another pair, or none, is not reviewed here; decided before, nobody is told', () => {
+    expect(review('released', null).said.operations).toEqual([]);
+    expect(review('released', { ...hold, civilian: { id: 'x', handle: '' } }).said.operations).toEqual([]);
+    const { story, said } = review('rejected');
+    const committed: Committed = { id: 'e', code: 'not_held', atMs: 0, postings: [] };
+    expect(story.say({ type: 'committed', tag: said.operations[0]!.tag, committed }).asks).toEqual([]);
+  });
+});
+
 describe('a scan that was uploaded late', () => {
   test('is judged around its own moment before the store is asked to settle it', () => {
     const story = new PairStory();
@@ -125,7 +218,7 @@ describe('a scan that was uploaded late', () => {
     expect(asked.operations).toEqual([]);
     expect(asked.queries[0]!.query).toMatchObject({ type: 'pairMet', afterMs: 9 * day, beforeMs: 11 * day });
     const { tag } = asked.queries[0]!;
-    expect(story.say({ type: 'queried', tag, result: ok([]) }).operations).toHaveLength(1);
+    expect(story.unknown(story.say({ type: 'queried', tag, result: ok([]) })).operations).toHaveLength(1);
   });
 
   test('beside another meeting it is not settled; beside itself it is the same; unread it is neither', () => {
@@ -139,10 +232,10 @@ describe('a scan that was uploaded late', () => {
     }
     const story = new PairStory();
     const first = story.settle(5).queries[0]!;
-    const [op] = story.say({ type: 'queried', tag: first.tag, result: ok([]) }).operations;
+    const [op] = story.unknown(story.say({ type: 'queried', tag: first.tag, result: ok([]) })).operations;
     const again = story.settle(5).queries[0]!;
     const result = ok(['another', op!.op.id]);
-    expect(story.say({ type: 'queried', tag: again.tag, result }).operations).toHaveLength(1);
+    expect(story.unknown(story.say({ type: 'queried', tag: again.tag, result })).operations).toHaveLength(1);
   });
 });
 

@@ -47,7 +47,7 @@ import {
   stopSharing,
   suspected,
 } from './user/place.ts';
-import { credited, give, given, settled } from './user/points.ts';
+import { credited, give, given, held, rejected, settled } from './user/points.ts';
 import {
   codeBook,
   confirmScan,
@@ -181,6 +181,10 @@ function receive(
       return scanRefused(state, message, turn);
     case 'encounterSettled':
       return settled(state, message.settled, turn);
+    case 'encounterHeld':
+      return held(state, message.held, turn);
+    case 'encounterRejected':
+      return rejected(state, message.encounterId, turn);
     case 'give':
       return give(state, message, turn);
     case 'credited':

@@ -277,7 +277,8 @@ class Crowd {
       url,
       identity: person,
       onEvent: event => {
-        if (event.name !== 'encounter.completed') return;
+        // a recording has no receiver's noise, so some are looked at before they are paid: they have met all the same
+        if (event.name !== 'encounter.completed' && event.name !== 'encounter.held') return;
         const other = this.#trackOf.get(event.body.otherHandle) ?? event.body.otherHandle;
         this.#meeting(person.kind === 'officer' ? `${id}|${other}` : `${other}|${id}`);
       },

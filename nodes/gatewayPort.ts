@@ -16,6 +16,9 @@ export interface ActorDoor {
   tell(to: Address, message: object, options?: { readonly trace?: string | null }): void;
 }
 
+export { reasonsOf } from '../actors/fraud/trust.ts';
+export type { Review, Reviewed } from '../actors/messages/pair.ts';
 /** What a gateway says to user actors, and gets back. */
 export type { Attached, Balance, UserInspection, UserMessage } from '../actors/messages/user.ts';
+export type { HoldView } from '../actors/queries.ts';
 export type { Address, SessionRef } from '../actors/turn.ts';

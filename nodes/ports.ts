@@ -3,7 +3,7 @@
  * suites); nodes, actors and gateway know only these shapes.
  */
 import type { Committed, DurableOp } from '../actors/durable.ts';
-import type { Query } from '../actors/queries.ts';
+import type { HoldView, Query } from '../actors/queries.ts';
 import type { ActorKind, Address, SessionRef } from '../actors/turn.ts';
 import type { AccountKind } from '../protocol/catalogue.ts';
 import type { Result } from '../protocol/errors.ts';
@@ -426,6 +426,10 @@ export interface Directory {
   officer(userId: string): Promise<{ readonly handle: string; readonly encounterCount: number } | null>;
   /** Newest first; `before` is the last item's id of the page before. */
   encounters(userId: string, limit: number, before: string | null): Promise<EncounterRow[]>;
+  /** Encounters that wait for an operator, the longest waiting first. */
+  holds(limit: number): Promise<readonly HoldView[]>;
+  /** One that waits, or waited; null when there is none of this id. */
+  hold(encounterId: string): Promise<HoldView | null>;
   transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]>;
 }
 

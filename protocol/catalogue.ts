@@ -291,6 +291,25 @@ export const EVENTS = {
     since: 1,
     doc: 'To an officer whose code was scanned where no position says that the two stand together, in a town that asks: is it so?',
   }),
+  'encounter.held': event({
+    code: 10,
+    body: [
+      f.id('encounterId', 'the encounter that it will be, if it counts'),
+      f.enum('method', METHODS, 'how it was proved'),
+      f.str('otherHandle', 64, 'display handle of the other person'),
+      f.u32('atS', 'Unix second of the database clock'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'A meeting is looked at by an operator before it is paid. `encounter.completed` follows with the points, or `encounter.rejected`. The reply to the command names no points.',
+  }),
+  'encounter.rejected': event({
+    code: 11,
+    body: [f.id('encounterId', 'as `encounter.held` named it')],
+    durable: true,
+    since: 1,
+    doc: 'A meeting that was held stays without points.',
+  }),
   snapshot: event({
     code: 9,
     body: [

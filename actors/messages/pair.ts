@@ -24,10 +24,24 @@ export type PairMessage = {
   readonly idempotency?: Idempotency | null;
 };
 
+/** Ask, from an operator's desk: ends the wait of an encounter that is held. Answer `Result<Reviewed>`; a repeat is harmless. */
+export interface Review {
+  readonly type: 'review';
+  readonly encounterId: string;
+  readonly verdict: 'released' | 'rejected';
+}
+
+export interface Reviewed {
+  readonly encounterId: string;
+  readonly verdict: 'released' | 'rejected';
+}
+
 /** The durable outcome for both sides. */
 export interface Settlement {
   readonly encounterId: string;
   readonly atMs: number;
+  /** It waits for an operator, or was rejected: nothing was posted, and the sides are empty. */
+  readonly held?: true;
   readonly officer: { readonly points: number; readonly balance: number; readonly version: number };
   readonly civilian: { readonly points: number; readonly balance: number; readonly version: number };
 }

@@ -99,6 +99,10 @@ export type UserMessage =
     }
   /** Ask, from a pair: an encounter of this user is durable. Comes until it is answered, so it may come twice. */
   | { readonly type: 'encounterSettled'; readonly settled: SettledView }
+  /** Ask, from a pair: an encounter of this user waits for an operator. Comes until it is answered. */
+  | { readonly type: 'encounterHeld'; readonly held: HeldView }
+  /** Ask, from a pair: an encounter that was held stays without points. Comes until it is answered. */
+  | { readonly type: 'encounterRejected'; readonly encounterId: string }
   /**
    * Ask, inside the nodes: gives points of this user to another. Answer `Result<Given>` once they are durable; a repeat
    * of the key gets the first answer. 409 when the points are not there.
@@ -165,6 +169,14 @@ export interface SettledView {
   readonly points: number;
   readonly balance: number;
   readonly balanceVersion: number;
+  readonly atMs: number;
+}
+
+/** One side's view of an encounter that is held. */
+export interface HeldView {
+  readonly encounterId: string;
+  readonly method: Method;
+  readonly otherHandle: string;
   readonly atMs: number;
 }
 

@@ -19,7 +19,7 @@ import { trustNow } from './place.ts';
 import { type PresenceView, viewOf } from './presence.ts';
 import { seconds } from './sessions.ts';
 import { type CommandUnderWay, type Hey, isSharing, type UserState } from './state.ts';
-import { emit } from './stream.ts';
+import { emit, newest } from './stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -240,6 +240,11 @@ export function heyAccepted(
 export function outcomeFor(state: UserState, result: Result<unknown>): Result<unknown> {
   if (!result.ok) return result;
   const settlement = result.value as Settlement;
+  // what is held moves nothing: the phone hears of it by an event
+  if (settlement.held) {
+    const { balance } = newest(state);
+    return ok({ encounterId: settlement.encounterId, points: 0, balance });
+  }
   const { points, balance } = settlement[state.me.kind as 'officer' | 'civilian'];
   return ok({ encounterId: settlement.encounterId, points, balance });
 }

@@ -7,12 +7,12 @@ import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import type { Committed, RuleRef, TransferOp } from '../durable.ts';
 import { insist } from '../insist.ts';
-import type { CreditView, Given, SettledView, UserMessage } from '../messages/user.ts';
+import type { CreditView, Given, HeldView, SettledView, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, remember, repeat } from './commands.ts';
 import { underWay } from './hey.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
-import { moved, newest } from './stream.ts';
+import { emit, moved, newest } from './stream.ts';
 
 const GIVE = 'give';
 const GIVE_RULE: RuleRef = { id: GIVE, version: 1 };
@@ -23,6 +23,19 @@ export function settled(state: UserState, view: SettledView, turn: Turn): UserSt
   const { encounterId, method, otherHandle, points, balance, balanceVersion, atMs } = view;
   const movement = { transferId: encounterId, version: balanceVersion, delta: points, balance, atMs };
   return moved(state, { ...movement, reason: 'encounter', method, otherHandle }, turn);
+}
+
+/** The phones hear that an operator looks at it first; never why. */
+export function held(state: UserState, view: HeldView, turn: Turn): UserState {
+  turn.reply(ok({}));
+  const { encounterId, method, otherHandle, atMs } = view;
+  const body = { encounterId, method, otherHandle, atS: Math.floor(atMs / 1_000) };
+  return emit(state, turn, 'encounter.held', body, encounterId);
+}
+
+export function rejected(state: UserState, encounterId: string, turn: Turn): UserState {
+  turn.reply(ok({}));
+  return emit(state, turn, 'encounter.rejected', { encounterId }, encounterId);
 }
 
 export function credited(state: UserState, credit: CreditView, turn: Turn): UserState {

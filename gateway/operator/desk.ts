@@ -7,7 +7,14 @@
  * reaches this port runs the machine, and that leaves a line, too.
  */
 import { type Static, type TSchema, Type } from 'typebox';
-import type { ActorDoor, UserInspection, UserMessage } from '../../nodes/gatewayPort.ts';
+import {
+  type ActorDoor,
+  type Review,
+  type Reviewed,
+  reasonsOf,
+  type UserInspection,
+  type UserMessage,
+} from '../../nodes/gatewayPort.ts';
 import type { AuditEntry, AuditLog, Directory, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
@@ -25,7 +32,7 @@ import type { TraceEntry } from './watch.ts';
 
 export interface DeskOptions extends Verifier {
   readonly door: ActorDoor;
-  readonly directory: Pick<Directory, 'createUser'>;
+  readonly directory: Pick<Directory, 'createUser' | 'holds' | 'hold'>;
   readonly passwords: Passwords;
   readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token'>;
   readonly inquiry: Pick<Inquiry, 'ask'>;
@@ -70,10 +77,11 @@ const Trace = Type.Object(
   closed,
 );
 
-const PATH = /^\/admin\/(users|tokens)\/([^/]+)(\/[a-z]+)?$/;
+const PATH = /^\/admin\/(users|tokens|holds)\/([^/]+)(\/[a-z]+)?$/;
 const OPERATORS = 'POST /admin/operators';
+const HOLDS = 'GET /admin/holds';
 
-const noSuchOne = refuse(ERROR.notFound, 'no such user or token');
+const noSuchOne = refuse(ERROR.notFound, 'no such user, token or encounter');
 const tooMany = refuse(ERROR.conflict, `${OPERATOR.tracedUsers} people are followed already: end one`);
 
 /** The list that the admin port shows. */
@@ -87,6 +95,9 @@ export const OPERATOR_ROUTES = [
   'GET    /admin/users/{id}/trace           what was seen',
   'DELETE /admin/users/{id}/trace           ends and forgets it',
   'GET    /admin/users/{id}/audit           what operators did with this user',
+  'GET    /admin/holds                      encounters that wait for an operator, and why',
+  'POST   /admin/holds/{id}/release         pays the encounter',
+  'POST   /admin/holds/{id}/reject          leaves it without points',
 ] as const;
 
 export class Desk {
@@ -125,14 +136,29 @@ export class Desk {
       },
       'GET users/trace': { audit: of('trace.read'), run: call => this.#read(call) },
       'DELETE users/trace': { audit: of('trace.end'), run: call => this.#unfollow(call) },
+      'POST holds/release': {
+        audit: ({ id }) => ({ action: 'hold.release', userId: null, detail: { encounterId: id } }),
+        run: ({ id }) => this.#review(id, 'released'),
+      },
+      'POST holds/reject': {
+        audit: ({ id }) => ({ action: 'hold.reject', userId: null, detail: { encounterId: id } }),
+        run: ({ id }) => this.#review(id, 'rejected'),
+      },
       'GET users/audit': { audit: of('audit.read'), run: call => this.#audited(call) },
     };
   }
+
+  /** Concerns nobody in particular. */
+  readonly #list: Route = {
+    audit: () => ({ action: 'hold.list', userId: null, detail: {} }),
+    run: () => this.#holds(),
+  };
 
   /** Null when this is no route of ours. */
   async handle(request: Request): Promise<Answer | null> {
     const { method, path } = request;
     if (`${method} ${path}` === OPERATORS) return said(await this.#hire(request));
+    if (`${method} ${path}` === HOLDS) return said(await this.#through(this.#list, null, request));
     const match = PATH.exec(path);
     const route = match && this.#routes[`${method} ${match[1]}${match[3] ?? ''}`];
     if (!match || !route) return null;
@@ -140,14 +166,14 @@ export class Desk {
   }
 
   /** Who, what, whom; then the line; then the deed. */
-  async #through(route: Route, id: string, request: Request): Promise<Result<Answer>> {
+  async #through(route: Route, id: string | null, request: Request): Promise<Result<Answer>> {
     const known = await operatorOf(this.#options, request);
     if (!known.ok) return known;
     const operatorId = known.value;
-    if (!isUuid(id)) return noSuchOne;
+    if (id !== null && !isUuid(id)) return noSuchOne;
     const body = route.body === undefined ? ok(undefined) : await bodyOf(route.body, request);
     if (!body.ok) return body;
-    const call = { operatorId, id: id.toLowerCase(), body: body.value };
+    const call = { operatorId, id: (id ?? '').toLowerCase(), body: body.value };
     const refusal = await writeLine(this.#options, { operatorId, ...route.audit(call) });
     return refusal ?? route.run(call);
   }
@@ -243,6 +269,29 @@ export class Desk {
     const { auditLog, log } = this.#options;
     const read = await reaching(log, () => auditLog.newest(OPERATOR.audited, id));
     return read.ok ? answered(200, { userId: id, entries: read.value }) : read;
+  }
+
+  async #holds(): Promise<Result<Answer>> {
+    const { directory, log } = this.#options;
+    const read = await reaching(log, () => directory.holds(OPERATOR.holds));
+    if (!read.ok) return read;
+    const holds = read.value.map(({ trust, ...hold }) => ({ ...hold, reasons: reasonsOf(trust) }));
+    return answered(200, { holds });
+  }
+
+  /** The pair decides, by the ledger's own statement; a repeat of the same verdict changes nothing. */
+  async #review(encounterId: string, verdict: Review['verdict']): Promise<Result<Answer>> {
+    const { directory, door, log } = this.#options;
+    const read = await reaching(log, () => directory.hold(encounterId));
+    if (!read.ok) return read;
+    if (read.value === null) return noSuchOne;
+    const { officer, civilian } = read.value;
+    const message: Review = { type: 'review', encounterId, verdict };
+    const result = await new Promise<Result<unknown>>(resolve => {
+      const pair = { kind: 'pair', id: `${officer.id}|${civilian.id}` } as const;
+      door.ask(pair, message, resolve, { timeoutMs: LIMITS.commandMs, keyed: true });
+    });
+    return result.ok ? answered(200, result.value as Reviewed) : result;
   }
 
   #user<T>(id: string, message: UserMessage): Promise<Result<T>> {

@@ -42,6 +42,8 @@ export const OPERATOR = {
   reportRows: 20_000,
   /** Fewer people than this in a zip code on a day are not counted out loud: below it, neighbours know each other. */
   reportPeopleMin: 5,
+  /** Encounters that wait for a review and are listed at once, the longest waiting first. */
+  holds: 100,
   /** Phones that are pinged each second to know how far away they are, and looked at to find these. */
   pinged: 4,
   pingLooked: 32,

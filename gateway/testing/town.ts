@@ -3,7 +3,7 @@
  * that stand still until moved. Tests tell sessions their story through a pretended socket or a real one.
  */
 import { generateKeyPairSync } from 'node:crypto';
-import type { ActorDoor, Address, AskOptions, SessionRef } from '../../nodes/gatewayPort.ts';
+import type { ActorDoor, Address, AskOptions, HoldView, SessionRef } from '../../nodes/gatewayPort.ts';
 import { MemoryAudit } from '../../nodes/memory/memoryAudit.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import type { Credential, Directory, IdValidator, Log, Metrics } from '../../nodes/ports.ts';
@@ -107,6 +107,8 @@ export class FakeDoor implements ActorDoor {
 export class FakeDirectory implements Directory {
   readonly people = new Map<string, Credential & { zip: string | null }>();
   readonly badges = new Set<string>();
+  /** Encounters that are held. */
+  readonly held: HoldView[] = [];
   down = false;
   private made = 0;
 
@@ -122,6 +124,14 @@ export class FakeDirectory implements Directory {
     const { kind, handle, passwordHash, deviceId, zip } = user;
     this.people.set(userId, { userId, kind, handle, passwordHash, deviceId, otherDevices: [], zip });
     return ok({ userId });
+  }
+  async holds(limit: number): Promise<readonly HoldView[]> {
+    await this.up();
+    return this.held.filter(one => one.verdict === 'held').slice(0, limit);
+  }
+  async hold(encounterId: string): Promise<HoldView | null> {
+    await this.up();
+    return this.held.find(one => one.encounterId === encounterId) ?? null;
   }
   async credentialByHandle(handle: string): Promise<Credential | null> {
     await this.up();

@@ -226,10 +226,13 @@ export function decodeEffect(op: DurableOp, effects: Effects): Committed | null 
   const effect = effects[op.id];
   if (!effect) return null;
   const { verdict } = effect;
+  const same = effect.hash.replaceAll('-', '') === requestHash(canonicalOf(op));
   // what is held is nothing to a transfer; a review is done when the verdict is the one that it gives
   if (verdict !== undefined && op.type === 'transfer') return null;
-  if (op.type === 'review' && (op.verdict === 'rejected' ? 'rejected' : undefined) !== verdict) return null;
-  const same = effect.hash.replaceAll('-', '') === requestHash(canonicalOf(op));
+  if (op.type === 'review') {
+    if ((op.verdict === 'rejected' ? 'rejected' : undefined) !== verdict) return null;
+    if (verdict !== undefined && !same) return null;
+  }
   return {
     id: op.id,
     code: same ? (verdict ?? 'exists') : 'exists_with_different_payload',

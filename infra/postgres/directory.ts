@@ -5,6 +5,7 @@ import {
   raw,
   UniqueConstraintViolationException,
 } from '@mikro-orm/postgresql';
+import type { HoldView } from '../../actors/queries.ts';
 import type {
   Credential,
   Directory,
@@ -15,6 +16,7 @@ import type {
 } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { Device, LinkedDevice, NewAccount, Officer, OutboxRow, StoredCredential, User } from './entities.ts';
+import { HOLDS } from './holdRows.ts';
 import { OUTBOX_TARGET } from './outboxTargets.ts';
 
 const CREDENTIAL = `
@@ -143,6 +145,16 @@ export class PgDirectory implements Directory {
       points: Number(row.points),
       atMs: Number(row.at_ms),
     }));
+  }
+
+  async holds(limit: number): Promise<readonly HoldView[]> {
+    const rows = await this.#rows(`${HOLDS} where h.verdict = 'held' order by h.at limit ?`, [limit]);
+    return rows.map(row => row.hold as HoldView);
+  }
+
+  async hold(encounterId: string): Promise<HoldView | null> {
+    const [row] = await this.#rows(`${HOLDS} where h.encounter_id = ?`, [encounterId]);
+    return (row?.hold as HoldView | undefined) ?? null;
   }
 
   async transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]> {

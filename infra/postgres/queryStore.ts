@@ -3,8 +3,17 @@
  * restart thousands wake at once, and a round trip for each would keep them waiting in line.
  */
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
-import type { Movement, Query, SettledLately, StreamRecord, UserRecord } from '../../actors/queries.ts';
+import type { PairHistory } from '../../actors/fraud/history.ts';
+import type {
+  HoldView,
+  Movement,
+  Query,
+  SettledLately,
+  StreamRecord,
+  UserRecord,
+} from '../../actors/queries.ts';
 import { CommitError, type Log, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
+import { HOLDS, PAIR_HISTORY } from './holdRows.ts';
 import {
   QUERY_BATCH_MAX,
   QUERY_CONNECTIONS,
@@ -106,11 +115,15 @@ const MOVEMENTS = `select json_agg(${movement('$1')}
 
 const PAIR_MET = `
 select id from meet.encounter
-where officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) and at < to_timestamp($4::float8 / 1000)`;
+where officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) and at < to_timestamp($4::float8 / 1000)
+union all
+select encounter_id from meet.hold
+where officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) and at < to_timestamp($4::float8 / 1000)
+  and verdict <> 'released'`;
 
 /** The range of block ranges on the time keeps this away from the past; the sides are read for what is left. */
 const SETTLED_LATELY = `
-select t.id, t.reason, e.method, (extract(epoch from t.at) * 1000)::bigint,
+(select t.id, t.reason, e.method, (extract(epoch from t.at) * 1000)::bigint,
   (select coalesce(json_agg(json_build_object('account', p.account_id, 'handle', coalesce(u.handle, ''),
        'delta', p.delta, 'balance', p.balance_after, 'version', p.account_version_after) order by p.seq), '[]')
    from ledger.posting p left join user_schema.users u on u.id = p.account_id
@@ -119,7 +132,17 @@ from (select * from ledger.transfer
       where shard = any ($1) and at > now() - $2 * interval '1 millisecond'
       order by at desc limit $3) t
   left join meet.encounter e on e.id = t.id
-order by t.at desc`;
+order by t.at desc)
+union all
+(select h.encounter_id, h.verdict, h.method, (extract(epoch from h.at) * 1000)::bigint,
+  (select json_agg(json_build_object('account', n.account, 'handle', coalesce(u.handle, ''),
+       'delta', 0, 'balance', 0, 'version', 0))
+   from unnest(array[h.civilian, h.officer]) as n(account) left join user_schema.users u on u.id = n.account)
+from meet.hold h
+where h.shard = any ($1) and greatest(h.at, h.decided_at) > now() - $2 * interval '1 millisecond'
+  and h.verdict <> 'released'
+order by greatest(h.at, h.decided_at) desc limit $3)
+limit $3`;
 
 type Row = [
   string,
@@ -191,6 +214,10 @@ export class PgQueryStore implements QueryStore {
         return this.#userByNumber(query.number);
       case 'pairMet':
         return this.#pairMet(query);
+      case 'pairHistory':
+        return this.#pairHistory(query);
+      case 'hold':
+        return this.#hold(query.id);
       case 'movements':
         return this.#movements(query);
       case 'settledLately':
@@ -215,6 +242,35 @@ export class PgQueryStore implements QueryStore {
     const values = [query.officer, query.civilian, query.afterMs, query.beforeMs];
     const rows = await this.#lines.run({ name: 'pair_met', text: PAIR_MET, values });
     return rows.map(row => row[0] as string);
+  }
+
+  async #pairHistory(query: Query & { type: 'pairHistory' }): Promise<PairHistory> {
+    const { officer, civilian, withinMs, pairMax, officerMax, civilianMax } = query;
+    const values = [officer, civilian, withinMs, pairMax, officerMax, civilianMax];
+    const [row] = await this.#lines.run({ name: 'pair_history', text: PAIR_HISTORY, values });
+    const [ages, officerDay, met, officers, knowsOfficer] = row as [
+      string[],
+      string,
+      string,
+      string,
+      boolean,
+    ];
+    return {
+      agesMs: ages.map(Number),
+      officerDay: Number(officerDay),
+      civilianMet: Number(met),
+      civilianOfficers: Number(officers),
+      knowsOfficer,
+    };
+  }
+
+  async #hold(id: string): Promise<HoldView | null> {
+    const rows = await this.#lines.run({
+      name: 'hold',
+      text: `${HOLDS} where h.encounter_id = $1`,
+      values: [id],
+    });
+    return (rows[0]?.[0] as HoldView | undefined) ?? null;
   }
 
   async #movements({ user, after, limit }: Query & { type: 'movements' }): Promise<readonly Movement[]> {

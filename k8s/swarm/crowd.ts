@@ -46,11 +46,13 @@ export const NEW_YORK: Point = { lat: 40.758, lng: -73.9855 };
 
 /** Pedestrians keep to this (metres per second). */
 const WALK_MPS = 1.4;
+const WANDER_M = 0.5;
 
 /** Somebody who walks straight on inside a square and turns back at its edge. Metres from the square's centre. */
 export class Walker {
   readonly #centre: Point;
   readonly #halfM: number;
+  readonly #random: Random;
   #northM: number;
   #eastM: number;
   #vNorth: number;
@@ -58,6 +60,7 @@ export class Walker {
   #atMs: number;
 
   constructor(centre: Point, sideM: number, random: Random, nowMs: number) {
+    this.#random = random;
     this.#centre = centre;
     this.#halfM = sideM / 2;
     this.#northM = random.between(-this.#halfM, this.#halfM);
@@ -77,7 +80,9 @@ export class Walker {
     if (Math.abs(this.#northM) > this.#halfM)
       this.#vNorth = -Math.sign(this.#northM) * Math.abs(this.#vNorth);
     if (Math.abs(this.#eastM) > this.#halfM) this.#vEast = -Math.sign(this.#eastM) * Math.abs(this.#vEast);
-    return positionAt(offset(this.#centre, this.#northM, this.#eastM), nowMs);
+    // a receiver wanders; a walker without that is a script, and is looked at before it is paid
+    const wander = (): number => this.#random.between(-WANDER_M, WANDER_M);
+    return positionAt(offset(this.#centre, this.#northM + wander(), this.#eastM + wander()), nowMs);
   }
 }
 

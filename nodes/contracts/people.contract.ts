@@ -1,8 +1,9 @@
 /** What every directory and query store must do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { PairHistory } from '../../actors/fraud/history.ts';
 import type { SettledLately, UserRecord } from '../../actors/queries.ts';
-import { at, encounter, move, type StoreTown } from './town.ts';
+import { at, encounter, move, review, type StoreTown } from './town.ts';
 
 export function peopleContract(name: string, open: () => Promise<StoreTown>): void {
   describe(`directory and queries: ${name}`, () => {
@@ -171,6 +172,111 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
       expect(await ask(met.atMs, met.atMs + 1)).toEqual([]);
       expect(await ask(met.atMs - 1, met.atMs)).toEqual([]);
       expect(await ask(0, met.atMs * 2, town.uuid())).toEqual([]);
+    });
+
+    it('knows how often two people met, and whom else: paid, held and rejected', async () => {
+      const [officer, other] = [await person({ kind: 'officer' }), await person({ kind: 'officer' })];
+      const civilians = await Promise.all(Array.from({ length: 3 }, () => person()));
+      const [civilian] = civilians as [string];
+      const ask = async (who: string, whom: string, max = 9) => {
+        const limits = { withinMs: 600_000, pairMax: max, officerMax: max, civilianMax: max };
+        const query = { type: 'pairHistory', officer: who, civilian: whom, ...limits } as const;
+        return (await town.queryStore.query(query)) as PairHistory;
+      };
+      const nothing = { agesMs: [], officerDay: 0, civilianMet: 0, civilianOfficers: 0, knowsOfficer: false };
+      expect(await ask(officer, civilian)).toEqual(nothing);
+      const ops = [
+        encounter(town.uuid(), officer, civilian, { cooldownS: 0 }),
+        encounter(town.uuid(), officer, civilian, { cooldownS: 0, trust: 1 }),
+        encounter(town.uuid(), officer, civilian, { cooldownS: 0, trust: 2 }),
+        encounter(town.uuid(), officer, civilians[1]!, { trust: 4 }),
+        encounter(town.uuid(), officer, civilians[2]!),
+      ];
+      for (const op of ops) await commit(op);
+      await commit(review(ops[1]!, 'released'));
+      await commit(review(ops[2]!, 'rejected'));
+      const known = await ask(officer, civilian);
+      expect(known).toMatchObject({ officerDay: 5, civilianMet: 3, civilianOfficers: 1, knowsOfficer: true });
+      expect(known.agesMs).toHaveLength(3);
+      expect(known.agesMs).toEqual([...known.agesMs].sort((a, b) => a - b));
+      expect(known.agesMs.every(ageMs => ageMs >= 0 && ageMs < 600_000)).toBe(true);
+      expect(await ask(officer, civilian, 2)).toMatchObject({ officerDay: 2, civilianMet: 2 });
+      expect(await ask(other, civilian)).toMatchObject({ agesMs: [], officerDay: 0, knowsOfficer: false });
+      await commit(encounter(town.uuid(), other, civilian));
+      expect(await ask(other, civilian)).toMatchObject({
+        officerDay: 1,
+        civilianMet: 4,
+        civilianOfficers: 2,
+      });
+    });
+
+    it("an encounter that is held counts as met, is listed until it is decided, and is nobody's encounter", async () => {
+      const [officer, civilian] = [await person({ kind: 'officer', handle: 'Held' }), await person()];
+      const op = encounter(town.uuid(), officer, civilian, { trust: 5 });
+      const held = (await commit(op)) as Committed;
+      const view = {
+        encounterId: op.id,
+        officer: { id: officer, handle: 'Held' },
+        civilian: { id: civilian, handle: expect.any(String) },
+        method: 'hey',
+        atMs: held.atMs,
+        officerPoints: 5,
+        civilianPoints: 10,
+        rule: { id: 'encounter', version: 1 },
+        trust: 5,
+        verdict: 'held',
+      };
+      expect(await town.directory.hold(op.id)).toEqual(view);
+      expect(await town.queryStore.query({ type: 'hold', id: op.id })).toEqual(view);
+      expect(await town.queryStore.query({ type: 'hold', id: town.uuid() })).toBeNull();
+      const waiting = async () =>
+        (await town.directory.holds(1_000)).filter(one => one.encounterId === op.id);
+      expect(await waiting()).toEqual([view]);
+      const met = {
+        type: 'pairMet',
+        officer,
+        civilian,
+        afterMs: held.atMs - 1,
+        beforeMs: held.atMs + 1,
+      } as const;
+      expect(await town.queryStore.query(met)).toEqual([op.id]);
+      expect(await town.directory.encounters(civilian, 5, null)).toEqual([]);
+      expect(await user(civilian)).toMatchObject({ encounterCount: 0, balanceVersion: 0 });
+      await commit(review(op, 'released'));
+      expect(await waiting()).toEqual([]);
+      expect(await town.directory.hold(op.id)).toMatchObject({ verdict: 'released' });
+      expect(await town.queryStore.query(met)).toHaveLength(1);
+      expect(await town.directory.encounters(civilian, 5, null)).toMatchObject([{ id: op.id, points: 10 }]);
+      expect(await user(civilian)).toMatchObject({ encounterCount: 1, balance: 10, balanceVersion: 1 });
+    });
+
+    it('tells what was held and rejected lately', async () => {
+      const [officer, civilian] = [await person({ kind: 'officer', handle: 'Wary' }), await person()];
+      const [epochOf = 0] = await town.epochStore.mint([23], 'contract');
+      const op = encounter(town.uuid(), officer, civilian, { trust: 1 });
+      const by = (one: DurableOp) => town.commitStore.commit([at(23, epochOf, one)]);
+      const lately = async () =>
+        (await town.queryStore.query({
+          type: 'settledLately',
+          shards: [23],
+          withinMs: 600_000,
+          limit: 10,
+        })) as SettledLately[];
+      const [held] = (await by(op)) as [Committed];
+      const none = { delta: 0, balance: 0, version: 0 };
+      const sides = [
+        { account: civilian, handle: expect.any(String), ...none },
+        { account: officer, handle: 'Wary', ...none },
+      ];
+      expect(await lately()).toEqual([
+        { id: op.id, reason: 'held', method: 'hey', atMs: held.atMs, sides: expect.arrayContaining(sides) },
+      ]);
+      await by(review(op, 'rejected'));
+      expect(await lately()).toMatchObject([{ id: op.id, reason: 'rejected' }]);
+      const other = encounter(town.uuid(), officer, await person(), { trust: 1 });
+      await by(other);
+      await by(review(other, 'released'));
+      expect((await lately()).filter(one => one.id === other.id)).toMatchObject([{ reason: 'encounter' }]);
     });
 
     it('tells what actors of some shards settled lately, with everybody whom it concerns', async () => {

@@ -136,7 +136,8 @@ export class MemoryLedger implements CommitStore, EpochStore {
   /** Posts what was held as the encounter that it is, or says that it never will be. */
   #review(shard: number, op: ReviewOp): Committed {
     const hold = this.holds.get(op.id);
-    if (hold?.verdict !== 'held' || hold.canonical !== canonicalOf(op)) return nothing(op, 'not_held');
+    if (this.transfers.has(op.id) || hold?.verdict !== 'held' || hold.canonical !== canonicalOf(op))
+      return nothing(op, 'not_held');
     if (op.verdict === 'rejected') {
       const atMs = this.#nowMs();
       this.holds.set(op.id, { ...hold, verdict: 'rejected', decidedAtMs: atMs });

@@ -1,7 +1,9 @@
 /** People in memory: the twin of directory and query store, upon a ledger in memory. */
 import { type EncounterOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { PairHistory } from '../../actors/fraud/history.ts';
 import type {
   EncounterView,
+  HoldView,
   Movement,
   Query,
   RememberedCommand,
@@ -28,6 +30,7 @@ const RECENT_COMMANDS = 64;
 const REMEMBERED_MS = 24 * 3_600_000;
 const RECENT_EVENTS = 128;
 const RECENT_MS = 5 * 60_000;
+const DAY_MS = 86_400_000;
 
 interface Person extends NewUser {
   readonly id: string;
@@ -152,6 +155,10 @@ export class MemoryPeople implements Directory, QueryStore {
         return [...this.#people.values()].find(one => one.number === query.number)?.id ?? null;
       case 'pairMet':
         return this.#pairMet(query);
+      case 'pairHistory':
+        return this.#pairHistory(query);
+      case 'hold':
+        return this.#holdView(query.id);
       case 'movements':
         return this.#movements(query.user)
           .filter(one => one.version > query.after)
@@ -162,24 +169,87 @@ export class MemoryPeople implements Directory, QueryStore {
   }
 
   #pairMet({ officer, civilian, afterMs, beforeMs }: Query & { type: 'pairMet' }): string[] {
-    return [...this.#ledger.transfers.values()]
+    return this.#met()
       .filter(
         ({ op, atMs }) =>
-          op.type === 'encounter' &&
-          atMs > afterMs &&
-          atMs < beforeMs &&
-          op.officer === officer &&
-          op.civilian === civilian,
+          atMs > afterMs && atMs < beforeMs && op.officer === officer && op.civilian === civilian,
       )
       .map(one => one.op.id);
   }
 
+  /** Everything that counts as a meeting, paid or not, newest first. */
+  #met(): { readonly op: EncounterOp; readonly atMs: number }[] {
+    const { holds, transfers } = this.#ledger;
+    const paid = [...transfers.values()].flatMap(({ op, atMs }) =>
+      op.type === 'encounter' && !holds.has(op.id) ? [{ op, atMs }] : [],
+    );
+    return [...paid, ...holds.values()].sort((a, b) => b.atMs - a.atMs);
+  }
+
+  #pairHistory(query: Query & { type: 'pairHistory' }): PairHistory {
+    const { officer, civilian, withinMs, pairMax, officerMax, civilianMax } = query;
+    const nowMs = this.#nowMs();
+    const met = this.#met().filter(one => one.atMs > nowMs - withinMs);
+    const ofPair = met.filter(({ op }) => op.officer === officer && op.civilian === civilian);
+    const day = met.filter(({ op, atMs }) => op.officer === officer && atMs > nowMs - DAY_MS);
+    const ofCivilian = met.filter(({ op }) => op.civilian === civilian).slice(0, civilianMax);
+    const officers = new Set(ofCivilian.map(({ op }) => op.officer));
+    return {
+      agesMs: ofPair.slice(0, pairMax).map(one => nowMs - one.atMs),
+      officerDay: Math.min(officerMax, day.length),
+      civilianMet: ofCivilian.length,
+      civilianOfficers: officers.size,
+      knowsOfficer: officers.has(officer),
+    };
+  }
+
+  #holdView(id: string): HoldView | null {
+    const hold = this.#ledger.holds.get(id);
+    if (!hold) return null;
+    const { op, atMs, verdict } = hold;
+    const side = (of: string) => ({ id: of, handle: this.#people.get(of)?.handle ?? '' });
+    const { method, officerPoints, civilianPoints, rule, trust = 0 } = op;
+    return {
+      encounterId: id,
+      officer: side(op.officer),
+      civilian: side(op.civilian),
+      method,
+      atMs,
+      officerPoints,
+      civilianPoints,
+      rule,
+      trust,
+      verdict,
+    };
+  }
+
+  async holds(limit: number): Promise<readonly HoldView[]> {
+    return [...this.#ledger.holds]
+      .filter(([, one]) => one.verdict === 'held')
+      .slice(0, limit)
+      .map(([id]) => this.#holdView(id)!);
+  }
+
+  async hold(id: string): Promise<HoldView | null> {
+    return this.#holdView(id);
+  }
+
   #settledLately({ shards, withinMs, limit }: Query & { type: 'settledLately' }): SettledLately[] {
     const sinceMs = this.#nowMs() - withinMs;
-    return [...this.#ledger.transfers.values()]
+    const held = [...this.#ledger.holds].flatMap(([id, { shard, op, atMs, decidedAtMs, verdict }]) => {
+      if (verdict === 'released' || !shards.includes(shard) || (decidedAtMs ?? atMs) <= sinceMs) return [];
+      const sides = [op.civilian, op.officer].map(account => ({
+        account,
+        handle: this.#people.get(account)?.handle ?? '',
+        delta: 0,
+        balance: 0,
+        version: 0,
+      }));
+      return [{ id, reason: verdict, method: op.method, atMs, sides }];
+    });
+    const posted = [...this.#ledger.transfers.values()]
       .filter(one => shards.includes(one.shard) && one.atMs > sinceMs)
       .reverse()
-      .slice(0, limit)
       .map(({ op, reason, atMs, postings }) => ({
         id: op.id,
         reason,
@@ -189,6 +259,7 @@ export class MemoryPeople implements Directory, QueryStore {
           .filter(posting => posting.account !== MINT_ACCOUNT)
           .map(posting => ({ ...posting, handle: this.#people.get(posting.account)?.handle ?? '' })),
       }));
+    return [...posted, ...held].slice(0, limit);
   }
 
   #record(id: string): UserRecord | null {

@@ -19,6 +19,7 @@ import {
   openVolatile,
   type Refusal,
   type Result,
+  shardOf,
 } from '../../protocol/index.ts';
 import { ActorSystem } from '../actorSystem.ts';
 import { eventWriter } from '../events/eventWriter.ts';
@@ -169,7 +170,8 @@ export class TownPhone {
     const location = {
       seq: ++this.#seq,
       latE7: Math.round((HERE.lat + northM / METRES_PER_DEGREE) * 1e7),
-      lngE7: Math.round(HERE.lng * 1e7),
+      // nobody stands where somebody else stood, to the centimetre
+      lngE7: Math.round(HERE.lng * 1e7) + (shardOf('user', this.id) % 97),
       accuracyDm: 50,
       headingDeg: null,
       speedDms: null,

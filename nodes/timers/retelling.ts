@@ -39,8 +39,14 @@ interface Telling {
 function tellingsOf({ id, reason, method, atMs, sides }: SettledLately): Telling[] {
   return sides.flatMap(({ account, delta, balance, version }): Telling[] => {
     const to = { kind: 'user', id: account } as const;
+    if (reason === 'rejected')
+      return [{ to, message: { type: 'encounterRejected', encounterId: id }, attempt: 0 }];
     if (method !== null) {
       const otherHandle = sides.find(side => side.account !== account)?.handle ?? '';
+      if (reason === 'held') {
+        const held = { encounterId: id, method, otherHandle, atMs };
+        return [{ to, message: { type: 'encounterHeld', held }, attempt: 0 }];
+      }
       const settled = {
         encounterId: id,
         method,

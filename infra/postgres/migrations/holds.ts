@@ -138,7 +138,8 @@ begin atomic
     union all
     select h.encounter_id, jsonb_build_object(
       'atMs', (extract(epoch from h.at) * 1000)::bigint, 'hash', h.request_hash, 'verdict', h.verdict)
-    from meet.hold h where h.encounter_id = any (p_ids) and h.verdict <> 'released') e;
+    from meet.hold h where h.encounter_id = any (p_ids) and h.verdict <> 'released'
+      and not exists (select from ledger.transfer t where t.id = h.encounter_id)) e;
 end`;
 
 export class Holds extends Migration {

@@ -53,6 +53,8 @@ EVENTS = {
     6: ("scan.pending", "encounterId:id otherHandle scannedAtS settlesS"),
     8: ("scan.asked", "scanId:id civilianHandle expiresS"),
     7: ("scan.refused", "encounterId:id reason:duplicate|closed|refused"),
+    10: ("encounter.held", "encounterId:id method:proximity|hey|qr otherHandle atS"),
+    11: ("encounter.rejected", "encounterId:id"),
     9: ("snapshot", "userId:id kind:civilian|officer|merchant|charity|family|municipality|operator handle sharing"
         " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter*"),
     40: ("area.officers", "cell officers:officer*"),

@@ -69,6 +69,8 @@ export class App {
   #run = 0;
   #client: HeyBlueClient | null = null;
   #seq = 0;
+  /** Nobody walks where somebody else walked, to the centimetre. */
+  readonly #lng: number;
   wires = new Set<Wire>();
   token = '';
   foreground = true;
@@ -84,6 +86,7 @@ export class App {
     this.person = person;
     this.deviceId = deviceId;
     this.#dice = dice;
+    this.#lng = -73.9866 + Math.floor(dice.between(0, 1_000)) / 1e6;
     this.#handlerMs = dice.chance(0.3) ? Math.floor(dice.between(1, 60)) : 0;
   }
 
@@ -282,7 +285,7 @@ export class App {
     time.after(this.#dice.between(REPORT_MS / 2, REPORT_MS), () => {
       if (this.#run !== run) return;
       if (this.person.kind !== 'merchant' && this.foreground)
-        this.#client?.location({ lat: 40.7306 + (++this.#seq % 7) / 1e5, lng: -73.9866, accuracyM: 5 });
+        this.#client?.location({ lat: 40.7306 + (++this.#seq % 7) / 1e5, lng: this.#lng, accuracyM: 5 });
       this.#reports(run);
     });
   }

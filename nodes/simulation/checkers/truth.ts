@@ -46,6 +46,8 @@ export class Truth {
       add(this.events, op.user, op);
       return;
     }
+    // asked again, it is held as before
+    if (outcome.code === 'held' && this.effects.has(op.id)) return;
     const { postings } = outcome as Committed;
     if (!this.effects.has(op.id)) this.effects.set(op.id, { op, shard, epoch, by, atMs });
     for (const { account, delta, balance, version } of postings) {

@@ -1,0 +1,36 @@
+/** Encounters that are held for review, as rows: one text for the actors' reads and for the operators' list. */
+
+/** One JSON value in each row. `{where}` says which. */
+export const HOLDS = `
+  select json_build_object('encounterId', h.encounter_id,
+      'officer', json_build_object('id', h.officer, 'handle', coalesce(o.handle, '')),
+      'civilian', json_build_object('id', h.civilian, 'handle', coalesce(c.handle, '')),
+      'method', h.method, 'atMs', (extract(epoch from h.at) * 1000)::bigint,
+      'officerPoints', h.officer_points, 'civilianPoints', h.civilian_points,
+      'rule', json_build_object('id', h.rule_id, 'version', h.rule_version),
+      'trust', h.trust, 'verdict', h.verdict) as hold
+  from meet.hold h
+    left join user_schema.users o on o.id = h.officer
+    left join user_schema.users c on c.id = h.civilian`;
+
+/** Meetings of `pairs(officer, civilian)` that count, paid or held; those that were released stand among the paid. */
+const met = (which: string, columns: string): string => `
+    select ${columns} from meet.encounter e where ${which.replaceAll('{t}', 'e')}
+    union all
+    select ${columns} from meet.hold e where e.verdict <> 'released' and ${which.replaceAll('{t}', 'e')}`;
+
+/**
+ * What the store knows of two people: all in one round trip, each part bounded and along an index. `$3` how far back in
+ * milliseconds, `$4` to `$6` how many of the pair, of the officer's day and of the civilian.
+ */
+export const PAIR_HISTORY = `
+  select
+    array(select (extract(epoch from clock_timestamp() - m.at) * 1000)::bigint from (
+      ${met("{t}.civilian = $2 and {t}.officer = $1 and {t}.at > now() - $3 * interval '1 millisecond'", 'at')}
+      ) m order by m.at desc limit $4),
+    (select count(*) from (select from (
+      ${met("{t}.officer = $1 and {t}.at > now() - interval '24 hours'", 'at')}) m limit $5) d),
+    count(*), count(distinct l.officer), coalesce(bool_or(l.officer = $1), false)
+  from (select m.officer from (
+      ${met("{t}.civilian = $2 and {t}.at > now() - $3 * interval '1 millisecond'", 'at, officer')}
+    ) m order by m.at desc limit $6) l`;
