@@ -657,3 +657,59 @@ test('rubbish on the bus is refused and counted, and answers nobody', async () =
   });
   expect(heard).toEqual([]);
 });
+
+describe('encounters that are held', () => {
+  const ENCOUNTER = '01900000-0000-7000-8000-00000000e001';
+  const hold = {
+    encounterId: ENCOUNTER,
+    officer: { id: '01900000-0000-7000-8000-00000000a001', handle: 'Lee' },
+    civilian: { id: '01900000-0000-7000-8000-00000000a002', handle: 'sam' },
+    method: 'qr',
+    atMs: 5,
+    officerPoints: 20,
+    civilianPoints: 20,
+    rule: { id: 'encounter.points', version: 1 },
+    trust: 5,
+    verdict: 'held',
+  } as const;
+
+  test('are listed with their reasons, released and rejected by their pair, and each leaves a line', async () => {
+    await town.open(1);
+    const token = await town.operator();
+    town.directory.held.push(hold);
+    const asked: unknown[] = [];
+    town.doors[0]!.answers.review = ({ to, message }) => {
+      asked.push([to, message]);
+      return ok({ encounterId: ENCOUNTER, verdict: (message as { verdict?: string }).verdict });
+    };
+    const listed = await town.ask('GET', '/admin/holds', token);
+    expect(listed.status).toBe(200);
+    const { trust: _, ...shown } = hold;
+    expect(listed.json).toEqual({ holds: [{ ...shown, reasons: ['simulated', 'teleport'] }] });
+    for (const [path, verdict] of [
+      ['release', 'released'],
+      ['reject', 'rejected'],
+    ]) {
+      const done = await town.ask('POST', `/admin/holds/${ENCOUNTER}/${path}`, token);
+      expect([done.status, done.json]).toEqual([200, { encounterId: ENCOUNTER, verdict }]);
+    }
+    const pair = { kind: 'pair', id: `${hold.officer.id}|${hold.civilian.id}` };
+    expect(asked).toEqual(
+      ['released', 'rejected'].map(verdict => [pair, { type: 'review', encounterId: ENCOUNTER, verdict }]),
+    );
+    const lines = (await town.audit.newest(10)).map(({ action, detail }) => [action, detail]);
+    expect(lines.slice(0, 3)).toEqual([
+      ['hold.reject', { encounterId: ENCOUNTER }],
+      ['hold.release', { encounterId: ENCOUNTER }],
+      ['hold.list', {}],
+    ]);
+  });
+
+  test("are nobody else's: no token, no encounter, no such route", async () => {
+    await town.open(1);
+    const token = await town.operator();
+    expect((await town.ask('GET', '/admin/holds', null)).status).toBe(401);
+    expect((await town.ask('POST', `/admin/holds/${ENCOUNTER}/release`, token)).status).toBe(404);
+    expect((await town.ask('POST', '/admin/holds/none/release', token)).status).toBe(404);
+  });
+});
