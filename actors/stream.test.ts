@@ -73,6 +73,18 @@ describe('a stream', () => {
     expect(names(civilian)).toEqual(['points.changed', 'sharing.ended', 'points.changed', 'sharing.ended']);
   });
 
+  test('the way of an event to its phone is measured from the turn that said it, over its commit', async () => {
+    const commit = town.events.commit.bind(town.events);
+    town.events.commit = async (...asked) => {
+      await new Promise<void>(done => town.time.after(40, done));
+      return commit(...asked);
+    };
+    for (let n = 0; n < 64; n++) await shareAndStop(civilian);
+    const { rt_push_fanout_seconds: measured = [] } = town.observed;
+    expect(measured.length).toBeGreaterThan(0);
+    expect(Math.max(...measured)).toBeGreaterThanOrEqual(0.04);
+  });
+
   test('gives a phone that was away exactly what it missed, byte for byte, after a kill', async () => {
     const away = { ...civilian.attached!, offset: 0 };
     for (let round = 0; round < 5; round++) {

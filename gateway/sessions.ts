@@ -37,9 +37,6 @@ import type { Knock, Listener, Socket, Turned, Welcome } from './transport.ts';
 /** Close codes with which a client says that it does not come back. */
 const BYE: ReadonlySet<number> = new Set([CLOSE.normal, CLOSE.goingAway]);
 
-/** Of so many pushes one is measured. */
-const PUSHES_MEASURED = 64;
-
 export class Sessions implements PushSink, Listener<Session>, Hub {
   readonly options: RealtimeOptions;
   readonly spending: Spending | null;
@@ -58,7 +55,6 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   private readonly putOff = new Map<Session, number>();
   private sockets = 0;
   private connSeq = 0;
-  private pushes = 0;
   private sampleAtMs = 0;
   private readonly away: Away;
   private drain: Drain | null = null;
@@ -272,17 +268,12 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: 'durable' | 'volatile'): void {
     const volatile = kind === 'volatile';
     const head = volatile ? volatileHead(bytes) : null;
-    const measured = this.pushes++ % PUSHES_MEASURED === 0;
-    const startMs = measured ? this.options.clock.monotonicMs() : 0;
     for (const ref of sessions) {
       const session = sessionOf(ref) ?? this.byId.get(ref.id);
       if (session === undefined) continue;
       if (volatile) this.delivery.volatile(session, head, bytes);
       else this.delivery.event(session, bytes);
     }
-    if (!measured) return;
-    const seconds = (this.options.clock.monotonicMs() - startMs) / 1_000;
-    this.options.metrics.observe('rt_push_fanout_seconds', seconds);
   }
 
   hold(): void {

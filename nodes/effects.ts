@@ -45,6 +45,8 @@ export type Output =
       readonly sessions: readonly SessionRef[];
       readonly bytes: Uint8Array;
       readonly kind: PushClass;
+      /** When the actor said it, monotonic milliseconds; 0: this one is not measured. */
+      readonly saidMs: number;
     }
   | {
       readonly k: 'close';
@@ -74,6 +76,9 @@ export interface Collected {
   readonly operations: readonly { readonly op: DurableOp; readonly tag: string }[];
 }
 
+/** One push in 64 is measured, from the turn that said it to the sockets. */
+const MEASURED_PUSHES = 63;
+
 const NOTHING: Collected = { outputs: [], inner: [], operations: [] };
 
 /** Collects the effects of one turn at a time; one per node, used again for every turn. */
@@ -81,6 +86,7 @@ export class TurnCollector implements Turn {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #askMs: number;
+  #pushes = 0;
   self: Address = { kind: 'user', id: '' };
   nowMs = 0;
   replyTo: ReplyTo | null = null;
@@ -151,7 +157,9 @@ export class TurnCollector implements Turn {
     });
   }
   push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: PushClass): void {
-    if (sessions.length > 0) this.outputs.push({ k: 'push', sessions, bytes, kind });
+    if (sessions.length === 0) return;
+    const saidMs = (++this.#pushes & MEASURED_PUSHES) === 0 ? this.#clock.monotonicMs() : 0;
+    this.outputs.push({ k: 'push', sessions, bytes, kind, saidMs });
   }
   close(sessions: readonly SessionRef[], code: number, reason: string): void {
     if (sessions.length > 0) this.outputs.push({ k: 'close', sessions, code, reason });

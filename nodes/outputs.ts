@@ -156,8 +156,13 @@ export class Outputs {
     const { routes, options } = this.#core;
     if (routes !== null && !output.sessions.every(session => routes.isLocal(session))) {
       routes.push(from, output);
-    } else if (output.k === 'push') options.sink.push(output.sessions, output.bytes, output.kind);
-    else options.sink.close(output.sessions, output.code, output.reason);
+    } else if (output.k === 'push') {
+      options.sink.push(output.sessions, output.bytes, output.kind);
+      if (output.saidMs > 0) {
+        const seconds = (options.clock.monotonicMs() - output.saidMs) / 1_000;
+        options.metrics.observe('rt_push_fanout_seconds', seconds);
+      }
+    } else options.sink.close(output.sessions, output.code, output.reason);
   }
 
   #applyInner(activation: Activation, effect: Inner, cause: Cause | null): void {

@@ -17,6 +17,7 @@ export interface MetricRow {
 }
 
 const TURN_S = [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.02, 0.1];
+const FANOUT_S = [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 3];
 const WAIT_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 3];
 const FRAMES = [16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 16_384, 65_536];
 const BUFFERED = [1_024, 4_096, 16_384, 32_768, 65_536, 131_072, 262_144];
@@ -352,8 +353,8 @@ export const METRICS = {
   rt_attach_inflight: { kind: 'gauge', help: 'Phones whose actor is asked to attach them.' },
   rt_push_fanout_seconds: {
     kind: 'histogram',
-    help: 'From a push of an actor at the gateway to the write on its sockets here (one in 64 is measured).',
-    buckets: TURN_S,
+    help: 'From the turn that said a push, over its commit, to the write on sockets of this node (one in 64 is measured).',
+    buckets: FANOUT_S,
   },
   rt_bus_lag_seconds: {
     kind: 'histogram',
