@@ -28,6 +28,7 @@ const COMMANDS = {
   conformance: ['gateway/conformance/main.ts'],
   browser: ['gateway/testing/chromium.ts'],
   client: ['infra/check/clientPackage.ts'],
+  keys: ['infra/rotateKeys.ts'],
   generate: ['protocol/generate.ts'],
   check: ['infra/check/check.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],

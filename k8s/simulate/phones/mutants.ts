@@ -184,13 +184,13 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     noticed: ['i: a node that drains lets nobody in'],
   },
   {
-    name: 'shortest numbers',
-    removes: 'the client writes numbers in another form than the server',
+    name: 'milliseconds of the clock',
+    removes: 'a WELCOME is read as if it had come with the full second',
     patches: [
       {
-        file: 'gateway/client/writer.ts',
-        find: 'else if (n < 0x1_0000_0000) put(out, 0xce, n, 4);',
-        replace: '',
+        file: 'protocol/reader.ts',
+        find: 'const nowMs = w.int(0, U32) * 1000 + w.int(0, 999);',
+        replace: 'const nowMs = w.int(0, U32) * 1000 + 0 * w.int(0, 999);',
       },
     ],
     noticed: ['j: decode and encode agree'],
