@@ -1,6 +1,6 @@
 /**
- * `node infra/rotateKeys.ts list|add|remove KID|add-hub [--data DIR] [--in HOURS] [--force]`: how an operator changes the keys of
- * QR codes without anybody noticing.
+ * `npm run keys -- list|add|remove KID|add-hub|remove-hub KID`: how an operator changes the keys of QR codes without anybody
+ * noticing.
  *
  *   1. `add`: a new key, which begins to make codes in an hour (or `--in HOURS`). Give the file to every node and restart them
  *      one after the other within that time: from then on all know it, and at its moment all of them mint with it.
@@ -17,6 +17,20 @@ const HOUR_MS = 3_600_000;
 /** Codes of a book made just before the successor began: a week ahead, a day for uploads, a day for clocks. */
 export const KEEP_MS = 9 * 24 * HOUR_MS;
 const KIDS = 256;
+
+const HELP = `npm run keys -- COMMAND [options]
+
+Changes the keys of QR codes. Restart the nodes one after the other afterwards.
+
+  list             the keys, and which one makes codes
+  add              a new key, which makes codes in an hour
+  remove KID       an old one, nine days after its successor began
+  add-hub          a new key, which signs the next hub posters
+  remove-hub KID   an old one, when its last poster is gone
+
+  --data DIR       the folder of the town (HEYBLUE_DATA_DIR, else .data)
+  --in HOURS       when a new key begins to make codes (1)
+  --force          remove a key that leaked: codes of it on screens are refused`;
 
 type Outcome =
   | { readonly ok: true; readonly stored: StoredKeys; readonly said: string }
@@ -96,35 +110,64 @@ const listed = (stored: StoredKeys, nowMs: number): string => {
   return [...lines, ...(stored.hub ?? []).map(({ kid }) => `  hub key ${kid}`)].join('\n');
 };
 
-const run = (args: readonly string[]): number => {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      data: { type: 'string', default: process.env.HEYBLUE_DATA_DIR ?? '.data' },
-      in: { type: 'string', default: '1' },
-      force: { type: 'boolean', default: false },
-    },
-  });
-  const [what, which] = positionals;
-  const nowMs = Date.now();
-  const stored = JSON.parse(readFileSync(keyFileOf(values.data), 'utf8')) as StoredKeys;
-  const kid = Number(which);
-  const commands: Record<string, () => Outcome> = {
-    list: (): Outcome => no(listed(stored, nowMs)),
-    add: () => addKey(stored, nowMs, Number(values.in) * HOUR_MS),
-    remove: () => removeKey(stored, kid, nowMs, values.force),
-    'add-hub': () => addHubKey(stored),
-    'remove-hub': () => removeHubKey(stored, kid),
-  };
-  const done = commands[what ?? '']?.();
-  if (!done) {
-    console.error('list, add, remove KID, add-hub or remove-hub KID');
+const options = {
+  help: { type: 'boolean', short: 'h' },
+  data: { type: 'string' },
+  in: { type: 'string', default: '1' },
+  force: { type: 'boolean', default: false },
+} as const;
+
+const parse = (args: readonly string[]) => parseArgs({ args: [...args], allowPositionals: true, options });
+
+const readKeys = (data: string): StoredKeys | null => {
+  try {
+    return JSON.parse(readFileSync(keyFileOf(data), 'utf8')) as StoredKeys;
+  } catch {
+    return null;
+  }
+};
+
+/** Exit code: 0 done, 1 refused, 2 asked for what there is not. */
+export const run = (args: readonly string[], say: (line: string) => void): number => {
+  let parsed: ReturnType<typeof parse>;
+  try {
+    parsed = parse(args);
+  } catch (error) {
+    say(`${(error as Error).message.split('. ')[0]}. Try --help.`);
     return 2;
   }
-  if (done.ok) replaceKeys(values.data, done.stored);
-  console.log(done.said);
+  const { values, positionals } = parsed;
+  const [what = '', which] = positionals;
+  const hours = Number(values.in);
+  const kid = Number(which ?? Number.NaN);
+  const commands: Record<string, (stored: StoredKeys, nowMs: number) => Outcome> = {
+    list: (stored, nowMs) => no(listed(stored, nowMs)),
+    add: (stored, nowMs) => addKey(stored, nowMs, hours * HOUR_MS),
+    remove: (stored, nowMs) => removeKey(stored, kid, nowMs, values.force),
+    'add-hub': addHubKey,
+    'remove-hub': stored => removeHubKey(stored, kid),
+  };
+  const command = Object.hasOwn(commands, what) ? commands[what] : undefined;
+  if (values.help || command === undefined) {
+    say(HELP);
+    return values.help ? 0 : 2;
+  }
+  if (!(hours >= 0 && hours <= 24 * 365)) {
+    say('--in takes hours from 0 to a year.');
+    return 2;
+  }
+  const data = values.data ?? process.env.HEYBLUE_DATA_DIR ?? '.data';
+  const stored = readKeys(data);
+  if (stored === null) {
+    say(
+      `There is no key file ${keyFileOf(data)} that can be read. Start the town once, or name its folder with --data.`,
+    );
+    return 2;
+  }
+  const done = command(stored, Date.now());
+  if (done.ok) replaceKeys(data, done.stored);
+  say(done.said);
   return done.ok || what === 'list' ? 0 : 1;
 };
 
-if (import.meta.main) process.exitCode = run(process.argv.slice(2));
+if (import.meta.main) process.exitCode = run(process.argv.slice(2), line => console.log(line));
