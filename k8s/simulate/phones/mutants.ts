@@ -123,13 +123,13 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     patches: [
       {
         file: 'gateway/revocations.ts',
-        find: 'else this.#apply(revocations);\n  }',
-        replace: 'else void revocations;\n  }',
+        find: 'this.#keep(one, false);\n    this.#apply(revocations);',
+        replace: 'this.#keep(one, false);\n    void revocations;',
       },
       {
         file: 'gateway/revocations.ts',
-        find: '    this.#cursor = cursor;\n    this.#apply(revocations);',
-        replace: '    this.#cursor = cursor;\n    void revocations;',
+        find: 'entry.missed++;\n    this.#apply(revocations);',
+        replace: 'entry.missed++;\n    void revocations;',
       },
     ],
     noticed: ['f: nothing is told after a revocation'],
