@@ -125,6 +125,7 @@ export type DurableOp = LedgerOp | TimerOp | EventOp;
 export const COMMIT_CODES = [
   'created',
   'exists',
+  /** The id is taken: by a transfer, or by an encounter that is held or was rejected. */
   'exists_with_different_payload',
   'cooldown',
   'insufficient_points',
@@ -152,7 +153,7 @@ export interface Posting {
 
 /**
  * What the store decided. `created` and `exists` carry the effect (the first one), `held` and `rejected` are effects without
- * postings, every other code means no effect.
+ * postings, every other code means no effect, and shows none: not that of the other request with the same id either.
  */
 export interface Committed {
   readonly id: string;

@@ -227,18 +227,13 @@ export function decodeEffect(op: DurableOp, effects: Effects): Committed | null 
   if (!effect) return null;
   const { verdict } = effect;
   const same = effect.hash.replaceAll('-', '') === requestHash(canonicalOf(op));
-  // what is held is nothing to a transfer; a review is done when the verdict is the one that it gives
-  if (verdict !== undefined && op.type === 'transfer') return null;
+  // a review is done when the verdict is the one that it gives
   if (op.type === 'review') {
     if ((op.verdict === 'rejected' ? 'rejected' : undefined) !== verdict) return null;
     if (verdict !== undefined && !same) return null;
   }
-  return {
-    id: op.id,
-    code: same ? (verdict ?? 'exists') : 'exists_with_different_payload',
-    atMs: effect.atMs,
-    postings: effect.postings ?? [],
-  };
+  if (!same) return nothing(op.id, 'exists_with_different_payload');
+  return { id: op.id, code: verdict ?? 'exists', atMs: effect.atMs, postings: effect.postings ?? [] };
 }
 
 const nothing = (id: string, code: Committed['code']): Committed => ({ id, code, atMs: 0, postings: [] });
@@ -261,7 +256,7 @@ export function decodeOutcomes(
     if (number === STALE) return { id, code: 'stale_epoch' };
     const code = COMMIT_CODES[number];
     if (code === undefined) throw new Error(`commit_group answered the code ${codes[at]}`);
-    if (code === 'exists' || code === 'exists_with_different_payload') {
+    if (code === 'exists') {
       const effect = row![4]?.[id];
       if (!effect) throw new Error(`commit_group said that ${id} exists, and did not say how`);
       return { id, code, atMs: effect.atMs, postings: effect.postings ?? [] };

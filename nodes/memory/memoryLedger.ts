@@ -114,30 +114,29 @@ export class MemoryLedger implements CommitStore, EpochStore {
     const transfer = this.transfers.get(op.id);
     if (!transfer) return this.#knownHold(op);
     if (op.type === 'review' && op.verdict === 'rejected') return null;
-    const same = transfer.canonical === canonicalOf(op);
+    if (transfer.canonical !== canonicalOf(op)) return nothing(op, 'exists_with_different_payload');
     return {
       id: op.id,
-      code: same ? 'exists' : 'exists_with_different_payload',
+      code: 'exists',
       atMs: transfer.atMs,
       postings: transfer.postings.filter(posting => posting.account !== MINT_ACCOUNT),
     };
   }
 
-  /** Held or rejected; one that was released is a transfer. */
+  /** Held or rejected: its id is taken, for a transfer too; one that was released is a transfer. */
   #knownHold(op: DurableOp): Committed | null {
     const hold = this.holds.get(op.id);
-    if (!hold || hold.verdict === 'released' || op.type === 'transfer') return null;
+    if (!hold || hold.verdict === 'released') return null;
     const isSame = hold.canonical === canonicalOf(op);
     if (op.type === 'review' && !(isSame && op.verdict === hold.verdict)) return null;
-    const code = isSame ? hold.verdict : 'exists_with_different_payload';
-    return { id: op.id, code, atMs: hold.atMs, postings: [] };
+    if (!isSame) return nothing(op, 'exists_with_different_payload');
+    return { id: op.id, code: hold.verdict, atMs: hold.atMs, postings: [] };
   }
 
   /** Posts what was held as the encounter that it is, or says that it never will be. */
   #review(shard: number, op: ReviewOp): Committed {
     const hold = this.holds.get(op.id);
-    if (this.transfers.has(op.id) || hold?.verdict !== 'held' || hold.canonical !== canonicalOf(op))
-      return nothing(op, 'not_held');
+    if (hold?.verdict !== 'held' || hold.canonical !== canonicalOf(op)) return nothing(op, 'not_held');
     if (op.verdict === 'rejected') {
       const atMs = this.#nowMs();
       this.holds.set(op.id, { ...hold, verdict: 'rejected', decidedAtMs: atMs });

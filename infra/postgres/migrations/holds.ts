@@ -7,6 +7,7 @@
  * - released: the encounter is posted as if it came now, under its own id, which is the primary key of its transfer: it
  *   cannot be posted twice. Its row in `meet.encounter` has the time at which the two met.
  * - rejected: the row says so, for ever; nothing else happens.
+ * Whatever the verdict, the id is taken: no other transfer gets it.
  *
  * Numbers that the commit function answers from here on: 9 held, 10 not held (any more), 11 rejected, 99 a stale epoch.
  */
@@ -53,21 +54,19 @@ const TABLE = [
   `grant select on meet.hold to ${APP_ROLE}`,
 ];
 
-/** Meetings that are held or rejected already, and reviews: what becomes of them. */
+/** Ids that are held or rejected already, and reviews: what becomes of them. */
 const KNOWN = `
-    if cardinality(p_meet_entry) > 0 then
-      for r in
-        select n.entry, h.verdict, h.request_hash = p_hash[n.entry] as same
-        from unnest(p_meet_entry) as n(entry)
-          cross join lateral (select verdict, request_hash from meet.hold
-            where encounter_id = p_id[n.entry] and verdict <> 'released' limit 1) h
-        where n.entry between v_from and v_to
-      loop
-        if v_code[r.entry] = 0 then
-          v_code[r.entry] := case when not r.same then 2 when r.verdict = 'held' then ${HELD} else ${REJECTED} end;
-        end if;
-      end loop;
-    end if;
+    for r in
+      select n.ix, h.verdict, h.request_hash = n.hash as same
+      from unnest(p_id, p_hash) with ordinality as n(id, hash, ix)
+        cross join lateral (select verdict, request_hash from meet.hold
+          where encounter_id = n.id and verdict <> 'released' limit 1) h
+      where n.ix between v_from and v_to and n.ix <> all (p_review_entry)
+    loop
+      if v_code[r.ix] = 0 then
+        v_code[r.ix] := case when not r.same then 2 when r.verdict = 'held' then ${HELD} else ${REJECTED} end;
+      end if;
+    end loop;
 
     if cardinality(p_review_entry) > 0 then
       for k in 1..cardinality(p_review_entry) loop
@@ -138,8 +137,7 @@ begin atomic
     union all
     select h.encounter_id, jsonb_build_object(
       'atMs', (extract(epoch from h.at) * 1000)::bigint, 'hash', h.request_hash, 'verdict', h.verdict)
-    from meet.hold h where h.encounter_id = any (p_ids) and h.verdict <> 'released'
-      and not exists (select from ledger.transfer t where t.id = h.encounter_id)) e;
+    from meet.hold h where h.encounter_id = any (p_ids) and h.verdict <> 'released') e;
 end`;
 
 export class Holds extends Migration {
