@@ -199,6 +199,7 @@ function judge(
 
 /** What speaks against the two stands in the past as well, which only the store has. */
 function consider(state: PairState, one: UnderWay, { fraud }: MeetRules, turn: Turn): PairState {
+  if (fraud.historyH === 0) return persist(state, one, turn);
   const { officer, civilian } = one.op;
   const tag = turn.newId();
   turn.query(

@@ -5,6 +5,7 @@ import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import { SmallTown } from '../nodes/testing/smallTown.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/index.ts';
 import type { Committed } from './durable.ts';
+import { fraudRules } from './fraud/rules.ts';
 import { TRUST } from './fraud/trust.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { SettledView } from './messages/user.ts';
@@ -19,10 +20,11 @@ const NEVER_MET = { agesMs: [], officerDay: 0, civilianMet: 0, civilianOfficers:
 
 /** One pair, turn by turn. */
 class PairStory {
-  readonly behaviour = pairBehaviour(DEFAULT_RULES);
+  readonly behaviour;
   readonly turn = new TurnCollector(new VirtualTime(), seededRandom(1), 1_000);
   state: PairState;
-  constructor() {
+  constructor(rules = DEFAULT_RULES) {
+    this.behaviour = pairBehaviour(rules);
     const made = this.behaviour.create(pairId(OFFICER, CIVILIAN), null, this.#begin());
     if (!made.ok) throw new Error(made.message);
     this.state = made.value;
@@ -152,6 +154,14 @@ describe('a meeting that something speaks against', () => {
     const [query] = story.say({ type: 'review', encounterId: 'e', verdict }).queries;
     return { story, said: story.say({ type: 'queried', tag: query!.tag, result: ok(found) }) };
   };
+
+  test('asks nothing of the past when it is told not to', () => {
+    const rules = { ...DEFAULT_RULES, fraud: fraudRules({ historyH: 0 }) };
+    const story = new PairStory(rules);
+    const { queries, operations } = story.say({ type: 'observe', evidence, officer, civilian });
+    expect(queries).toEqual([]);
+    expect(operations[0]!.op).toMatchObject({ type: 'encounter', trust: TRUST.simulated });
+  });
 
   test('goes to the store with what both sides and the past say', () => {
     const story = new PairStory();

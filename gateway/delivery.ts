@@ -40,9 +40,10 @@ export class Delivery {
   readonly #lost: (kind: number) => void;
   /** Frames are kept, column by column, until so many or until `release`. */
   #holding = false;
-  #sessions: Session[] = [];
-  #frames: Uint8Array[] = [];
-  #manners: Manner[] = [];
+  #held = 0;
+  readonly #sessions: (Session | null)[] = new Array(LIMITS.heldFrames).fill(null);
+  readonly #frames: (Uint8Array | null)[] = new Array(LIMITS.heldFrames).fill(null);
+  readonly #manners: Manner[] = new Array(LIMITS.heldFrames).fill(EVENT);
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -105,23 +106,23 @@ export class Delivery {
 
   /** What is kept goes out. */
   flush(): void {
-    if (this.#frames.length === 0) return;
-    const sessions = this.#sessions;
-    const frames = this.#frames;
-    const manners = this.#manners;
-    this.#sessions = [];
-    this.#frames = [];
-    this.#manners = [];
-    for (let from = 0, to = 0; from < frames.length; from = to) {
-      const session = sessions[from]!;
-      while (to < frames.length && sessions[to] === session) to++;
+    const held = this.#held;
+    if (held === 0) return;
+    const holding = this.#holding;
+    // what a socket says to its going out must not come behind what is kept next
+    this.#holding = false;
+    this.#held = 0;
+    for (let from = 0, to = 0; from < held; from = to) {
+      const session = this.#sessions[from]!;
+      while (to < held && this.#sessions[to] === session) to++;
       // An answer and the event that came with it are one packet.
-      if (to === from + 1) this.#put(session, frames[from]!, manners[from]!);
+      if (to === from + 1) this.#take(from, session);
       else
         session.socket.cork(() => {
-          for (let i = from; i < to; i++) this.#put(session, frames[i]!, manners[i]!);
+          for (let at = from; at < to; at++) this.#take(at, session);
         });
     }
+    this.#holding = holding;
   }
 
   /** A frame from the actor that may be replaced by a later one; `head` is null when it is about no thing. */
@@ -196,9 +197,18 @@ export class Delivery {
 
   #say(session: Session, bytes: Uint8Array, manner: Manner): void {
     if (!this.#holding) return this.#put(session, bytes, manner);
-    this.#sessions.push(session);
-    this.#manners.push(manner);
-    if (this.#frames.push(bytes) === LIMITS.heldFrames) this.flush();
+    const at = this.#held++;
+    this.#sessions[at] = session;
+    this.#frames[at] = bytes;
+    this.#manners[at] = manner;
+    if (this.#held === LIMITS.heldFrames) this.flush();
+  }
+
+  #take(at: number, session: Session): void {
+    const bytes = this.#frames[at]!;
+    this.#sessions[at] = null;
+    this.#frames[at] = null;
+    this.#put(session, bytes, this.#manners[at]!);
   }
 
   #put(session: Session, bytes: Uint8Array, manner: Manner): void {

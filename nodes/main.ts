@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { fraudRules } from '../actors/fraud/rules.ts';
 import { proximityRules } from '../actors/geo/rules.ts';
 import { pairBehaviour } from '../actors/pair.ts';
 import { regionBehaviour } from '../actors/region.ts';
@@ -44,6 +45,7 @@ function rulesOf(config: Config): MeetRules {
     cooldownS: Math.round(config.cooldownH * 3_600),
     shareS: Math.round(config.shareMinutes * 60),
     confirmScans: config.qrConfirm === 'unvouched',
+    fraud: fraudRules(config.historyReview === 'on' ? {} : { historyH: 0 }),
     proximity: proximityRules({
       enterM: config.enterRadiusM,
       exitMarginM: config.exitRadiusM - config.enterRadiusM,

@@ -39,7 +39,7 @@ export interface FraudRules {
   readonly officerDayMax: number;
   /** A civilian who has met so often, and always one officer, is looked at. */
   readonly oneOfficerTimes: number;
-  /** How far back the last three look, hours of the database clock. */
+  /** How far back the last three look, hours of the database clock; 0: they do not. */
   readonly historyH: number;
 }
 
@@ -89,7 +89,7 @@ export function fraudRules(changes: Partial<FraudRules> = {}): FraudRules {
   for (const name of ['perfectFixes', 'clonePoints', 'twinTimes', 'farmedTimes', 'oneOfficerTimes'] as const)
     if (!(Number.isInteger(rules[name]) && rules[name] >= 2))
       throw new RangeError(`${name} must be a whole number of at least 2`);
-  if (!(rules.historyH >= (rules.farmedTimes + 1) * 24))
+  if (!(rules.historyH === 0 || rules.historyH >= (rules.farmedTimes + 1) * 24))
     throw new RangeError('historyH must reach back over the days that farmedTimes counts');
   return rules;
 }

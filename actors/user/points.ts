@@ -46,8 +46,9 @@ export function credited(state: UserState, credit: CreditView, turn: Turn): User
 /** The phone hears once of points that moved otherwise than by an encounter. */
 function changed(state: UserState, view: CreditView, turn: Turn): UserState {
   const { transferId, points: delta, balance, balanceVersion: version, reason } = view;
-  const unmet = { method: null, otherHandle: '', atMs: turn.nowMs } as const;
-  return moved(state, { transferId, version, delta, balance, reason, ...unmet }, turn);
+  const atMs = turn.nowMs;
+  const movement = { transferId, version, delta, balance, reason, method: null, otherHandle: '', atMs };
+  return moved(state, movement, turn);
 }
 
 /** What may leave the account now: what is on its way out is not there any more. */

@@ -83,11 +83,10 @@ function told(
   source: 'movement' | 'stored',
   turn: Turn,
 ): Outbox {
-  turn.push(
-    state.sessions.map(session => session.ref),
-    event.bytes,
-    'durable',
-  );
+  const { sessions } = state;
+  const [first] = sessions;
+  if (first !== undefined)
+    turn.push(sessions.length === 1 ? [first.ref] : sessions.map(one => one.ref), event.bytes, 'durable');
   return append(state.outbox, event, source);
 }
 

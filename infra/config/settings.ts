@@ -207,6 +207,11 @@ export const SETTINGS = {
     ['off', 'unvouched'],
     'Whether an officer confirms a scan of his code that no two fresh positions vouch for.',
   ),
+  HEYBLUE_HISTORY_REVIEW: choice(
+    'on',
+    ['on', 'off'],
+    'Whether a meeting waits for an operator because of earlier ones: farmed pairs, busy officers, one officer only.',
+  ),
   HEYBLUE_COOLDOWN_H: decimal(24, [0, 8_760], 'Hours before the same two can meet for points again.'),
   HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
   HEYBLUE_ID_VALIDATOR_URL: url(

@@ -103,7 +103,7 @@ export class MeetingLoad {
   constructor(plan: LoadPlan) {
     this.#plan = plan;
     this.#nextPair = plan.firstPair ?? 0;
-    const phone = (person: SeededPerson): Roaming => {
+    const phone = (person: SeededPerson, point: Point | null): Roaming => {
       const told = new Set<string>();
       this.told.set(person.userId, told);
       return new Roaming({
@@ -111,11 +111,15 @@ export class MeetingLoad {
         person,
         random: plan.random.fork(person.userId),
         onEvent: event => remember(told, event),
-        ...(plan.centre === undefined ? {} : { point: this.#somewhere(plan.centre, plan.sideM ?? 100) }),
+        ...(point && { point }),
       });
     };
-    this.#officers = plan.random.shuffled(plan.officers).map(phone);
-    this.#civilians = plan.random.shuffled(plan.civilians).map(phone);
+    const { centre, sideM = 100 } = plan;
+    // Officers are on codes alone: positions of two who meet here would say that they are streets apart.
+    this.#officers = plan.random.shuffled(plan.officers).map(person => phone(person, null));
+    this.#civilians = plan.random
+      .shuffled(plan.civilians)
+      .map(person => phone(person, centre === undefined ? null : this.#somewhere(centre, sideM)));
     this.phones = [...this.#officers, ...this.#civilians];
   }
 

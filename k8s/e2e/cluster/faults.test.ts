@@ -4,6 +4,7 @@
  * for hours: HEYBLUE_CLUSTER_ROUNDS repeats each scenario, HEYBLUE_CLUSTER_SEED replays its moments.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { STALE } from '../../../infra/postgres/migrations/holds.ts';
 import { until } from '../testTown.ts';
 import { type Arena, openArena, ROUNDS } from './arena.ts';
 
@@ -15,7 +16,7 @@ beforeAll(async () => {
 afterEach(() => arena?.mend(), 60_000);
 afterAll(() => arena?.stop(), 60_000);
 
-/** Entries that PostgreSQL refused as those of an older owner: the digit 9 in the codes that `commit_group` answers. */
+/** Entries that PostgreSQL refused as those of an older owner, by the codes that `commit_group` answers. */
 const staleIn = (answer: Buffer): number => {
   let stale = 0;
   // DataRow of five columns, the first of which are the codes
@@ -23,7 +24,8 @@ const staleIn = (answer: Buffer): number => {
     if (at + 11 > answer.length || answer.readUInt16BE(at + 5) !== 5) continue;
     const length = answer.readUInt32BE(at + 7);
     const codes = answer.toString('latin1', at + 11, Math.min(at + 11 + length, answer.length));
-    if (/^[0-9](,[0-9])*$/.test(codes)) stale += codes.split('9').length - 1;
+    if (/^[0-9]+(,[0-9]+)*$/.test(codes))
+      stale += codes.split(',').filter(code => Number(code) === STALE).length;
   }
   return stale;
 };

@@ -72,6 +72,7 @@ export class Outputs {
 
   #transfer(userId: string, transferId: string, delta: number, where: string): void {
     this.seen++;
+    if (delta === 0 && this.#truth.held.has(transferId)) return;
     const posted = this.#truth.transferOf(userId, transferId);
     if (!posted) return this.#fail(userId, `${where} names ${transferId}, which is not durable`);
     if (posted.delta !== delta) {

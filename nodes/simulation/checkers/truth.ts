@@ -32,6 +32,8 @@ export class Truth {
   readonly timers = new Map<string, number[]>();
   /** Stored events of a user, in order. */
   readonly events = new Map<string, EventOp[]>();
+  /** Encounters that wait for an operator: durable, and nothing is posted. */
+  readonly held = new Set<string>();
   /** `officer|civilian` to when they scored. */
   readonly scores = new Map<string, number[]>();
 
@@ -48,6 +50,7 @@ export class Truth {
     }
     // asked again, it is held as before
     if (outcome.code === 'held' && this.effects.has(op.id)) return;
+    if (outcome.code === 'held') this.held.add(op.id);
     const { postings } = outcome as Committed;
     if (!this.effects.has(op.id)) this.effects.set(op.id, { op, shard, epoch, by, atMs });
     for (const { account, delta, balance, version } of postings) {
