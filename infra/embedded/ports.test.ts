@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { keepPorts, readPorts } from './ports.ts';
+import { freePorts, keepPorts, readPorts } from './ports.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'heyblue-ports-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -25,4 +25,8 @@ test.each([
 ])('a file that says %s names no port', text => {
   writeFileSync(join(folder, 'ports.json'), text);
   expect(readPorts(folder)).toEqual({});
+});
+
+test('several free ports are different ones', async () => {
+  for (let round = 0; round < 20; round++) expect(new Set(await freePorts(10)).size).toBe(10);
 });

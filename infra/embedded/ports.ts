@@ -28,6 +28,27 @@ export async function freePort(wanted = 0): Promise<number> {
   return port;
 }
 
+/** So many free ports, no two of them the same: one that is closed may be given again at once. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  try {
+    return await Promise.all(
+      servers.map(
+        server =>
+          new Promise<number>((resolve, reject) => {
+            server.once('error', reject);
+            server.listen({ host: LOOPBACK, port: 0, exclusive: true }, () => {
+              const address = server.address();
+              if (typeof address === 'object' && address) resolve(address.port);
+            });
+          }),
+      ),
+    );
+  } finally {
+    await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
+  }
+}
+
 export type Ports = Partial<Record<'postgres' | 'dynamodb' | 'kinesis' | 'nats', number>>;
 
 /** Below it are ports that the system never gives by itself and that ordinary users may not open. */

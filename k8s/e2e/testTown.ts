@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inject } from 'vitest';
 import { temporaryDatabase } from '../../infra/embedded/index.ts';
-import { freePort } from '../../infra/embedded/ports.ts';
+import { freePorts } from '../../infra/embedded/ports.ts';
 import { type StartedNode, startNode } from '../../infra/embedded/town.ts';
 import type { EventBody, OpenedDurable, OpenedVolatile, Refusal } from '../../protocol/index.ts';
 import { NEW_YORK, offset, type Point, positionAt } from '../swarm/crowd.ts';
@@ -136,6 +136,7 @@ export const startTestTown = async (settings: Record<string, string> = {}): Prom
     dynamodb: await layWire(inject('dynamodbEndpoint')),
     kinesis: await layWire(inject('kinesisEndpoint')),
   };
+  const [restPort, realtimePort, adminPort] = await freePorts(3);
   const env = {
     ...inject('awsEnv'),
     DATABASE_URL: wires.postgres.url,
@@ -145,9 +146,9 @@ export const startTestTown = async (settings: Record<string, string> = {}): Prom
     HEYBLUE_HOST: '127.0.0.1',
     HEYBLUE_LOG_LEVEL: 'warn',
     HEYBLUE_LOG_FORMAT: 'json',
-    HEYBLUE_REST_PORT: String(await freePort()),
-    HEYBLUE_REALTIME_PORT: String(await freePort()),
-    HEYBLUE_ADMIN_PORT: String(await freePort()),
+    HEYBLUE_REST_PORT: String(restPort),
+    HEYBLUE_REALTIME_PORT: String(realtimePort),
+    HEYBLUE_ADMIN_PORT: String(adminPort),
     ...settings,
   };
   const dropAll = async (): Promise<void> => {

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startTown, type Town } from '../../infra/embedded/index.ts';
-import { freePort } from '../../infra/embedded/ports.ts';
+import { freePorts } from '../../infra/embedded/ports.ts';
 import { signal, within } from '../../infra/embedded/processes.ts';
 import { type NodeProcess, type NodeUrls, spawnNode } from '../../infra/embedded/town.ts';
 import type { ClusterView } from '../../nodes/ports.ts';
@@ -248,7 +248,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
         options.wires === false
           ? null
           : { nats: await layWire(running.natsUrl!), postgres: await layWire(running.databaseUrl) };
-      const realtimePort = String(await freePort());
+      const [restPort, realtimePort, adminPort] = await freePorts(3);
       const node = new ClusterNode(
         {
           id,
@@ -259,10 +259,10 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
             ...(wires === null ? {} : { NATS_URL: wires.nats.url, DATABASE_URL: wires.postgres.url }),
             HEYBLUE_DATA_DIR: dataDir,
             HEYBLUE_NODE_ID: id,
-            HEYBLUE_REST_PORT: String(await freePort()),
-            HEYBLUE_REALTIME_PORT: realtimePort,
+            HEYBLUE_REST_PORT: String(restPort),
+            HEYBLUE_REALTIME_PORT: String(realtimePort),
             HEYBLUE_PUBLIC_URL: `ws://127.0.0.1:${realtimePort}/v1/ws`,
-            HEYBLUE_ADMIN_PORT: String(await freePort()),
+            HEYBLUE_ADMIN_PORT: String(adminPort),
             ...FOR_LOAD,
             ...options.env,
             ...env,

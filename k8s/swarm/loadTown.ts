@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTown, type Town } from '../../infra/embedded/index.ts';
-import { freePort } from '../../infra/embedded/ports.ts';
+import { freePorts } from '../../infra/embedded/ports.ts';
 import { type NodeOutput, type StartedNode, startNode } from '../../infra/embedded/town.ts';
 import { stopOnSignal } from './cleanup.ts';
 
@@ -56,12 +56,13 @@ export const startLoadTown = async (options: LoadTownOptions = {}): Promise<Load
   try {
     const running = await startTown({ dataDir, log: options.log });
     town = running;
+    const [restPort, realtimePort, adminPort] = await freePorts(3);
     const env = {
       ...running.env,
       HEYBLUE_DATA_DIR: dataDir,
-      HEYBLUE_REST_PORT: String(await freePort()),
-      HEYBLUE_REALTIME_PORT: String(await freePort()),
-      HEYBLUE_ADMIN_PORT: String(await freePort()),
+      HEYBLUE_REST_PORT: String(restPort),
+      HEYBLUE_REALTIME_PORT: String(realtimePort),
+      HEYBLUE_ADMIN_PORT: String(adminPort),
       ...FOR_LOAD,
       ...options.env,
     };
