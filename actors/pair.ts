@@ -62,6 +62,13 @@ const WAITING_FOR_NOTHING = {
   underWay: new Map<string, never>(),
 };
 
+/** The others, when what this tag stood for has come. */
+export function without<T>(waiting: ReadonlyMap<string, T>, tag: string): ReadonlyMap<string, T> {
+  const others = new Map(waiting);
+  others.delete(tag);
+  return others;
+}
+
 export const pairId = (officerId: string, civilianId: string): string => `${officerId}|${civilianId}`;
 
 /** The id of the encounter that evidence proves; evidence without an id of its own gets `otherwise`. */
@@ -184,9 +191,7 @@ function judge(
 ): PairState {
   const one = state.judged.get(tag);
   if (!one) return state;
-  const judged = new Map(state.judged);
-  judged.delete(tag);
-  const next = { ...state, judged };
+  const next = { ...state, judged: without(state.judged, tag) };
   if (!result.ok) {
     turn.reply(result, one.replyTo);
     return next;
@@ -225,9 +230,7 @@ function weigh(
   turn: Turn,
 ): PairState {
   const one = state.weighed.get(tag)!;
-  const weighed = new Map(state.weighed);
-  weighed.delete(tag);
-  const next = { ...state, weighed };
+  const next = { ...state, weighed: without(state.weighed, tag) };
   if (!result.ok) {
     turn.reply(result, one.replyTo);
     return next;
@@ -262,9 +265,7 @@ function settled(state: PairState, tag: string, committed: Committed, turn: Turn
     tell(officer, 'officer', civilian);
     tell(civilian, 'civilian', officer);
   }
-  const underWay = new Map(state.underWay);
-  underWay.delete(tag);
-  return { ...state, underWay, telling };
+  return { ...state, underWay: without(state.underWay, tag), telling };
 }
 
 const MET = refuse(ERROR.conflict, 'you two met within the last day; it counts once');

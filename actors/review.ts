@@ -7,7 +7,7 @@ import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import type { Committed, ReviewOp } from './durable.ts';
 import { insist } from './insist.ts';
 import type { Review, Reviewed } from './messages/pair.ts';
-import { type PairState, pairId, settledMessage, settlementOf } from './pair.ts';
+import { type PairState, pairId, settledMessage, settlementOf, without } from './pair.ts';
 import type { HoldView, QueryAnswers } from './queries.ts';
 import type { ReplyTo, Turn } from './turn.ts';
 
@@ -24,12 +24,6 @@ const put = (state: PairState, tag: string, one: ReviewUnderWay): PairState => (
   reviews: new Map(state.reviews).set(tag, one),
 });
 
-function without(state: PairState, tag: string): PairState {
-  const reviews = new Map(state.reviews);
-  reviews.delete(tag);
-  return { ...state, reviews };
-}
-
 export function review(state: PairState, { encounterId, verdict }: Review, turn: Turn): PairState {
   const tag = turn.newId();
   turn.query({ type: 'hold', id: encounterId }, tag);
@@ -39,7 +33,7 @@ export function review(state: PairState, { encounterId, verdict }: Review, turn:
 /** The store said what is held. */
 export function reviewFound(state: PairState, tag: string, result: Result<unknown>, turn: Turn): PairState {
   const one = state.reviews.get(tag)!;
-  const next = without(state, tag);
+  const next = { ...state, reviews: without(state.reviews, tag) };
   if (!result.ok) {
     turn.reply(result, one.replyTo);
     return next;
@@ -69,7 +63,7 @@ export function reviewFound(state: PairState, tag: string, result: Result<unknow
 /** The store has decided. */
 export function reviewed(state: PairState, tag: string, committed: Committed, turn: Turn): PairState {
   const one = state.reviews.get(tag)!;
-  const next = without(state, tag);
+  const next = { ...state, reviews: without(state.reviews, tag) };
   const result = outcomeOf(one, committed);
   turn.reply(result, one.replyTo);
   if (!result.ok || !one.hold) return next;
