@@ -8,16 +8,11 @@
  * shard's owner made it, and is read in PostgreSQL together with the balance. Whatever a publisher puts was true when it
  * read it, also one that leads no more; it can only be late, and then the condition refuses it.
  */
-import {
-  CreateTableCommand,
-  DescribeTableCommand,
-  DynamoDBClient,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
-import { ensureActive } from '../outbox/ensureActive.ts';
 import { PUTS_IN_FLIGHT } from '../outbox/limits.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
+import { ensureTable } from './ensureTable.ts';
 
 const BALANCES_TABLE = 'balances';
 
@@ -37,30 +32,7 @@ export class BalanceTarget implements Target {
   }
 
   prepare(signal: AbortSignal): Promise<void> {
-    const sending = { abortSignal: signal };
-    return ensureActive(
-      {
-        name: `the table ${this.#table}`,
-        describe: async () => {
-          const found = await this.#client.send(
-            new DescribeTableCommand({ TableName: this.#table }),
-            sending,
-          );
-          return found.Table?.TableStatus;
-        },
-        create: () =>
-          this.#client.send(
-            new CreateTableCommand({
-              TableName: this.#table,
-              AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-              KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-              BillingMode: 'PAY_PER_REQUEST',
-            }),
-            sending,
-          ),
-      },
-      signal,
-    );
+    return ensureTable(this.#client, this.#table, [{ name: 'pk', type: 'S' }], signal);
   }
 
   async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<Published> {

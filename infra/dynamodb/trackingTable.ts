@@ -10,17 +10,17 @@
  */
 import {
   BatchWriteItemCommand,
-  CreateTableCommand,
-  DescribeTableCommand,
   DynamoDBClient,
   QueryCommand,
+  type QueryCommandInput,
+  type QueryCommandOutput,
   ScanCommand,
   UpdateTimeToLiveCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import type { SampledPosition } from '../../nodes/locationPort.ts';
 import { type AwsOptions, awsClientConfig, isMissing } from '../outbox/awsClient.ts';
-import { ensureActive } from '../outbox/ensureActive.ts';
+import { ensureTable } from './ensureTable.ts';
 
 export const TRACKING_TABLE = 'tracking';
 /** Items of one BatchWriteItem. */
@@ -83,24 +83,15 @@ export class TrackingTable {
     signal: AbortSignal,
   ): Promise<SampledPosition[]> {
     const found: SampledPosition[] = [];
-    let ExclusiveStartKey: QueryCommand['input']['ExclusiveStartKey'];
-    await this.#prepared(signal);
-    do {
-      const page = await this.#noting(
-        this.#client.send(
-          new QueryCommand({
-            TableName: this.#table,
-            KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :until',
-            ExpressionAttributeValues: {
-              ':pk': { S: device },
-              ':from': { N: String(minuteOf(fromMs)) },
-              ':until': { N: String(untilMs) },
-            },
-            ...(ExclusiveStartKey && { ExclusiveStartKey }),
-          }),
-          { abortSignal: signal },
-        ),
-      );
+    const query = {
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :until',
+      ExpressionAttributeValues: {
+        ':pk': { S: device },
+        ':from': { N: String(minuteOf(fromMs)) },
+        ':until': { N: String(untilMs) },
+      },
+    };
+    for await (const page of this.#pages(query, signal)) {
       for (const { at, lat, lng, acc, exp } of page.Items ?? []) {
         const takenAtMs = Number(at?.N);
         if (takenAtMs < fromMs || takenAtMs >= untilMs || Number(exp?.N) * 1_000 <= nowMs) continue;
@@ -111,34 +102,42 @@ export class TrackingTable {
           accuracyDm: Number(acc?.N),
         });
       }
-      ExclusiveStartKey = page.LastEvaluatedKey;
-    } while (ExclusiveStartKey);
+    }
     return found;
   }
 
   /** Keys of everything that is kept under a pseudonym. */
   async keysOf(device: string, signal: AbortSignal): Promise<ItemKey[]> {
     const keys: ItemKey[] = [];
-    let ExclusiveStartKey: QueryCommand['input']['ExclusiveStartKey'];
+    const query = {
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': { S: device } },
+      ProjectionExpression: 'sk',
+      ConsistentRead: true,
+    };
+    for await (const page of this.#pages(query, signal)) {
+      for (const { sk } of page.Items ?? []) keys.push({ device, sk: sk?.N ?? '' });
+    }
+    return keys;
+  }
+
+  async *#pages(
+    query: Omit<QueryCommandInput, 'TableName' | 'ExclusiveStartKey'>,
+    signal: AbortSignal,
+  ): AsyncGenerator<QueryCommandOutput> {
+    const TableName = this.#table;
+    let ExclusiveStartKey: QueryCommandOutput['LastEvaluatedKey'];
     await this.#prepared(signal);
     do {
-      const page = await this.#noting(
-        this.#client.send(
-          new QueryCommand({
-            TableName: this.#table,
-            KeyConditionExpression: 'pk = :pk',
-            ExpressionAttributeValues: { ':pk': { S: device } },
-            ProjectionExpression: 'sk',
-            ConsistentRead: true,
-            ...(ExclusiveStartKey && { ExclusiveStartKey }),
-          }),
-          { abortSignal: signal },
-        ),
-      );
-      for (const { sk } of page.Items ?? []) keys.push({ device, sk: sk?.N ?? '' });
+      const command = new QueryCommand({
+        ...query,
+        TableName,
+        ...(ExclusiveStartKey && { ExclusiveStartKey }),
+      });
+      const page = await this.#noting(this.#client.send(command, { abortSignal: signal }));
+      yield page;
       ExclusiveStartKey = page.LastEvaluatedKey;
     } while (ExclusiveStartKey);
-    return keys;
   }
 
   /** Removes what has expired at `nowMs`, where the store does not do so itself. How many it removed. */
@@ -204,43 +203,18 @@ export class TrackingTable {
   }
 
   async #prepare(signal: AbortSignal): Promise<void> {
-    const sending = { abortSignal: signal };
-    await ensureActive(
-      {
-        name: `the table ${this.#table}`,
-        describe: async () => {
-          const found = await this.#client.send(
-            new DescribeTableCommand({ TableName: this.#table }),
-            sending,
-          );
-          return found.Table?.TableStatus;
-        },
-        create: () =>
-          this.#client.send(
-            new CreateTableCommand({
-              TableName: this.#table,
-              AttributeDefinitions: [
-                { AttributeName: 'pk', AttributeType: 'S' },
-                { AttributeName: 'sk', AttributeType: 'N' },
-              ],
-              KeySchema: [
-                { AttributeName: 'pk', KeyType: 'HASH' },
-                { AttributeName: 'sk', KeyType: 'RANGE' },
-              ],
-              BillingMode: 'PAY_PER_REQUEST',
-            }),
-            sending,
-          ),
-      },
-      signal,
-    );
+    const keys = [
+      { name: 'pk', type: 'S' },
+      { name: 'sk', type: 'N' },
+    ] as const;
+    await ensureTable(this.#client, this.#table, keys, signal);
     try {
       await this.#client.send(
         new UpdateTimeToLiveCommand({
           TableName: this.#table,
           TimeToLiveSpecification: { Enabled: true, AttributeName: 'exp' },
         }),
-        sending,
+        { abortSignal: signal },
       );
     } catch (error) {
       const { name = '', message = '' } = error as { name?: string; message?: string };

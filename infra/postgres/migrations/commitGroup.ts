@@ -54,8 +54,9 @@ export const PARAMETERS = [
   'p_run_end int[]',
 ];
 
-const EFFECT = `
-create function ledger.effects_of(p_ids uuid[]) returns jsonb
+/** What is posted under these ids. */
+export const EFFECT = `
+create or replace function ledger.effects_of(p_ids uuid[]) returns jsonb
 language sql stable set search_path = pg_catalog
 begin atomic
   select coalesce(jsonb_object_agg(t.id, jsonb_build_object(

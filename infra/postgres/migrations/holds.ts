@@ -15,7 +15,7 @@ import { Migration } from '@mikro-orm/migrations';
 import { COMMIT_CODES, MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { METHODS } from '../../../protocol/catalogue.ts';
 import { APP_ROLE } from '../limits.ts';
-import { commitFunction } from './commitGroup.ts';
+import { commitFunction, EFFECT } from './commitGroup.ts';
 import { ZIPPED, ZIPPED_PIECES } from './places.ts';
 import { TRACED_ROW_PER_GROUP } from './stamps.ts';
 
@@ -162,17 +162,7 @@ export class Holds extends Migration {
 
   override down(): void {
     this.addSql('drop function ledger.commit_group');
-    this.addSql(`create or replace function ledger.effects_of(p_ids uuid[]) returns jsonb
-      language sql stable set search_path = pg_catalog
-      begin atomic
-        select coalesce(jsonb_object_agg(t.id, jsonb_build_object(
-          'atMs', (extract(epoch from t.at) * 1000)::bigint, 'hash', t.request_hash,
-          'postings', (
-            select jsonb_agg(jsonb_build_object('account', p.account_id, 'delta', p.delta,
-                     'balance', p.balance_after, 'version', p.account_version_after) order by p.seq)
-            from ledger.posting p where p.transfer_id = t.id and p.account_id <> '${MINT_ACCOUNT}'))), '{}')
-        from ledger.transfer t where t.id = any (p_ids);
-      end`);
+    this.addSql(EFFECT);
     // what was held is in no version before: with the table the keys go that led to nothing else
     this.addSql(`delete from ops.idempotency i using meet.hold h
       where i.transfer_id = h.encounter_id and h.verdict <> 'released'`);
