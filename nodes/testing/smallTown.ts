@@ -22,6 +22,7 @@ import {
   shardOf,
 } from '../../protocol/index.ts';
 import { ActorSystem } from '../actorSystem.ts';
+import type { Behaviours } from '../effects.ts';
 import { eventWriter } from '../events/eventWriter.ts';
 import { LedgerWriter } from '../ledgerWriter.ts';
 import { LIMITS } from '../limits.ts';
@@ -30,7 +31,7 @@ import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
 import { MemoryTimers } from '../memory/memoryTimers.ts';
 import { soleOwner } from '../memory/soleOwner.ts';
-import type { Metrics, Parcel, PushSink } from '../ports.ts';
+import type { Metrics, Parcel, PushSink, Random } from '../ports.ts';
 import { routeOperations } from '../routeOperations.ts';
 import { decodeParcels, encodeParcels } from '../routing/body.ts';
 import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
@@ -40,6 +41,14 @@ export const HERE = { lat: 40.7306, lng: -73.9866 };
 const METRES_PER_DEGREE = 111_195;
 const SHARDS = Array.from({ length: LIMITS.shards }, (_, shard) => shard);
 const silent = () => {};
+const same = (behaviours: Behaviours): Behaviours => behaviours;
+
+export interface SmallTownOptions {
+  /** Of all that is drawn. */
+  readonly seed?: number;
+  /** Other behaviours in place of the real ones: what a test plants to see it found. */
+  readonly adapt?: (behaviours: Behaviours) => Behaviours;
+}
 
 export interface Seen {
   readonly name: string;
@@ -204,12 +213,16 @@ export class SmallTown {
   moved = 0;
   system!: ActorSystem;
   timers!: DurableTimers;
-  readonly #random = seededRandom(5);
+  readonly #random: Random;
   #numbers = 0;
   #nodes = 0;
 
-  constructor(rules: Partial<MeetRules> = {}) {
+  readonly #options: SmallTownOptions;
+
+  constructor(rules: Partial<MeetRules> = {}, options: SmallTownOptions = {}) {
     this.rules = { ...DEFAULT_RULES, ...rules };
+    this.#options = options;
+    this.#random = seededRandom(options.seed ?? 5);
     this.people = new MemoryPeople(
       this.ledger,
       this.#random,
@@ -291,6 +304,7 @@ export class SmallTown {
 
   #start(parcels: readonly (readonly [number, Parcel[]])[]): void {
     const epoch = ++this.#nodes;
+    const { seed = 0 } = this.#options;
     void this.ledger.mint(SHARDS, '');
     const coordinator = soleOwner(`n${epoch}.0`, () => epoch);
     const warn = (fields: object) => this.problems.push(fields);
@@ -311,15 +325,15 @@ export class SmallTown {
       store: this.stored,
       writer: new LedgerWriter({ ...world, store: this.stored }),
       door: { ask: (...args) => system.ask(...args) },
-      random: seededRandom(100 + epoch),
+      random: seededRandom(seed + 100 + epoch),
     });
     const system = new ActorSystem({
       ...world,
-      behaviours: {
+      behaviours: (this.#options.adapt ?? same)({
         user: userBehaviour(this.rules, keys),
         region: regionBehaviour(this.rules.proximity),
         pair: pairBehaviour(this.rules),
-      },
+      }),
       writer: routeOperations({
         ledger: new LedgerWriter({ ...world, store: this.ledger }),
         timers,
@@ -327,7 +341,7 @@ export class SmallTown {
       }),
       queries: this.people,
       sink: this.#sink(),
-      random: seededRandom(200 + epoch),
+      random: seededRandom(seed + 200 + epoch),
       encodeLocal: true,
     });
     this.system = system;
