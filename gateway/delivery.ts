@@ -15,6 +15,7 @@ import { EVENTS } from '../protocol/catalogue.ts';
 import { type VolatileHead, volatileHead } from '../protocol/pieces.ts';
 import { LIMITS } from './limits.ts';
 import { BACKGROUND_TICKS, Pacer } from './pacer.ts';
+import { Room } from './room.ts';
 import { KEEPS_UP, type Session, STOPPED, THINNED } from './session.ts';
 import type { Tally } from './tally.ts';
 import { Volatiles } from './volatiles.ts';
@@ -37,6 +38,7 @@ export interface DeliveryOptions {
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #pacer = new Pacer();
+  readonly #room = new Room();
   readonly #lost: (kind: number) => void;
   /** Frames are kept, column by column, until so many or until `release`. */
   #holding = false;
@@ -184,6 +186,7 @@ export class Delivery {
       if (rung !== STOPPED) continue;
       if (++stopped <= LIMITS.lettingGo) session.letGo();
     }
+    this.#room.tidy();
     metrics.gauge('rt_slow_ladder', thinned, { level: 'thinned' });
     metrics.gauge('rt_slow_ladder', stopped, { level: 'stopped' });
   }
@@ -191,6 +194,7 @@ export class Delivery {
   /** Nothing will be said to it any more. */
   forget(session: Session): void {
     this.#pacer.cancel(session);
+    session.volatiles?.clear();
     session.volatiles = null;
     session.queue = null;
   }
@@ -244,16 +248,16 @@ export class Delivery {
     const frames = session.volatiles!.waiting;
     session.passed = this.#pacer.now;
     let said = true;
-    for (const message of session.volatiles!.take()) {
+    session.volatiles!.take(message => {
       tally.said(message.length);
       said = session.tryPut(message) && said;
-    }
+    });
     if (said) tally.volatile(frames);
     else tally.skipped();
   }
 
   #things(session: Session): Volatiles {
-    session.volatiles ??= new Volatiles();
+    session.volatiles ??= new Volatiles(this.#room);
     return session.volatiles;
   }
 }

@@ -76,6 +76,8 @@ export const LIMITS = {
   /** Volatile frames that wait for one socket: newest version of so many things, so many bytes in all. */
   volatileKeys: 64,
   volatileBytes: 32_768,
+  /** Memory of frames that waited, kept for the next ones. */
+  spareBytes: 8_388_608,
   /** They go out this often, to a phone whose app is in the background this often. */
   flushMs: 100,
   backgroundFlushMs: 2_000,

@@ -3,11 +3,13 @@
  *
  * One map, least recently heard first, holds both what waits and which version was heard last, so that an older one that
  * comes late (its actor moved meanwhile) is known. It is bounded: the thing that was not heard of for longest is forgotten,
- * and what waited of it with it. Frames are copied when they wait, because they point into the packet they came in.
+ * and what waited of it with it. Frames are copied when they wait, because they point into the packet they came in; the
+ * memory of the copies is used again (`room.ts`).
  */
 import { BATCH_FRAMES_MAX } from '../protocol/limits.ts';
 import { BATCH_HEAD_BYTES, joined, type VolatileHead } from '../protocol/pieces.ts';
 import { LIMITS } from './limits.ts';
+import type { Room } from './room.ts';
 
 interface Thing {
   readonly kind: number;
@@ -20,9 +22,14 @@ interface Thing {
 export type Lost = (kind: number) => void;
 
 export class Volatiles {
+  readonly #room: Room;
   readonly #things = new Map<string, Thing>();
   #waiting = 0;
   #bytes = 0;
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
 
   /** Frames that wait. */
   get waiting(): number {
@@ -44,8 +51,11 @@ export class Volatiles {
     return this.#hear(head, bytes, lost);
   }
 
-  /** Everything that waits, oldest first, as messages of at most so many frames and bytes; nothing waits afterwards. */
-  take(): Uint8Array[] {
+  /**
+   * Says everything that waits, oldest first, in messages of at most so many frames and bytes; nothing waits afterwards.
+   * A message is only lent: its memory is the next one's.
+   */
+  take(say: (message: Uint8Array) => void): void {
     const frames: Uint8Array[] = [];
     for (const thing of this.#things.values()) {
       if (thing.bytes === null) continue;
@@ -54,20 +64,27 @@ export class Volatiles {
     }
     this.#waiting = 0;
     this.#bytes = 0;
-    const messages: Uint8Array[] = [];
     let from = 0;
     let bytes = BATCH_HEAD_BYTES;
     for (let i = 0; i < frames.length; i++) {
       const length = frames[i]!.length;
       if (i > from && (i - from === BATCH_FRAMES_MAX || bytes + length > LIMITS.batchBytes)) {
-        messages.push(joined(frames, from, i));
+        say(joined(frames, from, i));
         from = i;
         bytes = BATCH_HEAD_BYTES;
       }
       bytes += length;
     }
-    if (from < frames.length) messages.push(joined(frames, from, frames.length));
-    return messages;
+    if (from < frames.length) say(joined(frames, from, frames.length));
+    for (const frame of frames) this.#room.free(frame);
+  }
+
+  /** Nothing will be taken any more. */
+  clear(): void {
+    for (const { bytes } of this.#things.values()) if (bytes !== null) this.#room.free(bytes);
+    this.#things.clear();
+    this.#waiting = 0;
+    this.#bytes = 0;
   }
 
   #hear({ kind, thing: name, version }: VolatileHead, bytes: Uint8Array | null, lost: Lost): boolean {
@@ -88,7 +105,7 @@ export class Volatiles {
       if (this.#bytes + bytes.length <= LIMITS.volatileBytes) break;
       if (thing.bytes !== null) this.#forget(older, thing, lost);
     }
-    things.set(name, { kind, version, bytes: bytes.slice() });
+    things.set(name, { kind, version, bytes: this.#room.copy(bytes) });
     this.#waiting++;
     this.#bytes += bytes.length;
     return true;
@@ -99,6 +116,7 @@ export class Volatiles {
     if (thing.bytes === null) return;
     this.#waiting--;
     this.#bytes -= thing.bytes.length;
+    this.#room.free(thing.bytes);
     lost(thing.kind);
   }
 }

@@ -29,8 +29,9 @@ export class Wire implements Socket<Session> {
   send(bytes: Uint8Array): number {
     if (this.code !== null) return CLOSED;
     if (this.status !== DROPPED) {
-      this.frames.push(decodeServerFrame(bytes));
-      this.messages.push(bytes.slice());
+      const message = bytes.slice();
+      this.frames.push(decodeServerFrame(message));
+      this.messages.push(message);
     }
     return this.status;
   }

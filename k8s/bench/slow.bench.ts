@@ -121,6 +121,10 @@ const stage = async (share: number, phones: number, seconds: number, report: Rep
       await server.ask(load);
       await swarm.reached('warm');
       await pause(WARM_MS);
+      // A collection changes when the next ones come: it is the same one for both windows.
+      const rssBefore = await collected(server);
+      // What waited for it is late at everybody, and is nobody's fault.
+      await pause(CALM_MS);
       swarm.go('warm');
       await swarm.reached('all read');
       // Looking costs the same before as during.
@@ -130,9 +134,6 @@ const stage = async (share: number, phones: number, seconds: number, report: Rep
       });
       swarm.go('all read');
       const [before] = await swarm.reached<Heard>('some do not');
-      const rssBefore = await collected(server);
-      // What waited for the collection is late at everybody, and is nobody's fault.
-      await pause(CALM_MS);
       swarm.go('some do not');
       await swarm.reached('let go');
       let closed = 0;
