@@ -72,6 +72,14 @@ export const volatileHead = (bytes: Uint8Array): VolatileHead | null => {
   return version >= 0 ? { kind, thing, version } : null;
 };
 
+/** Where the 16 bytes of its id stand in an EVENT that this program encoded and that begins at `from`; -1 in any other frame. */
+export const eventIdAt = (bytes: Uint8Array, from: number): number => {
+  at = from;
+  if (bytes[at++] !== 0x95 || bytes[at++] !== FRAME.event) return -1;
+  if (uint(bytes) < 0 || uint(bytes) < 0) return -1;
+  return bytes[at] === 0xc4 && bytes[at + 1] === 16 ? at + 2 : -1;
+};
+
 /** One message of the frames `from` up to, not including, `to`: a BATCH, or the frame itself when it is only one. */
 export const joined = (frames: readonly Uint8Array[], from: number, to: number): Uint8Array => {
   const count = to - from;

@@ -22,7 +22,7 @@ export interface Outbox {
 /** The outbox with one more event, whose offset is the next one. */
 export function append(
   { epoch, lineage, others, offset: last, ring }: Outbox,
-  { id, atMs, bytes }: Omit<RingEvent, 'offset'>,
+  { atMs, bytes }: Omit<RingEvent, 'offset'>,
   source: 'movement' | 'stored',
 ): Outbox {
   const offset = last + 1;
@@ -31,7 +31,7 @@ export function append(
     lineage,
     others: source === 'stored' ? others + 1 : others,
     offset,
-    ring: ring.append({ offset, id, atMs, bytes }),
+    ring: ring.append({ offset, atMs, bytes }),
   };
 }
 

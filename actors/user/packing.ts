@@ -137,7 +137,6 @@ function outboxOf({ epoch, lineage, others, offset, ring: packed }: read.Fields)
     const event = read.fields(item);
     return {
       offset: read.whole(event.offset),
-      id: read.text(event.id),
       atMs: read.whole(event.atMs),
       bytes: read.bytes(event.bytes, ACTOR_LIMITS.ringBytes),
     };

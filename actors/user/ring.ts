@@ -2,49 +2,69 @@
  * The newest durable events of a user, for phones that were away. A value like all of a state: one more event gives
  * another ring, and the old one is what it was.
  *
- * An event comes with every movement, so it must not cost a copy of the others, nor leave objects behind that are
- * collected one by one when it is old. The versions of a ring share a log that only grows: each version knows its own part
- * of it, and none sees what stands behind its end. Bytes of frames stand one behind the other. Whoever appends to a version
- * behind whose end something stands already (a turn that threw was thrown away) gets a log of its own; so does a log that
- * is full, of which only what is still in the ring is kept.
+ * An event comes with every movement, so it must neither cost a copy of the others nor leave objects behind that are
+ * collected one by one when it is old: frames stand one behind the other in a circle of bytes that the versions of a ring
+ * share, and there is nothing else of them but a row of numbers. A new frame takes the place of frames that are in the ring
+ * no more. It never takes that of one which the version it is appended to still has. Whoever goes on from an older version
+ * (a turn that threw was thrown away) gets a circle of its own, and so does a ring for which the circle is too small; a
+ * version that somebody kept while many were appended behind it has forgotten its oldest events, and does not know others
+ * instead.
  */
+import { tryUuidToBytes } from '../../protocol/ids.ts';
+import { eventIdAt } from '../../protocol/pieces.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 
 export interface RingEvent {
   readonly offset: number;
-  readonly id: string;
   readonly atMs: number;
   readonly bytes: Uint8Array;
 }
 
-/** Column by column, so that an event is no object. */
-interface Log {
+/** Numbers of an event in a row: where its frame begins and ends, and when it came. */
+const ROW = 3;
+const ENDS = 1;
+const CAME = 2;
+
+interface Circle {
   readonly frames: Uint8Array;
-  /** Where the frame of each ends. */
-  readonly ends: number[];
-  readonly ids: string[];
-  readonly atMs: number[];
+  /** A row for each of the newest events: that of event n at n modulo their number, which is a power of two. */
+  readonly rows: Float64Array;
+  /** Number of rows less one. */
+  readonly mask: number;
+  /** Events from here on are still there; numbered from 0 in the order in which they came. */
+  first: number;
+  /** Behind the newest. */
+  next: number;
 }
 
 /** Nothing fits into it. */
-const NO_LOG: Log = { frames: new Uint8Array(0), ends: [], ids: [], atMs: [] };
-/** Bytes for frames in the log of who has one event. */
+const NOTHING: Circle = {
+  frames: new Uint8Array(0),
+  rows: new Float64Array(0),
+  mask: 0,
+  first: 0,
+  next: 0,
+};
+/** Room for the frames of who has one event, and events of who has few. */
 const FRAMES_MIN = 256;
+const EVENTS_MIN = 4;
 
 export class Ring {
-  static readonly EMPTY = new Ring(NO_LOG, 0, 0, 0);
+  static readonly EMPTY = new Ring(NOTHING, 0, 0, 0, 0);
 
-  /** Private, because a log changes and a value does not. */
-  readonly #log: Log;
+  /** Private, because a circle changes and a value does not. */
+  readonly #circle: Circle;
   readonly #from: number;
   readonly #to: number;
+  readonly #bytes: number;
   /** Offset of the newest event; those before it have the offsets before it. */
   readonly #offset: number;
 
-  private constructor(log: Log, from: number, to: number, offset: number) {
-    this.#log = log;
+  private constructor(circle: Circle, from: number, to: number, bytes: number, offset: number) {
+    this.#circle = circle;
     this.#from = from;
     this.#to = to;
+    this.#bytes = bytes;
     this.#offset = offset;
   }
 
@@ -56,87 +76,133 @@ export class Ring {
   }
 
   get length(): number {
-    return this.#to - this.#from;
+    return this.#to - this.#oldest;
   }
 
   /** Bytes of all frames. */
   get bytes(): number {
-    return end(this.#log, this.#to) - end(this.#log, this.#from);
+    return this.#bytes;
   }
 
   /** With one more event, without those for which there is no room any more or which are too old then. */
-  append({ offset, id, atMs, bytes }: RingEvent): Ring {
-    const base = this.#fits(bytes.length) ? this : this.#moved(bytes.length);
-    const log = base.#log;
-    const last = base.#to;
-    const used = end(log, last);
-    log.frames.set(bytes, used);
-    log.ends.push(used + bytes.length);
-    log.ids.push(id);
-    log.atMs.push(atMs);
+  append({ offset, atMs, bytes }: RingEvent): Ring {
+    const { length } = bytes;
+    let base: Ring = this;
+    let at = this.#place(length);
+    if (at < 0) {
+      base = this.#moved(length);
+      at = base.#bytes;
+    }
+    const circle = base.#circle;
+    const { frames, rows } = circle;
+    frames.set(bytes, at);
+    const to = base.#to;
+    const row = rowOf(circle, to);
+    rows[row] = at;
+    rows[row + ENDS] = at + length;
+    rows[row + CAME] = atMs;
+    circle.next = to + 1;
     let from = base.#from;
-    while (
-      from < last &&
-      (last + 1 - from > ACTOR_LIMITS.ringEvents ||
-        log.ends[last]! - end(log, from) > ACTOR_LIMITS.ringBytes ||
-        atMs - log.atMs[from]! > ACTOR_LIMITS.ringMs)
-    )
-      from++;
-    return new Ring(log, from, last + 1, offset);
+    let sum = base.#bytes + length;
+    for (; from < to; from++) {
+      const old = rowOf(circle, from);
+      const stays =
+        to - from < ACTOR_LIMITS.ringEvents &&
+        sum <= ACTOR_LIMITS.ringBytes &&
+        atMs - rows[old + CAME]! <= ACTOR_LIMITS.ringMs;
+      if (stays) break;
+      sum -= rows[old + ENDS]! - rows[old]!;
+    }
+    return new Ring(circle, from, to + 1, sum, offset);
   }
 
-  /** The event with this id. */
-  byId(id: string): RingEvent | undefined {
-    const at = this.#log.ids.indexOf(id, this.#from);
-    return at >= 0 && at < this.#to ? this.#at(at) : undefined;
+  /** Offset of the event with this id; undefined when it is not here. */
+  offsetOf(id: string): number | undefined {
+    const sought = tryUuidToBytes(id);
+    if (sought === null) return undefined;
+    const circle = this.#circle;
+    const { frames, rows } = circle;
+    for (let n = this.#to - 1; n >= this.#oldest; n--) {
+      const at = eventIdAt(frames, rows[rowOf(circle, n)]!);
+      if (at >= 0 && sought.every((byte, i) => frames[at + i] === byte)) return this.#offsetOf(n);
+    }
+    return undefined;
   }
 
   /** When the oldest event behind `offset`, and at most at `upTo`, came; undefined when there is none. */
   atMsAfter(offset: number, upTo = this.#offset): number | undefined {
-    const first = this.#offset - this.length + 1;
+    const first = this.#offsetOf(this.#oldest);
     const oldest = Math.max(first, offset + 1);
-    return oldest <= Math.min(upTo, this.#offset) ? this.#log.atMs[this.#from + oldest - first] : undefined;
+    if (oldest > Math.min(upTo, this.#offset)) return undefined;
+    const circle = this.#circle;
+    return circle.rows[rowOf(circle, this.#oldest + oldest - first) + CAME];
   }
 
-  /** Oldest first. */
+  /** Oldest first; copies, because the circle turns on. */
   events(): RingEvent[] {
-    return Array.from({ length: this.length }, (_, i) => this.#at(this.#from + i));
+    const circle = this.#circle;
+    const { frames, rows } = circle;
+    return Array.from({ length: this.length }, (_, i) => {
+      const n = this.#oldest + i;
+      const row = rowOf(circle, n);
+      const bytes = frames.slice(rows[row], rows[row + ENDS]);
+      return { offset: this.#offsetOf(n), atMs: rows[row + CAME]!, bytes };
+    });
   }
 
-  #at(at: number): RingEvent {
-    const { frames, ends, ids, atMs } = this.#log;
-    const bytes = frames.subarray(end(this.#log, at), ends[at]);
-    return { offset: this.#offset - (this.#to - 1 - at), id: ids[at]!, atMs: atMs[at]!, bytes };
+  /** The oldest that has not been overwritten behind a version which is not the newest. */
+  get #oldest(): number {
+    return Math.min(this.#to, Math.max(this.#from, this.#circle.first));
   }
 
-  /** Whether so many bytes may stand behind its end. */
-  #fits(length: number): boolean {
-    const { frames, ends } = this.#log;
-    return (
-      ends.length === this.#to &&
-      this.#from < ACTOR_LIMITS.ringEvents &&
-      end(this.#log, this.#to) + length <= frames.length
-    );
+  #offsetOf(n: number): number {
+    return this.#offset - (this.#to - 1 - n);
   }
 
-  /** The same in a log of its own, with room for as much again and for so many bytes. */
-  #moved(room: number): Ring {
-    const { frames, ends, ids, atMs } = this.#log;
+  /** Where a frame of this length may stand, behind the newest; -1 when it must not. What stood there is forgotten. */
+  #place(length: number): number {
+    const circle = this.#circle;
+    const { frames, rows } = circle;
     const [from, to] = [this.#from, this.#to];
-    const begin = end(this.#log, from);
-    const used = this.bytes;
-    const log: Log = {
-      frames: new Uint8Array(Math.max(FRAMES_MIN, 2 * used, used + room)),
-      ends: ends.slice(from, to).map(one => one - begin),
-      ids: ids.slice(from, to),
-      atMs: atMs.slice(from, to),
-    };
-    log.frames.set(frames.subarray(begin, begin + used));
-    return new Ring(log, 0, to - from, this.#offset);
+    if (circle.next !== to || rows.length === 0) return -1;
+    const end = to === 0 ? 0 : rows[rowOf(circle, to - 1) + ENDS]!;
+    const wraps = end + length > frames.length;
+    const at = wraps ? 0 : end;
+    if (at + length > frames.length) return -1;
+    let { first } = circle;
+    if (to - first > circle.mask) first++;
+    for (; first < to; first++) {
+      const row = rowOf(circle, first);
+      const begins = rows[row]!;
+      // a frame in the rest of the circle that is left out is older than those in front of it
+      const over = (begins < at + length && rows[row + ENDS]! > at) || (wraps && begins >= end);
+      if (!over) break;
+    }
+    if (first > from) return -1;
+    circle.first = first;
+    return at;
+  }
+
+  /** The same in a circle of its own, with room for as much again and for so many bytes. */
+  #moved(room: number): Ring {
+    const events = this.events();
+    let sum = 0;
+    for (const { bytes } of events) sum += bytes.length;
+    let places = EVENTS_MIN;
+    while (places < 2 * events.length) places *= 2;
+    const frames = new Uint8Array(Math.max(FRAMES_MIN, 2 * sum, sum + room));
+    const rows = new Float64Array(places * ROW);
+    let at = 0;
+    for (const [n, { bytes, atMs }] of events.entries()) {
+      frames.set(bytes, at);
+      rows.set([at, at + bytes.length, atMs], n * ROW);
+      at += bytes.length;
+    }
+    const circle: Circle = { frames, rows, mask: places - 1, first: 0, next: events.length };
+    return new Ring(circle, 0, events.length, sum, this.#offset);
   }
 }
 
-/** Where the frames end before the event at this place. */
-function end({ ends }: Log, at: number): number {
-  return at === 0 ? 0 : ends[at - 1]!;
+function rowOf({ mask }: Circle, n: number): number {
+  return (n & mask) * ROW;
 }

@@ -66,11 +66,11 @@ export function emit<N extends StoredName>(
   about: string | null = null,
 ): UserState {
   const id = eventId(name, state.me.id, what);
-  if (state.outbox.ring.byId(id)) return state;
+  if (state.outbox.ring.offsetOf(id) !== undefined) return state;
   const frame = encodeEvent(name, place(state), id, body);
   const { others, lineage } = state.outbox;
   store({ id, user: state.me.id, n: others + 1, after: state.balanceVersion, lineage, about, frame }, turn);
-  return { ...state, outbox: told(state, { id, atMs: turn.nowMs, bytes: frame }, 'stored', turn) };
+  return { ...state, outbox: told(state, { atMs: turn.nowMs, bytes: frame }, 'stored', turn) };
 }
 
 /** Nobody waits for this commit but the gate: the empty tag is nobody's. */
@@ -133,7 +133,7 @@ function movedTo(state: UserState, movement: Movement, turn: Turn): UserState {
     atMs,
   } = movement;
   const bytes = frameOf(movement, place(state));
-  const outbox = told(state, { id, atMs: turn.nowMs, bytes }, 'movement', turn);
+  const outbox = told(state, { atMs: turn.nowMs, bytes }, 'movement', turn);
   if (method === null) return { ...state, outbox, balance, balanceVersion };
   const encounters = [{ id, method, otherHandle, points, atMs }, ...state.encounters];
   return {
@@ -235,18 +235,18 @@ function rebuilt({ movements, events, others }: StreamRecord, balanceVersion: nu
     if (event && (event.n !== n || event.after > version)) break; // one is missing, or stands where it cannot
     if (event && event.after === version) {
       if (event.frame.length === 0) break; // the mark: here this lineage began
-      one = { id: event.id, ageMs: event.ageMs, bytes: event.frame };
+      one = { ageMs: event.ageMs, bytes: event.frame };
       eventAt++;
       n--;
     } else if (movement?.version === version) {
-      one = { id: movement.transferId, ageMs: movement.ageMs, bytes: frameOf(movement, offset) };
+      one = { ageMs: movement.ageMs, bytes: frameOf(movement, offset) };
       movementAt++;
       version--;
     } else break;
-    const { id, ageMs, bytes } = one;
+    const { ageMs, bytes } = one;
     if (ageMs > ACTOR_LIMITS.ringMs || ringBytes + bytes.length > ACTOR_LIMITS.ringBytes) break;
     ringBytes += bytes.length;
-    back.push({ offset, id, atMs: nowMs - ageMs, bytes });
+    back.push({ offset, atMs: nowMs - ageMs, bytes });
   }
   return Ring.of(back.reverse());
 }
