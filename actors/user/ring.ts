@@ -185,21 +185,35 @@ export class Ring {
 
   /** The same in a circle of its own, with room for as much again and for so many bytes. */
   #moved(room: number): Ring {
-    const events = this.events();
-    let sum = 0;
-    for (const { bytes } of events) sum += bytes.length;
+    const old = this.#circle;
+    const { length } = this;
     let places = EVENTS_MIN;
-    while (places < 2 * events.length) places *= 2;
-    const frames = new Uint8Array(Math.max(FRAMES_MIN, 2 * sum, sum + room));
-    const rows = new Float64Array(places * ROW);
-    let at = 0;
-    for (const [n, { bytes, atMs }] of events.entries()) {
-      frames.set(bytes, at);
-      rows.set([at, at + bytes.length, atMs], n * ROW);
-      at += bytes.length;
+    while (places < 2 * length) places *= 2;
+    const used = this.#bytes;
+    const rowBytes = places * ROW * Float64Array.BYTES_PER_ELEMENT;
+    const memory = new ArrayBuffer(rowBytes + Math.max(FRAMES_MIN, 2 * used, used + room));
+    const rows = new Float64Array(memory, 0, places * ROW);
+    const frames = new Uint8Array(memory, rowBytes);
+    let sum = 0;
+    // frames that stand side by side go in one piece
+    let [begins, ends] = [0, 0];
+    const copy = (): void => frames.set(old.frames.subarray(begins, ends), sum - (ends - begins));
+    for (let n = 0; n < length; n++) {
+      const row = rowOf(old, this.#oldest + n);
+      const at = old.rows[row]!;
+      if (at !== ends) {
+        copy();
+        begins = at;
+      }
+      ends = old.rows[row + ENDS]!;
+      rows[n * ROW] = sum;
+      sum += ends - at;
+      rows[n * ROW + ENDS] = sum;
+      rows[n * ROW + CAME] = old.rows[row + CAME]!;
     }
-    const circle: Circle = { frames, rows, mask: places - 1, first: 0, next: events.length };
-    return new Ring(circle, 0, events.length, sum, this.#offset);
+    copy();
+    const circle: Circle = { frames, rows, mask: places - 1, first: 0, next: length };
+    return new Ring(circle, 0, length, sum, this.#offset);
   }
 }
 
