@@ -10,6 +10,8 @@ export type Report = (line: string) => void;
 export interface Bench {
   readonly name: string;
   readonly description: string;
+  /** What `--help` says of its options, one line each; without it the options stand in k8s/README.md. */
+  readonly help?: readonly string[];
   /** Runs it; what it returns is the JSON of the last line. `args` is what follows the name. */
   run(report: Report, args: readonly string[]): Promise<object>;
 }
@@ -20,6 +22,7 @@ const MODULES: Record<string, string> = {
   location: './bench/location.bench.ts',
   encounter: './bench/encounter.bench.ts',
   idle: './bench/idle.bench.ts',
+  nation: './bench/nation.bench.ts',
   match: './bench/match.bench.ts',
   stadium: './bench/stadium.bench.ts',
   zips: '../actors/geo/places/zips.bench.ts',
@@ -73,6 +76,11 @@ const main = async (args: readonly string[]): Promise<number> => {
     return 2;
   }
   const bench = await load(name);
+  if (rest.includes('--help')) {
+    console.log(`npm run bench -- ${name}: ${bench.description}\n`);
+    for (const line of bench.help ?? ['Its options stand in k8s/README.md.']) console.log(`  ${line}`);
+    return 0;
+  }
   console.log(machineLine());
   // Somebody else at work on this machine shows in every figure: say so.
   const [loadBefore = 0] = loadavg();

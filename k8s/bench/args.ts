@@ -10,3 +10,12 @@ export const numberArg = (args: readonly string[], name: string, fallback: numbe
 };
 
 export const flagArg = (args: readonly string[], name: string): boolean => args.includes(`--${name}`);
+
+/** What follows `--name`. */
+export const textArg = (args: readonly string[], name: string, fallback: string): string => {
+  const at = args.indexOf(`--${name}`);
+  if (at < 0) return fallback;
+  const value = args[at + 1];
+  if (value === undefined || value.startsWith('--')) throw new Error(`--${name} takes a value`);
+  return value;
+};

@@ -184,7 +184,8 @@ const readLists = async (
   return found;
 };
 
-const countsOf = (seen: readonly Seen[]): string[] => {
+/** Why meetings did not come about, with counts. */
+export const countsOf = (seen: readonly Seen[]): string[] => {
   const counts = new Map<string, number>();
   for (const { failure, atOfficer, atCivilian } of seen) {
     if (atOfficer.length > 0 && atCivilian.length > 0) continue;
@@ -270,7 +271,8 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
   }
 };
 
-const encountersIn = async (databaseUrl: string): Promise<LedgerRow[]> => {
+/** Every encounter that PostgreSQL holds. */
+export const encountersIn = async (databaseUrl: string): Promise<LedgerRow[]> => {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {

@@ -44,6 +44,8 @@ export interface PhoneOptions {
   readonly localAddress?: string;
   readonly onEvent?: (event: OpenedDurable, frame: EventFrame) => void;
   readonly onVolatile?: (frame: OpenedVolatile, raw: VolatileFrame) => void;
+  /** Every message before it is decoded; true: it is dealt with. The bytes are valid only during the call. */
+  readonly onBytes?: (bytes: Uint8Array) => boolean;
   /** Every frame, before it is handled. */
   readonly onRaw?: (frame: ServerFrame) => void;
   /** An ERROR that answers no command: a position was refused. */
@@ -121,7 +123,9 @@ export class Phone {
         clearTimeout(sleeping);
         socket.send(this.#hello(resume));
       },
-      onMessage: bytes => this.#frame(decodeServerFrame(bytes)),
+      onMessage: bytes => {
+        if (this.#options.onBytes?.(bytes) !== true) this.#frame(decodeServerFrame(bytes));
+      },
       onClose: (code, reason) => this.#closed(socket, code, reason),
     });
     const sleeping = setTimeout(() => {

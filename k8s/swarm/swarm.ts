@@ -121,6 +121,10 @@ export class Swarm<R> {
     return (await Promise.race([this.#point(name).all.promise, this.#failed.promise])) as D[];
   }
 
+  get pids(): number[] {
+    return this.#workers.map(({ child }) => child.pid!);
+  }
+
   /** Keeps the workers on one core; whether all are. */
   pin(core: number): boolean {
     return this.#workers.map(({ child }) => pin(child.pid!, core)).every(pinned => pinned);
