@@ -16,14 +16,8 @@ import {
   SLOT_SWEEP_MS,
 } from './geo/limits.ts';
 import { Matcher, type MatchWatch, type PackedOfficer, type PackedSlot } from './geo/matcher.ts';
-import {
-  CIVILIAN,
-  FLAGS_MAX,
-  OFFICER,
-  PACKED_NUMBERS,
-  type PackedMember,
-  roleOfFlags,
-} from './geo/members.ts';
+import { FLAGS_MAX, PACKED_NUMBERS, type PackedMember, roleOfFlags } from './geo/memberPacking.ts';
+import { CIVILIAN, OFFICER } from './geo/members.ts';
 import type { ProximityRules } from './geo/rules.ts';
 import { FIXES_MAX, TOLD } from './geo/slots.ts';
 import type { RegionMessage } from './messages/region.ts';
@@ -31,8 +25,8 @@ import * as read from './packed.ts';
 import { offeredOf, type RegionState } from './region.ts';
 import type { Turn } from './turn.ts';
 
-/** 3: accuracies, velocities, doubts; slots know who was outside; officers their matches. Older ones start empty. */
-const VERSION = 3;
+/** 4: members have the numbers of their accounts, and places and velocities as the fix said them. Older ones start empty. */
+const VERSION = 4;
 /** Slots of one region at most; its shard travels in pieces, this bounds what a damaged one costs. */
 const SLOTS_MAX = 4_000_000;
 const MATCHES_MAX = 1_000;

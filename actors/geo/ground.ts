@@ -1,27 +1,41 @@
 /**
- * The ground of one region: where a position stands on the sphere, and in which of 32 x 32 micro cells.
+ * The ground of one region: in which of 32 x 32 micro cells a position stands, and how far two people are apart.
  *
- * Positions are points on the sphere in metres from its centre. The square of the straight line between two of them
- * grows with the great-circle distance exactly, at the poles and across the antimeridian too, so one comparison of
- * squares is the haversine decision; a flat projection would need a second look near every radius.
+ * Almost always the ground is flat: a degree to the north has so many metres, one to the east so many at the latitude half
+ * way between the two, and the square of the hypotenuse decides. That is right to a millimetre within the largest reach
+ * (2 km), up to {@link FLAT_LAT}. Whoever is within {@link RIM_M} of a radius is decided by the haversine formula over the
+ * very integers of the fixes, so flatness never decides anything; nearer to the poles everything is decided so.
  *
- * Sine and cosine come from those of the middle of the region by the addition theorem and a few terms of the series,
- * exact to the last digits so close to it; four calls of the library would cost as much as the whole search.
+ * Sine and cosine come from those of the middle of the region by the addition theorem and a few terms of the series.
  */
 import { boxOf, latReachDeg, lngReachDeg } from './grid.ts';
 import { EARTH_RADIUS_M, MICRO_CELLS } from './limits.ts';
 
 const RAD = Math.PI / 180;
-const RAD_E7 = RAD / 1e7;
+export const RAD_E7 = RAD / 1e7;
+/** Metres per degree of latitude times 1e7. */
+export const METRES_PER_E7 = EARTH_RADIUS_M * RAD_E7;
 /** With so few columns in a band a pole is within reach: every micro column is searched. */
 const POLAR_COLUMNS = 16;
-/** Within so many radians the first term that is left out of a series is below 1e-17. */
+/** Degrees. At 2 km, here: 2 km / R, squared, times the squared tangent, over 12, of 2 km: half a millimetre. */
+const FLAT_LAT = 80;
+/** Ten times what the flat ground may be wrong by, metres. */
+export const RIM_M = 0.01;
+/** Within so many radians the terms that are left out of the series are below 1e-11, a tenth of a millimetre in 2 km. */
 const SERIES_RAD = 0.01;
 
-/** Square of the straight line, in square metres, that belongs to a great-circle distance. */
+/** Square of the straight line through the earth, in square metres, that belongs to a great-circle distance. */
 export const lineSquared = (metres: number): number => {
   const line = 2 * EARTH_RADIUS_M * Math.sin(metres / EARTH_RADIUS_M / 2);
   return line * line;
+};
+
+/** The same between two places by the haversine formula; latitudes and difference of longitudes in degrees times 1e7. */
+export const haversineSquared = (latE7A: number, latE7B: number, dLngE7: number): number => {
+  const north = Math.sin(((latE7B - latE7A) * RAD_E7) / 2);
+  const east = Math.sin((dLngE7 * RAD_E7) / 2);
+  const h = north * north + Math.cos(latE7A * RAD_E7) * Math.cos(latE7B * RAD_E7) * east * east;
+  return 4 * EARTH_RADIUS_M * EARTH_RADIUS_M * Math.min(h, 1);
 };
 
 /** How far a search must go, in micro cells. */
@@ -31,44 +45,41 @@ export interface Reach {
 }
 
 export class Ground {
-  /** Where {@link stand} was called for: metres from the centre of the earth ... */
-  x = 0;
-  y = 0;
-  z = 0;
-  /** ... the cosines and sines of its angles ... */
-  cosLat = 0;
-  sinLat = 0;
-  cosLng = 0;
-  sinLng = 0;
-  /** ... and its place among the micro cells, with fractions, outside [0, 32) beyond the edges. */
+  /** Where {@link stand} was called for: its place among the micro cells, with fractions, outside [0, 32) beyond the edges ... */
   row = 0;
   column = 0;
+  /** ... metres to the east per degree times 1e7 there, and how much that grows per degree times 1e7 of the other's latitude. */
+  perEast = 0;
+  perEastGrows = 0;
 
   readonly #southE7: number;
   readonly #centreE7: number;
-  readonly #middle: number;
+  readonly #middleE7: number;
   readonly #cosMiddle: number;
   readonly #sinMiddle: number;
-  readonly #cosCentre: number;
-  readonly #sinCentre: number;
   readonly #rowsPerE7: number;
   readonly #columnsPerE7: number;
+  readonly #centreColumn: number;
   readonly #isPolar: boolean;
   readonly #edgeDeg: number;
+  /** So near to a pole that nothing is flat. */
+  readonly isRound: boolean;
 
   constructor(cell: number) {
     const box = boxOf(cell);
+    const middle = ((box.south + box.north) / 2) * RAD;
+    const centreE7 = ((box.west + box.east) / 2) * 1e7;
     this.#southE7 = box.south * 1e7;
-    this.#centreE7 = ((box.west + box.east) / 2) * 1e7;
-    this.#middle = ((box.south + box.north) / 2) * RAD;
-    this.#cosMiddle = Math.cos(this.#middle);
-    this.#sinMiddle = Math.sin(this.#middle);
-    this.#cosCentre = Math.cos(this.#centreE7 * RAD_E7);
-    this.#sinCentre = Math.sin(this.#centreE7 * RAD_E7);
+    this.#centreE7 = Math.round(centreE7);
+    this.#middleE7 = middle / RAD_E7;
+    this.#cosMiddle = Math.cos(middle);
+    this.#sinMiddle = Math.sin(middle);
     this.#rowsPerE7 = MICRO_CELLS / (box.north - box.south) / 1e7;
     this.#columnsPerE7 = MICRO_CELLS / (box.east - box.west) / 1e7;
+    this.#centreColumn = MICRO_CELLS / 2 + (this.#centreE7 - centreE7) * this.#columnsPerE7;
     this.#isPolar = box.columns < POLAR_COLUMNS;
     this.#edgeDeg = Math.max(Math.abs(box.south), Math.abs(box.north));
+    this.isRound = this.#edgeDeg > FLAT_LAT;
   }
 
   /** The cells that hold everybody within a radius, from wherever in this region. */
@@ -78,40 +89,39 @@ export class Ground {
     return { rows: latDeg * 1e7 * this.#rowsPerE7, columns: lngDeg * 1e7 * this.#columnsPerE7 };
   }
 
-  /** Degrees times 1e7. */
-  stand(latE7: number, lngE7: number): void {
-    let east = lngE7 - this.#centreE7;
-    if (east < -1_800_000_000) east += 3_600_000_000;
-    else if (east >= 1_800_000_000) east -= 3_600_000_000;
-    this.row = (latE7 - this.#southE7) * this.#rowsPerE7;
-    this.column = east * this.#columnsPerE7 + MICRO_CELLS / 2;
+  /** A longitude, counted from the middle of the region. */
+  eastOf(lngE7: number): number {
+    const east = lngE7 - this.#centreE7;
+    return east < -1_800_000_000 ? east + 3_600_000_000 : east >= 1_800_000_000 ? east - 3_600_000_000 : east;
+  }
 
-    const lat = latE7 * RAD_E7;
-    const dLat = lat - this.#middle;
+  lngOf(east: number): number {
+    const lngE7 = east + this.#centreE7;
+    return lngE7 < -1_800_000_000
+      ? lngE7 + 3_600_000_000
+      : lngE7 >= 1_800_000_000
+        ? lngE7 - 3_600_000_000
+        : lngE7;
+  }
+
+  /** Degrees times 1e7, the longitude as {@link eastOf} has it. */
+  stand(latE7: number, east: number): void {
+    this.row = (latE7 - this.#southE7) * this.#rowsPerE7;
+    this.column = east * this.#columnsPerE7 + this.#centreColumn;
+    let cosine: number;
+    let sine: number;
+    const dLat = (latE7 - this.#middleE7) * RAD_E7;
     if (dLat < SERIES_RAD && dLat > -SERIES_RAD) {
-      const square = dLat * dLat;
-      const sine = dLat * (1 - (square / 6) * (1 - square / 20));
-      const cosine = 1 - (square / 2) * (1 - (square / 12) * (1 - square / 30));
-      this.sinLat = this.#sinMiddle * cosine + this.#cosMiddle * sine;
-      this.cosLat = this.#cosMiddle * cosine - this.#sinMiddle * sine;
+      const half = (dLat * dLat) / 2;
+      const s = dLat * (1 - half / 3);
+      const c = 1 - half * (1 - half / 6);
+      cosine = this.#cosMiddle * c - this.#sinMiddle * s;
+      sine = this.#sinMiddle * c + this.#cosMiddle * s;
     } else {
-      this.sinLat = Math.sin(lat);
-      this.cosLat = Math.cos(lat);
+      cosine = Math.cos(latE7 * RAD_E7);
+      sine = Math.sin(latE7 * RAD_E7);
     }
-    const dLng = east * RAD_E7;
-    if (dLng < SERIES_RAD && dLng > -SERIES_RAD) {
-      const square = dLng * dLng;
-      const sine = dLng * (1 - (square / 6) * (1 - square / 20));
-      const cosine = 1 - (square / 2) * (1 - (square / 12) * (1 - square / 30));
-      this.sinLng = this.#sinCentre * cosine + this.#cosCentre * sine;
-      this.cosLng = this.#cosCentre * cosine - this.#sinCentre * sine;
-    } else {
-      this.sinLng = Math.sin(lngE7 * RAD_E7);
-      this.cosLng = Math.cos(lngE7 * RAD_E7);
-    }
-    const ring = EARTH_RADIUS_M * this.cosLat;
-    this.x = ring * this.cosLng;
-    this.y = ring * this.sinLng;
-    this.z = EARTH_RADIUS_M * this.sinLat;
+    this.perEast = METRES_PER_E7 * cosine;
+    this.perEastGrows = (-METRES_PER_E7 * RAD_E7 * sine) / 2;
   }
 }

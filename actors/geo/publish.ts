@@ -97,6 +97,8 @@ function insideOf(cell: number, reachM: number, cellsInReach: number) {
 
 export interface Person {
   readonly userId: string;
+  /** Number of the account. */
+  readonly account?: number;
   readonly role: Role;
   readonly handle: string;
   readonly instant: boolean;
@@ -128,6 +130,7 @@ export function publishFix(
   const fix: FixMessage = {
     type: 'fix',
     userId: person.userId,
+    ...(person.account === undefined ? {} : { account: person.account }),
     role: person.role,
     handle: person.handle,
     instant: person.instant,

@@ -7,9 +7,8 @@
  * Whole numbers: the two sides (member 24 bits, fixes 7 bits, whether the last fix was outside 1 bit), next and previous
  * of each side, time of the last look (Unix ms modulo 2^32), dwell (30 bits, ms) and stage (2 bits).
  */
-import { FIRST_SLOT, WHOLE as MEMBER } from './members.ts';
+import { FIRST_SLOT, WHOLE as MEMBER, NIL } from './record.ts';
 
-const NIL = -1;
 const WHOLE = 8;
 const NEXT = 2;
 const PREVIOUS = 4;

@@ -22,6 +22,8 @@ export type Role = 'officer' | 'civilian';
 export interface FixMessage {
   readonly type: 'fix';
   readonly userId: string;
+  /** Number of the person's account, unique for life: regions look people up by it. Absent: by the id, which costs more. */
+  readonly account?: number;
   readonly role: Role;
   readonly handle: string;
   /** Instant match is switched on. */

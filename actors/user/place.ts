@@ -69,7 +69,7 @@ export function located(
     turn.push([session], encodeError(0, refusal), 'volatile');
     return state;
   }
-  const { id, handle, kind } = state.me;
+  const { id, number: account, handle, kind } = state.me;
   const role = kind === 'officer' ? 'officer' : 'civilian';
   const { latE7, lngE7, accuracyDm } = location;
   const { headingDeg, speedDms, flags = 0 } = location;
@@ -79,7 +79,7 @@ export function located(
   const seq = (state.track?.fix.seq ?? 0) + 1;
   const trust = trustOf(watch, turn.nowMs, rules.fraud);
   const position = { seq, latE7, lngE7, accuracyDm, takenAtMs, trust };
-  const person = { userId: id, role, handle, instant: state.instant } as const;
+  const person = { userId: id, account, role, handle, instant: state.instant } as const;
   // One that cannot be is no position, and whoever sent it is not told.
   const track =
     isTaken || !state.track

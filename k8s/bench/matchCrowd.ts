@@ -1,9 +1,13 @@
 /**
- * Everybody on a square, walking: the people of the benches of the matcher. Fixes are made a handful at a time, outside
- * the measured time, as a batch from another node would bring them: just decoded, still warm. One report every 10 s.
+ * Everybody on a square, walking: the people of the benches of the matcher. One report every 10 s.
+ *
+ * Fixes come as they come to the regions of a node: positions travel in batches, one per tick of 250 ms, and each region is
+ * given what waits in its mailbox in a row (`nodes/runQueue.ts`), so that a tick is matched region by region. The fixes of
+ * a tick are made outside the measured time, and are objects, as user actors on the same node send them and as the
+ * decoder makes them. An officer who crosses a border arrives in the other region after all that waited there.
  */
 import { boxOf, cellOf, cellOfRegion } from '../../actors/geo/grid.ts';
-import { Matcher, type Moved } from '../../actors/geo/matcher.ts';
+import { type Departure, Matcher, type Moved } from '../../actors/geo/matcher.ts';
 import { type Route, routeFix } from '../../actors/geo/publish.ts';
 import type { ProximityRules } from '../../actors/geo/rules.ts';
 import type { FixMessage } from '../../actors/messages/region.ts';
@@ -27,26 +31,37 @@ const PERIOD_MS = 10_000;
 const WALK_MPS = 1.4;
 /** 2026-01-01, so that times are as large as they are. */
 const START_MS = 1_767_225_600_000;
-const BATCH = 1_024;
+/** Positions are batched for so long (issue of meeting, 1: 100-250 ms). */
+const TICK_MS = 250;
 
 const middle = (a: number, b: number): number => (a + b) / 2;
 
 interface Person {
   readonly id: string;
+  readonly account: number;
   readonly handle: string;
   readonly role: 'officer' | 'civilian';
   seq: number;
   route: Route | null;
 }
 
-interface Sent {
+/** What waits in the mailbox of a region. */
+type Mail =
+  | FixMessage
+  | { readonly type: 'leave'; readonly id: string; readonly atMs: number }
+  | { readonly type: 'depart'; readonly fix: FixMessage; readonly to: Place };
+
+/** A region, and what waits there. */
+interface Place {
   readonly matcher: Matcher;
-  /** The region that an officer leaves with this fix. */
-  readonly from: Matcher | null;
-  /** Null for a civilian who leaves. */
-  readonly fix: FixMessage | null;
-  readonly id: string;
-  readonly atMs: number;
+  mail: Mail[];
+}
+
+/** An officer between two regions. */
+interface Arrival {
+  readonly to: Place;
+  readonly fix: FixMessage;
+  readonly brought: Departure;
 }
 
 export interface Pace {
@@ -67,7 +82,6 @@ const cpuNs = (): number => {
 
 export class MatchCrowd {
   readonly people: readonly Person[];
-  readonly matchers = new Map<string, Matcher>();
   readonly x: Float64Array;
   readonly y: Float64Array;
   readonly #ground: Ground;
@@ -75,6 +89,9 @@ export class MatchCrowd {
   readonly #chance: Seeded;
   readonly #order: Int32Array;
   readonly #origin: { readonly lat: number; readonly lng: number };
+  readonly #places = new Map<string, Place>();
+  /** Those with mail, in the order in which they got it. */
+  #due: Place[] = [];
   #step = 0;
   /** Hears of every fix, outside the measured time. */
   tap: (fix: FixMessage) => void = () => {};
@@ -93,7 +110,7 @@ export class MatchCrowd {
     this.y = Float64Array.from({ length: count }, () => chance.between(0, edgeM));
     this.people = Array.from({ length: count }, (_, i): Person => {
       const role = chance.next() < officerShare ? 'officer' : 'civilian';
-      return { id: idOf(chance), handle: `p${i}`, role, seq: 0, route: null };
+      return { id: idOf(chance), account: 1_000_000 + i, handle: `p${i}`, role, seq: 0, route: null };
     });
     this.#order = Int32Array.from({ length: count }, (_, i) => i);
     for (let i = count - 1; i > 0; i--) {
@@ -104,31 +121,27 @@ export class MatchCrowd {
 
   get slots(): number {
     let slots = 0;
-    for (const matcher of this.matchers.values()) slots += matcher.slotCount;
+    for (const matcher of this.matchers) slots += matcher.slotCount;
     return slots;
   }
 
-  /** The next so many positions; what matching them took. */
+  get matchers(): Matcher[] {
+    return [...this.#places.values()].map(place => place.matcher);
+  }
+
+  /** The next so many positions, tick by tick; what matching them took. */
   walk(updates: number): Pace {
     const pace = { updates: 0, moves: 0, cpuNs: 0, meetings: 0, nears: 0 };
-    let batch: Sent[] = [];
+    const perTick = Math.max(1, Math.round((this.#ground.people * TICK_MS) / PERIOD_MS));
     while (pace.updates < updates) {
-      batch = this.#batch(Math.min(BATCH, updates - pace.updates));
-      pace.updates += Math.min(BATCH, updates - pace.updates);
+      const count = Math.min(perTick, updates - pace.updates);
+      for (let n = 0; n < count; n++) this.#next();
+      pace.updates += count;
+      const due = this.#due;
+      this.#due = [];
       const beganNs = cpuNs();
-      for (let i = 0; i < batch.length; i++) {
-        const { matcher, from, fix, id, atMs } = batch[i]!;
-        if (fix === null) {
-          matcher.leave(id, atMs);
-          continue;
-        }
-        const moved: Moved =
-          from === null ? matcher.move(fix, atMs) : matcher.adopt(fix, from.departOfficer(id, atMs), atMs);
-        pace.meetings += moved.meetings.length;
-        pace.nears += moved.nears.length;
-      }
+      this.#serve(due, pace);
       pace.cpuNs += cpuNs() - beganNs;
-      pace.moves += batch.length;
     }
     return pace;
   }
@@ -142,22 +155,45 @@ export class MatchCrowd {
     };
   }
 
-  matcherOf(region: string): Matcher {
-    let matcher = this.matchers.get(region);
-    if (!matcher) {
-      matcher = new Matcher(cellOfRegion(region)!, this.#rules);
-      this.matchers.set(region, matcher);
+  /** Each region in turn, as much as waits for it. */
+  #serve(due: readonly Place[], pace: { moves: number; meetings: number; nears: number }): void {
+    const arrivals: Arrival[] = [];
+    const count = ({ meetings, nears }: Moved): void => {
+      pace.meetings += meetings.length;
+      pace.nears += nears.length;
+    };
+    for (const place of due) {
+      const { matcher, mail } = place;
+      place.mail = [];
+      pace.moves += mail.length;
+      for (const one of mail) {
+        if (one.type === 'fix') count(matcher.move(one, one.takenAtMs));
+        else if (one.type === 'leave') matcher.leave(one.id, one.atMs);
+        else {
+          const { fix, to } = one;
+          arrivals.push({ to, fix, brought: matcher.departOfficer(fix.userId, fix.takenAtMs) });
+        }
+      }
     }
-    return matcher;
+    for (const { to, fix, brought } of arrivals) count(to.matcher.adopt(fix, brought, fix.takenAtMs));
   }
 
-  #batch(count: number): Sent[] {
-    const sent: Sent[] = [];
-    for (let n = 0; n < count; n++) this.#next(sent);
-    return sent;
+  #placeOf(region: string): Place {
+    let place = this.#places.get(region);
+    if (!place) {
+      place = { matcher: new Matcher(cellOfRegion(region)!, this.#rules), mail: [] };
+      this.#places.set(region, place);
+    }
+    return place;
   }
 
-  #next(sent: Sent[]): void {
+  #send(region: string, mail: Mail): void {
+    const place = this.#placeOf(region);
+    if (place.mail.length === 0) this.#due.push(place);
+    place.mail.push(mail);
+  }
+
+  #next(): void {
     const { people, edgeM } = this.#ground;
     const chance = this.#chance;
     const i = this.#order[this.#step % people]!;
@@ -174,6 +210,7 @@ export class MatchCrowd {
     const fix: FixMessage = {
       type: 'fix',
       userId: person.id,
+      account: person.account,
       role: person.role,
       handle: person.handle,
       instant: true,
@@ -189,17 +226,18 @@ export class MatchCrowd {
     const before = person.route;
     const route = routeFix(before, person.role, fix.latE7, fix.lngE7, this.#rules.reachM);
     person.route = route;
-    const id = person.id;
     const moved = before !== null && before !== route;
-    if (moved && person.role === 'civilian') {
+    if (moved && person.role === 'officer') {
+      this.#send(before.owner.id, { type: 'depart', fix, to: this.#placeOf(route.owner.id) });
+      return;
+    }
+    if (moved) {
       for (const region of before.regions) {
         if (route.regions.some(other => other.id === region.id)) continue;
-        sent.push({ matcher: this.matcherOf(region.id), from: null, fix: null, id, atMs: takenAtMs });
+        this.#send(region.id, { type: 'leave', id: person.id, atMs: takenAtMs });
       }
     }
-    const from = moved && person.role === 'officer' ? this.matcherOf(before.owner.id) : null;
-    for (const region of route.regions)
-      sent.push({ matcher: this.matcherOf(region.id), from, fix, id, atMs: takenAtMs });
+    for (const region of route.regions) this.#send(region.id, fix);
   }
 }
 

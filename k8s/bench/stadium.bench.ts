@@ -64,7 +64,7 @@ function measure(rules: ProximityRules, updates: number, sampled: number): Measu
   crowd.walk(WARM_ROUNDS * GROUND.people);
   const pace = crowd.walk(updates);
   const pairs = new Set<string>();
-  for (const matcher of crowd.matchers.values()) {
+  for (const matcher of crowd.matchers) {
     const { members, slots } = matcher.pack();
     for (const [officer, civilian] of slots) {
       if (sample.has(members[civilian]![0])) pairs.add(`${members[officer]![0]} ${members[civilian]![0]}`);

@@ -1,0 +1,89 @@
+/** A member as plain values and back, to go to another node: all but the generation seen and what belongs to the lists. */
+import { ACCURACY_DM_MAX } from '../../protocol/limits.ts';
+import type { Members } from './members.ts';
+import {
+  ACCOUNT,
+  ACCURACY,
+  EAST,
+  EASTWARD,
+  FLAGS,
+  HEARD,
+  IS_CIVILIAN,
+  LAT,
+  NORTHWARD,
+  NUMBERS,
+  SEQ,
+  SIDE_NUMBERS,
+  SIDE_WHOLE,
+  STATE,
+  TAKEN,
+  TRUST,
+  TURNING,
+  WHOLE,
+} from './record.ts';
+
+export { FLAGS_MAX } from './record.ts';
+
+export type PackedMember = readonly [
+  id: string,
+  handle: string,
+  flags: number,
+  accuracyDm: number,
+  trust: number,
+  turning: number,
+  latE7: number,
+  lngE7: number,
+  ...numbers: number[],
+];
+/** Number of the account, time and number of the fix, time of arrival, velocity to the east and to the north. */
+export const PACKED_NUMBERS = 6;
+
+export const roleOfFlags = (flags: number): number => flags & IS_CIVILIAN;
+
+export function packMember(members: Members, index: number): PackedMember {
+  const { whole, numbers, sideNumbers } = members;
+  const at = WHOLE * index;
+  const side = SIDE_NUMBERS * index;
+  return [
+    members.idOf(index),
+    members.handleOf(index),
+    whole[at + STATE]! & FLAGS,
+    members.isPoor(index) ? ACCURACY_DM_MAX : whole[at + ACCURACY]!,
+    members.trustOf(index),
+    whole[at + TURNING]!,
+    whole[at + LAT]!,
+    members.ground.lngOf(whole[at + EAST]!),
+    numbers[NUMBERS * index + ACCOUNT]!,
+    numbers[NUMBERS * index + TAKEN]!,
+    numbers[NUMBERS * index + SEQ]!,
+    sideNumbers[side + HEARD]!,
+    sideNumbers[side + EASTWARD]!,
+    sideNumbers[side + NORTHWARD]!,
+  ];
+}
+
+/** Puts down a member that must not be here. Returns its index. */
+export function restoreMember(members: Members, packed: PackedMember): number {
+  const [userId, handle, flags, accuracyDm, trust, turning, latE7, lngE7, ...rest] = packed;
+  const [account, taken, seq, heard, eastward, northward] = rest as [number, ...number[]];
+  const role = (flags & IS_CIVILIAN) === 0 ? 'officer' : 'civilian';
+  const index = members.add({ userId, handle, role, account });
+  const { whole, numbers, sideNumbers, ground, radii } = members;
+  const east = ground.eastOf(lngE7);
+  ground.stand(latE7, east);
+  const at = WHOLE * index;
+  whole[at + LAT] = latE7;
+  whole[at + EAST] = east;
+  whole[at + STATE] = flags;
+  whole[at + ACCURACY] = accuracyDm <= radii.keepDm ? accuracyDm : radii.poorDm;
+  whole[at + TURNING] = turning;
+  numbers[NUMBERS * index + TAKEN] = taken!;
+  numbers[NUMBERS * index + SEQ] = seq!;
+  const side = SIDE_NUMBERS * index;
+  sideNumbers[side + HEARD] = heard!;
+  sideNumbers[side + EASTWARD] = eastward!;
+  sideNumbers[side + NORTHWARD] = northward!;
+  members.sideWhole[SIDE_WHOLE * index + TRUST] = trust;
+  if (!members.isCrowded(index)) members.linkHere(index);
+  return index;
+}
