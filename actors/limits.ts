@@ -11,9 +11,6 @@ export const ACTOR_LIMITS = {
   /** Codes of one presenter that were scanned lately; a code lives 45 s. */
   scansKept: 64,
   scanMs: 120_000,
-  /** A scan made without network is taken so long after it; then its points wait so long for the presenter's phone. */
-  uploadMs: 24 * 3_600_000,
-  scanSettleMs: 72 * 3_600_000,
   /** Uploaded scans that wait at one presenter; more are told to try again. */
   scansPending: 32,
   /** Encounters in a snapshot. */

@@ -30,6 +30,9 @@ export interface MeetRules {
   readonly relayReachM: number;
   /** Whether an officer is asked to confirm a scan of his code that no two positions vouch for. */
   readonly confirmScans: boolean;
+  /** A scan made without network is taken so long after it; then its points wait so long for the presenter's phone. */
+  readonly uploadS: number;
+  readonly scanSettleS: number;
 }
 
 export const DEFAULT_RULES: MeetRules = {
@@ -52,4 +55,7 @@ export const DEFAULT_RULES: MeetRules = {
   relayReachM: 100,
   // A tap for each civilian: towns that see codes sent on by photograph ask for it.
   confirmScans: false,
+  // Study 4.10.
+  uploadS: 24 * 3_600,
+  scanSettleS: 72 * 3_600,
 };

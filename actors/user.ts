@@ -176,7 +176,7 @@ function receive(
     case 'qrShown':
       return qrShown(state, message, rules, turn);
     case 'scanUploaded':
-      return scanUploaded(state, message, turn);
+      return scanUploaded(state, message, rules, turn);
     case 'scanRefused':
       return scanRefused(state, message, turn);
     case 'encounterSettled':
@@ -273,7 +273,7 @@ function commanded(
       return answer(confirmed.state, confirmed.result);
     }
     case 'qr.upload':
-      return uploadScan(state, message, keys, turn);
+      return uploadScan(state, message, rules, keys, turn);
     case 'state.get':
       turn.reply(ok({}));
       turn.push([message.session], snapshotFrame(state, turn), 'durable');

@@ -32,11 +32,17 @@ export const isScanTag = (tag: string): boolean =>
   tag.startsWith(SCAN_TIMER) || tag.startsWith(REFUSED + SCAN_TIMER);
 
 /** At the scanner. The code must have been good when it was scanned. */
-export function uploadScan(state: UserState, message: CommandMessage, keys: QrKeys, turn: Turn): UserState {
+export function uploadScan(
+  state: UserState,
+  message: CommandMessage,
+  rules: MeetRules,
+  keys: QrKeys,
+  turn: Turn,
+): UserState {
   const scan = message.body as CommandBody<'qr.upload'>;
   const scannedAtMs = scan.scannedAtS * 1_000;
   const verified =
-    refuseMoment(scannedAtMs, turn.nowMs) ??
+    refuseMoment(scannedAtMs, turn.nowMs, rules) ??
     refuseUnproven(state, scan, keys) ??
     verifyFor(state, scan.token, scannedAtMs, keys);
   if (!verified.ok) {
@@ -49,10 +55,10 @@ export function uploadScan(state: UserState, message: CommandMessage, keys: QrKe
   return begin(state, underWay(message, turn, 'qr.upload', more));
 }
 
-function refuseMoment(scannedAtMs: number, nowMs: number): Refusal | null {
+function refuseMoment(scannedAtMs: number, nowMs: number, { uploadS }: MeetRules): Refusal | null {
   if (scannedAtMs > nowMs + ACTOR_LIMITS.fixFutureMs)
     return refuse(ERROR.invalid, 'the scan is from the future');
-  if (scannedAtMs < nowMs - ACTOR_LIMITS.uploadMs) return refuse(ERROR.gone, 'the scan is too old');
+  if (scannedAtMs < nowMs - uploadS * 1_000) return refuse(ERROR.gone, 'the scan is too old');
   return null;
 }
 
@@ -111,6 +117,7 @@ function evidenceOf(state: UserState, scan: OfflineScan): Evidence {
 export function scanUploaded(
   state: UserState,
   message: UserMessage & { type: 'scanUploaded' },
+  rules: MeetRules,
   turn: Turn,
 ): UserState {
   const { scan, deviceNumber } = message;
@@ -126,7 +133,7 @@ export function scanUploaded(
     turn.reply(ok({ encounterId, settlesS: seconds(waiting.dueAtMs) }));
     return state;
   }
-  const dueAtMs = turn.durableTimer(SCAN_TIMER + encounterId, ACTOR_LIMITS.scanSettleMs, scan);
+  const dueAtMs = turn.durableTimer(SCAN_TIMER + encounterId, rules.scanSettleS * 1_000, scan);
   turn.reply(ok({ encounterId, settlesS: seconds(dueAtMs) }));
   const pending: PendingScan = { ...scan, encounterId, dueAtMs, offset: 0, settling: false, replyTo: [] };
   return announce({ ...state, pending: [...state.pending, pending] }, turn);

@@ -408,6 +408,134 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     profile: 'calm',
   },
+  {
+    name: 'exit of who leaves',
+    removes: 'a region forgets somebody who left, and with whom he was',
+    patches: [
+      {
+        file: 'actors/geo/matcher.ts',
+        find: "      this.#end(slot, null, 'left');",
+        replace: '      this.#slots.close(slot, members.whole);',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'dwells of a region that moves',
+    removes: 'a region that moves to another node forgets who stands together',
+    patches: [
+      {
+        file: 'actors/geo/matcher.ts',
+        find: 'for (const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage, outside] of slots) {',
+        replace:
+          'for (const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage, outside] of slots.slice(1)) {',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'dwells over a border',
+    removes: 'an officer who crosses into another region leaves his dwells behind',
+    patches: [
+      {
+        file: 'actors/geo/matcher.ts',
+        find: 'return { slots: taken.reverse(), officer };',
+        replace: 'return { slots: taken.slice(1), officer };',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'dwell',
+    removes: 'who comes close has met',
+    patches: [
+      {
+        file: 'actors/geo/matcher.ts',
+        find: 'if (slots.dwellMs(slot) < rules.dwellMs) return;',
+        replace: 'void rules;',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'fixes by their time',
+    removes:
+      'a region counts the positions of a person, and takes none of his next actor, which counts from the beginning',
+    patches: [
+      {
+        file: 'actors/geo/members.ts',
+        find: 'if (takenAtMs < last || (takenAtMs === last && seq <= numbers[NUMBERS * index + SEQ]!)) return NIL;',
+        replace: 'if (seq <= numbers[NUMBERS * index + SEQ]!) return NIL;',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'a waiting scan is durable',
+    removes: 'an uploaded scan waits in the memory of an actor alone',
+    patches: [
+      {
+        file: 'actors/user/offlineScan.ts',
+        find: 'turn.durableTimer(SCAN_TIMER + encounterId, rules.scanSettleS * 1_000, scan);',
+        replace: 'turn.nowMs + rules.scanSettleS * 1_000;',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'refusal of a scan',
+    removes: 'a scan that came to nothing is forgotten without a word',
+    patches: [
+      {
+        file: 'actors/user/offlineScan.ts',
+        find: 'if (result.ok || told) {',
+        replace: 'if (told || true) {',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'scans by their own time',
+    removes: 'a scan that is uploaded late counts when it is settled, not when it was made',
+    patches: [
+      {
+        file: 'actors/pair.ts',
+        find: 'return scannedAtMs === null ? consider(state, one, rules, turn) : lookBack(state, one, scannedAtMs, turn);',
+        replace: 'void [scannedAtMs, lookBack]; return consider(state, one, rules, turn);',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'hold',
+    removes: 'the store pays what it was told to hold',
+    patches: [
+      {
+        file: 'nodes/memory/memoryLedger.ts',
+        find: "if (op.type === 'encounter' && op.trust) return this.#hold(shard, op);",
+        replace: '',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'first verdict',
+    removes: 'the store takes a second verdict about what is decided',
+    patches: [
+      {
+        file: 'nodes/memory/memoryLedger.ts',
+        find: "if (hold?.verdict !== 'held' || hold.canonical",
+        replace: 'if (!hold || hold.canonical',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'both hear the verdict',
+    removes: 'the civilian is not told what became of what was held',
+    patches: [{ file: 'actors/review.ts', find: "  tell(civilian, 'civilian', officer);", replace: '' }],
+    profile: 'calm',
+  },
 ];
 
 export function mutantByName(name: string): Mutant {

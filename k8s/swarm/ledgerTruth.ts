@@ -119,6 +119,6 @@ export const judgeRows = (rows: readonly Row[], ops: readonly Op[], cooldownH: n
   history.ops.push(...ops);
   new Acknowledged(judge, truth).judge(history);
   new AppliedOnce(judge, truth).judge();
-  new PairScore(judge, cooldownH * 3_600_000).judge(truth);
+  new PairScore(judge, cooldownH * 3_600_000, () => null).judge(truth);
   return { problems, owners: owners.size, truth };
 };

@@ -50,6 +50,19 @@ export const FAULTS = [
   'command sent again with its key',
   'flood refused',
   'link stopped by swizzling',
+  'presenter offline',
+  'scanner offline',
+  'both offline',
+  'code scanned by two',
+  'scan uploaded twice',
+  'scan settled when its time was over',
+  'scan came to nothing',
+  'position called simulated',
+  'held and released',
+  'held and rejected',
+  'operators differed',
+  'border crossed with a dwell',
+  'region moved with a dwell',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

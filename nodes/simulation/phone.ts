@@ -11,6 +11,7 @@ import type { Dice } from './dice.ts';
 import type { FaultCounts } from './faults.ts';
 import type { History, Op, OpName } from './history.ts';
 import type { Down, Line, SeenEvent } from './simulatedGateway.ts';
+import { latE7Of, lngE7Of, type Place, Walk } from './streets.ts';
 import type { VirtualTime } from './virtualTime.ts';
 
 export interface Person {
@@ -20,6 +21,8 @@ export interface Person {
   readonly deviceId: string;
   /** For words: c3, o1. */
   readonly nick: string;
+  /** As codes name the account. */
+  readonly number: number;
 }
 
 /** What a phone sees of the world, and tells it. */
@@ -33,6 +36,8 @@ export interface PhoneWorld {
   welcomed(phone: Phone, welcome: Down & { k: 'welcome' }, resume: Resume | null): void;
   saw(phone: Phone, seen: SeenEvent): 'fine' | 'gap' | 'again';
   heyReceived(phone: Phone, heyId: string): void;
+  /** A position leaves. */
+  reported(phone: Phone, at: Place): void;
   ended(phone: Phone, op: Op): void;
 }
 
@@ -42,6 +47,8 @@ const ANSWER_MS = 4_000;
 const GIVE_UP_MS = 15_000;
 const BACKOFF_MS = { min: 80, max: 600 };
 const CALL_MS = { min: 30, max: 500 };
+/** Events are acknowledged so long after they were seen, several at once. */
+const ACK_MS = { min: 100, max: 1_500 };
 
 interface Message {
   readonly type: string;
@@ -64,8 +71,13 @@ export class Phone {
   readonly #unsent = new Set<Op>();
   /** Where this phone is in its events; null before the first WELCOME. */
   position: Resume | null = null;
-  latE7 = 0;
-  lngE7 = 0;
+  walk = new Walk({ eastM: 0, northM: 0 });
+  /** What the phone says of its positions, bits of `FIX_FLAG`. */
+  flags = 0;
+  /** Whether it says when a position was taken; else it was when it arrived. */
+  dates = true;
+  #away = false;
+  #acking = false;
 
   constructor(world: PhoneWorld, person: Person, dice: Dice) {
     this.#world = world;
@@ -82,6 +94,25 @@ export class Phone {
     return this.#gateway;
   }
 
+  /** Without network: it neither calls nor is called. */
+  get away(): boolean {
+    return this.#away;
+  }
+
+  /** The network is gone, and what is asked for meanwhile waits. */
+  leave(): void {
+    this.#away = true;
+    if (!this.#line) return;
+    this.#line.hangUp();
+    this.#lost();
+  }
+
+  comeBack(): void {
+    if (!this.#away) return;
+    this.#away = false;
+    this.connect();
+  }
+
   get idle(): boolean {
     return this.#waiting.size === 0 && this.#unsent.size === 0;
   }
@@ -92,7 +123,7 @@ export class Phone {
 
   /** Calls a gateway if it has none. */
   connect(elsewhere = false): void {
-    if (this.#line || this.#calling) return;
+    if (this.#line || this.#calling || this.#away) return;
     this.#calling = true;
     this.#world.time.after(this.#dice.between(CALL_MS.min, CALL_MS.max), () => {
       this.#calling = false;
@@ -119,21 +150,24 @@ export class Phone {
 
   report(): void {
     if (!this.#open) return;
-    const { latE7, lngE7 } = this;
+    const { time } = this.#world;
+    const at = this.walk.seen(time.monotonicMs(), this.#dice);
     const location = {
       seq: ++this.#seq,
-      latE7,
-      lngE7,
+      latE7: latE7Of(at),
+      lngE7: lngE7Of(at),
       accuracyDm: 50,
       headingDeg: null,
       speedDms: null,
-      takenAtMs: null,
+      takenAtMs: this.dates ? time.nowMs() : null,
+      flags: this.flags,
     };
+    this.#world.reported(this, at);
     this.#line!.up({ k: 'location', location });
   }
 
   #call(elsewhere: boolean): void {
-    if (this.#line) return;
+    if (this.#line || this.#away) return;
     const before = this.#gateway;
     const called = this.#world.call(elsewhere ? before : null);
     if (!called) return this.connect();
@@ -189,7 +223,17 @@ export class Phone {
       return this.reconnect();
     }
     this.position = { ...this.position, offset: Math.max(seen.offset, this.position.offset) };
+    this.#acknowledgeSoon();
     if (seen.event?.name === 'hey.received') this.#world.heyReceived(this, seen.event.body.heyId);
+  }
+
+  #acknowledgeSoon(): void {
+    if (this.#acking) return;
+    this.#acking = true;
+    this.#world.time.after(this.#dice.between(ACK_MS.min, ACK_MS.max), () => {
+      this.#acking = false;
+      if (this.#open) this.#line!.up({ k: 'ack', offset: this.position!.offset });
+    });
   }
 
   #lost(): void {

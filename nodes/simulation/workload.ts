@@ -1,8 +1,14 @@
-/** What the people of a world do: report, share, greet, accept, show and scan codes, give, read, hang up and move. */
+/**
+ * What the people of a world do: walk, come near and stay, share, greet, accept, show and scan codes with and without
+ * network, give, read, hang up and move. One or two phones call their positions simulated.
+ */
+import { FIX_FLAG } from '../../protocol/frames.ts';
 import type { Dice } from './dice.ts';
 import type { FaultCounts } from './faults.ts';
 import type { Op } from './history.ts';
+import type { Offline } from './offline.ts';
 import type { Phone } from './phone.ts';
+import { apartM, beside, type Place, somewhere, Walk } from './streets.ts';
 import type { VirtualTime } from './virtualTime.ts';
 
 export interface WorkloadParts {
@@ -10,25 +16,24 @@ export interface WorkloadParts {
   readonly dice: Dice;
   readonly faults: FaultCounts;
   readonly phones: readonly Phone[];
-  /** Whether user actors take `give` yet. */
-  readonly gives: boolean;
+  readonly offline: Offline;
 }
 
 const THINK_MS = { min: 250, max: 1_500 };
-const REPORT_MS = { min: 1_500, max: 3_500 };
+const REPORT_MS = { min: 900, max: 2_500 };
 const ACCEPT_MS = { min: 20, max: 400 };
 const UNDER_WAY_MAX = 3;
-/** Three places, kilometres apart; whoever stands in one is close enough for a hey. */
-const PLACES = [
-  { lat: 40.7306, lng: -73.9866 },
-  { lat: 40.7712, lng: -73.9742 },
-  { lat: 40.6892, lng: -74.0445 },
-];
+const STROLL_MPS = { min: 0.8, max: 2.2 };
+/** Fast enough to be no walker, slow enough to be on the ground. */
+const CAR_MPS = 14;
+/** Two so close talk to each other. */
+const TALK_M = 80;
+/** A place that nobody gets to in a moment. */
+const FAR_M = 9_000;
 
 export class Workload {
   readonly #parts: WorkloadParts;
   readonly #codes = new Map<string, { token: string; atMs: number }>();
-  readonly #places = new Map<Phone, number>();
   #on = false;
 
   constructor(parts: WorkloadParts) {
@@ -37,22 +42,30 @@ export class Workload {
 
   start(): void {
     this.#on = true;
-    const { phones, dice, time } = this.#parts;
+    const { phones, dice, time, faults } = this.#parts;
     for (const phone of phones) {
-      this.#stand(phone, dice.below(PLACES.length));
+      phone.walk = new Walk(somewhere(dice));
+      phone.dates = dice.chance(0.85);
       phone.connect();
       time.after(dice.between(200, 900), () => {
         if (phone.person.kind === 'officer') phone.command('location.share');
-        if (dice.chance(0.4)) phone.command('instant.set', { on: true });
+        if (dice.chance(0.7)) phone.command('instant.set', { on: true });
       });
       this.#again(THINK_MS, () => this.#act(phone));
       this.#again(REPORT_MS, () => phone.report());
     }
+    if (!dice.chance(0.5)) return;
+    const liar = dice.pick(phones);
+    time.after(dice.between(1_000, 8_000), () => {
+      faults.hit('position called simulated');
+      liar.flags = FIX_FLAG.simulated;
+    });
   }
 
   /** Nobody begins anything new. */
   stop(): void {
     this.#on = false;
+    this.#parts.offline.stop();
   }
 
   heyReceived(phone: Phone, heyId: string): void {
@@ -63,6 +76,7 @@ export class Workload {
   }
 
   ended(phone: Phone, op: Op): void {
+    this.#parts.offline.ended(op);
     if (op.name === 'qr.show' && op.result?.ok) {
       const { token } = op.result.value as { token: string };
       this.#codes.set(phone.person.id, { token, atMs: op.endMs });
@@ -76,57 +90,90 @@ export class Workload {
 
   #act(phone: Phone): void {
     const { dice, faults } = this.#parts;
-    if (!this.#on || phone.underWay >= UNDER_WAY_MAX) return;
+    if (!this.#on || phone.away || phone.underWay >= UNDER_WAY_MAX) return;
     const what = dice.share();
     const officer = phone.person.kind === 'officer';
-    if (what < 0.06) {
+    if (what < 0.05) {
       faults.hit('phone disconnected');
       return phone.reconnect(dice.chance(0.5));
     }
-    if (what < 0.09) return this.#stand(phone, dice.below(PLACES.length));
-    if (what < 0.22) return void phone.command('balance');
-    if (what < 0.25) return void phone.command('state.get');
-    if (what < 0.4) return void phone.command('qr.show');
-    if (what < 0.55) return this.#scan(phone);
+    if (what < 0.15) return this.#walk(phone);
+    if (what < 0.25) return void phone.command('balance');
+    if (what < 0.27) return void phone.command('state.get');
+    if (what < 0.38) return void phone.command('qr.show');
+    if (what < 0.49) return this.#scan(phone);
+    if (what < 0.57) return this.#offline(phone);
     if (what < 0.75) return this.#give(phone);
     if (officer) {
       if (what < 0.85) phone.command('location.share');
+      else if (what < 0.87) phone.command('location.stop');
       return;
     }
     this.#greet(phone);
   }
 
+  /** To somebody, to the other side of the square, by car, or away by means that nobody believes. */
+  #walk(phone: Phone): void {
+    const { dice, time } = this.#parts;
+    const nowMs = time.monotonicMs();
+    const mps = dice.between(STROLL_MPS.min, STROLL_MPS.max);
+    const how = dice.share();
+    if (how < 0.6) {
+      const others = this.#others(phone);
+      return phone.walk.go(beside(dice.pick(others).walk.at(nowMs), 8, dice), mps, nowMs);
+    }
+    if (how < 0.85) return phone.walk.go(somewhere(dice), mps, nowMs);
+    if (how < 0.97) return phone.walk.go(somewhere(dice), CAR_MPS, nowMs);
+    const here = phone.walk.at(nowMs);
+    phone.walk = new Walk(this.#isFar(here) ? somewhere(dice) : { ...here, northM: FAR_M });
+  }
+
   #greet(phone: Phone): void {
-    const { dice, phones } = this.#parts;
-    const here = phones.filter(
-      one => one.person.kind === 'officer' && this.#places.get(one) === this.#places.get(phone),
-    );
+    const { dice } = this.#parts;
+    const here = this.#beside(phone);
     if (here.length > 0) phone.command('hey.say', { officerId: dice.pick(here).person.id });
   }
 
   #scan(phone: Phone): void {
-    const { dice, phones, time } = this.#parts;
-    const fresh = phones.filter(one => {
+    const { dice, time } = this.#parts;
+    const fresh = this.#others(phone).filter(one => {
       const code = this.#codes.get(one.person.id);
-      return one.person.kind !== phone.person.kind && code && time.monotonicMs() - code.atMs < 10_000;
+      return code && time.monotonicMs() - code.atMs < 10_000;
     });
     if (fresh.length === 0) return;
     phone.command('qr.scan', { token: this.#codes.get(dice.pick(fresh).person.id)!.token });
   }
 
+  #offline(phone: Phone): void {
+    const { dice, offline } = this.#parts;
+    const others = this.#beside(phone).filter(one => !one.away);
+    if (others.length === 0) return;
+    if (others.length > 1 && dice.chance(0.15)) {
+      const [one, two] = dice.shuffled(others);
+      return offline.crowd(one!, two!, phone);
+    }
+    offline.meet(phone, dice.pick(others));
+  }
+
   #give(phone: Phone): void {
-    const { dice, phones, gives } = this.#parts;
+    const { dice, phones } = this.#parts;
     const others = phones.filter(one => one !== phone);
-    if (!gives) return void phone.command('balance');
     phone.command('give', { to: dice.pick(others).person.id, points: 1 + dice.below(15) });
   }
 
-  #stand(phone: Phone, at: number): void {
-    const { dice } = this.#parts;
-    const { lat, lng } = PLACES[at]!;
-    this.#places.set(phone, at);
-    phone.latE7 = Math.round((lat + dice.between(-0.0001, 0.0001)) * 1e7);
-    phone.lngE7 = Math.round((lng + dice.between(-0.0001, 0.0001)) * 1e7);
+  /** Everybody of the other role. */
+  #others({ person }: Phone): readonly Phone[] {
+    return this.#parts.phones.filter(one => one.person.kind !== person.kind);
+  }
+
+  #beside(phone: Phone): readonly Phone[] {
+    const nowMs = this.#parts.time.monotonicMs();
+    const here = phone.walk.at(nowMs);
+    return this.#others(phone).filter(one => apartM(one.walk.at(nowMs), here) < TALK_M);
+  }
+
+  #isFar({ northM }: Place): boolean {
+    return northM > FAR_M / 2;
   }
 
   #again(every: { readonly min: number; readonly max: number }, run: () => void): void {

@@ -7,13 +7,12 @@
  */
 
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
-import { proximityRules } from '../../actors/geo/rules.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
-import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
+import type { MeetRules } from '../../actors/rules.ts';
 import { userBehaviour } from '../../actors/user.ts';
 import { shardOf } from '../../protocol/shard.ts';
-import type { Behaviours } from '../effects.ts';
+import type { AnyBehaviour, Behaviours } from '../effects.ts';
 import { MemoryHub } from '../memory/memoryBus.ts';
 import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryBucket } from '../memory/memoryKv.ts';
@@ -25,13 +24,17 @@ import { Acknowledged } from './checkers/acknowledged.ts';
 import { AppliedOnce } from './checkers/appliedOnce.ts';
 import { Conservation } from './checkers/conservation.ts';
 import { Continuity } from './checkers/continuity.ts';
+import { Crossings } from './checkers/crossings.ts';
 import { Epochs } from './checkers/epochs.ts';
 import { EventOrder } from './checkers/eventOrder.ts';
+import { Holds } from './checkers/holds.ts';
 import type { CheckerName, Judge } from './checkers/judge.ts';
 import { Linearizable } from './checkers/linearizable.ts';
 import { OneWriter } from './checkers/oneWriter.ts';
 import { Outputs } from './checkers/outputs.ts';
 import { PairScore } from './checkers/pairScore.ts';
+import { Scans } from './checkers/scans.ts';
+import { Together } from './checkers/together.ts';
 import { Truth } from './checkers/truth.ts';
 import { Chronicle } from './chronicle.ts';
 import { Dice } from './dice.ts';
@@ -39,13 +42,18 @@ import { type Fault, FaultCounts } from './faults.ts';
 import { History, type Op } from './history.ts';
 import { Machine, type MachineRoom } from './machine.ts';
 import { Nemesis } from './nemesis.ts';
+import { Offline } from './offline.ts';
+import { Operator } from './operator.ts';
 import { type Person, Phone } from './phone.ts';
 import { PhoneLine } from './phoneLine.ts';
 import { type Plan, type Profile, planOf } from './profiles.ts';
+import { SideBySide } from './sideBySide.ts';
 import { FINE_WEATHER, type MessageWeather } from './simulatedBus.ts';
 import type { Down, SeenEvent, Up } from './simulatedGateway.ts';
 import { KvServer } from './simulatedKv.ts';
 import { SqlServer } from './simulatedSql.ts';
+import { type Place, SQUARE_REGIONS } from './streets.ts';
+import { townRules } from './townRules.ts';
 import { VirtualTime } from './virtualTime.ts';
 import { Workload } from './workload.ts';
 
@@ -137,6 +145,8 @@ export class World implements Judge {
   readonly #people: MemoryPeople;
   #nemesis!: Nemesis;
   #workload!: Workload;
+  #operator!: Operator;
+  readonly #rules: MeetRules;
   #over = false;
   // the checkers
   readonly #oneWriter: OneWriter;
@@ -146,6 +156,10 @@ export class World implements Judge {
   readonly #continuity: Continuity;
   readonly #once: AppliedOnce;
   readonly #linear = new Linearizable(this);
+  readonly #crossings = new Crossings(this);
+  readonly #together: Together;
+  readonly #scans: Scans;
+  readonly #holds: Holds;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -153,7 +167,11 @@ export class World implements Judge {
     this.#dice = new Dice(seed, 1);
     this.#lineDice = new Dice(seed, 2);
     this.#plan = planOf(profile, new Dice(seed, 3));
+    this.#rules = townRules(new Dice(seed, 7));
     this.chronicle = new Chronicle(this.#time);
+    this.#together = new Together(this, this.#truth, this.#rules.proximity);
+    this.#scans = new Scans(this, this.#truth, this.#time.nowMs());
+    this.#holds = new Holds(this, this.#truth);
     this.#oneWriter = new OneWriter(this.#time, this, () => this.#nemesis.excused);
     this.#outputs = new Outputs(this, this.#truth);
     this.#events = new EventOrder(this, () => LOSSES.some(fault => this.#faults.of(fault) > 0));
@@ -206,12 +224,14 @@ export class World implements Judge {
     this.#build(people);
     for (const machine of this.#machines) machine.boot();
     this.#workload.start();
+    this.#operator.start();
     this.#sql.weather.slow = this.#plan.slowSql;
     this.#until(CALM_BEFORE_MS);
     this.#nemesis.start();
     this.#until(CALM_BEFORE_MS + this.#plan.troubleMs);
     this.#nemesis.heal();
     const healMs = this.#served();
+    this.#lastScene();
     if (this.#violations.length === 0) this.#final();
     this.#over = true;
     return this.#report(healMs);
@@ -232,7 +252,8 @@ export class World implements Judge {
       void this.#people
         .createUser({ kind, handle, deviceId, passwordHash: '', zip: null, badge })
         .then(made => {
-          if (made.ok) people.push({ id: made.value.userId, kind, handle, deviceId, nick });
+          if (made.ok)
+            people.push({ id: made.value.userId, kind, handle, deviceId, nick, number: people.length + 1 });
         });
       settle();
     };
@@ -305,7 +326,7 @@ export class World implements Judge {
       },
       encodeLocal: this.#plan.encodeLocal,
       counts: this.#counts,
-      behaviours: process => this.#oneWriter.watch(process, this.#behaviours()),
+      behaviours: process => this.#oneWriter.watch(process, this.#behaviours(process)),
     };
     const { rate, offsetMs } = this.#plan;
     for (let i = 0; i < nodes; i++) {
@@ -321,12 +342,26 @@ export class World implements Judge {
       chronicle.note('a person', person.nick, person.id, shardOf('user', person.id));
       this.#phones.push(new Phone(this.#phoneWorld(), person, new Dice(seed, 500 + at)));
     }
-    this.#workload = new Workload({
+    const dice = new Dice(seed, 5);
+    const offline = new Offline({
       time,
       faults,
-      dice: new Dice(seed, 5),
+      dice,
       phones: this.#phones,
-      gives: true,
+      keys: KEYS,
+      uploadMs: this.#rules.uploadS * 1_000,
+      made: scan => this.#scans.made(scan),
+      uploaded: (scan, op) => this.#scans.ended(scan, op),
+    });
+    this.#workload = new Workload({ time, faults, dice, phones: this.#phones, offline });
+    this.#operator = new Operator({
+      time,
+      faults,
+      chronicle,
+      dice: new Dice(seed, 8),
+      people: this.#people,
+      machines: this.#machines,
+      answered: (id, verdict, result) => this.#holds.answered(id, verdict, result),
     });
     this.#nemesis = new Nemesis(
       {
@@ -345,11 +380,14 @@ export class World implements Judge {
     );
   }
 
-  #behaviours(): Behaviours {
-    const rules = RULES;
+  #behaviours(process: string): Behaviours {
+    const rules = this.#rules;
     return {
       user: userBehaviour(rules, KEYS),
-      region: regionBehaviour(rules.proximity),
+      region: this.#crossings.watch(
+        process,
+        watch => regionBehaviour(rules.proximity, rules.fraud, watch) as AnyBehaviour,
+      ),
       pair: pairBehaviour(rules),
     } as Behaviours;
   }
@@ -372,6 +410,8 @@ export class World implements Judge {
       },
       saw: (phone: Phone, seen: SeenEvent) => this.#saw(phone, seen),
       heyReceived: (phone: Phone, heyId: string) => this.#workload.heyReceived(phone, heyId),
+      reported: (phone: Phone, at: Place) =>
+        this.#together.reported(phone.person.id, this.#time.monotonicMs(), at),
       ended: (phone: Phone, op: Op) => this.#ended(phone, op),
     };
   }
@@ -418,6 +458,7 @@ export class World implements Judge {
   /** Everything is healed: how long until each phone was served. */
   #served(): number {
     this.#workload.stop();
+    this.#operator.stop();
     const healedMs = this.#time.monotonicMs();
     const served = new Map<Phone, Op>();
     const ask = (): void => {
@@ -463,6 +504,35 @@ export class World implements Judge {
     return `shard ${shard}: ${views.join('; ')}`;
   }
 
+  /** People stand together while a node goes, and go home; what waits is settled. */
+  #lastScene(): void {
+    if (this.#violations.length > 0) return;
+    new SideBySide({
+      time: this.#time,
+      dice: new Dice(this.#options.seed, 9),
+      chronicle: this.chronicle,
+      phones: this.#phones,
+      machines: this.#machines,
+      together: this.#together,
+      cooldownMs: this.#rules.cooldownS * 1_000,
+      drains: this.#plan.profile === 'calm',
+      until: (ms, enough) => this.#until(ms, enough),
+    }).play();
+    this.#until(this.#time.monotonicMs() + QUIET_MS);
+    if (this.#violations.length > 0) return;
+    this.#crossings.judge((process, region) => {
+      const running = this.#machines.find(one => one.running?.process.name === process)?.running;
+      return (
+        SQUARE_REGIONS.has(region) && running?.node.coordinator.epochOf(shardOf('region', region)) != null
+      );
+    });
+    const settled = (): boolean => this.#scans.openUntilS === 0;
+    if (!settled()) {
+      const waitMs = this.#scans.openUntilS * 1_000 - this.#time.nowMs() + HEAL_MS_MAX;
+      this.#until(this.#time.monotonicMs() + waitMs, settled);
+    }
+  }
+
   /** All is quiet: every phone resumes once more and reads, and everything is compared. */
   #final(): void {
     const quietMs = this.#time.monotonicMs() + QUIET_MS;
@@ -484,7 +554,14 @@ export class World implements Judge {
     acknowledged.judge(this.#history);
     this.#once.judge();
     new Conservation(this).judge(this.#ledger);
-    new PairScore(this, RULES.cooldownS * 1_000).judge(this.#truth);
+    const epochMs = this.#time.nowMs() - Math.floor(this.#time.monotonicMs());
+    new PairScore(this, this.#rules.cooldownS * 1_000, id => {
+      const metMs = this.#scans.metAtMs(id);
+      return metMs === null ? null : metMs - epochMs;
+    }).judge(this.#truth);
+    this.#together.judge();
+    this.#scans.judge(this.#sql.timers);
+    this.#holds.judge();
     for (const [account, postings] of this.#truth.postings) {
       for (const { delta, atMs, version } of postings) {
         const words = `posted ${delta} (v${version})`;
@@ -503,6 +580,15 @@ export class World implements Judge {
   #report(healMs: number): Report {
     const { seed, nodes, profile } = this.#options;
     const history = this.#history;
+    const { timedOut, refused } = this.#scans.counts;
+    const { carried, moved } = this.#crossings.counts;
+    for (const [fault, by] of [
+      ['scan settled when its time was over', timedOut],
+      ['scan came to nothing', refused],
+      ['border crossed with a dwell', carried],
+      ['region moved with a dwell', moved],
+    ] as const)
+      if (by > 0) this.#faults.hit(fault, by);
     return {
       seed,
       nodes,
@@ -524,9 +610,3 @@ export class World implements Judge {
     };
   }
 }
-
-/** A dwell short enough to happen in a run. */
-const RULES: MeetRules = {
-  ...DEFAULT_RULES,
-  proximity: proximityRules({ dwellMs: 5_000, dwellFixes: 2 }),
-};

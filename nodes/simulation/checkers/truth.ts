@@ -34,10 +34,17 @@ export class Truth {
   readonly events = new Map<string, EventOp[]>();
   /** Encounters that wait for an operator: durable, and nothing is posted. */
   readonly held = new Set<string>();
+  /** What operators decided of them. */
+  readonly reviews = new Map<string, { readonly verdict: 'released' | 'rejected'; readonly atMs: number }>();
   /** `officer|civilian` to when they scored. */
   readonly scores = new Map<string, number[]>();
+  /** The same, to the encounters. */
+  readonly met = new Map<string, { readonly id: string; readonly atMs: number }[]>();
 
   committed(by: string, { shard, epoch, op }: CommitEntry, outcome: EntryOutcome, atMs: number): void {
+    if (op.type === 'review' && (outcome.code === 'rejected' || outcome.code === 'created')) {
+      if (!this.reviews.has(op.id)) this.reviews.set(op.id, { verdict: op.verdict, atMs });
+    }
     // an encounter that is held is an effect without postings
     if (outcome.code !== 'created' && outcome.code !== 'held') return;
     if (op.type === 'timer') {
@@ -62,6 +69,7 @@ export class Truth {
     add(this.encounters, op.officer, op.id);
     add(this.encounters, op.civilian, op.id);
     add(this.scores, `${op.officer}|${op.civilian}`, atMs);
+    add(this.met, `${op.officer}|${op.civilian}`, { id: op.id, atMs });
   }
 
   postingOf(account: string, version: number): Posted | null {

@@ -1,0 +1,78 @@
+/**
+ * Where people walk: one square of a town that three regions share a corner of, so that nobody goes far without crossing
+ * a border. Places are metres east and north of that corner.
+ */
+import { boxOf, cellOf, cover, regionId } from '../../actors/geo/grid.ts';
+import { EARTH_RADIUS_M } from '../../actors/geo/limits.ts';
+import type { Dice } from './dice.ts';
+
+export interface Place {
+  readonly eastM: number;
+  readonly northM: number;
+}
+
+const TOWN = boxOf(cellOf(40.7306, -73.9866));
+/** A corner of the middle of the town; the columns of the band above begin elsewhere. */
+const CORNER = { lat: TOWN.north, lng: TOWN.east };
+const DEG_M = (EARTH_RADIUS_M * Math.PI) / 180;
+const LNG_DEG_M = DEG_M * Math.cos((CORNER.lat * Math.PI) / 180);
+
+/** Every region that hears of people on the square. */
+export const SQUARE_REGIONS: ReadonlySet<string> = new Set(cover(CORNER.lat, CORNER.lng, 100).map(regionId));
+
+/** Half the edge of the square. */
+const SQUARE_M = 45;
+/** As a receiver wanders from one second to the next: more, and standing people seem to walk. */
+const NOISE_M = 0.3;
+
+export const latE7Of = ({ northM }: Place): number => Math.round((CORNER.lat + northM / DEG_M) * 1e7);
+export const lngE7Of = ({ eastM }: Place): number => Math.round((CORNER.lng + eastM / LNG_DEG_M) * 1e7);
+
+export const apartM = (a: Place, b: Place): number => Math.hypot(a.eastM - b.eastM, a.northM - b.northM);
+
+export const somewhere = (dice: Dice): Place => ({
+  eastM: dice.between(-SQUARE_M, SQUARE_M),
+  northM: dice.between(-SQUARE_M, SQUARE_M),
+});
+
+/** Within so many metres of a place, each way. */
+export const beside = ({ eastM, northM }: Place, withinM: number, dice: Dice): Place => ({
+  eastM: eastM + dice.between(-withinM, withinM),
+  northM: northM + dice.between(-withinM, withinM),
+});
+
+/** One person's way: from one place to the next at a steady pace, and there until sent on. */
+export class Walk {
+  #from: Place;
+  #to: Place;
+  #startMs = 0;
+  #mps = 1;
+
+  constructor(at: Place) {
+    this.#from = at;
+    this.#to = at;
+  }
+
+  go(to: Place, mps: number, nowMs: number): void {
+    this.#from = this.at(nowMs);
+    this.#to = to;
+    this.#startMs = nowMs;
+    this.#mps = mps;
+  }
+
+  at(nowMs: number): Place {
+    const wholeM = apartM(this.#from, this.#to);
+    const doneM = ((nowMs - this.#startMs) / 1_000) * this.#mps;
+    if (doneM >= wholeM) return this.#to;
+    const share = doneM / wholeM;
+    return {
+      eastM: this.#from.eastM + (this.#to.eastM - this.#from.eastM) * share,
+      northM: this.#from.northM + (this.#to.northM - this.#from.northM) * share,
+    };
+  }
+
+  /** What the phone believes. */
+  seen(nowMs: number, dice: Dice): Place {
+    return beside(this.at(nowMs), NOISE_M, dice);
+  }
+}
