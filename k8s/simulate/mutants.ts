@@ -414,8 +414,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/geo/matcher.ts',
-        find: "      this.#end(slot, null, 'left');",
-        replace: '      this.#slots.close(slot, members.whole);',
+        find: "      pairs.end(slot, null, 'left');",
+        replace: '      pairs.slots.close(slot, members.whole);',
       },
     ],
     profile: 'calm',
@@ -425,10 +425,9 @@ export const MUTANTS: readonly Mutant[] = [
     removes: 'a region that moves to another node forgets who stands together',
     patches: [
       {
-        file: 'actors/geo/matcher.ts',
-        find: 'for (const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage, outside] of slots) {',
-        replace:
-          'for (const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage, outside] of slots.slice(1)) {',
+        file: 'actors/geo/matcherPacking.ts',
+        find: '] of packed.slots) {',
+        replace: '] of packed.slots.slice(1)) {',
       },
     ],
     profile: 'calm',
@@ -438,7 +437,7 @@ export const MUTANTS: readonly Mutant[] = [
     removes: 'an officer who crosses into another region leaves his dwells behind',
     patches: [
       {
-        file: 'actors/geo/matcher.ts',
+        file: 'actors/geo/departure.ts',
         find: 'return { slots: taken.reverse(), officer };',
         replace: 'return { slots: taken.slice(1), officer };',
       },
@@ -450,7 +449,7 @@ export const MUTANTS: readonly Mutant[] = [
     removes: 'who comes close has met',
     patches: [
       {
-        file: 'actors/geo/matcher.ts',
+        file: 'actors/geo/pairs.ts',
         find: 'if (slots.dwellMs(slot) < rules.dwellMs) return;',
         replace: 'void rules;',
       },
@@ -464,8 +463,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/geo/members.ts',
-        find: 'if (takenAtMs < last || (takenAtMs === last && seq <= numbers[NUMBERS * index + SEQ]!)) return NIL;',
-        replace: 'if (seq <= numbers[NUMBERS * index + SEQ]!) return NIL;',
+        find: 'if (takenAtMs < last || (takenAtMs === last && fix.seq <= numbers[NUMBERS * index + SEQ]!)) return NIL;',
+        replace: 'if (fix.seq <= numbers[NUMBERS * index + SEQ]!) return NIL;',
       },
     ],
     profile: 'storm',
