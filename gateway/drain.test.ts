@@ -69,16 +69,39 @@ test('never more a second than the others can take, and in time where that can b
       fc.integer({ min: 0, max: 63 }),
       fc.nat(60_000),
       (phones, others, tellMs) => {
-        const perS = drainPerS(phones, others, tellMs);
+        const share = LIMITS.drainShare;
+        const perS = drainPerS(phones, others, tellMs, share);
         const able = Math.max(1, others) * LIMITS.attachPerS;
         expect(perS).toBeLessThanOrEqual(able);
-        const easy = (phones * 1_000) / (able * LIMITS.drainShare) <= tellMs;
-        if (easy) expect(perS).toBe(able * LIMITS.drainShare);
+        const easy = (phones * 1_000) / (able * share) <= tellMs;
+        if (easy) expect(perS).toBe(able * share);
         if ((phones * 1_000) / able <= tellMs)
           expect((perS * tellMs) / 1_000).toBeGreaterThanOrEqual(phones * 0.999);
       },
     ),
   );
+});
+
+test('while shards are handed over fewer are told, and still all in time', async () => {
+  const stage = new Stage({ rates: null });
+  const beside = (LIMITS.attachPerS * LIMITS.drainShareBeside * LIMITS.drainTickMs) / 1_000;
+  const wires = await crowd(stage, beside * 2 + PER_TICK * 2);
+  const told = () => wires.filter(goaway).length;
+  let handingOver = true;
+  stage.sessions.beginDrain(30_000, 1, () => handingOver);
+  stage.sessions.drainOn();
+  expect(told()).toBe(beside);
+  drainFor(stage, LIMITS.drainTickMs);
+  expect(told()).toBe(beside * 2);
+  handingOver = false;
+  drainFor(stage, LIMITS.drainTickMs);
+  expect(told()).toBe(beside * 2 + PER_TICK);
+
+  const short = new Stage({ rates: null });
+  const many = await crowd(short, PER_TICK * 2);
+  short.sessions.beginDrain(LIMITS.goawayMs + 2 * LIMITS.drainTickMs, 1, () => true);
+  for (let tick = 0; tick < 3; tick++) drainFor(short, LIMITS.drainTickMs);
+  expect(many.filter(goaway)).toHaveLength(many.length);
 });
 
 test('a phone is not closed before its deadline; those that stay are closed with 1012, as they were told', async () => {

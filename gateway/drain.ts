@@ -4,6 +4,10 @@
  * window of its own. Nobody is closed before the deadline that it was told, so those that stay are closed in the
  * same portions in which they were told.
  *
+ * Shards move at the same time and need the same processors. As long as this node still has some to hand over, fewer
+ * phones are told: each that moves is a handshake, a token to verify and an attach, and shards that wait for them keep
+ * everybody waiting who speaks to their actors, while a phone that stays longer misses nothing.
+ *
  * When there are more phones than that within the time there is, they are told faster, up to what the others can take;
  * what remains even then is closed at the end.
  */
@@ -12,10 +16,13 @@ import type { Away } from './away.ts';
 import { LIMITS } from './limits.ts';
 import type { Session } from './session.ts';
 
-/** Phones that are told a second, when so many shall go to so many other nodes within so long. */
-export const drainPerS = (phones: number, others: number, tellMs: number): number => {
+/**
+ * Phones that are told a second, when so many shall go to so many other nodes within so long.
+ * @param share of what the others can take, while time allows
+ */
+export const drainPerS = (phones: number, others: number, tellMs: number, share: number): number => {
   const able = Math.max(1, others) * LIMITS.attachPerS;
-  return Math.max(able * LIMITS.drainShare, Math.min(able, (phones * 1_000) / Math.max(1, tellMs)));
+  return Math.max(able * share, Math.min(able, (phones * 1_000) / Math.max(1, tellMs)));
 };
 
 export interface DrainOptions {
@@ -24,20 +31,30 @@ export interface DrainOptions {
   readonly sessions: () => Iterable<Session>;
   /** Sockets that are here, also those that have not said HELLO. */
   readonly size: () => number;
+  /** Shards of this node are still being handed over. */
+  readonly handingOver: () => boolean;
 }
 
 export class Drain {
   readonly #options: DrainOptions;
   readonly #untilMs: number;
-  readonly #perTick: number;
+  readonly #others: number;
   #nextMs: number;
 
   constructor(options: DrainOptions, nowMs: number, graceMs: number, others: number) {
     this.#options = options;
     this.#untilMs = nowMs + graceMs;
     this.#nextMs = nowMs;
-    const perS = drainPerS(options.size(), others, graceMs - LIMITS.goawayMs);
-    this.#perTick = Math.ceil((perS * LIMITS.drainTickMs) / 1_000);
+    this.#others = others;
+  }
+
+  /** Phones that are told in a tick now. */
+  #perTick(nowMs: number): number {
+    const { handingOver, size } = this.#options;
+    const share = handingOver() ? LIMITS.drainShareBeside : LIMITS.drainShare;
+    // some of those that were told are still here: rather too many than too few
+    const perS = drainPerS(size(), this.#others, this.#untilMs - LIMITS.goawayMs - nowMs, share);
+    return Math.ceil((perS * LIMITS.drainTickMs) / 1_000);
   }
 
   /** Tells the next ones when it is time, and closes those whose time is over; how many sockets are still here. */
@@ -46,7 +63,7 @@ export class Drain {
     if (nowMs >= this.#nextMs) {
       // late steps are not made up for: the others would hear of two at once
       this.#nextMs = nowMs + LIMITS.drainTickMs;
-      let room = this.#perTick;
+      let room = this.#perTick(nowMs);
       const deadlineMs = Math.max(0, Math.min(LIMITS.goawayMs, Math.round(this.#untilMs - nowMs)));
       for (const session of sessions()) {
         // those that still attach have their turn when they are welcome

@@ -58,7 +58,7 @@ export interface Gateway {
    * Sends every phone to the `others`, no faster than they can welcome them, and waits, at most `graceMs` and not once it
    * is stopped, until they have gone; how many have not.
    */
-  sendAway(graceMs: number, others: number): Promise<number>;
+  sendAway(graceMs: number, others: number, handingOver?: () => boolean): Promise<number>;
   /**
    * Not ready any more, no new sockets, GOAWAY; sessions may finish what they began until `graceMs` are over, then they
    * are closed with 1012. The admin port closes last.
@@ -250,8 +250,8 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       if (phase === 'serving') phase = 'draining';
       sessions.leave();
     },
-    sendAway: (graceMs, others) => {
-      sessions.beginDrain(graceMs, others);
+    sendAway: (graceMs, others, handingOver) => {
+      sessions.beginDrain(graceMs, others, handingOver);
       return gone(graceMs, () => phase !== 'stopping');
     },
     stop: async graceMs => {

@@ -140,6 +140,8 @@ export const LIMITS = {
    */
   attachPerS: 1_000,
   drainShare: 0.16,
+  /** The same while shards are being handed over. */
+  drainShareBeside: 0.04,
   /** Deadlines of HELLO and tokens are looked at this often. */
   sweepMs: 500,
   /**
@@ -235,6 +237,7 @@ export function assertLimits(): void {
   assert(l.batchBytes < l.thinBufferBytes, 'a batch is not a rung of the ladder');
   assert(l.sampleMs % l.sweepMs === 0, 'what is buffered is looked at in a sweep');
   assert(l.commandAgainMs + l.commandLeftMs < l.commandMs, 'there is time to ask again');
+  assert(l.drainShareBeside <= l.drainShare && l.drainShare <= 0.5, 'the others can take it');
   assert(l.goawaySpreadMs * 2 < l.goawayMs, 'phones have time to follow');
   assert(l.ageSpread > 0 && l.ageSpread < 1, 'a share');
   assertHeartbeat(l.idleTimeoutS, l.pingS);

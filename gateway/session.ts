@@ -69,6 +69,8 @@ export class Session implements Counted {
   /** Who; null before the token was verified. */
   identity: Identity | null = null;
   user: Address | null = null;
+  /** Of its user; -1 before somebody asked. */
+  shard = -1;
   ref: SessionRef | null = null;
   /** Name and version of its app, as HELLO said. */
   app = '';

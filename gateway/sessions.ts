@@ -375,7 +375,9 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   probe(shards: ReadonlySet<number> | null): void {
     for (const session of this.byId.values()) {
       if (session.phase !== 'open') continue;
-      if (shards === null || shards.has(shardOf('user', session.user!.id))) this.probes.add(session);
+      // asked for each look at the map while shards move, of every session
+      if (session.shard < 0) session.shard = shardOf('user', session.user!.id);
+      if (shards === null || shards.has(session.shard)) this.probes.add(session);
     }
   }
 
@@ -404,11 +406,12 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       if (session.phase === 'waiting') session.close(CLOSE.restart, 'restart');
   }
 
-  /** Begins to send everybody to so many other nodes, within so long. */
-  beginDrain(graceMs: number, others: number): void {
+  /** Begins to send everybody to so many other nodes, within so long; slowly while shards are handed over. */
+  beginDrain(graceMs: number, others: number, handingOver: () => boolean = () => false): void {
     this.leave();
     const { metrics, clock } = this.options;
-    const parts = { away: this.away, metrics, sessions: () => this.byId.values(), size: () => this.sockets };
+    const sessions = (): Iterable<Session> => this.byId.values();
+    const parts = { away: this.away, metrics, sessions, size: () => this.sockets, handingOver };
     this.drain = new Drain(parts, clock.monotonicMs(), graceMs, others);
   }
 

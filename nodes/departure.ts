@@ -20,8 +20,11 @@ export type Drained =
 export interface Doors {
   /** Not ready any more and no new sockets. */
   leave(): void;
-  /** Sends every phone to the others, as fast as they can welcome them; how many are still there after `graceMs`. */
-  sendAway(graceMs: number, others: number): Promise<number>;
+  /**
+   * Sends every phone to the others, as fast as they can welcome them, and slower while `handingOver`; how many are still
+   * there after `graceMs`.
+   */
+  sendAway(graceMs: number, others: number, handingOver: () => boolean): Promise<number>;
   /** Closes everything. */
   stop(graceMs: number): Promise<void>;
 }
@@ -94,9 +97,13 @@ export class Departure {
     const others = othersIn(view());
     log.info({ shards: shardsHere(view()), to: others }, 'draining');
     doors.leave();
+    let handingOver = true;
+    const handedOver = this.#within(CLUSTER_LIMITS.drainShardsMs, drain()).then(() => {
+      handingOver = false;
+    });
     const [, socketsLeft] = await Promise.all([
-      this.#within(CLUSTER_LIMITS.drainShardsMs, drain()),
-      doors.sendAway(CLUSTER_LIMITS.drainSocketsMs, others.length),
+      handedOver,
+      doors.sendAway(CLUSTER_LIMITS.drainSocketsMs, others.length, () => handingOver),
     ]);
     const tookMs = Math.round(clock.monotonicMs() - startMs);
     const shardsLeft = shardsHere(view());

@@ -12,28 +12,28 @@ import type { CargoEnvelope } from './envelope.ts';
 import { CARGO } from './limits.ts';
 import type { Slice } from './slice.ts';
 
-/** Splits parcels into encoded pieces; a parcel that is too large for any piece stays behind. */
+/** Actors that are encoded together at first; they go in one piece when it is small enough. */
+const GROUP = 256;
+
+/**
+ * Splits parcels into encoded pieces; a parcel that is too large for any piece stays behind. Most shards are one piece and
+ * encoded once: nobody asks for the size of a parcel before it is known that they do not fit together.
+ */
 export function piecesOf(parcels: readonly Parcel[], bytesMax: number, log: Log): Slice[] {
   const pieces: Slice[] = [];
-  let group: unknown[] = [];
-  let bytes = 0;
-  const close = (): void => {
-    if (group.length > 0) pieces.push(encodeParcels(group));
-    group = [];
-    bytes = 0;
+  const split = (group: readonly Parcel[], parts: number): void => {
+    const most = Math.ceil(group.length / parts);
+    for (let from = 0; from < group.length; from += most) add(group.slice(from, from + most));
   };
-  for (const { address, state } of parcels) {
-    const parcel = [address.kind, address.id, state];
-    const size = encodeParcels(parcel).length;
-    if (size + 1_024 > bytesMax) {
-      log.warn({ kind: address.kind, bytes: size }, 'a packed actor is too large to move');
-      continue;
-    }
-    if (bytes + size > CARGO.pieceBytes) close();
-    group.push(parcel);
-    bytes += size;
-  }
-  close();
+  const add = (group: readonly Parcel[]): void => {
+    const piece = encodeParcels(group.map(({ address, state }) => [address.kind, address.id, state]));
+    if (group.length === 1 ? piece.length + 1_024 <= bytesMax : piece.length <= CARGO.pieceBytes) {
+      pieces.push(piece);
+    } else if (group.length === 1) {
+      log.warn({ kind: group[0]!.address.kind, bytes: piece.length }, 'a packed actor is too large to move');
+    } else split(group, Math.ceil(piece.length / CARGO.pieceBytes));
+  };
+  if (parcels.length > 0) split(parcels, Math.ceil(parcels.length / GROUP));
   return pieces;
 }
 

@@ -194,8 +194,8 @@ export class Machine {
           running.leaving = true;
           sessions.leave();
         },
-        sendAway: (graceMs, count) => {
-          sessions.beginDrain(graceMs, count);
+        sendAway: (graceMs, count, handingOver) => {
+          sessions.beginDrain(graceMs, count, handingOver);
           return this.#gone(running, graceMs);
         },
         stop: async graceMs => {
