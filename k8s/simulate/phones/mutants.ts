@@ -44,8 +44,8 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     patches: [
       {
         file: 'gateway/sessions.ts',
-        find: "if (shards === null || shards.has(shardOf('user', session.user!.id))) this.probes.add(session);",
-        replace: 'void shardOf;',
+        find: 'if (shards === null || shards.has(session.shard)) this.probes.add(session);',
+        replace: '',
       },
     ],
     noticed: ['b: state of every device is that of the actor', 'h: presence converges'],
