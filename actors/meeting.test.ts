@@ -20,6 +20,7 @@ import {
   type Result,
   shardOf,
 } from '../protocol/index.ts';
+import { areaBehaviour } from './area.ts';
 import type { Committed, EncounterOp } from './durable.ts';
 import type { Attached } from './messages/user.ts';
 import { pairBehaviour } from './pair.ts';
@@ -178,6 +179,7 @@ class Town {
       behaviours: {
         user: pure(userBehaviour(DEFAULT_RULES, keys)),
         region: regionBehaviour(DEFAULT_RULES.proximity),
+        area: areaBehaviour(DEFAULT_RULES.area),
         pair: pure(pairBehaviour(DEFAULT_RULES)),
       },
       coordinator: soleOwner(),

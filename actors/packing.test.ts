@@ -8,6 +8,7 @@ import type { Parcel } from '../nodes/ports.ts';
 import { decodeParcels, encodeParcels } from '../nodes/routing/body.ts';
 import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
+import { areaBehaviour } from './area.ts';
 import { pairBehaviour } from './pair.ts';
 import { regionBehaviour } from './region.ts';
 import { DEFAULT_RULES } from './rules.ts';
@@ -21,6 +22,7 @@ const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
 const BEHAVIOURS: Record<ActorKind, Behaviour<any, any>> = {
   user: userBehaviour(DEFAULT_RULES, KEYS),
   region: regionBehaviour(DEFAULT_RULES.proximity),
+  area: areaBehaviour(DEFAULT_RULES.area),
   pair: pairBehaviour(DEFAULT_RULES),
 };
 
@@ -167,7 +169,7 @@ function unpack({ kind, id }: Parcel['address'], packed: unknown) {
 describe('a packed actor', () => {
   test('is the same when it is packed again', async () => {
     const all = await parcels(11);
-    expect(new Set(all.map(one => one.address.kind))).toEqual(new Set(['user', 'region']));
+    expect(new Set(all.map(one => one.address.kind))).toEqual(new Set(['user', 'region', 'area']));
     for (const { address, state } of all) {
       const { packed } = state as { packed: unknown };
       const read = unpack(address, packed);
@@ -223,7 +225,7 @@ describe('a packed actor', () => {
     const [parcel] = await parcels(14);
     const { address } = parcel as Parcel;
     const packed = packedOf(parcel as Parcel) as object;
-    for (const other of [{ ...packed, v: 0 }, { ...packed, v: 4 }, null, [], 'x', undefined]) {
+    for (const other of [{ ...packed, v: 0 }, { ...packed, v: 9 }, null, [], 'x', undefined]) {
       expect(unpack(address, other)).toMatchObject({ ok: false });
     }
     const user = (await parcels(15)).find(one => one.address.kind === 'user') as Parcel;
@@ -231,10 +233,10 @@ describe('a packed actor', () => {
   });
 });
 
-test('what the version before packed is not read: a person starts from the store, a region from the next fixes', async () => {
+test('what the version before packed is not read: a person starts from the store, a region or area from the next fixes', async () => {
   for (const { address, state } of await parcels(16)) {
     const { packed } = state as { packed: Record<string, unknown> };
-    for (const v of [1, address.kind === 'region' ? 2 : 1])
+    for (const v of { user: [1, 2], region: [1, 2, 3], area: [0], pair: [0] }[address.kind])
       expect([address.kind, unpack(address, { ...structuredClone(packed), v }).ok]).toEqual([
         address.kind,
         false,
@@ -275,8 +277,10 @@ function live({ address }: Parcel, state: unknown): void {
     say({ type: 'presence' });
     say({ type: 'inspect' });
   } else if (address.kind === 'region') {
-    say({ type: 'sweepAreas' });
     say({ type: 'sweepSilent' });
     say({ type: 'sweepSlots' });
+  } else if (address.kind === 'area') {
+    for (const type of ['changes', 'settled', 'sweep', 'sweepSilent']) say({ type });
+    say({ type: 'leave', userId: 'nobody' });
   }
 }

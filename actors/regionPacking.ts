@@ -1,20 +1,12 @@
 /**
- * A region as plain values and back, when its shard moves: who is here, how long who has stood beside whom, and what the
- * civilians were told. Lists are made anew, so the order in which neighbours are found may be another; what is found
+ * A region as plain values and back, when its shard moves: who is here, and how long who has stood beside whom. Lists are made anew, so the order in which neighbours are found may be another; what is found
  * is the same.
  */
 import type { Result } from '../protocol/errors.ts';
 import { Footprints } from './fraud/footprints.ts';
 import type { FraudRules } from './fraud/rules.ts';
 import { TRUST_MAX } from './fraud/trust.ts';
-import {
-  AREA_OFFICERS_MAX,
-  AREA_SWEEP_MS,
-  MEMBERS_MAX,
-  NEAR_REMEMBERED_MAX,
-  SILENT_SWEEP_MS,
-  SLOT_SWEEP_MS,
-} from './geo/limits.ts';
+import { MEMBERS_MAX, NEAR_REMEMBERED_MAX, SILENT_SWEEP_MS, SLOT_SWEEP_MS } from './geo/limits.ts';
 import { Matcher, type MatchWatch, type PackedOfficer, type PackedSlot } from './geo/matcher.ts';
 import { FLAGS_MAX, PACKED_NUMBERS, type PackedMember, roleOfFlags } from './geo/memberPacking.ts';
 import { CIVILIAN, OFFICER } from './geo/members.ts';
@@ -22,11 +14,11 @@ import type { ProximityRules } from './geo/rules.ts';
 import { FIXES_MAX, TOLD } from './geo/slots.ts';
 import type { RegionMessage } from './messages/region.ts';
 import * as read from './packed.ts';
-import { offeredOf, type RegionState } from './region.ts';
+import type { RegionState } from './region.ts';
 import type { Turn } from './turn.ts';
 
-/** 4: members have the numbers of their accounts, and places and velocities as the fix said them. Older ones start empty. */
-const VERSION = 4;
+/** 5: nothing of areas, which are actors of their own. Older ones start empty. */
+const VERSION = 5;
 /** Slots of one region at most; its shard travels in pieces, this bounds what a damaged one costs. */
 const SLOTS_MAX = 4_000_000;
 const MATCHES_MAX = 1_000;
@@ -34,21 +26,9 @@ const MATCHES_MAX = 1_000;
 const TIME_MAX = 2 ** 48;
 const I32 = 2 ** 31;
 
-export function packRegion({ matcher, officers, generation, version, sweepFrom }: RegionState): unknown {
+export function packRegion({ matcher }: RegionState): unknown {
   const { members, slots, officers: known } = matcher.pack();
-  const informed = members.map(
-    ([userId]) => matcher.members.seen(matcher.members.indexOf(userId)) === generation,
-  );
-  return {
-    v: VERSION,
-    members,
-    slots,
-    known,
-    informed,
-    officers: [...officers.values()],
-    version,
-    sweeping: sweepFrom > 0,
-  };
+  return { v: VERSION, members, slots, known };
 }
 
 export function unpackRegion(
@@ -64,8 +44,6 @@ export function unpackRegion(
   turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
   if (result.value.slotsSwept)
     turn.timer('slots', SLOT_SWEEP_MS, { type: 'sweepSlots' } satisfies RegionMessage);
-  if (result.value.sweepFrom > 0)
-    turn.timer('areas', AREA_SWEEP_MS, { type: 'sweepAreas' } satisfies RegionMessage);
   return result;
 }
 
@@ -77,36 +55,14 @@ function stateOf(
   watch: MatchWatch | null,
 ): RegionState {
   const members = read.list(packed.members, MEMBERS_MAX, memberOf);
-  const informed = read.list(packed.informed, MEMBERS_MAX, read.flag);
   const slots = read.list(packed.slots, SLOTS_MAX, item => slotOf(item, members));
   const known = read.list(packed.known, MEMBERS_MAX, item => knownOf(item, members));
-  const officers = read.list(packed.officers, MEMBERS_MAX, item => {
-    const { id, handle } = read.fields(item);
-    return { id: read.text(id), handle: read.text(handle) };
-  });
   // twice the same person or pair would break the lists that they hang in
   read.oneOf(`${new Set(members.map(([id]) => id)).size}`, [`${members.length}`]);
   read.oneOf(`${new Set(slots.map(([a, b]) => `${a} ${b}`)).size}`, [`${slots.length}`]);
   const matcher = new Matcher(cell, rules, watch);
   matcher.restore({ members, slots, officers: known });
-  const generation = 1;
-  members.forEach(([id], i) => {
-    if (informed[i] === true) matcher.members.setSeen(matcher.members.indexOf(id), generation);
-  });
-  const byId = new Map(officers.map(officer => [officer.id, officer]));
-  const told = [...byId.values()].slice(0, AREA_OFFICERS_MAX);
-  return {
-    matcher,
-    footprints: new Footprints(fraud),
-    officers: byId,
-    told,
-    generation,
-    offered: offeredOf({ told, matcher }),
-    offering: 1,
-    version: read.number(packed.version),
-    sweepFrom: read.flag(packed.sweeping) ? matcher.members.highest : 0,
-    slotsSwept: slots.length > 0,
-  };
+  return { matcher, footprints: new Footprints(fraud), slotsSwept: slots.length > 0 };
 }
 
 function memberOf(item: unknown): PackedMember {

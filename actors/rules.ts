@@ -5,6 +5,7 @@
 import type { Method } from '../protocol/catalogue.ts';
 import type { RuleRef } from './durable.ts';
 import { type FraudRules, fraudRules } from './fraud/rules.ts';
+import { type AreaRules, openAreas } from './geo/areaRules.ts';
 import { type ProximityRules, proximityRules } from './geo/rules.ts';
 
 export interface MeetRules {
@@ -14,6 +15,8 @@ export interface MeetRules {
   /** One encounter per pair in so many seconds, sliding (DOMAIN rule 1). */
   readonly cooldownS: number;
   readonly proximity: ProximityRules;
+  /** What civilians are told of officers around. */
+  readonly area: AreaRules;
   /** What is not believed, and so held for review (DOMAIN rule 13). */
   readonly fraud: FraudRules;
   /** An officer's sharing ends by itself (DOMAIN rule 5). */
@@ -44,6 +47,7 @@ export const DEFAULT_RULES: MeetRules = {
   },
   cooldownS: 24 * 3_600,
   proximity: proximityRules(),
+  area: openAreas(),
   fraud: fraudRules(),
   shareS: 15 * 60,
   heyS: 60,

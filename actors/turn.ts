@@ -11,7 +11,7 @@ import type { Result } from '../protocol/errors.ts';
 import type { Committed, DurableOp } from './durable.ts';
 import type { Query } from './queries.ts';
 
-export const ACTOR_KINDS = ['user', 'region', 'pair'] as const;
+export const ACTOR_KINDS = ['user', 'region', 'area', 'pair'] as const;
 export type ActorKind = (typeof ACTOR_KINDS)[number];
 
 export interface Address {

@@ -11,6 +11,7 @@ import type { Balance, UserMessage } from './messages/user.ts';
 import type { UserRecord } from './queries.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, SystemMessage, Turn } from './turn.ts';
+import { areaChanged } from './user/around.ts';
 import { judgePresence } from './user/attendance.ts';
 import { refusedOrKnown, remember, repeat, settleAgain } from './user/commands.ts';
 import {
@@ -38,7 +39,6 @@ import {
 import { packUser, unpackUser } from './user/packing.ts';
 import { peerPresence } from './user/peers.ts';
 import {
-  areaChanged,
   located,
   setInstant,
   setSwitch,

@@ -1,7 +1,7 @@
 /** The runtime's promises, each shown by a town of toy actors on virtual time. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { DurableOp } from '../actors/durable.ts';
-import type { Address, Behaviour, ReplyTo, SystemMessage, Turn } from '../actors/turn.ts';
+import type { ActorKind, Address, Behaviour, ReplyTo, SystemMessage, Turn } from '../actors/turn.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import { ActorSystem } from './actorSystem.ts';
 import { soleOwner } from './memory/soleOwner.ts';
@@ -45,7 +45,7 @@ class Town {
   readonly system: ActorSystem;
 
   constructor(inPlace = false) {
-    const toy = (kind: 'user' | 'region' | 'pair'): Behaviour<Toy, ToyMessage> => ({
+    const toy = (kind: ActorKind): Behaviour<Toy, ToyMessage> => ({
       kind,
       inPlace,
       hydrate: id => (kind === 'user' ? { type: 'user', id } : null),
@@ -62,7 +62,7 @@ class Town {
     });
     const log = (_fields: object, message: string): void => void this.errors.push(message);
     this.system = new ActorSystem({
-      behaviours: { user: toy('user'), region: toy('region'), pair: toy('pair') },
+      behaviours: { user: toy('user'), region: toy('region'), area: toy('area'), pair: toy('pair') },
       coordinator: soleOwner(
         'n1.0',
         () => (this.owned ? 7 : null),

@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { areaBehaviour } from '../actors/area.ts';
 import { fraudRules } from '../actors/fraud/rules.ts';
 import { proximityRules } from '../actors/geo/rules.ts';
 import { pairBehaviour } from '../actors/pair.ts';
@@ -232,6 +233,7 @@ async function main(): Promise<void> {
         () => stores.atlas.fences,
       ),
       region: regionBehaviour(rules.proximity, rules.fraud),
+      area: areaBehaviour(rules.area),
       pair: pairBehaviour(rules),
     },
     commitStore: stores.commitStore,

@@ -10,6 +10,7 @@ export class Residents {
   readonly #byKind: Record<ActorKind, Map<string, Activation>> = {
     user: new Map(),
     region: new Map(),
+    area: new Map(),
     pair: new Map(),
   };
   readonly #heads: (Activation | null)[] = new Array(LIMITS.shards).fill(null);

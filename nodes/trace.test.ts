@@ -118,7 +118,7 @@ function toys() {
     },
   });
   const system = new ActorSystem({
-    behaviours: { user: toy('user'), region: toy('region'), pair: toy('pair') },
+    behaviours: { user: toy('user'), region: toy('region'), area: toy('area'), pair: toy('pair') },
     coordinator: soleOwner(
       'n1.0',
       () => 7,

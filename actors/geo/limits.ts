@@ -4,6 +4,13 @@
 export const EARTH_RADIUS_M = 6_371_008.8;
 /** Edge of a region: its cells are at least this wide and high everywhere. */
 export const REGION_EDGE_M = 2_048;
+/**
+ * Edge of an area. Who knows a cell and guesses its middle errs by 0.38 of its side in the median: 3.1 km, and by 2 km, the
+ * edge of a region, at the moment an officer crosses a border of his area.
+ */
+export const AREA_EDGE_M = 8_192;
+/** A civilian this close to a border of his area is told of the area behind it as well. */
+export const AREA_REACH_M = 200;
 /** Micro cells per side of a region: 64 m each. */
 export const MICRO_CELLS = 32;
 
@@ -19,9 +26,13 @@ export const FIX_LATE_MS = 60_000;
 
 /** Officers named in one area notice; the protocol's list holds as many. */
 export const AREA_OFFICERS_MAX = 16;
-/** A change among the officers of a cell reaches the civilians there after this time at the latest, {@link AREA_SWEEP_MAX} a turn. */
+/** What an area tells reaches the civilians there {@link AREA_SWEEP_MAX} a turn, with this between two turns. */
 export const AREA_SWEEP_MS = 1_000;
 export const AREA_SWEEP_MAX = 500;
+/** Who goes on sharing says so to the areas this often, so that one that began anew knows everybody again. */
+export const AREA_RENEW_MS = 60_000;
+/** Who loses the last socket may be back for so long before anybody could be told (`ACTOR_LIMITS.graceMs`). */
+export const AREA_ABSENT_MS = 30_000;
 
 /** A member silent for so long is forgotten: three of the longest report periods. */
 export const SILENT_MS = 900_000;

@@ -3,12 +3,8 @@
  * by hand: `publishFix` and `publishLeave` of `actors/geo/publish.ts` send them.
  *
  * What a region says:
- * - to civilians it knows: `{type: 'area', cell, version, officers}` whenever the officers who share in that cell
- *   changed, and once when the civilian is first seen (the list may be empty). A civilian near a border is known to
- *   each region in reach and hears of each cell by itself: keep one list per cell, and forget (tell the phone an
- *   empty list of) the cells that `publishFix` reports in `left`.
  * - to a pair: `observe` with method `proximity` after a completed dwell of two people with instant match on.
- * - to officers: nothing, ever (DOMAIN rule 6).
+ * - to phones: nothing, ever. What civilians are told is `actors/area.ts`.
  *
  * Regions send no distance class. How often a phone reports follows from what its owner knows anyway (see
  * `reportPeriodS` in `actors/geo/period.ts`): a period that grew shorter as an officer came closer would be a range
@@ -86,7 +82,6 @@ export type RegionMessage =
       readonly officer?: OfficerTransfer;
     }
   /** Timers of the region itself. */
-  | { readonly type: 'sweepAreas' }
   | { readonly type: 'sweepSilent' }
   | { readonly type: 'sweepSlots' }
   | SystemMessage;

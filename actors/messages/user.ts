@@ -54,9 +54,10 @@ export type UserMessage =
   | { readonly type: 'qr' }
   /** Ask: answer `CodeBook`, what the phone needs to show codes without network; 410 to another than the linked device. */
   | { readonly type: 'qrBook'; readonly deviceId: string }
+  /** From an area: which officers it tells to be in it (`area.ts`). */
   | {
       readonly type: 'area';
-      readonly cell: string;
+      readonly area: string;
       readonly version: number;
       readonly officers: readonly OfficerRef[];
     }

@@ -4,6 +4,7 @@
  */
 import { publishPresence } from '../geo/publish.ts';
 import type { Turn } from '../turn.ts';
+import { presentAround } from './around.ts';
 import { tellPeers } from './peers.ts';
 import { leaveMap } from './place.ts';
 import { dueMs, graceMsOf, judge } from './presence.ts';
@@ -39,5 +40,7 @@ function onMap(state: UserState, wasInGrace: boolean, turn: Turn): UserState {
   if (track === null) return state;
   if (presence.state === 'offline') return leaveMap(state, turn);
   const isInGrace = presence.state === 'grace';
-  return isInGrace === wasInGrace ? state : { ...state, track: publishPresence(turn, track, !isInGrace) };
+  if (isInGrace === wasInGrace) return state;
+  const next = { ...state, track: publishPresence(turn, track, !isInGrace) };
+  return presentAround(next, track.fix, !isInGrace, turn);
 }

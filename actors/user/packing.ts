@@ -11,6 +11,7 @@ import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { watchOf } from '../fraud/packing.ts';
 import { isTrust } from '../fraud/trust.ts';
+import { type AreaStay, packStay, stayAgain } from '../geo/areaRoute.ts';
 import { PLACE_KINDS, type Stay } from '../geo/places/fence.ts';
 import { PLACES_LIMITS } from '../geo/places/limits.ts';
 import { routeFix, type Track } from '../geo/publish.ts';
@@ -32,12 +33,14 @@ import { watchGap } from './stream.ts';
 /** 3: devices that are away, presence, greeted officers; the place in a stream of events that outlives its node. */
 const VERSION = 3;
 const MANY = 1_024;
+/** A disc touches four at most, but for the poles. */
+const AREAS_MAX = 64;
 /** Commands that end with a pair. */
 const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
-  const { underWay, outbox, track, crediting, pending, done, ...plain } = state;
+  const { underWay, outbox, track, around, crediting, pending, done, ...plain } = state;
   const { epoch, lineage, others, offset, ring } = outbox;
   return {
     v: VERSION,
@@ -45,6 +48,7 @@ export function packUser(state: UserState): unknown {
     outbox: { epoch, lineage, others, offset, ring: ring.events() },
     done: done.all(),
     track: track?.fix ?? null,
+    around: around && packStay(around),
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
     open: Object.values(underWay).flatMap(command => command.replyTo),
@@ -115,7 +119,9 @@ function stateOf(
     // a node of the version before packed none
     stays: read.list(packed.stays ?? [], PLACES_LIMITS.stays, stayOf),
     locationSeq: read.whole(packed.locationSeq, -1),
-    areas: read.list(packed.areas, MANY, areaOf),
+    // a node of the version before knew no areas: they are told with the next position
+    around: packed.around ? aroundOf(read.fields(packed.around)) : null,
+    areas: packed.around ? read.list(packed.areas, MANY, areaOf) : [],
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
     greeted: read.list(packed.greeted, ACTOR_LIMITS.greeted, greetedOf),
     scans: read.list(packed.scans, ACTOR_LIMITS.scansKept, scanOf),
@@ -205,14 +211,19 @@ function stayOf(item: unknown): Stay {
   };
 }
 
+function aroundOf({ home, areas, toldMs, absent }: read.Fields): AreaStay {
+  const ids = read.list(areas, AREAS_MAX, one => read.text(one));
+  return stayAgain(read.oneOf(home, ids), ids, read.whole(toldMs), read.flag(absent));
+}
+
 function areaOf(item: unknown): Area {
-  const { cell, version, officers } = read.fields(item);
+  const { area, version, officers } = read.fields(item);
   const officer = (one: unknown): OfficerRef => {
     const { id, handle } = read.fields(one);
     return { id: read.text(id), handle: read.text(handle) };
   };
   return {
-    cell: read.text(cell),
+    area: read.text(area),
     version: read.number(version),
     officers: read.list(officers, MANY, officer),
   };

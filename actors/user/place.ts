@@ -16,16 +16,9 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { areaFrame, refs, seconds } from './sessions.ts';
-import {
-  type Area,
-  HIDDEN_SWITCH,
-  INSTANT_SWITCH,
-  isSharing,
-  roleOf,
-  SHARE_TIMER,
-  type UserState,
-} from './state.ts';
+import { isAnybodyAround, leaveAround, moveAround } from './around.ts';
+import { seconds } from './sessions.ts';
+import { HIDDEN_SWITCH, INSTANT_SWITCH, isSharing, roleOf, SHARE_TIMER, type UserState } from './state.ts';
 import { emit } from './stream.ts';
 import { endVisits, visit } from './visits.ts';
 
@@ -87,31 +80,18 @@ export function located(
       : publishTrust(turn, state.track, trust);
   if (isFirstOfMinute(state.track?.fix.takenAtMs, track.fix.takenAtMs))
     turn.sample({ takenAtMs, latE7, lngE7, accuracyDm });
-  const periodS = reportPeriodS(
-    role,
-    state.instant,
-    state.areas.some(area => area.officers.length > 0),
-  );
+  const periodS = reportPeriodS(role, state.instant, isAnybodyAround(state));
   turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
   const here = { ...state, track, watch, locationSeq: location.seq };
-  const next = isTaken && trust === 0 ? visit(here, position, fences, turn) : here;
-  return track.left.length > 0 ? forgetAreas(next, track.left, turn) : next;
-}
-
-/** Areas out of reach: the phone is told that they are gone. */
-function forgetAreas(state: UserState, cells: readonly string[], turn: Turn): UserState {
-  const gone = state.areas.filter(area => cells.includes(area.cell));
-  if (gone.length === 0) return state;
-  for (const area of gone) tellArea(state, area, { ...area, version: area.version + 1, officers: [] }, turn);
-  return { ...state, areas: state.areas.filter(area => !gone.includes(area)) };
+  const around = isTaken ? moveAround(here, person, latE7, lngE7, turn) : here;
+  return isTaken && trust === 0 ? visit(around, position, fences, turn) : around;
 }
 
 /** Off the map: every region that knew the person is told, and what is remembered of the place is wiped. */
 export function leaveMap(state: UserState, turn: Turn): UserState {
   if (!state.track) return state;
   publishLeave(turn, state.track);
-  const cells = state.areas.map(area => area.cell);
-  const off = endVisits(forgetAreas(state, cells, turn), turn);
+  const off = endVisits(leaveAround(state, turn), turn);
   return { ...off, track: null, watch: wiped(state.watch) };
 }
 
@@ -172,25 +152,4 @@ export function stopSharing(state: UserState, reason: 'timeout' | 'stopped', tur
 export function shareDue(state: UserState, dueAtMs: number, turn: Turn): UserState {
   turn.reply(ok({}));
   return state.sharingUntilMs === dueAtMs ? stopSharing(state, 'timeout', turn) : state;
-}
-
-/** A region's coarse notice, for civilians only: officers are told of nobody. */
-export function areaChanged(
-  state: UserState,
-  message: UserMessage & { type: 'area' },
-  turn: Turn,
-): UserState {
-  const { cell, version, officers } = message;
-  const inReach = state.track?.route.regions.some(region => region.id === cell);
-  if (state.me.kind !== 'civilian' || !inReach) return state;
-  const before = state.areas.find(area => area.cell === cell);
-  if (before && before.version >= version) return state;
-  const area: Area = { cell, version, officers };
-  tellArea(state, before, area, turn);
-  return { ...state, areas: [...state.areas.filter(other => other !== before), area] };
-}
-
-function tellArea(state: UserState, before: Area | undefined, area: Area, turn: Turn): void {
-  if (area.officers.length === 0 && (before === undefined || before.officers.length === 0)) return;
-  turn.push(refs(state.sessions), areaFrame(area), 'volatile');
 }

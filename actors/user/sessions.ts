@@ -51,10 +51,10 @@ export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
   });
 }
 
-/** Who can be greeted in a cell; a nil body when nobody can. */
-export function areaFrame({ cell, version, officers }: Area): Uint8Array {
-  const body = { cell, officers: officers.map(({ id, handle }) => ({ officerId: id, handle })) };
-  return encodeVolatile('area.officers', cell, version, officers.length > 0 ? body : null);
+/** Who can be greeted in an area; a nil body when nobody can. */
+export function areaFrame({ area, version, officers }: Area): Uint8Array {
+  const body = { cell: area, officers: officers.map(({ id, handle }) => ({ officerId: id, handle })) };
+  return encodeVolatile('area.officers', area, version, officers.length > 0 ? body : null);
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
 import { UNSUSPECTED, type Watch } from '../fraud/watch.ts';
+import type { AreaStay } from '../geo/areaRoute.ts';
 import type { Stay } from '../geo/places/fence.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
@@ -119,7 +120,7 @@ export interface PendingScan extends OfflineScan {
 }
 
 export interface Area {
-  readonly cell: string;
+  readonly area: string;
   readonly version: number;
   readonly officers: readonly OfficerRef[];
 }
@@ -148,7 +149,9 @@ export interface UserState {
   readonly stays: readonly Stay[];
   /** Last sequence number of a position on the newest connection; -1 before the first. */
   readonly locationSeq: number;
-  /** Officers who share, by coarse cell in reach; civilians only. */
+  /** The areas that know the person, while shared. */
+  readonly around: AreaStay | null;
+  /** Officers whom these areas name; civilians only. */
   readonly areas: readonly Area[];
   readonly heys: readonly Hey[];
   readonly greeted: readonly Greeted[];
@@ -209,6 +212,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     stays: NOBODY,
     watch: UNSUSPECTED,
     locationSeq: -1,
+    around: null,
     areas: NOBODY,
     heys: NOBODY,
     greeted: NOBODY,

@@ -48,7 +48,17 @@ const FRAME_TYPES = [
   'tokenExpiring',
 ];
 const TARGETS = ['user-events', 'transactions', 'balances'];
-const ACTOR_KINDS = ['user', 'region', 'pair', 'offer', 'merchant', 'order', 'journey', 'notification'];
+const ACTOR_KINDS = [
+  'user',
+  'region',
+  'area',
+  'pair',
+  'offer',
+  'merchant',
+  'order',
+  'journey',
+  'notification',
+];
 
 export const METRICS = {
   heyblue_actors: { kind: 'gauge', help: 'Actors in memory.', labels: { kind: ACTOR_KINDS } },

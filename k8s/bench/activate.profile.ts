@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { areaBehaviour } from '../../actors/area.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import { DEFAULT_RULES } from '../../actors/rules.ts';
@@ -91,6 +92,7 @@ export const run = async (job: Job<ActivateArgs>): Promise<ActivateResult> => {
     behaviours: {
       user: userBehaviour(DEFAULT_RULES, qr),
       region: regionBehaviour(DEFAULT_RULES.proximity),
+      area: areaBehaviour(DEFAULT_RULES.area),
       pair: pairBehaviour(DEFAULT_RULES),
     },
     coordinator,

@@ -144,7 +144,7 @@ export async function run({ args, index, barrier }: Job<AskArgs>): Promise<AskRe
   };
   const system = new ActorSystem({
     ...world,
-    behaviours: { user: answering, region: answering, pair: answering },
+    behaviours: { user: answering, region: answering, area: answering, pair: answering },
     writer: { submit() {} },
     queries: { query: async () => null },
   });

@@ -14,13 +14,10 @@ import {
 import type { ProximityRules } from '../../actors/geo/rules.ts';
 import type { PairMessage } from '../../actors/messages/pair.ts';
 import type { RegionMessage } from '../../actors/messages/region.ts';
-import type { UserMessage } from '../../actors/messages/user.ts';
 import { type RegionState, regionBehaviour } from '../../actors/region.ts';
 import type { Address, Behaviour, Turn } from '../../actors/turn.ts';
 import { ok, type Result } from '../../protocol/errors.ts';
 import type { OracleHappening, OracleMeeting } from './oracle.ts';
-
-type AreaMessage = Extract<UserMessage, { type: 'area' }>;
 
 export class Town {
   readonly meetings: OracleMeeting[] = [];
@@ -29,8 +26,6 @@ export class Town {
   /** What pairs were asked, in order; {@link settle} is their answer. */
   readonly observed: PairMessage[] = [];
   settle: Result<unknown> = ok({});
-  /** What each user was told about cells, in order. */
-  readonly areas: { readonly userId: string; readonly area: AreaMessage }[] = [];
   readonly regions = new Map<string, RegionState>();
   /** Armed timers: region and name, then the message. */
   readonly timers = new Map<string, { readonly region: string; readonly message: RegionMessage }>();
@@ -124,8 +119,7 @@ export class Town {
   #deliver(): void {
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       const { to, message } = next;
-      if (to.kind === 'user') this.areas.push({ userId: to.id, area: message as AreaMessage });
-      else this.#run(to.id, message as RegionMessage);
+      if (to.kind === 'region') this.#run(to.id, message as RegionMessage);
     }
   }
 

@@ -287,7 +287,7 @@ function readLetter(wire: WireReader, kind: LetterEnvelope['kind'], body: Slice)
 
 function readAddress(wire: WireReader): Address {
   const kind = wire.text(WORD_MAX);
-  if (kind !== 'user' && kind !== 'region' && kind !== 'pair') wire.failed = true;
+  if (kind !== 'user' && kind !== 'region' && kind !== 'area' && kind !== 'pair') wire.failed = true;
   return { kind: kind as ActorKind, id: wire.text(ID_MAX) };
 }
 

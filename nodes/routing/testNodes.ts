@@ -221,7 +221,7 @@ export class TestNode {
     const behaviour = this.#behaviour(options.unpacked !== true);
     this.system = new ActorSystem({
       ...world,
-      behaviours: { user: behaviour, region: behaviour, pair: behaviour },
+      behaviours: { user: behaviour, region: behaviour, area: behaviour, pair: behaviour },
       coordinator,
       writer: { submit: (_entry, done) => void this.commits.push(done) },
       queries: { query: async () => ({}) },

@@ -6,6 +6,7 @@
  * must be served again (safety first, then liveness). At last all is quiet, and what is left must be right.
  */
 
+import { areaBehaviour } from '../../actors/area.ts';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
@@ -388,6 +389,7 @@ export class World implements Judge {
         process,
         watch => regionBehaviour(rules.proximity, rules.fraud, watch) as AnyBehaviour,
       ),
+      area: areaBehaviour(rules.area),
       pair: pairBehaviour(rules),
     } as Behaviours;
   }

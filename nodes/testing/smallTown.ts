@@ -3,6 +3,8 @@
  * in memory, on virtual time. Its one node can be killed (memory is gone), or moved (everything is packed, sent as bytes
  * and unpacked by the next one). Phones see what phones see.
  */
+
+import { areaBehaviour } from '../../actors/area.ts';
 import type { Attached, UserMessage } from '../../actors/messages/user.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
@@ -332,6 +334,7 @@ export class SmallTown {
       behaviours: (this.#options.adapt ?? same)({
         user: userBehaviour(this.rules, keys),
         region: regionBehaviour(this.rules.proximity),
+        area: areaBehaviour(this.rules.area),
         pair: pairBehaviour(this.rules),
       }),
       writer: routeOperations({

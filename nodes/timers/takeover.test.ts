@@ -3,6 +3,7 @@
  * router, writers and actors; only the wires and the clock are made.
  */
 import { beforeEach, expect, test } from 'vitest';
+import { areaBehaviour } from '../../actors/area.ts';
 import type { Attached } from '../../actors/messages/user.ts';
 import { pairBehaviour, pairId } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
@@ -70,6 +71,7 @@ class World {
       behaviours: {
         user: userBehaviour(DEFAULT_RULES, KEYS),
         region: regionBehaviour(DEFAULT_RULES.proximity),
+        area: areaBehaviour(DEFAULT_RULES.area),
         pair: pairBehaviour(DEFAULT_RULES),
       },
       commitStore: this.#commits(id),

@@ -3,6 +3,7 @@
  * the stores in memory, because what is measured here waits for none of them. Rate limits are off, all else is as shipped.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { areaBehaviour } from '../../../actors/area.ts';
 import { pairBehaviour } from '../../../actors/pair.ts';
 import { regionBehaviour } from '../../../actors/region.ts';
 import { DEFAULT_RULES } from '../../../actors/rules.ts';
@@ -109,6 +110,7 @@ node = createNode({
       },
     },
     region: regionBehaviour(DEFAULT_RULES.proximity),
+    area: areaBehaviour(DEFAULT_RULES.area),
     pair: pairBehaviour(DEFAULT_RULES),
   },
   commitStore: ledger,

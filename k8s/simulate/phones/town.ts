@@ -4,6 +4,8 @@
  * heals, and within a bound everybody is served again and knows what the ledger knows; in some, a node dies together with
  * apps that were connected to it, and presence must find out.
  */
+
+import { areaBehaviour } from '../../../actors/area.ts';
 import { MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { pairBehaviour } from '../../../actors/pair.ts';
 import { regionBehaviour } from '../../../actors/region.ts';
@@ -134,6 +136,7 @@ export class Town implements AppWorld {
         ({
           user: userBehaviour(RULES, KEYS),
           region: regionBehaviour(RULES.proximity),
+          area: areaBehaviour(RULES.area),
           pair: pairBehaviour(RULES),
         }) as Behaviours,
       threw: words => this.#threw(words),
