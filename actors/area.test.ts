@@ -42,6 +42,8 @@ class Story extends AreaTown {
 }
 
 const LATEST_MS = areaRules().delayMaxMs + AREA_SWEEP_MS;
+/** A new area has said what it says to everybody. */
+const SETTLED_MS = AREA_RENEW_MS + LATEST_MS;
 
 describe('a list', () => {
   it('names who shares in the block, to those in it and to those close behind its border', () => {
@@ -145,7 +147,7 @@ describe('a change', () => {
     for (let seed = 1; seed <= 40; seed++) {
       const story = new Story(areaRules(), seed);
       for (let i = 0; i < 5; i++) story.stands(`civilian${i}`);
-      story.passes(LATEST_MS);
+      story.passes(SETTLED_MS);
       story.told.length = 0;
       const cameMs = story.nowMs;
       story.stands('officer');
@@ -198,7 +200,7 @@ describe('a change', () => {
   it('that is taken back before it was told is none: who walks along a border is no news', () => {
     const story = new Story();
     for (let i = 0; i < 3; i++) story.stands(`civilian${i}`);
-    story.passes(LATEST_MS);
+    story.passes(SETTLED_MS);
     story.told.length = 0;
     for (let i = 0; i < 120; i++) {
       story.stands('officer', i % 2 === 0 ? -10 : 10);
