@@ -236,7 +236,7 @@ describe('a packed actor', () => {
 test('what the version before packed is not read: a person starts from the store, a region or area from the next fixes', async () => {
   for (const { address, state } of await parcels(16)) {
     const { packed } = state as { packed: Record<string, unknown> };
-    for (const v of { user: [1, 2], region: [1, 2, 3], area: [0], pair: [0] }[address.kind])
+    for (const v of { user: [1, 2], region: [1, 2, 3, 4], area: [0], pair: [0] }[address.kind])
       expect([address.kind, unpack(address, { ...structuredClone(packed), v }).ok]).toEqual([
         address.kind,
         false,

@@ -187,6 +187,7 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
   const fix: FixMessage = {
     type: 'fix',
     userId,
+    ...(packed.account === undefined ? {} : { account: read.whole(packed.account) }),
     role: read.oneOf(packed.role, PARTIES),
     handle: read.text(packed.handle),
     instant: read.flag(packed.instant),
