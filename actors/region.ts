@@ -38,6 +38,7 @@ export function regionBehaviour(
   return {
     kind: 'region',
     inPlace: true,
+    patient: message => message.type === 'fix',
     hydrate: () => null,
     create(id, _loaded, turn) {
       const cell = cellOfRegion(id);

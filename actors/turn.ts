@@ -122,6 +122,8 @@ export interface Behaviour<S, M extends { readonly type: string }> {
   readonly inPlace?: boolean;
   /** Messages with the same non-null key replace an older one that still waits (newest wins, place is kept). */
   coalesce?(message: M): string | null;
+  /** A message that may wait a tick (`LINK.patientMs`) for others that go to the same node; it waits for none here. */
+  patient?(message: M): boolean;
   /**
    * The activation is thrown away (its commit failed, its shard moved): say goodbye with `close`, nothing else.
    * Asks that it still owed an answer get a retryable refusal from the runtime.

@@ -174,6 +174,7 @@ export function createNode(options: NodeOptions): TownNode {
       gatewayId: options.gatewayId,
       coordinator,
       inbox: system,
+      behaviours: options.behaviours,
       asks: system.asks,
       wheel: system.wheel,
       sink: options.sink,
@@ -206,7 +207,7 @@ export function createNode(options: NodeOptions): TownNode {
         events?.drain(budgetMs),
       ]);
       system.stop();
-      router?.flush();
+      router?.hurry();
       await coordinator.stop();
       router?.stop();
     },

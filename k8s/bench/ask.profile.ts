@@ -141,10 +141,10 @@ export async function run({ args, index, barrier }: Job<AskArgs>): Promise<AskRe
     metrics: createMetrics(false),
     sink: { push() {}, close() {} },
     coordinator,
+    behaviours: { user: answering, region: answering, area: answering, pair: answering },
   };
   const system = new ActorSystem({
     ...world,
-    behaviours: { user: answering, region: answering, area: answering, pair: answering },
     writer: { submit() {} },
     queries: { query: async () => null },
   });

@@ -7,6 +7,7 @@ import { ERROR, type Refusal, refuse } from '../../protocol/errors.ts';
 import { type PendingAsks, UNKNOWN } from '../asks.ts';
 import type { Cause } from '../cause.ts';
 import type { Sending } from '../core.ts';
+import type { Behaviours } from '../effects.ts';
 import { LIMITS } from '../limits.ts';
 import type { Clock, Coordinator, Log, Metrics, Span, Tracer } from '../ports.ts';
 import type { TimerWheel } from '../timerWheel.ts';
@@ -28,6 +29,7 @@ export interface LettersOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly tracer: Tracer | undefined;
+  readonly behaviours: Behaviours;
   /** Of one message. */
   readonly bytesMax: number;
   readonly queueMs: number;
@@ -99,6 +101,7 @@ export class Letters {
       span,
     );
     letter.from = from;
+    letter.patient = replyTo === null && this.#options.behaviours[to.kind].patient?.(message) === true;
     this.#begin(letter);
     if (replyTo) asks.sent(letter);
     this.#lines.join(letter);

@@ -48,6 +48,7 @@ export class Links {
   #ref: string;
   #unsubscribe: (() => void)[] = [];
   #flushing = false;
+  #hurrying = false;
   #acking = false;
   #watching = false;
   #stopped = false;
@@ -73,12 +74,16 @@ export class Links {
 
   post(name: string, gateway: boolean, out: Outgoing): void {
     const link = this.#link(name, gateway);
-    if (link.queued === 0) this.#dirty.add(link);
+    const { patient } = link;
     link.push(out);
     if (link.queuedBytes >= LINK.fullBytes && this.#open()) {
       this.#flushLink(link);
       this.full = true;
-    } else this.#flushSoon();
+    } else if (link.patient) this.#hurryLater();
+    else {
+      if (patient) this.#dirty.add(link);
+      this.#flushSoon();
+    }
   }
 
   /** Lets go everything that waits, if anything may leave. */
@@ -86,6 +91,12 @@ export class Links {
     this.full = false;
     if (this.#dirty.size === 0 || !this.#open()) return;
     for (const link of this.#dirty) this.#flushLink(link);
+  }
+
+  /** Lets go what may wait, too. */
+  hurry(): void {
+    for (const link of this.#all()) if (link.queued > 0) this.#dirty.add(link);
+    this.flush();
   }
 
   /** Takes out a message that a node sent back; null when it is not among what was sent there. */
@@ -115,11 +126,8 @@ export class Links {
   reconnected(): void {
     const nowMs = this.#options.clock.monotonicMs();
     if (!this.#open()) return;
-    for (const link of this.#all()) {
-      for (const sent of link.unacked) this.#again(link, sent, nowMs);
-      if (link.queued > 0) this.#dirty.add(link);
-    }
-    this.flush();
+    for (const link of this.#all()) for (const sent of link.unacked) this.#again(link, sent, nowMs);
+    this.hurry();
   }
 
   /** This node goes on under another reference: its links begin anew. */
@@ -168,6 +176,16 @@ export class Links {
     this.#options.scheduler.immediate(() => {
       this.#flushing = false;
       this.flush();
+    });
+  }
+
+  #hurryLater(): void {
+    if (this.#hurrying || this.#stopped) return;
+    this.#hurrying = true;
+    this.#watch();
+    this.#options.wheel.after(LINK.patientMs, () => {
+      this.#hurrying = false;
+      this.hurry();
     });
   }
 
@@ -272,7 +290,7 @@ export class Links {
       if (sent.times > 1 || nowMs - sent.atMs < LINK.resendMs || !this.#open()) break;
       this.#again(link, sent, nowMs);
     }
-    if (link.queued > 0) {
+    if (link.queued > 0 && (!link.patient || this.#dirty.has(link))) {
       this.#dirty.add(link);
       this.#flushSoon();
     }

@@ -30,6 +30,8 @@ export class OutLink {
   #head = 0;
   #number = 0;
   queuedBytes = 0;
+  /** Whatever waits may wait for others. */
+  patient = true;
   /** Since when nothing could leave, as far as anybody looked; null while it can. */
   stuckSinceMs: number | null = null;
   /** Sent and not acknowledged, oldest first. */
@@ -59,6 +61,7 @@ export class OutLink {
     out.dest = this.name;
     this.#queue.push(out);
     this.queuedBytes += out.wireBytes;
+    this.patient &&= out.patient;
   }
 
   /** The next batch, counted as sent now; null when nothing waits or too much is under way. */
@@ -76,6 +79,7 @@ export class OutLink {
     if (this.#head === this.#queue.length) {
       this.#queue = [];
       this.#head = 0;
+      this.patient = true;
     } else if (this.#head > 1_024) {
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;
@@ -137,6 +141,7 @@ export class OutLink {
     this.#queue = [];
     this.#head = 0;
     this.queuedBytes = 0;
+    this.patient = true;
     return waiting;
   }
 }

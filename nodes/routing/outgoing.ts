@@ -55,6 +55,8 @@ export class Letter implements Writable {
   arrived = false;
   /** The same was sent before, and nobody can say what became of it. */
   repeated = false;
+  /** It may wait for others. */
+  patient = false;
   /** Whoever asked was told otherwise: it does not leave any more. */
   void = false;
   /** From here to there and back, when somebody follows it. */
@@ -102,6 +104,7 @@ export class Letter implements Writable {
     const again = new Letter(kind, id, to, shard, key, chain, trace, deadlineMs, body);
     again.hops = this.hops + 1;
     again.from = this.from;
+    again.patient = this.patient;
     again.repeated = true;
     return again;
   }
@@ -119,6 +122,7 @@ export class Note implements Writable {
   readonly bytes: number;
   readonly wireBytes: number;
   readonly key = null;
+  readonly patient = false;
   dest: string | null = null;
   arrived = false;
   void = false;

@@ -1,5 +1,6 @@
 /** Messages between nodes: where they go, in which order, what comes back, and what is never done twice. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Address } from '../../actors/turn.ts';
 import { ERROR, ok } from '../../protocol/errors.ts';
 import { type TestNode, TestNodes } from './testNodes.ts';
 
@@ -65,6 +66,54 @@ describe('between two nodes', () => {
     const refused = answers.filter(one => one[0]?.ok === false && one[0].code === ERROR.unavailable);
     expect(refused.length + town.numbersOf(to).length).toBe(300);
     expect(answers.every(one => one.length === 1)).toBe(true);
+  });
+});
+
+describe('what may wait', () => {
+  const position = (n: number) => ({ type: 'add', n, patient: true }) as const;
+  const to = (): Address => town.actorOn(b);
+
+  test('leaves together after a tick, in order', async () => {
+    for (const n of upTo(9)) {
+      a.tell(to(), position(n));
+      await town.time.advance(10);
+    }
+    expect([a.bus.published, town.numbersOf(to())]).toEqual([0, []]);
+    await town.time.advance(20);
+    expect([a.bus.published, town.numbersOf(to())]).toEqual([1, upTo(9)]);
+  });
+
+  test('leaves with whatever may not, in front of what came behind it', async () => {
+    a.tell(to(), position(1));
+    a.tell(to(), { type: 'add', n: 2 });
+    a.tell(to(), position(3));
+    await town.time.advance(5);
+    expect([a.bus.published, town.numbersOf(to())]).toEqual([1, upTo(3)]);
+    a.tell(to(), position(4));
+    await town.time.advance(150);
+    expect(town.numbersOf(to())).toEqual(upTo(4));
+  });
+
+  test('keeps no hand-over waiting', async () => {
+    a.tell(to(), position(1));
+    a.system.close(town.shardOf(town.actorOn(a)));
+    await town.time.advance(5);
+    expect(town.numbersOf(to())).toEqual([1]);
+  });
+
+  test('waits for nobody on its own node', async () => {
+    a.tell(town.actorOn(a), position(1));
+    await town.time.advance(1);
+    expect(town.numbersOf(town.actorOn(a))).toEqual([1]);
+  });
+
+  test('outlives a connection that was away', async () => {
+    a.tell(to(), position(1));
+    a.bus.setConnected(false);
+    await town.time.advance(150);
+    a.bus.setConnected(true);
+    await town.time.advance(300);
+    expect(town.numbersOf(to())).toEqual([1]);
   });
 });
 

@@ -18,7 +18,7 @@ import type { Address, ReplyTo, SessionRef } from '../../actors/turn.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { type PendingAsks, UNKNOWN } from '../asks.ts';
 import type { Routes, Sending } from '../core.ts';
-import type { Output } from '../effects.ts';
+import type { Behaviours, Output } from '../effects.ts';
 import { ROUTING_LIMITS } from '../limits.ts';
 import type {
   Bus,
@@ -62,6 +62,7 @@ export interface RouterOptions {
   >;
   readonly inbox: Inbox;
   readonly asks: PendingAsks;
+  readonly behaviours: Behaviours;
   readonly sink: PushSink;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -114,6 +115,7 @@ export class Router implements Routes, Shipper {
       log,
       metrics,
       tracer: options.tracer,
+      behaviours: options.behaviours,
       bytesMax: this.#limits.envelopeBytes,
       queueMs: this.#limits.shardQueueMs,
       receive: (sending, shard, epoch) => void inbox.receive(sending, shard, epoch),
@@ -189,6 +191,11 @@ export class Router implements Routes, Shipper {
     this.#links.flush();
   }
 
+  /** Lets go what waits for others, too. */
+  hurry(): void {
+    this.#links.hurry();
+  }
+
   release(bytes: number): void {
     this.#budget.release(bytes);
   }
@@ -201,6 +208,8 @@ export class Router implements Routes, Shipper {
 
   closed(shard: number): void {
     this.#letters.lines.closed(shard);
+    // its hand-over waits for whatever its actors have said
+    this.#links.hurry();
   }
 
   routed(shards: readonly number[]): void {

@@ -29,7 +29,13 @@ export interface Listing {
 
 export type Said =
   /** Appends; answers how many there are. */
-  | { readonly type: 'add'; readonly n: number; readonly key?: string; readonly pad?: Uint8Array }
+  | {
+      readonly type: 'add';
+      readonly patient?: boolean;
+      readonly n: number;
+      readonly key?: string;
+      readonly pad?: Uint8Array;
+    }
   | { readonly type: 'read' }
   /** Answers only when `release` comes. */
   | { readonly type: 'hold' }
@@ -219,9 +225,10 @@ export class TestNode {
       },
     };
     const behaviour = this.#behaviour(options.unpacked !== true);
+    const behaviours = { user: behaviour, region: behaviour, area: behaviour, pair: behaviour };
     this.system = new ActorSystem({
       ...world,
-      behaviours: { user: behaviour, region: behaviour, area: behaviour, pair: behaviour },
+      behaviours,
       coordinator,
       writer: { submit: (_entry, done) => void this.commits.push(done) },
       queries: { query: async () => ({}) },
@@ -234,6 +241,7 @@ export class TestNode {
       gatewayId: this.gateway,
       coordinator,
       inbox: this.system,
+      behaviours,
       asks: this.system.asks,
       wheel: this.system.wheel,
       limits: options.routing,
@@ -283,6 +291,7 @@ export class TestNode {
       hydrate: () => null,
       create: () => ok({ list: [], held: [], sockets: [], waiting: {} }),
       idleMs: () => false,
+      patient: message => message.type === 'add' && message.patient === true,
       sessions: state => state.sockets,
       discarded: (state, turn) => turn.close(state.sockets, 4105, 'gone'),
       ...(packs && {
