@@ -82,7 +82,7 @@ function tellCells(officers: Map<string, Shared>): After {
   const inCell = (cell: string) =>
     [...officers].filter(([, one]) => one.cell === cell).map(([id, { handle }]) => ({ id, handle }));
   const frameOf = (cell: string) =>
-    areaFrame({ cell: `leak ${cell}`, version: ++version, officers: inCell(cell) });
+    areaFrame({ area: `leak ${cell}`, version: ++version, officers: inCell(cell) });
   return (state, turn) => {
     const mine = sharedBy(state, turn.nowMs);
     if (state.me.kind === 'officer') {
@@ -104,7 +104,7 @@ function tellCells(officers: Map<string, Shared>): After {
       if (!cells.includes(cell))
         turn.push(
           sessions,
-          areaFrame({ cell: `leak ${cell}`, version: ++version, officers: [] }),
+          areaFrame({ area: `leak ${cell}`, version: ++version, officers: [] }),
           'volatile',
         );
   };
