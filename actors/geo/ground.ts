@@ -38,45 +38,54 @@ export const haversineSquared = (latE7A: number, latE7B: number, dLngE7: number)
   return 4 * EARTH_RADIUS_M * EARTH_RADIUS_M * Math.min(h, 1);
 };
 
-/** How far a search must go, in micro cells. */
+/** How far a search must go, in {@link STEPS}ths of micro cells: whole numbers, which need no memory of their own. */
 export interface Reach {
   readonly rows: number;
   readonly columns: number;
 }
+export const STEPS = 65_536;
+
+/**
+ * Where a region stood last: its place among the micro cells, with fractions, outside [0, 32) beyond the edges; metres to
+ * the east per degree times 1e7 there, and how much that grows per degree times 1e7 of another's latitude. One for all
+ * regions of a node, as a region stands, looks around and is done with it within one turn: so it stays in the cache.
+ */
+export const STAND = new Float64Array(4);
+export const ROW = 0;
+export const COLUMN = 1;
+export const PER_EAST = 2;
+export const PER_EAST_GROWS = 3;
+
+const SOUTH = 0;
+const ROWS_PER_E7 = 1;
+const COLUMNS_PER_E7 = 2;
+const CENTRE_COLUMN = 3;
+const MIDDLE = 4;
+const COS_MIDDLE = 5;
+const SIN_MIDDLE = 6;
 
 export class Ground {
-  /** Where {@link stand} was called for: its place among the micro cells, with fractions, outside [0, 32) beyond the edges ... */
-  row = 0;
-  column = 0;
-  /** ... metres to the east per degree times 1e7 there, and how much that grows per degree times 1e7 of the other's latitude. */
-  perEast = 0;
-  perEastGrows = 0;
-
-  readonly #southE7: number;
-  readonly #centreE7: number;
-  readonly #middleE7: number;
-  readonly #cosMiddle: number;
-  readonly #sinMiddle: number;
-  readonly #rowsPerE7: number;
-  readonly #columnsPerE7: number;
-  readonly #centreColumn: number;
-  readonly #isPolar: boolean;
-  readonly #edgeDeg: number;
   /** So near to a pole that nothing is flat. */
   readonly isRound: boolean;
+  readonly #centreE7: number;
+  readonly #isPolar: boolean;
+  /** Side by side: a number in a field of its own would be a line of memory of its own. */
+  readonly #fixed = new Float64Array(7);
+  readonly #edgeDeg: number;
 
   constructor(cell: number) {
     const box = boxOf(cell);
     const middle = ((box.south + box.north) / 2) * RAD;
     const centreE7 = ((box.west + box.east) / 2) * 1e7;
-    this.#southE7 = box.south * 1e7;
     this.#centreE7 = Math.round(centreE7);
-    this.#middleE7 = middle / RAD_E7;
-    this.#cosMiddle = Math.cos(middle);
-    this.#sinMiddle = Math.sin(middle);
-    this.#rowsPerE7 = MICRO_CELLS / (box.north - box.south) / 1e7;
-    this.#columnsPerE7 = MICRO_CELLS / (box.east - box.west) / 1e7;
-    this.#centreColumn = MICRO_CELLS / 2 + (this.#centreE7 - centreE7) * this.#columnsPerE7;
+    const columnsPerE7 = MICRO_CELLS / (box.east - box.west) / 1e7;
+    this.#fixed[SOUTH] = box.south * 1e7;
+    this.#fixed[ROWS_PER_E7] = MICRO_CELLS / (box.north - box.south) / 1e7;
+    this.#fixed[COLUMNS_PER_E7] = columnsPerE7;
+    this.#fixed[CENTRE_COLUMN] = MICRO_CELLS / 2 + (this.#centreE7 - centreE7) * columnsPerE7;
+    this.#fixed[MIDDLE] = middle / RAD_E7;
+    this.#fixed[COS_MIDDLE] = Math.cos(middle);
+    this.#fixed[SIN_MIDDLE] = Math.sin(middle);
     this.#isPolar = box.columns < POLAR_COLUMNS;
     this.#edgeDeg = Math.max(Math.abs(box.south), Math.abs(box.north));
     this.isRound = this.#edgeDeg > FLAT_LAT;
@@ -86,7 +95,12 @@ export class Ground {
   reach(radiusM: number): Reach {
     const latDeg = latReachDeg(radiusM);
     const lngDeg = this.#isPolar ? 360 : lngReachDeg(Math.min(90, this.#edgeDeg + latDeg), radiusM);
-    return { rows: latDeg * 1e7 * this.#rowsPerE7, columns: lngDeg * 1e7 * this.#columnsPerE7 };
+    const steps = (deg: number, perE7: number): number =>
+      Math.min(Math.ceil(deg * 1e7 * perE7 * STEPS), 2 ** 30);
+    return {
+      rows: steps(latDeg, this.#fixed[ROWS_PER_E7]!),
+      columns: steps(lngDeg, this.#fixed[COLUMNS_PER_E7]!),
+    };
   }
 
   /** A longitude, counted from the middle of the region. */
@@ -104,24 +118,26 @@ export class Ground {
         : lngE7;
   }
 
-  /** Degrees times 1e7, the longitude as {@link eastOf} has it. */
+  /** Fills {@link STAND}. Degrees times 1e7, the longitude as {@link eastOf} has it. */
   stand(latE7: number, east: number): void {
-    this.row = (latE7 - this.#southE7) * this.#rowsPerE7;
-    this.column = east * this.#columnsPerE7 + this.#centreColumn;
+    const fixed = this.#fixed;
+    STAND[ROW] = (latE7 - fixed[SOUTH]!) * fixed[ROWS_PER_E7]!;
+    STAND[COLUMN] = east * fixed[COLUMNS_PER_E7]! + fixed[CENTRE_COLUMN]!;
     let cosine: number;
     let sine: number;
-    const dLat = (latE7 - this.#middleE7) * RAD_E7;
+    const dLat = (latE7 - fixed[MIDDLE]!) * RAD_E7;
     if (dLat < SERIES_RAD && dLat > -SERIES_RAD) {
       const half = (dLat * dLat) / 2;
       const s = dLat * (1 - half / 3);
       const c = 1 - half * (1 - half / 6);
-      cosine = this.#cosMiddle * c - this.#sinMiddle * s;
-      sine = this.#sinMiddle * c + this.#cosMiddle * s;
+      cosine = fixed[COS_MIDDLE]! * c - fixed[SIN_MIDDLE]! * s;
+      sine = fixed[SIN_MIDDLE]! * c + fixed[COS_MIDDLE]! * s;
     } else {
       cosine = Math.cos(latE7 * RAD_E7);
       sine = Math.sin(latE7 * RAD_E7);
     }
-    this.perEast = METRES_PER_E7 * cosine;
-    this.perEastGrows = (-METRES_PER_E7 * RAD_E7 * sine) / 2;
+    // round ground: no line is a number, so every decision is an exact one
+    STAND[PER_EAST] = this.isRound ? Number.NaN : METRES_PER_E7 * cosine;
+    STAND[PER_EAST_GROWS] = (-METRES_PER_E7 * RAD_E7 * sine) / 2;
   }
 }

@@ -11,13 +11,13 @@ import type { Reach } from './ground.ts';
 import { type MatchWatch, type Moved, NOTHING } from './happenings.ts';
 import { type PackedMatcher, packMatcher, restoreMatcher } from './matcherPacking.ts';
 import { Members } from './members.ts';
-import { Pairs } from './pairs.ts';
+import { DUE, Pairs } from './pairs.ts';
 import { Radii } from './radii.ts';
 import { CIVILIAN, NIL, OFFICER } from './record.ts';
 import type { ProximityRules } from './rules.ts';
 import { around, FOUND } from './search.ts';
 import { READY, TOLD } from './slots.ts';
-import { Tellings } from './tellings.ts';
+import { beginTelling, Tellings, takeTold } from './tellings.ts';
 
 export type { Departure } from './departure.ts';
 export type { EndReason, MatchWatch, Meeting, Met, Moved, Near } from './happenings.ts';
@@ -132,6 +132,7 @@ export class Matcher {
 
   /** Looks at everyone who may matter to a member that has just been placed. */
   #judge(index: number, tMs: number): Moved {
+    beginTelling();
     const { members, pairs, tellings } = this;
     const side = members.roleOf(index);
     const count = members.isPoor(index) ? 0 : this.#search(index, side, tMs);
@@ -148,10 +149,10 @@ export class Matcher {
         if (members.isOffered(index)) this.#begin(index, side, count, move, tMs);
         if (side === CIVILIAN) tellings.announce(index, count, tMs);
       }
-      if (pairs.due.length > 0) tellings.meet(tMs);
+      if (DUE.length > 0) tellings.meet(tMs);
     }
     if (members.isNearFull(index)) tellings.forget(index, tMs);
-    return tellings.take();
+    return takeTold();
   }
 
   /** Finds those of the other role who may matter; how many. */

@@ -13,8 +13,6 @@ import {
   NORTHWARD,
   NUMBERS,
   SEQ,
-  SIDE_NUMBERS,
-  SIDE_WHOLE,
   STATE,
   TAKEN,
   TRUST,
@@ -41,9 +39,9 @@ export const PACKED_NUMBERS = 6;
 export const roleOfFlags = (flags: number): number => flags & IS_CIVILIAN;
 
 export function packMember(members: Members, index: number): PackedMember {
-  const { whole, numbers, sideNumbers } = members;
+  const { whole, numbers } = members;
   const at = WHOLE * index;
-  const side = SIDE_NUMBERS * index;
+  const side = NUMBERS * index;
   return [
     members.idOf(index),
     members.handleOf(index),
@@ -56,9 +54,9 @@ export function packMember(members: Members, index: number): PackedMember {
     numbers[NUMBERS * index + ACCOUNT]!,
     numbers[NUMBERS * index + TAKEN]!,
     numbers[NUMBERS * index + SEQ]!,
-    sideNumbers[side + HEARD]!,
-    sideNumbers[side + EASTWARD]!,
-    sideNumbers[side + NORTHWARD]!,
+    numbers[side + HEARD]!,
+    numbers[side + EASTWARD]!,
+    numbers[side + NORTHWARD]!,
   ];
 }
 
@@ -68,7 +66,7 @@ export function restoreMember(members: Members, packed: PackedMember): number {
   const [account, taken, seq, heard, eastward, northward] = rest as [number, ...number[]];
   const role = (flags & IS_CIVILIAN) === 0 ? 'officer' : 'civilian';
   const index = members.add({ userId, handle, role, account });
-  const { whole, numbers, sideNumbers, ground, radii } = members;
+  const { whole, numbers, ground, radii } = members;
   const east = ground.eastOf(lngE7);
   ground.stand(latE7, east);
   const at = WHOLE * index;
@@ -79,11 +77,11 @@ export function restoreMember(members: Members, packed: PackedMember): number {
   whole[at + TURNING] = turning;
   numbers[NUMBERS * index + TAKEN] = taken!;
   numbers[NUMBERS * index + SEQ] = seq!;
-  const side = SIDE_NUMBERS * index;
-  sideNumbers[side + HEARD] = heard!;
-  sideNumbers[side + EASTWARD] = eastward!;
-  sideNumbers[side + NORTHWARD] = northward!;
-  members.sideWhole[SIDE_WHOLE * index + TRUST] = trust;
+  const side = NUMBERS * index;
+  numbers[side + HEARD] = heard!;
+  numbers[side + EASTWARD] = eastward!;
+  numbers[side + NORTHWARD] = northward!;
+  whole[at + TRUST] = trust;
   if (!members.isCrowded(index)) members.linkHere(index);
   return index;
 }

@@ -28,8 +28,6 @@ import {
   NUMBERS,
   SEQ,
   SHARP,
-  SIDE_NUMBERS,
-  SIDE_WHOLE,
   STAMP,
   STATE,
   TAKEN,
@@ -168,7 +166,7 @@ export class Members extends Records {
   silentSince(beforeMs: number): number[] {
     const silent: number[] = [];
     for (const index of this.#indexes.values())
-      if (this.sideNumbers[SIDE_NUMBERS * index + HEARD]! < beforeMs) silent.push(index);
+      if (this.numbers[NUMBERS * index + HEARD]! < beforeMs) silent.push(index);
     return silent;
   }
 
@@ -196,7 +194,7 @@ export class Members extends Records {
   }
 
   #write(index: number, fix: FixMessage, nowMs: number): void {
-    const { ground, radii, whole, numbers, sideNumbers } = this;
+    const { ground, radii, whole, numbers } = this;
     const { latE7, accuracyDm, speedMps } = fix;
     const east = ground.eastOf(fix.lngE7);
     ground.stand(latE7, east);
@@ -213,11 +211,10 @@ export class Members extends Records {
       (speedMps >= 0 && speedMps <= this.#rules.walkMps ? WALKING : 0) |
       (speedMps > this.#rules.vehicleMps ? DRIVING : 0);
     whole[at + ACCURACY] = accuracyDm <= radii.keepDm ? accuracyDm : radii.poorDm;
-    const side = SIDE_NUMBERS * index;
-    sideNumbers[side + EASTWARD] = fix.eastMps ?? 0;
-    sideNumbers[side + NORTHWARD] = fix.northMps ?? 0;
-    sideNumbers[side + HEARD] = nowMs;
-    this.sideWhole[SIDE_WHOLE * index + TRUST] = fix.trust ?? 0;
+    numbers[NUMBERS * index + EASTWARD] = fix.eastMps ?? 0;
+    numbers[NUMBERS * index + NORTHWARD] = fix.northMps ?? 0;
+    numbers[NUMBERS * index + HEARD] = nowMs;
+    whole[at + TRUST] = fix.trust ?? 0;
   }
 }
 

@@ -10,12 +10,13 @@ import { CIVILIAN, NIL, OFFICER } from './record.ts';
 import type { ProximityRules } from './rules.ts';
 import { COUNTING, FIXES_MAX, READY, Slots, TOLD } from './slots.ts';
 
+/** Slots that the current move found complete, with instant match on. Empty between moves, so one for all regions. */
+export const DUE: number[] = [];
+
 const STAGES: readonly SlotStage[] = ['counting', 'ready', 'told'];
 
 export class Pairs {
   readonly slots = new Slots();
-  /** Slots that the current move found complete, with instant match on. */
-  readonly due: number[] = [];
   readonly #members: Members;
   readonly #rules: ProximityRules;
   readonly #watch: MatchWatch | null;
@@ -180,7 +181,7 @@ export class Pairs {
     }
     const officer = slots.member(slot, OFFICER);
     const civilian = slots.member(slot, CIVILIAN);
-    if (members.isInstant(officer) && members.isInstant(civilian)) this.due.push(slot);
+    if (members.isInstant(officer) && members.isInstant(civilian)) DUE.push(slot);
   }
 }
 

@@ -1,15 +1,15 @@
 /**
- * How a region writes down a member. A record is one cache line of 64 bytes, seen as 16 whole numbers and as 8 numbers:
- * all that a search, a look at a pair or the next fix reads of somebody who has nobody around. In a large town a move
- * waits for memory more than for anything else. Beside it stands a side record of 32 bytes: what every fix writes and
- * only a look at a pair reads.
+ * How a region writes down a member: a record of 128 bytes, two cache lines, seen as 32 whole numbers and as 16 numbers. The
+ * first line holds all that a search, a look at a pair or the next fix reads of somebody who has nobody around, the second
+ * what every fix writes and only a look at a pair reads. In a large town a move waits for memory more than for anything
+ * else, and it does not wait for what it writes.
  *
  * The place is the very integers of the fix, so that nothing is rounded away: the latitude, and the longitude counted from
  * the middle of the region, degrees times 1e7.
  */
 
 /** Whole numbers of a record. */
-export const WHOLE = 16;
+export const WHOLE = 32;
 export const LAT = 0;
 export const EAST = 1;
 /** Neighbours in the list of the micro cell. */
@@ -29,7 +29,7 @@ export const UNTIL = 10;
 export const LOOKED = 11;
 
 /** Numbers of a record. */
-export const NUMBERS = 8;
+export const NUMBERS = 16;
 /** When the fix was taken, Unix ms. */
 export const TAKEN = 1;
 /** Number of the fix. */
@@ -37,15 +37,13 @@ export const SEQ = 6;
 /** The account's number, -1 when the sender did not say. */
 export const ACCOUNT = 7;
 
-/** Numbers of a side record: velocity to the east and to the north (m/s), time of arrival (Unix ms). */
-export const SIDE_NUMBERS = 4;
-export const EASTWARD = 0;
-export const NORTHWARD = 1;
-export const HEARD = 2;
-/** Whole numbers of a side record: bits of doubt about the positions, generation of the area list that was seen. */
-export const SIDE_WHOLE = 8;
-export const TRUST = 6;
-export const SEEN = 7;
+/** The second line. Velocity to the east and to the north (m/s), time of arrival (Unix ms). */
+export const EASTWARD = 8;
+export const NORTHWARD = 9;
+export const HEARD = 10;
+/** Bits of doubt about the positions, generation of the area list that was seen. */
+export const TRUST = 22;
+export const SEEN = 23;
 
 export const FLAGS = 0xffff;
 export const CELL_SHIFT = 16;

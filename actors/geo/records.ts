@@ -1,9 +1,20 @@
 /**
- * The records of everybody a region knows, in two buffers (`record.ts` says what stands where): reading and changing
+ * The records of everybody a region knows, in one buffer (`record.ts` says what stands where): reading and changing
  * single fields, and how two of them stand to each other. No object is made on a fix.
  */
 import { Cells, clamped } from './cells.ts';
-import { Ground, haversineSquared, METRES_PER_E7, RAD_E7, type Reach } from './ground.ts';
+import {
+  COLUMN,
+  Ground,
+  haversineSquared,
+  METRES_PER_E7,
+  PER_EAST,
+  PER_EAST_GROWS,
+  RAD_E7,
+  type Reach,
+  ROW,
+  STAND,
+} from './ground.ts';
 import { MICRO_CELLS } from './limits.ts';
 import type { Radii } from './radii.ts';
 import {
@@ -24,8 +35,6 @@ import {
   NUMBERS,
   SEEN,
   SHARP,
-  SIDE_NUMBERS,
-  SIDE_WHOLE,
   STAMP,
   STATE,
   TAKEN,
@@ -44,8 +53,6 @@ export class Records {
   capacity = 16;
   numbers = new Float64Array(NUMBERS * this.capacity);
   whole = new Int32Array(this.numbers.buffer);
-  sideNumbers = new Float64Array(SIDE_NUMBERS * this.capacity);
-  sideWhole = new Int32Array(this.sideNumbers.buffer);
 
   constructor(cell: number, radii: Radii) {
     this.ground = new Ground(cell);
@@ -154,7 +161,7 @@ export class Records {
   }
 
   trustOf(index: number): number {
-    return this.sideWhole[SIDE_WHOLE * index + TRUST]!;
+    return this.whole[WHOLE * index + TRUST]!;
   }
 
   takenAtMs(index: number): number {
@@ -168,11 +175,11 @@ export class Records {
 
   /** Generation of the area list that the member was told; 0 for none. */
   seen(index: number): number {
-    return this.sideWhole[SIDE_WHOLE * index + SEEN]!;
+    return this.whole[WHOLE * index + SEEN]!;
   }
 
   setSeen(index: number, generation: number): void {
-    this.sideWhole[SIDE_WHOLE * index + SEEN] = generation;
+    this.whole[WHOLE * index + SEEN] = generation;
   }
 
   /** The member's first slot, -1 for none. */
@@ -191,19 +198,18 @@ export class Records {
 
   /** The micro cell of the place on which the ground stands; people beyond an edge stand in the cells along it. */
   cellHere(): number {
-    const { row, column } = this.ground;
-    return clamped(row) * MICRO_CELLS + clamped(column);
+    return clamped(STAND[ROW]!) * MICRO_CELLS + clamped(STAND[COLUMN]!);
   }
 
   /** Square of the line between the member that was placed last and another, square metres; NaN where the ground is round. */
   lineSquared(placed: number, other: number): number {
-    const { whole, ground } = this;
-    if (ground.isRound) return Number.NaN;
+    const { whole } = this;
     const from = WHOLE * placed;
     const to = WHOLE * other;
     const dLat = whole[to + LAT]! - whole[from + LAT]!;
     const north = dLat * METRES_PER_E7;
-    const east = (whole[to + EAST]! - whole[from + EAST]!) * (ground.perEast + ground.perEastGrows * dLat);
+    const east =
+      (whole[to + EAST]! - whole[from + EAST]!) * (STAND[PER_EAST]! + STAND[PER_EAST_GROWS]! * dLat);
     return north * north + east * east;
   }
 
@@ -224,13 +230,13 @@ export class Records {
 
   /** Whether two members move against each other no faster than the rules allow. */
   isTogether(a: number, b: number): boolean {
-    const { sideNumbers, ground } = this;
+    const { numbers, ground } = this;
     const { relative, relativeRim } = this.radii;
     if (!ground.isRound) {
-      const from = SIDE_NUMBERS * a;
-      const to = SIDE_NUMBERS * b;
-      const east = sideNumbers[from + EASTWARD]! - sideNumbers[to + EASTWARD]!;
-      const north = sideNumbers[from + NORTHWARD]! - sideNumbers[to + NORTHWARD]!;
+      const from = NUMBERS * a;
+      const to = NUMBERS * b;
+      const east = numbers[from + EASTWARD]! - numbers[to + EASTWARD]!;
+      const north = numbers[from + NORTHWARD]! - numbers[to + NORTHWARD]!;
       const square = east * east + north * north;
       if (square <= relative - relativeRim) return true;
       if (square > relative + relativeRim) return false;
@@ -244,8 +250,8 @@ export class Records {
   #velocity(index: number): readonly [x: number, y: number, z: number] {
     const lat = this.whole[WHOLE * index + LAT]! * RAD_E7;
     const lng = this.whole[WHOLE * index + EAST]! * RAD_E7;
-    const east = this.sideNumbers[SIDE_NUMBERS * index + EASTWARD]!;
-    const north = this.sideNumbers[SIDE_NUMBERS * index + NORTHWARD]!;
+    const east = this.numbers[NUMBERS * index + EASTWARD]!;
+    const north = this.numbers[NUMBERS * index + NORTHWARD]!;
     const inward = north * Math.sin(lat);
     return [
       -east * Math.sin(lng) - inward * Math.cos(lng),
@@ -260,9 +266,5 @@ export class Records {
     numbers.set(this.numbers);
     this.numbers = numbers;
     this.whole = new Int32Array(numbers.buffer);
-    const side = new Float64Array(SIDE_NUMBERS * this.capacity);
-    side.set(this.sideNumbers);
-    this.sideNumbers = side;
-    this.sideWhole = new Int32Array(side.buffer);
   }
 }

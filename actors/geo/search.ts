@@ -1,6 +1,6 @@
 /** Who of a role is around a member: one walk through the micro cells in reach, the same for every question of a matcher. */
 import { clamped } from './cells.ts';
-import { METRES_PER_E7, type Reach } from './ground.ts';
+import { COLUMN, METRES_PER_E7, PER_EAST, PER_EAST_GROWS, type Reach, ROW, STAND, STEPS } from './ground.ts';
 import { MICRO_CELLS } from './limits.ts';
 import type { Members } from './members.ts';
 import { ACCURACY, EAST, LAT, NEXT, NIL, NUMBERS, TAKEN, WHOLE } from './record.ts';
@@ -39,14 +39,17 @@ export function around(
   freshMs: number,
   most: number,
 ): number {
-  const { whole, numbers, cells, ground } = members;
-  const { row, column, perEastGrows } = ground;
-  // round ground: no line is a number, so every decision is an exact one
-  const perEast = ground.isRound ? Number.NaN : ground.perEast;
+  const { whole, numbers, cells } = members;
+  const row = STAND[ROW]!;
+  const column = STAND[COLUMN]!;
+  const perEast = STAND[PER_EAST]!;
+  const perEastGrows = STAND[PER_EAST_GROWS]!;
+  const rows = reach.rows / STEPS;
+  const width = reach.columns / STEPS;
   const { rim } = members.radii;
-  const north = clamped(row + reach.rows);
-  const first = clamped(column - reach.columns);
-  const last = clamped(column + reach.columns);
+  const north = clamped(row + rows);
+  const first = clamped(column - width);
+  const last = clamped(column + width);
   // a shift by 32 would be none
   const columns = (-1 << first) & (-1 >>> (MICRO_CELLS - 1 - last));
   const at = WHOLE * index;
@@ -55,7 +58,7 @@ export function around(
   const accuracy = whole[at + ACCURACY]!;
   const taken = numbers[NUMBERS * index + TAKEN]!;
   let count = 0;
-  for (let r = clamped(row - reach.rows); r <= north; r++) {
+  for (let r = clamped(row - rows); r <= north; r++) {
     for (let bits = cells.row(role, r) & columns; bits !== 0; bits &= bits - 1) {
       const cell = r * MICRO_CELLS + 31 - Math.clz32(bits & -bits);
       for (let other = cells.head(role, cell); other !== NIL; other = whole[WHOLE * other + NEXT]!) {

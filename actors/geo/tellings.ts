@@ -5,11 +5,31 @@
 import { type MatchWatch, type Meeting, type Met, type Moved, type Near, NOTHING } from './happenings.ts';
 import type { Members } from './members.ts';
 import { Officer } from './officer.ts';
-import type { Pairs } from './pairs.ts';
+import { DUE, type Pairs } from './pairs.ts';
 import { CIVILIAN, OFFICER } from './record.ts';
 import type { ProximityRules } from './rules.ts';
 import { FOUND } from './search.ts';
 import { TOLD } from './slots.ts';
+
+/** What the current move tells. Taken before it ends, so one for all regions. */
+let meetings: Meeting[] = [];
+let nears: Near[] = [];
+
+/** Nothing is told, whatever became of the move before. */
+export function beginTelling(): void {
+  if (DUE.length > 0) DUE.length = 0;
+  if (meetings.length > 0) meetings = [];
+  if (nears.length > 0) nears = [];
+}
+
+/** What the current move has told. */
+export function takeTold(): Moved {
+  if (meetings.length === 0 && nears.length === 0) return NOTHING;
+  const moved = { meetings, nears };
+  meetings = [];
+  nears = [];
+  return moved;
+}
 
 export class Tellings {
   readonly officers = new Map<number, Officer>();
@@ -17,8 +37,6 @@ export class Tellings {
   readonly #pairs: Pairs;
   readonly #rules: ProximityRules;
   readonly #watch: MatchWatch | null;
-  #meetings: Meeting[] = [];
-  #nears: Near[] = [];
 
   constructor(members: Members, pairs: Pairs, rules: ProximityRules, watch: MatchWatch | null) {
     this.#members = members;
@@ -27,32 +45,23 @@ export class Tellings {
     this.#watch = watch;
   }
 
-  /** What was told since this was asked last. */
-  take(): Moved {
-    if (this.#meetings.length === 0 && this.#nears.length === 0) return NOTHING;
-    const moved = { meetings: this.#meetings, nears: this.#nears };
-    this.#meetings = [];
-    this.#nears = [];
-    return moved;
-  }
-
   /** (8) for the slots that a fix found complete. */
   meet(tMs: number): void {
-    const { slots, due } = this.#pairs;
+    const { slots } = this.#pairs;
     const members = this.#members;
     const { capMatches, capMs } = this.#rules;
     const civilianId = (slot: number): string => members.idOf(slots.member(slot, CIVILIAN));
-    if (due.length > 1) due.sort((a, b) => (civilianId(a) < civilianId(b) ? -1 : 1));
-    for (const slot of due) {
+    if (DUE.length > 1) DUE.sort((a, b) => (civilianId(a) < civilianId(b) ? -1 : 1));
+    for (const slot of DUE) {
       const officer = slots.member(slot, OFFICER);
       const known = this.#officerAt(officer);
       if (known.isCapped(tMs, capMatches, capMs)) continue;
       known.matched(tMs, capMatches);
       slots.setStage(slot, TOLD);
       const civilian = this.#met(slots.member(slot, CIVILIAN));
-      this.#meetings.push({ officer: this.#met(officer), civilian, atMs: tMs });
+      meetings.push({ officer: this.#met(officer), civilian, atMs: tMs });
     }
-    due.length = 0;
+    DUE.length = 0;
   }
 
   /** (10) for a civilian who has just been placed, with those of the first `count` found who are close enough. */
@@ -107,7 +116,7 @@ export class Tellings {
       if (known.isFull) members.setNearFull(officer, true);
       const who = { id: members.idOf(officer), handle: members.handleOf(officer) };
       const near: Near = { civilianId, officer: who, atMs: tMs };
-      this.#nears.push(near);
+      nears.push(near);
       this.#watch?.near(near);
     }
     members.setKnownAround(civilian, sum, sinceMs + nearAgainMs);
