@@ -327,7 +327,12 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   beforeExposure(): void {
     this.tally.flush();
     const { metrics, secure } = this.options;
-    tellConnections(metrics, secure ? 'wss' : 'ws', everyOne(this.waiting, this.byId.values()));
+    tellConnections(metrics, secure ? 'wss' : 'ws', this.all());
+  }
+
+  /** Every socket. */
+  all(): Iterable<Session> {
+    return everyOne(this.waiting, this.byId.values());
   }
 
   /** Nothing may stay that belongs to no socket. */

@@ -29,6 +29,11 @@ export class LastCloses {
     }
   }
 
+  /** Those since this moment. */
+  *since(sinceMs: number): Generator<LastClose> {
+    for (const { close } of this.#byDevice.values()) if (close.atMs >= sinceMs) yield close;
+  }
+
   /** Goes through all of them: for people who ask, not for phones. */
   of(userId: string): readonly LastClose[] {
     return [...this.#byDevice.values()].filter(one => one.userId === userId).map(one => one.close);

@@ -226,6 +226,7 @@ describe('who may', () => {
     ['GET', `/admin/users/${id}/trace`],
     ['DELETE', `/admin/users/${id}/trace`],
     ['GET', `/admin/users/${id}/audit`],
+    ['GET', '/admin/sockets'],
   ];
 
   test('nobody without a token, nor with one of another kind of account; nothing is done and nothing written', async () => {
@@ -358,6 +359,41 @@ describe('the audit log', () => {
       404,
     );
     expect((await town.ask('POST', `/admin/users/${NOBODY}/revoke`, null)).status).toBe(404);
+  });
+});
+
+describe('the table of sockets', () => {
+  test('counts those of every gateway, by app and by how they ended, and nobody in particular; it leaves a line', async () => {
+    await town.open(2);
+    const { accessToken, userId } = await town.person();
+    await town.phone(accessToken, 'till-1', 1);
+    const token = await town.operator();
+    const table = async () => (await town.ask('GET', '/admin/sockets', token)).json;
+    const { gateways, rows } = await table();
+    expect(gateways).toEqual({ asked: 2, answered: 2 });
+    expect(
+      rows.map((row: { gateway: string; node: string; open: number }) => [row.gateway, row.node, row.open]),
+    ).toEqual([
+      ['g1', 'n1', 0],
+      ['g2', 'n2', 1],
+    ]);
+    const idle = { hello: 0, attaching: 0, background: 0, thinned: 0, stopped: 0, bufferedBytes: 0 };
+    const apps = [{ app: 'heyblue/9.1 (test)', sockets: 1 }];
+    expect(rows[1]).toEqual({ gateway: 'g2', node: 'n2', version: '1', open: 1, ...idle, apps, closes: [] });
+    town.phones[0]!.socket.close(1_000);
+    await expect
+      .poll(async () => (await table()).rows[1].closes)
+      .toEqual([{ code: 1_000, by: 'peer', devices: 1 }]);
+    expect(JSON.stringify(await table())).not.toContain(userId);
+    expect(await actions()).toContain('socket.list');
+  });
+
+  test('a gateway that is silent is missed', async () => {
+    await town.open(1);
+    town.nodes = ['n1', 'n2'];
+    const { json } = await town.ask('GET', '/admin/sockets', await town.operator());
+    expect(json.gateways).toMatchObject({ answered: 1 });
+    expect(json.rows).toHaveLength(1);
   });
 });
 

@@ -80,12 +80,14 @@ const Trace = Type.Object(
 const PATH = /^\/admin\/(users|tokens|holds)\/([^/]+)(\/[a-z]+)?$/;
 const OPERATORS = 'POST /admin/operators';
 const HOLDS = 'GET /admin/holds';
+const SOCKETS = 'GET /admin/sockets';
 
 const noSuchOne = refuse(ERROR.notFound, 'no such user, token or encounter');
 const tooMany = refuse(ERROR.conflict, `${OPERATOR.tracedUsers} people are followed already: end one`);
 
 /** The list that the admin port shows. */
 export const OPERATOR_ROUTES = [
+  'GET    /admin/sockets                    every gateway: sockets, apps, how far behind, how others ended',
   'POST   /admin/operators                  {handle, password}: makes an operator, who signs in at POST /v1/signin',
   'GET    /admin/users/{id}                 devices, sockets, place in the stream, presence',
   'POST   /admin/users/{id}/disconnect      {code, deviceId?}',
@@ -154,11 +156,17 @@ export class Desk {
     run: () => this.#holds(),
   };
 
+  readonly #table: Route = {
+    audit: () => ({ action: 'socket.list', userId: null, detail: {} }),
+    run: () => this.#sockets(),
+  };
+
   /** Null when this is no route of ours. */
   async handle(request: Request): Promise<Answer | null> {
     const { method, path } = request;
     if (`${method} ${path}` === OPERATORS) return said(await this.#hire(request));
     if (`${method} ${path}` === HOLDS) return said(await this.#through(this.#list, null, request));
+    if (`${method} ${path}` === SOCKETS) return said(await this.#through(this.#table, null, request));
     const match = PATH.exec(path);
     const route = match && this.#routes[`${method} ${match[1]}${match[3] ?? ''}`];
     if (!match || !route) return null;
@@ -269,6 +277,14 @@ export class Desk {
     const { auditLog, log } = this.#options;
     const read = await reaching(log, () => auditLog.newest(OPERATOR.audited, id));
     return read.ok ? answered(200, { userId: id, entries: read.value }) : read;
+  }
+
+  async #sockets(): Promise<Result<Answer>> {
+    const { inquiry } = this.#options;
+    const { answers, asked, answered: heard } = await inquiry.ask({ ask: 'count' }, OPERATOR.answerMs);
+    const rows = answers.map(({ gateway, answer }) => ({ gateway, ...answer }));
+    rows.sort((a, b) => (a.node + a.gateway < b.node + b.gateway ? -1 : 1));
+    return answered(200, { gateways: { asked, answered: heard }, rows });
   }
 
   async #holds(): Promise<Result<Answer>> {

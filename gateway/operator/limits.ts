@@ -26,6 +26,10 @@ export const OPERATOR = {
   answerBytes: 524_288,
   /** Devices whose last close is remembered, on one gateway. */
   closes: 4_096,
+  /** The table of sockets: apps and close codes by their number, the most frequent ones; closes of so long. */
+  appsShown: 32,
+  codesShown: 64,
+  closesShownMs: 600_000,
   /** Different names of apps that are kept once for all phones. */
   apps: 256,
   /** Body of a request to the admin port. */

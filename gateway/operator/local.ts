@@ -2,6 +2,8 @@
 import type { Clock } from '../../nodes/ports.ts';
 import { KEEPS_UP, type Session, THINNED } from '../session.ts';
 import type { LastCloses } from './closes.ts';
+import { countSockets } from './counting.ts';
+import { OPERATOR } from './limits.ts';
 import type { RoundTrips } from './roundTrips.ts';
 import type { Watches } from './watches.ts';
 import type { AnswerTo, Ask, Question, SocketView } from './words.ts';
@@ -11,7 +13,11 @@ export interface LocalOptions {
   /** Every socket of a person that is verified. */
   readonly socketsOf: (userId: string) => readonly Session[];
   readonly roundTrips: Pick<RoundTrips, 'measure'>;
-  readonly closes: Pick<LastCloses, 'of'>;
+  readonly closes: Pick<LastCloses, 'of' | 'since'>;
+  /** Every socket of this gateway. */
+  readonly sockets: () => Iterable<Session>;
+  /** The node of this gateway. */
+  readonly here: () => { readonly node: string; readonly version: string };
   readonly watches: Watches;
 }
 
@@ -31,6 +37,8 @@ export class Local {
 
   answer(asked: Asked): Promise<AnswerTo<Ask>> | AnswerTo<Ask> {
     switch (asked.ask) {
+      case 'count':
+        return this.#count();
       case 'look':
         return this.#look(asked.userId);
       case 'watch':
@@ -40,6 +48,11 @@ export class Local {
       case 'unwatch':
         return { watching: this.#options.watches.end(asked.userId) };
     }
+  }
+
+  #count(): AnswerTo<'count'> {
+    const { clock, closes, sockets, here } = this.#options;
+    return countSockets(sockets(), closes.since(clock.monotonicMs() - OPERATOR.closesShownMs), here());
   }
 
   async #look(userId: string): Promise<AnswerTo<'look'>> {

@@ -50,6 +50,12 @@ export class Office {
         socketsOf: userId => sessions.ofUser(userId),
         roundTrips: sessions.roundTrips,
         closes: sessions.closes,
+        sockets: () => sessions.all(),
+        here: () => {
+          const view = cluster?.();
+          const own = view?.nodes.find(one => one.node === view.node);
+          return { node: own?.node ?? '', version: own?.version ?? '' };
+        },
         watches: sessions.watches,
       }),
       log,

@@ -21,8 +21,12 @@ const DeviceId = Type.String({ minLength: 1, maxLength: DEVICE_ID_BYTES_MAX });
 
 const head = { v: Type.Literal(VERSION), id: Uuid, from: GatewayId };
 
-/** `watch`: follow for so long; `unwatch`: end it and forget; `read`: what was seen; `look`: the sockets. */
+/**
+ * `watch`: follow for so long; `unwatch`: end it and forget; `read`: what was seen; `look`: the sockets of a person;
+ * `count`: those of everybody, in numbers.
+ */
 export const Question = Type.Union([
+  Type.Object({ ...head, ask: Type.Literal('count') }, closed),
   Type.Object({ ...head, ask: Type.Literal('look'), userId: Uuid }, closed),
   Type.Object(
     {
@@ -100,10 +104,45 @@ const Read = Type.Object(
   closed,
 );
 
-const ANSWERS = { look: Looked, watch: Watched, read: Read, unwatch: Watched } as const satisfies Record<
-  Question['ask'],
-  TSchema
->;
+const Counted = Type.Object(
+  {
+    /** Name and version of the node, as the cluster knows them; empty for one that is alone. */
+    node: Word,
+    version: Word,
+    hello: Whole,
+    attaching: Whole,
+    open: Whole,
+    background: Whole,
+    thinned: Whole,
+    stopped: Whole,
+    bufferedBytes: Whole,
+    /** The most frequent apps, as HELLO named them. */
+    apps: Type.Array(
+      Type.Object({ app: Type.String({ maxLength: APP_BYTES_MAX }), sockets: Whole }, closed),
+      {
+        maxItems: OPERATOR.appsShown,
+      },
+    ),
+    /** Last closes of the devices that went within the last minutes. */
+    closes: Type.Array(
+      Type.Object(
+        { code: Code, by: Type.Union([Type.Literal('server'), Type.Literal('peer')]), devices: Whole },
+        closed,
+      ),
+      { maxItems: OPERATOR.codesShown },
+    ),
+  },
+  closed,
+);
+export type CountedView = Static<typeof Counted>;
+
+const ANSWERS = {
+  count: Counted,
+  look: Looked,
+  watch: Watched,
+  read: Read,
+  unwatch: Watched,
+} as const satisfies Record<Question['ask'], TSchema>;
 export type Ask = Question['ask'];
 export type AnswerTo<A extends Ask> = Static<(typeof ANSWERS)[A]>;
 
