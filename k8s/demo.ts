@@ -192,6 +192,8 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
 ${officers.length} officers and ${civilians.length} civilians sent ${c.positions} positions.
 Heys: ${c.heysSaid} said, ${c.heysAccepted} accepted, ${c.heysDeclined} declined, ${c.heysRefused} refused. Codes: ${c.codesScanned} scanned, ${c.codesRefused} refused.
 Meetings: ${sums.encounters} (${how('hey')} by hey, ${how('qr')} by code, ${how('proximity')} without a tap), ${sums.points} points for ${people.filter(one => one.meetings.size > 0).length} people.`);
+  const held = new Set(people.flatMap(one => [...one.held])).size;
+  if (held > 0) console.log(`${held} meetings are held: an operator releases or rejects them.`);
   if (losses > 0) console.log(`Connections were lost ${losses} times, and came back.`);
   if (problems.length === 0) {
     console.log(

@@ -22,6 +22,9 @@ export const PARK_M = 300;
 /** Somewhere in Central Park, New York. */
 export const PARK: Point = { lat: 40.7812, lng: -73.9665 };
 const WALK_MPS = 1.3;
+/** How far a receiver is off, and how good it says that it is. */
+const WANDER_M = 1;
+const ACCURACY_M = 5;
 
 /** Somebody strolling through the park; people of a couple share one path. */
 export class Path {
@@ -67,6 +70,7 @@ export class Stroller {
   readonly #client: HeyBlueClient;
   /** How far beside the path of a couple this one walks. */
   readonly #besideM: number;
+  readonly #random: Random;
   readonly #on: { meeting: (me: Stroller, meeting: Meeting) => void };
   /** Officers whom this civilian's phone shows, by id. */
   officers: readonly { readonly officerId: string; readonly handle: string }[] = [];
@@ -78,6 +82,8 @@ export class Stroller {
   lastMeetingMs = Number.NEGATIVE_INFINITY;
   /** Connections that broke and had to be made anew. */
   losses = 0;
+  /** Meetings that an operator looks at first. */
+  readonly held = new Set<string>();
   /** Meetings of earlier days; null before the first snapshot. */
   #before: ReadonlySet<string> | null = null;
   #arrived = false;
@@ -98,6 +104,7 @@ export class Stroller {
     this.person = person;
     this.path = path;
     this.#besideM = besideM;
+    this.#random = random;
     this.#on = on;
     const { token, deviceId } = person;
     this.#client = new HeyBlueClient({
@@ -109,6 +116,7 @@ export class Stroller {
     });
     this.#client.on('hey.received', hey => hey && on.hey(this, hey));
     this.#client.on('encounter.completed', meeting => this.#heard(meeting));
+    this.#client.on('encounter.held', ({ encounterId }) => void this.held.add(encounterId));
     this.#client.on('snapshot', snapshot => this.#reset(snapshot));
     this.#client.on('area.officers', area => {
       this.officers = area?.officers ?? [];
@@ -190,7 +198,10 @@ export class Stroller {
 
   report(): void {
     const { northM, eastM } = this.place;
-    this.#client.location({ ...offset(PARK, northM, eastM), accuracyM: 5 });
+    // what walks a line to the centimetre is a script, and what it earns is held
+    const wander = (): number => this.#random.between(-WANDER_M, WANDER_M);
+    const accuracyM = ACCURACY_M + Math.round(wander());
+    this.#client.location({ ...offset(PARK, northM + wander(), eastM + wander()), accuracyM });
   }
 
   leave(): void {
