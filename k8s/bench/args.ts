@@ -16,6 +16,6 @@ export const textArg = (args: readonly string[], name: string, fallback: string)
   const at = args.indexOf(`--${name}`);
   if (at < 0) return fallback;
   const value = args[at + 1];
-  if (value === undefined || value.startsWith('--')) throw new Error(`--${name} takes a value`);
+  if (value === undefined) throw new Error(`--${name} takes a value`);
   return value;
 };

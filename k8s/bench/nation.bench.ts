@@ -56,6 +56,7 @@ interface Plan {
   readonly nodeMib: number;
   /** Folder for a CPU profile of the node, which makes it slower; empty: none. */
   readonly profileDir: string;
+  readonly nodeOptions: string;
 }
 
 interface Cpu {
@@ -144,9 +145,10 @@ const nation = async (plan: Plan, report: Report): Promise<Outcome> => {
   const load = await startLoadTown({
     env: {
       HEYBLUE_ADMIN_GC: '1',
-      ...(plan.profileDir === ''
-        ? {}
-        : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${plan.profileDir} --cpu-prof-interval=500` }),
+      NODE_OPTIONS: [
+        plan.nodeOptions,
+        plan.profileDir && `--cpu-prof --cpu-prof-dir=${plan.profileDir} --cpu-prof-interval=500`,
+      ].join(' '),
     },
   });
   try {
@@ -273,6 +275,7 @@ const planOf = (args: readonly string[]): Plan => {
     workers: numberArg(args, 'workers', Math.max(1, Math.ceil(people / PHONES_PER_WORKER))),
     nodeMib: numberArg(args, 'node-mib', 2_048),
     profileDir: textArg(args, 'profile', ''),
+    nodeOptions: textArg(args, 'node-options', ''),
   };
   if (plan.seconds < 1 || plan.seconds > SECONDS_MAX)
     throw new RangeError(`--seconds takes 1 to ${SECONDS_MAX}`);
@@ -297,6 +300,7 @@ export const bench: Bench = {
     '--workers N      generator processes (one per 5,000 people)',
     '--seed N         another run of the same kind',
     '--profile DIR    writes a CPU profile of the node there; it is slower then',
+    "--node-options T NODE_OPTIONS of the node, to compare: '--max-semi-space-size=16'",
     'A short one: npm run bench -- nation --people 500 --seconds 5',
   ],
   run: async (report, args) => {
