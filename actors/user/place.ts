@@ -44,9 +44,16 @@ function refuseLocation(
   return null;
 }
 
-/** The sampled history is one position a minute at most; the store thins what passes here to the second. */
-const isFirstOfMinute = (beforeMs: number | undefined, atMs: number): boolean =>
-  beforeMs === undefined || Math.floor(beforeMs / MINUTE_MS) !== Math.floor(atMs / MINUTE_MS);
+/**
+ * The sampled history is one position a minute at most; the store thins what passes here to the second. Everybody's minute
+ * begins at a moment of its own, or a town would write all it has in the first second of each. 37 shares no factor with
+ * 60,000, so numbers that follow each other are spread over the whole minute.
+ */
+const isFirstOfMinute = (beforeMs: number | undefined, atMs: number, number: number): boolean => {
+  const shiftMs = ((number % MINUTE_MS) * 37) % MINUTE_MS;
+  const minute = (ms: number): number => Math.floor((ms + shiftMs) / MINUTE_MS);
+  return beforeMs === undefined || minute(beforeMs) !== minute(atMs);
+};
 
 export function located(
   state: UserState,
@@ -78,7 +85,7 @@ export function located(
     isTaken || !state.track
       ? publishFix(turn, person, state.track, position, rules.proximity.reachM)
       : publishTrust(turn, state.track, trust);
-  if (isFirstOfMinute(state.track?.fix.takenAtMs, track.fix.takenAtMs))
+  if (isFirstOfMinute(state.track?.fix.takenAtMs, track.fix.takenAtMs, state.me.number))
     turn.sample({ takenAtMs, latE7, lngE7, accuracyDm });
   const periodS = reportPeriodS(role, state.instant, isAnybodyAround(state));
   turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');

@@ -18,9 +18,9 @@ class Person {
   readonly sampled: (SampledFix | null)[] = [];
   #seq = 0;
 
-  constructor(kind: 'officer' | 'civilian') {
+  constructor(kind: 'officer' | 'civilian', number = 1) {
     const record = {
-      ...{ id: '01900000-0000-7000-8000-000000000001', kind, handle: 'ana', number: 1 },
+      ...{ id: '01900000-0000-7000-8000-000000000001', kind, handle: 'ana', number },
       ...{ deviceId: 'phone', deviceNumber: 1, balance: 0, version: 0, encounterCount: 0 },
       ...{ timers: [], encounters: [], commands: [], movements: [], events: [] },
     } as unknown as UserRecord;
@@ -100,4 +100,17 @@ test('whoever switches off is forgotten, also when it is off already; time that 
   officer.state = stopSharing(officer.state, 'stopped', officer.turn());
   officer.at(200);
   expect(afterS(officer)).toEqual([1, null, 130, null]);
+});
+
+test('the minutes of a town do not begin together: its samples are spread over the minute', () => {
+  const perSecond = new Map<number, number>();
+  for (let number = 1; number <= 600; number++) {
+    const person = new Person('civilian', number * 7);
+    person.share();
+    for (let at = 0; at < 120; at++) person.at(at);
+    const [, second] = afterS(person);
+    perSecond.set(second!, (perSecond.get(second!) ?? 0) + 1);
+  }
+  // ten a second when evenly spread
+  expect(Math.max(...perSecond.values())).toBeLessThan(30);
 });
