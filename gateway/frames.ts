@@ -18,10 +18,9 @@ type LocationFrame = ClientFrame & { type: 'location' };
 /** Handles a frame of an open session. */
 export const handleFrame = (hub: Hub, session: Session, frame: ClientFrame, nowMs: number): void => {
   if (session.phase !== 'open') return;
+  if (frame.type === 'location') return location(hub, session, frame, nowMs);
   hub.tally.frame(frame.type);
   switch (frame.type) {
-    case 'location':
-      return location(hub, session, frame, nowMs);
     case 'command':
       return command(hub, session, frame, nowMs);
     case 'batch':
@@ -37,7 +36,8 @@ export const handleFrame = (hub: Hub, session: Session, frame: ClientFrame, nowM
 const notForThisKind = refuse(ERROR.forbidden, 'positions are not for this kind of account');
 
 const location = (hub: Hub, session: Session, frame: LocationFrame, nowMs: number): void => {
-  const wait = hub.spending === null ? 0 : hub.spending.spend(session, 'location', nowMs);
+  hub.tally.position();
+  const wait = hub.spending === null ? 0 : hub.spending.spendLocation(session, nowMs);
   if (wait > 0) return strike(hub, session, 0, wait, nowMs);
   if (!permits(session.identity!.scopes, 'meet')) return sendError(hub, session, 0, notForThisKind);
   const wrong = checkLocation(frame);

@@ -164,6 +164,26 @@ export class Spending {
     return 0;
   }
 
+  /** `spend` of a position, which nearly all are: fields by their names, as one that is chosen at run time is searched for. */
+  spendLocation(who: Counted, nowMs: number): number {
+    const [session, user, address] = this.#buckets.location;
+    const { userMeter, addressMeter } = who;
+    let wait = waitMs(session, who.locationMs, nowMs);
+    if (wait > 0) return this.#refuse('session', wait);
+    if (userMeter !== null) {
+      wait = waitMs(user, userMeter.locationMs, nowMs);
+      if (wait > 0) return this.#refuse('user', wait);
+    }
+    if (addressMeter !== null) {
+      wait = waitMs(address, addressMeter.locationMs, nowMs);
+      if (wait > 0) return this.#refuse('address', wait);
+      addressMeter.locationMs = taken(address, addressMeter.locationMs, nowMs);
+    }
+    if (userMeter !== null) userMeter.locationMs = taken(user, userMeter.locationMs, nowMs);
+    who.locationMs = taken(session, who.locationMs, nowMs);
+    return 0;
+  }
+
   #refuse(scope: Scope, wait: number): number {
     this.#over(scope);
     return wait;

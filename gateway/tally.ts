@@ -44,6 +44,11 @@ export class Tally {
     this.frames[type]++;
   }
 
+  /** A LOCATION, which nearly all frames are. */
+  position(): void {
+    this.frames.location++;
+  }
+
   /** A message from a phone. */
   heard(bytes: number): void {
     if (this.heardFrames++ % MEASURED === 0) this.metrics.observe('rt_frame_bytes', bytes, { dir: 'in' });
