@@ -61,6 +61,15 @@ describe('meetings', () => {
     story.at('officer', MIDDLE);
     expect(story.observed).toHaveLength(3);
   });
+  it('of whom the pair has not answered are offered again beyond a border: the answer would not find the officer', () => {
+    const story = new Story();
+    story.settle = null;
+    story.at('officer', EDGE, -12);
+    story.at('civilian', EDGE, -4);
+    story.at('officer', EDGE, 4);
+    story.at('civilian', EDGE, 4);
+    expect(story.observed.map(({ evidence }) => evidence.cell)).toEqual([HERE, NEXT]);
+  });
   it('happen across a border, and survive its crossing', () => {
     const story = new Story({ dwellMs: 40_000, dwellFixes: 3 });
     for (let i = 0; i < 12; i++) {

@@ -15,6 +15,7 @@ import type { ProximityRules } from './geo/rules.ts';
 import type { PairMessage } from './messages/pair.ts';
 import type { FixMessage, RegionMessage } from './messages/region.ts';
 import type { UserMessage } from './messages/user.ts';
+import { pairId } from './pair.ts';
 import { packRegion, unpackRegion } from './regionPacking.ts';
 import type { Behaviour, Turn } from './turn.ts';
 
@@ -27,6 +28,8 @@ export interface RegionState {
   readonly footprints: Footprints;
   /** The slot sweep is armed: it goes on while there are slots. */
   slotsSwept: boolean;
+  /** Meetings whose pairs have not answered yet, `officer|civilian`; empty when the region is packed. */
+  readonly asked: Set<string>;
 }
 
 /** The behaviour of regions under these rules; `watch` hears of every slot. */
@@ -48,6 +51,7 @@ export function regionBehaviour(
         matcher: new Matcher(cell, rules, watch),
         footprints: new Footprints(fraud),
         slotsSwept: false,
+        asked: new Set(),
       });
     },
     receive,
@@ -67,19 +71,20 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
   switch (message.type) {
     case 'fix':
       compare(state, message, turn);
-      offer(matcher.move(message, turn.nowMs), turn);
+      offer(state, matcher.move(message, turn.nowMs), turn);
       break;
     case 'adopt':
       compare(state, message.fix, turn);
-      offer(matcher.adopt(message.fix, message, turn.nowMs), turn);
+      offer(state, matcher.adopt(message.fix, message, turn.nowMs), turn);
       break;
     case 'depart': {
       const { fix } = message;
-      const adopt: RegionMessage = {
-        type: 'adopt',
-        fix,
-        ...matcher.departOfficer(fix.userId, fix.takenAtMs),
-      };
+      const { slots, officer } = matcher.departOfficer(fix.userId, fix.takenAtMs);
+      // an answer that is on its way does not find him any more: he is offered again where he comes to
+      const taken = slots.map(one =>
+        state.asked.has(pairId(fix.userId, one.civilianId)) ? { ...one, stage: 'ready' as const } : one,
+      );
+      const adopt: RegionMessage = { type: 'adopt', fix, slots: taken, officer };
       turn.tell({ kind: 'region', id: message.to }, adopt);
       break;
     }
@@ -95,6 +100,7 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
       matcher.sweepSlots(turn.nowMs);
       break;
     case 'answer':
+      state.asked.delete(message.tag);
       if (!message.result.ok) {
         const [officerId, civilianId] = message.tag.split('|');
         matcher.unsettled(officerId!, civilianId!, message.result.retryable === true);
@@ -130,9 +136,10 @@ function sweepSlotsSoon(state: RegionState, turn: Turn): void {
  * Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. Who is
  * near whom (`nears`) is told to nobody from here: it is for those who make notifications of it.
  */
-function offer({ meetings }: Moved, turn: Turn): void {
+function offer({ asked }: RegionState, { meetings }: Moved, turn: Turn): void {
   for (const { officer, civilian } of meetings) {
-    const id = `${officer.id}|${civilian.id}`;
+    const id = pairId(officer.id, civilian.id);
+    asked.add(id);
     const trust = officer.trust | civilian.trust;
     const observe: PairMessage = {
       type: 'observe',

@@ -62,7 +62,7 @@ function stateOf(
   read.oneOf(`${new Set(slots.map(([a, b]) => `${a} ${b}`)).size}`, [`${slots.length}`]);
   const matcher = new Matcher(cell, rules, watch);
   matcher.restore({ members, slots, officers: known });
-  return { matcher, footprints: new Footprints(fraud), slotsSwept: slots.length > 0 };
+  return { matcher, footprints: new Footprints(fraud), slotsSwept: slots.length > 0, asked: new Set() };
 }
 
 function memberOf(item: unknown): PackedMember {

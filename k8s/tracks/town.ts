@@ -23,9 +23,9 @@ export class Town {
   readonly meetings: OracleMeeting[] = [];
   /** What happened to pairs, as the regions see it. */
   readonly happenings: OracleHappening[] = [];
-  /** What pairs were asked, in order; {@link settle} is their answer. */
+  /** What pairs were asked, in order; {@link settle} is their answer, null for none yet. */
   readonly observed: PairMessage[] = [];
-  settle: Result<unknown> = ok({});
+  settle: Result<unknown> | null = ok({});
   readonly regions = new Map<string, RegionState>();
   /** Armed timers: region and name, then the message. */
   readonly timers = new Map<string, { readonly region: string; readonly message: RegionMessage }>();
@@ -130,6 +130,7 @@ export class Town {
       nowMs: this.nowMs,
       ask: (to, asked, tag) => {
         this.#settle(asked as PairMessage, to.id);
+        if (this.settle === null) return;
         const answer: RegionMessage = { type: 'answer', tag, result: this.settle };
         this.#waiting.push({ to: { kind: 'region', id: region }, message: answer });
       },

@@ -157,7 +157,7 @@ export class World implements Judge {
   readonly #continuity: Continuity;
   readonly #once: AppliedOnce;
   readonly #linear = new Linearizable(this);
-  readonly #crossings = new Crossings(this);
+  readonly #crossings: Crossings;
   readonly #together: Together;
   readonly #scans: Scans;
   readonly #holds: Holds;
@@ -170,6 +170,7 @@ export class World implements Judge {
     this.#plan = planOf(profile, new Dice(seed, 3));
     this.#rules = townRules(new Dice(seed, 7));
     this.chronicle = new Chronicle(this.#time);
+    this.#crossings = new Crossings(this, this.chronicle);
     this.#together = new Together(this, this.#truth, this.#rules.proximity);
     this.#scans = new Scans(this, this.#truth, this.#time.nowMs());
     this.#holds = new Holds(this, this.#truth);

@@ -8,6 +8,7 @@ import type { MatchWatch } from '../../../actors/geo/matcher.ts';
 import type { FixMessage, SlotTransfer } from '../../../actors/messages/region.ts';
 import type { RegionState } from '../../../actors/region.ts';
 import type { AnyBehaviour } from '../../effects.ts';
+import type { Chronicle } from '../chronicle.ts';
 import type { Judge } from './judge.ts';
 
 interface Life {
@@ -37,6 +38,7 @@ function heldBy({ matcher }: RegionState): Set<string> {
 
 export class Crossings {
   readonly #judge: Judge;
+  readonly #chronicle: Chronicle;
   /** Newest life of each region, whoever has it. */
   readonly #newest = new Map<string, Life>();
   /** What was packed last of each region. */
@@ -45,8 +47,9 @@ export class Crossings {
   readonly #onTheWay = new Map<string, string[]>();
   readonly counts = { entered: 0, ended: 0, carried: 0, moved: 0, merged: 0 };
 
-  constructor(judge: Judge) {
+  constructor(judge: Judge, chronicle: Chronicle) {
     this.#judge = judge;
+    this.#chronicle = chronicle;
   }
 
   /** The regions of one process, watched. */
@@ -65,10 +68,12 @@ export class Crossings {
         const pair = pairOf(officerId, civilianId);
         if (current.pairs.has(pair)) this.#fail(current, `${pair} entered, and was in`);
         current.pairs.add(pair);
+        this.#chronicle.note('two are together', current.region, process, pair);
       },
-      ended: (officerId, civilianId) => {
+      ended: (officerId, civilianId, _atMs, reason) => {
         this.counts.ended++;
         const pair = pairOf(officerId, civilianId);
+        this.#chronicle.note('two are apart', current.region, process, pair, reason);
         if (!current.pairs.delete(pair)) this.#fail(current, `${pair} ended, and was not in`);
       },
       near: () => {},
