@@ -45,6 +45,7 @@ function rulesOf(config: Config): MeetRules {
     ...DEFAULT_RULES,
     cooldownS: Math.round(config.cooldownH * 3_600),
     shareS: Math.round(config.shareMinutes * 60),
+    scanSettleS: Math.round(config.scanSettleH * 3_600),
     confirmScans: config.qrConfirm === 'unvouched',
     fraud: fraudRules(config.historyReview === 'on' ? {} : { historyH: 0 }),
     proximity: proximityRules({

@@ -213,6 +213,11 @@ export const SETTINGS = {
     'Whether a meeting waits for an operator because of earlier ones: farmed pairs, busy officers, one officer only.',
   ),
   HEYBLUE_COOLDOWN_H: decimal(24, [0, 8_760], 'Hours before the same two can meet for points again.'),
+  HEYBLUE_SCAN_SETTLE_H: decimal(
+    72,
+    [0.001, 8_760],
+    'Hours for which an uploaded scan waits for the phone that showed the code; then it is settled.',
+  ),
   HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
   HEYBLUE_ID_VALIDATOR_URL: url(
     ['http', 'https'],
