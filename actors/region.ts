@@ -90,6 +90,11 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
     }
     case 'leave':
       matcher.leave(message.userId, message.atMs);
+      if (message.atMs === undefined) state.footprints.forget(message.userId);
+      if (message.to !== undefined) {
+        const leave: RegionMessage = { type: 'leave', userId: message.userId };
+        turn.tell({ kind: 'region', id: message.to }, leave);
+      }
       break;
     case 'sweepSilent':
       matcher.sweep(turn.nowMs - SILENT_MS);

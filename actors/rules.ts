@@ -21,6 +21,8 @@ export interface MeetRules {
   readonly fraud: FraudRules;
   /** An officer's sharing ends by itself (DOMAIN rule 5). */
   readonly shareS: number;
+  /** And so does his stay at a hub. */
+  readonly hubS: number;
   /** A hey waits so long for the officer. */
   readonly heyS: number;
   /** For a hey both positions must be this fresh ... */
@@ -50,6 +52,8 @@ export const DEFAULT_RULES: MeetRules = {
   area: openAreas(),
   fraud: fraudRules(),
   shareS: 15 * 60,
+  // A shift (study 4.7); who forgets to leave does not keep the hub open over night.
+  hubS: 8 * 3_600,
   heyS: 60,
   // One report period of a civilian in the area (60 s) and a margin.
   heyFixAgeS: 90,

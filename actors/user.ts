@@ -27,6 +27,7 @@ import {
   ungreeted,
 } from './user/hey.ts';
 import { disconnect, inspect } from './user/inspect.ts';
+import { checkIn, heyWithdrawn, modeDue, setMode } from './user/modes.ts';
 import {
   isScanTag,
   scanAnswered,
@@ -38,15 +39,7 @@ import {
 } from './user/offlineScan.ts';
 import { packUser, unpackUser } from './user/packing.ts';
 import { peerPresence } from './user/peers.ts';
-import {
-  located,
-  setInstant,
-  setSwitch,
-  shareDue,
-  startSharing,
-  stopSharing,
-  suspected,
-} from './user/place.ts';
+import { located, setInstant, setSwitch, suspected } from './user/place.ts';
 import { credited, give, given, held, rejected, settled } from './user/points.ts';
 import {
   codeBook,
@@ -72,14 +65,7 @@ import {
   snapshotFrame,
   without,
 } from './user/sessions.ts';
-import {
-  HIDDEN_SWITCH,
-  INSTANT_SWITCH,
-  newUserState,
-  SCAN_TIMER,
-  SHARE_TIMER,
-  type UserState,
-} from './user/state.ts';
+import { INSTANT_SWITCH, newUserState, SCAN_TIMER, type UserState } from './user/state.ts';
 import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
 import type { FencesNow } from './user/visits.ts';
 
@@ -138,7 +124,7 @@ function receive(
         return state;
       }
       const present = heard(state, session, turn);
-      return repeat(present, message, turn) ?? commanded(present, message, rules, keys, turn);
+      return repeat(present, message, turn) ?? commanded(present, message, rules, keys, fencesNow, turn);
     }
     case 'attach': {
       const attached = attach(state, message, rules, turn);
@@ -171,6 +157,8 @@ function receive(
       return heyOffered(state, message, rules, turn);
     case 'heyClosed':
       return heyClosed(ungreeted(state, message.heyId), message, turn);
+    case 'heyWithdrawn':
+      return heyWithdrawn(state, message.heyId, turn);
     case 'heyTimeout':
       return heyTimeout(state, message.heyId, turn);
     case 'qrShown':
@@ -214,7 +202,7 @@ function receive(
     case 'queried':
       return answered(state, message.tag, message.result, rules, turn);
     case 'due':
-      return due(state, message, turn);
+      return due(state, message, rules, turn);
     case 'committed': {
       const command = state.underWay[message.tag];
       return command ? given(state, command, message.committed, turn) : state;
@@ -226,9 +214,15 @@ function receive(
 }
 
 /** A durable timer. One whose name nobody knows is of another version: it is done with. */
-function due(state: UserState, message: SystemMessage & { type: 'due' }, turn: Turn): UserState {
-  if (message.name === SHARE_TIMER) return shareDue(state, message.dueAtMs, turn);
-  if (message.name === INSTANT_SWITCH || message.name === HIDDEN_SWITCH) setSwitch(message.name, true, turn);
+function due(
+  state: UserState,
+  message: SystemMessage & { type: 'due' },
+  rules: MeetRules,
+  turn: Turn,
+): UserState {
+  const changed = modeDue(state, message, rules, turn);
+  if (changed !== null) return changed;
+  if (message.name === INSTANT_SWITCH) setSwitch(message.name, true, turn);
   if (message.name.startsWith(SCAN_TIMER)) return scanDue(state, message, turn);
   turn.reply(ok({}));
   return state;
@@ -239,6 +233,7 @@ function commanded(
   message: CommandMessage,
   rules: MeetRules,
   keys: QrKeys,
+  fencesNow: FencesNow,
   turn: Turn,
 ): UserState {
   const answer = (next: UserState, result: Result<unknown>): UserState => {
@@ -248,11 +243,23 @@ function commanded(
   const name: CommandName = message.name;
   switch (name) {
     case 'location.share': {
-      const started = startSharing(state, rules, turn);
-      return answer(started.state, started.result);
+      const { state: next, result } = setMode(state, 'precise', rules, turn);
+      return answer(next, result.ok ? ok({ untilS: result.value.untilS }) : result);
     }
-    case 'location.stop':
-      return answer(stopSharing(state, 'stopped', turn), ok({}));
+    case 'location.stop': {
+      const { state: next, result } = setMode(state, 'qr', rules, turn);
+      return answer(next, result.ok ? ok({}) : result);
+    }
+    case 'location.mode': {
+      const { mode } = message.body as CommandBody<'location.mode'>;
+      const chosen = setMode(state, mode, rules, turn);
+      return answer(chosen.state, chosen.result);
+    }
+    case 'hub.checkIn': {
+      const body = message.body as CommandBody<'hub.checkIn'>;
+      const arrived = checkIn(state, body, keys, fencesNow(), rules, turn);
+      return answer(arrived.state, arrived.result);
+    }
     case 'instant.set': {
       const { on } = message.body as CommandBody<'instant.set'>;
       return answer(setInstant(state, on, turn), ok({ on }));

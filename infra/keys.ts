@@ -109,10 +109,15 @@ export const qrKidAt = (fromMs: ReadonlyMap<number, number>, nowMs: number): num
 
 /** Master keys as actors use them; which one is newest follows the clock. */
 export const qrKeysOf = (
-  { qrMasters, qrFromMs }: Pick<Keys, 'qrMasters' | 'qrFromMs'>,
+  { qrMasters, qrFromMs, hubKeys }: Pick<Keys, 'qrMasters' | 'qrFromMs' | 'hubKeys'>,
   nowMs: () => number,
-): { readonly newest: number; readonly masters: ReadonlyMap<number, Uint8Array> } => ({
+): {
+  readonly newest: number;
+  readonly masters: ReadonlyMap<number, Uint8Array>;
+  readonly hubs: ReadonlyMap<number, KeyObject>;
+} => ({
   masters: qrMasters,
+  hubs: new Map([...hubKeys].map(([kid, { publicKey }]) => [kid, publicKey])),
   get newest() {
     return qrKidAt(qrFromMs, nowMs());
   },

@@ -55,6 +55,14 @@ export const ACCOUNT_KINDS = [
 export type AccountKind = (typeof ACCOUNT_KINDS)[number];
 
 /**
+ * What a person lets others know of the place, from nothing to a position (`reference/proximity.md` 4.7). `off`: no position is
+ * taken, codes only, and nothing of the town is told. `qr`: codes only. `hub`: the officer is at a community hub. `coarse`:
+ * the 2 km cell. `precise`: positions.
+ */
+export const MODES = ['off', 'qr', 'hub', 'coarse', 'precise'] as const;
+export type Mode = (typeof MODES)[number];
+
+/**
  * Accounts that several devices may use at once, such as the tills of a merchant. Who meets people has one phone (DOMAIN
  * rule 8).
  */
@@ -95,7 +103,7 @@ export const COMMANDS = {
     scope: 'meet',
     rate: 'command',
     since: 1,
-    doc: 'Starts sharing the position. An officer stops sharing by himself after 15 minutes.',
+    doc: 'Starts sharing the position: `location.mode` with `precise`. An officer stops sharing by himself after 15 minutes.',
   }),
   'location.stop': command({
     code: 11,
@@ -105,7 +113,20 @@ export const COMMANDS = {
     scope: 'meet',
     rate: 'command',
     since: 1,
-    doc: 'Stops sharing; what is remembered of the position is wiped.',
+    doc: 'Stops sharing: `location.mode` with `qr`. What is remembered of the position is wiped.',
+  }),
+  'location.mode': command({
+    code: 13,
+    body: [f.enum('mode', MODES, 'what others may know of the place from now on')],
+    result: [
+      f.enum('mode', MODES, 'as it is now'),
+      f.u32('untilS', 'Unix second at which it ends by itself and `qr` begins; 0 when it does not'),
+    ],
+    mutates: true,
+    scope: 'meet',
+    rate: 'command',
+    since: 1,
+    doc: 'Chooses the privacy mode. What is remembered of the place in the mode before is wiped at once. `hub` is entered with `hub.checkIn`.',
   }),
   'instant.set': command({
     code: 12,
@@ -197,6 +218,20 @@ export const COMMANDS = {
     since: 1,
     doc: 'The officer says that this civilian stands in front of him; her phone, which repeats its `qr.scan`, gets the outcome. 410 when the code is over.',
   }),
+  'hub.checkIn': command({
+    code: 34,
+    body: [f.str('token', 192, 'the text of the code on the wall of the hub')],
+    result: [
+      f.id('hubId', 'the hub'),
+      f.str('name', 320, 'as everybody knows it'),
+      f.u32('untilS', 'Unix second at which the stay ends by itself'),
+    ],
+    mutates: true,
+    scope: 'officer',
+    rate: 'qr',
+    since: 1,
+    doc: 'The officer is at this hub: mode `hub`. 410 when the poster is out of date or withdrawn, 422 when it is no code of a hub.',
+  }),
 } as const;
 
 const encounterFields = [
@@ -243,7 +278,7 @@ export const EVENTS = {
     body: [f.enum('reason', ['timeout', 'stopped'], 'why')],
     durable: true,
     since: 1,
-    doc: 'The position is no longer shared.',
+    doc: 'Mode `hub`, `coarse` or `precise` ended, and neither of them follows: nobody learns any more where you are. After `timeout` the mode is `qr`.',
   }),
   'points.changed': event({
     code: 5,
@@ -316,13 +351,15 @@ export const EVENTS = {
       f.id('userId', 'who'),
       f.enum('kind', ACCOUNT_KINDS, 'account kind'),
       f.str('handle', 64, 'display handle'),
-      f.bool('sharing', 'position is shared'),
-      f.u32('sharingUntilS', 'Unix second; 0 when open-ended or off'),
+      f.bool('sharing', 'positions are taken: mode `coarse` or `precise`'),
+      f.u32('sharingUntilS', 'Unix second at which the mode ends by itself; 0 when it does not'),
       f.bool('instant', 'instant match is on'),
       f.points('balance', 'points now'),
       f.count('balanceVersion', 'version of the balance'),
       f.count('encounterCount', 'encounters ever'),
       f.list('encounters', encounterFields, 16, 'the newest encounters, newest first'),
+      f.optional(f.enum('mode', MODES, 'privacy mode; its end is `sharingUntilS`')),
+      f.optional(f.str('hub', 320, 'name of the hub in mode `hub`, else nil')),
     ],
     durable: true,
     since: 1,

@@ -78,6 +78,22 @@ export class Footprints {
     return wasSame && before !== userId ? this.#suspect(userId, before, latE7, lngE7, takenAtMs) : null;
   }
 
+  /**
+   * Forgets where this person walked: whoever ends sharing is known nowhere any more. Costs a look at the whole table, once
+   * for each change of mode.
+   */
+  forget(userId: string): void {
+    for (let at = 0; at < this.#who.length; at++) {
+      if (this.#who[at] !== userId) continue;
+      this.#who[at] = '';
+      this.#hashes[at] = 0;
+      this.#seconds[at] = NEVER;
+      this.#used--;
+    }
+    for (const [id, { other }] of this.#suspects)
+      if (id === userId || other === userId) this.#suspects.delete(id);
+  }
+
   #suspect(userId: string, other: string, latE7: number, lngE7: number, nowMs: number): string | null {
     const { clonePoints, cloneStepM, cloneMs } = this.#rules;
     const known = this.#suspects.get(userId) ?? this.#suspects.get(other);

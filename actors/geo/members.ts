@@ -154,6 +154,9 @@ export class Members extends Records {
     this.#indexes.delete(this.#ids[index]!);
     this.#ids[index] = '';
     this.#handles[index] = '';
+    // nothing of where the person was stays behind
+    this.whole.fill(0, WHOLE * index + LAT, WHOLE * index + EAST + 1);
+    this.whole[WHOLE * index + STATE] = 0;
     this.#free.push(index);
   }
 

@@ -197,9 +197,30 @@ export function publishTrust(turn: Pick<Turn, 'tell'>, track: Track, trust: numb
   return { ...track, fix, left: NONE_LEFT };
 }
 
-/** Sharing ended: every region forgets the person. All area lists of the person are void. */
-export function publishLeave(turn: Pick<Turn, 'tell'>, track: Track): void {
-  for (const region of track.route.regions) turn.tell(region, { type: 'leave', userId: track.fix.userId });
+/** Regions that have heard of a person since sharing began, as far as remembered. */
+export const WALKED_MAX = 32;
+
+/** `walked` with those of this route, newest last; `walked` itself when it holds them all. */
+export function walkedOn(walked: readonly string[], route: Route): readonly string[] {
+  if (route.regions.every(({ id }) => walked.includes(id))) return walked;
+  const here = route.regions.map(({ id }) => id);
+  const others = walked.filter(id => !here.includes(id));
+  return [...others, ...here].slice(-WALKED_MAX);
+}
+
+/**
+ * Sharing ended: every region forgets the person, also those that were left behind (they remember who walked there,
+ * `fraud/footprints.ts`). All area lists of the person are void. An officer may still be on his way from one region to the next:
+ * so those before tell the present one as well, behind what they have passed on.
+ */
+export function publishLeave(turn: Pick<Turn, 'tell'>, track: Track, walked: readonly string[] = []): void {
+  const { userId, role } = track.fix;
+  for (const region of track.route.regions) turn.tell(region, { type: 'leave', userId });
+  const to = track.route.owner.id;
+  for (const id of walked) {
+    if (track.route.regions.some(region => region.id === id)) continue;
+    turn.tell({ kind: 'region', id }, { type: 'leave', userId, ...(role === 'officer' ? { to } : {}) });
+  }
 }
 
 /** Whether a position may follow the last: a higher sequence number and not taken earlier. */

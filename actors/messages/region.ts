@@ -70,8 +70,11 @@ export type SlotStage = 'counting' | 'ready' | 'told';
 
 export type RegionMessage =
   | FixMessage
-  /** The person stopped sharing, or a civilian went out of reach of this region with a fix taken `atMs`. */
-  | { readonly type: 'leave'; readonly userId: string; readonly atMs?: number }
+  /**
+   * A civilian went out of reach of this region with a fix taken `atMs`; or, without it, the person stopped sharing and is to be
+   * forgotten whole. `to`: the region into which an officer has crossed from here; it is told behind what was passed on to it.
+   */
+  | { readonly type: 'leave'; readonly userId: string; readonly atMs?: number; readonly to?: string }
   /** To the region an officer leaves, instead of the fix that took him out: passes him on to region `to`. */
   | { readonly type: 'depart'; readonly fix: FixMessage; readonly to: string }
   /** From the region an officer left. */

@@ -134,6 +134,8 @@ export type UserMessage =
   | { readonly type: 'inspect' }
   /** Ask, from a node's admin side: ends the sockets of one device, or all. Answer `{ closed }`, how many. */
   | { readonly type: 'disconnect'; readonly code: number; readonly deviceId?: string }
+  /** From a civilian who does not share any more: the position of this hey is not to be used. */
+  | { readonly type: 'heyWithdrawn'; readonly heyId: string }
   | { readonly type: 'heyTimeout'; readonly heyId: string };
 
 export interface OfficerRef {

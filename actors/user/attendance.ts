@@ -6,7 +6,7 @@ import { publishPresence } from '../geo/publish.ts';
 import type { Turn } from '../turn.ts';
 import { presentAround } from './around.ts';
 import { tellPeers } from './peers.ts';
-import { leaveMap } from './place.ts';
+import { leaveMap, someoneOf } from './place.ts';
 import { dueMs, graceMsOf, judge } from './presence.ts';
 import type { UserState } from './state.ts';
 
@@ -37,10 +37,10 @@ export function armPresence(state: UserState, turn: Turn): void {
 
 function onMap(state: UserState, wasInGrace: boolean, turn: Turn): UserState {
   const { presence, track } = state;
-  if (track === null) return state;
+  if (track === null && state.coarse === null) return state;
   if (presence.state === 'offline') return leaveMap(state, turn);
   const isInGrace = presence.state === 'grace';
   if (isInGrace === wasInGrace) return state;
-  const next = { ...state, track: publishPresence(turn, track, !isInGrace) };
-  return presentAround(next, track.fix, !isInGrace, turn);
+  const next = track ? { ...state, track: publishPresence(turn, track, !isInGrace) } : state;
+  return presentAround(next, someoneOf(state), !isInGrace, turn);
 }

@@ -86,7 +86,7 @@ export function sayHey(state: UserState, message: CommandMessage, rules: MeetRul
 function refuseHey(state: UserState, officerId: string, rules: MeetRules, nowMs: number): Refusal | null {
   if (state.me.kind !== 'civilian') return refuse(ERROR.forbidden, 'only a civilian can say hey');
   if (officerId === state.me.id) return refuse(ERROR.invalid, 'a hey to oneself');
-  if (!state.sharing || !state.track) return refuse(ERROR.conflict, 'share your position first');
+  if (!isSharing(state, nowMs) || !state.track) return refuse(ERROR.conflict, 'share your position first');
   if (!fresh(state.track.fix, rules, nowMs)) return refuse(ERROR.conflict, 'your position is too old');
   return null;
 }

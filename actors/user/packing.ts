@@ -7,14 +7,15 @@
  * that the outcome is not known: a repeat with its key finds it. A route follows from the position,
  * so only the position travels.
  */
-import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
+import { ACCOUNT_KINDS, METHODS, MODES } from '../../protocol/catalogue.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { watchOf } from '../fraud/packing.ts';
 import { isTrust } from '../fraud/trust.ts';
 import { type AreaStay, packStay, stayAgain } from '../geo/areaRoute.ts';
+import { CELL_COUNT } from '../geo/grid.ts';
 import { PLACE_KINDS, type Stay } from '../geo/places/fence.ts';
 import { PLACES_LIMITS } from '../geo/places/limits.ts';
-import { routeFix, type Track } from '../geo/publish.ts';
+import { routeFix, type Track, WALKED_MAX } from '../geo/publish.ts';
 import { insistAgain } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { FixMessage } from '../messages/region.ts';
@@ -27,7 +28,17 @@ import { Answers } from './answers.ts';
 import { armPresence } from './attendance.ts';
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
 import { Ring } from './ring.ts';
-import type { Area, CommandDone, CommandUnderWay, Hey, PendingScan, Scan, UserState } from './state.ts';
+import type {
+  Area,
+  CoarseFix,
+  CommandDone,
+  CommandUnderWay,
+  Hey,
+  Hub,
+  PendingScan,
+  Scan,
+  UserState,
+} from './state.ts';
 import { watchGap } from './stream.ts';
 
 /** 3: devices that are away, presence, greeted officers; the place in a stream of events that outlives its node. */
@@ -111,10 +122,12 @@ function stateOf(
     devicesAway: read.list(packed.devicesAway, ACTOR_LIMITS.devicesAway, sessionOf),
     presence: presenceOf(packed.presence),
     outbox: outboxOf(read.fields(packed.outbox)),
-    sharing: read.flag(packed.sharing),
-    sharingUntilMs: read.whole(packed.sharingUntilMs),
+    ...modeOf(packed),
+    hub: packed.hub ? hubOf(packed.hub) : null,
+    coarse: packed.coarse ? coarseOf(packed.coarse) : null,
     instant: read.flag(packed.instant),
     track: packed.track === null ? null : trackOf(read.fields(packed.track), id, rules),
+    walked: read.list(packed.walked ?? [], WALKED_MAX, id => read.text(id)),
     watch: watchOf(packed.watch),
     // a node of the version before packed none
     stays: read.list(packed.stays ?? [], PLACES_LIMITS.stays, stayOf),
@@ -200,6 +213,26 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
     ...(isTrust(packed.trust) && packed.trust > 0 ? { trust: packed.trust } : {}),
   };
   return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM), left: [] };
+}
+
+/** A node of the version before knew of two. */
+function modeOf(packed: read.Fields): Pick<UserState, 'mode' | 'modeUntilMs'> {
+  if (packed.mode === undefined)
+    return {
+      mode: read.flag(packed.sharing) ? 'precise' : 'qr',
+      modeUntilMs: read.whole(packed.sharingUntilMs),
+    };
+  return { mode: read.oneOf(packed.mode, MODES), modeUntilMs: read.whole(packed.modeUntilMs) };
+}
+
+function hubOf(item: unknown): Hub {
+  const { placeId, name } = read.fields(item);
+  return { placeId: read.text(placeId), name: read.text(name) };
+}
+
+function coarseOf(item: unknown): CoarseFix {
+  const { cell, takenAtMs } = read.fields(item);
+  return { cell: read.whole(cell, 0, CELL_COUNT - 1), takenAtMs: read.whole(takenAtMs) };
 }
 
 function stayOf(item: unknown): Stay {

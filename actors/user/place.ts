@@ -2,27 +2,28 @@
  * The position of a person: checked, kept in memory while shared, told to the regions in reach, and answered with the
  * time of the next report. Nothing here is persisted, logged or sent to anybody else's phone.
  */
-import type { CommandResult } from '../../protocol/catalogue.ts';
 import { checkLocation } from '../../protocol/coordinates.ts';
-import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
-import type { Location } from '../../protocol/frames.ts';
+import { ERROR, type Refusal, refuse } from '../../protocol/errors.ts';
+import { FIX_FLAG, type Location } from '../../protocol/frames.ts';
 import { encodeError, encodeVolatile } from '../../protocol/messages.ts';
 import { ageOf } from '../fraud/age.ts';
 import { found, observe, trustOf, wiped } from '../fraud/watch.ts';
+import type { Someone } from '../geo/areaRoute.ts';
+import { boxOf, cellOf } from '../geo/grid.ts';
+import { REPORT_PERIOD_S } from '../geo/limits.ts';
 import { reportPeriodS } from '../geo/period.ts';
 import type { Fences } from '../geo/places/fence.ts';
-import { publishFix, publishInstantOff, publishLeave, publishTrust } from '../geo/publish.ts';
+import { publishFix, publishInstantOff, publishLeave, publishTrust, walkedOn } from '../geo/publish.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { isAnybodyAround, leaveAround, moveAround } from './around.ts';
-import { seconds } from './sessions.ts';
-import { HIDDEN_SWITCH, INSTANT_SWITCH, isSharing, roleOf, SHARE_TIMER, type UserState } from './state.ts';
-import { emit } from './stream.ts';
+import { INSTANT_SWITCH, modeNow, roleOf, type UserState } from './state.ts';
 import { endVisits, visit } from './visits.ts';
 
 const MINUTE_MS = 60_000;
+const NOWHERE: readonly string[] = [];
 
 /** Why a position is not taken, or null. */
 function refuseLocation(
@@ -32,14 +33,16 @@ function refuseLocation(
   nowMs: number,
 ): Refusal | null {
   if (roleOf(state.me.kind) === null) return refuse(ERROR.forbidden, 'this account has no position');
-  if (!isSharing(state, nowMs)) return refuse(ERROR.conflict, 'the position is not shared');
+  const mode = modeNow(state, nowMs);
+  if (mode !== 'precise' && mode !== 'coarse') return refuse(ERROR.conflict, 'the position is not shared');
   const outside = checkLocation(location);
   if (outside !== null) return refuse(ERROR.invalid, outside);
   if (location.seq <= state.locationSeq) return refuse(ERROR.conflict, 'the sequence number must rise');
   const age = ageOf(takenAtMs, nowMs);
   if (age === 'future') return refuse(ERROR.invalid, 'the position is from the future');
   if (age === 'stale') return refuse(ERROR.gone, 'the position is too old');
-  if (state.track && takenAtMs < state.track.fix.takenAtMs)
+  const latestMs = state.track?.fix.takenAtMs ?? state.coarse?.takenAtMs;
+  if (latestMs !== undefined && takenAtMs < latestMs)
     return refuse(ERROR.conflict, 'a newer position is known');
   return null;
 }
@@ -69,6 +72,7 @@ export function located(
     turn.push([session], encodeError(0, refusal), 'volatile');
     return state;
   }
+  if (state.mode === 'coarse') return locatedCoarse(state, message, takenAtMs, rules, turn);
   const { id, number: account, handle, kind } = state.me;
   const role = kind === 'officer' ? 'officer' : 'civilian';
   const { latE7, lngE7, accuracyDm } = location;
@@ -89,17 +93,47 @@ export function located(
     turn.sample({ takenAtMs, latE7, lngE7, accuracyDm });
   const periodS = reportPeriodS(role, state.instant, isAnybodyAround(state));
   turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
-  const here = { ...state, track, watch, locationSeq: location.seq };
+  const walked = track.route === state.track?.route ? state.walked : walkedOn(state.walked, track.route);
+  const here = { ...state, track, walked, watch, locationSeq: location.seq };
   const around = isTaken ? moveAround(here, person, latE7, lngE7, turn) : here;
   return isTaken && trust === 0 ? visit(around, position, fences, turn) : around;
 }
 
+/**
+ * In mode `coarse` a position is snapped before anything else is done with it, whatever the phone has done: regions, places,
+ * history and the gates of fraud never see it, and areas see the middle of its cell.
+ */
+function locatedCoarse(
+  state: UserState,
+  { location, session }: UserMessage & { type: 'location' },
+  takenAtMs: number,
+  rules: MeetRules,
+  turn: Turn,
+): UserState {
+  const cell = cellOf(location.latE7 / 1e7, location.lngE7 / 1e7);
+  const { south, north, west, east } = boxOf(cell);
+  const isSimulated = ((location.flags ?? 0) & FIX_FLAG.simulated) !== 0;
+  const watch = isSimulated ? found(state.watch, 'simulated', turn.nowMs, rules.fraud) : state.watch;
+  const periodS = REPORT_PERIOD_S.alone;
+  turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
+  const here = { ...state, watch, coarse: { cell, takenAtMs }, locationSeq: location.seq };
+  const middle = (low: number, high: number): number => Math.round((low + high) * 5e6);
+  return moveAround(here, someoneOf(state), middle(south, north), middle(west, east), turn);
+}
+
+/** The person as areas know him. */
+export const someoneOf = ({ me: { id, handle, kind } }: UserState): Someone => ({
+  userId: id,
+  role: kind === 'officer' ? 'officer' : 'civilian',
+  handle,
+});
+
 /** Off the map: every region that knew the person is told, and what is remembered of the place is wiped. */
 export function leaveMap(state: UserState, turn: Turn): UserState {
-  if (!state.track) return state;
-  publishLeave(turn, state.track);
+  if (!state.track && !state.coarse) return { ...state, watch: wiped(state.watch) };
+  if (state.track) publishLeave(turn, state.track, state.walked);
   const off = endVisits(leaveAround(state, turn), turn);
-  return { ...off, track: null, watch: wiped(state.watch) };
+  return { ...off, track: null, walked: NOWHERE, coarse: null, watch: wiped(state.watch) };
 }
 
 /** A region found this person's track to be somebody else's. */
@@ -123,40 +157,4 @@ export function setInstant(state: UserState, on: boolean, turn: Turn): UserState
   const track = on || !state.track ? state.track : publishInstantOff(turn, state.track);
   if (on !== state.instant) setSwitch(INSTANT_SWITCH, on, turn);
   return { ...state, instant: on, track };
-}
-
-export function startSharing(
-  state: UserState,
-  rules: MeetRules,
-  turn: Turn,
-): { state: UserState; result: Result<CommandResult<'location.share'>> } {
-  if (roleOf(state.me.kind) === null)
-    return { state, result: refuse(ERROR.forbidden, 'this account has no position') };
-  // The timer is the durable memory of sharing: an officer's actor that starts anew finds it (state.ts).
-  const sharingUntilMs =
-    state.me.kind === 'officer' ? turn.durableTimer(SHARE_TIMER, rules.shareS * 1_000, {}) : 0;
-  if (state.me.kind === 'civilian' && !state.sharing) setSwitch(HIDDEN_SWITCH, false, turn);
-  return {
-    state: { ...state, sharing: true, sharingUntilMs },
-    result: ok({ untilS: seconds(sharingUntilMs) }),
-  };
-}
-
-export function stopSharing(state: UserState, reason: 'timeout' | 'stopped', turn: Turn): UserState {
-  // time that runs out leaves a history that expires; whoever switches off wants it gone, also when it is off already
-  if (reason === 'stopped') turn.sample(null);
-  if (!state.sharing) return state;
-  // one that is due is removed when its answer has left, and so not before the event is stored
-  if (state.sharingUntilMs > 0 && reason === 'stopped') turn.cancelDurableTimer(SHARE_TIMER);
-  if (state.me.kind === 'civilian') setSwitch(HIDDEN_SWITCH, true, turn);
-  const off = { ...leaveMap(state, turn), sharing: false, sharingUntilMs: 0 };
-  // an officer's sharing is named by its end; ended again by who did not hear that it is stored, it is told once
-  const what = state.sharingUntilMs > 0 ? `${state.sharingUntilMs}` : turn.newId();
-  return emit(off, turn, 'sharing.ended', { reason }, what);
-}
-
-/** The durable timer of sharing is due; one that was replaced or stopped meanwhile says nothing. */
-export function shareDue(state: UserState, dueAtMs: number, turn: Turn): UserState {
-  turn.reply(ok({}));
-  return state.sharingUntilMs === dueAtMs ? stopSharing(state, 'timeout', turn) : state;
 }

@@ -4,6 +4,7 @@
  * civilian's code by one officer only. The actor forgets that when it dies; then the store refuses, because the encounter
  * of a civilian's code has its id from the code and not from the officer.
  */
+import type { KeyObject } from 'node:crypto';
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import type { CodeBook } from '../../protocol/codeBook.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
@@ -39,6 +40,8 @@ const CONFIRM_AGAIN_MS = 1_000;
 export interface QrKeys {
   readonly newest: number;
   readonly masters: ReadonlyMap<number, Uint8Array>;
+  /** Public keys of the posters of hubs, by key id; absent: no hub is known. */
+  readonly hubs?: ReadonlyMap<number, KeyObject>;
 }
 
 export function showQr(
@@ -49,7 +52,7 @@ export function showQr(
   const presenter = presenterOf(state, keys, turn);
   if (!presenter.ok) return presenter;
   const nonce = turn.random32();
-  const flags = state.sharing ? TOKEN_FLAG.locationShared : 0;
+  const flags = isSharing(state, turn.nowMs) ? TOKEN_FLAG.locationShared : 0;
   return ok({
     token: mintToken({ ...presenter.value, nonce, flags }),
     expiresS: tokenExpiresS(turn.nowMs),

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
+import type { Mode } from '../../protocol/catalogue.ts';
 import { NO_FENCES } from '../geo/places/fence.ts';
 import type { UserRecord } from '../queries.ts';
 import { DEFAULT_RULES } from '../rules.ts';
 import type { SampledFix, Turn } from '../turn.ts';
-import { located, shareDue, startSharing, stopSharing } from './place.ts';
+import { modeDue, setMode } from './modes.ts';
+import { located } from './place.ts';
 import { Ring } from './ring.ts';
 import { newUserState, type UserState } from './state.ts';
 
@@ -46,8 +48,12 @@ class Person {
     }) as unknown as Turn;
   }
 
+  choose(mode: Mode): void {
+    this.state = setMode(this.state, mode, DEFAULT_RULES, this.turn()).state;
+  }
+
   share(): void {
-    this.state = startSharing(this.state, DEFAULT_RULES, this.turn()).state;
+    this.choose('precise');
   }
 
   at(afterS: number, change: object = {}): void {
@@ -85,21 +91,22 @@ test('one position a minute, of the fixes that are taken, while the position is 
   expect(afterS(officer)).toEqual([1, 30, 91, 400]);
 });
 
-test('whoever switches off is forgotten, also when it is off already; time that runs out leaves what expires', () => {
+test('whoever ends sharing is forgotten, by the end of its time, by a word, and also when it is off already', () => {
   const officer = new Person('officer');
   officer.share();
   officer.at(1);
-  officer.state = shareDue(officer.state, officer.state.sharingUntilMs, officer.turn());
-  expect(officer.state.sharing).toBe(false);
+  const due = { name: 'share', dueAtMs: officer.state.modeUntilMs };
+  officer.state = modeDue(officer.state, due, DEFAULT_RULES, officer.turn())!;
+  expect(officer.state.mode).toBe('qr');
   officer.at(120);
-  expect(afterS(officer)).toEqual([1]);
-  officer.state = stopSharing(officer.state, 'stopped', officer.turn());
   expect(afterS(officer)).toEqual([1, null]);
+  officer.choose('qr');
+  expect(afterS(officer)).toEqual([1, null, null]);
   officer.share();
   officer.at(130);
-  officer.state = stopSharing(officer.state, 'stopped', officer.turn());
+  officer.choose('qr');
   officer.at(200);
-  expect(afterS(officer)).toEqual([1, null, 130, null]);
+  expect(afterS(officer)).toEqual([1, null, null, 130, null]);
 });
 
 test('the minutes of a town do not begin together: its samples are spread over the minute', () => {

@@ -35,8 +35,8 @@ export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
     userId: state.me.id,
     kind: state.me.kind,
     handle: state.me.handle,
-    sharing: state.sharing,
-    sharingUntilS: seconds(state.sharingUntilMs),
+    sharing: state.mode === 'coarse' || state.mode === 'precise',
+    sharingUntilS: seconds(state.modeUntilMs),
     instant: state.instant,
     balance: state.balance,
     balanceVersion: state.balanceVersion,
@@ -48,6 +48,8 @@ export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
       points,
       atS: seconds(atMs),
     })),
+    mode: state.mode,
+    hub: state.hub?.name ?? null,
   });
 }
 

@@ -1,5 +1,5 @@
 /** Everything that a user actor holds. Plain values, replaced and never changed, so that a turn that throws undid itself. */
-import type { AccountKind } from '../../protocol/catalogue.ts';
+import type { AccountKind, Mode } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
 import { UNSUSPECTED, type Watch } from '../fraud/watch.ts';
 import type { AreaStay } from '../geo/areaRoute.ts';
@@ -17,6 +17,7 @@ import type {
 } from '../queries.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import { Answers } from './answers.ts';
+import { rememberedMode } from './modeMemory.ts';
 import type { Outbox } from './outbox.ts';
 import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
 
@@ -125,6 +126,19 @@ export interface Area {
   readonly officers: readonly OfficerRef[];
 }
 
+/** A community hub; where it stands is no secret, and is looked up among the places. */
+export interface Hub {
+  readonly placeId: string;
+  readonly name: string;
+}
+
+/** A position after it was snapped: there is no other. */
+export interface CoarseFix {
+  /** Of the grid of regions. */
+  readonly cell: number;
+  readonly takenAtMs: number;
+}
+
 export interface UserState {
   readonly me: Me;
   /** As the phones were told: what was counted in the order of its versions. */
@@ -137,12 +151,19 @@ export interface UserState {
   readonly devicesAway: readonly Session[];
   readonly presence: Presence;
   readonly outbox: Outbox;
-  readonly sharing: boolean;
-  /** Town milliseconds at which sharing ends by itself; 0 = it does not. */
-  readonly sharingUntilMs: number;
+  /** What others may know of the place (modes.ts). One that ran out counts no more: ask {@link modeNow}. */
+  readonly mode: Mode;
+  /** Town milliseconds at which the mode ends by itself; 0 = it does not. */
+  readonly modeUntilMs: number;
+  /** Where the officer checked in, in mode `hub` only. */
+  readonly hub: Hub | null;
+  /** The cell where the person is, in mode `coarse` only. Memory only. */
+  readonly coarse: CoarseFix | null;
   readonly instant: boolean;
   /** Where the person is, while shared. Memory only. */
   readonly track: Track | null;
+  /** Regions that have heard of the person since sharing began; to be told when it ends. Memory only. */
+  readonly walked: readonly string[];
   /** What speaks against the person's phone. */
   readonly watch: Watch;
   /** Places that the person is at, while shared. Memory only. */
@@ -175,25 +196,23 @@ export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
   return kind === 'officer' || kind === 'civilian' ? kind : null;
 }
 
-/** Name of the durable timer that ends an officer's sharing. */
-export const SHARE_TIMER = 'share';
 /**
  * Switches that a person has set stay set over a kill and over sleep, because a phone that resumes is told nothing of them:
- * a timer without a time worth the name is the durable memory of each. Instant match is on; a civilian is not shared.
+ * a timer without a time worth the name is the durable memory. Here: instant match is on. Those of modes: `modes.ts`.
  */
 export const INSTANT_SWITCH = 'instant';
-export const HIDDEN_SWITCH = 'hidden';
 /** Begin of the names of timers of scans that wait; the id of the encounter follows. */
 export const SCAN_TIMER = 'scan/';
 
-/** Sharing that ran out counts no more, also before its timer was delivered. */
-export const isSharing = (state: UserState, nowMs: number): boolean =>
-  state.sharing && (state.sharingUntilMs === 0 || nowMs < state.sharingUntilMs);
+/** A mode that ran out counts no more, also before its timer was delivered. */
+export const modeNow = ({ mode, modeUntilMs }: UserState, nowMs: number): Mode =>
+  modeUntilMs === 0 || nowMs < modeUntilMs ? mode : 'qr';
+
+/** Whether the person is met by position. */
+export const isSharing = (state: UserState, nowMs: number): boolean => modeNow(state, nowMs) === 'precise';
 
 export function newUserState(record: UserRecord, outbox: Outbox): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
-  const timerOf = (name: string) => record.timers.find(timer => timer.name === name);
-  const share = timerOf(SHARE_TIMER);
   return {
     me: { id, kind, handle, number, deviceId, deviceNumber },
     balance: record.balance,
@@ -204,11 +223,11 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     devicesAway: NOBODY,
     presence: OFFLINE,
     outbox,
-    // Officers are on QR only until they choose to share (DOMAIN rule 5), which their timer remembers.
-    sharing: kind === 'civilian' ? timerOf(HIDDEN_SWITCH) === undefined : share !== undefined,
-    sharingUntilMs: share?.dueAtMs ?? 0,
-    instant: timerOf(INSTANT_SWITCH) !== undefined,
+    ...rememberedMode(kind, record.timers),
+    coarse: null,
+    instant: record.timers.some(timer => timer.name === INSTANT_SWITCH),
     track: null,
+    walked: NOBODY,
     stays: NOBODY,
     watch: UNSUSPECTED,
     locationSeq: -1,

@@ -31,7 +31,7 @@ const ID = '01900000-0000-7000-8000-0000000000aa';
 const event = (offset: number) => encodeEvent('sharing.ended', offset, ID, { reason: 'timeout' });
 const snapshot = encodeEvent('snapshot', 0, ID, {
   ...{ userId: ID, kind: 'civilian', handle: 'ana', sharing: false, sharingUntilS: 0, instant: false },
-  ...{ balance: 0, balanceVersion: 0, encounterCount: 0, encounters: [] },
+  ...{ balance: 0, balanceVersion: 0, encounterCount: 0, encounters: [], mode: 'qr', hub: null },
 });
 /** What a phone hears that says where it stopped nowhere. */
 const fresh = () => ok({ epoch: EPOCH, offset: 0, resumed: false, frames: [snapshot] });

@@ -138,7 +138,15 @@ test('an engine with timers and WebSocket and little else runs it', async () => 
         sharing: false,
         sharingUntilS: 0,
       },
-      ...{ instant: false, balance: -5_000_000_000, balanceVersion: 2, encounterCount: 0, encounters: [] },
+      ...{
+        instant: false,
+        balance: -5_000_000_000,
+        balanceVersion: 2,
+        encounterCount: 0,
+        encounters: [],
+        mode: 'qr',
+        hub: null,
+      },
     }),
   );
   const client = bare.client as {

@@ -22,6 +22,8 @@ const snapshotAt = (offset: number): Uint8Array =>
     balanceVersion: offset,
     encounterCount: 0,
     encounters: [],
+    mode: 'qr',
+    hub: null,
   });
 
 export class StreamTown {

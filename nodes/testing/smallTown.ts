@@ -177,12 +177,18 @@ export class TownPhone {
     return this.ask(message) as Promise<Result<CommandResult<N>>>;
   }
 
+  /** Where it reports from. Nobody stands where somebody else stood, to the centimetre. */
+  at(northM: number): { readonly latE7: number; readonly lngE7: number } {
+    return {
+      latE7: Math.round((HERE.lat + northM / METRES_PER_DEGREE) * 1e7),
+      lngE7: Math.round(HERE.lng * 1e7) + (shardOf('user', this.id) % 97),
+    };
+  }
+
   async report(northM: number): Promise<void> {
     const location = {
       seq: ++this.#seq,
-      latE7: Math.round((HERE.lat + northM / METRES_PER_DEGREE) * 1e7),
-      // nobody stands where somebody else stood, to the centimetre
-      lngE7: Math.round(HERE.lng * 1e7) + (shardOf('user', this.id) % 97),
+      ...this.at(northM),
       accuracyDm: 50,
       headingDeg: null,
       speedDms: null,
@@ -211,8 +217,9 @@ export class SmallTown {
   readonly counted: Record<string, number> = {};
   /** What actors measured, by the name of the metric. */
   readonly observed: Record<string, number[]> = {};
-  /** Bytes of the last move. */
+  /** Bytes of the last move, and what they say. */
   moved = 0;
+  travelled: unknown = null;
   system!: ActorSystem;
   timers!: DurableTimers;
   readonly #random: Random;
@@ -299,6 +306,7 @@ export class SmallTown {
     while (parcels === null) await this.time.advance(5);
     const bytes = encodeParcels(parcels);
     this.moved = bytes.length;
+    this.travelled = decodeParcels(bytes);
     this.stop();
     this.#start(decodeParcels(bytes) as (readonly [number, Parcel[]])[]);
     await this.time.advance(20);

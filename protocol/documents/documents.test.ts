@@ -249,8 +249,11 @@ describe('generated files', () => {
     const state = newUserState(record, {} as UserState['outbox']);
     const snapshot = heard.find(frame => frame.type === 'event');
     const opened = snapshot?.type === 'event' ? openEvent(snapshot) : null;
-    const { sharing, instant, encounterCount } = state;
-    expect(opened).toMatchObject({ name: 'snapshot', body: { sharing, instant, encounterCount } });
+    const { mode, instant, encounterCount } = state;
+    expect(opened).toMatchObject({
+      name: 'snapshot',
+      body: { sharing: true, mode, instant, encounterCount },
+    });
     const periods = heard.flatMap(frame =>
       frame.type === 'volatile' && frame.kind === EVENTS['report.next'].code ? [frame.body] : [],
     );

@@ -29,6 +29,8 @@ const snapshot = encodeEvent('snapshot', 0, exampleId(20), {
   balanceVersion: 0,
   encounterCount: 0,
   encounters: [],
+  mode: 'precise',
+  hub: null,
 });
 
 const completed = encodeEvent('encounter.completed', 1, exampleId(21), {

@@ -156,6 +156,12 @@ export const CLOSE_WORDS: Readonly<Record<keyof typeof CLOSE, Explained & { read
  */
 export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> = {
   'location.share': 'A civilian shares already; for an officer it starts the 15 minutes anew.',
+  'location.mode':
+    '`off` and `qr` last until you choose another; so do `coarse` and `precise` of a civilian. Those of an officer end after 15 ' +
+    'minutes, the same again begins them anew. 422 for `hub` of who is not checked in.',
+  'hub.checkIn':
+    'For 8 hours, or until another mode is chosen. Civilians in the area learn that the hub is open, not who is there. While it ' +
+    'lasts, codes count as scanned at the hub.',
   'hey.say':
     'It waits 60 s. Your newest position must not be older than 90 s (409), the officer must share in your area (404), and no ' +
     'hey of yours may be waiting there (409).',

@@ -62,6 +62,8 @@ export class Line implements SocketLike {
         balanceVersion: 0,
         encounterCount: 0,
         encounters: [],
+        mode: 'qr',
+        hub: null,
       }),
     );
   }

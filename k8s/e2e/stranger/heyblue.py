@@ -35,6 +35,7 @@ COMMANDS = {
     "state.get": (2, False, "", ""),
     "location.share": (10, True, "", "untilS"),
     "location.stop": (11, True, "", ""),
+    "location.mode": (13, True, "mode:off|qr|hub|coarse|precise", "mode:off|qr|hub|coarse|precise untilS"),
     "instant.set": (12, True, "on", "on"),
     "hey.say": (20, True, "officerId:id", "heyId:id expiresS"),
     "hey.accept": (21, True, "heyId:id", "encounterId:id points balance"),
@@ -43,6 +44,7 @@ COMMANDS = {
     "qr.scan": (31, True, "token", "encounterId:id points balance"),
     "qr.confirm": (33, True, "scanId:id", ""),
     "qr.upload": (32, True, "token scannedAtS proof", "encounterId:id settlesS"),
+    "hub.checkIn": (34, True, "token", "hubId:id name untilS"),
 }
 EVENTS = {
     1: ("encounter.completed", "encounterId:id method:proximity|hey|qr otherHandle points atS balance balanceVersion message"),
@@ -56,7 +58,7 @@ EVENTS = {
     10: ("encounter.held", "encounterId:id method:proximity|hey|qr otherHandle atS"),
     11: ("encounter.rejected", "encounterId:id"),
     9: ("snapshot", "userId:id kind:civilian|officer|merchant|charity|family|municipality|operator handle sharing"
-        " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter*"),
+        " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter* mode:off|qr|hub|coarse|precise hub"),
     40: ("area.officers", "cell officers:officer*"),
     41: ("report.next", "periodS"),
     42: ("peer.presence", "state:online|away|offline lastSeenMin"),
@@ -92,7 +94,13 @@ def named(fields, items):
 
 def tupled(fields, values):
     """The tuple of a command's body, ids as bytes."""
-    return [uuid.UUID(value).bytes if field.endswith(":id") else value for field, value in zip(fields.split(), values)]
+    def item(field, value):
+        _, _, kind = field.partition(":")
+        if kind == "id":
+            return uuid.UUID(value).bytes
+        return kind.split("|").index(value) if "|" in kind else value
+
+    return [item(field, value) for field, value in zip(fields.split(), values)]
 
 
 def e7(degrees):
