@@ -185,7 +185,7 @@ test('after any changes of mode nothing of an earlier place is found, in any act
       await town.move();
       const held = wordsOf(town.travelled);
       expect(held.has(phone.id)).toBe(true);
-      for (const northM of places) expect(held).not.toContain(String(phone.at(northM).latE7));
+      for (const northM of places) expect(held).not.toContain(String(phone.placeAt(northM).latE7));
       for (const word of held) if (/^r\d+$/.test(word)) expect(isBeside).toBe(true);
     }),
     { numRuns: 25, seed: 61 },
@@ -195,5 +195,5 @@ test('after any changes of mode nothing of an earlier place is found, in any act
 test('that search finds a place that is there', async () => {
   await civilian.report(10);
   await town.move();
-  expect(wordsOf(town.travelled).has(String(civilian.at(10).latE7))).toBe(true);
+  expect(wordsOf(town.travelled).has(String(civilian.placeAt(10).latE7))).toBe(true);
 });

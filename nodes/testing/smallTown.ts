@@ -178,7 +178,7 @@ export class TownPhone {
   }
 
   /** Where it reports from. Nobody stands where somebody else stood, to the centimetre. */
-  at(northM: number): { readonly latE7: number; readonly lngE7: number } {
+  placeAt(northM: number): { readonly latE7: number; readonly lngE7: number } {
     return {
       latE7: Math.round((HERE.lat + northM / METRES_PER_DEGREE) * 1e7),
       lngE7: Math.round(HERE.lng * 1e7) + (shardOf('user', this.id) % 97),
@@ -188,7 +188,7 @@ export class TownPhone {
   async report(northM: number): Promise<void> {
     const location = {
       seq: ++this.#seq,
-      ...this.at(northM),
+      ...this.placeAt(northM),
       accuracyDm: 50,
       headingDeg: null,
       speedDms: null,
