@@ -3,6 +3,10 @@
  * fifteen an officer, through the matcher that the regions run, near list and all. Beside it, on the same machine and in
  * the same run, what a Redis server does for the same question with GEOADD and GEOSEARCH, pipelined, when one is
  * installed. An update is one position of one person, with its copies to all regions in reach.
+ *
+ * It is the matcher alone, with its look-up of the person and the whole state machine (enter, dwell, exit, near): not the
+ * turn of the region's actor around it, nor what compares tracks there. How many civilians have an officer within 200 m,
+ * and so are no quick case, is said with the figures.
  */
 import { proximityRules } from '../../actors/geo/rules.ts';
 import type { Bench } from '../bench.ts';
@@ -15,8 +19,18 @@ const EDGE_M = 30_000;
 const SEED = 1;
 const perS = (count: number, ns: number): number => Math.round((count * 1e9) / ns);
 
+interface Measured {
+  readonly pace: Pace;
+  readonly slots: number;
+  /** Of the civilians: an officer within 200 m, and within 40 m. */
+  readonly near: number;
+  readonly close: number;
+}
+
+const SAMPLED = 2_000;
+
 /** Everybody once to be known and once to be warm, then measured; the best of the runs, as the machine is shared. */
-function measure(people: number, updates: number, runs: number): { pace: Pace; slots: number } {
+function measure(people: number, updates: number, runs: number): Measured {
   const crowd = new MatchCrowd(
     { people, edgeM: EDGE_M, officerShare: OFFICER_SHARE },
     proximityRules(),
@@ -28,7 +42,13 @@ function measure(people: number, updates: number, runs: number): { pace: Pace; s
     const pace = crowd.walk(updates);
     if (best === null || pace.cpuNs / pace.updates < best.cpuNs / best.updates) best = pace;
   }
-  return { pace: best!, slots: crowd.slots };
+  const { nearM, enterMaxM } = proximityRules();
+  return {
+    pace: best!,
+    slots: crowd.slots,
+    near: crowd.shareNear(nearM, SAMPLED),
+    close: crowd.shareNear(enterMaxM, SAMPLED),
+  };
 }
 
 export const bench: Bench = {
@@ -40,9 +60,10 @@ export const bench: Bench = {
     const small = measure(100_000, numberArg(args, 'updates', 600_000), runs);
     const large = numberArg(args, 'million', 1) > 0 ? measure(1_000_000, 1_000_000, 1) : null;
     const redis = await redisPace({ people: 100_000, edgeM: EDGE_M, officerShare: OFFICER_SHARE }, report);
-    const row = ({ pace, slots }: { pace: Pace; slots: number }): string =>
+    const row = ({ pace, slots, near, close }: Measured): string =>
       `${figure(perS(pace.updates, pace.cpuNs))} /s   ${figure(perS(pace.moves, pace.cpuNs))} into regions, ` +
-      `${figure(pace.moves / pace.updates, 2)} copies, ${figure(pace.cpuNs / pace.updates)} ns, ${figure(slots)} slots`;
+      `${figure(pace.moves / pace.updates, 2)} copies, ${figure(pace.cpuNs / pace.updates)} ns, ${figure(slots)} slots, ` +
+      `an officer within 200 m of ${figure(100 * near)} %, within 40 m of ${figure(100 * close)} %`;
     const rate = perS(small.pace.updates, small.pace.cpuNs);
     report(
       table([
@@ -65,6 +86,7 @@ export const bench: Bench = {
       copies: rounded(small.pace.moves / small.pace.updates, 3),
       slots_100k: small.slots,
       nears_100k: small.pace.nears,
+      near_share_100k: rounded(small.near, 3),
     };
   },
 };

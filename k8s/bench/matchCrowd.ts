@@ -146,6 +146,17 @@ export class MatchCrowd {
     return pace;
   }
 
+  /** Share of the first so many civilians with an officer within so many metres, by looking at everybody. */
+  shareNear(metres: number, sampled: number): number {
+    const officers: number[] = [];
+    const civilians: number[] = [];
+    for (const [i, { role }] of this.people.entries()) (role === 'officer' ? officers : civilians).push(i);
+    const sample = civilians.slice(0, sampled);
+    const isNear = (i: number): boolean =>
+      officers.some(j => Math.hypot(this.x[i]! - this.x[j]!, this.y[i]! - this.y[j]!) <= metres);
+    return sample.filter(isNear).length / sample.length;
+  }
+
   /** Everybody's place, degrees times 1e7. */
   placeOf(i: number): { latE7: number; lngE7: number } {
     const { lat, lng } = this.#origin;
