@@ -27,7 +27,7 @@ const JITTER_HOME_M = 40;
 const JITTER_M = 8;
 /** Share of the hypotheses that are placed anew on the circles of distances that were told. */
 const PLACED = 0.3;
-const CIRCLES = 3;
+const CIRCLES = 4;
 
 export interface Belief extends Point {
   /** Mean distance of the hypotheses from the estimate: what the attacker himself believes of his error. */
@@ -77,8 +77,9 @@ export class Estimator {
       this.#area[i] = this.#block.areaOf(walks[i * STRIDE + X]!, walks[i * STRIDE + Y]!);
     }
     for (const { channel, outcome, number, from } of seen) {
-      const likely = this.#knowledge.wordOf(channel, outcome);
       const miss = number === null ? null : this.#knowledge.missOf(channel);
+      // the number says it better than the word, and each step anew
+      const likely = miss === null ? this.#knowledge.wordOf(channel, outcome) : null;
       const met = channel === 'met';
       if (likely === null && miss === null && !met) continue;
       for (let i = 0; i < this.#count; i++) {
@@ -125,13 +126,14 @@ export class Estimator {
     const mean = 1 / this.#count;
     this.#resample();
     for (let i = 0; i < placed; i++) {
-      const { from, far, wide } = circles[i % circles.length]!;
-      const angle = 2 * Math.PI * draw();
-      const r = far + wide * drawNormal(draw);
+      const one = circles[i % circles.length]!;
+      const other = circles[Math.floor(i / circles.length) % circles.length]!;
+      const r = one.far + one.wide * drawNormal(draw);
+      const angle = meetingAngle(one.from, r, other.from, other.far + other.wide * drawNormal(draw), draw);
       const at = i * STRIDE;
       const beatM = BEATS_M[i % BEATS_M.length]!;
-      const x = from.x + r * Math.cos(angle);
-      const y = from.y + r * Math.sin(angle);
+      const x = one.from.x + r * Math.cos(angle);
+      const y = one.from.y + r * Math.sin(angle);
       const home = beatM * Math.sqrt(draw());
       const where = 2 * Math.PI * draw();
       begin(walks, at, x + home * Math.cos(where), y + home * Math.sin(where), beatM, draw);
@@ -197,4 +199,13 @@ export class Estimator {
     }
     return this.#walks[order.at(-1)! * STRIDE + field]!;
   }
+}
+
+/** Where on a circle (by its angle) another one crosses it, either of the two places; anywhere when it does not. */
+function meetingAngle(a: Point, r: number, b: Point, s: number, draw: Draw): number {
+  const apart = Math.hypot(b.x - a.x, b.y - a.y);
+  const cosine = (r * r + apart * apart - s * s) / (2 * r * apart);
+  if (!(Math.abs(cosine) <= 1)) return 2 * Math.PI * draw();
+  const side = draw() < 0.5 ? -1 : 1;
+  return Math.atan2(b.y - a.y, b.x - a.x) + side * Math.acos(cosine);
 }

@@ -7,9 +7,10 @@
  */
 import { distanceM } from '../../actors/geo/distance.ts';
 import type { SessionRef, Turn } from '../../actors/turn.ts';
-import { areaFrame, refs } from '../../actors/user/sessions.ts';
+import { refs } from '../../actors/user/sessions.ts';
 import { isSharing, type UserState } from '../../actors/user/state.ts';
 import type { AnyBehaviour, Behaviours } from '../../nodes/effects.ts';
+import { encodeVolatile } from '../../protocol/messages.ts';
 
 export const LEAKS = ['none', 'distance', 'prompt'] as const;
 export type Leak = (typeof LEAKS)[number];
@@ -29,6 +30,22 @@ export function leaking(leak: Leak): (behaviours: Behaviours) => Behaviours {
   const officers = new Map<string, Shared>();
   const after = leak === 'distance' ? tellDistances(officers) : tellCells(officers);
   return behaviours => ({ ...behaviours, user: followed(behaviours.user, after) });
+}
+
+interface Named {
+  readonly id: string;
+  readonly handle: string;
+}
+
+/** A list as phones get it, under a key that no area has. */
+function listFrame(key: string, version: number, officers: readonly Named[]): Uint8Array {
+  const named = officers.map(({ id, handle }) => ({ officerId: id, handle }));
+  return encodeVolatile(
+    'area.officers',
+    key,
+    version,
+    named.length > 0 ? { cell: key, officers: named } : null,
+  );
 }
 
 type After = (state: UserState, turn: Turn, type: string) => void;
@@ -51,6 +68,7 @@ function sharedBy(state: UserState, nowMs: number): Shared | null {
 }
 
 function tellDistances(officers: Map<string, Shared>): After {
+  let version = 0;
   return (state, turn, type) => {
     const mine = sharedBy(state, turn.nowMs);
     if (state.me.kind === 'officer') {
@@ -59,15 +77,15 @@ function tellDistances(officers: Map<string, Shared>): After {
       return;
     }
     if (mine === null || type !== 'location') return;
-    for (const area of state.areas) {
-      const far = area.officers.map(({ id, handle }) => {
+    const told = state.areas
+      .flatMap(area => area.officers)
+      .flatMap(({ id, handle }) => {
         const his = officers.get(id);
-        if (!his) return { id, handle };
+        if (!his) return [];
         const metres = distanceM(mine.latE7, mine.lngE7, his.latE7, his.lngE7);
-        return { id, handle: `${handle}, ${Math.round(metres / ROUNDED_M) * ROUNDED_M} m` };
+        return [{ id, handle: `${handle}, ${Math.round(metres / ROUNDED_M) * ROUNDED_M} m` }];
       });
-      if (far.length > 0) turn.push(refs(state.sessions), areaFrame({ ...area, officers: far }), 'volatile');
-    }
+    turn.push(refs(state.sessions), listFrame('leak', ++version, told), 'volatile');
   };
 }
 
@@ -81,8 +99,7 @@ function tellCells(officers: Map<string, Shared>): After {
   let version = 0;
   const inCell = (cell: string) =>
     [...officers].filter(([, one]) => one.cell === cell).map(([id, { handle }]) => ({ id, handle }));
-  const frameOf = (cell: string) =>
-    areaFrame({ area: `leak ${cell}`, version: ++version, officers: inCell(cell) });
+  const frameOf = (cell: string) => listFrame(`leak ${cell}`, ++version, inCell(cell));
   return (state, turn) => {
     const mine = sharedBy(state, turn.nowMs);
     if (state.me.kind === 'officer') {
@@ -101,11 +118,6 @@ function tellCells(officers: Map<string, Shared>): After {
     listeners.set(state.me.id, { sessions, cells });
     for (const cell of cells) if (!before.includes(cell)) turn.push(sessions, frameOf(cell), 'volatile');
     for (const cell of before)
-      if (!cells.includes(cell))
-        turn.push(
-          sessions,
-          areaFrame({ area: `leak ${cell}`, version: ++version, officers: [] }),
-          'volatile',
-        );
+      if (!cells.includes(cell)) turn.push(sessions, listFrame(`leak ${cell}`, ++version, []), 'volatile');
   };
 }
