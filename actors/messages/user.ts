@@ -69,8 +69,8 @@ export type UserMessage =
       readonly heyId: string;
       readonly civilian: PersonRef;
       readonly fix: Fix;
-      /** Coarse cells in the civilian's reach; the officer must share in one of them. */
-      readonly cells: readonly string[];
+      /** Areas that know the civilian; the officer must share in one of them. */
+      readonly areas: readonly string[];
       readonly expiresAtMs: number;
       /** What speaks against the civilian (`fraud/trust.ts`). */
       readonly trust?: number;

@@ -75,7 +75,7 @@ export function sayHey(state: UserState, message: CommandMessage, rules: MeetRul
     heyId,
     civilian: selfRef(state),
     fix: { latE7, lngE7, accuracyDm, takenAtMs },
-    cells: state.track.route.regions.map(region => region.id),
+    areas: state.around?.areas.map(area => area.id) ?? [],
     expiresAtMs,
     trust: trustNow(state, rules, turn),
   };
@@ -117,7 +117,10 @@ export const ungreeted = (state: UserState, heyId: string): UserState =>
     ? state
     : { ...state, greeted: state.greeted.filter(one => one.heyId !== heyId) };
 
-/** At the officer. One answer for an officer who is elsewhere and one who does not share: neither tells a place. */
+/**
+ * At the officer. One answer for an officer who is elsewhere and one who does not share: neither tells a place. Elsewhere is
+ * another area; a smaller cell would be found by asking from all of them.
+ */
 export function heyOffered(
   state: UserState,
   message: UserMessage & { type: 'heyOffered' },
@@ -128,9 +131,9 @@ export function heyOffered(
     turn.reply(refuse(ERROR.invalid, 'only an officer can be greeted'));
     return state;
   }
-  const track = state.track;
-  const here = isSharing(state, turn.nowMs) && track !== null && message.cells.includes(track.route.owner.id);
-  if (!here || !fresh(track.fix, rules, turn.nowMs) || state.sessions.length === 0) {
+  const { track, around } = state;
+  const here = isSharing(state, turn.nowMs) && around !== null && message.areas.includes(around.home);
+  if (!here || track === null || !fresh(track.fix, rules, turn.nowMs) || state.sessions.length === 0) {
     turn.reply(refuse(ERROR.notFound, 'no such officer in this area'));
     return state;
   }

@@ -23,6 +23,8 @@ import {
 
 /** A met officer stands within so many metres: the largest exit radius. */
 const MET_M = 65;
+/** Many accounts see one and the same thing: what each of them says counts for so much of a sighting of its own. */
+const BELIEVED = 0.4;
 const JITTER_HOME_M = 40;
 const JITTER_M = 8;
 /** Share of the hypotheses that are placed anew on the circles of distances that were told. */
@@ -85,7 +87,8 @@ export class Estimator {
       for (let i = 0; i < this.#count; i++) {
         const x = walks[i * STRIDE + X]!;
         const y = walks[i * STRIDE + Y]!;
-        if (likely !== null) weights[i]! *= likely[classOf(from, x, y, this.#coarse[i]!, this.#area[i]!)]!;
+        if (likely !== null)
+          weights[i]! *= likely[classOf(from, x, y, this.#coarse[i]!, this.#area[i]!)]! ** BELIEVED;
         const far = Math.hypot(from.x - x, from.y - y);
         if (miss !== null) weights[i]! *= Math.exp(-0.5 * ((far - number!) / miss) ** 2) + 1e-5;
         if (met) weights[i]! *= far <= MET_M ? 1 : 1e-6;

@@ -7,9 +7,11 @@ import { CLASSES, classOf, type Place, type Sighting, type Vantage } from './sig
 
 /** As much as this many sightings weigh what is known of the coarser class against what was counted of a finer one. */
 const SHRINK = 40;
-const FLOOR = 0.002;
+const FLOOR = 0.01;
 /** A channel is believed when, learned from one half of the officers, it tells this much of the other half (nats). */
 const TELLS = 10;
+/** A finer look is worth it when it tells so much more than the best coarser one: few officers look alike by chance. */
+const FINER = 1.25;
 /** A number tells the distance when it explains so much of its variance. */
 const EXPLAINED = 0.8;
 
@@ -79,7 +81,9 @@ export class Knowledge {
           surprise(a, wordsOf(b, mask));
         for (const mask of MASKS) {
           const tells = mask === 0 ? 0 : told(mask);
-          if (tells > best.tells) best = { lag, mask, tells };
+          const isFiner =
+            best.mask !== 0 && MASKS.indexOf(mask) > MASKS.indexOf(best.mask as (typeof MASKS)[number]);
+          if (tells > best.tells * (isFiner ? FINER : 1)) best = { lag, mask, tells };
         }
       }
       const words = wordsOf(count(all, placeOf, best.lag), best.mask);
