@@ -18,7 +18,7 @@
 import type { CommandBody, CommandResult, Mode } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { verifyHubToken } from '../../protocol/hubToken.ts';
-import type { Fences, Place } from '../geo/places/fence.ts';
+import type { Fences } from '../geo/places/fence.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
@@ -75,13 +75,6 @@ export function checkIn(
 }
 
 const NO_HUB_KEYS = new Map<number, never>();
-
-/** Where the officer is checked in; null when he is not, or the hub was closed for good meanwhile. */
-export function hubNow(state: UserState, fences: Fences, nowMs: number): Place | null {
-  if (state.hub === null || modeNow(state, nowMs) !== 'hub') return null;
-  const place = fences.of(state.hub.placeId);
-  return place?.kind === 'hub' ? place : null;
-}
 
 function changed(state: UserState, mode: Mode, hub: Hub | null, rules: MeetRules, turn: Turn): UserState {
   const isSame = mode === state.mode && (mode !== 'hub' || hub?.placeId === state.hub?.placeId);
