@@ -22,6 +22,7 @@ import {
 } from '../protocol/index.ts';
 import { areaBehaviour } from './area.ts';
 import type { Committed, EncounterOp } from './durable.ts';
+import { openAreas } from './geo/areaRules.ts';
 import type { Attached } from './messages/user.ts';
 import { pairBehaviour } from './pair.ts';
 import type { UserRecord } from './queries.ts';
@@ -29,6 +30,8 @@ import { regionBehaviour } from './region.ts';
 import { DEFAULT_RULES } from './rules.ts';
 import type { Behaviour } from './turn.ts';
 import { userBehaviour } from './user.ts';
+
+const RULES = { ...DEFAULT_RULES, area: openAreas() };
 
 const ID = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const HERE = { lat: 40.7306, lng: -73.9866 };
@@ -177,9 +180,9 @@ class Town {
     const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
     this.system = new ActorSystem({
       behaviours: {
-        user: pure(userBehaviour(DEFAULT_RULES, keys)),
+        user: pure(userBehaviour(RULES, keys)),
         region: regionBehaviour(DEFAULT_RULES.proximity),
-        area: areaBehaviour(DEFAULT_RULES.area),
+        area: areaBehaviour(RULES.area),
         pair: pure(pairBehaviour(DEFAULT_RULES)),
       },
       coordinator: soleOwner(),

@@ -5,7 +5,7 @@
 import type { Method } from '../protocol/catalogue.ts';
 import type { RuleRef } from './durable.ts';
 import { type FraudRules, fraudRules } from './fraud/rules.ts';
-import { type AreaRules, openAreas } from './geo/areaRules.ts';
+import { type AreaRules, areaRules } from './geo/areaRules.ts';
 import { type ProximityRules, proximityRules } from './geo/rules.ts';
 
 export interface MeetRules {
@@ -49,7 +49,7 @@ export const DEFAULT_RULES: MeetRules = {
   },
   cooldownS: 24 * 3_600,
   proximity: proximityRules(),
-  area: openAreas(),
+  area: areaRules(),
   fraud: fraudRules(),
   shareS: 15 * 60,
   // A shift (study 4.7); who forgets to leave does not keep the hub open over night.

@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { areaBehaviour } from '../actors/area.ts';
 import { fraudRules } from '../actors/fraud/rules.ts';
+import { areaRules } from '../actors/geo/areaRules.ts';
 import { proximityRules } from '../actors/geo/rules.ts';
 import { pairBehaviour } from '../actors/pair.ts';
 import { regionBehaviour } from '../actors/region.ts';
@@ -48,6 +49,11 @@ function rulesOf(config: Config): MeetRules {
     scanSettleS: Math.round(config.scanSettleH * 3_600),
     confirmScans: config.qrConfirm === 'unvouched',
     fraud: fraudRules(config.historyReview === 'on' ? {} : { historyH: 0 }),
+    area: areaRules({
+      participantsMin: config.areaPeople,
+      delayMinMs: Math.round(config.areaDelayMinS * 1_000),
+      delayMaxMs: Math.round(config.areaDelayMaxS * 1_000),
+    }),
     proximity: proximityRules({
       enterM: config.enterRadiusM,
       exitMarginM: config.exitRadiusM - config.enterRadiusM,

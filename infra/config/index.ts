@@ -51,6 +51,9 @@ function closestName(name: string): SettingName {
 
 /** Conditions between settings; each is a sentence when it does not hold. */
 function contradiction(config: Config): string | null {
+  if (config.areaDelayMaxS < config.areaDelayMinS) {
+    return `HEYBLUE_AREA_DELAY_MAX_S (${config.areaDelayMaxS}) must not be less than HEYBLUE_AREA_DELAY_MIN_S (${config.areaDelayMinS}).`;
+  }
   if (config.exitRadiusM <= config.enterRadiusM) {
     return `HEYBLUE_EXIT_RADIUS_M (${config.exitRadiusM}) must be more than HEYBLUE_ENTER_RADIUS_M (${config.enterRadiusM}).`;
   }

@@ -197,6 +197,17 @@ export const SETTINGS = {
   ),
   HEYBLUE_DWELL_S: decimal(60, [0, 3_600], 'Seconds they must stay together for an instant match.'),
   HEYBLUE_DWELL_FIXES: whole(3, [1, 100], 'Positions each must send meanwhile.'),
+  HEYBLUE_AREA_PEOPLE: whole(
+    3,
+    [1, 1_000],
+    'People who share in an area before civilians there are told which officers do. Less than 3 only in towns of tests.',
+  ),
+  HEYBLUE_AREA_DELAY_MIN_S: decimal(
+    30,
+    [0, 3_600],
+    'Seconds after which civilians are told of a change among these officers, at the least. Less only in towns of tests.',
+  ),
+  HEYBLUE_AREA_DELAY_MAX_S: decimal(120, [0, 3_600], 'The same, at the most; each change draws its own.'),
   HEYBLUE_SHARE_MINUTES: decimal(
     15,
     [0.01, 1_440],

@@ -3,6 +3,7 @@
  * accounts of an attacker who follows one strategy and believes what the estimator tells him. The referee compares.
  */
 
+import { areaRules } from '../../actors/geo/areaRules.ts';
 import { seededRandom } from '../../nodes/simulation/virtualTime.ts';
 import { SmallTown } from '../../nodes/testing/smallTown.ts';
 import { Estimator } from './estimator.ts';
@@ -99,7 +100,7 @@ class Chase {
   constructor(options: HuntOptions) {
     this.#options = options;
     const { seed, leak, officers } = options;
-    this.#town = new SmallTown({}, { seed: seed * 7_919 + 13, adapt: leaking(leak) });
+    this.#town = new SmallTown({ area: areaRules() }, { seed: seed * 7_919 + 13, adapt: leaking(leak) });
     const random = seededRandom(seed * 104_729 + 1);
     this.#draw = () => random.uint32() / 2 ** 32;
     this.#walks = new Float64Array(officers * STRIDE);

@@ -2,6 +2,7 @@
  * A node of one's own for an end-to-end test: a real process on free ports, with its own database and folder, in front of
  * the servers that all tests share, behind wires that the test can cut.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { freePorts } from '../../infra/embedded/ports.ts';
 import { type StartedNode, startNode } from '../../infra/embedded/town.ts';
 import type { EventBody, OpenedDurable, OpenedVolatile, Refusal } from '../../protocol/index.ts';
 import { NEW_YORK, offset, type Point, positionAt } from '../swarm/crowd.ts';
+import { OPEN_AREAS } from '../swarm/openAreas.ts';
 import { Phone, type Welcome } from '../swarm/phone.ts';
 import { badgesOf, type Person, RestClient } from '../swarm/rest.ts';
 import { layWire, type Wire } from '../swarm/wire.ts';
@@ -149,6 +151,7 @@ export const startTestTown = async (settings: Record<string, string> = {}): Prom
     HEYBLUE_REST_PORT: String(restPort),
     HEYBLUE_REALTIME_PORT: String(realtimePort),
     HEYBLUE_ADMIN_PORT: String(adminPort),
+    ...OPEN_AREAS,
     ...settings,
   };
   const dropAll = async (): Promise<void> => {

@@ -2,6 +2,7 @@
  * `npm start -- --nodes 3` as people run it: a demo goes through all three nodes, one of them is ended by kill -9 in the
  * middle of it, the others serve on, the sums are right in the end, and the killed one is back.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +13,7 @@ import { freePort, tryPort } from '../../infra/embedded/ports.ts';
 import { signal } from '../../infra/embedded/processes.ts';
 import { processIdentity } from '../../infra/launch/process-identity.mjs';
 import type { ClusterView } from '../../nodes/ports.ts';
+import { OPEN_AREAS } from '../swarm/openAreas.ts';
 import { until } from './testTown.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -75,6 +77,7 @@ it('a demo through three nodes survives kill -9 of one of them, and the sums are
     HEYBLUE_REST_PORT: rest,
     HEYBLUE_REALTIME_PORT: realtime,
     HEYBLUE_ADMIN_PORT: admin,
+    ...OPEN_AREAS,
     NATS_SERVER_BIN: inject('natsServerBin'),
   };
   const launch = (name: string, ...args: string[]): Running =>

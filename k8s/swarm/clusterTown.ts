@@ -5,6 +5,7 @@
  * Only what was started here is ever signalled, by its pid. A node that ends without being told to is a crash, and
  * remembered as one.
  */
+
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,6 +16,7 @@ import { signal, within } from '../../infra/embedded/processes.ts';
 import { type NodeProcess, type NodeUrls, spawnNode } from '../../infra/embedded/town.ts';
 import type { ClusterView } from '../../nodes/ports.ts';
 import { stopOnSignal } from './cleanup.ts';
+import { OPEN_AREAS } from './openAreas.ts';
 import { layWire, type Wire } from './wire.ts';
 
 /** What people call a server, as `Town.processes` does. */
@@ -44,6 +46,8 @@ const FOR_LOAD: Record<string, string> = {
   HEYBLUE_HANDSHAKE_RATE: '1000000',
   // A few officers meet everybody here: that is looked at elsewhere, and nothing of it would be paid.
   HEYBLUE_HISTORY_REVIEW: 'off',
+  // Lists of officers at once and for whoever is there: who waits for them here is a program.
+  ...OPEN_AREAS,
 };
 
 export interface NodePlan {

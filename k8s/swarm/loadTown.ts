@@ -2,6 +2,7 @@
  * A town of one's own for a benchmark, a demo or a replay: real servers, a real node process, a temporary folder that
  * is gone afterwards, and ports that stay the same when the node is killed and started again.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { startTown, type Town } from '../../infra/embedded/index.ts';
 import { freePorts } from '../../infra/embedded/ports.ts';
 import { type NodeOutput, type StartedNode, startNode } from '../../infra/embedded/town.ts';
 import { stopOnSignal } from './cleanup.ts';
+import { OPEN_AREAS } from './openAreas.ts';
 
 export interface LoadTownOptions {
   /** Settings of the node on top of the defaults. */
@@ -34,6 +36,8 @@ const FOR_LOAD: Record<string, string> = {
   HEYBLUE_HANDSHAKE_RATE: '1000000',
   // A few officers meet everybody here: that is looked at elsewhere, and nothing of it would be paid.
   HEYBLUE_HISTORY_REVIEW: 'off',
+  // Lists of officers at once and for whoever is there: who waits for them here is a program.
+  ...OPEN_AREAS,
 };
 
 /** Where the node of a load town writes its log. */

@@ -1,5 +1,7 @@
 /** The rules of a world's town: those of the product, with times that pass within a run; each world has its own mix. */
+
 import { fraudRules } from '../../actors/fraud/rules.ts';
+import { openAreas } from '../../actors/geo/areaRules.ts';
 import { proximityRules } from '../../actors/geo/rules.ts';
 import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
 import type { Dice } from './dice.ts';
@@ -11,6 +13,7 @@ export function townRules(dice: Dice): MeetRules {
   const cooldownS = dice.chance(0.6) ? SHORT.cooldownS : DEFAULT_RULES.cooldownS;
   return {
     ...DEFAULT_RULES,
+    area: openAreas(),
     ...SHORT,
     cooldownS,
     // days pass in seconds, so whoever meets again is no farmer; in a few worlds the past is looked at all the same

@@ -5,6 +5,7 @@
  */
 
 import { areaBehaviour } from '../../actors/area.ts';
+import { openAreas } from '../../actors/geo/areaRules.ts';
 import type { Attached, UserMessage } from '../../actors/messages/user.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
@@ -229,7 +230,7 @@ export class SmallTown {
   readonly #options: SmallTownOptions;
 
   constructor(rules: Partial<MeetRules> = {}, options: SmallTownOptions = {}) {
-    this.rules = { ...DEFAULT_RULES, ...rules };
+    this.rules = { ...DEFAULT_RULES, area: openAreas(), ...rules };
     this.#options = options;
     this.#random = seededRandom(options.seed ?? 5);
     this.people = new MemoryPeople(

@@ -7,6 +7,7 @@
 
 import { areaBehaviour } from '../../../actors/area.ts';
 import { MINT_ACCOUNT } from '../../../actors/durable.ts';
+import { openAreas } from '../../../actors/geo/areaRules.ts';
 import { pairBehaviour } from '../../../actors/pair.ts';
 import { regionBehaviour } from '../../../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../../../actors/rules.ts';
@@ -57,7 +58,7 @@ export interface Told {
 }
 
 const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
-const RULES: MeetRules = { ...DEFAULT_RULES, cooldownS: 4 };
+const RULES: MeetRules = { ...DEFAULT_RULES, area: openAreas(), cooldownS: 4 };
 const FIRST_POINTS = 40;
 /** Short, so that tokens are renewed while a script plays. */
 const TOKEN_TTL_S = 40;
