@@ -229,10 +229,10 @@ describe('with both phones offline', () => {
 });
 
 describe('a code that was photographed and sent on', () => {
-  const bothShare = async (apartM: number): Promise<void> => {
+  const bothShare = async (apartM: number, accuracyDm = 50): Promise<void> => {
     await officer.command('location.share', {});
     await officer.report(0);
-    await civilian.report(apartM);
+    await civilian.report(apartM, accuracyDm);
   };
 
   test.each(['officer', 'civilian'] as const)(
@@ -256,6 +256,11 @@ describe('a code that was photographed and sent on', () => {
     expect(await codeOf(officer, await shows(civilian))).toBe(0);
   });
 
+  test('is none that 30 m of accuracy explain', async () => {
+    await bothShare(140, 300);
+    expect(await codeOf(officer, await shows(civilian))).toBe(ERROR.conflict);
+  });
+
   test.each([
     ['an officer who does not share', async () => void (await civilian.report(5_000))],
     [
@@ -264,6 +269,11 @@ describe('a code that was photographed and sent on', () => {
         await bothShare(5_000);
         await town.time.advance(61 * S);
       },
+    ],
+    [
+      // believed, it would choose within which radius of the officer a code is taken
+      'a position that could be anywhere',
+      async () => void (await bothShare(5_000, 310)),
     ],
     [
       'a civilian who has stopped sharing',

@@ -140,7 +140,8 @@ const sharedFix = (state: UserState, nowMs: number): Fix | null => {
 
 /**
  * A code that was photographed and sent on is scanned somewhere else. Where both share a fresh position, the two must agree;
- * where one does not, or has none of the last minute, nothing can be said.
+ * where one does not, or has none of the last minute, or one that could be anywhere, nothing can be said. (Believed, a phone
+ * that says how bad its fix is would choose the radius within which a code is taken: it would find the officer.)
  */
 function positionsSay(
   mine: Fix | null,
@@ -149,7 +150,8 @@ function positionsSay(
   nowMs: number,
 ): 'together' | 'apart' | null {
   const fresh = (fix: Fix): boolean => nowMs - fix.takenAtMs <= rules.relayFixAgeS * 1_000;
-  if (!mine || !theirs || !fresh(mine) || !fresh(theirs)) return null;
+  const sharp = (fix: Fix): boolean => fix.accuracyDm <= rules.proximity.keepAccuracyM * 10;
+  if (!mine || !theirs || !fresh(mine) || !fresh(theirs) || !sharp(mine) || !sharp(theirs)) return null;
   const apartM = distanceM(mine.latE7, mine.lngE7, theirs.latE7, theirs.lngE7);
   const reachM = rules.relayReachM + (mine.accuracyDm + theirs.accuracyDm) / 10;
   return apartM > reachM ? 'apart' : 'together';

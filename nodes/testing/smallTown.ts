@@ -186,11 +186,11 @@ export class TownPhone {
     };
   }
 
-  async report(northM: number): Promise<void> {
+  async report(northM: number, accuracyDm = 50): Promise<void> {
     const location = {
       seq: ++this.#seq,
       ...this.placeAt(northM),
-      accuracyDm: 50,
+      accuracyDm,
       headingDeg: null,
       speedDms: null,
       takenAtMs: null,
