@@ -150,7 +150,7 @@ function receive(
     case 'disconnect':
       return disconnect(state, message, turn);
     case 'area':
-      return areaChanged(state, message, turn);
+      return areaChanged(state, message, rules.area, turn);
     case 'suspected':
       return suspected(state, rules, turn);
     case 'heyOffered':

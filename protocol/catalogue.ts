@@ -368,17 +368,17 @@ export const EVENTS = {
   'area.officers': event({
     code: 40,
     body: [
-      f.str('cell', 16, 'the coarse cell, about 2 km wide; also the key of the frame'),
+      f.str('cell', 16, 'the area, a fixed block of about 8 km; also the key of the frame'),
       f.list(
         'officers',
         [f.id('officerId', 'public id'), f.str('handle', 64, 'display handle')] as const,
         16,
-        'officers who share in this cell, never with a distance, bearing or coordinate',
+        'officers who share in this area, never with a distance, bearing or coordinate',
       ),
     ],
     durable: false,
     since: 1,
-    doc: 'To a civilian: who can be greeted in the area. Latest wins.',
+    doc: 'To a civilian: which officers share in the area, when at least 3 people do. Every change is told 30 to 120 s late, to all at once. Latest wins.',
   }),
   'report.next': event({
     code: 41,
@@ -386,6 +386,21 @@ export const EVENTS = {
     durable: false,
     since: 1,
     doc: 'Answers each position; its version is the sequence number of that position.',
+  }),
+  'officer.near': event({
+    code: 43,
+    body: [
+      f.str('cell', 16, 'the area, as `area.officers` names it; also the key of the frame'),
+      f.list(
+        'officers',
+        [f.id('officerId', 'public id'), f.str('handle', 64, 'display handle')] as const,
+        16,
+        'officers of this area of whom this phone was not notified in the last 30 min',
+      ),
+    ],
+    durable: false,
+    since: 1,
+    doc: 'A notification for a civilian who does not drive: officers share in the area. At most once per 30 min and officer.',
   }),
   'peer.presence': event({
     code: 42,

@@ -3,8 +3,10 @@
  * told of nobody.
  */
 import { type AreaStay, leaveAreas, type Someone, stepAreas, tellPresence } from '../geo/areaRoute.ts';
+import type { AreaRules } from '../geo/areaRules.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
+import { notifyNear } from './near.ts';
 import { areaFrame, refs } from './sessions.ts';
 import type { Area, UserState } from './state.ts';
 
@@ -51,6 +53,7 @@ const knows = (around: AreaStay | null, id: string): boolean =>
 export function areaChanged(
   state: UserState,
   message: UserMessage & { type: 'area' },
+  rules: AreaRules,
   turn: Turn,
 ): UserState {
   const { area: id, version, officers } = message;
@@ -59,7 +62,8 @@ export function areaChanged(
   if (before && before.version >= version) return state;
   const area: Area = { area: id, version, officers };
   tellArea(state, before, area, turn);
-  return { ...state, areas: [...state.areas.filter(other => other !== before), area] };
+  const next = { ...state, areas: [...state.areas.filter(other => other !== before), area] };
+  return officers.length > 0 ? notifyNear(next, rules, turn) : next;
 }
 
 function tellArea(state: UserState, before: Area | undefined, area: Area, turn: Turn): void {

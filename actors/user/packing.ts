@@ -13,6 +13,7 @@ import { watchOf } from '../fraud/packing.ts';
 import { isTrust } from '../fraud/trust.ts';
 import { type AreaStay, packStay, stayAgain } from '../geo/areaRoute.ts';
 import { CELL_COUNT } from '../geo/grid.ts';
+import { NEAR_REMEMBERED_MAX } from '../geo/limits.ts';
 import { PLACE_KINDS, type Stay } from '../geo/places/fence.ts';
 import { PLACES_LIMITS } from '../geo/places/limits.ts';
 import { routeFix, type Track, WALKED_MAX } from '../geo/publish.ts';
@@ -26,6 +27,7 @@ import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
 import { Answers } from './answers.ts';
 import { armPresence } from './attendance.ts';
+import { type Near, NOBODY_NEAR } from './near.ts';
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
 import { Ring } from './ring.ts';
 import type {
@@ -134,6 +136,7 @@ function stateOf(
     locationSeq: read.whole(packed.locationSeq, -1),
     // a node of the version before knew no areas: they are told with the next position
     around: packed.around ? aroundOf(read.fields(packed.around)) : null,
+    near: packed.near ? nearOf(read.fields(packed.near)) : NOBODY_NEAR,
     areas: packed.around ? read.list(packed.areas, MANY, areaOf) : [],
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
     greeted: read.list(packed.greeted, ACTOR_LIMITS.greeted, greetedOf),
@@ -248,6 +251,14 @@ function stayOf(item: unknown): Stay {
 function aroundOf({ home, areas, toldMs, absent }: read.Fields): AreaStay {
   const ids = read.list(areas, AREAS_MAX, one => read.text(one));
   return stayAgain(read.oneOf(home, ids), ids, read.whole(toldMs), read.flag(absent));
+}
+
+function nearOf({ notified, waits }: read.Fields): Near {
+  const all = read.list(notified, NEAR_REMEMBERED_MAX, item => {
+    const { officerId, atMs } = read.fields(item);
+    return { officerId: read.text(officerId), atMs: read.whole(atMs) };
+  });
+  return { notified: all, waits: read.flag(waits) };
 }
 
 function areaOf(item: unknown): Area {

@@ -19,6 +19,7 @@ import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { isAnybodyAround, leaveAround, moveAround } from './around.ts';
+import { notifyNear } from './near.ts';
 import { INSTANT_SWITCH, modeNow, roleOf, type UserState } from './state.ts';
 import { endVisits, visit } from './visits.ts';
 
@@ -95,7 +96,8 @@ export function located(
   turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
   const walked = track.route === state.track?.route ? state.walked : walkedOn(state.walked, track.route);
   const here = { ...state, track, walked, watch, locationSeq: location.seq };
-  const around = isTaken ? moveAround(here, person, latE7, lngE7, turn) : here;
+  const moved = isTaken ? moveAround(here, person, latE7, lngE7, turn) : here;
+  const around = moved.near.waits ? notifyNear(moved, rules.area, turn) : moved;
   return isTaken && trust === 0 ? visit(around, position, fences, turn) : around;
 }
 

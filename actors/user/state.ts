@@ -18,6 +18,7 @@ import type {
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import { Answers } from './answers.ts';
 import { rememberedMode } from './modeMemory.ts';
+import { type Near, NOBODY_NEAR } from './near.ts';
 import type { Outbox } from './outbox.ts';
 import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
 
@@ -172,6 +173,8 @@ export interface UserState {
   readonly locationSeq: number;
   /** The areas that know the person, while shared. */
   readonly around: AreaStay | null;
+  /** Of whom a civilian was notified. */
+  readonly near: Near;
   /** Officers whom these areas name; civilians only. */
   readonly areas: readonly Area[];
   readonly heys: readonly Hey[];
@@ -232,6 +235,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     watch: UNSUSPECTED,
     locationSeq: -1,
     around: null,
+    near: NOBODY_NEAR,
     areas: NOBODY,
     heys: NOBODY,
     greeted: NOBODY,

@@ -60,6 +60,7 @@ EVENTS = {
     9: ("snapshot", "userId:id kind:civilian|officer|merchant|charity|family|municipality|operator handle sharing"
         " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter* mode:off|qr|hub|coarse|precise hub"),
     40: ("area.officers", "cell officers:officer*"),
+    43: ("officer.near", "cell officers:officer*"),
     41: ("report.next", "periodS"),
     42: ("peer.presence", "state:online|away|offline lastSeenMin"),
 }

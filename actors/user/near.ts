@@ -1,0 +1,54 @@
+/**
+ * "An officer is near": what a civilian is notified of, made of nothing but the lists that his areas tell and of himself. So
+ * it comes as late and is as coarse as they are (`area.ts`), and once in half an hour of the same officer, however often
+ * he comes and goes, or the civilian does.
+ */
+import { encodeVolatile } from '../../protocol/messages.ts';
+import type { AreaRules } from '../geo/areaRules.ts';
+import { NEAR_REMEMBERED_MAX } from '../geo/limits.ts';
+import type { Turn } from '../turn.ts';
+import { refs } from './sessions.ts';
+import type { UserState } from './state.ts';
+
+/** An officer of whom this civilian was notified. */
+export interface Notified {
+  readonly officerId: string;
+  readonly atMs: number;
+}
+
+export interface Near {
+  /** Oldest first. */
+  readonly notified: readonly Notified[];
+  /** Somebody is not notified of because of what the civilian does: looked at again with each position. */
+  readonly waits: boolean;
+}
+
+export const NOBODY_NEAR: Near = { notified: [], waits: false };
+
+/** Notifies of officers whom the areas name and of whom it was not lately. */
+export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): UserState {
+  const { around, areas, near, track } = state;
+  if (around === null || state.me.kind !== 'civilian') return state;
+  const lately = near.notified.filter(({ atMs }) => turn.nowMs - atMs < rules.nearAgainMs);
+  const known = new Set(lately.map(({ officerId }) => officerId));
+  const isFast = (track?.fix.speedMps ?? 0) > rules.nearSpeedMps;
+  let waits = false;
+  for (const { area, officers } of areas) {
+    const news = officers.filter(({ id }) => !known.has(id));
+    if (news.length === 0) continue;
+    // one more would be forgotten too early, and told again
+    const isFull = lately.length + news.length > NEAR_REMEMBERED_MAX;
+    if (isFast || isFull || (area !== around.home && !rules.nearNeighbours)) {
+      waits = true;
+      continue;
+    }
+    for (const { id } of news) {
+      known.add(id);
+      lately.push({ officerId: id, atMs: turn.nowMs });
+    }
+    const body = { cell: area, officers: news.map(({ id, handle }) => ({ officerId: id, handle })) };
+    turn.push(refs(state.sessions), encodeVolatile('officer.near', area, turn.nowMs, body), 'volatile');
+  }
+  const isSame = lately.length === near.notified.length && waits === near.waits;
+  return isSame ? state : { ...state, near: { notified: lately, waits } };
+}
