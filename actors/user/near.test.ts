@@ -1,6 +1,7 @@
 /** "An officer is near": once in half an hour and officer, whatever flaps; never to one who drives, never to officers. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { decodeServerFrame, openVolatile, type ServerFrame } from '../../protocol/index.ts';
 import { areaRules } from '../geo/areaRules.ts';
 import type { Turn } from '../turn.ts';
 import { NOBODY_NEAR, notifyNear } from './near.ts';
@@ -34,11 +35,15 @@ class Phone {
         handle: name,
       })),
     }));
-    const before = this.state.near.notified;
-    const turn = { nowMs: this.nowMs, push: () => {} } as unknown as Turn;
+    const pushed: string[] = [];
+    const push = (_to: unknown, bytes: Uint8Array): void => {
+      const opened = openVolatile(decodeServerFrame(bytes) as ServerFrame & { type: 'volatile' });
+      if (opened?.name === 'officer.near')
+        pushed.push(...(opened.body?.officers ?? []).map(one => one.handle));
+    };
+    const turn = { nowMs: this.nowMs, push } as unknown as Turn;
     this.state = notifyNear({ ...this.state, areas: lists }, rules, turn);
-    const news = this.state.near.notified.filter(one => !before.includes(one)).map(one => one.officerId);
-    if (news.length > 0) this.heard.push({ atMs: this.nowMs, officers: news });
+    if (pushed.length > 0) this.heard.push({ atMs: this.nowMs, officers: pushed });
   }
 }
 

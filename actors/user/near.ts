@@ -33,6 +33,7 @@ export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): User
   const known = new Set(lately.map(({ officerId }) => officerId));
   const isFast = (track?.fix.speedMps ?? 0) > rules.nearSpeedMps;
   let waits = false;
+  let isTold = false;
   for (const { area, officers } of areas) {
     const news = officers.filter(({ id }) => !known.has(id));
     if (news.length === 0) continue;
@@ -42,6 +43,7 @@ export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): User
       waits = true;
       continue;
     }
+    isTold = true;
     for (const { id } of news) {
       known.add(id);
       lately.push({ officerId: id, atMs: turn.nowMs });
@@ -49,6 +51,6 @@ export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): User
     const body = { cell: area, officers: news.map(({ id, handle }) => ({ officerId: id, handle })) };
     turn.push(refs(state.sessions), encodeVolatile('officer.near', area, turn.nowMs, body), 'volatile');
   }
-  const isSame = lately.length === near.notified.length && waits === near.waits;
-  return isSame ? state : { ...state, near: { notified: lately, waits } };
+  if (!isTold && waits === near.waits) return state;
+  return { ...state, near: { notified: lately, waits } };
 }
