@@ -23,6 +23,7 @@ const COMMANDS = {
   demo: ['k8s/demo.ts'],
   replay: ['k8s/replay.ts'],
   simulate: ['k8s/simulate.ts'],
+  attack: ['k8s/attack.ts'],
   bench: ['k8s/bench.ts'],
   fuzz: ['protocol/fuzz.ts'],
   conformance: ['gateway/conformance/main.ts'],
