@@ -4,7 +4,7 @@
  */
 import type { CommandBody, CommandName } from '../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
-import { NO_FENCES } from './geo/places/fence.ts';
+import { type Fences, NO_FENCES } from './geo/places/fence.ts';
 import { insistAgain, insistAnswered, insistedKey } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { Balance, UserMessage } from './messages/user.ts';
@@ -162,7 +162,7 @@ function receive(
     case 'heyTimeout':
       return heyTimeout(state, message.heyId, turn);
     case 'qrShown':
-      return qrShown(state, message, rules, turn);
+      return qrShown(state, message, rules, fencesNow(), turn);
     case 'scanUploaded':
       return scanUploaded(state, message, rules, turn);
     case 'scanRefused':
@@ -200,7 +200,7 @@ function receive(
       return state;
     case 'answer':
     case 'queried':
-      return answered(state, message.tag, message.result, rules, turn);
+      return answered(state, message.tag, message.result, rules, fencesNow(), turn);
     case 'due':
       return due(state, message, rules, turn);
     case 'committed': {
@@ -296,6 +296,7 @@ function answered(
   tag: string,
   result: Result<unknown>,
   rules: MeetRules,
+  fences: Fences,
   turn: Turn,
 ): UserState {
   if (tag === DEVICE_READ) return deviceRead(state, result, turn);
@@ -307,7 +308,7 @@ function answered(
   const [key = '', step] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
-  if (step === 'shown') return presenterAgreed(state, command, result, rules, turn);
+  if (step === 'shown') return presenterAgreed(state, command, result, rules, fences, turn);
   if (step === 'known') return refusedOrKnown(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
@@ -316,11 +317,11 @@ function answered(
       return heyAccepted(state, command, result, turn);
     case 'qr.scan':
       return command.otherId === ''
-        ? presenterFound(state, command, result, rules, turn)
+        ? presenterFound(state, command, result, rules, fences, turn)
         : scanSettled(state, command, result, turn);
     case 'qr.upload':
       return command.otherId === ''
-        ? presenterFound(state, command, result, rules, turn)
+        ? presenterFound(state, command, result, rules, fences, turn)
         : uploadAnswered(state, command, result, turn);
     case 'give':
       return state;

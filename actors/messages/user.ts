@@ -152,6 +152,8 @@ export interface PersonRef {
 /** Who showed a code, and what speaks against him. */
 export interface Presenter extends PersonRef {
   readonly trust?: number;
+  /** The coarse cell of the hub where the presenter is checked in; absent: at none. */
+  readonly cell?: string;
 }
 
 /** A code that was scanned while the scanner had no network. Plain values: it is stored as it is. */

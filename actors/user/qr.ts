@@ -19,6 +19,7 @@ import {
   verifyToken,
 } from '../../protocol/qr.ts';
 import { distanceM } from '../geo/distance.ts';
+import type { Fences } from '../geo/places/fence.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Fix, PersonRef, Presenter, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
@@ -26,6 +27,7 @@ import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, refuseUnlessKnown, settle, settleOn } from './commands.ts';
 import { outcomeFor, selfRef, underWay } from './hey.ts';
+import { hubCell, hubFix } from './hub.ts';
 import { uploadTo } from './offlineScan.ts';
 import { trustNow } from './place.ts';
 import { type CommandUnderWay, isSharing, roleOf, type Scan, type UserState } from './state.ts';
@@ -110,6 +112,7 @@ export function presenterFound(
   command: CommandUnderWay,
   result: Result<unknown>,
   rules: MeetRules,
+  fences: Fences,
   turn: Turn,
 ): UserState {
   if (!result.ok) return finish(state, command, result, turn);
@@ -125,7 +128,7 @@ export function presenterFound(
     deviceNumber: command.presenterDevice,
     key: command.key,
     scanner: selfRef(state),
-    fix: sharedFix(state, turn.nowMs),
+    fix: whereNow(state, fences, turn.nowMs),
   };
   turn.ask({ kind: 'user', id: presenterId }, shown, `${command.key}/shown`);
   return begin(state, { ...command, otherId: presenterId });
@@ -137,6 +140,10 @@ const sharedFix = (state: UserState, nowMs: number): Fix | null => {
   const { latE7, lngE7, accuracyDm, takenAtMs } = state.track.fix;
   return { latE7, lngE7, accuracyDm, takenAtMs };
 };
+
+/** Where a code of this person is shown or scanned, as far as it is known: where he shares, or at the hub. */
+const whereNow = (state: UserState, fences: Fences, nowMs: number): Fix | null =>
+  hubFix(state, fences, nowMs) ?? sharedFix(state, nowMs);
 
 /**
  * A code that was photographed and sent on is scanned somewhere else. Where both share a fresh position, the two must agree;
@@ -177,6 +184,7 @@ export function qrShown(
   state: UserState,
   message: UserMessage & { type: 'qrShown' },
   rules: MeetRules,
+  fences: Fences,
   turn: Turn,
 ): UserState {
   const { tokenId, deviceNumber, key, scanner } = message;
@@ -192,7 +200,9 @@ export function qrShown(
     return state;
   }
   // The first answer to a scan stands: who walks away while it is repeated has met all the same.
-  const said = mine ? null : positionsSay(sharedFix(state, turn.nowMs), message.fix, rules, turn.nowMs);
+  const said = mine
+    ? null
+    : positionsSay(whereNow(state, fences, turn.nowMs), message.fix, rules, turn.nowMs);
   if (said === 'apart') {
     turn.reply(refuse(ERROR.conflict, 'you two are not in the same place'));
     return state;
@@ -208,7 +218,9 @@ export function qrShown(
     const expiresS = tokenExpiresS(scan.atMs);
     return emit(next, turn, 'scan.asked', { scanId, civilianHandle: scanner.handle, expiresS }, scanId);
   }
-  turn.reply(ok({ ...selfRef(state), trust: trustNow(state, rules, turn) } satisfies Presenter));
+  const cell = hubCell(state, fences, turn.nowMs);
+  const trust = trustNow(state, rules, turn);
+  turn.reply(ok({ ...selfRef(state), trust, ...(cell === null ? {} : { cell }) } satisfies Presenter));
   return next;
 }
 
@@ -218,6 +230,7 @@ export function presenterAgreed(
   command: CommandUnderWay,
   result: Result<unknown>,
   rules: MeetRules,
+  fences: Fences,
   turn: Turn,
 ): UserState {
   if (!result.ok) return refuseUnlessKnown(state, command, result, turn);
@@ -230,7 +243,7 @@ export function presenterAgreed(
     evidence: {
       method: 'qr',
       id: once ? command.tokenId : `${command.tokenId}|${me.id}`,
-      cell: state.track?.route.owner.id ?? '',
+      cell: hubCell(state, fences, turn.nowMs) ?? presenter.cell ?? state.track?.route.owner.id ?? '',
       once,
       trust: (presenter.trust ?? 0) | trustNow(state, rules, turn),
     },

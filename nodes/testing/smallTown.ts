@@ -10,6 +10,8 @@ import type { Attached, UserMessage } from '../../actors/messages/user.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
+import type { QrKeys } from '../../actors/user/qr.ts';
+import type { FencesNow } from '../../actors/user/visits.ts';
 import { userBehaviour } from '../../actors/user.ts';
 import { type CodeBook, proveScan } from '../../protocol/codeBook.ts';
 import {
@@ -51,6 +53,9 @@ export interface SmallTownOptions {
   readonly seed?: number;
   /** Other behaviours in place of the real ones: what a test plants to see it found. */
   readonly adapt?: (behaviours: Behaviours) => Behaviours;
+  /** The places of the town, and the public keys of the codes on the walls of hubs; none unless given. */
+  readonly fences?: FencesNow;
+  readonly hubs?: QrKeys['hubs'];
 }
 
 export interface Seen {
@@ -315,7 +320,7 @@ export class SmallTown {
 
   #start(parcels: readonly (readonly [number, Parcel[]])[]): void {
     const epoch = ++this.#nodes;
-    const { seed = 0 } = this.#options;
+    const { seed = 0, hubs = new Map(), fences } = this.#options;
     void this.ledger.mint(SHARDS, '');
     const coordinator = soleOwner(`n${epoch}.0`, () => epoch);
     const warn = (fields: object) => this.problems.push(fields);
@@ -330,7 +335,7 @@ export class SmallTown {
       gauge: silent,
     };
     const world = { clock: this.time, scheduler: this.time, log, metrics, coordinator };
-    const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
+    const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]), hubs };
     const timers: DurableTimers = new DurableTimers({
       ...world,
       store: this.stored,
@@ -341,7 +346,7 @@ export class SmallTown {
     const system = new ActorSystem({
       ...world,
       behaviours: (this.#options.adapt ?? same)({
-        user: userBehaviour(this.rules, keys),
+        user: userBehaviour(this.rules, keys, fences),
         region: regionBehaviour(this.rules.proximity),
         area: areaBehaviour(this.rules.area),
         pair: pairBehaviour(this.rules),
