@@ -136,7 +136,6 @@ export class Members extends Records {
     whole[at + LOOKED] = 0;
     whole[at + STAMP] = fix.role === 'officer' ? stamp(++this.#stays) : 0;
     whole[at + TURNING] = 0;
-    this.setSeen(index, 0);
     numbers[NUMBERS * index + ACCOUNT] = UNKNOWN;
     if (isAccount(fix.account)) this.#introduce(index, fix.account);
     return index;

@@ -41,9 +41,8 @@ export const ACCOUNT = 7;
 export const EASTWARD = 8;
 export const NORTHWARD = 9;
 export const HEARD = 10;
-/** Bits of doubt about the positions, generation of the area list that was seen. */
+/** Bits of doubt about the positions. */
 export const TRUST = 22;
-export const SEEN = 23;
 
 export const FLAGS = 0xffff;
 export const CELL_SHIFT = 16;

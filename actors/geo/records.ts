@@ -33,7 +33,6 @@ import {
   NEAR_FULL,
   NORTHWARD,
   NUMBERS,
-  SEEN,
   SHARP,
   STAMP,
   STATE,
@@ -171,15 +170,6 @@ export class Records {
   /** Sum of two accuracies, decimetres, by which {@link Radii} are kept. */
   accuracySum(a: number, b: number): number {
     return this.whole[WHOLE * a + ACCURACY]! + this.whole[WHOLE * b + ACCURACY]!;
-  }
-
-  /** Generation of the area list that the member was told; 0 for none. */
-  seen(index: number): number {
-    return this.whole[WHOLE * index + SEEN]!;
-  }
-
-  setSeen(index: number, generation: number): void {
-    this.whole[WHOLE * index + SEEN] = generation;
   }
 
   /** The member's first slot, -1 for none. */
