@@ -16,6 +16,8 @@
  * tells nothing until they had the time to, so that no phone sees everybody go and come back.
  */
 import { ERROR, ok, refuse } from '../protocol/errors.ts';
+import { change, type Delayed } from './areaDelay.ts';
+import { closeSilentHubs, hubClosed, hubOpen, type KnownHub, toldHubsOf } from './areaHubs.ts';
 import { packArea, unpackArea } from './areaPacking.ts';
 import type { AreaRules } from './geo/areaRules.ts';
 import { cellOfArea } from './geo/grid.ts';
@@ -29,16 +31,8 @@ import {
   SILENT_SWEEP_MS,
 } from './geo/limits.ts';
 import type { AreaMessage } from './messages/area.ts';
-import type { OfficerRef, UserMessage } from './messages/user.ts';
+import type { HubRef, OfficerRef, UserMessage } from './messages/user.ts';
 import type { Behaviour, Turn } from './turn.ts';
-
-/** Something that is so, and what is told of it; between the two there is a delay. */
-export interface Delayed {
-  is: boolean;
-  isTold: boolean;
-  /** When the difference is told, town milliseconds; 0 when there is none. */
-  dueMs: number;
-}
 
 export interface KnownOfficer extends Delayed {
   readonly id: string;
@@ -65,13 +59,16 @@ export interface AreaState {
   participants: number;
   /** Officers who are here or are told to be, in the order in which they came. */
   readonly officers: Map<string, KnownOfficer>;
+  /** Hubs that are open or are told to be. */
+  readonly hubs: Map<string, KnownHub>;
   /** Whether so many share here that officers are named. */
   readonly enough: Delayed;
   /** What is not told yet. */
   readonly pending: Set<Delayed>;
   /** What civilians are told. */
   told: readonly OfficerRef[];
-  /** Counts the changes of `told`; 0 while nothing is told to anybody. */
+  toldHubs: readonly HubRef[];
+  /** Counts the changes of what is told; 0 while nothing is told to anybody. */
   generation: number;
   /**
    * Stamp of the notices, brought up to the clock whenever one is sent: so it rises with every change, from one
@@ -109,9 +106,11 @@ export const newArea = (rules: AreaRules): AreaState => ({
   members: [],
   participants: 0,
   officers: new Map(),
+  hubs: new Map(),
   enough: { is: false, isTold: false, dueMs: 0 },
   pending: new Set(),
   told: [],
+  toldHubs: [],
   generation: 0,
   version: 0,
   sweepFrom: 0,
@@ -126,6 +125,12 @@ function receive(state: AreaState, message: AreaMessage, turn: Turn): AreaState 
     case 'leave':
       leave(state, message.userId, turn);
       break;
+    case 'hubOpen':
+      hubOpen(state, message, turn);
+      break;
+    case 'hubClosed':
+      hubClosed(state, message.hubId, message.userId, turn);
+      break;
     case 'changes':
       break;
     case 'settled':
@@ -138,6 +143,7 @@ function receive(state: AreaState, message: AreaMessage, turn: Turn): AreaState 
     case 'sweepSilent':
       for (const { userId, heardMs } of [...state.members])
         if (turn.nowMs - heardMs > SILENT_MS) leave(state, userId, turn);
+      closeSilentHubs(state, turn);
       turn.timer('silent', SILENT_SWEEP_MS, message);
       break;
     default:
@@ -145,7 +151,7 @@ function receive(state: AreaState, message: AreaMessage, turn: Turn): AreaState 
   }
   tellDue(state, turn);
   // what is still to be told is remembered: an area that began anew would show at once that nobody is left
-  if (state.members.length === 0 && state.pending.size === 0) turn.passivate();
+  if (state.members.length === 0 && state.hubs.size === 0 && state.pending.size === 0) turn.passivate();
   return state;
 }
 
@@ -192,25 +198,6 @@ function leave(state: AreaState, userId: string, turn: Turn): void {
   change(state, state.enough, state.participants >= state.rules.participantsMin, 0, turn);
 }
 
-/** Notes what is so now. A change draws its delay; one that is taken back before it was told is none. */
-function change(
-  { rules, pending }: AreaState,
-  what: Delayed,
-  is: boolean,
-  leastMs: number,
-  turn: Turn,
-): void {
-  if (what.is === is) return;
-  what.is = is;
-  what.dueMs = 0;
-  pending.delete(what);
-  if (is === what.isTold) return;
-  const { delayMinMs, delayMaxMs } = rules;
-  const drawnMs = delayMinMs + Math.floor((turn.random32() / 2 ** 32) * (delayMaxMs - delayMinMs + 1));
-  what.dueMs = turn.nowMs + Math.max(leastMs, drawnMs);
-  pending.add(what);
-}
-
 /** Who came and went before anybody was told. */
 function forgetUntold({ officers }: AreaState, { id, is, isTold }: KnownOfficer): void {
   if (!is && !isTold) officers.delete(id);
@@ -218,7 +205,7 @@ function forgetUntold({ officers }: AreaState, { id, is, isTold }: KnownOfficer)
 
 /** Tells what is due, and wakes up when the next is. */
 function tellDue(state: AreaState, turn: Turn): void {
-  const { pending, officers } = state;
+  const { pending, officers, hubs } = state;
   if (pending.size === 0) return;
   let nextMs = Number.POSITIVE_INFINITY;
   let isNews = false;
@@ -231,16 +218,23 @@ function tellDue(state: AreaState, turn: Turn): void {
     what.isTold = what.is;
     what.dueMs = 0;
     isNews = true;
-    if (!what.is && 'id' in what) officers.delete((what as KnownOfficer).id);
+    if (what.is || !('id' in what)) continue;
+    const { id } = what as KnownOfficer | KnownHub;
+    if (officers.get(id) === what) officers.delete(id);
+    if (hubs.get(id) === what) hubs.delete(id);
   }
   if (nextMs < Number.POSITIVE_INFINITY)
     turn.timer('changes', nextMs - turn.nowMs, { type: 'changes' } satisfies AreaMessage);
   if (!isNews) return;
-  const told = toldOf(state);
-  if (told.length === state.told.length && told.every(({ id }, i) => id === state.told[i]!.id)) return;
+  const [told, toldHubs] = [toldOf(state), toldHubsOf(state)];
+  if (same(told, state.told) && same(toldHubs, state.toldHubs)) return;
   state.told = told;
+  state.toldHubs = toldHubs;
   news(state, turn);
 }
+
+const same = (a: readonly { id: string }[], b: readonly { id: string }[]): boolean =>
+  a.length === b.length && a.every(({ id }, i) => id === b[i]!.id);
 
 /** What is told now: the first of the officers that are told, when there are enough people. */
 export function toldOf({ enough, officers }: Pick<AreaState, 'enough' | 'officers'>): OfficerRef[] {
@@ -293,6 +287,7 @@ function inform(state: AreaState, member: Member, turn: Turn): void {
     area: turn.self.id,
     version: state.version,
     officers: state.told,
+    hubs: state.toldHubs,
   };
   turn.tell({ kind: 'user', id: member.userId }, area);
 }

@@ -3,7 +3,9 @@
  * times of changes go along: drawn anew they would tell more to whoever looks from one node to the next.
  */
 import { ERROR, type Result, refuse } from '../protocol/errors.ts';
-import { type AreaState, type Delayed, newArea, toldOf } from './area.ts';
+import { type AreaState, newArea, toldOf } from './area.ts';
+import type { Delayed } from './areaDelay.ts';
+import { toldHubsOf } from './areaHubs.ts';
 import type { AreaRules } from './geo/areaRules.ts';
 import { cellOfArea } from './geo/grid.ts';
 import { AREA_RENEW_MS, AREA_SWEEP_MS, MEMBERS_MAX, SILENT_SWEEP_MS } from './geo/limits.ts';
@@ -19,7 +21,7 @@ const INFORMED = 4;
 const delayed = ({ is, isTold, dueMs }: Delayed): unknown[] => [is, isTold, dueMs];
 
 export function packArea(state: AreaState): unknown {
-  const { members, officers, enough, generation, version, sweepFrom } = state;
+  const { members, officers, hubs, enough, generation, version, sweepFrom } = state;
   return {
     v: VERSION,
     members: members.map(({ userId, civilian, home, heardMs, seen }) => [
@@ -28,6 +30,7 @@ export function packArea(state: AreaState): unknown {
       heardMs,
     ]),
     officers: [...officers.values()].map(one => [one.id, one.handle, ...delayed(one)]),
+    hubs: [...hubs.values()].map(one => [one.id, one.name, [...one.officers], ...delayed(one)]),
     enough: delayed(enough),
     settled: generation > 0,
     version,
@@ -76,11 +79,23 @@ function stateOf(packed: read.Fields, rules: AreaRules): AreaState {
     const officer = { id: read.text(id), handle: read.text(handle), ...delayedOf(rest) };
     state.officers.set(officer.id, officer);
   });
+  // a node of the version before knew of none
+  read.list(packed.hubs ?? [], MEMBERS_MAX, item => {
+    const [hubId, name, there, ...rest] = read.list(item, 6, value => value);
+    const present = read.list(there, MEMBERS_MAX, one => {
+      const [userId, heardMs] = read.list(one, 2, value => value);
+      return [read.text(userId), read.whole(heardMs)] as const;
+    });
+    const id = read.text(hubId);
+    state.hubs.set(id, { id, name: read.text(name), officers: new Map(present), ...delayedOf(rest) });
+  });
   // twice the same person would be counted twice
   read.whole(state.byId.size, state.members.length);
   Object.assign(state.enough, delayedOf(packed.enough));
-  for (const what of [state.enough, ...state.officers.values()]) if (what.dueMs > 0) state.pending.add(what);
+  for (const what of [state.enough, ...state.officers.values(), ...state.hubs.values()])
+    if (what.dueMs > 0) state.pending.add(what);
   state.told = toldOf(state);
+  state.toldHubs = toldHubsOf(state);
   state.sweepFrom = read.flag(packed.sweeping) ? state.members.length : 0;
   return state;
 }

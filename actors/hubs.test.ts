@@ -74,3 +74,92 @@ describe('a code at a hub', () => {
     });
   }
 });
+
+describe('a civilian in the area of a hub', () => {
+  const open = (phone = civilian) => phone.seen.findLast(({ name }) => name === 'area.hubs')?.body ?? null;
+  const hubs = [{ hubId: HUB.id, name: HUB.name }];
+  const soon = () => town.time.advance(5 * S);
+
+  test('is told that it is open, and nothing of who is there, and when it is not any more', async () => {
+    await civilian.report(1_500);
+    await checkIn(officer);
+    await soon();
+    expect(open()).toMatchObject({ hubs });
+    expect(civilian.events('area.officers')).toEqual([]);
+    const said = JSON.stringify(civilian.seen);
+    for (const secret of [officer.id, 'officer 1', `${HUB.latE7}`]) expect(said).not.toContain(secret);
+    await officer.command('location.mode', { mode: 'qr' });
+    await soon();
+    expect(open()).toBeNull();
+  });
+
+  test('is told again after a move and a lost connection, and as it is after a kill', async () => {
+    await civilian.report(1_500);
+    await checkIn(officer);
+    await soon();
+    await town.move();
+    await soon();
+    civilian.seen.length = 0;
+    civilian.disconnect();
+    await civilian.connect();
+    expect(open()).toMatchObject({ hubs });
+    town.kill();
+    for (const phone of [officer, civilian]) await phone.connect();
+    civilian.seen.length = 0;
+    await civilian.report(1_500);
+    await soon();
+    expect(open()).toMatchObject({ hubs });
+    await officer.command('location.mode', { mode: 'off' });
+    await soon();
+    expect(open()).toBeNull();
+  });
+
+  test('sees one close and another open when the officer walks over, and none of a hub far away', async () => {
+    const next = hubAt('a2', 8, HERE.lat + 0.005);
+    const far = hubAt('a3', 9, HERE.lat + 1);
+    fences = new Fences([HUB, next, far]);
+    await civilian.report(1_500);
+    for (const [hub, shown] of [
+      [HUB, hubs],
+      [next, [{ hubId: next.id, name: next.name }]],
+      [far, null],
+    ] as const) {
+      await checkIn(officer, hub);
+      await soon();
+      expect(open()?.hubs ?? null).toEqual(shown);
+    }
+  });
+
+  test('sees it close when the time is over, and when the phone was away for long', async () => {
+    await checkIn(officer);
+    officer.disconnect();
+    for (let minute = 0; minute < 18; minute++) {
+      await civilian.report(1_500 + minute);
+      await town.time.advance(60 * S);
+      if (minute === 5) expect(open()).toMatchObject({ hubs });
+    }
+    expect(open()).toBeNull();
+    await officer.connect();
+    await soon();
+    expect(open()).toMatchObject({ hubs });
+    for (let s = 0; s < town.rules.hubS; s += 60) {
+      await civilian.report(1_500 + (s % 7));
+      await town.time.advance(60 * S);
+    }
+    expect(open()).toBeNull();
+    expect(officer.events('sharing.ended')).toEqual([{ reason: 'timeout' }]);
+  });
+
+  test('is told nothing when he has left the area, or shares no more; officers are never told', async () => {
+    const colleague = await town.phone('officer');
+    await colleague.command('location.share', {});
+    await colleague.report(1_500);
+    await civilian.report(1_500);
+    await checkIn(officer);
+    await soon();
+    expect(open()).toMatchObject({ hubs });
+    await civilian.command('location.mode', { mode: 'off' });
+    expect(open()).toBeNull();
+    expect([...colleague.events('area.hubs'), ...officer.events('area.hubs')]).toEqual([]);
+  });
+});

@@ -26,6 +26,7 @@ import {
   sayHey,
   ungreeted,
 } from './user/hey.ts';
+import { openHub } from './user/hub.ts';
 import { disconnect, inspect } from './user/inspect.ts';
 import { checkIn, heyWithdrawn, modeDue, setMode } from './user/modes.ts';
 import {
@@ -128,6 +129,7 @@ function receive(
     }
     case 'attach': {
       const attached = attach(state, message, rules, turn);
+      openHub(attached, fencesNow(), turn);
       turn.observe('rt_outbox_ring_bytes', attached.outbox.ring.bytes);
       return attached;
     }
@@ -141,6 +143,9 @@ function receive(
       const session = sessionOf(state, message.session);
       return session ? clientState(state, session, message.foreground, turn) : state;
     }
+    case 'hubRenew':
+      openHub(state, fencesNow(), turn);
+      return state;
     case 'presence':
       return judgePresence(state, turn);
     case 'peerPresence':

@@ -402,6 +402,21 @@ export const EVENTS = {
     since: 1,
     doc: 'A notification for a civilian who does not drive: officers share in the area. At most once per 30 min and officer.',
   }),
+  'area.hubs': event({
+    code: 44,
+    body: [
+      f.str('cell', 16, 'the area, as `area.officers` names it; also the key of the frame'),
+      f.list(
+        'hubs',
+        [f.id('hubId', 'the hub'), f.str('name', 320, 'its name')] as const,
+        16,
+        'hubs in this area where an officer is checked in: not who, and not how many',
+      ),
+    ],
+    durable: false,
+    since: 1,
+    doc: 'To a civilian: which hubs are open in the area. Every change is told 30 to 120 s late, to all at once. Latest wins.',
+  }),
   'peer.presence': event({
     code: 42,
     body: [

@@ -26,6 +26,8 @@ export const FIX_LATE_MS = 60_000;
 
 /** Officers named in one area notice; the protocol's list holds as many. */
 export const AREA_OFFICERS_MAX = 16;
+/** Hubs that an area tells to be open. */
+export const AREA_HUBS_MAX = 16;
 /** What an area tells reaches the civilians there {@link AREA_SWEEP_MAX} a turn, with this between two turns. */
 export const AREA_SWEEP_MS = 1_000;
 export const AREA_SWEEP_MAX = 500;

@@ -3,7 +3,7 @@
  * `leaveAreas` of `actors/geo/areaRoute.ts` send them.
  *
  * What an area says:
- * - to civilians in it, and to those close to its border: `{type: 'area', area, version, officers}` when the list that it
+ * - to civilians in it, and to those close to its border: `{type: 'area', area, version, officers, hubs}` when the list that it
  *   tells changed, and when they come. Each area by itself: keep one list for each, and forget those that were left.
  * - to officers: nothing, ever (DOMAIN rule 6).
  */
@@ -24,6 +24,10 @@ export type AreaMessage =
     }
   /** The person is elsewhere, or shares no more. */
   | { readonly type: 'leave'; readonly userId: string }
+  /** The officer is checked in at this hub, which stands in this area. Said again now and then. */
+  | { readonly type: 'hubOpen'; readonly userId: string; readonly hubId: string; readonly name: string }
+  /** The officer is there no more. */
+  | { readonly type: 'hubClosed'; readonly userId: string; readonly hubId: string }
   /** Timers of the area itself: a change may be told; a part of the people is told; the silent are forgotten. */
   | { readonly type: 'changes' }
   | { readonly type: 'settled' }

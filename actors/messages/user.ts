@@ -11,6 +11,8 @@ export interface Fix {
   readonly lngE7: number;
   readonly accuracyDm: number;
   readonly takenAtMs: number;
+  /** The middle of a hub, which is so many metres to its edge; absent: a fix of a phone. */
+  readonly hubM?: number;
 }
 
 export type UserMessage =
@@ -60,6 +62,8 @@ export type UserMessage =
       readonly area: string;
       readonly version: number;
       readonly officers: readonly OfficerRef[];
+      /** Hubs that are told to be open; absent from nodes that knew of none. */
+      readonly hubs?: readonly HubRef[];
     }
   /** From a region: somebody else walked the same positions, to the centimetre. */
   | { readonly type: 'suspected'; readonly reason: 'cloned' }
@@ -126,6 +130,8 @@ export type UserMessage =
   | { readonly type: 'gap' }
   /** Its own timer: a pair is asked again. */
   | { readonly type: 'settle'; readonly key: string }
+  /** Its own timer: the area is told again that the hub is open. */
+  | { readonly type: 'hubRenew' }
   /** Its own timer: presence is judged again. */
   | { readonly type: 'presence' }
   /** From the other side of an open hey. */
@@ -137,6 +143,12 @@ export type UserMessage =
   /** From a civilian who does not share any more: the position of this hey is not to be used. */
   | { readonly type: 'heyWithdrawn'; readonly heyId: string }
   | { readonly type: 'heyTimeout'; readonly heyId: string };
+
+/** A hub that is open: not who is there. */
+export interface HubRef {
+  readonly id: string;
+  readonly name: string;
+}
 
 export interface OfficerRef {
   readonly id: string;

@@ -7,7 +7,7 @@ import type { AreaRules } from '../geo/areaRules.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
 import { notifyNear } from './near.ts';
-import { areaFrame, refs } from './sessions.ts';
+import { areaFrame, hubsFrame, refs } from './sessions.ts';
 import type { Area, UserState } from './state.ts';
 
 /** The position is here, as far as anybody is to know: a place that is coarse already is as good. */
@@ -42,7 +42,8 @@ export function leaveAround(state: UserState, turn: Turn): UserState {
 function forgetAreas(state: UserState, ids: readonly string[], turn: Turn): UserState {
   const gone = state.areas.filter(({ area }) => ids.includes(area));
   if (gone.length === 0) return state;
-  for (const area of gone) tellArea(state, area, { ...area, version: area.version + 1, officers: [] }, turn);
+  for (const area of gone)
+    tellArea(state, area, { ...area, version: area.version + 1, officers: [], hubs: [] }, turn);
   return { ...state, areas: state.areas.filter(area => !gone.includes(area)) };
 }
 
@@ -56,19 +57,23 @@ export function areaChanged(
   rules: AreaRules,
   turn: Turn,
 ): UserState {
-  const { area: id, version, officers } = message;
+  const { area: id, version, officers, hubs = [] } = message;
   if (state.me.kind !== 'civilian' || !knows(state.around, id)) return state;
   const before = state.areas.find(one => one.area === id);
   if (before && before.version >= version) return state;
-  const area: Area = { area: id, version, officers };
+  const area: Area = { area: id, version, officers, hubs };
   tellArea(state, before, area, turn);
   const next = { ...state, areas: [...state.areas.filter(other => other !== before), area] };
   return officers.length > 0 ? notifyNear(next, rules, turn) : next;
 }
 
 function tellArea(state: UserState, before: Area | undefined, area: Area, turn: Turn): void {
-  if (area.officers.length === 0 && (before === undefined || before.officers.length === 0)) return;
-  turn.push(refs(state.sessions), areaFrame(area), 'volatile');
+  const { officers = [], hubs = [] } = before ?? {};
+  // what did not change is not said again: of a hub that opens nobody learns from the list of officers
+  const isNews = (now: readonly { id: string }[], old: readonly { id: string }[]): boolean =>
+    now.length !== old.length || now.some(({ id }, i) => id !== old[i]!.id);
+  if (isNews(area.officers, officers)) turn.push(refs(state.sessions), areaFrame(area), 'volatile');
+  if (isNews(area.hubs, hubs)) turn.push(refs(state.sessions), hubsFrame(area), 'volatile');
 }
 
 /** Whether an officer shares around, as this person was told. */

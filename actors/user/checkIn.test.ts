@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { ERROR } from '../../protocol/errors.ts';
 import { mintHubToken } from '../../protocol/hubToken.ts';
+import { AREAS, areaId } from '../geo/grid.ts';
 import { Fences, type Place } from '../geo/places/fence.ts';
 import type { UserRecord } from '../queries.ts';
 import { DEFAULT_RULES } from '../rules.ts';
@@ -44,7 +45,8 @@ test('the right code opens the hub, for a shift, and the mode outlives a kill', 
   const { state, result } = scan({});
   const untilS = NOW_MS / 1_000 + DEFAULT_RULES.hubS;
   expect(result).toEqual({ ok: true, value: { hubId: HUB.id, name: HUB.name, untilS } });
-  const hub = { placeId: HUB.id, name: HUB.name };
+  const area = areaId(AREAS.cellOf(HUB.latE7 / 1e7, HUB.lngE7 / 1e7));
+  const hub = { placeId: HUB.id, name: HUB.name, area };
   expect(state).toMatchObject({ mode: 'hub', hub });
   expect(rememberedMode('officer', timers)).toEqual({ mode: 'hub', modeUntilMs: untilS * 1_000, hub });
 });

@@ -59,7 +59,7 @@ export function rememberedMode(
   const timer = BY_SILENCE.map(name => timers.find(one => one.name === name)).find(one => one !== undefined);
   const first = { mode: firstMode(kind), modeUntilMs: 0, hub: null };
   if (timer === undefined) return first;
-  const said = (timer.message ?? {}) as { mode?: unknown; placeId?: unknown; name?: unknown };
+  const said = (timer.message ?? {}) as { mode?: unknown; placeId?: unknown; name?: unknown; area?: unknown };
   if (timer.name === HIDDEN) {
     const mode = MODES.find(one => one === said.mode);
     return { ...first, mode: mode === undefined || mode === 'hub' ? 'qr' : mode };
@@ -69,7 +69,7 @@ export function rememberedMode(
   if (timer.name !== 'hub') {
     return { mode: timer.name === 'coarse' ? 'coarse' : 'precise', modeUntilMs, hub: null };
   }
-  const { placeId, name } = said;
+  const { placeId, name, area } = said;
   if (typeof placeId !== 'string' || typeof name !== 'string') return first;
-  return { mode: 'hub', modeUntilMs, hub: { placeId, name } };
+  return { mode: 'hub', modeUntilMs, hub: { placeId, name, area: typeof area === 'string' ? area : null } };
 }

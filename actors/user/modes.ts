@@ -18,11 +18,13 @@
 import type { CommandBody, CommandResult, Mode } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { verifyHubToken } from '../../protocol/hubToken.ts';
+import { AREAS, areaId } from '../geo/grid.ts';
 import type { Fences } from '../geo/places/fence.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { closeHey, isBeingAccepted } from './hey.ts';
+import { closeHub, openHub } from './hub.ts';
 import { isModeTimer, rememberMode } from './modeMemory.ts';
 import { leaveMap } from './place.ts';
 import type { QrKeys } from './qr.ts';
@@ -69,8 +71,10 @@ export function checkIn(
   const { hubNumber, posterNumber } = verified.value;
   const place = fences.hubOf(hubNumber, posterNumber);
   if (place === null) return { state, result: refuse(ERROR.gone, 'this poster was withdrawn') };
-  const { id: placeId, name } = place;
-  const next = changed(state, 'hub', { placeId, name }, rules, turn);
+  const { id: placeId, name, latE7, lngE7 } = place;
+  const area = areaId(AREAS.cellOf(latE7 / 1e7, lngE7 / 1e7));
+  const next = changed(state, 'hub', { placeId, name, area }, rules, turn);
+  openHub(next, fences, turn);
   return { state: next, result: ok({ hubId: placeId, name, untilS: seconds(next.modeUntilMs) }) };
 }
 
@@ -91,6 +95,7 @@ function changed(state: UserState, mode: Mode, hub: Hub | null, rules: MeetRules
 
 /** Nothing is left of where the person was, here or anywhere. */
 function wiped(state: UserState, turn: Turn): UserState {
+  closeHub(state, turn);
   let next = leaveMap(state, turn);
   if (state.me.kind === 'officer') {
     for (const hey of state.heys)

@@ -30,6 +30,7 @@ class Phone {
     const lists: Area[] = Object.entries(areas).map(([area, ids]) => ({
       area,
       version: this.nowMs,
+      hubs: [],
       officers: ids.map(name => ({
         id: `00000000-0000-7000-8000-${name.charCodeAt(0).toString(16).padStart(12, '0')}`,
         handle: name,

@@ -20,13 +20,14 @@ import { routeFix, type Track, WALKED_MAX } from '../geo/publish.ts';
 import { insistAgain } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { FixMessage } from '../messages/region.ts';
-import type { Fix, OfficerRef, PersonRef } from '../messages/user.ts';
+import type { Fix, HubRef, OfficerRef, PersonRef } from '../messages/user.ts';
 import * as read from '../packed.ts';
 import type { Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
 import { Answers } from './answers.ts';
 import { armPresence } from './attendance.ts';
+import { renewHub } from './hub.ts';
 import { type Near, NOBODY_NEAR } from './near.ts';
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
 import { Ring } from './ring.ts';
@@ -83,6 +84,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
     turn.timer(`settle:${key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key });
   }
   armPresence(state, turn);
+  renewHub(state, turn);
   for (const key of Object.keys(state.crediting)) {
     state = { ...state, crediting: insistAgain(state.crediting, key, turn) };
   }
@@ -229,8 +231,12 @@ function modeOf(packed: read.Fields): Pick<UserState, 'mode' | 'modeUntilMs'> {
 }
 
 function hubOf(item: unknown): Hub {
-  const { placeId, name } = read.fields(item);
-  return { placeId: read.text(placeId), name: read.text(name) };
+  const { placeId, name, area } = read.fields(item);
+  return {
+    placeId: read.text(placeId),
+    name: read.text(name),
+    area: typeof area === 'string' ? area : null,
+  };
 }
 
 function coarseOf(item: unknown): CoarseFix {
@@ -262,7 +268,11 @@ function nearOf({ notified, waits }: read.Fields): Near {
 }
 
 function areaOf(item: unknown): Area {
-  const { area, version, officers } = read.fields(item);
+  const { area, version, officers, hubs } = read.fields(item);
+  const hub = (one: unknown): HubRef => {
+    const { id, name } = read.fields(one);
+    return { id: read.text(id), name: read.text(name) };
+  };
   const officer = (one: unknown): OfficerRef => {
     const { id, handle } = read.fields(one);
     return { id: read.text(id), handle: read.text(handle) };
@@ -271,6 +281,7 @@ function areaOf(item: unknown): Area {
     area: read.text(area),
     version: read.number(version),
     officers: read.list(officers, MANY, officer),
+    hubs: read.list(hubs ?? [], MANY, hub),
   };
 }
 

@@ -160,7 +160,8 @@ function positionsSay(
   const sharp = (fix: Fix): boolean => fix.accuracyDm <= rules.proximity.keepAccuracyM * 10;
   if (!mine || !theirs || !fresh(mine) || !fresh(theirs) || !sharp(mine) || !sharp(theirs)) return null;
   const apartM = distanceM(mine.latE7, mine.lngE7, theirs.latE7, theirs.lngE7);
-  const reachM = rules.relayReachM + (mine.accuracyDm + theirs.accuracyDm) / 10;
+  const wideM = (fix: Fix): number => fix.accuracyDm / 10 + (fix.hubM ?? 0);
+  const reachM = rules.relayReachM + wideM(mine) + wideM(theirs);
   return apartM > reachM ? 'apart' : 'together';
 }
 

@@ -59,6 +59,12 @@ export function areaFrame({ area, version, officers }: Area): Uint8Array {
   return encodeVolatile('area.officers', area, version, officers.length > 0 ? body : null);
 }
 
+/** Which hubs are open in an area; a nil body when none is. */
+export function hubsFrame({ area, version, hubs }: Area): Uint8Array {
+  const body = { cell: area, hubs: hubs.map(({ id, name }) => ({ hubId: id, name })) };
+  return encodeVolatile('area.hubs', area, version, hubs.length > 0 ? body : null);
+}
+
 /**
  * Whether an attach is of an older connection than the one that this device has, or had last.
  *
@@ -98,7 +104,10 @@ export function attach(state: UserState, message: Attach, rules: MeetRules, turn
   if (older) turn.close([older.ref], CLOSE.replaced, 'replaced by a newer connection');
   const missed = resume && since(state.outbox, resume.epoch, resume.offset);
   const frames = missed ? [...missed] : [snapshotFrame(state, turn)];
-  for (const area of state.areas) if (area.officers.length > 0) frames.push(areaFrame(area));
+  for (const area of state.areas) {
+    if (area.officers.length > 0) frames.push(areaFrame(area));
+    if (area.hubs.length > 0) frames.push(hubsFrame(area));
+  }
   frames.push(...peerFrames(state, nowMs));
   const { epoch, offset } = state.outbox;
   const attached: Attached = {

@@ -6,7 +6,7 @@ import type { AreaStay } from '../geo/areaRoute.ts';
 import type { Stay } from '../geo/places/fence.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
-import type { Fix, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
+import type { Fix, HubRef, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
 import type {
   EncounterView,
   Movement,
@@ -125,12 +125,16 @@ export interface Area {
   readonly area: string;
   readonly version: number;
   readonly officers: readonly OfficerRef[];
+  /** Hubs that are open there. */
+  readonly hubs: readonly HubRef[];
 }
 
 /** A community hub; where it stands is no secret, and is looked up among the places. */
 export interface Hub {
   readonly placeId: string;
   readonly name: string;
+  /** Id of the area in which it stands; null from nodes that knew of none. */
+  readonly area: string | null;
 }
 
 /** A position after it was snapped: there is no other. */

@@ -24,6 +24,7 @@ export interface Told {
   readonly version: number;
   /** Ids, in the order of the list. */
   readonly officers: readonly string[];
+  readonly hubs: readonly string[];
 }
 
 export class AreaTown {
@@ -72,6 +73,15 @@ export class AreaTown {
     this.#deliver();
   }
 
+  /** An officer is checked in at a hub of this area, or is there no more. */
+  hub(area: string, userId: string, hubId: string, isOpen: boolean): void {
+    const message: AreaMessage = isOpen
+      ? { type: 'hubOpen', userId, hubId, name: `the ${hubId}` }
+      : { type: 'hubClosed', userId, hubId };
+    this.#waiting.push({ to: { kind: 'area', id: area }, message });
+    this.#deliver();
+  }
+
   /** Time passes, up to this moment; what is due happens at its time. */
   until(atMs: number): void {
     for (;;) {
@@ -110,9 +120,10 @@ export class AreaTown {
       const { to, message } = next;
       if (to.kind === 'area') this.#run(to.id, message as AreaMessage);
       else {
-        const { area, version, officers } = message as UserMessage & { type: 'area' };
+        const { area, version, officers, hubs = [] } = message as UserMessage & { type: 'area' };
         const ids = officers.map(({ id }) => id);
-        this.told.push({ userId: to.id, atMs: this.nowMs, area, version, officers: ids });
+        const open = hubs.map(({ id }) => id);
+        this.told.push({ userId: to.id, atMs: this.nowMs, area, version, officers: ids, hubs: open });
       }
     }
   }

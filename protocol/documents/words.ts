@@ -160,8 +160,9 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
     '`off` and `qr` last until you choose another; so do `coarse` and `precise` of a civilian. Those of an officer end after 15 ' +
     'minutes, the same again begins them anew. 422 for `hub` of who is not checked in.',
   'hub.checkIn':
-    'For 8 hours, or until another mode is chosen. Civilians in the area learn that the hub is open, not who is there. While it ' +
-    'lasts, codes count as scanned at the hub.',
+    'For 8 hours, or until another mode is chosen. Civilians in the area learn that the hub is open (`area.hubs`), not who is there, while ' +
+    'your phone is connected and for 15 minutes after it was lost. While the mode lasts, a meeting by code is kept with the coarse cell of the hub, and 409 ' +
+    'answers a scan by or of somebody who shares a position elsewhere; scans that are uploaded later are without a place.',
   'hey.say':
     'It waits 60 s. Your newest position must not be older than 90 s (409), the officer must share in your area (404), and no ' +
     'hey of yours may be waiting there (409).',
@@ -175,5 +176,8 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
     'Comes after the first position in reach of the cell, and by itself when an officer arrives or leaves later. A nil body: nobody is left in the ' +
     'cell, or it is out of reach. Versions rise per cell, also across reconnects and restarts (they look like Unix milliseconds; ' +
     'only compare them).',
+  'area.hubs':
+    'Comes like `area.officers`, with versions of its own. A nil body: no hub is open in the area, or it is out of reach. Two officers or one less ' +
+    'at a hub that stays open are no news.',
   'report.next': 'The sequence is that of this connection, so forget its version at each WELCOME.',
 };

@@ -62,9 +62,10 @@ EVENTS = {
     40: ("area.officers", "cell officers:officer*"),
     43: ("officer.near", "cell officers:officer*"),
     41: ("report.next", "periodS"),
+    44: ("area.hubs", "cell hubs:hub*"),
     42: ("peer.presence", "state:online|away|offline lastSeenMin"),
 }
-TUPLES = {"encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle"}
+TUPLES = {"encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle", "hub": "hubId:id name"}
 
 
 class Refused(Exception):
