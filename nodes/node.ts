@@ -194,7 +194,10 @@ export function createNode(options: NodeOptions): TownNode {
       if (cluster) return;
       for (let shard = 0; shard < LIMITS.shards; shard++) {
         const epoch = coordinator.epochOf(shard);
-        if (epoch !== null) timers?.opened(shard, epoch);
+        if (epoch === null) continue;
+        timers?.opened(shard, epoch);
+        // who had them before may have been killed with something to tell, and nobody else was there to hear of it
+        retelling.opened(shard);
       }
     },
     drain: () => coordinator.drain(),

@@ -106,6 +106,8 @@ it(
 
     expect(await admin('POST', `/admin/holds/${good.encounterId}/release`)).toMatchObject({ status: 200 });
     expect(await admin('POST', `/admin/holds/${bad.encounterId}/reject`)).toMatchObject({ status: 200 });
+    // before either phone has heard, perhaps
+    await killed(good, bad);
     await bothHear(good, 'encounter.completed');
     await bothHear(bad, 'encounter.rejected');
     await killed(good, bad);
@@ -122,6 +124,7 @@ it(
       for (const phone of [officer, civilian]) expect(times(phone, 'encounter.held')).toBe(1);
     }
     expect(times(good.officer, 'encounter.completed') + times(good.civilian, 'encounter.completed')).toBe(2);
+    expect(times(bad.officer, 'encounter.rejected') + times(bad.civilian, 'encounter.rejected')).toBe(2);
     expect(times(bad.officer, 'encounter.completed') + times(bad.civilian, 'encounter.completed')).toBe(0);
     const { rows } = await database.query(
       `select action, detail->>'encounterId' as id from ops.operator_audit

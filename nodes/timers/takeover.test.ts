@@ -4,8 +4,10 @@
  */
 import { beforeEach, expect, test } from 'vitest';
 import { areaBehaviour } from '../../actors/area.ts';
+import { TRUST } from '../../actors/fraud/trust.ts';
 import type { Attached } from '../../actors/messages/user.ts';
 import { pairBehaviour, pairId } from '../../actors/pair.ts';
+import type { UserRecord } from '../../actors/queries.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import { DEFAULT_RULES } from '../../actors/rules.ts';
 import { userBehaviour } from '../../actors/user.ts';
@@ -57,7 +59,8 @@ class World {
   readonly mute = new Set<string>();
   commits: string[] = [];
 
-  async start(id: string): Promise<Running> {
+  /** `alone`: as a node runs that has no cluster. */
+  async start(id: string, alone = false): Promise<Running> {
     const process = new SimulatedProcess(id, this.time, { rate: 1, offsetMs: 0 }, error => {
       throw error;
     });
@@ -92,7 +95,7 @@ class World {
       random: seededRandom(10 + this.nodes.length),
       log: LOG,
       metrics: METRICS,
-      cluster: { bus, kv: new MemoryKv(this.bucket) },
+      cluster: alone ? null : { bus, kv: new MemoryKv(this.bucket) },
     });
     const running = { id, process, bus, node };
     this.nodes.push(running);
@@ -199,6 +202,42 @@ test('a pair whose node dies between the commit and the telling: both phones, on
     new Set([`officer ${n - 1}`, `civilian ${n}`]),
   );
   expect(world.ledger.transfers.size).toBe(1);
+});
+
+test('a node that is alone and is killed between a rejection and its telling: when it is back both phones hear of it once', async () => {
+  const first = await world.start('a', true);
+  const [officer, civilian] = [await world.person('officer', 1), await world.person('civilian', 2)];
+  const pair = { kind: 'pair', id: pairId(officer, civilian) } as const;
+  await world.attach(first, officer, 1);
+  await world.attach(first, civilian, 2);
+  const observe = {
+    type: 'observe',
+    evidence: { method: 'qr', id: 'proof', cell: '', trust: TRUST.simulated },
+    officer: { id: officer, handle: 'officer 1' },
+    civilian: { id: civilian, handle: 'civilian 2' },
+  };
+  const held = await world.ask(first, pair, observe);
+  const { encounterId } = (held as { value: { encounterId: string } }).value;
+  expect(world.heard.map(one => one.name)).toEqual(['encounter.held', 'encounter.held']);
+  world.mute.add('a');
+  await world.ask(first, pair, { type: 'review', encounterId, verdict: 'rejected' });
+  expect(world.commits).toEqual(['a held', 'a rejected']);
+  world.kill(first);
+  world.mute.clear();
+  world.heard.length = 0;
+
+  const back = await world.start('a', true);
+  await world.attach(back, officer, 1);
+  await world.attach(back, civilian, 2);
+  await world.time.advance(20_000);
+  for (const id of [officer, civilian]) {
+    const { events } = ((await world.people.query({ type: 'user', id })) as UserRecord).stream;
+    const names = events.map(({ frame }) => {
+      const read = decodeServerFrame(frame);
+      return read.type === 'event' && openEvent(read)?.name;
+    });
+    expect(names).toEqual(['encounter.rejected', 'encounter.held']);
+  }
 });
 
 test("officers' sharing ends at its time, whoever serves them by then: killed, and moved to nodes that joined", async () => {
