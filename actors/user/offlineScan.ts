@@ -120,7 +120,10 @@ export function scanUploaded(
   rules: MeetRules,
   turn: Turn,
 ): UserState {
-  const { scan, deviceNumber } = message;
+  const { deviceNumber } = message;
+  // what speaks against either of the two, as with a scan that is made online; it is kept with what waits
+  const trust = (message.scan.trust ?? 0) | trustNow(state, rules, turn);
+  const scan: OfflineScan = { ...message.scan, trust };
   const { officer, civilian } = partiesOf(selfRef(state), scan.scanner);
   const encounterId = encounterIdOf(evidenceOf(state, scan), officer.id, civilian.id, '');
   const waiting = state.pending.find(one => one.encounterId === encounterId);

@@ -191,7 +191,7 @@ export class TownPhone {
     };
   }
 
-  async report(northM: number, accuracyDm = 50): Promise<void> {
+  async report(northM: number, accuracyDm = 50, flags = 0): Promise<void> {
     const location = {
       seq: ++this.#seq,
       ...this.placeAt(northM),
@@ -199,6 +199,7 @@ export class TownPhone {
       headingDeg: null,
       speedDms: null,
       takenAtMs: null,
+      ...(flags > 0 && { flags }),
     };
     this.town.tell(this.id, { type: 'location', session: this.session, location });
     await this.town.time.advance(10);
