@@ -3,8 +3,10 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { decodeBase45, encodeBase45 } from '../protocol/base45.ts';
 import { type CodeBook, mintFrom, proveScan } from '../protocol/codeBook.ts';
+import { FIX_FLAG } from '../protocol/frames.ts';
 import { ERROR } from '../protocol/index.ts';
 import { type Minting, mintToken } from '../protocol/qr.ts';
+import { TRUST } from './fraud/trust.ts';
 import type { UserRecord } from './queries.ts';
 
 const S = 1_000;
@@ -154,6 +156,21 @@ describe("with the scanner's phone offline", () => {
     nothing();
   });
 
+  test.each(['officer', 'civilian'] as const)(
+    'what speaks against the %s, who showed the code, goes with the scan as what speaks against the scanner does',
+    async who => {
+      const [presenter, scanner] = who === 'officer' ? [officer, civilian] : [civilian, officer];
+      const scan = { token: await shows(presenter), scannedAtS: nowS() };
+      await presenter.command('location.share', {});
+      await presenter.report(0, 50, FIX_FLAG.simulated);
+      expect(await scanner.upload(scan)).toMatchObject({ ok: true });
+      town.kill();
+      await town.time.advance(80 * H);
+      nothing();
+      expect([...town.ledger.holds.values()].map(({ op }) => op.trust)).toEqual([TRUST.simulated]);
+    },
+  );
+
   test('a clock that is wrong by an hour is told, either way, and nothing counts', async () => {
     const token = await shows(civilian);
     const [ahead, behind] = [nowS() + 3_600, nowS() - 3_600];
@@ -187,6 +204,22 @@ describe('with both phones offline', () => {
     nothing();
     await town.time.advance(2 * H);
     expect(balances()).toEqual([20, 20]);
+  });
+
+  test('two scans within a day count once, also when both wait and are settled more than a day apart', async () => {
+    const from = await book(civilian);
+    civilian.disconnect();
+    expect(await officer.upload({ token: minted(from), scannedAtS: nowS() })).toMatchObject({ ok: true });
+    await town.time.advance(20 * H);
+    const second = { token: minted(from), scannedAtS: nowS() };
+    await town.time.advance(23 * H);
+    expect(await officer.upload(second)).toMatchObject({ ok: true });
+    nothing();
+    await town.time.advance(30 * H);
+    expect(balances()).toEqual([20, 20]);
+    await town.time.advance(60 * H);
+    expect(balances()).toEqual([20, 20]);
+    expect(officer.events('scan.refused')).toMatchObject([{ reason: 'duplicate' }]);
   });
 
   test.each([

@@ -45,6 +45,8 @@ export interface EncounterOp {
   readonly cooldownS: number;
   /** What speaks against it, bits of `fraud/trust.ts`; absent or 0: nothing. */
   readonly trust?: number;
+  /** Of a scan that is settled later than it was made: when that was. Absent: they meet now. */
+  readonly scannedAtMs?: number;
   readonly idempotency: Idempotency | null;
 }
 

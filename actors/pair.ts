@@ -145,6 +145,7 @@ function observe(state: PairState, message: PairMessage, rules: MeetRules, turn:
     return state;
   }
   const points = rules.points[evidence.method];
+  const { scannedAtMs = null } = evidence;
   const op: EncounterOp = {
     type: 'encounter',
     id: encounterIdOf(evidence, officer.id, civilian.id, turn.newId()),
@@ -157,10 +158,10 @@ function observe(state: PairState, message: PairMessage, rules: MeetRules, turn:
     civilianPoints: points.civilian,
     cooldownS: rules.cooldownS,
     trust: evidence.trust ?? 0,
+    ...(scannedAtMs !== null && { scannedAtMs }),
     idempotency: message.idempotency ?? null,
   };
   const one: UnderWay = { op, officer, civilian, replyTo: turn.replyTo };
-  const { scannedAtMs = null } = evidence;
   return scannedAtMs === null ? consider(state, one, rules, turn) : lookBack(state, one, scannedAtMs, turn);
 }
 

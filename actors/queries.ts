@@ -6,7 +6,10 @@ import type { PairHistory } from './fraud/history.ts';
 export type Query =
   | { readonly type: 'user'; readonly id: string }
   | { readonly type: 'userByNumber'; readonly number: number }
-  /** Ids of the encounters of these two between two moments of the database clock, both excluded. */
+  /**
+   * Ids of the encounters of these two between two moments of the database clock, both excluded. A scan that was settled
+   * later than it was made stands where it was made.
+   */
   | {
       readonly type: 'pairMet';
       readonly officer: string;

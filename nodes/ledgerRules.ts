@@ -11,6 +11,8 @@ export const LEGS_MAX = 64;
 /** Points of one leg at most, so that sums over a group stay exact in a double. */
 export const POINTS_MAX = 1_000_000_000_000;
 const TEXT_MAX = 64;
+/** The largest time that JavaScript has. */
+const TIME_MAX_MS = 8_640_000_000_000_000;
 /** An idempotency key is at most as long as the door lets in (domain.md 5.4). */
 const KEY_MAX = 255;
 
@@ -43,7 +45,7 @@ export const reasonOf = (op: LedgerOp): string => (op.type === 'transfer' ? op.r
 /**
  * The same text means the same request. Left out is what a retry may bring along anew: the idempotency key (two people
  * may ask for one encounter), and of an encounter the cell (a phone has moved meanwhile) and the rule (it was replaced
- * meanwhile) and what speaks against it (that is judged anew with each try): the first effect stands.
+ * meanwhile), when it was scanned, and what speaks against it (that is judged anew with each try): the first effect stands.
  */
 export function canonicalOf(op: DurableOp): string {
   if (op.type === 'timer') return `timer\n${op.kind}\n${op.actor}\n${op.name}`;
@@ -96,6 +98,9 @@ export function isValid(op: DurableOp): op is LedgerOp {
     isMeeting &&
     isText(op.cell, TEXT_MAX) &&
     isTrust(op.trust ?? 0) &&
+    Number.isSafeInteger(op.scannedAtMs ?? 0) &&
+    (op.scannedAtMs ?? 0) >= 0 &&
+    (op.scannedAtMs ?? 0) <= TIME_MAX_MS &&
     Number.isInteger(op.cooldownS) &&
     op.cooldownS >= 0 &&
     op.cooldownS <= 0x7fff_ffff

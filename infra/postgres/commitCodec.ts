@@ -53,6 +53,7 @@ const PARAMETERS = [
   'meetTrust',
   'reviewEntry',
   'reviewRelease',
+  'meetScannedMs',
 ] as const;
 export const COMMIT_PARAMETERS = PARAMETERS.length;
 
@@ -175,6 +176,7 @@ function addDetails(columns: Columns, op: LedgerOp, entry: number, zipOf: ZipOf)
     const zip = op.cell === '' ? null : zipOf(op.cell);
     columns.meetZip.push(zip === null ? 'NULL' : quoted(zip));
     columns.meetTrust.push(op.trust ?? 0);
+    columns.meetScannedMs.push(op.scannedAtMs ?? 'NULL');
   }
   if (op.type === 'review') {
     columns.reviewEntry.push(entry);

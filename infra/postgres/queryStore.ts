@@ -113,13 +113,15 @@ where u.id = any ($1)`;
 const MOVEMENTS = `select json_agg(${movement('$1')}
           and p.account_version_after > $2 order by p.account_version_after limit $3) m ${WITH_WHOM('$1')}`;
 
+/** Nothing is settled before it was scanned, but for what two clocks differ: so the index on `at` bounds the read. */
+const MET_BETWEEN = `
+  officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) - interval '1 hour'
+  and coalesce(scanned_at, at) > to_timestamp($3::float8 / 1000)
+  and coalesce(scanned_at, at) < to_timestamp($4::float8 / 1000)`;
 const PAIR_MET = `
-select id from meet.encounter
-where officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) and at < to_timestamp($4::float8 / 1000)
+select id from meet.encounter where ${MET_BETWEEN}
 union all
-select encounter_id from meet.hold
-where officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) and at < to_timestamp($4::float8 / 1000)
-  and verdict <> 'released'`;
+select encounter_id from meet.hold where ${MET_BETWEEN} and verdict <> 'released'`;
 
 /** The range of block ranges on the time keeps this away from the past; the sides are read for what is left. */
 const SETTLED_LATELY = `

@@ -174,6 +174,34 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
       expect(await ask(0, met.atMs * 2, town.uuid())).toEqual([]);
     });
 
+    it.each([
+      ['paid', 0, null],
+      ['held', 1, null],
+      ['held and released', 1, 'released'],
+      ['held and rejected', 1, 'rejected'],
+    ] as const)(
+      'a scan that was settled late and is %s stands where it was made',
+      async (_is, trust, verdict) => {
+        const [officer, civilian] = [await person({ kind: 'officer' }), await person()];
+        const nowMs = ((await commit(encounter(town.uuid(), officer, await person()))) as Committed).atMs;
+        const scannedAtMs = nowMs - 80 * 3_600_000;
+        const op = encounter(town.uuid(), officer, civilian, { method: 'qr', trust, scannedAtMs });
+        const met = (await commit(op)) as Committed;
+        expect(met.code).toBe(trust === 0 ? 'created' : 'held');
+        if (verdict) await commit(review(op, verdict));
+        // asked for again with another moment it is still the same
+        expect(await commit({ ...op, scannedAtMs: scannedAtMs + 5 })).not.toMatchObject({
+          code: 'exists_with_different_payload',
+        });
+        const ask = (afterMs: number, beforeMs: number) =>
+          town.queryStore.query({ type: 'pairMet', officer, civilian, afterMs, beforeMs });
+        expect(await ask(scannedAtMs - 1, scannedAtMs + 1)).toEqual([op.id]);
+        expect(await ask(scannedAtMs, met.atMs + 1)).toEqual([]);
+        expect(await ask(scannedAtMs - 1, scannedAtMs)).toEqual([]);
+        expect(await ask(met.atMs - 1, met.atMs + 1)).toEqual([]);
+      },
+    );
+
     it('knows how often two people met, and whom else: paid, held and rejected', async () => {
       const [officer, other] = [await person({ kind: 'officer' }), await person({ kind: 'officer' })];
       const civilians = await Promise.all(Array.from({ length: 3 }, () => person()));

@@ -171,8 +171,11 @@ export class MemoryPeople implements Directory, QueryStore {
   #pairMet({ officer, civilian, afterMs, beforeMs }: Query & { type: 'pairMet' }): string[] {
     return this.#met()
       .filter(
-        ({ op, atMs }) =>
-          atMs > afterMs && atMs < beforeMs && op.officer === officer && op.civilian === civilian,
+        ({ op: { officer: one, civilian: other, scannedAtMs }, atMs }) =>
+          (scannedAtMs ?? atMs) > afterMs &&
+          (scannedAtMs ?? atMs) < beforeMs &&
+          one === officer &&
+          other === civilian,
       )
       .map(one => one.op.id);
   }

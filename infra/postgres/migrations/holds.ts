@@ -15,7 +15,7 @@ import { Migration } from '@mikro-orm/migrations';
 import { COMMIT_CODES, MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { METHODS } from '../../../protocol/catalogue.ts';
 import { APP_ROLE } from '../limits.ts';
-import { commitFunction, EFFECT } from './commitGroup.ts';
+import { type CommitPieces, commitFunction, EFFECT } from './commitGroup.ts';
 import { ZIPPED, ZIPPED_PIECES } from './places.ts';
 import { TRACED_ROW_PER_GROUP } from './stamps.ts';
 
@@ -26,7 +26,12 @@ const NOT_HELD = COMMIT_CODES.indexOf('not_held');
 const REJECTED = COMMIT_CODES.indexOf('rejected');
 
 /** Bits of each meeting; the entries that are reviews, and whether they release. */
-const PARAMETERS = [...ZIPPED, 'p_meet_trust int[]', 'p_review_entry int[]', 'p_review_release boolean[]'];
+export const HELD_PARAMETERS = [
+  ...ZIPPED,
+  'p_meet_trust int[]',
+  'p_review_entry int[]',
+  'p_review_release boolean[]',
+];
 
 const TABLE = [
   `create table meet.hold (
@@ -98,21 +103,31 @@ const MET = `      for r in
       end loop;
 `;
 
-const WRITTEN = `
+/** What a later version keeps of a meeting besides, where it stands in the list of a statement; each with its comma. */
+export interface MoreOfMeeting {
+  readonly column: string;
+  readonly parameter: string;
+  readonly name: string;
+  readonly value: string;
+  readonly ofHold: string;
+}
+const NO_MORE: MoreOfMeeting = { column: '', parameter: '', name: '', value: '', ofHold: '' };
+
+const writtenWith = ({ column, parameter, name, value, ofHold }: MoreOfMeeting): string => `
     if cardinality(v_new) > 0 then
       insert into meet.hold (encounter_id, officer, civilian, method, cell, zip, at, officer_points, civilian_points, trust,
-          rule_id, rule_version, request_hash, shard)
+          rule_id, rule_version, request_hash, shard${column})
         select p_id[n.entry], n.officer, n.civilian, n.method, n.cell, n.zip, v_now, n.officer_points, n.civilian_points,
-          n.trust, p_rule[n.entry], p_rule_version[n.entry], p_hash[n.entry], p_fence_shard[p_fence[n.entry]]
+          n.trust, p_rule[n.entry], p_rule_version[n.entry], p_hash[n.entry], p_fence_shard[p_fence[n.entry]]${value}
         from unnest(p_meet_entry, p_meet_officer, p_meet_civilian, p_meet_method, p_meet_cell,
-            p_meet_officer_points, p_meet_civilian_points, p_meet_trust, p_meet_zip)
-          as n(entry, officer, civilian, method, cell, officer_points, civilian_points, trust, zip)
+            p_meet_officer_points, p_meet_civilian_points, p_meet_trust, p_meet_zip${parameter})
+          as n(entry, officer, civilian, method, cell, officer_points, civilian_points, trust, zip${name})
         where n.entry = any (v_new);
       v_new := '{}';
     end if;
     if cardinality(p_review_entry) > 0 then
-      insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points, zip)
-        select h.encounter_id, h.officer, h.civilian, h.method, h.cell, h.at, h.officer_points, h.civilian_points, h.zip
+      insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points, zip${column})
+        select h.encounter_id, h.officer, h.civilian, h.method, h.cell, h.at, h.officer_points, h.civilian_points, h.zip${ofHold}
         from unnest(p_review_entry) as n(entry) join meet.hold h on h.encounter_id = p_id[n.entry]
         where n.entry between v_from and v_to and v_code[n.entry] = 0;
       update meet.hold h set verdict = 'released', decided_at = v_now
@@ -120,6 +135,17 @@ const WRITTEN = `
         where h.encounter_id = p_id[n.entry] and n.entry between v_from and v_to and v_code[n.entry] = 0;
     end if;
 `;
+
+/** How the function holds and reviews, from this version on. */
+export const heldPieces = (more: MoreOfMeeting = NO_MORE): CommitPieces => ({
+  ...ZIPPED_PIECES,
+  stale: STALE,
+  declared: `  v_new int[] := '{}';\n  v_verdict text;\n`,
+  known: KNOWN,
+  met: MET,
+  written: writtenWith(more),
+  kept: `v_code[n.entry] in (0, 1, ${HELD}, ${REJECTED})`,
+});
 
 /** What is posted, and what is held or rejected. */
 const EFFECTS = `
@@ -144,17 +170,7 @@ export class Holds extends Migration {
   override up(): void {
     for (const sql of TABLE) this.addSql(sql);
     this.addSql('drop function ledger.commit_group');
-    this.addSql(
-      commitFunction(PARAMETERS, TRACED_ROW_PER_GROUP, {
-        ...ZIPPED_PIECES,
-        stale: STALE,
-        declared: `  v_new int[] := '{}';\n  v_verdict text;\n`,
-        known: KNOWN,
-        met: MET,
-        written: WRITTEN,
-        kept: `v_code[n.entry] in (0, 1, ${HELD}, ${REJECTED})`,
-      }),
-    );
+    this.addSql(commitFunction(HELD_PARAMETERS, TRACED_ROW_PER_GROUP, heldPieces()));
     this.addSql(EFFECTS);
     this.addSql('revoke execute on function ledger.commit_group from public');
     this.addSql(`grant execute on function ledger.commit_group to ${APP_ROLE}`);

@@ -9,6 +9,7 @@ import { LinkedDevices } from './linkedDevices.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
 import { Revocations } from './revocations.ts';
+import { ScanTimes } from './scanTimes.ts';
 import { SeenDevices } from './seenDevices.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0010-places', class: Places },
   { name: '0011-seen-devices', class: SeenDevices },
   { name: '0012-holds', class: Holds },
+  { name: '0013-scan-times', class: ScanTimes },
 ];

@@ -16,14 +16,19 @@ import { MORE, STAMPED_TRANSFER, TRACED_ROW_PER_GROUP } from './stamps.ts';
 
 export const ZIPPED = [...MORE, 'p_meet_zip text[]'];
 
-const ZIPPED_ENCOUNTER = `      insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points, zip)
-        select p_id[n.entry], n.officer, n.civilian, n.method, n.cell, v_now, n.officer_points, n.civilian_points, n.zip
+const NO_MORE = { column: '', parameter: '', name: '', value: '' };
+
+/** A later version writes more columns: `more` of each list, with its comma. */
+export const zippedEncounter = (
+  more: { column: string; parameter: string; name: string; value: string } = NO_MORE,
+): string => `      insert into meet.encounter (id, officer, civilian, method, cell, at, officer_points, civilian_points, zip${more.column})
+        select p_id[n.entry], n.officer, n.civilian, n.method, n.cell, v_now, n.officer_points, n.civilian_points, n.zip${more.value}
         from unnest(p_meet_entry, p_meet_officer, p_meet_civilian, p_meet_method, p_meet_cell,
-            p_meet_officer_points, p_meet_civilian_points, p_meet_zip)
-          as n(entry, officer, civilian, method, cell, officer_points, civilian_points, zip)
+            p_meet_officer_points, p_meet_civilian_points, p_meet_zip${more.parameter})
+          as n(entry, officer, civilian, method, cell, officer_points, civilian_points, zip${more.name})
         where n.entry between v_from and v_to and v_code[n.entry] = 0;`;
 
-export const ZIPPED_PIECES = { transfers: STAMPED_TRANSFER, encounters: ZIPPED_ENCOUNTER };
+export const ZIPPED_PIECES = { transfers: STAMPED_TRANSFER, encounters: zippedEncounter() };
 
 export class Places extends Migration {
   override up(): void {
