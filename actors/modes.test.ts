@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { MODES, type Mode } from '../protocol/catalogue.ts';
 import { ERROR } from '../protocol/errors.ts';
+import { FIX_FLAG } from '../protocol/frames.ts';
 
 const S = 1_000;
 const MIN = 60 * S;
@@ -196,4 +197,33 @@ test('that search finds a place that is there', async () => {
   await civilian.report(10);
   await town.move();
   expect(wordsOf(town.travelled).has(String(civilian.placeAt(10).latE7))).toBe(true);
+});
+
+describe('a phone that asks for quiet', () => {
+  const reports = (quiet: boolean) => civilian.report(0, 50, quiet ? FIX_FLAG.quiet : 0);
+  const periods = (): unknown[] => civilian.events('report.next').map(({ periodS }) => periodS);
+
+  test('hears of its first position, of what changes, and of those for which it does not ask', async () => {
+    for (let n = 0; n < 3; n++) await reports(true);
+    expect(periods()).toEqual([300]);
+    await reports(false);
+    expect(periods()).toEqual([300, 300]);
+    await officer.command('location.share', {});
+    await officer.report(10);
+    await town.time.advance(3 * MIN);
+    for (let n = 0; n < 3; n++) await reports(true);
+    expect(periods().slice(2)).toEqual([60]);
+  });
+
+  for (const again of ['connects anew', 'is moved', 'lost its node'] as const) {
+    test(`hears it again when it ${again}`, async () => {
+      await reports(true);
+      if (again === 'is moved') await town.move();
+      if (again === 'lost its node') town.kill();
+      await civilian.connect();
+      await reports(true);
+      await reports(true);
+      expect(periods()).toEqual([300, 300]);
+    });
+  }
 });

@@ -385,7 +385,7 @@ export const EVENTS = {
     body: [f.u16('periodS', 'report the next position after so many seconds')],
     durable: false,
     since: 1,
-    doc: 'Answers each position; its version is the sequence number of that position.',
+    doc: 'Answers each position, or the first and each that changes the period; its version is the sequence number of that position.',
   }),
   'officer.near': event({
     code: 43,

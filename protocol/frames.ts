@@ -36,6 +36,8 @@ export interface Location {
 export const FIX_FLAG = {
   /** The operating system says that the position is simulated. */
   simulated: 1,
+  /** The phone needs no answer while the period is the one that it was told on this connection. */
+  quiet: 2,
 } as const;
 
 export interface Resume {

@@ -136,6 +136,8 @@ function stateOf(
     // a node of the version before packed none
     stays: read.list(packed.stays ?? [], PLACES_LIMITS.stays, stayOf),
     locationSeq: read.whole(packed.locationSeq, -1),
+    // told again where it is not known
+    periodS: packed.periodS === undefined ? 0 : read.whole(packed.periodS),
     // a node of the version before knew no areas: they are told with the next position
     around: packed.around ? aroundOf(read.fields(packed.around)) : null,
     near: packed.near ? nearOf(read.fields(packed.near)) : NOBODY_NEAR,

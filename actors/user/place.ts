@@ -17,7 +17,7 @@ import { publishFix, publishInstantOff, publishLeave, publishTrust, walkedOn } f
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
-import type { Turn } from '../turn.ts';
+import type { SessionRef, Turn } from '../turn.ts';
 import { isAnybodyAround, leaveAround, moveAround } from './around.ts';
 import { notifyNear } from './near.ts';
 import { INSTANT_SWITCH, modeNow, roleOf, type UserState } from './state.ts';
@@ -93,12 +93,24 @@ export function located(
   if (isFirstOfMinute(state.track?.fix.takenAtMs, track.fix.takenAtMs, state.me.number))
     turn.sample({ takenAtMs, latE7, lngE7, accuracyDm });
   const periodS = reportPeriodS(role, state.instant, isAnybodyAround(state));
-  turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
+  answer(state, session, location, periodS, turn);
   const walked = track.route === state.track?.route ? state.walked : walkedOn(state.walked, track.route);
-  const here = { ...state, track, walked, watch, locationSeq: location.seq };
+  const here = { ...state, track, walked, watch, locationSeq: location.seq, periodS };
   const moved = isTaken ? moveAround(here, person, latE7, lngE7, turn) : here;
   const around = moved.near.waits ? notifyNear(moved, rules.area, turn) : moved;
   return isTaken && trust === 0 ? visit(around, position, fences, turn) : around;
+}
+
+/** When the next position is wanted; a phone that asks for quiet is not told what it knows. */
+function answer(
+  state: UserState,
+  session: SessionRef,
+  { seq, flags = 0 }: Location,
+  periodS: number,
+  turn: Turn,
+): void {
+  if (periodS === state.periodS && (flags & FIX_FLAG.quiet) !== 0) return;
+  turn.push([session], encodeVolatile('report.next', '', seq, { periodS }), 'volatile');
 }
 
 /**
@@ -117,8 +129,8 @@ function locatedCoarse(
   const isSimulated = ((location.flags ?? 0) & FIX_FLAG.simulated) !== 0;
   const watch = isSimulated ? found(state.watch, 'simulated', turn.nowMs, rules.fraud) : state.watch;
   const periodS = REPORT_PERIOD_S.alone;
-  turn.push([session], encodeVolatile('report.next', '', location.seq, { periodS }), 'volatile');
-  const here = { ...state, watch, coarse: { cell, takenAtMs }, locationSeq: location.seq };
+  answer(state, session, location, periodS, turn);
+  const here = { ...state, watch, coarse: { cell, takenAtMs }, locationSeq: location.seq, periodS };
   const middle = (low: number, high: number): number => Math.round((low + high) * 5e6);
   return moveAround(here, someoneOf(state), middle(south, north), middle(west, east), turn);
 }

@@ -137,7 +137,7 @@ export function attach(state: UserState, message: Attach, rules: MeetRules, turn
   // who knows the session that was here is the same phone, back sooner than the loss of its socket was noticed
   const isTwin = older !== undefined && resume?.sessionId !== older.ref.id;
   const watch = isTwin ? displaced(state.watch, nowMs - older.heardMs, nowMs, rules.fraud) : state.watch;
-  const there = { ...state, sessions: [...others, session], devicesAway, watch, locationSeq: -1 };
+  const there = { ...state, sessions: [...others, session], devicesAway, watch, locationSeq: -1, periodS: 0 };
   const next = announce(judgePresence(there, turn), turn);
   // a resume says what arrived, like an acknowledgement
   return resume && attached.resumed ? acknowledged(next, resume.offset, turn) : next;

@@ -175,6 +175,8 @@ export interface UserState {
   readonly stays: readonly Stay[];
   /** Last sequence number of a position on the newest connection; -1 before the first. */
   readonly locationSeq: number;
+  /** Period of reports that the newest connection was told, seconds; 0 for none. */
+  readonly periodS: number;
   /** The areas that know the person, while shared. */
   readonly around: AreaStay | null;
   /** Of whom a civilian was notified. */
@@ -238,6 +240,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     stays: NOBODY,
     watch: UNSUSPECTED,
     locationSeq: -1,
+    periodS: 0,
     around: null,
     near: NOBODY_NEAR,
     areas: NOBODY,

@@ -153,6 +153,22 @@ test('of positions the newest wins, at the pace that the server allows, rising',
   expect(second!.seq).toBeGreaterThan(first!.seq);
 });
 
+test('a position says that it is simulated, and which answers are wanted', async () => {
+  const each = await connected();
+  each.client.location({ lat: 1, lng: 1, accuracyM: 1, simulated: true });
+  const changes = await connected({ locationAnswers: 'changes' });
+  changes.client.location({ lat: 1, lng: 1, accuracyM: 1 });
+  changes.client.location({ lat: 2, lng: 1, accuracyM: 1, simulated: true });
+  await vi.advanceTimersByTimeAsync(500);
+  const flags = [each, changes].flatMap(one =>
+    one
+      .line()
+      .of('location')
+      .map(location => location.flags),
+  );
+  expect(flags).toEqual([1, 2, 3]);
+});
+
 test('without a connection one position is kept, and an old one is forgotten', async () => {
   const { client, line } = await connected();
   line().drop(1006);

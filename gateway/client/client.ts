@@ -81,7 +81,8 @@ export class HeyBlueClient {
       acknowledge: offset => this.say({ type: 'ack', offset }),
     });
     if (options.resume !== undefined) this.inbox.restore(options.resume);
-    this.tracker = new Tracker(options.locationIntervalMs ?? LOCATION_INTERVAL_MS, location =>
+    const quiet = options.locationAnswers === 'changes';
+    this.tracker = new Tracker(options.locationIntervalMs ?? LOCATION_INTERVAL_MS, quiet, location =>
       this.sendLocation(location),
     );
     this.lifecycle = new Lifecycle(options, {

@@ -18,11 +18,14 @@ export class Tracker {
   private seq = 0;
   private sentMs = Number.NEGATIVE_INFINITY;
   private readonly intervalMs: number;
+  /** Said with each position. */
+  private readonly quiet: number;
   /** True when it could be sent. */
   private readonly send: (location: Location) => boolean;
 
-  constructor(intervalMs: number, send: (location: Location) => boolean) {
+  constructor(intervalMs: number, quiet: boolean, send: (location: Location) => boolean) {
     this.intervalMs = intervalMs;
+    this.quiet = quiet ? FIX_FLAG.quiet : 0;
     this.send = send;
   }
 
@@ -60,6 +63,7 @@ export class Tracker {
     // Rises over restarts of the app as well: the server drops what falls behind.
     this.seq = Math.max(this.seq + 1, wallMs());
     const { lat, lng, accuracyM, headingDeg, speedMps, takenAtMs, simulated } = position;
+    const flags = this.quiet | (simulated === true ? FIX_FLAG.simulated : 0);
     return {
       seq: this.seq,
       latE7: degreesToE7(lat),
@@ -68,7 +72,7 @@ export class Tracker {
       headingDeg: whole(headingDeg, 1),
       speedDms: whole(speedMps, 10),
       takenAtMs: whole(takenAtMs, 1),
-      ...(simulated === true && { flags: FIX_FLAG.simulated }),
+      ...(flags !== 0 && { flags }),
     };
   }
 }

@@ -55,6 +55,11 @@ export interface ClientOptions {
   readonly resume?: Resume;
   /** Positions leave at most this often, milliseconds; the newest wins. Default 500, the server's limit. */
   readonly locationIntervalMs?: number;
+  /**
+   * Which positions `report.next` answers: each (default), or only those that change the period, and the first of a
+   * connection: then a phone in a pocket is not woken to hear what it knows.
+   */
+  readonly locationAnswers?: 'each' | 'changes';
   /** Default: the global one. */
   readonly WebSocket?: SocketConstructor;
   /** 0 to 1, spreads reconnects. Default `Math.random`. */

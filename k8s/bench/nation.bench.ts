@@ -57,6 +57,8 @@ interface Plan {
   /** Folder for a CPU profile of the node, which makes it slower; empty: none. */
   readonly profileDir: string;
   readonly nodeOptions: string;
+  /** Which positions the phones want answered, as the client's `locationAnswers`. */
+  readonly answers: string;
 }
 
 interface Cpu {
@@ -172,6 +174,7 @@ const nation = async (plan: Plan, report: Report): Promise<Outcome> => {
           positionsPerS: plan.positionsPerS / workers,
           encountersPerS: plan.encountersPerS / workers,
           localAddress: `127.0.0.${FIRST_ADDRESS + index}`,
+          quiet: plan.answers === 'changes',
         }) satisfies NationArgs,
     });
     try {
@@ -276,7 +279,10 @@ const planOf = (args: readonly string[]): Plan => {
     nodeMib: numberArg(args, 'node-mib', 2_048),
     profileDir: textArg(args, 'profile', ''),
     nodeOptions: textArg(args, 'node-options', ''),
+    answers: textArg(args, 'answers', 'changes'),
   };
+  if (plan.answers !== 'each' && plan.answers !== 'changes')
+    throw new RangeError('--answers takes each or changes');
   if (plan.seconds < 1 || plan.seconds > SECONDS_MAX)
     throw new RangeError(`--seconds takes 1 to ${SECONDS_MAX}`);
   const meetings = plan.encountersPerS * (plan.seconds + WARM_S + 3);
@@ -299,6 +305,7 @@ export const bench: Bench = {
     '--node-mib N     memory of a node in the table of nodes (2,048)',
     '--workers N      generator processes (one per 5,000 people)',
     '--seed N         another run of the same kind',
+    '--answers W      which positions are answered: each, or changes of the period and one in four (changes)',
     '--profile DIR    writes a CPU profile of the node there; it is slower then',
     "--node-options T NODE_OPTIONS of the node, to compare: '--max-semi-space-size=16'",
     'A short one: npm run bench -- nation --people 500 --seconds 5',
@@ -349,6 +356,7 @@ export const bench: Bench = {
     for (const line of planLines(price, nodes)) report(line);
     return {
       positions_per_s: Math.round(both.positionsPerS),
+      answers: plan.answers,
       encounters_per_s: rounded(both.encountersPerS, 1),
       server_cores: rounded(both.serverCores),
       pg_cores: rounded(run.pgCores),

@@ -8,7 +8,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import { FRAME, type OpenedDurable } from '../../protocol/index.ts';
+import { FIX_FLAG, FRAME, type OpenedDurable } from '../../protocol/index.ts';
 import { encodeVolatile } from '../../protocol/messages.ts';
 import { inParallel, offset, type Point, Walker } from '../swarm/crowd.ts';
 import { Histogram, type HistogramData } from '../swarm/histogram.ts';
@@ -28,12 +28,14 @@ export interface NationArgs {
   readonly positionsPerS: number;
   readonly encountersPerS: number;
   readonly localAddress: string;
+  /** Phones want no answer to a position that changes nothing. */
+  readonly quiet: boolean;
 }
 
 /** What a worker has counted so far. */
 export interface NationCounts {
   readonly sent: number;
-  /** Positions that the server has taken: it says to each when the next one is wanted. */
+  /** Positions that the server has taken, as an answer to them or to a later one proves. */
   readonly taken: number;
 }
 
@@ -58,6 +60,11 @@ const TICK_MS = 10;
 /** How long before its moment a hey is said, and a code shown. */
 const AHEAD_MS = 1_500;
 const SHOWN_MS = 300;
+/**
+ * A phone that wants no answer while nothing changes asks for one all the same with one position in so many, so that what
+ * the server has taken is proved and not supposed.
+ */
+const ANSWERED = 4;
 /** What is not on both phones so long after the last moment never will be. */
 const DRAIN_MS = 10_000;
 const LOOK_MS = 50;
@@ -82,7 +89,8 @@ const isAnswer = (bytes: Uint8Array): boolean =>
   bytes[0] === ANSWER[0] && bytes[1] === ANSWER[1] && bytes[2] === ANSWER[2] && bytes[3] === ANSWER[3];
 
 export const run = async (job: Job<NationArgs>): Promise<NationResult> => {
-  const { url, officers, civilians, centre, sideM, positionsPerS, encountersPerS, localAddress } = job.args;
+  const { url, officers, civilians, centre, sideM, positionsPerS, encountersPerS, localAddress, quiet } =
+    job.args;
   const { random } = job;
   const people = [...officers, ...civilians];
   const pairOf = new Map<string, Pair>();
@@ -127,19 +135,25 @@ export const run = async (job: Job<NationArgs>): Promise<NationResult> => {
     }
   };
 
+  /** Positions of each phone that no answer has proved yet: a quiet phone hears of one in {@link ANSWERED}. */
+  const unproved = new Uint32Array(people.length);
+  const answered = (i: number): void => {
+    taken += unproved[i]!;
+    unproved[i] = 0;
+  };
   const phones = people.map(
-    identity =>
+    (identity, i) =>
       new Phone({
         url,
         identity,
         localAddress,
         onBytes: bytes => {
           if (bytes[1] !== FRAME.volatile) return false;
-          if (isAnswer(bytes)) taken++;
+          if (isAnswer(bytes)) answered(i);
           return true;
         },
         onVolatile: frame => {
-          if (frame.name === 'report.next') taken++;
+          if (frame.name === 'report.next') answered(i);
         },
         onEvent: event => heard(identity, event),
         onRefusal: () => {
@@ -232,7 +246,9 @@ export const run = async (job: Job<NationArgs>): Promise<NationResult> => {
     const wall = Date.now();
     for (const due = ((now - reportingFrom) * positionsPerS) / 1_000; sent < due; sent++) {
       const i = order[sent % order.length]!;
-      phones[i]!.position(walkers[i]!.at(wall));
+      const asks = (Math.floor(sent / order.length) + i) % ANSWERED === 0;
+      phones[i]!.position(walkers[i]!.at(wall), quiet && !asks ? FIX_FLAG.quiet : 0);
+      unproved[i]!++;
     }
     const begun = ((now + AHEAD_MS - meetingFrom) * encountersPerS) / 1_000;
     while (pairs.length < begun && pairs.length < civilians.length && !ending) {

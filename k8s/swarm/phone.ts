@@ -260,10 +260,10 @@ export class Phone {
     });
   }
 
-  /** Sends a position under the next sequence number, which it returns. */
-  position(position: Position): number {
+  /** Sends a position under the next sequence number, which it returns; `flags` are bits of `FIX_FLAG`. */
+  position(position: Position, flags = 0): number {
     this.#seq++;
-    this.#socket?.sendFrame(positionFrame(this.#seq, position));
+    this.#socket?.sendFrame(positionFrame(this.#seq, position, flags));
     return this.#seq;
   }
 

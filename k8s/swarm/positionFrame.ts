@@ -24,9 +24,11 @@ const SECONDS = ACCURACY + 5;
 const MS = SECONDS + 5;
 const LENGTH = MS + 2;
 
-const template = (): Buffer => {
-  const b = Buffer.alloc(LENGTH);
-  b.set([0x99, FRAME.volatile, 0xce], 0);
+/** Flags stand at the end where there are any. */
+const template = (flags: number): Buffer => {
+  const b = Buffer.alloc(flags === 0 ? LENGTH : LENGTH + 1, flags);
+  b.fill(0, 0, LENGTH);
+  b.set([flags === 0 ? 0x99 : 0x9a, FRAME.volatile, 0xce], 0);
   b[LAT - 1] = 0xd2;
   b[LNG - 1] = 0xd2;
   b[ACCURACY - 1] = 0xcd;
@@ -38,9 +40,9 @@ const template = (): Buffer => {
   return b;
 };
 
-/** A WebSocket frame with a LOCATION in it; `seq` below 2^32. */
-export const positionFrame = (seq: number, position: Position): Buffer => {
-  const frame = binaryFrame(template());
+/** A WebSocket frame with a LOCATION in it; `seq` below 2^32, `flags` below 128. */
+export const positionFrame = (seq: number, position: Position, flags = 0): Buffer => {
+  const frame = binaryFrame(template(flags));
   frame.writeUInt32BE(seq, HEAD + SEQ);
   frame.writeInt32BE(position.latE7, HEAD + LAT);
   frame.writeInt32BE(position.lngE7, HEAD + LNG);

@@ -18,8 +18,9 @@ describe('what the load generator says', () => {
         fc.integer(int32),
         fc.integer({ min: 0, max: 65_535 }),
         fc.integer({ min: 0, max: 4_294_967_295_999 }),
-        (seq, latE7, lngE7, accuracyDm, takenAtMs) => {
-          const frame = positionFrame(seq, { latE7, lngE7, accuracyDm, takenAtMs });
+        fc.integer({ min: 0, max: 127 }),
+        (seq, latE7, lngE7, accuracyDm, takenAtMs, flags) => {
+          const frame = positionFrame(seq, { latE7, lngE7, accuracyDm, takenAtMs }, flags);
           expect(decodeClientFrame(positionPayload(frame))).toEqual({
             type: 'location',
             seq,
@@ -29,6 +30,7 @@ describe('what the load generator says', () => {
             headingDeg: null,
             speedDms: null,
             takenAtMs,
+            ...(flags !== 0 && { flags }),
           });
         },
       ),

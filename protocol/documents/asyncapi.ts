@@ -36,7 +36,8 @@ const clientMessages: Readonly<Record<string, Message>> = {
     ),
   },
   location: {
-    summary: 'Position. Answered by report.next, or by an error with cid 0.',
+    summary:
+      'Position. Answered by report.next (with bit 1 of its flags only when the period is another), or by an error with cid 0.',
     payload: tuple(
       [
         is(FRAME.volatile, 'LOCATION'),
@@ -48,7 +49,13 @@ const clientMessages: Readonly<Record<string, Message>> = {
         orNil(int('speed, decimetres per second', 0, 65_535)),
         orNil(int('Unix second of the fix', 0, U32)),
         orNil(int('milliseconds of the fix', 0, 999)),
-        orNil(int('flags; bit 0: the phone says that the position is simulated', 0, U32)),
+        orNil(
+          int(
+            'flags; bit 0: the phone says that the position is simulated; bit 1: no answer is needed while the period stays',
+            0,
+            U32,
+          ),
+        ),
       ],
       5,
     ),
