@@ -163,3 +163,34 @@ describe('a civilian in the area of a hub', () => {
     expect([...colleague.events('area.hubs'), ...officer.events('area.hubs')]).toEqual([]);
   });
 });
+
+describe('the phone of a person who shares', () => {
+  const heard = (phone: TownPhone) =>
+    phone.seen.filter(({ name }) => name === 'place.here').map(one => one.body);
+  const here = { placeId: HUB.id, name: HUB.name, kind: 'hub' };
+
+  test('is told once that it comes to a place and once that it goes, also when it connects anew; nobody else is', async () => {
+    await officer.command('location.share', {});
+    const walk = async (...metres: number[]): Promise<void> => {
+      for (const north of metres) {
+        await civilian.report(north);
+        await town.time.advance(15 * S);
+      }
+    };
+    await walk(150, 40, 20);
+    expect(heard(civilian)).toEqual([here]);
+    expect(JSON.stringify(heard(civilian))).not.toContain(`${HUB.latE7}`);
+    await town.move();
+    civilian.disconnect();
+    await civilian.connect();
+    expect(heard(civilian)).toEqual([here, here]);
+    await walk(60, 150, 200);
+    expect(heard(civilian)).toEqual([here, here, null]);
+    await walk(20);
+    await civilian.command('location.stop', {});
+    expect(heard(civilian)).toEqual([here, here, null, here, null]);
+    await civilian.connect();
+    expect(heard(civilian)).toHaveLength(5);
+    expect(heard(officer)).toEqual([]);
+  });
+});

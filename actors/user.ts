@@ -68,7 +68,7 @@ import {
 } from './user/sessions.ts';
 import { INSTANT_SWITCH, newUserState, SCAN_TIMER, type UserState } from './user/state.ts';
 import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
-import type { FencesNow } from './user/visits.ts';
+import { type FencesNow, tellVisits } from './user/visits.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -130,6 +130,7 @@ function receive(
     case 'attach': {
       const attached = attach(state, message, rules, turn);
       openHub(attached, fencesNow(), turn);
+      if (sessionOf(attached, message.session)) tellVisits(attached, message.session, fencesNow(), turn);
       turn.observe('rt_outbox_ring_bytes', attached.outbox.ring.bytes);
       return attached;
     }

@@ -417,6 +417,17 @@ export const EVENTS = {
     since: 1,
     doc: 'To a civilian: which hubs are open in the area. Every change is told 30 to 120 s late, to all at once. Latest wins.',
   }),
+  'place.here': event({
+    code: 45,
+    body: [
+      f.id('placeId', 'the place; also the key of the frame'),
+      f.str('name', 320, 'its name'),
+      f.enum('kind', ['hub', 'merchant'], 'what it is'),
+    ],
+    durable: false,
+    since: 1,
+    doc: 'To a person who shares a position, and to nobody else: you are at this place. A nil body: not any more. Latest wins.',
+  }),
   'peer.presence': event({
     code: 42,
     body: [

@@ -237,7 +237,8 @@ export const goldenEvent = (name: EventName): Golden => {
   const tuple = encodeBody(fields, body as never);
   if (durable)
     return server(name, { type: 'event', offset: 18, kind, eventId: exampleId(10), body: tuple }, body);
-  const key = typeof body.cell === 'string' ? body.cell : name === 'peer.presence' ? exampleId(3) : '';
+  const { cell, placeId = name === 'peer.presence' ? exampleId(3) : '' } = body;
+  const key = String(cell ?? placeId);
   return server(name, { type: 'volatile', kind, key, version: 42, body: tuple }, body);
 };
 

@@ -1,4 +1,4 @@
-/** A person who shares comes to a place and leaves it: noted once each, wherever the actor lives, and nobody is told. */
+/** A person who shares comes to a place and leaves it: noted once each, wherever the actor lives, and nobody else is told. */
 import { describe, expect, test } from 'vitest';
 import { destination } from '../../k8s/tracks/crowd.ts';
 import { TurnCollector } from '../../nodes/effects.ts';

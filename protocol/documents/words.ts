@@ -179,5 +179,7 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
   'area.hubs':
     'Comes like `area.officers`, with versions of its own. A nil body: no hub is open in the area, or it is out of reach. Two officers or one less ' +
     'at a hub that stays open are no news.',
+  'place.here':
+    'You may be at several places at once. It is not stored, and ends with sharing: with the second position in a row outside, 25 m beyond the circle of the place.',
   'report.next': 'The sequence is that of this connection, so forget its version at each WELCOME.',
 };

@@ -63,6 +63,7 @@ EVENTS = {
     43: ("officer.near", "cell officers:officer*"),
     41: ("report.next", "periodS"),
     44: ("area.hubs", "cell hubs:hub*"),
+    45: ("place.here", "placeId:id name kind:hub|merchant"),
     42: ("peer.presence", "state:online|away|offline lastSeenMin"),
 }
 TUPLES = {"encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle", "hub": "hubId:id name"}
