@@ -414,7 +414,7 @@ export class World implements Judge {
       saw: (phone: Phone, seen: SeenEvent) => this.#saw(phone, seen),
       heyReceived: (phone: Phone, heyId: string) => this.#workload.heyReceived(phone, heyId),
       reported: (phone: Phone, at: Place) =>
-        this.#together.reported(phone.person.id, this.#time.monotonicMs(), at),
+        this.#together.reported(phone.person.id, this.#time.monotonicMs(), at, phone.dates),
       ended: (phone: Phone, op: Op) => this.#ended(phone, op),
     };
   }

@@ -27,6 +27,8 @@ export class Together {
   readonly #truth: Truth;
   readonly #rules: ProximityRules;
   readonly #reports = new Map<string, Report[]>();
+  /** People whose phones do not say when a position was taken: it was when it came, however long it was held on its way. */
+  readonly #undated = new Set<string>();
   judged = 0;
 
   constructor(judge: Judge, truth: Truth, rules: ProximityRules) {
@@ -36,7 +38,8 @@ export class Together {
   }
 
   /** A phone said where it is. */
-  reported(userId: string, atMs: number, at: Place): void {
+  reported(userId: string, atMs: number, at: Place, isDated: boolean): void {
+    if (!isDated) this.#undated.add(userId);
     const all = this.#reports.get(userId);
     if (all) all.push({ atMs, at });
     else this.#reports.set(userId, [{ atMs, at }]);
@@ -65,9 +68,14 @@ export class Together {
     this.#judge.fail('who stays together meets', `${officerId} and ${civilianId} ${words}`);
   }
 
-  /** Whether before `untilMs` the two were so close for so long: looked at with each report of either. */
+  /**
+   * Whether before `untilMs` the two were so close for so long: looked at with each report of either. Of somebody whose
+   * positions are not dated only that they were so close.
+   */
   #dwelt(officerId: string, civilianId: string, untilMs: number): boolean {
-    const { enterMaxM, exitMarginM, dwellMs, freshMs, silenceMs } = this.#rules;
+    const { enterMaxM, exitMarginM, freshMs, silenceMs } = this.#rules;
+    const isDated = !this.#undated.has(officerId) && !this.#undated.has(civilianId);
+    const dwellMs = isDated ? this.#rules.dwellMs : 0;
     const looks = [
       ...(this.#reports.get(officerId) ?? []).map(one => ({ ...one, side: 0 })),
       ...(this.#reports.get(civilianId) ?? []).map(one => ({ ...one, side: 1 })),
