@@ -18,6 +18,9 @@ import { type SeededPeople, seedPeople } from '../../swarm/seed.ts';
 export const ROUNDS = Math.max(1, Number(process.env.HEYBLUE_CLUSTER_ROUNDS ?? 1));
 /** Everybody is served again within this after the last fault was mended. */
 export const SERVED_MS_MAX = 20_000;
+/** Longer than the pause between two portions of a hand-over. */
+const RESTING_MS = 3_000;
+const RESTING_MS_MAX = 20_000;
 const OFFICERS = 40;
 const CIVILIANS = 160;
 const PER_S = 30;
@@ -34,6 +37,8 @@ export interface Arena {
   sql<T extends object>(text: string, values?: unknown[]): Promise<T[]>;
   /** The newest epoch of every shard, as PostgreSQL minted it. */
   epochs(): Promise<number[]>;
+  /** The same when no shard has moved for a while: nodes that came back get their share in portions, with pauses between. */
+  restingEpochs(): Promise<number[]>;
   /** Sum of a counter over all nodes that answer, for rows whose labels contain `labels`. */
   counter(name: string, labels?: string): Promise<number>;
   /** Commits that a store refused because they came from an older owner, as the nodes counted them since their start. */
@@ -122,6 +127,10 @@ export const openArena = async (env: Record<string, string> = {}): Promise<Arena
       expect(verdict).toMatchObject({ lost: 0, doubled: 0, interleaved: 0 });
       return verdict;
     };
+    const epochs = async (): Promise<number[]> =>
+      (await sql<{ epoch: number }>('select epoch::float8 as epoch from ops.shard_fence order by shard')).map(
+        row => row.epoch,
+      );
     return {
       seed,
       random,
@@ -132,10 +141,18 @@ export const openArena = async (env: Record<string, string> = {}): Promise<Arena
       counter,
       others,
       staleRefused: () => counter('heyblue_commit_result_total', 'code="stale_epoch"'),
-      epochs: async () =>
-        (
-          await sql<{ epoch: number }>('select epoch::float8 as epoch from ops.shard_fence order by shard')
-        ).map(row => row.epoch),
+      epochs,
+      restingEpochs: async () => {
+        const until = performance.now() + RESTING_MS_MAX;
+        for (let last = ''; ; ) {
+          await cluster.steady(members);
+          const now = await epochs();
+          if (now.join() === last) return now;
+          if (performance.now() > until) throw new Error('shards go on moving though nothing happens');
+          last = now.join();
+          await pause(RESTING_MS);
+        }
+      },
       run: ms => pause(ms),
       acknowledged: () => load.history.filter(op => op.outcome === 'ok').length,
       someMoment: ms => pause(random.between(0, ms)),

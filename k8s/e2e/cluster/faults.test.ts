@@ -63,7 +63,7 @@ describe('a node that is gone', () => {
 describe('a node that stands still', () => {
   scenario('for 3 s: nothing happens', 30_000, async () => {
     const node = arena.any();
-    const before = await arena.epochs();
+    const before = await arena.restingEpochs();
     const incarnation = (await node.view())?.incarnation;
     node.freeze();
     await arena.run(3_000);
@@ -141,7 +141,7 @@ describe('a node that is cut off from NATS', () => {
 
   scenario('packets take 200 ms longer: nothing happens', 30_000, async () => {
     const node = arena.any();
-    const before = await arena.epochs();
+    const before = await arena.restingEpochs();
     const delayed = node.wires.nats.counts.delayedBytes;
     node.wires.nats.delay(200);
     await arena.run(4_000);
@@ -157,7 +157,7 @@ describe('a node that is cut off from NATS', () => {
     30_000,
     async () => {
       const node = arena.any();
-      const before = await arena.epochs();
+      const before = await arena.restingEpochs();
       const closed = node.wires.nats.counts.closed;
       for (let i = 0; i < 3; i++) {
         node.wires.nats.hangUp();
@@ -172,7 +172,7 @@ describe('a node that is cut off from NATS', () => {
 
 describe('servers that are restarted', () => {
   scenario('NATS: nodes suspend at the most, and go on with everything in memory', 60_000, async () => {
-    const before = await arena.epochs();
+    const before = await arena.restingEpochs();
     const pid = arena.cluster.pidOf('nats-server');
     arena.cluster.signalServer('nats-server', 'SIGKILL');
     await until('another nats-server', () => arena.cluster.pidOf('nats-server') !== pid);
@@ -204,7 +204,7 @@ describe('servers that are restarted', () => {
     60_000,
     async () => {
       const node = arena.any();
-      const before = await arena.epochs();
+      const before = await arena.restingEpochs();
       node.wires.postgres.cut();
       await arena.run(3_000);
       expect((await node.view())?.serving).toBe(true);
