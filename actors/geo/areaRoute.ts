@@ -8,7 +8,7 @@
 import type { AreaMessage } from '../messages/area.ts';
 import type { Role } from '../messages/region.ts';
 import type { Address, Turn } from '../turn.ts';
-import { AREAS, areaId, latReachDeg, lngReachDeg } from './grid.ts';
+import { AREAS, areaId, type Inside, isInside, NOWHERE } from './grid.ts';
 import { AREA_REACH_M, AREA_RENEW_MS } from './limits.ts';
 
 /** Who the person is, as areas know him. */
@@ -18,8 +18,8 @@ export interface Someone {
   readonly handle: string;
 }
 
-/** The areas that know a person. A value, kept between positions. */
-export interface AreaStay {
+/** The areas that know a person, the same for positions inside its edges. A value, kept between positions. */
+export interface AreaStay extends Inside {
   /** The area that holds the position. */
   readonly home: string;
   /** Every area that was told, the home first. */
@@ -28,11 +28,6 @@ export interface AreaStay {
   readonly toldMs: number;
   /** The last thing they were told is that the phone is not there. */
   readonly absent: boolean;
-  /** Positions inside these edges (degrees times 1e7) are known to the same areas. */
-  readonly south: number;
-  readonly north: number;
-  readonly west: number;
-  readonly east: number;
 }
 
 /** What a position changes about the areas that know the person. */
@@ -43,42 +38,22 @@ export interface AreaStep {
 }
 
 const NONE_LEFT: readonly string[] = [];
-const NOWHERE = { south: 1, north: -1, west: 1, east: -1 } as const;
 
 const address = (id: string): Address => ({ kind: 'area', id });
 
-const holds = (stay: AreaStay, latE7: number, lngE7: number): boolean =>
-  latE7 > stay.south && latE7 < stay.north && lngE7 > stay.west && lngE7 < stay.east;
-
-/** Where a position is known: ids, the home first. Pure. */
-export function areasOf(role: Role, latE7: number, lngE7: number): string[] {
+/** Where a position is known: the home first. */
+function cellsOf(role: Role, latE7: number, lngE7: number): number[] {
   const [lat, lng] = [latE7 / 1e7, lngE7 / 1e7];
   const home = AREAS.cellOf(lat, lng);
-  if (role === 'officer') return [areaId(home)];
-  const others = AREAS.cover(lat, lng, AREA_REACH_M).filter(cell => cell !== home);
-  return [home, ...others].map(areaId);
-}
-
-/** The part of the home that is out of reach of its borders; nothing when several areas were told. */
-function insideOf(
-  areas: readonly string[],
-  reachM: number,
-): Pick<AreaStay, 'south' | 'north' | 'west' | 'east'> {
-  if (areas.length > 1) return NOWHERE;
-  const box = AREAS.boxOf(Number(areas[0]!.slice(1)));
-  const latReach = latReachDeg(reachM);
-  const lngReach = lngReachDeg(Math.max(Math.abs(box.south), Math.abs(box.north)), reachM);
-  return {
-    south: (box.south + latReach) * 1e7,
-    north: (box.north - latReach) * 1e7,
-    west: (box.west + lngReach) * 1e7,
-    east: (box.east - lngReach) * 1e7,
-  };
+  if (role === 'officer') return [home];
+  return [home, ...AREAS.cover(lat, lng, AREA_REACH_M).filter(cell => cell !== home)];
 }
 
 function stayOf(role: Role, latE7: number, lngE7: number, toldMs: number): AreaStay {
-  const ids = areasOf(role, latE7, lngE7);
-  const inside = insideOf(ids, role === 'officer' ? 0 : AREA_REACH_M);
+  const cells = cellsOf(role, latE7, lngE7);
+  const ids = cells.map(areaId);
+  const reachM = role === 'officer' ? 0 : AREA_REACH_M;
+  const inside = cells.length > 1 ? NOWHERE : AREAS.insideOf(cells[0]!, reachM);
   return { home: ids[0]!, areas: ids.map(address), toldMs, absent: false, ...inside };
 }
 
@@ -113,7 +88,7 @@ export function stepAreas(
   lngE7: number,
 ): AreaStep {
   const renews = previous === null || previous.absent || turn.nowMs - previous.toldMs >= AREA_RENEW_MS;
-  if (previous !== null && !renews && holds(previous, latE7, lngE7))
+  if (previous !== null && !renews && isInside(previous, latE7, lngE7))
     return { stay: previous, left: NONE_LEFT };
   const stay = stayOf(person.role, latE7, lngE7, turn.nowMs);
   if (previous === null) {

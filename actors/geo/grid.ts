@@ -23,6 +23,20 @@ export interface Box {
   readonly columns: number;
 }
 
+/** A part of the earth from which the same cells are in reach, degrees times 1e7; its edges do not belong to it. */
+export interface Inside {
+  readonly south: number;
+  readonly north: number;
+  readonly west: number;
+  readonly east: number;
+}
+
+/** Holds no position. */
+export const NOWHERE: Inside = { south: 1, north: -1, west: 1, east: -1 };
+
+export const isInside = ({ south, north, west, east }: Inside, latE7: number, lngE7: number): boolean =>
+  latE7 > south && latE7 < north && lngE7 > west && lngE7 < east;
+
 /** One cut of the earth into cells of an edge. */
 export class Level {
   /** Odd, so the grid is its own mirror image about the equator. */
@@ -81,6 +95,19 @@ export class Level {
       west: -180 + (column / columns) * 360,
       east: -180 + ((column + 1) / columns) * 360,
       columns,
+    };
+  }
+
+  /** The part of a cell that is further than `reachM` from its edges. */
+  insideOf(cell: number, reachM: number): Inside {
+    const box = this.boxOf(cell);
+    const latReach = latReachDeg(reachM);
+    const lngReach = lngReachDeg(Math.max(Math.abs(box.south), Math.abs(box.north)), reachM);
+    return {
+      south: (box.south + latReach) * 1e7,
+      north: (box.north - latReach) * 1e7,
+      west: (box.west + lngReach) * 1e7,
+      east: (box.east - lngReach) * 1e7,
     };
   }
 

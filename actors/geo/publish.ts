@@ -12,10 +12,10 @@
 import type { FixMessage, Role } from '../messages/region.ts';
 import type { Address, Turn } from '../turn.ts';
 import { type Motion, motion } from './distance.ts';
-import { boxOf, cellOf, cover, latReachDeg, lngReachDeg, regionId } from './grid.ts';
+import { cellOf, cover, type Inside, isInside, NOWHERE, REGIONS, regionId } from './grid.ts';
 
-/** Where a person's fixes go. A value; reused as long as it stays true. */
-export interface Route {
+/** Where a person's fixes go. A value; reused for positions inside its edges. */
+export interface Route extends Inside {
   /** The region that holds the position; its id is the coarse cell. */
   readonly owner: Address;
   /** Every region to tell, the owner among them. */
@@ -23,11 +23,6 @@ export interface Route {
   /** The cells of `regions`, in the same order; the owner's alone is `cell`. */
   readonly cells: readonly number[];
   readonly cell: number;
-  /** Positions inside these edges (degrees times 1e7) have the same route. */
-  readonly south: number;
-  readonly north: number;
-  readonly west: number;
-  readonly east: number;
 }
 
 /** What a user actor keeps between fixes while the person shares. */
@@ -50,15 +45,7 @@ export function routeFix(
   lngE7: number,
   reachM: number,
 ): Route {
-  if (
-    previous !== null &&
-    latE7 > previous.south &&
-    latE7 < previous.north &&
-    lngE7 > previous.west &&
-    lngE7 < previous.east
-  ) {
-    return previous;
-  }
+  if (previous !== null && isInside(previous, latE7, lngE7)) return previous;
   const lat = latE7 / 1e7;
   const lng = lngE7 / 1e7;
   const cell = cellOf(lat, lng);
@@ -71,7 +58,7 @@ export function routeFix(
     regions: cells.map(id => (id === cell ? owner : address(id))),
     cells,
     cell,
-    ...insideOf(cell, role === 'officer' ? 0 : reachM, cells.length),
+    ...(cells.length > 1 ? NOWHERE : REGIONS.insideOf(cell, role === 'officer' ? 0 : reachM)),
   };
 }
 
@@ -79,20 +66,6 @@ function sameCells(route: Route, owner: number, cells: readonly number[]): boole
   if (route.cell !== owner || route.cells.length !== cells.length) return false;
   for (let i = 0; i < cells.length; i++) if (route.cells[i] !== cells[i]) return false;
   return true;
-}
-
-/** The part of a cell that is further than `reachM` from its edges; nothing when several cells were in reach. */
-function insideOf(cell: number, reachM: number, cellsInReach: number) {
-  if (cellsInReach > 1) return { south: 1, north: -1, west: 1, east: -1 };
-  const box = boxOf(cell);
-  const latReach = latReachDeg(reachM);
-  const lngReach = lngReachDeg(Math.max(Math.abs(box.south), Math.abs(box.north)), reachM);
-  return {
-    south: (box.south + latReach) * 1e7,
-    north: (box.north - latReach) * 1e7,
-    west: (box.west + lngReach) * 1e7,
-    east: (box.east - lngReach) * 1e7,
-  };
 }
 
 export interface Person {
