@@ -13,7 +13,7 @@ import { CrowdLife } from './demo/crowdLife.ts';
 import { drawMap, Screen } from './demo/map.ts';
 import { Path, Stroller } from './demo/people.ts';
 import { signUpPeople } from './demo/signUp.ts';
-import { checkSums } from './demo/sums.ts';
+import { checkSums, type Sums } from './demo/sums.ts';
 import { DemoProblem, type DemoTown, findTown } from './demo/town.ts';
 import { inParallel } from './swarm/crowd.ts';
 import { auditLedger } from './swarm/ledgerAudit.ts';
@@ -37,9 +37,11 @@ const PEOPLE_MAX = 60;
 const GRACE_MS = 12_000;
 const LINE_MS = 5_000;
 const FRAME_MS = 500;
-/** Both phones hear of a meeting; after a node was lost, when its users are somewhere else. */
-const EVENTS_MS_MAX = 15_000;
-const BALANCE_MS_MAX = 20_000;
+/**
+ * Every phone is back, both phones heard of a meeting, and the balances hold it: at once, or after a node was lost, when
+ * its users are somewhere else.
+ */
+const SETTLE_MS_MAX = 60_000;
 const AGAIN_MS = 250;
 
 const parseDemo = (args: readonly string[]): DemoOptions | null => {
@@ -79,7 +81,7 @@ const parseDemo = (args: readonly string[]): DemoOptions | null => {
 const balancesOf = async (rest: RestClient, people: readonly Person[]): Promise<Map<string, number>> => {
   const balances = new Map<string, number>();
   await inParallel(people, async ({ handle, token }) => {
-    for (const end = performance.now() + BALANCE_MS_MAX; ; ) {
+    for (const end = performance.now() + SETTLE_MS_MAX; ; ) {
       const answer = await rest.balance(token);
       if (answer.ok) return void balances.set(handle, answer.value.balance);
       if (!answer.retryable || performance.now() > end) return;
@@ -165,20 +167,23 @@ const run = async (options: DemoOptions, town: DemoTown): Promise<number> => {
   // Couples whose minute ends a moment after ours.
   const matched = (): boolean => options.seconds < 60 || instantMeetings() >= pairs;
   await life.windDown(performance.now() + GRACE_MS, matched, draw);
-  // Both sides of the last meetings.
-  const settled = (): boolean =>
-    [...seenBefore].every(id => people.filter(one => one.meetings.has(id)).length === 2);
-  for (const until = performance.now() + EVENTS_MS_MAX; !settled() && performance.now() < until; )
-    await pause(50);
-
-  const after = await balancesOf(rest, persons);
-  const earned = new Map([...after].map(([handle, balance]) => [handle, balance - before.get(handle)!]));
+  const taken = async (): Promise<{ away: number; sums: Sums }> => {
+    const after = await balancesOf(rest, persons);
+    const earned = new Map([...after].map(([handle, balance]) => [handle, balance - before.get(handle)!]));
+    const away = people.filter(one => one.state !== 'connected').length;
+    return { away, sums: checkSums(people, earned) };
+  };
+  // What has not settled yet adds up a moment later; what is wrong never does.
+  let { away, sums } = await taken();
+  for (const end = performance.now() + SETTLE_MS_MAX; performance.now() < end; ) {
+    if (closed.length > 0 || (away === 0 && sums.problems.length === 0)) break;
+    await pause(AGAIN_MS);
+    ({ away, sums } = await taken());
+  }
   ending = true;
-  const away = people.filter(one => one.state !== 'connected').length;
   const losses = people.reduce((sum, one) => sum + one.losses, 0);
   for (const one of people) one.leave();
 
-  const sums = checkSums(people, earned);
   const problems = [...sums.problems];
   if (closed.length > 0) problems.push(`${closed.length} phones were sent away: ${closed[0]}`);
   else if (away > 0) problems.push(`${away} phones have not come back`);

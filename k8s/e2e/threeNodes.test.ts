@@ -91,7 +91,7 @@ it('a demo through three nodes survives kill -9 of one of them, and the sums are
     );
   expect(await Promise.all(NODES.map(isReady))).toEqual([true, true, true]);
 
-  const demo = launch('demo', '--people', '10', '--seconds', '12');
+  const demo = launch('demo', '--people', '10', '--seconds', '20');
   await demo.shows(/^ {2}5 s {2}meetings/m);
   const victim = NODES[Math.floor(Math.random() * NODES.length)]!;
   console.log(`kill -9 of n${victim + 1}`);
