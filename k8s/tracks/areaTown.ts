@@ -14,7 +14,8 @@ import {
 import type { AreaRules } from '../../actors/geo/areaRules.ts';
 import type { AreaMessage } from '../../actors/messages/area.ts';
 import type { UserMessage } from '../../actors/messages/user.ts';
-import type { Address, Behaviour, Turn } from '../../actors/turn.ts';
+import type { Address, Turn } from '../../actors/turn.ts';
+import { Host, turnThatOnly } from './host.ts';
 
 /** What one person was told. */
 export interface Told {
@@ -30,27 +31,29 @@ export interface Told {
 export class AreaTown {
   nowMs = 1_000_000;
   readonly told: Told[] = [];
-  readonly areas = new Map<string, AreaState>();
-  /** Messages that areas got. */
-  heard = 0;
   readonly #stays = new Map<string, { readonly someone: Someone; readonly stay: AreaStay }>();
-  readonly #timers = new Map<
-    string,
-    { readonly area: string; readonly atMs: number; readonly message: AreaMessage }
-  >();
   readonly #waiting: { readonly to: Address; readonly message: object }[] = [];
-  readonly #behaviour: Behaviour<AreaState, AreaMessage>;
+  readonly #host: Host<AreaState, AreaMessage>;
   readonly #random32: () => number;
 
   constructor(rules: AreaRules, random32: () => number) {
-    this.#behaviour = areaBehaviour(rules);
+    this.#host = new Host(areaBehaviour(rules), id => ({ ...this.#turn(), self: { kind: 'area', id } }));
     this.#random32 = random32;
+  }
+
+  get areas(): ReadonlyMap<string, AreaState> {
+    return this.#host.actors;
+  }
+
+  /** Messages that areas got. */
+  get heard(): number {
+    return this.#host.heard;
   }
 
   /** A person shares a position, degrees times 1e7. */
   at(someone: Someone, latE7: number, lngE7: number): void {
     const previous = this.#stays.get(someone.userId)?.stay ?? null;
-    const { stay } = stepAreas(this.#turn(''), someone, previous, latE7, lngE7);
+    const { stay } = stepAreas(this.#turn(), someone, previous, latE7, lngE7);
     this.#stays.set(someone.userId, { someone, stay });
     this.#deliver();
   }
@@ -59,7 +62,7 @@ export class AreaTown {
   presence(userId: string, isPresent: boolean): void {
     const known = this.#stays.get(userId);
     if (!known) return;
-    const stay = tellPresence(this.#turn(''), known.someone, known.stay, isPresent);
+    const stay = tellPresence(this.#turn(), known.someone, known.stay, isPresent);
     this.#stays.set(userId, { ...known, stay });
     this.#deliver();
   }
@@ -69,7 +72,7 @@ export class AreaTown {
     const known = this.#stays.get(userId);
     if (!known) return;
     this.#stays.delete(userId);
-    leaveAreas(this.#turn(''), userId, known.stay);
+    leaveAreas(this.#turn(), userId, known.stay);
     this.#deliver();
   }
 
@@ -84,41 +87,35 @@ export class AreaTown {
 
   /** Time passes, up to this moment; what is due happens at its time. */
   until(atMs: number): void {
+    const { timers } = this.#host;
     for (;;) {
       let next: string | null = null;
-      for (const [key, timer] of this.#timers)
-        if (timer.atMs <= atMs && (next === null || timer.atMs < this.#timers.get(next)!.atMs)) next = key;
+      for (const [key, timer] of timers)
+        if (timer.atMs <= atMs && (next === null || timer.atMs < timers.get(next)!.atMs)) next = key;
       if (next === null) break;
-      const { area, atMs: dueMs, message } = this.#timers.get(next)!;
-      this.#timers.delete(next);
+      const { id, atMs: dueMs, message } = timers.get(next)!;
+      timers.delete(next);
       this.nowMs = Math.max(this.nowMs, dueMs);
-      this.#waiting.push({ to: { kind: 'area', id: area }, message });
+      this.#waiting.push({ to: { kind: 'area', id }, message });
       this.#deliver();
     }
     this.nowMs = Math.max(this.nowMs, atMs);
   }
 
-  /** Every area is packed, sent as plain values and unpacked by another node. */
+  /** Every area goes on at another node. */
   move(): void {
-    for (const [id, state] of this.areas) {
-      const packed = structuredClone(this.#behaviour.pack!(state));
-      for (const key of [...this.#timers.keys()]) if (key.startsWith(`${id}/`)) this.#timers.delete(key);
-      const unpacked = this.#behaviour.unpack!(id, packed, this.#turn(id));
-      if (!unpacked.ok) throw new Error(unpacked.message);
-      this.areas.set(id, unpacked.value);
-    }
+    this.#host.move();
   }
 
   /** The node of all areas is gone. */
   crash(): void {
-    this.areas.clear();
-    this.#timers.clear();
+    this.#host.crash();
   }
 
   #deliver(): void {
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       const { to, message } = next;
-      if (to.kind === 'area') this.#run(to.id, message as AreaMessage);
+      if (to.kind === 'area') this.#host.run(to.id, message as AreaMessage);
       else {
         const { area, version, officers, hubs = [] } = message as UserMessage & { type: 'area' };
         const ids = officers.map(({ id }) => id);
@@ -128,54 +125,12 @@ export class AreaTown {
     }
   }
 
-  #run(id: string, message: AreaMessage): void {
-    this.heard++;
-    let leaving = false;
-    const turn = this.#turn(id, () => {
-      leaving = true;
-    });
-    let state = this.areas.get(id);
-    if (!state) {
-      const created = this.#behaviour.create(id, null, turn);
-      if (!created.ok) throw new Error(created.message);
-      state = created.value;
-    }
-    this.areas.set(id, this.#behaviour.receive(state, message, turn));
-    if (!leaving) return;
-    this.areas.delete(id);
-    for (const key of [...this.#timers.keys()]) if (key.startsWith(`${id}/`)) this.#timers.delete(key);
-  }
-
-  #turn(area: string, passivate: () => void = () => {}): Turn {
-    const refuse = (): never => {
-      throw new Error('an area does not do that');
-    };
-    return {
-      self: { kind: 'area', id: area },
+  #turn(): Turn {
+    return turnThatOnly({
+      self: { kind: 'area', id: '' },
       nowMs: this.nowMs,
-      replyTo: null,
-      tell: (to, message) => this.#waiting.push({ to, message }),
+      tell: (to, message) => void this.#waiting.push({ to, message }),
       random32: this.#random32,
-      timer: (name, delayMs, message) =>
-        this.#timers.set(`${area}/${name}`, {
-          area,
-          atMs: this.nowMs + delayMs,
-          message: message as AreaMessage,
-        }),
-      cancelTimer: name => this.#timers.delete(`${area}/${name}`),
-      passivate,
-      newId: refuse,
-      reply: refuse,
-      ask: refuse,
-      push: refuse,
-      close: refuse,
-      persist: refuse,
-      query: refuse,
-      durableTimer: refuse,
-      cancelDurableTimer: refuse,
-      count: refuse,
-      observe: refuse,
-      sample: refuse,
-    };
+    });
   }
 }

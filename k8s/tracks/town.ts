@@ -15,8 +15,9 @@ import type { ProximityRules } from '../../actors/geo/rules.ts';
 import type { PairMessage } from '../../actors/messages/pair.ts';
 import type { RegionMessage } from '../../actors/messages/region.ts';
 import { type RegionState, regionBehaviour } from '../../actors/region.ts';
-import type { Address, Behaviour, Turn } from '../../actors/turn.ts';
+import type { Address, Turn } from '../../actors/turn.ts';
 import { ok, type Result } from '../../protocol/errors.ts';
+import { type Armed, Host, turnThatOnly } from './host.ts';
 import type { OracleHappening, OracleMeeting } from './oracle.ts';
 
 export class Town {
@@ -26,10 +27,7 @@ export class Town {
   /** What pairs were asked, in order; {@link settle} is their answer, null for none yet. */
   readonly observed: PairMessage[] = [];
   settle: Result<unknown> | null = ok({});
-  readonly regions = new Map<string, RegionState>();
-  /** Armed timers: region and name, then the message. */
-  readonly timers = new Map<string, { readonly region: string; readonly message: RegionMessage }>();
-  readonly #behaviour: Behaviour<RegionState, RegionMessage>;
+  readonly #host: Host<RegionState, RegionMessage>;
   readonly #rules: ProximityRules;
   readonly #tracks = new Map<string, Track>();
   /** Numbers of accounts, by person. */
@@ -37,8 +35,6 @@ export class Town {
   readonly #waiting: { readonly to: Address; readonly message: object }[] = [];
   /** When the fix was taken whose messages are on their way. */
   #movedMs = 0;
-  /** Messages told to regions so far. */
-  told = 0;
   nowMs = 1;
 
   constructor(rules: ProximityRules) {
@@ -51,11 +47,26 @@ export class Town {
     ) => {
       this.happenings.push({ what, officerId, civilianId, atMs: atMs ?? this.#movedMs });
     };
-    this.#behaviour = regionBehaviour(rules, undefined, {
+    const behaviour = regionBehaviour(rules, undefined, {
       entered: (officer, civilian, atMs) => happened('entered', officer, civilian, atMs),
       ended: (officer, civilian, atMs) => happened('ended', officer, civilian, atMs),
       near: ({ officer, civilianId, atMs }) => happened('near', officer.id, civilianId, atMs),
     });
+    this.#host = new Host(behaviour, id => this.#turn(id));
+  }
+
+  get regions(): Map<string, RegionState> {
+    return this.#host.actors;
+  }
+
+  /** Armed timers, by region and name. */
+  get timers(): ReadonlyMap<string, Armed<RegionMessage>> {
+    return this.#host.timers;
+  }
+
+  /** Messages told to regions so far. */
+  get told(): number {
+    return this.#host.heard;
   }
 
   /** A person reports a position; false when it was not newer than the last. */
@@ -98,26 +109,17 @@ export class Town {
     this.#deliver();
   }
 
-  /** Every region is packed, sent as plain values and unpacked by another node. */
+  /** Every region goes on at another node. */
   move(): void {
-    for (const [id, state] of this.regions) {
-      const packed = structuredClone(this.#behaviour.pack!(state));
-      const unpacked = this.#behaviour.unpack!(
-        id,
-        packed,
-        this.#turn(id, () => {}),
-      );
-      if (!unpacked.ok) throw new Error(unpacked.message);
-      this.regions.set(id, unpacked.value);
-    }
+    this.#host.move();
   }
 
   /** Fires the timers that are armed now, once. */
   fireTimers(name: string): number {
     const due = [...this.timers].filter(([key]) => key.endsWith(`/${name}`));
     for (const [key, timer] of due) {
-      this.timers.delete(key);
-      this.tell(timer.region, timer.message);
+      this.#host.timers.delete(key);
+      this.tell(timer.id, timer.message);
     }
     return due.length;
   }
@@ -125,44 +127,21 @@ export class Town {
   #deliver(): void {
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       const { to, message } = next;
-      if (to.kind === 'region') this.#run(to.id, message as RegionMessage);
+      if (to.kind === 'region') this.#host.run(to.id, message as RegionMessage);
     }
   }
 
-  #turn(region: string, passivate: () => void): Turn {
+  #turn(region: string): Turn {
     return {
       ...this.#outside(),
       self: { kind: 'region', id: region },
-      nowMs: this.nowMs,
       ask: (to, asked, tag) => {
         this.#settle(asked as PairMessage, to.id);
         if (this.settle === null) return;
         const answer: RegionMessage = { type: 'answer', tag, result: this.settle };
         this.#waiting.push({ to: { kind: 'region', id: region }, message: answer });
       },
-      timer: (name, _delayMs, timed) =>
-        this.timers.set(`${region}/${name}`, { region, message: timed as RegionMessage }),
-      cancelTimer: name => this.timers.delete(`${region}/${name}`),
-      passivate,
     };
-  }
-
-  #run(region: string, message: RegionMessage): void {
-    this.told++;
-    let leaving = false;
-    const turn = this.#turn(region, () => {
-      leaving = true;
-    });
-    let state = this.regions.get(region);
-    if (!state) {
-      const created = this.#behaviour.create(region, null, turn);
-      if (!created.ok) throw new Error(created.message);
-      state = created.value;
-    }
-    this.regions.set(region, this.#behaviour.receive(state, message, turn));
-    if (!leaving) return;
-    this.regions.delete(region);
-    for (const key of [...this.timers.keys()]) if (key.startsWith(`${region}/`)) this.timers.delete(key);
   }
 
   #settle(observe: PairMessage, id: string): void {
@@ -179,30 +158,10 @@ export class Town {
 
   /** A turn of someone who only tells. */
   #outside(): Turn {
-    const refuse = (): never => {
-      throw new Error('a region does not do that');
-    };
-    return {
+    return turnThatOnly({
       self: { kind: 'user', id: '' },
       nowMs: this.nowMs,
-      replyTo: null,
-      tell: (to, message) => this.#waiting.push({ to, message }),
-      newId: refuse,
-      random32: refuse,
-      reply: refuse,
-      ask: refuse,
-      push: refuse,
-      close: refuse,
-      persist: refuse,
-      query: refuse,
-      timer: refuse,
-      cancelTimer: refuse,
-      durableTimer: refuse,
-      cancelDurableTimer: refuse,
-      count: refuse,
-      observe: refuse,
-      sample: refuse,
-      passivate: refuse,
-    };
+      tell: (to, message) => void this.#waiting.push({ to, message }),
+    });
   }
 }
