@@ -2,6 +2,7 @@
 import type { AccountKind, Method } from '../protocol/catalogue.ts';
 import type { RuleRef } from './durable.ts';
 import type { PairHistory } from './fraud/history.ts';
+import type { Opinion } from './fraud/opinion.ts';
 
 export type Query =
   | { readonly type: 'user'; readonly id: string }
@@ -161,6 +162,8 @@ export interface HoldView {
   /** Bits of `fraud/trust.ts`. */
   readonly trust: number;
   readonly verdict: 'held' | 'released' | 'rejected';
+  /** What the location service said of each side's position; null while, or if, nobody could ask it. */
+  readonly positions: { readonly officer: Opinion | null; readonly civilian: Opinion | null };
 }
 
 export interface QueryAnswers {

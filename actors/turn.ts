@@ -99,6 +99,11 @@ export interface Turn {
    * never waited for: what becomes of it is nobody's business here.
    */
   sample(position: SampledFix | null): void;
+  /**
+   * Asks for a second opinion on where this person is, for whoever decides about an encounter that is held. Never held and
+   * never waited for.
+   */
+  verify(encounterId: string, position: SampledFix): void;
   /** Asks to leave memory once nothing waits, is owed or under way, and `idleMs` does not keep the actor. */
   passivate(): void;
 }

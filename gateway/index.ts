@@ -52,6 +52,8 @@ export interface Gateway {
   ownersChanged(shards: readonly number[], epochOf: (shard: number) => number | null): void;
   /** This node was not to be reached for a while: any actor elsewhere may have let go of its sessions here. */
   reachableAgain(): void;
+  /** Network that a person's phone calls from, wherever its socket hangs: dotted IPv4; null when none is known. */
+  ipv4Of(userId: string): Promise<string | null>;
   /** Not ready any more and no new sockets; the open ones stay. */
   leave(): void;
   /**
@@ -246,6 +248,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       if (changed.size > 0) sessions.probe(changed);
     },
     reachableAgain: () => sessions.probe(null),
+    ipv4Of: userId => office.ipv4Of(userId),
     leave: () => {
       if (phase === 'serving') phase = 'draining';
       sessions.leave();

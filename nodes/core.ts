@@ -29,6 +29,7 @@ import type { Sampler } from './sampling.ts';
 import type { Starting } from './starting.ts';
 import type { TimerWheel } from './timerWheel.ts';
 import type { Turns } from './turns.ts';
+import type { Verifier } from './verifying.ts';
 
 export interface ActorSystemOptions {
   readonly behaviours: Behaviours;
@@ -45,6 +46,8 @@ export interface ActorSystemOptions {
   readonly tracer?: Tracer | undefined;
   /** Where sampled positions go; absent: nowhere. */
   readonly sampler?: Sampler | undefined;
+  /** Who is asked about positions of encounters that are held; absent: nobody. */
+  readonly verifier?: Verifier | undefined;
   readonly limits?: Partial<{ [K in keyof typeof LIMITS]: number }>;
   /**
    * An actor of the shard was thrown away while the shard stays here: what it had committed and not told is known to the

@@ -68,6 +68,7 @@ export type Inner =
   | { readonly k: 'count'; readonly metric: string; readonly labels: Readonly<Record<string, string>> }
   | { readonly k: 'observe'; readonly metric: string; readonly value: number }
   | { readonly k: 'sample'; readonly position: SampledFix | null }
+  | { readonly k: 'verify'; readonly encounterId: string; readonly position: SampledFix }
   | { readonly k: 'passivate' };
 
 export interface Collected {
@@ -192,6 +193,9 @@ export class TurnCollector implements Turn {
   }
   sample(position: SampledFix | null): void {
     this.inner.push({ k: 'sample', position });
+  }
+  verify(encounterId: string, position: SampledFix): void {
+    this.inner.push({ k: 'verify', encounterId, position });
   }
   passivate(): void {
     this.inner.push({ k: 'passivate' });

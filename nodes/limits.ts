@@ -42,6 +42,9 @@ export const SAMPLING_LIMITS = {
   retryMaxMs: 60_000,
 } as const;
 
+/** Opinions that are asked for at once: some seconds of the quota; beyond it one is not asked for, and counted. */
+export const VERIFYING_MAX = 256;
+
 /** The ledger writer. */
 export const WRITER_LIMITS = {
   /** Entries of one group; what the commit function takes. */

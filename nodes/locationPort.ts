@@ -8,6 +8,7 @@
  * under a pseudonym that changes each day, for a bounded time, wiped when the person opts out. Nothing of it may be told
  * on: no error text, log line or metric of this port holds a coordinate, a person or a pseudonym.
  */
+import type { Opinion } from '../actors/fraud/opinion.ts';
 
 /** Where a phone was. E7 degrees, decimetres, Unix milliseconds of the town clock. */
 export interface SampledPosition {
@@ -50,12 +51,15 @@ export interface Verification {
   readonly deviationM: number | null;
 }
 
-/** Beyond this a claim does not fit (study 4.6 (6)): hold, a person looks at it. */
+/** Beyond this a claim does not fit (study 4.6 (6)). */
 export const DEVIATION_M_MAX = 5_000;
 
-/** Whether the encounter stays held. What nobody can tell is no sign against anybody. */
-export const isSuspicious = ({ proxyDetected, deviationM }: Verification): boolean =>
-  proxyDetected || (deviationM !== null && deviationM > DEVIATION_M_MAX);
+/** What an operator reads. What nobody can tell is no sign against anybody. */
+export function opinionOf({ proxyDetected, deviationM }: Verification): Opinion {
+  if (proxyDetected) return 'proxy';
+  if (deviationM === null) return 'unknown';
+  return deviationM > DEVIATION_M_MAX ? 'far' : 'fits';
+}
 
 export type LocationFault =
   /** Away, too slow or over its quota, after all our attempts: try again later. */

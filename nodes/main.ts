@@ -37,6 +37,7 @@ import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
 import type { Log, Metrics } from './ports.ts';
 import { Sampling } from './sampling.ts';
+import { Verifying } from './verifying.ts';
 
 /** Ends the start with one sentence. */
 class CannotStart extends Error {}
@@ -256,6 +257,13 @@ async function main(): Promise<void> {
     metrics,
     tracer: tracing.tracer,
     sampler: new Sampling(location, scheduler, log),
+    verifier: new Verifying({
+      location,
+      directory: stores.directory,
+      ipv4Of: userId => gateway.ipv4Of(userId),
+      log,
+      metrics,
+    }),
     cluster: nats && { bus: nats.bus, kv: nats.kv, reconnect: () => nats.reconnect() },
     onCommitted: () => stores.outbox.poke(),
     onFenced: () => {

@@ -38,6 +38,7 @@ import type { Sampler } from './sampling.ts';
 import { DurableTimers } from './timers/durableTimers.ts';
 import { Retelling } from './timers/retelling.ts';
 import { freshToken } from './token.ts';
+import type { Verifier } from './verifying.ts';
 
 type Overrides<L> = Partial<{ [K in keyof L]: number }>;
 
@@ -68,6 +69,8 @@ export interface NodeOptions {
   readonly tracer?: Tracer;
   /** Where sampled positions go; absent: nowhere. */
   readonly sampler?: Sampler;
+  /** Who is asked about positions of encounters that are held; absent: nobody. */
+  readonly verifier?: Verifier;
   /** Null for a node that is alone. */
   readonly cluster: { readonly bus: Bus; readonly kv: KvStore; readonly reconnect?: () => void } | null;
   /** Realtime address of this node as phones reach it, told to phones of other nodes that stop. */
@@ -163,6 +166,7 @@ export function createNode(options: NodeOptions): TownNode {
     sink: options.sink,
     untold: shard => retelling.opened(shard),
     sampler: options.sampler,
+    verifier: options.verifier,
     limits: limits?.runtime,
     encodeLocal: options.encodeLocal,
   });

@@ -188,6 +188,13 @@ export class Outputs {
         else sampler?.sample({ userId, ...effect.position });
         return;
       }
+      case 'verify': {
+        const { encounterId, position } = effect;
+        return this.#core.options.verifier?.verify(encounterId, {
+          userId: activation.address.id,
+          ...position,
+        });
+      }
       case 'passivate':
         activation.wantsPassivation = true;
         if (activation.mailbox === null || activation.mailbox.size === 0)

@@ -3,6 +3,7 @@
  * suites); nodes, actors and gateway know only these shapes.
  */
 import type { Committed, DurableOp } from '../actors/durable.ts';
+import type { Opinion } from '../actors/fraud/opinion.ts';
 import type { HoldView, Query } from '../actors/queries.ts';
 import type { ActorKind, Address, SessionRef } from '../actors/turn.ts';
 import type { AccountKind } from '../protocol/catalogue.ts';
@@ -430,6 +431,8 @@ export interface Directory {
   holds(limit: number): Promise<readonly HoldView[]>;
   /** One that waits, or waited; null when there is none of this id. */
   hold(encounterId: string): Promise<HoldView | null>;
+  /** Writes what the location service said of one side's position, unless something stands there or nothing is held. */
+  noteOpinion(encounterId: string, userId: string, opinion: Opinion): Promise<void>;
   transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]>;
 }
 

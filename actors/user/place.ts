@@ -101,6 +101,16 @@ export function located(
   return isTaken && trust === 0 ? visit(around, position, fences, turn) : around;
 }
 
+/**
+ * A second opinion on where the person says to be, for the operator who decides about a held encounter: of a position that
+ * is shared, and that was taken about when the encounter was held.
+ */
+export function verifyPlace({ track }: UserState, encounterId: string, heldAtMs: number, turn: Turn): void {
+  if (!track || Math.abs(heldAtMs - track.fix.takenAtMs) > ACTOR_LIMITS.verifyFixMs) return;
+  const { takenAtMs, latE7, lngE7, accuracyDm } = track.fix;
+  turn.verify(encounterId, { takenAtMs, latE7, lngE7, accuracyDm });
+}
+
 /** When the next position is wanted; a phone that asks for quiet is not told what it knows. */
 function answer(
   state: UserState,

@@ -11,6 +11,7 @@ import type { CreditView, Given, HeldView, SettledView, UserMessage } from '../m
 import type { Turn } from '../turn.ts';
 import { begin, finish, remember, repeat } from './commands.ts';
 import { underWay } from './hey.ts';
+import { verifyPlace } from './place.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
 import { emit, moved, newest } from './stream.ts';
 
@@ -30,7 +31,9 @@ export function held(state: UserState, view: HeldView, turn: Turn): UserState {
   turn.reply(ok({}));
   const { encounterId, method, otherHandle, atMs } = view;
   const body = { encounterId, method, otherHandle, atS: Math.floor(atMs / 1_000) };
-  return emit(state, turn, 'encounter.held', body, encounterId);
+  const told = emit(state, turn, 'encounter.held', body, encounterId);
+  if (told !== state) verifyPlace(state, encounterId, atMs, turn);
+  return told;
 }
 
 export function rejected(state: UserState, encounterId: string, turn: Turn): UserState {

@@ -6,6 +6,7 @@ import { DEFAULT_RULES } from '../rules.ts';
 import type { SampledFix, Turn } from '../turn.ts';
 import { modeDue, setMode } from './modes.ts';
 import { located } from './place.ts';
+import { held } from './points.ts';
 import { Ring } from './ring.ts';
 import { newUserState, type UserState } from './state.ts';
 
@@ -18,6 +19,7 @@ class Person {
   nowMs = NOW_MS;
   state: UserState;
   readonly sampled: (SampledFix | null)[] = [];
+  readonly verified: [encounterId: string, position: SampledFix][] = [];
   #seq = 0;
 
   constructor(kind: 'officer' | 'civilian', number = 1) {
@@ -42,6 +44,7 @@ class Person {
       random32: () => 7,
       durableTimer: (_: string, delayMs: number) => this.nowMs + delayMs,
       sample: (position: SampledFix | null) => void this.sampled.push(position),
+      verify: (encounterId: string, position: SampledFix) => void this.verified.push([encounterId, position]),
     };
     return new Proxy(turn, {
       get: (known, name) => known[name as keyof typeof known] ?? nothing,
@@ -107,6 +110,31 @@ test('whoever ends sharing is forgotten, by the end of its time, by a word, and 
   officer.choose('qr');
   officer.at(200);
   expect(afterS(officer)).toEqual([1, null, null, 130, null]);
+});
+
+test('of a held encounter the position is verified that was shared then, once; without one nobody is asked', () => {
+  const civilian = new Person('civilian');
+  const id = (n: number): string => `01900000-0000-7000-8000-00000000e00${n}`;
+  const hold = (n: number): void => {
+    const encounterId = id(n);
+    const view = { encounterId, method: 'qr', otherHandle: 'o', atMs: civilian.nowMs } as const;
+    civilian.state = held(civilian.state, view, civilian.turn());
+  };
+  hold(0);
+  civilian.share();
+  civilian.at(1);
+  civilian.nowMs += 300_000;
+  hold(1);
+  hold(1);
+  const position = { takenAtMs: NOW_MS + 1_000, latE7: 407_812_345, lngE7: -739_665_432, accuracyDm: 85 };
+  expect(civilian.verified).toEqual([[id(1), position]]);
+  civilian.nowMs += 600_000;
+  hold(2);
+  civilian.at(1_000);
+  civilian.choose('coarse');
+  civilian.at(1_001);
+  hold(3);
+  expect(civilian.verified).toHaveLength(1);
 });
 
 test('the minutes of a town do not begin together: its samples are spread over the minute', () => {

@@ -694,6 +694,16 @@ test('rubbish on the bus is refused and counted, and answers nobody', async () =
   expect(heard).toEqual([]);
 });
 
+test('any gateway knows from which network a phone calls, wherever its socket hangs', async () => {
+  await town.open(2);
+  const { userId, accessToken } = await town.person();
+  const [here, there] = town.gateways as [Gateway, Gateway];
+  expect(await here.ipv4Of(userId)).toBeNull();
+  await town.phone(accessToken, 'till-1', 1);
+  expect([await here.ipv4Of(userId), await there.ipv4Of(userId)]).toEqual(['127.0.0.1', '127.0.0.1']);
+  expect(await here.ipv4Of(NOBODY)).toBeNull();
+});
+
 describe('encounters that are held', () => {
   const ENCOUNTER = '01900000-0000-7000-8000-00000000e001';
   const hold = {
@@ -707,6 +717,7 @@ describe('encounters that are held', () => {
     rule: { id: 'encounter.points', version: 1 },
     trust: 5,
     verdict: 'held',
+    positions: { officer: 'fits', civilian: null },
   } as const;
 
   test('are listed with their reasons, released and rejected by their pair, and each leaves a line', async () => {

@@ -1,4 +1,5 @@
 /** What this gateway knows of a person's sockets, and what it does with them for an operator, here or elsewhere. */
+import { isIPv4 } from 'node:net';
 import type { Clock } from '../../nodes/ports.ts';
 import { KEEPS_UP, type Session, THINNED } from '../session.ts';
 import type { LastCloses } from './closes.ts';
@@ -41,6 +42,8 @@ export class Local {
         return this.#count();
       case 'look':
         return this.#look(asked.userId);
+      case 'where':
+        return this.#where(asked.userId);
       case 'watch':
         return { watching: this.#options.watches.begin(asked.userId, asked.leftMs) };
       case 'read':
@@ -53,6 +56,13 @@ export class Local {
   #count(): AnswerTo<'count'> {
     const { clock, closes, sockets, here } = this.#options;
     return countSockets(sockets(), closes.since(clock.monotonicMs() - OPERATOR.closesShownMs), here());
+  }
+
+  /** Of the newest socket. */
+  #where(userId: string): AnswerTo<'where'> {
+    const [newest] = [...this.#options.socketsOf(userId)].sort((a, b) => b.connSeq - a.connSeq);
+    const address = newest?.socket.address ?? '';
+    return { ipv4: isIPv4(address) ? address : null };
   }
 
   async #look(userId: string): Promise<AnswerTo<'look'>> {

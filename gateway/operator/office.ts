@@ -92,6 +92,12 @@ export class Office {
     return (await this.#desk?.handle(request)) ?? (await this.#places?.handle(request)) ?? null;
   }
 
+  /** Address of the network that a person's phone calls from, dotted IPv4; null when nobody knows one. */
+  async ipv4Of(userId: string): Promise<string | null> {
+    const { answers } = await this.#inquiry.ask({ ask: 'where', userId }, OPERATOR.answerMs);
+    return answers.find(({ answer }) => answer.ipv4 !== null)?.answer.ipv4 ?? null;
+  }
+
   #traced(userId: string, leftMs: number): void {
     const { clock } = this.#parts.options;
     this.#traces.delete(userId);

@@ -23,11 +23,13 @@ const head = { v: Type.Literal(VERSION), id: Uuid, from: GatewayId };
 
 /**
  * `watch`: follow for so long; `unwatch`: end it and forget; `read`: what was seen; `look`: the sockets of a person;
- * `count`: those of everybody, in numbers.
+ * `count`: those of everybody, in numbers; `where`: the network that a person's phone calls from (asked by nodes, for no
+ * operator to see).
  */
 export const Question = Type.Union([
   Type.Object({ ...head, ask: Type.Literal('count') }, closed),
   Type.Object({ ...head, ask: Type.Literal('look'), userId: Uuid }, closed),
+  Type.Object({ ...head, ask: Type.Literal('where'), userId: Uuid }, closed),
   Type.Object(
     {
       ...head,
@@ -98,6 +100,10 @@ const Looked = Type.Object(
   },
   closed,
 );
+const Where = Type.Object(
+  { ipv4: Type.Union([Type.String({ pattern: '^(\\d{1,3}\\.){3}\\d{1,3}$' }), Type.Null()]) },
+  closed,
+);
 const Watched = Type.Object({ watching: Type.Boolean() }, closed);
 const Read = Type.Object(
   { leftMs: Whole, dropped: Whole, entries: Type.Array(Entry, { maxItems: OPERATOR.traceEntries }) },
@@ -139,6 +145,7 @@ export type CountedView = Static<typeof Counted>;
 const ANSWERS = {
   count: Counted,
   look: Looked,
+  where: Where,
   watch: Watched,
   read: Read,
   unwatch: Watched,

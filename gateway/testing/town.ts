@@ -133,6 +133,9 @@ export class FakeDirectory implements Directory {
     await this.up();
     return this.held.find(one => one.encounterId === encounterId) ?? null;
   }
+  async noteOpinion(): Promise<void> {
+    await this.up();
+  }
   async credentialByHandle(handle: string): Promise<Credential | null> {
     await this.up();
     return [...this.people.values()].find(one => one.handle === handle) ?? null;

@@ -1,7 +1,7 @@
 /** Amazon Location behind the port: the contract over its wire shapes, its quota, and its bad days. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { locationContract } from '../../nodes/contracts/locationPort.contract.ts';
-import { isSuspicious, type PositionSample } from '../../nodes/locationPort.ts';
+import { opinionOf, type PositionSample } from '../../nodes/locationPort.ts';
 import { AmazonLocation } from './amazonLocation.ts';
 import { testLocationServer } from './testLocationServer.ts';
 import type { GeofenceEvent } from './testLocationState.ts';
@@ -252,6 +252,6 @@ describe('Amazon Location', () => {
     server.locate('198.51.100.9', [-73.9665432, 40.7812345], true);
     const verified = await port.verify({ ...sample(world.uuid()), ipv4: '198.51.100.9' });
     expect(verified).toEqual({ proxyDetected: true, deviationM: 0 });
-    expect(isSuspicious(verified)).toBe(true);
+    expect(opinionOf(verified)).toBe('proxy');
   });
 });

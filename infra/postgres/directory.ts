@@ -5,6 +5,7 @@ import {
   raw,
   UniqueConstraintViolationException,
 } from '@mikro-orm/postgresql';
+import type { Opinion } from '../../actors/fraud/opinion.ts';
 import type { HoldView } from '../../actors/queries.ts';
 import type {
   Credential,
@@ -16,7 +17,7 @@ import type {
 } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { Device, LinkedDevice, NewAccount, Officer, OutboxRow, StoredCredential, User } from './entities.ts';
-import { HOLDS } from './holdRows.ts';
+import { HOLDS, NOTE_OPINION } from './holdRows.ts';
 import { OUTBOX_TARGET } from './outboxTargets.ts';
 
 const CREDENTIAL = `
@@ -54,6 +55,16 @@ const TRANSACTIONS = `
   order by p.account_version_after desc limit ?2`;
 const TRANSACTION_PAGE = `p.account_version_after <
   (select b.account_version_after from ledger.posting b where b.transfer_id = ?3 and b.account_id = ?1 limit 1)`;
+
+/** The driver knows `?` only. */
+function numbered(sql: string, named: Readonly<Record<string, unknown>>): [sql: string, values: unknown[]] {
+  const values: unknown[] = [];
+  const positional = sql.replace(/\?[123]/g, name => {
+    values.push(named[name]);
+    return '?';
+  });
+  return [positional, values];
+}
 
 export class PgDirectory implements Directory {
   readonly #orm: MikroORM;
@@ -157,6 +168,10 @@ export class PgDirectory implements Directory {
     return (row?.hold as HoldView | undefined) ?? null;
   }
 
+  async noteOpinion(encounterId: string, userId: string, opinion: Opinion): Promise<void> {
+    await this.#rows(...numbered(NOTE_OPINION, { '?1': encounterId, '?2': userId, '?3': opinion }));
+  }
+
   async transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]> {
     const rows = await this.#page(TRANSACTIONS, TRANSACTION_PAGE, userId, limit, before);
     return rows.map(row => ({
@@ -221,13 +236,7 @@ export class PgDirectory implements Directory {
     before: string | null,
   ): Promise<Record<string, unknown>[]> {
     const text = sql.replaceAll('{page}', before === null ? 'true' : page);
-    const named: Record<string, unknown> = { '?1': userId, '?2': limit, '?3': before };
-    const values: unknown[] = [];
-    const positional = text.replace(/\?[123]/g, name => {
-      values.push(named[name]);
-      return '?';
-    });
-    return this.#rows(positional, values);
+    return this.#rows(...numbered(text, { '?1': userId, '?2': limit, '?3': before }));
   }
 
   #rows(sql: string, values: unknown[]): Promise<Record<string, unknown>[]> {

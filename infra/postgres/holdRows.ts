@@ -8,10 +8,18 @@ export const HOLDS = `
       'method', h.method, 'atMs', (extract(epoch from h.at) * 1000)::bigint,
       'officerPoints', h.officer_points, 'civilianPoints', h.civilian_points,
       'rule', json_build_object('id', h.rule_id, 'version', h.rule_version),
-      'trust', h.trust, 'verdict', h.verdict) as hold
+      'trust', h.trust, 'verdict', h.verdict,
+      'positions', json_build_object('officer', h.officer_position, 'civilian', h.civilian_position)) as hold
   from meet.hold h
     left join user_schema.users o on o.id = h.officer
     left join user_schema.users c on c.id = h.civilian`;
+
+/** What was said of one side's position; what stands there stays. */
+export const NOTE_OPINION = `
+  update meet.hold set
+      officer_position = case when officer = ?2 then coalesce(officer_position, ?3) else officer_position end,
+      civilian_position = case when civilian = ?2 then coalesce(civilian_position, ?3) else civilian_position end
+    where encounter_id = ?1`;
 
 /** Meetings of `pairs(officer, civilian)` that count, paid or held; those that were released stand among the paid. */
 const met = (which: string, columns: string): string => `

@@ -445,6 +445,11 @@ export const METRICS = {
     help: 'Requests to the location service.',
     labels: { operation: CLOSED_SET, result: ['ok', 'throttled', 'unavailable', 'refused', 'invalid'] },
   },
+  heyblue_verifications_total: {
+    kind: 'counter',
+    help: 'Positions of encounters that are held, by what the location service said of them; failed or full: nothing.',
+    labels: { result: ['fits', 'unknown', 'far', 'proxy', 'failed', 'full'] },
+  },
   heyblue_zip_areas: { kind: 'gauge', help: 'Zip codes whose polygons this node knows.' },
   heyblue_place_crossings_total: {
     kind: 'counter',

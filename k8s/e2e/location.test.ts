@@ -9,7 +9,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { StartFailure } from '../../infra/embedded/index.ts';
 import { startNode } from '../../infra/embedded/town.ts';
 import { type TestLocationServer, testLocationServer } from '../../infra/location/testLocationServer.ts';
-import { NEW_YORK } from '../swarm/crowd.ts';
+import { encodeClientFrame } from '../../protocol/codec.ts';
+import { FIX_FLAG } from '../../protocol/frames.ts';
+import { NEW_YORK, positionAt } from '../swarm/crowd.ts';
 import { startTestTown, type TestTown, until } from './testTown.ts';
 
 let server: TestLocationServer;
@@ -64,6 +66,43 @@ it('while the service is away phones notice nothing, and an opt-out is repeated 
   server.behaviour = 'well';
   await until('the civilian to be forgotten', () => devices().length === before, 60_000);
 }, 90_000);
+
+it('the operator reads what the service says of both positions of a held encounter', async () => {
+  const [officer, civilian] = [await town.phone('officer', 12_000), await town.phone('civilian', 12_000)];
+  const place = { lat: NEW_YORK.lat, lng: NEW_YORK.lng };
+  server.locate('127.0.0.1', [place.lng, place.lat], true);
+  await officer.connect();
+  await civilian.arrive();
+  const fix = { ...positionAt(civilian.point, Date.now()), headingDeg: null, speedDms: null };
+  const before = civilian.volatiles.length;
+  const seq = civilian.phone.seq + 1;
+  civilian.phone.raw(encodeClientFrame({ type: 'location', ...fix, seq, flags: FIX_FLAG.simulated }));
+  await until('an answer to the position', () => civilian.volatiles.length > before);
+  const { token: code } = await officer.must('qr.show', {});
+  const { encounterId } = await civilian.must('qr.scan', { token: code });
+  const account = { handle: 'olga', password: 'correct horse' };
+  const admin = async (method: string, path: string, token = '', body?: object) => {
+    const answer = await fetch(`${town.node.urls.admin}${path}`, {
+      method,
+      headers: token === '' ? {} : { authorization: `Bearer ${token}` },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    return answer.json();
+  };
+  await admin('POST', '/admin/operators', '', account);
+  const { body } = await town.rest.call<{ accessToken: string }>('POST', '/v1/signin', {
+    body: { ...account, deviceId: 'console-1' },
+  });
+  const held = await until('an opinion', async () => {
+    const { holds } = await admin('GET', '/admin/holds', body.accessToken);
+    return holds[0]?.positions.civilian ? holds : null;
+  });
+  // the officer, in mode `qr`, has no position that anybody could ask about
+  expect(held).toMatchObject([
+    { encounterId, reasons: ['simulated'], positions: { officer: null, civilian: 'proxy' } },
+  ]);
+  expect(server.requests.filter(one => one.operation === 'VerifyDevicePosition')).toHaveLength(1);
+});
 
 it('the devices that a person was seen on', async () => {
   const civilian = await town.phone('civilian', 9_000);

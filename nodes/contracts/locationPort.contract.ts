@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Circle,
   type Crossing,
-  isSuspicious,
   type LocationPort,
+  opinionOf,
   type PositionSample,
 } from '../locationPort.ts';
 
@@ -223,15 +223,15 @@ export function locationContract(name: string, open: () => Promise<LocationTown>
       town.locate(ipv4, CENTRAL_PARK);
       for (const ago of [3, 2, 1]) await keep(sampled(userId, town.nowMs - ago * MINUTE_MS));
       const honest = await port.verify({ ...sampled(userId, town.nowMs, 80), ipv4 });
-      expect(isSuspicious(honest)).toBe(false);
+      expect(opinionOf(honest)).toBe('fits');
       const far = await port.verify({ ...sampled(userId, town.nowMs, 40_000), ipv4 });
       expect(far.deviationM).toBeGreaterThan(20_000);
-      expect(isSuspicious(far)).toBe(true);
+      expect(opinionOf(far)).toBe('far');
     });
 
     it('holds nothing against a claim of which nothing is known', async () => {
       const claim = { ...sampled(town.uuid(), town.nowMs), ipv4: null };
-      expect(isSuspicious(await port.verify(claim))).toBe(false);
+      expect(opinionOf(await port.verify(claim))).toBe('unknown');
     });
 
     it('writes what waits when it is closed, and takes nothing after', async () => {

@@ -253,6 +253,7 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
         rule: { id: 'encounter', version: 1 },
         trust: 5,
         verdict: 'held',
+        positions: { officer: null, civilian: null },
       };
       expect(await town.directory.hold(op.id)).toEqual(view);
       expect(await town.queryStore.query({ type: 'hold', id: op.id })).toEqual(view);
@@ -270,6 +271,19 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
       expect(await town.queryStore.query(met)).toEqual([op.id]);
       expect(await town.directory.encounters(civilian, 5, null)).toEqual([]);
       expect(await user(civilian)).toMatchObject({ encounterCount: 0, balanceVersion: 0 });
+      const { directory } = town;
+      for (const [id, who, opinion] of [
+        [op.id, civilian, 'proxy'],
+        [op.id, civilian, 'fits'],
+        [op.id, town.uuid(), 'far'],
+        [town.uuid(), officer, 'far'],
+      ] as const)
+        await directory.noteOpinion(id, who, opinion);
+      expect(await waiting()).toEqual([{ ...view, positions: { officer: null, civilian: 'proxy' } }]);
+      await directory.noteOpinion(op.id, officer, 'unknown');
+      expect(await directory.hold(op.id)).toMatchObject({
+        positions: { officer: 'unknown', civilian: 'proxy' },
+      });
       await commit(review(op, 'released'));
       expect(await waiting()).toEqual([]);
       expect(await town.directory.hold(op.id)).toMatchObject({ verdict: 'released' });

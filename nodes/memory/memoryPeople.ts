@@ -1,6 +1,7 @@
 /** People in memory: the twin of directory and query store, upon a ledger in memory. */
 import { type EncounterOp, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { PairHistory } from '../../actors/fraud/history.ts';
+import type { Opinion } from '../../actors/fraud/opinion.ts';
 import type {
   EncounterView,
   HoldView,
@@ -49,6 +50,8 @@ export class MemoryPeople implements Directory, QueryStore {
   readonly #random: Random;
   readonly #nowMs: () => number;
   readonly #people = new Map<string, Person & { deviceId: string }>();
+  /** By encounter and person. */
+  readonly #opinions = new Map<string, Opinion>();
 
   /** @param timers, events those of the same town, which starting users read; without events there are none */
   constructor(
@@ -223,7 +226,16 @@ export class MemoryPeople implements Directory, QueryStore {
       rule,
       trust,
       verdict,
+      positions: {
+        officer: this.#opinions.get(`${id} ${op.officer}`) ?? null,
+        civilian: this.#opinions.get(`${id} ${op.civilian}`) ?? null,
+      },
     };
+  }
+
+  async noteOpinion(encounterId: string, userId: string, opinion: Opinion): Promise<void> {
+    const name = `${encounterId} ${userId}`;
+    if (this.#ledger.holds.has(encounterId) && !this.#opinions.has(name)) this.#opinions.set(name, opinion);
   }
 
   async holds(limit: number): Promise<readonly HoldView[]> {

@@ -4,6 +4,7 @@ import { Audit } from './audit.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { Events } from './events.ts';
+import { HoldPositions } from './holdPositions.ts';
 import { Holds } from './holds.ts';
 import { LinkedDevices } from './linkedDevices.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0011-seen-devices', class: SeenDevices },
   { name: '0012-holds', class: Holds },
   { name: '0013-scan-times', class: ScanTimes },
+  { name: '0014-hold-positions', class: HoldPositions },
 ];
