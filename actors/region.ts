@@ -42,6 +42,7 @@ export function regionBehaviour(
     kind: 'region',
     inPlace: true,
     patient: message => message.type === 'fix',
+    unhurried: message => message.type === 'fix',
     hydrate: () => null,
     create(id, _loaded, turn) {
       const cell = cellOfRegion(id);

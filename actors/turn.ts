@@ -130,6 +130,11 @@ export interface Behaviour<S, M extends { readonly type: string }> {
   /** A message that may wait a tick (`LINK.patientMs`) for others that go to the same node; it waits for none here. */
   patient?(message: M): boolean;
   /**
+   * A message for which nobody waits, and which the next one of its kind makes needless. An actor that has nothing else to
+   * do lets those go first that have; what `coalesce` names is always of this kind.
+   */
+  unhurried?(message: M): boolean;
+  /**
    * The activation is thrown away (its commit failed, its shard moved): say goodbye with `close`, nothing else.
    * Asks that it still owed an answer get a retryable refusal from the runtime.
    */

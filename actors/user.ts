@@ -90,6 +90,7 @@ export function userBehaviour(
         : refuse(ERROR.notFound, 'no such account');
     },
     coalesce: message => (message.type === 'location' ? 'location' : null),
+    unhurried: message => message.type === 'area',
     idleMs: state =>
       state.sessions.length > 0 || Object.keys(state.crediting).length > 0 ? false : ACTOR_LIMITS.userIdleMs,
     pack: packUser,

@@ -13,7 +13,7 @@ import { type Hub, sendError } from './realtime.ts';
 import type { Session } from './session.ts';
 import { strike } from './strike.ts';
 
-type LocationFrame = ClientFrame & { type: 'location' };
+export type LocationFrame = ClientFrame & { type: 'location' };
 
 /** Handles a frame of an open session. */
 export const handleFrame = (hub: Hub, session: Session, frame: ClientFrame, nowMs: number): void => {
@@ -35,10 +35,20 @@ export const handleFrame = (hub: Hub, session: Session, frame: ClientFrame, nowM
 
 const notForThisKind = refuse(ERROR.forbidden, 'positions are not for this kind of account');
 
-const location = (hub: Hub, session: Session, frame: LocationFrame, nowMs: number): void => {
+/** Whether a position that came is paid for; a phone that says too many is told so. */
+export const payForLocation = (hub: Hub, session: Session, nowMs: number): boolean => {
   hub.tally.position();
   const wait = hub.spending === null ? 0 : hub.spending.spendLocation(session, nowMs);
-  if (wait > 0) return strike(hub, session, 0, wait, nowMs);
+  if (wait > 0) strike(hub, session, 0, wait, nowMs);
+  return wait === 0;
+};
+
+const location = (hub: Hub, session: Session, frame: LocationFrame, nowMs: number): void => {
+  if (payForLocation(hub, session, nowMs)) takeLocation(hub, session, frame);
+};
+
+/** To the actor with a position that is paid for. */
+export const takeLocation = (hub: Hub, session: Session, frame: LocationFrame): void => {
   if (!permits(session.identity!.scopes, 'meet')) return sendError(hub, session, 0, notForThisKind);
   const wrong = checkLocation(frame);
   if (wrong !== null) return sendError(hub, session, 0, refuse(ERROR.invalid, wrong));

@@ -79,6 +79,7 @@ const cutOff = refuse(ERROR.unavailable, 'this node is cut off from the others, 
 const doorWhile = (serving: () => boolean, door: ActorDoor): ActorDoor => ({
   ask: (to, message, done, options) => (serving() ? door.ask(to, message, done, options) : done(cutOff)),
   tell: (to, message, options) => door.tell(to, message, options),
+  behind: () => door.behind?.() === true,
 });
 
 export const createGateway = (options: GatewayOptions): Gateway => {

@@ -97,6 +97,8 @@ export class Session implements Counted {
   behindBytes = 0;
   /** Volatile frames that wait; null before the first. */
   volatiles: Volatiles | null = null;
+  /** Its newest position, undecoded, while the node is behind (intake.ts). */
+  kept: Uint8Array | null = null;
   /** Newest position that was answered. */
   answered = -1;
   /** Tick in which a volatile frame passed at once, and in which what waits has its turn (0: nothing waits). */

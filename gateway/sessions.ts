@@ -19,8 +19,9 @@ import { bearerOf, offersApp } from './bearer.ts';
 import { countClose, everyOne, tellConnections } from './census.ts';
 import { Delivery } from './delivery.ts';
 import { Drain } from './drain.ts';
-import { handleFrame } from './frames.ts';
+import { handleFrame, type LocationFrame, payForLocation, takeLocation } from './frames.ts';
 import { attach, hello, recognise, tokenLeftS } from './hello.ts';
+import { Intake } from './intake.ts';
 import { LIMITS, returnMs } from './limits.ts';
 import { Spending } from './meters.ts';
 import { LastCloses } from './operator/closes.ts';
@@ -60,6 +61,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   private drain: Drain | null = null;
   leaving = false;
   private readonly probes: Probes;
+  private readonly intake: Intake;
 
   constructor(options: RealtimeOptions) {
     this.options = options;
@@ -85,6 +87,11 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       },
     });
     this.probes = new Probes(options);
+    this.intake = new Intake({
+      door: options.door,
+      tally: this.tally,
+      handle: (session, bytes) => this.kept(session, bytes),
+    });
   }
 
   /** Open sockets, also those that have not said HELLO. */
@@ -151,14 +158,13 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     this.tally.heard(bytes.length);
     if (!binary) return session.close(CLOSE.textFrame, 'binary frames only');
     if (bytes.length > LIMITS.inboundBytes) return session.close(CLOSE.tooBig, 'message too big');
-    let frame: ClientFrame;
-    try {
-      frame = decodeClientFrame(bytes);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.options.metrics.count('rt_decoder_rejects_total', { why: error.why });
-      return session.close(CLOSE.malformed, `undecodable frame: ${error.why}`);
+    if (session.phase === 'open' && session.watch === null && this.intake.mustWait(session, bytes)) {
+      if (payForLocation(this, session, this.options.clock.monotonicMs())) this.intake.keep(session, bytes);
+      return;
     }
+    if (session.kept !== null) this.intake.takeOf(session);
+    const frame = this.decoded(session, bytes);
+    if (frame === null) return;
     if (session.watch !== null) session.watch.heard(session, frame, bytes.length);
     if (session.phase === 'open') {
       return handleFrame(this, session, frame, this.options.clock.monotonicMs());
@@ -168,6 +174,28 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     if (frame.type !== 'hello') return session.close(CLOSE.malformed, 'HELLO comes first');
     this.tally.frame('hello');
     hello(this, session, frame).catch(error => this.broken(session, error));
+  }
+
+  /** Null for what is no frame; its phone is let go. */
+  private decoded(session: Session, bytes: Uint8Array): ClientFrame | null {
+    try {
+      return decodeClientFrame(bytes);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.options.metrics.count('rt_decoder_rejects_total', { why: error.why });
+      session.close(CLOSE.malformed, `undecodable frame: ${error.why}`);
+      return null;
+    }
+  }
+
+  /** A position that waited at the door. */
+  private kept(session: Session, bytes: Uint8Array): void {
+    try {
+      const frame = this.decoded(session, bytes);
+      if (frame !== null && session.phase === 'open') takeLocation(this, session, frame as LocationFrame);
+    } catch (error) {
+      this.broken(session, error);
+    }
   }
 
   /** A bug of ours costs this session, never the process. */
@@ -197,6 +225,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     session.phase = 'closed';
     this.ended(session, code);
     this.delivery.forget(session);
+    this.intake.forget(session);
     this.sockets--;
     this.admission.closed(session);
     this.attaches.forget(session);
@@ -282,6 +311,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
 
   release(): void {
     this.delivery.release();
+    this.intake.feed();
   }
 
   close(sessions: readonly SessionRef[], code: number, reason: string): void {
@@ -318,6 +348,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       this.tellHeld();
     }
     this.watches.sweep();
+    this.intake.feed();
     this.options.metrics.gauge('rt_attach_inflight', this.attaches.asked);
     this.probes.sweep(nowMs);
     this.tally.flush();
@@ -347,6 +378,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       addresses: admission.size - admission.users,
       volatiles: this.delivery.waiting,
       again: this.again.size,
+      positions: this.intake.size,
       probes: this.probes.size,
     };
     for (const [table, n] of Object.entries(held)) this.options.metrics.gauge('rt_held', n, { table });

@@ -33,6 +33,7 @@ export class Tally {
   };
   private readonly conflatedBy = new Map<number, number>();
   private readonly metrics: Metrics;
+  private shedPositions = 0;
   private heardFrames = 0;
   private saidFrames = 0;
 
@@ -47,6 +48,11 @@ export class Tally {
   /** A LOCATION, which nearly all frames are. */
   position(): void {
     this.frames.location++;
+  }
+
+  /** A position that made room for the next one of its phone before it was read. */
+  shed(): void {
+    this.shedPositions++;
   }
 
   /** A message from a phone. */
@@ -106,5 +112,7 @@ export class Tally {
     for (const [kind, by] of this.conflatedBy)
       metrics.count('rt_conflated_total', { kind: eventByKind(kind)?.name ?? 'unknown' }, by);
     this.conflatedBy.clear();
+    if (this.shedPositions > 0) metrics.count('rt_positions_shed_total', {}, this.shedPositions);
+    this.shedPositions = 0;
   }
 }

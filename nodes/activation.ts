@@ -34,6 +34,8 @@ export class Activation {
   /** Operations of its own whose outcome the writer has not told, also after it was thrown away. */
   writing = 0;
   scheduled = false;
+  /** Something waits that somebody waits for: it goes before those that have only what may wait (`runQueue.ts`). */
+  hurried = false;
   /** Its shard is handed over: only its own business and that of others who go along is taken. */
   closing = false;
   wantsPassivation = false;

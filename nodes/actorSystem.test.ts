@@ -4,6 +4,7 @@ import type { DurableOp } from '../actors/durable.ts';
 import type { ActorKind, Address, Behaviour, ReplyTo, SystemMessage, Turn } from '../actors/turn.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import { ActorSystem } from './actorSystem.ts';
+import { LIMITS } from './limits.ts';
 import { soleOwner } from './memory/soleOwner.ts';
 import type { CommitEntry, WriteOutcome } from './ports.ts';
 import { seededRandom, VirtualTime } from './simulation/virtualTime.ts';
@@ -320,6 +321,22 @@ describe('mailbox', () => {
     await town.time.advance(10);
     expect(answers.filter(a => a[0]?.ok)).toHaveLength(256);
     expect(town.system.stats.mailboxFull).toBe(44);
+  });
+
+  test('what somebody waits for goes before what may wait, and a node with much of the latter says that it is behind', async () => {
+    const order: string[] = [];
+    const people = Array.from({ length: LIMITS.unhurriedActors }, (_, i) => `person ${i}`);
+    for (const id of [...people, 'ann']) town.tell(id, () => {});
+    await town.time.advance(100);
+    for (const id of people) town.tell(id, () => void order.push('fix'), 'location');
+    expect(town.system.behind()).toBe(true);
+    town.tell('ann', () => void order.push('command'));
+    town.tell('person 7', () => void order.push('command'));
+    await town.time.advance(10);
+    expect(order).toHaveLength(people.length + 2);
+    // a person's own position is not overtaken by what it said afterwards
+    expect(order.slice(0, 3)).toEqual(['command', 'fix', 'command']);
+    expect(town.system.behind()).toBe(false);
   });
 
   test('messages with the same key coalesce: the newest takes the place of the one that waits', async () => {

@@ -133,6 +133,10 @@ export class ActorSystem implements ActorDoor, ShardHost {
     this.#deliver({ to, message: said, replyTo, cause, timeoutMs, keyed, bytes: 0 }, null);
   }
 
+  behind(): boolean {
+    return this.#core.turns.behind;
+  }
+
   /**
    * From another node, by the router, which has checked that the shard is served here. False when the actor does not
    * belong to it. Its bytes count against the node's budget until the message has had its turn.

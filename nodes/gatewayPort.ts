@@ -14,6 +14,11 @@ export interface AskOptions {
 export interface ActorDoor {
   ask(to: Address, message: object, done: (result: Result<unknown>) => void, options?: AskOptions): void;
   tell(to: Address, message: object, options?: { readonly trace?: string | null }): void;
+  /**
+   * The node has more positions than it can give turns to just now: who has more keeps the newest of each phone, and offers
+   * it when actors had their turns (`PushSink.release`). Absent: never.
+   */
+  behind?(): boolean;
 }
 
 export { reasonsOf } from '../actors/fraud/trust.ts';

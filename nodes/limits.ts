@@ -8,12 +8,17 @@ export const LIMITS = {
   /** Messages waiting per actor; more are refused with a typed `mailbox full`. */
   mailboxMessages: 256,
   /** One actor's share of the thread before the others get theirs. */
-  sliceMessages: 32,
+  sliceMessages: 64,
   sliceMs: 5,
   /** The run loop gives the event loop its turn after so long, so that sockets are read and timers fire. */
   loopMs: 10,
   /** A turn longer than this is logged: someone computes in a turn. */
   slowTurnMs: 20,
+  /**
+   * Actors that wait with nothing but what may wait (positions): more wait at the door, the newest of each phone. As many
+   * as have their turns in one run of the loop, so that whoever comes behind them waits for one.
+   */
+  unhurriedActors: 512,
   /** An ask without an own timeout. */
   askMs: 3_000,
   /** Turns that threw within `throwWindowMs` before an actor is parked. */

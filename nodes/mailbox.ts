@@ -23,6 +23,9 @@ export class Mailbox {
   #items: (Mail | undefined)[] = new Array(ROOM);
   #head = 0;
   #size = 0;
+  /** How many have left, and the number of the last one that somebody waits for. */
+  #left = 0;
+  #hurried = -1;
   #keyed: Map<string, Mail> | null = null;
 
   constructor(capacity: number) {
@@ -33,17 +36,23 @@ export class Mailbox {
     return this.#size;
   }
 
+  /** Whether something waits that was pushed as hurried. */
+  get hurried(): boolean {
+    return this.#hurried >= this.#left;
+  }
+
   /** False when full; nothing was taken then. */
-  push(mail: Mail, system: boolean): boolean {
+  push(mail: Mail, system: boolean, hurried: boolean): boolean {
     if (!system && this.size >= this.#capacity) return false;
     if (this.#size === this.#items.length) this.#grow();
+    if (hurried) this.#hurried = this.#left + this.#size;
     this.#items[(this.#head + this.#size++) & (this.#items.length - 1)] = mail;
     return true;
   }
 
   /**
-   * Takes the place of a waiting message with this key, or waits behind the others. When a place was taken, `mail.bytes`
-   * is afterwards what the older one counted: it waits no more.
+   * Takes the place of a waiting message with this key, or waits behind the others; never hurried. When a place was taken,
+   * `mail.bytes` is afterwards what the older one counted: it waits no more.
    */
   pushKeyed(mail: Mail, key: string): boolean {
     this.#keyed ??= new Map();
@@ -57,7 +66,7 @@ export class Mailbox {
       mail.bytes = bytes;
       return true;
     }
-    if (!this.push(mail, false)) return false;
+    if (!this.push(mail, false, false)) return false;
     this.#keyed.set(key, mail);
     return true;
   }
@@ -68,6 +77,7 @@ export class Mailbox {
     this.#items[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#items.length - 1);
     this.#size--;
+    this.#left++;
     if (this.#keyed !== null && this.#keyed.size > 0) {
       // keys stand in the order of their mail: only the first of them can be that of the oldest
       for (const [key, waiting] of this.#keyed) {

@@ -162,6 +162,7 @@ async function main(): Promise<void> {
   const door: ActorDoor = {
     ask: (to, message, done, options) => node.door.ask(to, message, done, options),
     tell: (to, message, options) => node.door.tell(to, message, options),
+    behind: () => node.door.behind?.() === true,
   };
   const view = () => node.coordinator.view();
   const gateway = createGateway({

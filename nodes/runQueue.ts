@@ -2,6 +2,10 @@
  * Who has mail and waits for a turn: each is served a slice in order, and after `loopMs` the event loop gets its turn,
  * so that sockets are read and timers fire however much work there is. One waits at most once.
  *
+ * There are two lines. Whoever has mail that somebody waits for (a command, an answer, a commit) is hurried and goes first;
+ * whoever has nothing but mail that may wait (positions) stands in the other line, of which every {@link IN_A_ROW}th slice
+ * is, so that it moves whatever happens. Hurried while he waits, he goes over; the place that he leaves is skipped.
+ *
  * `mayRun` is asked before every slice. While it says no, everybody keeps his place; the queue looks again by itself,
  * and at once when it is told to `resume`.
  */
@@ -14,7 +18,7 @@ export interface RunQueueOptions<One> {
   readonly mayRun: () => boolean;
   /** Slices follow, until `left`. */
   readonly entered: () => void;
-  /** One slice, at this monotonic time. */
+  /** One slice, at this monotonic time; at its end `scheduled` is false. */
   readonly serve: (one: One, nowMs: number) => void;
   /** How long the slice took. True when the event loop should have its turn now. */
   readonly served: (one: One, tookMs: number) => boolean;
@@ -22,12 +26,50 @@ export interface RunQueueOptions<One> {
   readonly left: () => void;
 }
 
+/** Who waits, and whether in the line of the hurried. */
+export interface Waiting {
+  scheduled: boolean;
+  hurried: boolean;
+}
+
 /** How soon to look whether running is allowed again, when nobody says so. */
 const LOOK_MS = 50;
+/** Slices of the hurried before one of the others has his. */
+const IN_A_ROW = 8;
+/** Places that were left, before the line is made anew. */
+const LEFT_MAX = 1_024;
 
-export class RunQueue<One extends { scheduled: boolean }> {
+/** First in, first out. */
+class Line<One> {
+  #items: One[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(one: One): void {
+    this.#items.push(one);
+  }
+
+  shift(): One {
+    const one = this.#items[this.#head++]!;
+    if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    } else if (this.#head >= LEFT_MAX && this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return one;
+  }
+}
+
+export class RunQueue<One extends Waiting> {
   readonly #options: RunQueueOptions<One>;
-  #waiting: One[] = [];
+  readonly #hurried = new Line<One>();
+  readonly #others = new Line<One>();
+  #inARow = 0;
   #looping = false;
   #halted: (() => void) | null = null;
 
@@ -35,10 +77,21 @@ export class RunQueue<One extends { scheduled: boolean }> {
     this.#options = options;
   }
 
-  push(one: One): void {
-    if (one.scheduled) return;
+  /** Those who wait with nothing but what may wait; at least so many. */
+  get unhurried(): number {
+    return this.#others.length;
+  }
+
+  push(one: One, hurried: boolean): void {
+    if (one.scheduled) {
+      if (!hurried || one.hurried) return;
+      one.hurried = true;
+      this.#hurried.push(one);
+      return;
+    }
     one.scheduled = true;
-    this.#waiting.push(one);
+    one.hurried = hurried;
+    (hurried ? this.#hurried : this.#others).push(one);
     if (this.#looping) return;
     this.#looping = true;
     this.#options.scheduler.immediate(this.#loop);
@@ -56,31 +109,39 @@ export class RunQueue<One extends { scheduled: boolean }> {
     let nowMs = clock.monotonicMs();
     const untilMs = nowMs + loopMs;
     entered();
-    while (this.#waiting.length > 0) {
-      const round = this.#waiting;
-      this.#waiting = [];
-      for (let next = 0; next < round.length; next++) {
-        if (!mayRun()) {
-          this.#waiting = round.slice(next).concat(this.#waiting);
-          this.#halt();
-          return left();
-        }
-        const one = round[next] as One;
-        const startedMs = nowMs;
-        serve(one, startedMs);
-        nowMs = clock.monotonicMs();
-        if (!served(one, nowMs - startedMs) && nowMs < untilMs) continue;
-        this.#waiting = round.slice(next + 1).concat(this.#waiting);
-        this.#again();
+    while (this.#hurried.length + this.#others.length > 0) {
+      if (!mayRun()) {
+        this.#halt();
         return left();
       }
+      const one = this.#next();
+      // he was served in the line of the hurried
+      if (!one.scheduled) continue;
+      const startedMs = nowMs;
+      // what comes to him in his own turns does not put him into a line
+      one.hurried = true;
+      serve(one, startedMs);
+      nowMs = clock.monotonicMs();
+      if (!served(one, nowMs - startedMs) && nowMs < untilMs) continue;
+      this.#again();
+      return left();
     }
     this.#looping = false;
     left();
   };
 
+  #next(): One {
+    const waits = this.#others.length > 0;
+    if (waits && (this.#hurried.length === 0 || this.#inARow >= IN_A_ROW)) {
+      this.#inARow = 0;
+      return this.#others.shift();
+    }
+    this.#inARow = waits ? this.#inARow + 1 : 0;
+    return this.#hurried.shift();
+  }
+
   #again(): void {
-    if (this.#waiting.length > 0) this.#options.scheduler.immediate(this.#loop);
+    if (this.#hurried.length + this.#others.length > 0) this.#options.scheduler.immediate(this.#loop);
     else this.#looping = false;
   }
 

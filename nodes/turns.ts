@@ -53,26 +53,36 @@ export class Turns {
     this.#runQueue.resume();
   }
 
-  /** It has mail and may run. */
+  /** It may run, and has mail perhaps. */
   ready(activation: Activation): void {
-    this.#runQueue.push(activation);
+    this.#runQueue.push(activation, activation.mailbox?.hurried === true);
+  }
+
+  /** So many wait with nothing but what may wait, that more of it should wait outside or be forgotten. */
+  get behind(): boolean {
+    return this.#runQueue.unhurried >= this.#core.limits.unhurriedActors;
   }
 
   enqueue(activation: Activation, mail: Mail, system: boolean): void {
-    const { limits } = this.#core;
+    const { limits, options } = this.#core;
     if (activation.phase === 'parked') {
       if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
       return this.#core.refuse(mail.replyTo, refuse(ERROR.unavailable, PARKED, 1_000));
     }
     const overheld = !system && activation.gate !== null && activation.gate.held >= limits.heldOutputs;
     activation.mailbox ??= this.#spareMailboxes.pop() ?? new Mailbox(limits.mailboxMessages);
-    const key = system ? null : (activation.behaviour.coalesce?.(mail.message) ?? null);
+    const { behaviour, mailbox } = activation;
+    const key = system ? null : (behaviour.coalesce?.(mail.message) ?? null);
+    // what is half full is hurried whatever is in it, or it would be refused what comes next
+    const isFilling = mailbox.size * 2 >= limits.mailboxMessages;
+    const hurried = key === null && (system || isFilling || behaviour.unhurried?.(mail.message) !== true);
+    const before = mailbox.size;
     const taken =
-      !overheld &&
-      (key === null ? activation.mailbox.push(mail, system) : activation.mailbox.pushKeyed(mail, key));
+      !overheld && (key === null ? mailbox.push(mail, system, hurried) : mailbox.pushKeyed(mail, key));
     if (!taken) return this.#full(activation, mail);
+    if (mailbox.size === before) options.metrics.count('heyblue_mail_replaced_total');
     if (mail.replyTo) activation.owe(mail.replyTo);
-    if (activation.phase === 'active') this.#runQueue.push(activation);
+    if (activation.phase === 'active') this.#runQueue.push(activation, hurried);
   }
 
   /** A message from the runtime to the actor itself: an answer, a commit, a timer. */
@@ -116,7 +126,7 @@ export class Turns {
     activation.scheduled = false;
     if (activation.phase !== 'active') return;
     activation.lastMessageMs = startedMs;
-    if (mailbox.size > 0) this.#runQueue.push(activation);
+    if (mailbox.size > 0) this.ready(activation);
     else {
       // An idle actor keeps no mailbox: thousands of quiet phones would pay for it.
       activation.mailbox = null;
@@ -198,7 +208,7 @@ export class Turns {
     fresh.parkMs = parkMs;
     fresh.mailbox = mailbox;
     fresh.owed = owed;
-    if (fresh.phase === 'active' && mailbox && mailbox.size > 0) this.#runQueue.push(fresh);
+    if (fresh.phase === 'active' && mailbox && mailbox.size > 0) this.ready(fresh);
   }
 
   #park(activation: Activation): void {

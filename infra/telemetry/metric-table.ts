@@ -73,6 +73,10 @@ export const METRICS = {
     help: 'Messages refused because a mailbox was full.',
     labels: { kind: ACTOR_KINDS },
   },
+  heyblue_mail_replaced_total: {
+    kind: 'counter',
+    help: 'Positions that the next one of the same person replaced in the mailbox of its actor.',
+  },
   heyblue_gate_wait_seconds: {
     kind: 'histogram',
     help: 'How long outputs wait at the gate for their commit.',
@@ -266,6 +270,7 @@ export const METRICS = {
         'addresses',
         'volatiles',
         'again',
+        'positions',
         'probes',
       ],
     },
@@ -395,6 +400,10 @@ export const METRICS = {
     kind: 'counter',
     help: 'Frames by direction and type.',
     labels: { dir: ['in', 'out'], type: FRAME_TYPES },
+  },
+  rt_positions_shed_total: {
+    kind: 'counter',
+    help: 'Positions that the next one of the same phone replaced before they were read, because the node was behind.',
   },
   rt_decoder_rejects_total: {
     kind: 'counter',

@@ -14,6 +14,7 @@ import { NEW_YORK } from '../swarm/crowd.ts';
 import { Histogram, type HistogramData } from '../swarm/histogram.ts';
 import { auditLedger } from '../swarm/ledgerAudit.ts';
 import { type LoadTown, startLoadTown } from '../swarm/loadTown.ts';
+import { metricSum } from '../swarm/metricsPage.ts';
 import { GENERATOR_CORE, pin, SERVER_CORE } from '../swarm/pinning.ts';
 import {
   cpuSecondsOf,
@@ -70,6 +71,16 @@ interface Cpu {
   readonly generators: number;
 }
 
+/** What became of positions, as the node counts them. */
+interface Positions {
+  /** That came over sockets. */
+  readonly heard: number;
+  /** That the next one of the same phone replaced, at the door or in the mailbox: they never had a turn. */
+  readonly replaced: number;
+  /** Fixes that a region had no room for. */
+  readonly unplaced: number;
+}
+
 interface Outcome {
   readonly empty: Stretch;
   readonly quiet: Stretch;
@@ -89,6 +100,10 @@ interface Outcome {
   readonly lost: number;
   readonly doubled: number;
   readonly refused: number;
+  /** Positions sent in the measured time, and those that the node did not take. */
+  readonly sentPerS: number;
+  readonly replaced: number;
+  readonly unplaced: number;
   readonly closed: number;
   readonly exhausted: boolean;
   readonly failures: readonly string[];
@@ -123,6 +138,15 @@ const cpuOf = async ({ node, town }: LoadTown, generators: readonly number[] = [
     aws: familyCpuSeconds(aws!) ?? Number.NaN,
     machine: machineCpuSeconds() ?? Number.NaN,
     generators: sum([process.pid, ...generators].map(pid => procCpuSeconds(pid) ?? 0)),
+  };
+};
+
+const positionsOf = async (admin: string): Promise<Positions> => {
+  const page = await (await fetch(`${admin}/metrics`)).text();
+  return {
+    heard: metricSum(page, 'rt_frames_total', 'dir="in",type="location"'),
+    replaced: metricSum(page, 'rt_positions_shed_total') + metricSum(page, 'heyblue_mail_replaced_total'),
+    unplaced: metricSum(page, 'heyblue_mailbox_full_total', 'kind="region"'),
   };
 };
 
@@ -187,6 +211,7 @@ const nation = async (plan: Plan, report: Report): Promise<Outcome> => {
       /** CPU, positions and time between two barriers at which workers tell what they counted. */
       const stretch = async (from: string, to: string, seconds: number) => {
         const counted = await swarm.reached<NationCounts>(from);
+        const stood = await positionsOf(load.node.urls.admin);
         const cpu = await cpuOf(load, swarm.pids);
         const began = performance.now();
         await pause(seconds * 1_000);
@@ -194,7 +219,11 @@ const nation = async (plan: Plan, report: Report): Promise<Outcome> => {
         const after = await swarm.reached<NationCounts>(to);
         const now = await cpuOf(load, swarm.pids);
         const tookS = (performance.now() - began) / 1_000;
-        const positions = sum(after.map(one => one.taken)) - sum(counted.map(one => one.taken));
+        const stands = await positionsOf(load.node.urls.admin);
+        const replaced = stands.replaced - stood.replaced;
+        // what phones know to be taken, and what the node says it took: the less of the two
+        const proved = sum(after.map(one => one.taken)) - sum(counted.map(one => one.taken));
+        const positions = Math.min(proved, stands.heard - stood.heard - replaced);
         const cores = (of: (one: Cpu) => number): number => (of(now) - of(cpu)) / tookS;
         return {
           seconds: tookS,
@@ -204,6 +233,9 @@ const nation = async (plan: Plan, report: Report): Promise<Outcome> => {
           generatorCores: cores(one => one.generators),
           othersCores: cores(one => one.machine - one.server - one.pg - one.aws - one.generators),
           positionsPerS: positions / tookS,
+          sentPerS: (sum(after.map(one => one.sent)) - sum(counted.map(one => one.sent))) / tookS,
+          replaced,
+          unplaced: stands.unplaced - stood.unplaced,
         };
       };
       const warm = async (at: string): Promise<void> => {
@@ -246,6 +278,9 @@ const nation = async (plan: Plan, report: Report): Promise<Outcome> => {
         lost: Math.max(lost, untold),
         doubled,
         refused: sum(results.map(one => one.refused)),
+        sentPerS: both.sentPerS,
+        replaced: both.replaced,
+        unplaced: both.unplaced,
         closed: sum(results.map(one => one.closed)),
         exhausted: results.some(one => one.exhausted),
         failures: countsOf(seen),
@@ -340,6 +375,10 @@ export const bench: Bench = {
         ['the same, heys and scans apart', `${p99(run.heys)} ms, ${p99(run.scans)} ms`],
         ['slowest', `${figure(latency.maxMs, 1)} ms`],
         ['meetings, lost, doubled', `${figure(run.meetings)}, ${run.lost}, ${run.doubled}  (goal 0)`],
+        [
+          'positions sent per second, replaced by newer ones, without room in a region',
+          `${figure(run.sentPerS)}, ${figure(run.replaced)}, ${figure(run.unplaced)}`,
+        ],
         ['positions refused, sockets lost', `${run.refused}, ${run.closed}`],
         ['stores agree after', `${figure(run.agreedAfterMs)} ms`],
         [
@@ -372,6 +411,9 @@ export const bench: Bench = {
       doubled: run.doubled,
       meetings: run.meetings,
       refused: run.refused,
+      sent_per_s: Math.round(run.sentPerS),
+      replaced: run.replaced,
+      unplaced: run.unplaced,
       closed: run.closed,
       agreed_after_ms: Math.round(run.agreedAfterMs),
       problems: run.problems,
