@@ -55,8 +55,11 @@ const clientFrame = (w: Walker, depth: number): ClientFrame => {
       const ms = optionalInt(w, 8, length, 999);
       const takenAtMs = s === null ? null : s * 1000 + (ms ?? 0);
       const flags = optionalInt(w, 9, length, U32) ?? 0;
-      frame = { type: 'location', seq, latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs };
-      if (flags !== 0) frame = { ...frame, flags };
+      // written out twice: nearly all that a server hears are these
+      frame =
+        flags === 0
+          ? { type: 'location', seq, latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs }
+          : { type: 'location', seq, latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs, flags };
       used = 10;
       break;
     }

@@ -52,9 +52,11 @@ export function moveTo(
 ): { readonly motion: Motion; readonly isTaken: boolean } {
   const { here, astray } = motion;
   const point = pointOf(fix);
-  if (here === null) return { motion: { ...motion, here: point, astray: null }, isTaken: true };
-  const beyond = beyondM(here, fix, rules.fastMps);
-  if (beyond <= 0) return { motion: { ...motion, here: point, astray: null }, isTaken: true };
+  const beyond = here === null ? 0 : beyondM(here, fix, rules.fastMps);
+  if (here === null || beyond <= 0) {
+    const { owedM, owedAtMs, teleport } = motion;
+    return { motion: { here: point, astray: null, owedM, owedAtMs, teleport }, isTaken: true };
+  }
   const teleport = beyondM(here, fix, rules.teleportMps) > 0;
   if (astray === null || beyondM(astray, fix, rules.fastMps) > 0)
     return { motion: { ...motion, astray: { ...point, teleport } }, isTaken: false };
@@ -70,6 +72,7 @@ export function moveTo(
 /** The bits of a moment. */
 export function motionTrust(motion: Motion, nowMs: number, rules: FraudRules): number {
   let bits = 0;
+  if (motion.astray === null && motion.owedM === 0) return bits;
   if (motion.astray !== null) bits |= motion.astray.teleport ? TRUST.teleport : TRUST.too_fast;
   if (owedM(motion, nowMs, rules) > 0) bits |= motion.teleport ? TRUST.teleport : TRUST.too_fast;
   return bits;

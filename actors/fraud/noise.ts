@@ -61,12 +61,11 @@ export function hear(noise: Noise, sample: Sample, rules: FraudRules): Noise {
   if (stepMs < rules.stepMs) return noise;
   const northE7 = latE7 - last.latE7;
   const eastE7 = around(lngE7 - last.lngE7);
-  const step = { last: kept, northE7, eastE7, stepMs };
   const movedM = distanceM(last.latE7, last.lngE7, latE7, lngE7);
   const isMoving = (movedM * 1_000) / stepMs >= rules.standMps;
   const saysMoving = (speedDms ?? 0) / 10 >= rules.standMps;
   const stuck = longer(noise.stuck, saysMoving && movedM < rules.noiseM);
-  if (noise.stepMs === 0) return { ...step, line: 0, stuck, frame: 0 };
+  if (noise.stepMs === 0) return { last: kept, northE7, eastE7, stepMs, line: 0, stuck, frame: 0 };
   const scale = stepMs / noise.stepMs;
   const boundLat = last.latE7 + noise.northE7 * scale;
   const boundLng = last.lngE7 + noise.eastE7 * scale;
@@ -77,7 +76,8 @@ export function hear(noise: Noise, sample: Sample, rules: FraudRules): Noise {
     headingDeg === last.headingDeg &&
     accuracyDm === last.accuracyDm &&
     Math.abs(stepMs - noise.stepMs) < rules.sameIntervalMs;
-  return { ...step, line: longer(noise.line, isDrawn), stuck, frame: longer(noise.frame, isSameFrame) };
+  const line = longer(noise.line, isDrawn);
+  return { last: kept, northE7, eastE7, stepMs, line, stuck, frame: longer(noise.frame, isSameFrame) };
 }
 
 /** The reports of so many fixes are too good to be a receiver's. */

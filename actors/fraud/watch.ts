@@ -41,11 +41,11 @@ export function observe(
   rules: FraudRules,
 ): { readonly watch: Watch; readonly isTaken: boolean } {
   const { motion, isTaken } = moveTo(watch.motion, sample, rules);
-  let next: Watch = { ...watch, motion };
+  const noise = isTaken ? hear(watch.noise, sample, rules) : watch.noise;
+  const { until, twins } = watch;
+  let next: Watch = { motion, noise, until, twins };
   if ((flags & FIX_FLAG.simulated) !== 0) next = found(next, 'simulated', nowMs, rules);
   if (!isTaken) return { watch: next, isTaken };
-  const noise = hear(watch.noise, sample, rules);
-  next = { ...next, noise };
   if (isTooPerfect(noise, rules)) next = found(next, 'too_perfect', nowMs, rules);
   return { watch: next, isTaken };
 }
@@ -61,6 +61,8 @@ export function displaced(watch: Watch, heardMs: number, nowMs: number, rules: F
 /** The bits of this person now. */
 export function trustOf({ motion, until }: Watch, nowMs: number, rules: FraudRules): number {
   let bits = motionTrust(motion, nowMs, rules);
+  // nothing was found of nearly everybody
+  if (until === UNSUSPECTED.until) return bits;
   for (const finding of FINDINGS) if ((until[finding] ?? 0) > nowMs) bits |= TRUST[finding];
   return bits;
 }

@@ -87,6 +87,49 @@ export interface Position {
   readonly trust?: number;
 }
 
+/** Nearly all have a number and nothing that speaks against them: those are made in one piece. */
+function fixOf(person: Person, position: Position, moved: Motion): FixMessage {
+  const { userId, account, role, handle, instant } = person;
+  const { seq, latE7, lngE7, accuracyDm, takenAtMs, trust } = position;
+  const { speedMps, eastMps, northMps } = moved;
+  const type = 'fix';
+  if (account !== undefined && !trust) {
+    return {
+      type,
+      userId,
+      account,
+      role,
+      handle,
+      instant,
+      seq,
+      latE7,
+      lngE7,
+      accuracyDm,
+      takenAtMs,
+      speedMps,
+      eastMps,
+      northMps,
+    };
+  }
+  return {
+    type,
+    userId,
+    ...(account === undefined ? {} : { account }),
+    role,
+    handle,
+    instant,
+    seq,
+    latE7,
+    lngE7,
+    accuracyDm,
+    takenAtMs,
+    speedMps,
+    eastMps,
+    northMps,
+    ...(trust ? { trust } : {}),
+  };
+}
+
 /**
  * Tells the regions about a position and returns what to keep for the next. The caller has refused positions that are
  * not newer than `previous` (see {@link isNewer}). `previous` is null at the first fix after sharing began.
@@ -100,23 +143,7 @@ export function publishFix(
 ): Track {
   const route = routeFix(previous?.route ?? null, person.role, position.latE7, position.lngE7, reachM);
   const moved = previous === null ? UNKNOWN : motion(previous.fix, position);
-  const fix: FixMessage = {
-    type: 'fix',
-    userId: person.userId,
-    ...(person.account === undefined ? {} : { account: person.account }),
-    role: person.role,
-    handle: person.handle,
-    instant: person.instant,
-    seq: position.seq,
-    latE7: position.latE7,
-    lngE7: position.lngE7,
-    accuracyDm: position.accuracyDm,
-    takenAtMs: position.takenAtMs,
-    speedMps: moved.speedMps,
-    eastMps: moved.eastMps,
-    northMps: moved.northMps,
-    ...(position.trust ? { trust: position.trust } : {}),
-  };
+  const fix = fixOf(person, position, moved);
   if (previous === null || previous.route === route) {
     for (const region of route.regions) turn.tell(region, fix);
     return { fix, route, left: NONE_LEFT };
