@@ -4,6 +4,8 @@ export const KIT = {
   withinMs: 5_000,
   /** After the last step: what must not come has so long to come. */
   settleMs: 250,
+  /** On a busy machine the last of it may come later by this, times what its patience is above 1. */
+  lateMs: 1_500,
   /** A client that was asked to leave is killed after this. */
   leaveMs: 3_000,
   /** From its start to its first connection, so that a slow interpreter may load. */

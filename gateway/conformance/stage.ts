@@ -84,8 +84,7 @@ export class Stage {
         this.stepMs = performance.now();
         await this.step(step, nth + 1);
       }
-      await this.sleep(KIT.settleMs);
-      const wrong = outcomes(this);
+      const wrong = await this.outcome();
       if (wrong !== null) throw new Stopped(wrong);
     } catch (error) {
       verdict = error instanceof Stopped ? error.verdict : 'failed';
@@ -99,6 +98,18 @@ export class Stage {
     await this.end();
     const ms = Math.round(performance.now() - this.startedMs);
     return { script: this.script.name, verdict, reason, ms, diary: this.diary };
+  }
+
+  /** What is wrong in the end; on a busy machine what has not come yet may still come. */
+  private async outcome(): Promise<string | null> {
+    await this.sleep(KIT.settleMs);
+    const untilMs = performance.now() + KIT.lateMs * (this.patience - 1);
+    let wrong = outcomes(this);
+    while (wrong !== null && performance.now() < untilMs) {
+      await this.changedWithin(50);
+      wrong = outcomes(this);
+    }
+    return wrong;
   }
 
   note(text: string): void {

@@ -35,6 +35,8 @@ export interface ClusterOptions {
 
 /** SIGTERM to exit when others take over; a node promises 45 s. */
 const DRAIN_MS_MAX = 50_000;
+/** Hand-offs of a few seconds, on a machine that has other work. */
+const STEADY_MS_MAX = 45_000;
 const POLL_MS = 50;
 
 /** What every cluster that is put under load needs: all its phones come from one address. */
@@ -279,7 +281,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     };
     const steady = async (
       some = nodes.filter(node => node.isRunning),
-      timeoutMs = 20_000,
+      timeoutMs = STEADY_MS_MAX,
     ): Promise<ClusterView> => {
       const end = performance.now() + timeoutMs;
       for (;;) {

@@ -17,10 +17,10 @@ import { type SeededPeople, seedPeople } from '../../swarm/seed.ts';
 /** `HEYBLUE_CLUSTER_ROUNDS=20` repeats every scenario so often, at other moments. */
 export const ROUNDS = Math.max(1, Number(process.env.HEYBLUE_CLUSTER_ROUNDS ?? 1));
 /** Everybody is served again within this after the last fault was mended. */
-export const SERVED_MS_MAX = 20_000;
+export const SERVED_MS_MAX = 45_000;
 /** Longer than the pause between two portions of a hand-over. */
 const RESTING_MS = 3_000;
-const RESTING_MS_MAX = 20_000;
+const RESTING_MS_MAX = 45_000;
 const OFFICERS = 40;
 const CIVILIANS = 160;
 const PER_S = 30;
