@@ -34,6 +34,9 @@ import type { AreaMessage } from './messages/area.ts';
 import type { HubRef, OfficerRef, UserMessage } from './messages/user.ts';
 import type { Behaviour, Turn } from './turn.ts';
 
+/** Of an officer who does not exist, shares nothing, is elsewhere, or is not told of yet: which of it is nobody's business. */
+export const NOT_TOLD = refuse(ERROR.notFound, 'no such officer in this area');
+
 export interface KnownOfficer extends Delayed {
   readonly id: string;
   readonly handle: string;
@@ -125,6 +128,9 @@ function receive(state: AreaState, message: AreaMessage, turn: Turn): AreaState 
     case 'leave':
       leave(state, message.userId, turn);
       break;
+    case 'isTold':
+      turn.reply(isTold(state, message.officerId) ? ok({}) : NOT_TOLD);
+      break;
     case 'hubOpen':
       hubOpen(state, message, turn);
       break;
@@ -156,7 +162,7 @@ function receive(state: AreaState, message: AreaMessage, turn: Turn): AreaState 
 }
 
 function enter(state: AreaState, message: AreaMessage & { type: 'enter' }, turn: Turn): void {
-  const { userId, role, handle, home, absent = false } = message;
+  const { userId, role, handle, home, absent = false, isAnew = false } = message;
   const civilian = role === 'civilian';
   let member = state.byId.get(userId);
   if (member === undefined) {
@@ -168,6 +174,7 @@ function enter(state: AreaState, message: AreaMessage & { type: 'enter' }, turn:
   member.home = home;
   member.civilian = civilian;
   member.heardMs = turn.nowMs;
+  if (isAnew) member.seen = 0;
   if (civilian) inform(state, member, turn);
   else {
     const known = state.officers.get(userId);
@@ -246,6 +253,10 @@ export function toldOf({ enough, officers }: Pick<AreaState, 'enough' | 'officer
   }
   return told;
 }
+
+/** Whether civilians are told of this officer; lists have an end, and what they say of the first holds for the others too. */
+const isTold = ({ enough, officers }: AreaState, officerId: string): boolean =>
+  enough.isTold && (officers.get(officerId)?.isTold ?? false);
 
 /** Sees to it that every civilian here hears of the list. */
 function news(state: AreaState, turn: Turn): void {

@@ -131,12 +131,17 @@ class Phone {
     return answer;
   }
 
-  async report(north: number, takenAtMs: number | null = null, seq = ++this.#seq): Promise<void> {
+  async report(
+    north: number,
+    takenAtMs: number | null = null,
+    seq = ++this.#seq,
+    accuracyDm = 50,
+  ): Promise<void> {
     const location = {
       seq,
       latE7: Math.round(metresNorth(north) * 1e7),
       lngE7: Math.round(HERE.lng * 1e7),
-      accuracyDm: 50,
+      accuracyDm,
       headingDeg: null,
       speedDms: null,
       takenAtMs,
@@ -416,20 +421,22 @@ describe('hey', () => {
     const other = await town.arrives('civilian', 3);
     const colleague = await town.arrives('officer', 4);
     await civilian.report(20);
+    await other.report(20);
     expect(await civilian.command('hey.say', { officerId: civilian.id })).toMatchObject({
       code: ERROR.invalid,
     });
-    expect(await civilian.command('hey.say', { officerId: other.id })).toMatchObject({ code: ERROR.invalid });
     expect(await colleague.command('hey.say', { officerId: officer.id })).toMatchObject({
       code: ERROR.forbidden,
     });
-    // The officer shares nothing: the same words as for one who is elsewhere.
+    // Nobody of whom the area tells: one answer, whoever it is and wherever.
+    const nobody = await civilian.command('hey.say', { officerId: ID(999) });
+    const noOfficer = await civilian.command('hey.say', { officerId: other.id });
     const unseen = await civilian.command('hey.say', { officerId: officer.id });
     await officer.command('location.share', {});
     await officer.report(30_000);
     const elsewhere = await civilian.command('hey.say', { officerId: officer.id });
-    expect(unseen).toEqual(elsewhere);
-    expect(unseen).toMatchObject({ code: ERROR.notFound });
+    expect(nobody).toMatchObject({ code: ERROR.notFound });
+    for (const answer of [noOfficer, unseen, elsewhere]) expect(answer).toEqual(nobody);
     expect(town.ledger.entries.size).toBe(0);
   });
 
@@ -441,9 +448,12 @@ describe('hey', () => {
     const said = await civilian.command('hey.say', { officerId: officer.id });
     // a car's speed: a faster one would not be believed
     await town.time.advance(10_000);
-    await officer.report(400);
-    const accepted = await officer.command('hey.accept', { heyId: said.ok ? said.value.heyId : '' });
-    expect(accepted).toMatchObject({ ok: false, code: ERROR.conflict });
+    const heyId = said.ok ? said.value.heyId : '';
+    for (const accuracyDm of [50, 50_000]) {
+      await officer.report(400, null, undefined, accuracyDm);
+      const accepted = await officer.command('hey.accept', { heyId });
+      expect(accepted).toMatchObject({ ok: false, code: ERROR.conflict });
+    }
   });
 
   test('with the ledger away the accept is "try again", and the retry with the same key counts once', async () => {

@@ -27,7 +27,7 @@ export interface MeetRules {
   readonly heyS: number;
   /** For a hey both positions must be this fresh ... */
   readonly heyFixAgeS: number;
-  /** ... and agree within this distance plus both accuracies. */
+  /** ... and agree within this distance plus both accuracies, of which no more counts than what keeps a dwell. */
   readonly heyReachM: number;
   /** A scanned code was sent on by photograph when both share a position of so many last seconds ... */
   readonly relayFixAgeS: number;

@@ -23,6 +23,7 @@ import {
   heyOffered,
   heySaid,
   isBeingAccepted,
+  officerTold,
   sayHey,
   ungreeted,
 } from './user/hey.ts';
@@ -161,7 +162,7 @@ function receive(
     case 'suspected':
       return suspected(state, rules, turn);
     case 'heyOffered':
-      return heyOffered(state, message, rules, turn);
+      return heyOffered(state, message, turn);
     case 'heyClosed':
       return heyClosed(ungreeted(state, message.heyId), message, turn);
     case 'heyWithdrawn':
@@ -316,6 +317,7 @@ function answered(
   const command = state.underWay[key];
   if (!command) return state;
   if (step === 'shown') return presenterAgreed(state, command, result, rules, fences, turn);
+  if (step === 'told') return officerTold(state, command, result, rules, turn);
   if (step === 'known') return refusedOrKnown(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':

@@ -1,11 +1,11 @@
 /**
  * `npm run attack`: an attacker with many accounts hunts officers in towns of real actors on virtual time, by every
  * strategy, against the product and against towns with a planted leak; prints by how much he errs. Exit 1 when he comes
- * closer than the coarse cell.
+ * closer to the product's officers than the coarse cell, and when he does not find what is planted.
  */
 import { parseArgs } from 'node:util';
 import { COARSE_M } from './attack/ground.ts';
-import { LEAKS, type Leak } from './attack/leaks.ts';
+import { FOUND_M, LEAKS, type Leak } from './attack/leaks.ts';
 import { type Score, score } from './attack/score.ts';
 import { STRATEGIES } from './attack/strategies.ts';
 
@@ -22,8 +22,8 @@ Hunts officers with the accounts of an attacker, on virtual time, and prints the
   --hypotheses N  of the attacker, for each officer (1500)
 
 Columns: median error over all officers and minutes; at the moment of which the attacker is most sure; the same among those
-who were seen to change areas. It fails when one of the first two is below ${COARSE_M} m against the product, or when a
-planted leak is not found.`;
+who were seen to change areas. Exit 1 when one of the first two is below ${COARSE_M} m against the product, or when the best of
+a planted leak is not: "distance" within ${FOUND_M.distance} m, "prompt" within ${FOUND_M.prompt} m.`;
 
 const LEAKY_STRATEGIES = ['watch', 'trilaterate', 'everything'];
 
@@ -88,11 +88,10 @@ async function main(): Promise<number> {
     }
     const ofLeak = all.filter(one => one.leak === leak);
     const best = Math.min(...ofLeak.flatMap(one => [one.medianM, one.momentM]));
-    const isBroken = best < COARSE_M;
-    console.log(
-      `best: ${best.toFixed(0)} m, ${isBroken ? 'below' : 'at least'} the coarse cell of ${COARSE_M} m`,
-    );
-    if (isBroken !== (leak !== 'none')) broken = true;
+    const isFine = leak === 'none' ? best >= COARSE_M : best <= FOUND_M[leak];
+    const must = leak === 'none' ? `at least the coarse cell of ${COARSE_M} m` : `within ${FOUND_M[leak]} m`;
+    console.log(`best: ${best.toFixed(0)} m, ${isFine ? '' : 'NOT '}${must}`);
+    if (!isFine) broken = true;
   }
   console.log(`\n${JSON.stringify({ attack: 'hunt', seeds, first, officers, scores: all })}`);
   return broken ? 1 : 0;

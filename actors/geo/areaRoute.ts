@@ -92,7 +92,7 @@ export function stepAreas(
     return { stay: previous, left: NONE_LEFT };
   const stay = stayOf(person.role, latE7, lngE7, turn.nowMs);
   if (previous === null) {
-    enter(turn, person, stay, stay.areas);
+    enter(turn, person, stay, stay.areas, true);
     return { stay, left: NONE_LEFT };
   }
   const has = (areas: readonly Address[], { id }: Address): boolean => areas.some(one => one.id === id);
@@ -112,6 +112,7 @@ function enter(
   { userId, role, handle }: Someone,
   { home, absent }: AreaStay,
   areas: readonly Address[],
+  isAnew = false,
 ): void {
   for (const area of areas) {
     const message: AreaMessage = {
@@ -121,6 +122,7 @@ function enter(
       handle,
       home: area.id === home,
       ...(absent ? { absent } : {}),
+      ...(isAnew ? { isAnew } : {}),
     };
     turn.tell(area, message);
   }

@@ -21,9 +21,13 @@ export type AreaMessage =
       readonly home: boolean;
       /** The phone is not there for the moment. */
       readonly absent?: true;
+      /** Whoever says so knows nothing of what was told before: his actor began anew. */
+      readonly isAnew?: true;
     }
   /** The person is elsewhere, or shares no more. */
   | { readonly type: 'leave'; readonly userId: string }
+  /** Ask: `ok` when civilians are told of this officer here, 404 when not, whatever else is so. */
+  | { readonly type: 'isTold'; readonly officerId: string }
   /** The officer is checked in at this hub, which stands in this area. Said again now and then. */
   | { readonly type: 'hubOpen'; readonly userId: string; readonly hubId: string; readonly name: string }
   /** The officer is there no more. */

@@ -2,12 +2,20 @@
  * Saying hey: a civilian greets an officer of the same area, the officer accepts or declines. Only a civilian can
  * start (DOMAIN rule 3); the officer learns a handle, never a place; the positions of both, compared here and nowhere
  * else, must be fresh and agree when he accepts.
+ *
+ * What a hey says of the officer to somebody who asks and asks: nothing beyond what the area tells. The civilian's area is
+ * asked first, and only of an officer of whom it tells (late, and among enough people: `area.ts`) the hey goes on; of all
+ * others there is one answer, and none of them is asked. He who is told of although he has left meanwhile keeps the hey like
+ * one that he does not answer: it waits, and expires.
  */
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { NOT_TOLD } from '../area.ts';
+import type { AreaStay } from '../geo/areaRoute.ts';
 import { distanceM } from '../geo/distance.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
+import type { AreaMessage } from '../messages/area.ts';
 import type { Settlement } from '../messages/pair.ts';
 import type { Fix, PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
@@ -22,6 +30,8 @@ import { type CommandUnderWay, type Hey, isSharing, type UserState } from './sta
 import { emit, newest } from './stream.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
+
+const NOT_SHARED = refuse(ERROR.conflict, 'share your position first');
 
 const fresh = (fix: Fix, rules: MeetRules, nowMs: number): boolean =>
   nowMs - fix.takenAtMs <= rules.heyFixAgeS * 1_000;
@@ -61,32 +71,53 @@ export function underWay(
 export function sayHey(state: UserState, message: CommandMessage, rules: MeetRules, turn: Turn): UserState {
   const { officerId } = message.body as CommandBody<'hey.say'>;
   const refusal = refuseHey(state, officerId, rules, turn.nowMs);
-  if (refusal || !state.track) {
-    const result = refusal ?? refuse(ERROR.conflict, 'share your position first');
-    turn.reply(result);
-    return remember(state, message, result);
+  if (refusal !== null) {
+    turn.reply(refusal);
+    return remember(state, message, refusal);
   }
   // From the key, so that a retry after an unknown outcome is the same hey.
   const heyId = derivedId('hey', state.me.id, message.key as string);
   const expiresAtMs = turn.nowMs + rules.heyS * 1_000;
+  // who is listed behind a border is told of there
+  const listed = state.areas.find(({ officers }) => officers.some(({ id }) => id === officerId));
+  const area = listed?.area ?? (state.around as AreaStay).home;
+  turn.ask(
+    { kind: 'area', id: area },
+    { type: 'isTold', officerId } satisfies AreaMessage,
+    `${message.key}/told`,
+  );
+  return begin(state, underWay(message, turn, 'hey.say', { heyId, expiresAtMs, otherId: officerId }));
+}
+
+/** The area tells of this officer, or not. */
+export function officerTold(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  rules: MeetRules,
+  turn: Turn,
+): UserState {
+  const { otherId: officerId, heyId, expiresAtMs } = command;
+  const refusal = result.ok ? refuseHey(state, officerId, rules, turn.nowMs) : result;
+  if (refusal !== null || state.track === null) return finish(state, command, refusal ?? NOT_SHARED, turn);
   const { latE7, lngE7, accuracyDm, takenAtMs } = state.track.fix;
   const offered: UserMessage = {
     type: 'heyOffered',
-    heyId,
+    heyId: heyId as string,
     civilian: selfRef(state),
     fix: { latE7, lngE7, accuracyDm, takenAtMs },
     areas: state.around?.areas.map(area => area.id) ?? [],
     expiresAtMs,
     trust: trustNow(state, rules, turn),
   };
-  turn.ask({ kind: 'user', id: officerId }, offered, message.key as string);
-  return begin(state, underWay(message, turn, 'hey.say', { heyId, expiresAtMs, otherId: officerId }));
+  turn.ask({ kind: 'user', id: officerId }, offered, command.key);
+  return state;
 }
 
 function refuseHey(state: UserState, officerId: string, rules: MeetRules, nowMs: number): Refusal | null {
   if (state.me.kind !== 'civilian') return refuse(ERROR.forbidden, 'only a civilian can say hey');
   if (officerId === state.me.id) return refuse(ERROR.invalid, 'a hey to oneself');
-  if (!isSharing(state, nowMs) || !state.track) return refuse(ERROR.conflict, 'share your position first');
+  if (!isSharing(state, nowMs) || !state.track || !state.around) return NOT_SHARED;
   if (!fresh(state.track.fix, rules, nowMs)) return refuse(ERROR.conflict, 'your position is too old');
   return null;
 }
@@ -118,23 +149,16 @@ export const ungreeted = (state: UserState, heyId: string): UserState =>
     : { ...state, greeted: state.greeted.filter(one => one.heyId !== heyId) };
 
 /**
- * At the officer. One answer for an officer who is elsewhere and one who does not share: neither tells a place. Elsewhere is
- * another area; a smaller cell would be found by asking from all of them.
+ * At the officer, of whom the civilian's area tells. Where he is by now changes nothing of the answer, nor of what follows at
+ * the civilian: a hey that cannot be shown waits here unseen, as one that he does not answer.
  */
 export function heyOffered(
   state: UserState,
   message: UserMessage & { type: 'heyOffered' },
-  rules: MeetRules,
   turn: Turn,
 ): UserState {
   if (state.me.kind !== 'officer') {
-    turn.reply(refuse(ERROR.invalid, 'only an officer can be greeted'));
-    return state;
-  }
-  const { track, around } = state;
-  const here = isSharing(state, turn.nowMs) && around !== null && message.areas.includes(around.home);
-  if (!here || track === null || !fresh(track.fix, rules, turn.nowMs) || state.sessions.length === 0) {
-    turn.reply(refuse(ERROR.notFound, 'no such officer in this area'));
+    turn.reply(NOT_TOLD);
     return state;
   }
   const waiting = state.heys.filter(hey => hey.expiresAtMs > turn.nowMs);
@@ -150,19 +174,23 @@ export function heyOffered(
     turn.reply(refuse(ERROR.rateLimited, 'the officer has many heys waiting', 5_000));
     return state;
   }
-  const { heyId, civilian, fix, expiresAtMs, trust = 0 } = message;
+  const { heyId, civilian: other, fix, expiresAtMs, trust = 0 } = message;
   turn.timer(`hey:${heyId}`, expiresAtMs - turn.nowMs, { type: 'heyTimeout', heyId });
   turn.reply(ok({ presence: viewOf(state.presence) }));
-  const next = {
-    ...state,
-    heys: [
-      ...waiting,
-      { heyId, other: civilian, fix, cell: track.route.owner.id, expiresAtMs, trust, peer: null },
-    ],
-  };
-  const body = { heyId, civilianHandle: civilian.handle, expiresS: seconds(expiresAtMs) };
-  return emit(next, turn, 'hey.received', body, heyId);
+  const { track, around } = state;
+  const isHere = isSharing(state, turn.nowMs) && around !== null && message.areas.includes(around.home);
+  const hasPhone = state.sessions.length > 0 || state.presence.state === 'grace';
+  const cell = track?.route.owner.id ?? '';
+  const hey: Hey = { heyId, other, fix, cell, expiresAtMs, trust, peer: null, isShown: true };
+  if (!isHere || !hasPhone || track === null) return { ...state, heys: [...waiting, unseen(hey)] };
+  const body = { heyId, civilianHandle: other.handle, expiresS: seconds(expiresAtMs) };
+  return emit({ ...state, heys: [...waiting, hey] }, turn, 'hey.received', body, heyId);
 }
+
+/** Of this hey the officer knows nothing, or no more; of its place nothing is kept. */
+export const unseen = (hey: Hey): Hey => ({ ...hey, fix: NOWHERE, cell: '', isShown: false });
+
+const NOWHERE: Fix = { latE7: 0, lngE7: 0, accuracyDm: 0, takenAtMs: 0 };
 
 /** At the civilian: the officer's side ended it. */
 export const heyClosed = (
@@ -170,6 +198,9 @@ export const heyClosed = (
   { heyId, reason }: UserMessage & { type: 'heyClosed' },
   turn: Turn,
 ): UserState => emit(state, turn, 'hey.closed', { heyId, reason }, heyId);
+
+const shownHey = ({ heys }: UserState, heyId: string): Hey | undefined =>
+  heys.find(one => one.heyId === heyId && one.isShown);
 
 export function withoutHey(state: UserState, heyId: string | null, turn: Turn): UserState {
   turn.cancelTimer(`hey:${heyId}`);
@@ -193,8 +224,11 @@ export function acceptHey(
   turn: Turn,
 ): UserState {
   const { heyId } = message.body as CommandBody<'hey.accept'>;
-  const hey = state.heys.find(one => one.heyId === heyId && one.expiresAtMs > turn.nowMs);
-  const refusal = hey ? refuseAccept(state, hey, rules, turn.nowMs) : refuse(ERROR.gone, 'this hey is over');
+  const hey = shownHey(state, heyId);
+  const isOpen = hey !== undefined && hey.expiresAtMs > turn.nowMs;
+  const refusal = isOpen
+    ? refuseAccept(state, hey, rules, turn.nowMs)
+    : refuse(ERROR.gone, 'this hey is over');
   if (!hey || refusal) {
     const command = underWay(message, turn, 'hey.accept', { heyId });
     return refuseUnlessKnown(state, command, refusal as Refusal, turn);
@@ -218,7 +252,9 @@ function refuseAccept(state: UserState, hey: Hey, rules: MeetRules, nowMs: numbe
     return refuse(ERROR.conflict, 'a fresh position of both is needed');
   }
   const apartM = distanceM(fix.latE7, fix.lngE7, hey.fix.latE7, hey.fix.lngE7);
-  const reachM = rules.heyReachM + (fix.accuracyDm + hey.fix.accuracyDm) / 10;
+  // with whatever accuracy the phone likes, an officer would measure how far the civilian is
+  const wideM = ({ accuracyDm }: Fix): number => Math.min(accuracyDm / 10, rules.proximity.keepAccuracyM);
+  const reachM = rules.heyReachM + wideM(fix) + wideM(hey.fix);
   return apartM <= reachM ? null : refuse(ERROR.conflict, 'you two are not close enough');
 }
 
@@ -258,7 +294,7 @@ export const isBeingAccepted = (state: UserState, heyId: string): boolean =>
 
 export function declineHey(state: UserState, message: CommandMessage, turn: Turn): UserState {
   const { heyId } = message.body as CommandBody<'hey.decline'>;
-  const hey = state.heys.find(one => one.heyId === heyId);
+  const hey = shownHey(state, heyId);
   const refusal = !hey
     ? refuse(ERROR.gone, 'this hey is over')
     : isBeingAccepted(state, heyId)

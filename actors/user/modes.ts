@@ -12,7 +12,7 @@
  * Officers begin in `qr`, and what an officer chooses beyond it ends by itself. Civilians begin in `precise`, and choose.
  *
  * Guarantee: after a change nothing of an earlier place is left, in the turn of the change. The regions are told to forget the
- * person, the sampled history is told to, heys that carry the position are taken back, and what the actor knew is dropped. The
+ * person, the sampled history is told to, heys that carry the position are taken back or forget it, and what the actor knew is dropped. The
  * new mode is durable before anybody hears of it (`modeMemory.ts`).
  */
 import type { CommandBody, CommandResult, Mode } from '../../protocol/catalogue.ts';
@@ -23,7 +23,7 @@ import type { Fences } from '../geo/places/fence.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { closeHey, isBeingAccepted } from './hey.ts';
+import { closeHey, isBeingAccepted, unseen } from './hey.ts';
 import { closeHub, openHub } from './hub.ts';
 import { isModeTimer, rememberMode } from './modeMemory.ts';
 import { leaveMap } from './place.ts';
@@ -96,11 +96,11 @@ function changed(state: UserState, mode: Mode, hub: Hub | null, rules: MeetRules
 /** Nothing is left of where the person was, here or anywhere. */
 function wiped(state: UserState, turn: Turn): UserState {
   closeHub(state, turn);
-  let next = leaveMap(state, turn);
+  const next = leaveMap(state, turn);
   if (state.me.kind === 'officer') {
-    for (const hey of state.heys)
-      if (!isBeingAccepted(next, hey.heyId)) next = closeHey(next, hey, 'gone', turn);
-    return next;
+    // whoever waits for an answer would learn at once that the officer went: he waits on, as when nobody answers
+    const heys = next.heys.map(hey => (isBeingAccepted(next, hey.heyId) ? hey : unseen(hey)));
+    return { ...next, heys };
   }
   const takeBack = (officerId: string, heyId: string): void =>
     turn.tell({ kind: 'user', id: officerId }, { type: 'heyWithdrawn', heyId } satisfies UserMessage);

@@ -293,7 +293,7 @@ function personOf(item: unknown): PersonRef {
 }
 
 function heyOf(item: unknown): Hey {
-  const { heyId, other, fix, cell, expiresAtMs, trust, peer } = read.fields(item);
+  const { heyId, other, fix, cell, expiresAtMs, trust, peer, isShown } = read.fields(item);
   return {
     heyId: read.text(heyId),
     other: personOf(other),
@@ -302,6 +302,8 @@ function heyOf(item: unknown): Hey {
     expiresAtMs: read.whole(expiresAtMs),
     trust: isTrust(trust) ? trust : 0,
     peer: viewOrNull(peer),
+    // a node of the version before kept none that was not shown
+    isShown: isShown === undefined || read.flag(isShown),
   };
 }
 

@@ -28,7 +28,7 @@ export function peerPresence(
 ): UserState {
   const isMeant = (one: { heyId: string; expiresAtMs: number; peer: PresenceView | null }): boolean =>
     one.heyId === heyId && one.expiresAtMs > turn.nowMs && (one.peer?.version ?? -1) < presence.version;
-  if (![...state.heys, ...state.greeted].some(isMeant)) return state;
+  if (![...state.heys.filter(one => one.isShown), ...state.greeted].some(isMeant)) return state;
   turn.push(
     state.sessions.map(session => session.ref),
     frameOf(heyId, presence),
@@ -44,7 +44,7 @@ export function peerPresence(
 /** For a phone that attaches: what is known of those whom it has an open hey with. */
 export function peerFrames(state: UserState, nowMs: number): Uint8Array[] {
   const frames: Uint8Array[] = [];
-  for (const { heyId, peer, expiresAtMs } of [...state.heys, ...state.greeted])
+  for (const { heyId, peer, expiresAtMs } of [...state.heys.filter(one => one.isShown), ...state.greeted])
     if (peer !== null && expiresAtMs > nowMs) frames.push(frameOf(heyId, peer));
   return frames;
 }

@@ -331,7 +331,7 @@ describe('presence', () => {
     }
   });
 
-  test('a person who is in grace can not be greeted, and is named to who comes newly as to all others', async () => {
+  test('a person who is in grace hears of a hey when he is back, and is named to who comes newly as to all others', async () => {
     const [officer, civilian] = [await town.phone('officer'), await town.phone('civilian')];
     await officer.command('location.share', {});
     await officer.report(0);
@@ -339,10 +339,11 @@ describe('presence', () => {
     await civilian.report(10);
     await town.time.advance(2_000);
     expect(civilian.events('area.officers')).toHaveLength(1);
-    expect(await civilian.command('hey.say', { officerId: officer.id })).toMatchObject({
-      code: ERROR.notFound,
-    });
+    const said = await civilian.command('hey.say', { officerId: officer.id });
+    expect(said).toMatchObject({ ok: true });
     await officer.connect();
+    const { heyId } = (said as { value: { heyId: string } }).value;
+    expect(officer.events('hey.received')).toMatchObject([{ heyId }]);
     await town.time.advance(2_000);
     expect(civilian.events('area.officers')).toHaveLength(1);
   });

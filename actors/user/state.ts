@@ -61,6 +61,8 @@ export interface Hey {
   readonly trust: number;
   /** What is known of the presence of the other; null for nothing yet, which means online. */
   readonly peer: PresenceView | null;
+  /** The phone was told of it. One that could not be shown waits all the same, so that its end says nothing. */
+  readonly isShown: boolean;
 }
 
 /** A hey that this civilian said and that an officer has not answered. */

@@ -296,7 +296,7 @@ class Chase {
       this.#all.push(noted);
       return;
     }
-    const speaksOf = step - knowledge.lagOf(channel);
+    const speaksOf = step - knowledge.lagOf(channel, number !== null);
     const waiting = this.#waiting.get(speaksOf) ?? [];
     this.#waiting.set(speaksOf, waiting);
     waiting.push(noted);

@@ -124,10 +124,10 @@ export class Estimator {
       .slice(0, CIRCLES);
     if (circles.length === 0) return;
     const draw = this.#draw;
-    const walks = this.#walks;
     const placed = Math.floor(this.#count * PLACED);
     const mean = 1 / this.#count;
     this.#resample();
+    const walks = this.#walks;
     for (let i = 0; i < placed; i++) {
       const one = circles[i % circles.length]!;
       const other = circles[Math.floor(i / circles.length) % circles.length]!;

@@ -34,8 +34,14 @@ interface Meaning {
   readonly tells: number;
   /** Probability of each word, by class. */
   readonly words: ReadonlyMap<string, Float64Array>;
-  /** Metres by which its number misses the distance; null when it is no distance. */
-  readonly missM: number | null;
+  /** Its number, where that is a distance. */
+  readonly ruler: Ruler | null;
+}
+
+/** How far a number may be believed: by how many metres it misses the distance, and by how many steps it is late. */
+interface Ruler {
+  readonly missM: number;
+  readonly lag: number;
 }
 
 export class Knowledge {
@@ -47,19 +53,21 @@ export class Knowledge {
     return meaning && meaning.mask !== 0 ? (meaning.words.get(outcome) ?? null) : null;
   }
 
-  lagOf(channel: string): number {
-    return this.#meanings.get(channel)?.lag ?? 0;
+  /** Steps by which a channel is late; a number and the word with which it came need not be equally late. */
+  lagOf(channel: string, isNumber: boolean): number {
+    const meaning = this.#meanings.get(channel);
+    return (isNumber ? meaning?.ruler?.lag : undefined) ?? meaning?.lag ?? 0;
   }
 
   missOf(channel: string): number | null {
-    return this.#meanings.get(channel)?.missM ?? null;
+    return this.#meanings.get(channel)?.ruler?.missM ?? null;
   }
 
   /** What was found: each channel with how it depends on the place. */
   get found(): string[] {
     const depends: Record<string, string> = { 0: 'nothing', 1: 'area', 3: 'coarse cell', '-1': 'distance' };
-    return [...this.#meanings].map(([channel, { mask, lag, tells, missM }]) => {
-      const number = missM === null ? '' : `, its number misses the distance by ${missM.toFixed(0)} m`;
+    return [...this.#meanings].map(([channel, { mask, lag, tells, ruler }]) => {
+      const number = ruler ? `, its number misses the distance by ${ruler.missM.toFixed(0)} m` : '';
       return `${channel}: ${depends[mask]}${mask === 0 ? '' : `, ${lag} steps late, ${tells.toFixed(0)} nats`}${number}`;
     });
   }
@@ -87,7 +95,7 @@ export class Knowledge {
         }
       }
       const words = wordsOf(count(all, placeOf, best.lag), best.mask);
-      known.#meanings.set(channel, { ...best, words, missM: missOf(all, placeOf) });
+      known.#meanings.set(channel, { ...best, words, ruler: rulerOf(all, placeOf, lags) });
     }
     return known;
   }
@@ -144,11 +152,20 @@ function wordsOf({ outcomes, totals }: Counted, mask: number): Map<string, Float
 }
 
 /** Whether the numbers of a channel are distances, and by how much they miss. */
-function missOf(all: readonly Noted[], placeOf: PlaceOf): number | null {
+function rulerOf(all: readonly Noted[], placeOf: PlaceOf, lags: readonly number[]): Ruler | null {
+  let best: Ruler | null = null;
+  for (const lag of lags) {
+    const missM = missOf(all, placeOf, lag);
+    if (missM !== null && (best === null || missM < best.missM)) best = { missM, lag };
+  }
+  return best;
+}
+
+function missOf(all: readonly Noted[], placeOf: PlaceOf, lag: number): number | null {
   const numbers: number[] = [];
   const misses: number[] = [];
   for (const { officer, step, x, y, number } of all) {
-    const place = number === null ? null : placeOf(officer, step);
+    const place = number === null ? null : placeOf(officer, step - lag);
     if (place === null) continue;
     const far = Math.hypot(x - place.x, y - place.y);
     numbers.push(far);

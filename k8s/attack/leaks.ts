@@ -11,9 +11,13 @@ import { refs } from '../../actors/user/sessions.ts';
 import { isSharing, type UserState } from '../../actors/user/state.ts';
 import type { AnyBehaviour, Behaviours } from '../../nodes/effects.ts';
 import { encodeVolatile } from '../../protocol/messages.ts';
+import { COARSE_M } from './ground.ts';
 
 export const LEAKS = ['none', 'distance', 'prompt'] as const;
 export type Leak = (typeof LEAKS)[number];
+export type Planted = Exclude<Leak, 'none'>;
+/** So close must he come to whom a planted leak gives away, or he is no attacker to be trusted. */
+export const FOUND_M: Readonly<Record<Planted, number>> = { distance: 150, prompt: COARSE_M };
 
 const ROUNDED_M = 100;
 

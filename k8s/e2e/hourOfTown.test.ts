@@ -252,12 +252,17 @@ describe('an hour of town', () => {
     await walk(40, glued);
     await dan.sees(boris).catch(() => count('dan does not see boris'));
     for (const who of [dan, finn, eve]) {
-      const before = boris.events.length;
+      const [before, closed] = [boris.events.length, who.events.length];
+      await say(boris, 'location.share', {});
       await walk(2, glued);
       if (!(await say(who, 'hey.say', { officerId: boris.person.userId }))) continue;
       const hey = () => boris.events.slice(before).find(one => one.name === 'hey.received');
-      const { body } = await until('the hey', hey);
-      await say(boris, 'hey.accept', { heyId: (body as { heyId: string }).heyId });
+      // who is told of a moment too long does not answer
+      const end = () => who.events.slice(closed).find(one => one.name === 'hey.closed');
+      await until('the hey, or its end', () => hey() ?? end());
+      const body = hey()?.body as { heyId: string } | undefined;
+      if (body) await say(boris, 'hey.accept', { heyId: body.heyId });
+      else count('hey not shown');
     }
     const hers = await gus.phone.command('qr.show', {});
     if (hers.ok) await say(vera, 'qr.scan', { token: hers.value.token });

@@ -164,11 +164,12 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
     'your phone is connected and for 15 minutes after it was lost. While the mode lasts, a meeting by code is kept with the coarse cell of the hub, and 409 ' +
     'answers a scan by or of somebody who shares a position elsewhere; scans that are uploaded later are without a place.',
   'hey.say':
-    'It waits 60 s. Your newest position must not be older than 90 s (409), the officer must share in your area (404), and no ' +
-    'hey of yours may be waiting there (409).',
+    'It waits 60 s. Your newest position must not be older than 90 s (409), your areas must tell of the officer (404, whatever ' +
+    'else is so), and no hey of yours may be waiting there (409). The answer says nothing of where he is by now: who has left ' +
+    'since, or is not to be reached, does not answer.',
   'hey.accept':
     'Counted are your newest position and the one that the civilian had when saying hey: both at most 90 s old, at most 100 m ' +
-    'plus both accuracies apart; else 409. 410 when the hey is over.',
+    'plus both accuracies (of each 30 m at the most) apart; else 409. 410 when the hey is over.',
   'qr.scan':
     'Points are set by a rule of the server that has a version; today a hey and a proximity meeting bring 10 to each side, a ' +
     'scan 20. Show what the frame says.',
