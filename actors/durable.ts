@@ -4,6 +4,7 @@
  * repeat finds its first effect instead of making a second.
  */
 import type { Method } from '../protocol/catalogue.ts';
+import type { Result } from '../protocol/errors.ts';
 import type { ActorKind } from './turn.ts';
 
 /** The versioned business rule that moved points (DOMAIN rule 9: every movement names it). */
@@ -119,9 +120,26 @@ export interface EventOp {
   readonly frame: Uint8Array;
 }
 
+/**
+ * The answer to a command with a key whose effect is no movement of points, stored with that effect: a repeat gets it byte
+ * for byte, also from another life of the actor. (What moves points is remembered by the ledger: {@link Idempotency}.)
+ */
+export interface AnswerOp {
+  readonly type: 'answer';
+  readonly id: string;
+  readonly user: string;
+  readonly key: string;
+  /** Hex digest of operation and body. */
+  readonly requestHash: string;
+  /** Plain values. */
+  readonly result: Result<unknown>;
+}
+
 /** What moves points; the ledger's. */
 export type LedgerOp = EncounterOp | TransferOp | ReviewOp;
-export type DurableOp = LedgerOp | TimerOp | EventOp;
+/** What else is remembered. Those of one turn are stored in one transaction. */
+export type NoteOp = TimerOp | EventOp | AnswerOp;
+export type DurableOp = LedgerOp | NoteOp;
 
 /** Closed and append-only: these words are stored and sent. */
 export const COMMIT_CODES = [

@@ -1,5 +1,6 @@
 /** What an actor may ask the store to read. Answers come back as `queried` messages (or hydrate a starting actor). */
 import type { AccountKind, Method } from '../protocol/catalogue.ts';
+import type { Result } from '../protocol/errors.ts';
 import type { RuleRef } from './durable.ts';
 import type { PairHistory } from './fraud/history.ts';
 import type { Opinion } from './fraud/opinion.ts';
@@ -50,8 +51,15 @@ export interface EncounterView {
   readonly atMs: number;
 }
 
-/** The stored effect of a command with an idempotency key; enough to give the first reply again. */
-export interface RememberedCommand {
+/** The answer of a command with an idempotency key, as it was given. */
+export interface RememberedAnswer {
+  readonly key: string;
+  readonly requestHash: string;
+  readonly result: Result<unknown>;
+}
+
+/** The stored movement of a command with an idempotency key; enough to give the first reply again. */
+export interface RememberedMovement {
   readonly key: string;
   readonly requestHash: string;
   /** Why points moved; `encounter` or the reason of a transfer. */
@@ -61,6 +69,8 @@ export interface RememberedCommand {
   readonly points: number;
   readonly balance: number;
 }
+
+export type RememberedCommand = RememberedAnswer | RememberedMovement;
 
 /** A durable timer that is set; see `turn.durableTimer`. */
 export interface TimerView {

@@ -13,7 +13,7 @@ import type { MeetRules } from './rules.ts';
 import type { Behaviour, SystemMessage, Turn } from './turn.ts';
 import { areaChanged } from './user/around.ts';
 import { judgePresence } from './user/attendance.ts';
-import { refusedOrKnown, remember, repeat, settleAgain } from './user/commands.ts';
+import { refusedOrKnown, remember, rememberForGood, repeat, settleAgain } from './user/commands.ts';
 import {
   acceptHey,
   closeHey,
@@ -246,7 +246,8 @@ function commanded(
 ): UserState {
   const answer = (next: UserState, result: Result<unknown>): UserState => {
     turn.reply(result);
-    return remember(next, message, result);
+    // what changed nothing says the same again
+    return next === state ? remember(next, message, result) : rememberForGood(next, message, result, turn);
   };
   const name: CommandName = message.name;
   switch (name) {

@@ -1,6 +1,7 @@
 /** Who may join a group. */
 import { expect, it } from 'vitest';
 import { MINT_ACCOUNT } from '../actors/durable.ts';
+import { ok } from '../protocol/errors.ts';
 import { at, move } from './contracts/town.ts';
 import { EntryQueue, keysOf } from './entryQueue.ts';
 
@@ -54,6 +55,41 @@ it('the young do not overtake elders that nobody had time to look at', () => {
   expect(second.names).toBe('12');
   entries.release(second.group);
   expect(take(5).names).toBe('34young');
+});
+
+it('what an actor notes in one turn stays together, in a group that is full and in one that waited', () => {
+  const entries = new EntryQueue<string>();
+  const note = (n: number, type: 'timer' | 'answer') => {
+    const id = account(made++);
+    const op =
+      type === 'answer'
+        ? ({ type, id, user: account(n), key: id, requestHash: 'h', result: ok({}) } as const)
+        : ({
+            type,
+            id,
+            kind: 'user',
+            actor: account(n),
+            name: 't',
+            dueAtMs: 1,
+            onlyDueAtMs: null,
+            message: {},
+          } as const);
+    const entry = at(0, 1, op);
+    entries.push({ entry, done: `${n}${type[0]} `, keys: keysOf(entry), deadlineMs: 10 });
+  };
+  const take = (count: number, scan = 100) => {
+    const group = entries.take(count, scan);
+    return { group, names: group.map(one => one.done).join('') };
+  };
+  for (const n of [1, 2, 3]) for (const type of ['timer', 'timer', 'answer'] as const) note(n, type);
+  const first = take(4);
+  expect(first.names).toBe('1t 1t 1a 2t 2t 2a ');
+  note(1, 'timer');
+  note(1, 'answer');
+  expect(take(1).names).toBe('3t 3t 3a ');
+  expect(take(9, 1).names).toBe('');
+  entries.release(first.group);
+  expect(take(9, 1).names).toBe('1t 1a ');
 });
 
 it('gives out what is late, oldest first, wherever it waits', () => {

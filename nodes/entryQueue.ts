@@ -5,9 +5,12 @@
  * idempotency key must be applied in the order in which they were submitted, because the younger was decided upon the
  * elder. So an entry joins a group only when it shares nothing with a group under way, nor with an elder that has to
  * wait; inside one group the store itself keeps the order. The mint is exempt: it is unlimited and has many rows.
+ *
+ * What an actor notes in one turn (timers, events, answers) must be stored together or not at all. It comes in a row, and
+ * shares a key: a group that is full ends behind the last of them.
  */
 import { MINT_ACCOUNT } from '../actors/durable.ts';
-import { claimsOf, legsOf } from './ledgerRules.ts';
+import { claimsOf, isNote, legsOf } from './ledgerRules.ts';
 import type { CommitEntry } from './ports.ts';
 
 export interface Waiting<D> {
@@ -23,6 +26,8 @@ export function keysOf(entry: CommitEntry): string[] {
   for (const leg of legsOf(entry.op)) if (leg.account !== MINT_ACCOUNT) keys.push(leg.account);
   return keys;
 }
+
+const isSame = (one: Waiting<unknown>, other: Waiting<unknown>): boolean => one.keys[0] === other.keys[0];
 
 export class EntryQueue<D> {
   /** Elders that had to wait, oldest first, all older than `#fresh`. */
@@ -60,12 +65,19 @@ export class EntryQueue<D> {
       deferred.push(one);
     };
     let seen = 0;
+    let last: Waiting<D> | null = null;
+    const goesOn = (next: Waiting<D>): boolean =>
+      (group.length < count && seen < scan) || (last !== null && isNote(next.entry.op) && isSame(last, next));
     const old = this.#deferred;
-    while (seen < old.length && group.length < count && seen < scan) pick(old[seen++]!);
+    while (seen < old.length && goesOn(old[seen]!)) {
+      last = old[seen++]!;
+      pick(last);
+    }
     const rest = old.slice(seen);
     // the young may not overtake elders that were not looked at
     if (rest.length === 0) {
-      while (this.#head < this.#fresh.length && group.length < count && seen < scan) {
+      while (this.#head < this.#fresh.length && goesOn(this.#fresh[this.#head]!)) {
+        last = this.#fresh[this.#head]!;
         pick(this.#fresh[this.#head++]!);
         seen++;
       }

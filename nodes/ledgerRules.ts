@@ -3,7 +3,7 @@
  * the same request, and which of them may not be decided at the same time. Pure, shared by PostgreSQL and its twin.
  */
 
-import { type DurableOp, type LedgerOp, type Leg, MINT_ACCOUNT } from '../actors/durable.ts';
+import { type DurableOp, type LedgerOp, type Leg, MINT_ACCOUNT, type NoteOp } from '../actors/durable.ts';
 import { isTrust } from '../actors/fraud/trust.ts';
 
 /** Legs of one transfer at most; more is several transfers. */
@@ -20,10 +20,15 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const NO_LEGS: readonly Leg[] = [];
 
+/** Whether it is the notes' and not the ledger's. */
+export const isNote = ({ type }: DurableOp): boolean =>
+  type === 'timer' || type === 'event' || type === 'answer';
+const isOfLedger = (op: DurableOp): op is LedgerOp => !isNote(op);
+
 /** Both sides of the double entry; the people first, the mint last. */
 export function legsOf(op: DurableOp): readonly Leg[] {
   if (op.type === 'transfer') return op.legs;
-  if (op.type === 'timer' || op.type === 'event') return NO_LEGS;
+  if (!isOfLedger(op)) return NO_LEGS;
   if (op.type === 'review' && op.verdict === 'rejected') return NO_LEGS;
   return [
     { account: op.civilian, delta: op.civilianPoints },
@@ -50,6 +55,7 @@ export const reasonOf = (op: LedgerOp): string => (op.type === 'transfer' ? op.r
 export function canonicalOf(op: DurableOp): string {
   if (op.type === 'timer') return `timer\n${op.kind}\n${op.actor}\n${op.name}`;
   if (op.type === 'event') return `event\n${op.user}\n${op.n}`;
+  if (op.type === 'answer') return `answer\n${op.user}\n${op.key}`;
   const rule = `${op.rule.id}\n${op.rule.version}`;
   // a review is of the encounter: whoever asks for that one again finds it, paid or not
   if (op.type !== 'transfer') {
@@ -59,6 +65,10 @@ export function canonicalOf(op: DurableOp): string {
   for (const leg of op.legs) text += `\n${leg.account}\n${leg.delta}`;
   return text;
 }
+
+/** What an actor notes is stored in the order in which it said so: timers replace each other, each event is the next one. */
+const notesOf = (op: NoteOp): string =>
+  op.type === 'timer' ? `notes\0${op.kind}\0${op.actor}` : `notes\0user\0${op.user}`;
 
 const isText = (text: string, max: number): boolean => text.length <= max && !text.includes('\0');
 const isPoints = (points: number): boolean => Number.isSafeInteger(points) && Math.abs(points) <= POINTS_MAX;
@@ -77,7 +87,7 @@ function isValidTransfer(legs: readonly Leg[]): boolean {
 
 /** Whether the operation makes sense to the ledger; one that does not gets `invalid` and never reaches the store. */
 export function isValid(op: DurableOp): op is LedgerOp {
-  if (op.type === 'timer' || op.type === 'event') return false;
+  if (!isOfLedger(op)) return false;
   if (!UUID.test(op.id) || !isText(op.rule.id, TEXT_MAX) || !Number.isInteger(op.rule.version)) return false;
   const by = op.idempotency;
   if (by && !(UUID.test(by.userId) && isText(by.key, KEY_MAX) && isText(by.requestHash, KEY_MAX)))
@@ -112,10 +122,7 @@ export function isValid(op: DurableOp): op is LedgerOp {
  * outcome of the first (this id exists, this pair has met, this key is used) decides the second.
  */
 export function claimsOf(op: DurableOp): readonly string[] {
-  // the timers of an actor are set and removed in the order in which it said so
-  if (op.type === 'timer') return [`timer\0${op.kind}\0${op.actor}`];
-  // each is the next one
-  if (op.type === 'event') return [`event\0${op.user}`];
+  if (!isOfLedger(op)) return [notesOf(op)];
   const claims = [op.id];
   if (op.type === 'encounter') claims.push(`${op.officer}|${op.civilian}`);
   if (op.idempotency) claims.push(`${op.idempotency.userId}\0${op.idempotency.key}`);

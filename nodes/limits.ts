@@ -176,6 +176,15 @@ export const TIMER_LIMITS = {
   retryMaxMs: 30_000,
 } as const;
 
+/** Stored answers to commands with a key (`events/`). */
+export const ANSWER_LIMITS = {
+  /** Of a user, the newest ones, and for so long: as many as his actor remembers. */
+  keep: 64,
+  keepMs: 86_400_000,
+  keyMax: 255,
+  resultBytes: 4_096,
+} as const;
+
 /** Stored events of users (`events/`). */
 export const EVENT_LIMITS = {
   /** One frame: the largest event of the catalogue is far smaller. */

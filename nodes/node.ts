@@ -19,17 +19,16 @@ import type {
   CommitStore,
   Coordinator,
   EpochStore,
-  EventStore,
   KvStore,
   Log,
   Metrics,
+  NoteStore,
   PushSink,
   QueryStore,
   Random,
   Scheduler,
   ShardHost,
   Shipper,
-  TimerStore,
   Tracer,
 } from './ports.ts';
 import { forgetful, routeOperations } from './routeOperations.ts';
@@ -55,10 +54,8 @@ export interface NodeOptions {
   readonly commitStore: CommitStore;
   readonly queryStore: QueryStore;
   readonly epochStore: EpochStore;
-  /** Durable timers; without it none is kept (measurements). */
-  readonly timerStore?: TimerStore;
-  /** Events of users; without it none is kept (measurements). */
-  readonly eventStore?: EventStore;
+  /** Durable timers, events of users and answers to them; without it none is kept (measurements). */
+  readonly noteStore?: NoteStore;
   readonly sink: PushSink;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -116,10 +113,9 @@ export function createNode(options: NodeOptions): TownNode {
     limits: limits?.writer,
     onCommitted: options.onCommitted,
   });
-  const events = options.eventStore && new LedgerWriter({ ...world, store: options.eventStore });
-  const timerWriter = options.timerStore && {
-    store: options.timerStore,
-    writer: new LedgerWriter({ ...world, store: options.timerStore }),
+  const notes = options.noteStore && {
+    store: options.noteStore,
+    writer: new LedgerWriter({ ...world, store: options.noteStore }),
   };
   // The coordinator tells actors, timers and gateway in this order; it begins when all of them are there.
   const host: ShardHost = {
@@ -159,8 +155,8 @@ export function createNode(options: NodeOptions): TownNode {
     coordinator,
     writer: routeOperations({
       ledger: writer,
-      timers: timerWriter ? { submit: (entry, done) => timers?.submit(entry, done) } : forgetful(scheduler),
-      events: events ? eventWriter(events) : forgetful(scheduler),
+      timers: notes ? { submit: (entry, done) => timers?.submit(entry, done) } : forgetful(scheduler),
+      events: notes ? eventWriter(notes.writer) : forgetful(scheduler),
     }),
     queries: options.queryStore,
     sink: options.sink,
@@ -185,7 +181,7 @@ export function createNode(options: NodeOptions): TownNode {
       limits: limits?.routing,
     });
   if (router) system.connect(router);
-  const timers = timerWriter && new DurableTimers({ ...world, ...timerWriter, door: system, coordinator });
+  const timers = notes && new DurableTimers({ ...world, ...notes, door: system, coordinator });
   const retelling = new Retelling({ ...world, queries: options.queryStore, door: system, coordinator });
   return {
     door: system,
@@ -208,11 +204,7 @@ export function createNode(options: NodeOptions): TownNode {
     async stop(budgetMs) {
       timers?.stop();
       retelling.stop();
-      await Promise.all([
-        writer.drain(budgetMs),
-        timerWriter?.writer.drain(budgetMs),
-        events?.drain(budgetMs),
-      ]);
+      await Promise.all([writer.drain(budgetMs), notes?.writer.drain(budgetMs)]);
       system.stop();
       router?.hurry();
       await coordinator.stop();

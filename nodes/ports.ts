@@ -87,8 +87,8 @@ export interface DueTimer {
 
 /**
  * The durable store of timers. `commit` takes operations of type `timer` and sets, replaces or removes in the order of
- * the entries (`created`; a repeat changes nothing); anything else is `invalid`. `lookup` says `exists` when what the
- * operation wants is so, null when it is not and no earlier `commit` can still make it so.
+ * the entries (`created`; a repeat changes nothing). `lookup` says `exists` when what the operation wants is so, null when
+ * it is not and no earlier `commit` can still make it so.
  */
 export interface TimerStore extends CommitStore {
   /** Timers of these shards that are due at `untilMs` or earlier, soonest first, at most `limit`. */
@@ -96,13 +96,21 @@ export interface TimerStore extends CommitStore {
 }
 
 /**
- * The durable store of users' events that are no movement of points. `commit` takes operations of type `event`, each only
+ * The durable store of users' events that are no movement of points, and of the answers to their commands. `commit` takes operations of type `event`, each only
  * when its number is the next one of the user: `created`, `exists` for the very same, and for any other
  * `exists_with_different_payload` without effect: somebody else went on with the stream. Old rows are removed with
  * the insert, never the newest. `lookup` says `exists` when the event is stored, null when it is not and no earlier `commit`
  * can still store it. Starting users read theirs with everything else (`queries.ts`).
+ *
+ * An `answer` is stored under the user and the key (`created`), in place of one that was there; the newest 64 of a day stay.
  */
 export type EventStore = CommitStore;
+
+/**
+ * Both in one: what actors note besides points. One call of `commit` is one transaction, whatever it takes: the timers,
+ * events and answers of one turn are stored together. Anything else is `invalid`.
+ */
+export type NoteStore = TimerStore;
 
 /** What became of a submitted operation; see `ledgerWriter.ts`. */
 export type WriteOutcome =

@@ -1,17 +1,20 @@
-/** Points go to the ledger, timers and events to stores of their own: a writer for each, so that none waits for another. */
+/** Points go to the ledger, what else an actor notes to a store of its own: a writer for each, so that none waits for the other. */
 import type { OperationWriter, Scheduler } from './ports.ts';
 
 export interface Writers {
   readonly ledger: OperationWriter;
+  /** Timers and answers. */
   readonly timers: OperationWriter;
+  /** On the same way as the timers, or they would not be stored together. */
   readonly events: OperationWriter;
 }
 
 export const routeOperations = ({ ledger, timers, events }: Writers): OperationWriter => ({
   submit(entry, done) {
     const { type } = entry.op;
-    const writer = type === 'timer' ? timers : type === 'event' ? events : ledger;
-    writer.submit(entry, done);
+    if (type === 'timer' || type === 'answer') timers.submit(entry, done);
+    else if (type === 'event') events.submit(entry, done);
+    else ledger.submit(entry, done);
   },
 });
 

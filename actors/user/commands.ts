@@ -1,7 +1,11 @@
 /**
  * Commands and their idempotency: the first answer to a key is remembered and given again; the same key with another
- * body is a conflict; a repeat that arrives while the first is under way joins it. What moved points is remembered by
- * the store with its effect, so that a repeat after a crash finds it too.
+ * body is a conflict; a repeat that arrives while the first is under way joins it.
+ *
+ * The answer of a command that had an effect is stored with it, so that a repeat after a crash finds it too: by the ledger
+ * where points moved, else in the transaction of the timers and events of the same turn (`AnswerOp`). One that had none (a
+ * refusal at first sight, a switch that stood so already) may be executed anew: it has no effect then either, or it is the
+ * first time that it has one.
  */
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -52,6 +56,20 @@ export function remember(
 ): UserState {
   if (key === null || requestHash === null || (!result.ok && result.retryable)) return state;
   return { ...state, done: state.done.with({ key, requestHash, result }) };
+}
+
+/** Remembers it for good, with everything else that this turn makes durable. */
+export function rememberForGood(
+  state: UserState,
+  command: Pick<CommandMessage, 'key' | 'requestHash'>,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  const { key, requestHash } = command;
+  const next = remember(state, command, result);
+  if (next === state || key === null || requestHash === null) return next;
+  turn.persist({ type: 'answer', id: turn.newId(), user: state.me.id, key, requestHash, result }, '');
+  return next;
 }
 
 /** Asks the pair to settle what this command proved. */
@@ -122,5 +140,9 @@ export function finish(
 ): UserState {
   for (const replyTo of command.replyTo) turn.reply(result, replyTo);
   const { [command.key]: _, ...underWay } = state.underWay;
-  return remember({ ...state, underWay }, command, result);
+  const next = { ...state, underWay };
+  const isDecided = command.settling !== null || command.name === 'give';
+  // points that moved carry the key in the ledger; who was refused without anybody's decision may try again
+  if (result.ok === isDecided) return remember(next, command, result);
+  return rememberForGood(next, command, result, turn);
 }

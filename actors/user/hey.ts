@@ -21,7 +21,16 @@ import type { Fix, PersonRef, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, isInDoubt, refuseUnlessKnown, remember, settle, settleOn } from './commands.ts';
+import {
+  begin,
+  finish,
+  isInDoubt,
+  refuseUnlessKnown,
+  remember,
+  rememberForGood,
+  settle,
+  settleOn,
+} from './commands.ts';
 import { peerPresence } from './peers.ts';
 import { trustNow } from './place.ts';
 import { type PresenceView, viewOf } from './presence.ts';
@@ -302,5 +311,6 @@ export function declineHey(state: UserState, message: CommandMessage, turn: Turn
       : null;
   const result = refusal ?? ok({});
   turn.reply(result);
-  return remember(hey && !refusal ? closeHey(state, hey, 'declined', turn) : state, message, result);
+  if (!hey || refusal) return remember(state, message, result);
+  return rememberForGood(closeHey(state, hey, 'declined', turn), message, result, turn);
 }

@@ -178,7 +178,8 @@ export function setSwitch(name: string, on: boolean, turn: Turn): void {
 
 /** Off holds at once, wherever the last position is known; on begins with the next position. */
 export function setInstant(state: UserState, on: boolean, turn: Turn): UserState {
+  if (on === state.instant) return state;
   const track = on || !state.track ? state.track : publishInstantOff(turn, state.track);
-  if (on !== state.instant) setSwitch(INSTANT_SWITCH, on, turn);
+  setSwitch(INSTANT_SWITCH, on, turn);
   return { ...state, instant: on, track };
 }

@@ -259,14 +259,9 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
 }
 
 /** The first answer again, in the words of the command that it was. */
-export function doneOf({
-  key,
-  requestHash,
-  reason,
-  encounterId: id,
-  points,
-  balance,
-}: RememberedCommand): CommandDone {
+export function doneOf(command: RememberedCommand): CommandDone {
+  if ('result' in command) return command;
+  const { key, requestHash, reason, encounterId: id, points, balance } = command;
   const value =
     reason === 'encounter' ? { encounterId: id, points, balance } : { transferId: id, points, balance };
   return { key, requestHash, result: { ok: true, value } };

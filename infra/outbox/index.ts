@@ -105,7 +105,17 @@ export class Outbox implements Led {
             where created_at < now() - interval '${REMEMBERED_HOURS} hours' limit $1))`,
           values: [PRUNE_ROWS],
         })
-        .catch(error => log.warn({ error: String(error) }, 'old idempotency keys could not be pruned'))
+        .then(() =>
+          this.#lines.run({
+            name: 'prune_answers',
+            text: `delete from ops.answer where ctid = any (array(select ctid from ops.answer
+              where at < now() - interval '${REMEMBERED_HOURS} hours' limit $1))`,
+            values: [PRUNE_ROWS],
+          }),
+        )
+        .catch(error =>
+          log.warn({ error: String(error) }, 'old idempotency keys and answers could not be pruned'),
+        )
         .finally(() => {
           if (!this.#closed) this.#prune(log);
         });

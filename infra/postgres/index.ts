@@ -11,13 +11,12 @@ import type {
   CommitStore,
   Directory,
   EpochStore,
-  EventStore,
   Log,
   Metrics,
+  NoteStore,
   QueryStore,
   RevocationStore,
   Scheduler,
-  TimerStore,
 } from '../../nodes/ports.ts';
 import { OutboxThread } from '../outbox/thread.ts';
 import { NodeAtlas } from '../places/atlas.ts';
@@ -27,14 +26,13 @@ import { PgCommitStore } from './commitStore.ts';
 import { PgDeviceBook } from './deviceBook.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
-import { PgEventStore } from './eventStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { canConnect, migrate } from './migrate.ts';
+import { PgNoteStore } from './noteStore.ts';
 import { openOrm } from './orm.ts';
 import { PgPlaceStore } from './placeStore.ts';
 import { PgQueryStore } from './queryStore.ts';
 import { PgRevocationStore } from './revocationStore.ts';
-import { PgTimerStore } from './timerStore.ts';
 
 export { migrate } from './migrate.ts';
 
@@ -63,8 +61,7 @@ export interface Stores {
   readonly commitStore: CommitStore;
   readonly epochStore: EpochStore;
   readonly queryStore: QueryStore;
-  readonly timerStore: TimerStore;
-  readonly eventStore: EventStore;
+  readonly noteStore: NoteStore;
   readonly revocationStore: RevocationStore;
   readonly auditLog: AuditLog;
   readonly placeStore: PlaceStore;
@@ -119,8 +116,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const commitStore = new PgCommitStore({ url, log, mintStripe: stripeOf(owner), zipOf });
   const epochStore = new PgEpochStore({ url, log });
   const queryStore = new PgQueryStore({ url, log, scheduler });
-  const timerStore = new PgTimerStore({ url, log });
-  const eventStore = new PgEventStore({ url, log });
+  const noteStore = new PgNoteStore({ url, log });
   const revocationStore = new PgRevocationStore({ url, log });
   const auditLog = new PgAuditLog({ url, log });
   const devices = new PgDeviceBook({ url, log, scheduler, wallMs: Date.now });
@@ -130,24 +126,14 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  const lines = [
-    commitStore,
-    epochStore,
-    queryStore,
-    timerStore,
-    eventStore,
-    revocationStore,
-    auditLog,
-    placeStore,
-  ];
+  const lines = [commitStore, epochStore, queryStore, noteStore, revocationStore, auditLog, placeStore];
   await Promise.all([...lines, devices].map(store => store.tried()));
   await atlas.start();
   return {
     commitStore,
     epochStore,
     queryStore,
-    timerStore,
-    eventStore,
+    noteStore,
     revocationStore,
     auditLog,
     placeStore,

@@ -86,12 +86,18 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
           order by at desc, id desc limit ${RECENT_ENCOUNTERS}) e
       left join user_schema.users o on o.id = e.other), '[]'),
   coalesce((
-    select json_agg(json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
-        'reason', coalesce(t.reason, 'encounter'),
-        'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) order by k.created_at desc)
-    from (select * from ops.idempotency i
-          where i.user_id = u.id and i.created_at > now() - interval '${REMEMBERED_HOURS} hours'
-          order by i.created_at desc limit ${RECENT_COMMANDS}) k
+    select json_agg(case when k.result is not null
+        then json_build_object('key', k.key, 'requestHash', k.request_hash, 'result', k.result::json)
+        else json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
+          'reason', coalesce(t.reason, 'encounter'),
+          'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) end order by k.at desc)
+    from (select * from (
+              select i.key, i.request_hash, i.transfer_id, null as result, i.created_at as at from ops.idempotency i
+                where i.user_id = u.id and i.created_at > now() - interval '${REMEMBERED_HOURS} hours'
+            union all
+              select n.key, n.request_hash, null, n.result, n.at from ops.answer n
+                where n.user_id = u.id and n.at > now() - interval '${REMEMBERED_HOURS} hours') of_both
+          order by at desc limit ${RECENT_COMMANDS}) k
       -- without a transfer it is an encounter that is held
       left join ledger.transfer t on t.id = k.transfer_id
       left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]'),

@@ -6,11 +6,10 @@ import { systemRandom } from '../random.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
-import { PgEventStore } from './eventStore.ts';
+import { PgNoteStore } from './noteStore.ts';
 import { openOrm } from './orm.ts';
 import { PgQueryStore } from './queryStore.ts';
 import { type TestDatabase, testDatabase } from './testDatabase.ts';
-import { PgTimerStore } from './timerStore.ts';
 
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -24,9 +23,8 @@ export async function postgresTown(
   const commitStore = new PgCommitStore({ url, log: silent });
   const epochStore = new PgEpochStore({ url, log: silent });
   const queryStore = new PgQueryStore({ url, log: silent, scheduler: systemScheduler });
-  const timerStore = new PgTimerStore({ url, log: silent });
-  const eventStore = new PgEventStore({ url, log: silent });
-  const stores = [commitStore, epochStore, queryStore, timerStore, eventStore];
+  const noteStore = new PgNoteStore({ url, log: silent });
+  const stores = [commitStore, epochStore, queryStore, noteStore];
   const directory = new PgDirectory(orm, { random, nowMs: Date.now, onEvent: () => {} });
   await Promise.all(stores.map(store => store.tried()));
   return {
@@ -34,8 +32,7 @@ export async function postgresTown(
     commitStore,
     epochStore,
     queryStore,
-    timerStore,
-    eventStore,
+    noteStore,
     directory,
     closeAccount: async id => {
       await database.sql('update ledger.account set closed = true where account_id = $1', [id]);

@@ -39,7 +39,7 @@ export function eventStoreContract(name: string, open: () => Promise<StoreTown>)
       ...change,
     });
     const codes = async (...ops: EventOp[]): Promise<string[]> => {
-      const outcomes = await town.eventStore.commit(ops.map(op => at(SHARD, epoch, op)));
+      const outcomes = await town.noteStore.commit(ops.map(op => at(SHARD, epoch, op)));
       return outcomes.map(one => one.code);
     };
     const streamOf = async (id: string): Promise<StreamRecord> =>
@@ -71,7 +71,7 @@ export function eventStoreContract(name: string, open: () => Promise<StoreTown>)
 
     it('nothing with a stale epoch is stored, the rest of its group is', async () => {
       const a = await person();
-      const outcomes = await town.eventStore.commit([
+      const outcomes = await town.noteStore.commit([
         at(SHARD, epoch - 1, event(a, 1)),
         at(SHARD, epoch + 1, event(a, 1)),
         at(OTHER, otherEpoch, event(a, 1)),
@@ -84,9 +84,9 @@ export function eventStoreContract(name: string, open: () => Promise<StoreTown>)
     it('a look-up says what is stored', async () => {
       const a = await person();
       const [one, two] = [event(a, 1), event(a, 2)];
-      expect(await town.eventStore.lookup([one, two])).toEqual([null, null]);
+      expect(await town.noteStore.lookup([one, two])).toEqual([null, null]);
       await codes(one);
-      const found = await town.eventStore.lookup([two, one, event(a, 1), { ...one, n: 2 }]);
+      const found = await town.noteStore.lookup([two, one, event(a, 1), { ...one, n: 2 }]);
       expect(found).toMatchObject([null, { id: one.id, code: 'exists' }, null, null]);
     });
 
@@ -139,7 +139,7 @@ export function eventStoreContract(name: string, open: () => Promise<StoreTown>)
       expect(new Set(await codes(...ops))).toEqual(new Set(['created']));
       const found = await streamOf(a);
       expect([found.others, found.events.length, found.told]).toEqual([many, 128, { 'told early': 2 }]);
-      const kept = (await town.eventStore.lookup(ops)).map(one => one !== null);
+      const kept = (await town.noteStore.lookup(ops)).map(one => one !== null);
       expect(kept.map((is, i) => (is ? i + 1 : 0)).filter(n => n > 0)).toEqual([
         2,
         ...Array.from({ length: EVENT_LIMITS.keepEvents }, (_, i) => many - EVENT_LIMITS.keepEvents + i + 1),
@@ -226,18 +226,15 @@ export function eventStoreContract(name: string, open: () => Promise<StoreTown>)
         event(a, 1, { frame: 'text' as never }),
       ];
       expect(await codes(...wrong, event(a, 1))).toEqual([...wrong.map(() => 'invalid'), 'created']);
-      const [points] = await town.eventStore.commit([
-        at(SHARD, epoch, move(town.uuid(), a, MINT_ACCOUNT, 1)),
-      ]);
+      const [points] = await town.noteStore.commit([at(SHARD, epoch, move(town.uuid(), a, MINT_ACCOUNT, 1))]);
       expect(points?.code).toBe('invalid');
       expect((await town.commitStore.commit([at(SHARD, epoch, event(a, 2))]))[0]?.code).toBe('invalid');
-      expect((await town.timerStore.commit([at(SHARD, epoch, event(a, 2))]))[0]?.code).toBe('invalid');
       expect(await numbers(a)).toEqual([1]);
     });
 
     it('an empty group is nothing', async () => {
-      expect(await town.eventStore.commit([])).toEqual([]);
-      expect(await town.eventStore.lookup([])).toEqual([]);
+      expect(await town.noteStore.commit([])).toEqual([]);
+      expect(await town.noteStore.lookup([])).toEqual([]);
     });
   });
 }

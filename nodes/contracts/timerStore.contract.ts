@@ -36,12 +36,12 @@ export function timerStoreContract(name: string, open: () => Promise<StoreTown>)
       onlyDueAtMs,
     });
     const codes = async (...ops: TimerOp[]): Promise<string[]> => {
-      const outcomes = await town.timerStore.commit(ops.map(op => at(SHARD, epoch, op)));
+      const outcomes = await town.noteStore.commit(ops.map(op => at(SHARD, epoch, op)));
       return outcomes.map(one => one.code);
     };
     /** Names and times of one actor's timers. */
     const of = async (actor: string): Promise<string[]> => {
-      const all = await town.timerStore.due([SHARD, OTHER], Number.MAX_SAFE_INTEGER, 10_000);
+      const all = await town.noteStore.due([SHARD, OTHER], Number.MAX_SAFE_INTEGER, 10_000);
       return all.filter(one => one.actor === actor).map(one => `${one.name} ${one.dueAtMs}`);
     };
 
@@ -74,7 +74,7 @@ export function timerStoreContract(name: string, open: () => Promise<StoreTown>)
     it('nothing with a stale epoch is applied, the rest of its group is', async () => {
       const a = someone();
       await codes(set(a, 'mine', 1));
-      const outcomes = await town.timerStore.commit([
+      const outcomes = await town.noteStore.commit([
         at(SHARD, epoch - 1, set(a, 'old', 1)),
         at(SHARD, epoch + 1, set(a, 'new', 1)),
         at(SHARD, epoch - 1, remove(a, 'mine')),
@@ -96,9 +96,9 @@ export function timerStoreContract(name: string, open: () => Promise<StoreTown>)
       const base = 5_000_000;
       const some = [3, 1, 2, 9].map(n => set(a, `t${n}`, base + n, { n }));
       await codes(...some);
-      await town.timerStore.commit([at(OTHER, otherEpoch, set(a, 'elsewhere', base))]);
+      await town.noteStore.commit([at(OTHER, otherEpoch, set(a, 'elsewhere', base))]);
       const window = async (shards: number[], until: number, limit: number) =>
-        (await town.timerStore.due(shards, base + until, limit))
+        (await town.noteStore.due(shards, base + until, limit))
           .filter(one => one.actor === a)
           .map(one => [one.shard, one.kind, one.name, one.dueAtMs - base, one.message]);
       expect(await window([SHARD], 3, 10_000)).toEqual([
@@ -108,18 +108,18 @@ export function timerStoreContract(name: string, open: () => Promise<StoreTown>)
       ]);
       expect(await window([OTHER], 3, 10_000)).toMatchObject([[OTHER, 'user', 'elsewhere', 0, { n: 1 }]]);
       expect(await window([SHARD, OTHER], 3, 10_000)).toHaveLength(4);
-      expect(await town.timerStore.due([SHARD, OTHER], base + 9, 2)).toHaveLength(2);
+      expect(await town.noteStore.due([SHARD, OTHER], base + 9, 2)).toHaveLength(2);
       expect(await window([], 9, 10)).toEqual([]);
     });
 
     it('a repeat changes nothing, and a look-up says what is so', async () => {
       const a = someone();
       const [x, gone] = [set(a, 'x', 100), remove(a, 'y')];
-      expect(await town.timerStore.lookup([x, gone])).toMatchObject([null, { code: 'exists' }]);
+      expect(await town.noteStore.lookup([x, gone])).toMatchObject([null, { code: 'exists' }]);
       expect(await codes(x, gone, x, gone)).toEqual(['created', 'created', 'created', 'created']);
       const again = set(a, 'x', 100);
       expect(
-        await town.timerStore.lookup([x, again, remove(a, 'x'), remove(a, 'x', 100), remove(a, 'x', 99)]),
+        await town.noteStore.lookup([x, again, remove(a, 'x'), remove(a, 'x', 100), remove(a, 'x', 99)]),
       ).toMatchObject([{ id: x.id, code: 'exists' }, null, null, null, { code: 'exists' }]);
       expect(await of(a)).toEqual(['x 100']);
     });
@@ -129,7 +129,7 @@ export function timerStoreContract(name: string, open: () => Promise<StoreTown>)
       const texts = ['NULL', '{a,b}', 'qu"ote', 'back\\slash', ' space ', 'é😀'];
       const message = { texts: [...texts, 'zero \0', '\ud800'], none: null, deep: [[{ on: true, n: -1.5 }]] };
       await codes(...texts.map((text, i) => set(`${a}${text}`, text, 7_000_000 + i, message)));
-      const found = (await town.timerStore.due([SHARD], Number.MAX_SAFE_INTEGER, 10_000)).filter(one =>
+      const found = (await town.noteStore.due([SHARD], Number.MAX_SAFE_INTEGER, 10_000)).filter(one =>
         one.actor.startsWith(a),
       );
       expect(found.map(one => one.name)).toEqual(texts);
@@ -148,7 +148,7 @@ export function timerStoreContract(name: string, open: () => Promise<StoreTown>)
         set(a, 'nothing', 1, () => 1),
       ];
       expect(await codes(...wrong, set(a, 'good', 1))).toEqual([...wrong.map(() => 'invalid'), 'created']);
-      const [points] = await town.timerStore.commit([at(SHARD, epoch, move(town.uuid(), a, 'b', 1))]);
+      const [points] = await town.noteStore.commit([at(SHARD, epoch, move(town.uuid(), a, 'b', 1))]);
       expect(points?.code).toBe('invalid');
       expect((await town.commitStore.commit([at(SHARD, epoch, set(a, 'x', 1))]))[0]?.code).toBe('invalid');
       expect(await of(a)).toEqual(['good 1']);
@@ -175,8 +175,8 @@ export function timerStoreContract(name: string, open: () => Promise<StoreTown>)
     });
 
     it('an empty group is nothing', async () => {
-      expect(await town.timerStore.commit([])).toEqual([]);
-      expect(await town.timerStore.lookup([])).toEqual([]);
+      expect(await town.noteStore.commit([])).toEqual([]);
+      expect(await town.noteStore.lookup([])).toEqual([]);
     });
   });
 }

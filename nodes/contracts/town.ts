@@ -1,21 +1,12 @@
 /** What the contract suites need from a store besides its port: a way to arrange a town and to look at it. */
 import type { EncounterOp, Leg, ReviewOp, TransferOp } from '../../actors/durable.ts';
-import type {
-  CommitEntry,
-  CommitStore,
-  Directory,
-  EpochStore,
-  EventStore,
-  QueryStore,
-  TimerStore,
-} from '../ports.ts';
+import type { CommitEntry, CommitStore, Directory, EpochStore, NoteStore, QueryStore } from '../ports.ts';
 
 export interface StoreTown {
   readonly commitStore: CommitStore;
   readonly epochStore: EpochStore;
   readonly queryStore: QueryStore;
-  readonly timerStore: TimerStore;
-  readonly eventStore: EventStore;
+  readonly noteStore: NoteStore;
   readonly directory: Directory;
   /** Closes an account: nothing moves on it any more. */
   closeAccount(id: string): Promise<void>;

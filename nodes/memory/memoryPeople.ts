@@ -22,9 +22,8 @@ import type {
   Random,
   TransactionView,
 } from '../ports.ts';
-import { MemoryEvents } from './memoryEvents.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
-import type { MemoryTimers } from './memoryTimers.ts';
+import type { MemoryNotes } from './memoryNotes.ts';
 
 const RECENT_ENCOUNTERS = 16;
 const RECENT_COMMANDS = 64;
@@ -45,25 +44,17 @@ interface Person extends NewUser {
 
 export class MemoryPeople implements Directory, QueryStore {
   readonly #ledger: MemoryLedger;
-  readonly #timers: MemoryTimers;
-  readonly #events: MemoryEvents;
+  readonly #notes: MemoryNotes;
   readonly #random: Random;
   readonly #nowMs: () => number;
   readonly #people = new Map<string, Person & { deviceId: string }>();
   /** By encounter and person. */
   readonly #opinions = new Map<string, Opinion>();
 
-  /** @param timers, events those of the same town, which starting users read; without events there are none */
-  constructor(
-    ledger: MemoryLedger,
-    random: Random,
-    nowMs: () => number,
-    timers: MemoryTimers,
-    events?: MemoryEvents,
-  ) {
+  /** @param notes those of the same town, which starting users read */
+  constructor(ledger: MemoryLedger, random: Random, nowMs: () => number, notes: MemoryNotes) {
     this.#ledger = ledger;
-    this.#timers = timers;
-    this.#events = events ?? new MemoryEvents(shard => ledger.epochOf(shard), nowMs);
+    this.#notes = notes;
     this.#random = random;
     this.#nowMs = nowMs;
   }
@@ -294,14 +285,16 @@ export class MemoryPeople implements Directory, QueryStore {
       encounterCount: encounters.length,
       encounters: encounters.slice(0, RECENT_ENCOUNTERS),
       commands: this.#commandsOf(id),
-      timers: this.#timers.of('user', id).map(({ name, dueAtMs, message }) => ({ name, dueAtMs, message })),
+      timers: this.#notes.timers
+        .of('user', id)
+        .map(({ name, dueAtMs, message }) => ({ name, dueAtMs, message })),
       stream: this.#stream(id),
     };
   }
 
   #stream(id: string): StreamRecord {
     const nowMs = this.#nowMs();
-    const stored = this.#events.of(id);
+    const stored = this.#notes.events.of(id);
     const newest = stored.at(-1);
     const isRecent = ({ ageMs }: { readonly ageMs: number }): boolean => ageMs < RECENT_MS;
     const recent = <T extends { readonly atMs: number }>(all: readonly T[]): (T & { ageMs: number })[] =>
@@ -311,7 +304,7 @@ export class MemoryPeople implements Directory, QueryStore {
         .filter(isRecent)
         .reverse();
     return {
-      town: this.#events.town,
+      town: this.#notes.events.town,
       others: newest?.n ?? 0,
       after: newest?.after ?? 0,
       lineage: newest?.lineage ?? 0,
@@ -343,10 +336,8 @@ export class MemoryPeople implements Directory, QueryStore {
 
   #commandsOf(id: string): RememberedCommand[] {
     const since = this.#nowMs() - REMEMBERED_MS;
-    return [...this.#ledger.keys]
+    const moved = [...this.#ledger.keys]
       .filter(([name, one]) => name.startsWith(`${id}\0`) && one.atMs > since)
-      .sort((a, b) => b[1].atMs - a[1].atMs)
-      .slice(0, RECENT_COMMANDS)
       .map(([name, one]) => {
         // without a transfer it is an encounter that is held
         const transfer = this.#ledger.transfers.get(one.transferId);
@@ -358,8 +349,13 @@ export class MemoryPeople implements Directory, QueryStore {
           encounterId: one.transferId,
           points: mine?.delta ?? 0,
           balance: mine?.balance ?? this.#ledger.accounts.get(id)!.balance,
+          atMs: one.atMs,
         };
       });
+    return [...moved, ...this.#notes.answers.of(id)]
+      .sort((a, b) => b.atMs - a.atMs)
+      .slice(0, RECENT_COMMANDS)
+      .map(({ atMs: _, ...command }) => command);
   }
 
   /** Newest first. */

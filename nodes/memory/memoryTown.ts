@@ -1,16 +1,14 @@
 /** The stores in memory as the contract suites want them; those of a simulated world stand before the same ones. */
 import type { StoreTown } from '../contracts/town.ts';
 import { seededRandom } from '../simulation/virtualTime.ts';
-import { MemoryEvents } from './memoryEvents.ts';
 import { MemoryLedger } from './memoryLedger.ts';
+import { MemoryNotes } from './memoryNotes.ts';
 import { MemoryPeople } from './memoryPeople.ts';
-import { MemoryTimers } from './memoryTimers.ts';
 
 export interface MemoryTown {
   readonly town: StoreTown;
   readonly ledger: MemoryLedger;
-  readonly timers: MemoryTimers;
-  readonly events: MemoryEvents;
+  readonly notes: MemoryNotes;
   readonly people: MemoryPeople;
 }
 
@@ -20,15 +18,13 @@ export function memoryTown(): MemoryTown {
   const clock = () => ++nowMs;
   const random = seededRandom(1);
   const ledger = new MemoryLedger(clock);
-  const timers = new MemoryTimers(shard => ledger.epochOf(shard));
-  const events = new MemoryEvents(shard => ledger.epochOf(shard), clock);
-  const people = new MemoryPeople(ledger, random, clock, timers, events);
+  const notes = new MemoryNotes(shard => ledger.epochOf(shard), clock);
+  const people = new MemoryPeople(ledger, random, clock, notes);
   const town: StoreTown = {
     commitStore: ledger,
     epochStore: ledger,
     queryStore: people,
-    timerStore: timers,
-    eventStore: events,
+    noteStore: notes,
     directory: people,
     closeAccount: async id => {
       ledger.accounts.get(id)!.closed = true;
@@ -45,7 +41,7 @@ export function memoryTown(): MemoryTown {
     uuid: () => random.uuid(clock()),
     close: async () => {},
   };
-  return { town, ledger, timers, events, people };
+  return { town, ledger, notes, people };
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);

@@ -8,6 +8,7 @@ import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
 import { eventStoreContract } from '../contracts/eventStore.contract.ts';
 import { kvStoreContract } from '../contracts/kvStore.contract.ts';
+import { noteStoreContract } from '../contracts/noteStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
 import type { StoreTown } from '../contracts/town.ts';
@@ -63,8 +64,7 @@ async function storeTown(): Promise<StoreTown> {
     commitStore: sql,
     epochStore: sql,
     queryStore: sql,
-    timerStore: sql.timers,
-    eventStore: sql.events,
+    noteStore: sql.notes,
   };
   return { ...town, ...stores, close: async () => stop() };
 }
@@ -72,6 +72,7 @@ async function storeTown(): Promise<StoreTown> {
 commitStoreContract('simulated', storeTown);
 epochStoreContract('simulated', storeTown);
 eventStoreContract('simulated', storeTown);
+noteStoreContract('simulated', storeTown);
 timerStoreContract('simulated', storeTown);
 peopleContract('simulated', storeTown);
 

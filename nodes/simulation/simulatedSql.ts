@@ -6,18 +6,16 @@
  */
 import type { Committed, DurableOp } from '../../actors/durable.ts';
 import type { Query } from '../../actors/queries.ts';
-import type { MemoryEvents } from '../memory/memoryEvents.ts';
 import type { MemoryLedger } from '../memory/memoryLedger.ts';
-import type { MemoryTimers } from '../memory/memoryTimers.ts';
+import type { MemoryNotes } from '../memory/memoryNotes.ts';
 import {
   type CommitEntry,
   CommitError,
   type CommitStore,
   type EntryOutcome,
   type EpochStore,
-  type EventStore,
+  type NoteStore,
   type QueryStore,
-  type TimerStore,
 } from '../ports.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { Dice } from './dice.ts';
@@ -66,8 +64,7 @@ export interface SqlWitness {
 
 export class SqlServer {
   readonly ledger: MemoryLedger;
-  readonly timers: MemoryTimers;
-  readonly events: MemoryEvents;
+  readonly notes: MemoryNotes;
   readonly people: QueryStore;
   readonly weather: SqlWeather = { ...FINE_SQL };
   /** The whole server is away. */
@@ -76,10 +73,9 @@ export class SqlServer {
   readonly #underWay: Statement[] = [];
   #waiting: (() => void)[] = [];
 
-  constructor(tables: Pick<SqlServer, 'ledger' | 'timers' | 'events' | 'people'>, witness: SqlWitness) {
+  constructor(tables: Pick<SqlServer, 'ledger' | 'notes' | 'people'>, witness: SqlWitness) {
     this.ledger = tables.ledger;
-    this.timers = tables.timers;
-    this.events = tables.events;
+    this.notes = tables.notes;
     this.people = tables.people;
     this.witness = witness;
   }
@@ -129,22 +125,13 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
     this.#parts = parts;
   }
 
-  /** The table of timers, with weather of the same kind. */
-  get timers(): TimerStore {
-    const { timers } = this.#parts.server;
+  /** The tables of timers, events and answers, with weather of the same kind. */
+  get notes(): NoteStore {
+    const { notes } = this.#parts.server;
     return {
-      commit: entries => this.#commit(timers, entries),
-      lookup: ops => this.#lookup(timers, ops),
-      due: (shards, untilMs, limit) => this.#read(() => timers.due(shards, untilMs, limit)),
-    };
-  }
-
-  /** The table of events, likewise. */
-  get events(): EventStore {
-    const { events } = this.#parts.server;
-    return {
-      commit: entries => this.#commit(events, entries),
-      lookup: ops => this.#lookup(events, ops),
+      commit: entries => this.#commit(notes, entries),
+      lookup: ops => this.#lookup(notes, ops),
+      due: (shards, untilMs, limit) => this.#read(() => notes.due(shards, untilMs, limit)),
     };
   }
 

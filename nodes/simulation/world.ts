@@ -15,11 +15,10 @@ import { userBehaviour } from '../../actors/user.ts';
 import { shardOf } from '../../protocol/shard.ts';
 import type { AnyBehaviour, Behaviours } from '../effects.ts';
 import { MemoryHub } from '../memory/memoryBus.ts';
-import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryBucket } from '../memory/memoryKv.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
+import { MemoryNotes } from '../memory/memoryNotes.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
-import { MemoryTimers } from '../memory/memoryTimers.ts';
 import type { Log } from '../ports.ts';
 import { Acknowledged } from './checkers/acknowledged.ts';
 import { AppliedOnce } from './checkers/appliedOnce.ts';
@@ -180,15 +179,14 @@ export class World implements Judge {
     this.#continuity = new Continuity(this, this.#truth, () => this.#nemesis.excused);
     this.#once = new AppliedOnce(this, this.#truth);
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
-    const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
     const nowMs = (): number => this.#time.nowMs();
-    const events = new MemoryEvents(shard => this.#ledger.epochOf(shard), nowMs);
-    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, timers, events);
+    const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs);
+    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, notes);
     const remembers = this.#plan.troubles.some(
       trouble => trouble === 'kvStale' || trouble === 'kvRewind' || trouble === 'blind',
     );
     this.#kv = new KvServer(new MemoryBucket(this.#time), this.#time, remembers);
-    const tables = { ledger: this.#ledger, timers, events, people: this.#people };
+    const tables = { ledger: this.#ledger, notes, people: this.#people };
     this.#sql = new SqlServer(tables, {
       committed: (by, entry, outcome) => {
         const { op, shard, epoch } = entry;
@@ -197,7 +195,9 @@ export class World implements Judge {
             ? `${op.name} of ${op.actor}`
             : op.type === 'event'
               ? `${op.n} of ${op.user}`
-              : op.id;
+              : op.type === 'answer'
+                ? `${op.key} of ${op.user}`
+                : op.id;
         this.chronicle.note('committed', by, shard, epoch, op.type, what, outcome.code);
         this.#epochs.committed(by, entry, outcome);
         this.#truth.committed(by, entry, outcome, this.#time.monotonicMs());
@@ -563,7 +563,7 @@ export class World implements Judge {
       return metMs === null ? null : metMs - epochMs;
     }).judge(this.#truth);
     this.#together.judge();
-    this.#scans.judge(this.#sql.timers);
+    this.#scans.judge(this.#sql.notes.timers);
     this.#holds.judge();
     for (const [account, postings] of this.#truth.postings) {
       for (const { delta, atMs, version } of postings) {

@@ -31,10 +31,9 @@ import type { Behaviours } from '../effects.ts';
 import { eventWriter } from '../events/eventWriter.ts';
 import { LedgerWriter } from '../ledgerWriter.ts';
 import { LIMITS } from '../limits.ts';
-import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
+import { MemoryNotes } from '../memory/memoryNotes.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
-import { MemoryTimers } from '../memory/memoryTimers.ts';
 import { soleOwner } from '../memory/soleOwner.ts';
 import type { Metrics, Parcel, PushSink, Random } from '../ports.ts';
 import { routeOperations } from '../routeOperations.ts';
@@ -209,11 +208,13 @@ export class TownPhone {
 export class SmallTown {
   readonly time = new VirtualTime();
   readonly ledger = new MemoryLedger(() => this.time.nowMs());
-  readonly stored = new MemoryTimers(shard => this.ledger.epochOf(shard));
-  readonly events = new MemoryEvents(
+  readonly notes = new MemoryNotes(
     shard => this.ledger.epochOf(shard),
     () => this.time.nowMs(),
   );
+  /** The tables of them that tests look at. */
+  readonly stored = this.notes.timers;
+  readonly events = this.notes.events;
   readonly people: MemoryPeople;
   readonly phones = new Map<string, TownPhone>();
   readonly rules: MeetRules;
@@ -239,13 +240,7 @@ export class SmallTown {
     this.rules = { ...DEFAULT_RULES, area: openAreas(), ...rules };
     this.#options = options;
     this.#random = seededRandom(options.seed ?? 5);
-    this.people = new MemoryPeople(
-      this.ledger,
-      this.#random,
-      () => this.time.nowMs(),
-      this.stored,
-      this.events,
-    );
+    this.people = new MemoryPeople(this.ledger, this.#random, () => this.time.nowMs(), this.notes);
     this.#start([]);
   }
 
@@ -337,10 +332,11 @@ export class SmallTown {
     };
     const world = { clock: this.time, scheduler: this.time, log, metrics, coordinator };
     const keys = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]), hubs };
+    const notes = new LedgerWriter({ ...world, store: this.notes });
     const timers: DurableTimers = new DurableTimers({
       ...world,
       store: this.stored,
-      writer: new LedgerWriter({ ...world, store: this.stored }),
+      writer: notes,
       door: { ask: (...args) => system.ask(...args) },
       random: seededRandom(seed + 100 + epoch),
     });
@@ -355,7 +351,7 @@ export class SmallTown {
       writer: routeOperations({
         ledger: new LedgerWriter({ ...world, store: this.ledger }),
         timers,
-        events: eventWriter(new LedgerWriter({ ...world, store: this.events })),
+        events: eventWriter(notes),
       }),
       queries: this.people,
       sink: this.#sink(),

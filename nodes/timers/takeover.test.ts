@@ -13,11 +13,10 @@ import { DEFAULT_RULES } from '../../actors/rules.ts';
 import { userBehaviour } from '../../actors/user.ts';
 import { decodeServerFrame, openEvent, type Result, shardOf } from '../../protocol/index.ts';
 import { type MemoryBus, MemoryHub } from '../memory/memoryBus.ts';
-import { MemoryEvents } from '../memory/memoryEvents.ts';
 import { MemoryBucket, MemoryKv } from '../memory/memoryKv.ts';
 import { MemoryLedger } from '../memory/memoryLedger.ts';
+import { MemoryNotes } from '../memory/memoryNotes.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
-import { MemoryTimers } from '../memory/memoryTimers.ts';
 import { createNode, type TownNode } from '../node.ts';
 import type { CommitStore, EntryOutcome } from '../ports.ts';
 import { SimulatedProcess } from '../simulation/process.ts';
@@ -40,18 +39,11 @@ class World {
   readonly hub = new MemoryHub(this.time, LOG);
   readonly bucket = new MemoryBucket(this.time);
   readonly ledger = new MemoryLedger(() => this.time.nowMs());
-  readonly timers = new MemoryTimers(shard => this.ledger.epochOf(shard));
-  readonly events = new MemoryEvents(
+  readonly notes = new MemoryNotes(
     shard => this.ledger.epochOf(shard),
     () => this.time.nowMs(),
   );
-  readonly people = new MemoryPeople(
-    this.ledger,
-    seededRandom(1),
-    () => this.time.nowMs(),
-    this.timers,
-    this.events,
-  );
+  readonly people = new MemoryPeople(this.ledger, seededRandom(1), () => this.time.nowMs(), this.notes);
   readonly nodes: Running[] = [];
   /** Durable events that the phone on a gateway got. */
   readonly heard: { gateway: string; name: string; body: Record<string, unknown> }[] = [];
@@ -80,8 +72,7 @@ class World {
       commitStore: this.#commits(id),
       queryStore: this.people,
       epochStore: this.ledger,
-      timerStore: this.timers,
-      eventStore: this.events,
+      noteStore: this.notes,
       sink: {
         push: (_sessions, bytes) => {
           const frame = decodeServerFrame(bytes);

@@ -7,6 +7,7 @@ import { Events } from './events.ts';
 import { HoldPositions } from './holdPositions.ts';
 import { Holds } from './holds.ts';
 import { LinkedDevices } from './linkedDevices.ts';
+import { Notes } from './notes.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
 import { Revocations } from './revocations.ts';
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0012-holds', class: Holds },
   { name: '0013-scan-times', class: ScanTimes },
   { name: '0014-hold-positions', class: HoldPositions },
+  { name: '0015-notes', class: Notes },
 ];

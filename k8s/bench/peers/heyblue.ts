@@ -15,9 +15,9 @@ import { systemRandom } from '../../../infra/random.ts';
 import { createMetrics } from '../../../infra/telemetry/index.ts';
 import type { ActorDoor, SessionRef } from '../../../nodes/gatewayPort.ts';
 import { MemoryLedger } from '../../../nodes/memory/memoryLedger.ts';
+import { MemoryNotes } from '../../../nodes/memory/memoryNotes.ts';
 import { MemoryPeople } from '../../../nodes/memory/memoryPeople.ts';
 import { MemoryRevocations } from '../../../nodes/memory/memoryRevocations.ts';
-import { MemoryTimers } from '../../../nodes/memory/memoryTimers.ts';
 import { createNode, type TownNode } from '../../../nodes/node.ts';
 import type { Log } from '../../../nodes/ports.ts';
 import { EVENTS, encodeServerFrame, ok } from '../../../protocol/index.ts';
@@ -43,8 +43,8 @@ const clock = systemClock();
 const random = systemRandom();
 const metrics = createMetrics();
 const ledger = new MemoryLedger(Date.now);
-const timers = new MemoryTimers(shard => ledger.epochOf(shard));
-const store = new MemoryPeople(ledger, random, Date.now, timers);
+const notes = new MemoryNotes(shard => ledger.epochOf(shard), Date.now);
+const store = new MemoryPeople(ledger, random, Date.now, notes);
 const signingKeys = [{ kid: 'bench', ...generateKeyPairSync('ed25519') }];
 
 /** Who the phones are, and under which session each is here now. */
@@ -116,7 +116,7 @@ node = createNode({
   commitStore: ledger,
   queryStore: store,
   epochStore: ledger,
-  timerStore: timers,
+  noteStore: notes,
   sink: gateway.sink,
   clock,
   scheduler: systemScheduler,

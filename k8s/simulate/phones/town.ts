@@ -15,12 +15,11 @@ import { userBehaviour } from '../../../actors/user.ts';
 import type { Behaviours } from '../../../nodes/effects.ts';
 import { CLUSTER_LIMITS } from '../../../nodes/limits.ts';
 import { MemoryHub } from '../../../nodes/memory/memoryBus.ts';
-import { MemoryEvents } from '../../../nodes/memory/memoryEvents.ts';
 import { MemoryBucket } from '../../../nodes/memory/memoryKv.ts';
 import { MemoryLedger } from '../../../nodes/memory/memoryLedger.ts';
+import { MemoryNotes } from '../../../nodes/memory/memoryNotes.ts';
 import { MemoryPeople } from '../../../nodes/memory/memoryPeople.ts';
 import { MemoryRevocations } from '../../../nodes/memory/memoryRevocations.ts';
-import { MemoryTimers } from '../../../nodes/memory/memoryTimers.ts';
 import { Truth } from '../../../nodes/simulation/checkers/truth.ts';
 import { Chronicle } from '../../../nodes/simulation/chronicle.ts';
 import { Dice } from '../../../nodes/simulation/dice.ts';
@@ -105,11 +104,10 @@ export class Town implements AppWorld {
     this.invariants.placeOf = owner =>
       this.#apps.some(({ nick, disk }) => nick === owner && disk.offset >= 0);
     this.#ledger = new MemoryLedger(() => time.nowMs());
-    const timers = new MemoryTimers(shard => this.#ledger.epochOf(shard));
     const nowMs = (): number => time.nowMs();
-    const events = new MemoryEvents(shard => this.#ledger.epochOf(shard), nowMs);
-    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, timers, events);
-    const tables = { ledger: this.#ledger, timers, events, people: this.#people };
+    const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs);
+    this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, notes);
+    const tables = { ledger: this.#ledger, notes, people: this.#people };
     this.#sql = new SqlServer(tables, {
       committed: (by, entry, outcome) => {
         this.#chronicle.note('committed', by, entry.shard, entry.epoch, entry.op.type, outcome.code);

@@ -1,17 +1,17 @@
 /** Timers in PostgreSQL: nobody writes them past the fence, and a broken connection says only what is proven. */
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from 'vitest';
-import type { TimerOp } from '../../actors/durable.ts';
+import type { DurableOp, TimerOp } from '../../actors/durable.ts';
 import { at } from '../../nodes/contracts/town.ts';
+import { PgNoteStore } from './noteStore.ts';
 import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
 import { postgresTown, silent } from './testTown.ts';
-import { PgTimerStore } from './timerStore.ts';
 
 const PATIENCE = { timeout: 15_000, interval: 10 };
 
 let town: Awaited<ReturnType<typeof postgresTown>>;
 let proxy: TcpProxy;
-let store: PgTimerStore;
+let store: PgNoteStore;
 let epoch: number;
 
 beforeAll(async () => {
@@ -23,7 +23,7 @@ beforeEach(async () => {
   const direct = new URL(town.database.appUrl);
   proxy = await tcpProxy({ host: direct.hostname, port: Number(direct.port) });
   direct.port = String(proxy.port);
-  store = new PgTimerStore({ url: direct.href, log: silent });
+  store = new PgNoteStore({ url: direct.href, log: silent });
   await store.tried();
 });
 afterEach(async () => {
@@ -111,4 +111,33 @@ it('reads what is due by its index, however many timers there are', async () => 
   );
   expect(plan).toContain('actor_timer_due');
   expect(await store.due([3], 1_000_600, 100)).toMatchObject([{ actor: 'm3' }, { actor: 'm515' }]);
+});
+
+it('timer, event and answer of one turn are one transaction: what stops one of them stops all', async () => {
+  const made = await town.directory.createUser({
+    ...{ kind: 'civilian', handle: 'one turn', passwordHash: 'x', deviceId: 'd', zip: null, badge: null },
+  });
+  const user = made.ok ? made.value.userId : '';
+  const turn: DurableOp[] = [
+    set(user, 5),
+    {
+      ...({ type: 'event', n: 1, after: 0, lineage: 0, about: null } as const),
+      ...{ id: town.uuid(), user, frame: Uint8Array.of(1) },
+    },
+    { type: 'answer', id: town.uuid(), user, key: 'k', requestHash: 'h', result: { ok: true, value: {} } },
+  ];
+  const held = new pg.Client({ connectionString: town.database.ownerUrl });
+  await held.connect();
+  try {
+    await held.query(
+      `begin; insert into ops.answer values ('${user}', 'k', gen_random_uuid(), 'h', '{}', now())`,
+    );
+    expect(await fault(store.commit(turn.map(op => at(1, epoch, op))))).toBe('unavailable');
+    expect([await there(user), await store.lookup(turn)]).toEqual([[], [null, null, null]]);
+    await held.query('rollback');
+    await store.commit(turn.map(op => at(1, epoch, op)));
+    expect(await store.lookup(turn)).toMatchObject(turn.map(() => ({ code: 'exists' })));
+  } finally {
+    await held.end();
+  }
 });

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from '
 import { type EventOp, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { StreamRecord, UserRecord } from '../../actors/queries.ts';
 import { at, move } from '../../nodes/contracts/town.ts';
-import { PgEventStore } from './eventStore.ts';
+import { PgNoteStore } from './noteStore.ts';
 import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
 import { postgresTown, silent } from './testTown.ts';
 
@@ -12,7 +12,7 @@ const PATIENCE = { timeout: 15_000, interval: 10 };
 
 let town: Awaited<ReturnType<typeof postgresTown>>;
 let proxy: TcpProxy;
-let store: PgEventStore;
+let store: PgNoteStore;
 let epoch: number;
 let user: string;
 let people = 0;
@@ -26,7 +26,7 @@ beforeEach(async () => {
   const direct = new URL(town.database.appUrl);
   proxy = await tcpProxy({ host: direct.hostname, port: Number(direct.port) });
   direct.port = String(proxy.port);
-  store = new PgEventStore({ url: direct.href, log: silent });
+  store = new PgNoteStore({ url: direct.href, log: silent });
   await store.tried();
   const handle = `events ${++people}`;
   const made = await town.directory.createUser({
@@ -69,7 +69,7 @@ const there = async (): Promise<number[]> => {
 const stream = async (): Promise<StreamRecord> =>
   ((await town.queryStore.query({ type: 'user', id: user })) as UserRecord).stream;
 const commit = async (...ops: EventOp[]): Promise<string[]> =>
-  (await town.eventStore.commit(ops.map(op => at(1, epoch, op)))).map(one => one.code);
+  (await town.noteStore.commit(ops.map(op => at(1, epoch, op)))).map(one => one.code);
 
 it('with the answer lost: unknown, and the look-up finds the event', async () => {
   const op = event(1);
