@@ -94,11 +94,11 @@ test('a command does not wait, and does not overtake the position that its own p
   ]);
 });
 
-test('positions are paid for when they come, and one that is none ends its socket when it is read', async () => {
+test('positions that replace others are paid for when they come, and one that is none ends its socket when it is read', async () => {
   const { stage, node, phones, heard } = await town();
   const [ann, bob, eve] = phones as [Wire, Wire, Wire];
   node.isBehind = true;
-  for (let seq = 1; seq <= RATES.session.location.burst + 3; seq++) ann.say(position(seq));
+  for (let seq = 1; seq <= RATES.session.location.burst + 4; seq++) ann.say(position(seq));
   expect(ann.code).toBe(CLOSE.rateLimited);
   eve.say(position(1));
   bob.say(Uint8Array.of(0x93, 3, 1));

@@ -7,9 +7,9 @@
  * (`ActorDoor.behind`), the newest position of each phone stays here, undecoded, and an older one that it meets is
  * forgotten and counted (`rt_positions_shed_total`). Whenever actors had their turns, those who wait longest are taken in.
  *
- * What a phone says stays in its order: before anything else of it is handled, what waits here is ({@link takeOf}). It is
- * paid for when it comes, so a phone that says too much is told so at once, behind or not. What waits is one small message
- * for each socket.
+ * What a phone says stays in its order: before anything else of it is handled, what waits here is ({@link takeOf}). A
+ * position that takes the place of another is paid for when it comes, so a phone that says too much is told so at once,
+ * behind or not. What waits is one small message for each socket.
  */
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import { FRAME } from '../protocol/frames.ts';
@@ -28,7 +28,7 @@ const looksLikePosition = (bytes: Uint8Array): boolean =>
 export interface IntakeOptions {
   readonly door: ActorDoor;
   readonly tally: Tally;
-  /** Handles a position that waited; it was paid for. */
+  /** Handles a position that waited, and costs nothing any more. */
   readonly handle: (session: Session, bytes: Uint8Array) => void;
 }
 

@@ -142,8 +142,10 @@ export const LIMITS = {
   drainShare: 0.16,
   /** The same while shards are being handed over. */
   drainShareBeside: 0.04,
-  /** Deadlines of HELLO and tokens are looked at this often. */
+  /** Deadlines of HELLO are looked at this often, and of this share of the open sessions, but of so many at least. */
   sweepMs: 500,
+  sweepShare: 0.2,
+  sweepAtLeast: 256,
   /**
    * The transport cuts off a peer that was not heard of for so long, and pings it 16 s before (its margin for 32 s and
    * more; it counts in steps of 4 s). Measured: a ping after 20 to 24 s of silence, the end after 37 to 40 s, whatever is

@@ -52,6 +52,8 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   private readonly apps = new Map<string, string>();
   private readonly waiting = new Set<Session>();
   private readonly byId = new Map<string, Session>();
+  /** Where the look at their deadlines goes on. */
+  private looking = this.byId.values();
   /** Attaches that are asked for again, and when. */
   private readonly putOff = new Map<Session, number>();
   private sockets = 0;
@@ -159,7 +161,10 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     if (!binary) return session.close(CLOSE.textFrame, 'binary frames only');
     if (bytes.length > LIMITS.inboundBytes) return session.close(CLOSE.tooBig, 'message too big');
     if (session.phase === 'open' && session.watch === null && this.intake.mustWait(session, bytes)) {
-      if (payForLocation(this, session, this.options.clock.monotonicMs())) this.intake.keep(session, bytes);
+      // The first that waits costs nothing, as it may have stood in the network because of us. Those that follow do.
+      if (session.kept === null) this.tally.position();
+      else if (!payForLocation(this, session, this.options.clock.monotonicMs())) return;
+      this.intake.keep(session, bytes);
       return;
     }
     if (session.kept !== null) this.intake.takeOf(session);
@@ -337,11 +342,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       if (session.deadlineMs > nowMs || session.phase !== 'waiting') continue;
       session.close(CLOSE.helloTimeout, 'no HELLO');
     }
-    for (const session of this.byId.values()) {
-      if (session.phase !== 'open') continue;
-      if (session.endMs <= nowMs) this.away.due(session);
-      if (session.deadlineMs <= nowMs) this.tokenDue(session, nowMs);
-    }
+    this.lookAtOpen(nowMs);
     if (nowMs >= this.sampleAtMs) {
       this.sampleAtMs = nowMs + LIMITS.sampleMs;
       this.delivery.sample(this.byId.values());
@@ -352,6 +353,24 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     this.options.metrics.gauge('rt_attach_inflight', this.attaches.asked);
     this.probes.sweep(nowMs);
     this.tally.flush();
+  }
+
+  /** The next ones: all of ten thousands at once would be a millisecond of cold memory for deadlines of minutes. */
+  private lookAtOpen(nowMs: number): void {
+    const { size } = this.byId;
+    let left = Math.min(size, Math.max(LIMITS.sweepAtLeast, Math.ceil(size * LIMITS.sweepShare)));
+    for (; left > 0; left--) {
+      let next = this.looking.next();
+      if (next.done) {
+        this.looking = this.byId.values();
+        next = this.looking.next();
+        if (next.done) return;
+      }
+      const session = next.value;
+      if (session.phase !== 'open') continue;
+      if (session.endMs <= nowMs) this.away.due(session);
+      if (session.deadlineMs <= nowMs) this.tokenDue(session, nowMs);
+    }
   }
 
   /** Brings up to date what somebody is about to read. */

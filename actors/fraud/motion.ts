@@ -44,27 +44,26 @@ const beyondM = (from: TimedPoint, to: TimedPoint, mps: number): number =>
   distanceM(from.latE7, from.lngE7, to.latE7, to.lngE7) -
   (mps * Math.max(1_000, to.takenAtMs - from.takenAtMs)) / 1_000;
 
-/** Takes a fix. `isTaken` false: it is dropped, the believed place stays. */
+/** Takes a fix, and keeps it as it is. `isTaken` false: it is dropped, the believed place stays. */
 export function moveTo(
   motion: Motion,
   fix: TimedPoint,
   rules: FraudRules,
 ): { readonly motion: Motion; readonly isTaken: boolean } {
   const { here, astray } = motion;
-  const point = pointOf(fix);
   const beyond = here === null ? 0 : beyondM(here, fix, rules.fastMps);
   if (here === null || beyond <= 0) {
     const { owedM, owedAtMs, teleport } = motion;
-    return { motion: { here: point, astray: null, owedM, owedAtMs, teleport }, isTaken: true };
+    return { motion: { here: fix, astray: null, owedM, owedAtMs, teleport }, isTaken: true };
   }
   const teleport = beyondM(here, fix, rules.teleportMps) > 0;
   if (astray === null || beyondM(astray, fix, rules.fastMps) > 0)
-    return { motion: { ...motion, astray: { ...point, teleport } }, isTaken: false };
+    return { motion: { ...motion, astray: { ...pointOf(fix), teleport } }, isTaken: false };
   const most = (rules.fastMps * rules.waitMsMax) / 1_000;
   const owed = Math.min(most, owedM(motion, here.takenAtMs, rules) + beyond);
   const isTeleport = astray.teleport || teleport || (motion.teleport && motion.owedM > 0);
   return {
-    motion: { here: point, astray: null, owedM: owed, owedAtMs: fix.takenAtMs, teleport: isTeleport },
+    motion: { here: fix, astray: null, owedM: owed, owedAtMs: fix.takenAtMs, teleport: isTeleport },
     isTaken: true,
   };
 }

@@ -51,12 +51,11 @@ const around = (e7: number): number =>
   e7 > TURN_E7 / 2 ? e7 - TURN_E7 : e7 < -TURN_E7 / 2 ? e7 + TURN_E7 : e7;
 const longer = (run: number, lasts: boolean): number => (lasts ? Math.min(ENOUGH, run + 1) : 0);
 
-/** Takes a report that was believed (`motion.ts`). */
+/** Takes a report that was believed (`motion.ts`), and keeps it. */
 export function hear(noise: Noise, sample: Sample, rules: FraudRules): Noise {
   const { latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs } = sample;
   const { last } = noise;
-  const kept: Sample = { latE7, lngE7, accuracyDm, headingDeg, speedDms, takenAtMs };
-  if (last === null) return { ...UNHEARD, last: kept };
+  if (last === null) return { ...UNHEARD, last: sample };
   const stepMs = takenAtMs - last.takenAtMs;
   if (stepMs < rules.stepMs) return noise;
   const northE7 = latE7 - last.latE7;
@@ -65,7 +64,7 @@ export function hear(noise: Noise, sample: Sample, rules: FraudRules): Noise {
   const isMoving = (movedM * 1_000) / stepMs >= rules.standMps;
   const saysMoving = (speedDms ?? 0) / 10 >= rules.standMps;
   const stuck = longer(noise.stuck, saysMoving && movedM < rules.noiseM);
-  if (noise.stepMs === 0) return { last: kept, northE7, eastE7, stepMs, line: 0, stuck, frame: 0 };
+  if (noise.stepMs === 0) return { last: sample, northE7, eastE7, stepMs, line: 0, stuck, frame: 0 };
   const scale = stepMs / noise.stepMs;
   const boundLat = last.latE7 + noise.northE7 * scale;
   const boundLng = last.lngE7 + noise.eastE7 * scale;
@@ -77,7 +76,7 @@ export function hear(noise: Noise, sample: Sample, rules: FraudRules): Noise {
     accuracyDm === last.accuracyDm &&
     Math.abs(stepMs - noise.stepMs) < rules.sameIntervalMs;
   const line = longer(noise.line, isDrawn);
-  return { last: kept, northE7, eastE7, stepMs, line, stuck, frame: longer(noise.frame, isSameFrame) };
+  return { last: sample, northE7, eastE7, stepMs, line, stuck, frame: longer(noise.frame, isSameFrame) };
 }
 
 /** The reports of so many fixes are too good to be a receiver's. */
