@@ -1,10 +1,13 @@
 /**
- * What an attacker learns in towns of his own, with real actors: against the product nothing that his accounts see depends
- * on anything finer than the area; what is planted is found. By how much he errs prints `k8s/attack.ts`.
+ * An attacker in towns with real actors: by how much he errs, and what he learns. Against the product nothing that his
+ * accounts see depends on anything finer than the area; what is planted he finds, with the same strategies. Small hunts: those
+ * that say something are run by `npm run attack`.
  */
 import { expect, it } from 'vitest';
 import { hunt } from './arena.ts';
-import type { Leak } from './leaks.ts';
+import { COARSE_M } from './ground.ts';
+import { FOUND_M, type Leak } from './leaks.ts';
+import { score } from './score.ts';
 import { STRATEGIES } from './strategies.ts';
 
 const SEED = 1_000_004;
@@ -27,6 +30,26 @@ const learned = async (name: string, leak: Leak, minutes: number, officers = 10)
   console.log(`seed ${SEED}, ${name}, leak ${leak}:\n${found}`);
   return found;
 };
+
+const errsBy = async (leak: Leak, minutes: number): Promise<{ medianM: number; momentM: number }> => {
+  const strategy = STRATEGIES.find(one => one.name === 'watch')!;
+  const its = await score({ strategy, leak, seeds: 1, first: 1, officers: 8, hypotheses: 600, minutes });
+  const figures = [its.medianM, its.momentM].map(one => one.toFixed(0)).join(' and ');
+  console.log(`seed 1, watch, leak ${leak}: median error ${figures} m, over all and when he is sure`);
+  return its;
+};
+
+it('he errs by the coarse cell at least', async () => {
+  const { medianM, momentM } = await errsBy('none', 60);
+  expect(medianM).toBeGreaterThanOrEqual(COARSE_M);
+  expect(momentM).toBeGreaterThanOrEqual(COARSE_M);
+}, 60_000);
+
+it('with distances, rounded to 100 m, the same attacker finds them', async () => {
+  const { medianM, momentM } = await errsBy('distance', 20);
+  expect(medianM).toBeLessThanOrEqual(FOUND_M.distance);
+  expect(momentM).toBeLessThanOrEqual(FOUND_M.distance);
+}, 60_000);
 
 it('lists, periods and bytes say the area and no more', async () => {
   expect(await learned('watch', 'none', 60, MANY)).not.toMatch(/coarse cell|distance/);
