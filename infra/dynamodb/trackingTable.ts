@@ -9,7 +9,7 @@
  * Errors of this file may hold what was sent; callers keep their texts to themselves.
  */
 import {
-  BatchWriteItemCommand,
+  type BatchWriteItemCommandOutput,
   DynamoDBClient,
   QueryCommand,
   type QueryCommandInput,
@@ -20,7 +20,9 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { SampledPosition } from '../../nodes/locationPort.ts';
 import { type AwsOptions, awsClientConfig, isMissing } from '../outbox/awsClient.ts';
+import { REQUEST_MS_MAX } from '../outbox/limits.ts';
 import { ensureTable } from './ensureTable.ts';
+import { SignedCall } from './signedCall.ts';
 
 export const TRACKING_TABLE = 'tracking';
 /** Items of one BatchWriteItem. */
@@ -44,6 +46,8 @@ const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS) * MINUTE_MS;
 
 export class TrackingTable {
   readonly #client: DynamoDBClient;
+  /** Batches, which are nearly all that is said here. */
+  readonly #batches: SignedCall;
   readonly #table: string;
   #ready: Promise<void> | null = null;
   /** False where the store does not remove what has expired. */
@@ -51,6 +55,9 @@ export class TrackingTable {
 
   constructor(options: AwsOptions, table = TRACKING_TABLE) {
     this.#client = new DynamoDBClient(awsClientConfig(options));
+    const { endpoint, region, requestMsMax = REQUEST_MS_MAX } = options;
+    const credentials = () => this.#client.config.credentials();
+    this.#batches = new SignedCall({ endpoint, region, requestMsMax, credentials });
     this.#table = table;
   }
 
@@ -171,16 +178,16 @@ export class TrackingTable {
 
   close(): void {
     this.#client.destroy();
+    this.#batches.close();
   }
 
   async #batch(requests: readonly WriteRequest[], signal: AbortSignal): Promise<readonly WriteRequest[]> {
     if (requests.length === 0) return [];
     await this.#prepared(signal);
-    const answer = await this.#noting(
-      this.#client.send(new BatchWriteItemCommand({ RequestItems: { [this.#table]: [...requests] } }), {
-        abortSignal: signal,
-      }),
-    );
+    const body = JSON.stringify({ RequestItems: { [this.#table]: requests } });
+    const answer = (await this.#noting(
+      this.#batches.call('BatchWriteItem', body, signal),
+    )) as BatchWriteItemCommandOutput;
     return answer.UnprocessedItems?.[this.#table] ?? [];
   }
 

@@ -1,0 +1,114 @@
+/** Our signatures are those that AWS documents, and those of its own client. */
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { BatchWriteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SignedCall, signatureOf, signingKey } from './signedCall.ts';
+
+const CREDENTIALS = {
+  accessKeyId: 'AKIDEXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+};
+const REGION = 'us-east-1';
+
+interface Asked {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+let server: Server;
+let endpoint: string;
+let asked: Asked[];
+let answer: { status: number; text: string };
+
+beforeEach(async () => {
+  asked = [];
+  answer = { status: 200, text: '{"UnprocessedItems":{}}' };
+  server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8');
+    request.on('data', part => {
+      body += part;
+    });
+    request.on('end', () => {
+      asked.push({ headers: request.headers, body });
+      response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0' });
+      response.end(answer.text);
+    });
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise(resolve => server.close(resolve));
+});
+
+const caller = (sessionToken?: string, requestMsMax = 30_000): SignedCall =>
+  new SignedCall({
+    endpoint,
+    region: REGION,
+    requestMsMax,
+    credentials: async () => ({ ...CREDENTIALS, sessionToken }),
+  });
+
+/** Whether the signature of a request is the one of what stands in it. */
+const isSigned = ({ headers, body }: Asked): boolean => {
+  const match =
+    /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/(\d{8})\/(.*), SignedHeaders=(.*), Signature=(\w+)$/.exec(
+      headers.authorization!,
+    );
+  const [, day, place, names, signature] = match!;
+  const signed = names!.split(';').map(name => [name, String(headers[name])] as const);
+  const key = signingKey(CREDENTIALS.secretAccessKey, day!, REGION, 'dynamodb');
+  return signatureOf(key, `${day}/${place}`, String(headers['x-amz-date']), signed, body) === signature;
+};
+
+test('the key of a day is the one in the documentation', () => {
+  const key = signingKey(CREDENTIALS.secretAccessKey, '20150830', REGION, 'iam');
+  expect(key.toString('hex')).toBe('c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9');
+});
+
+test('what the client of AWS signs we sign in the same way, and say the same', async () => {
+  const RequestItems = { tracking: [{ PutRequest: { Item: { pk: { S: 'a "b" é' }, sk: { N: '1' } } } }] };
+  const client = new DynamoDBClient({ endpoint, region: REGION, credentials: CREDENTIALS });
+  await client.send(new BatchWriteItemCommand({ RequestItems }));
+  client.destroy();
+  for (const sessionToken of [undefined, 'a token of a role']) {
+    const ours = caller(sessionToken);
+    await ours.call('BatchWriteItem', JSON.stringify({ RequestItems }), AbortSignal.timeout(30_000));
+    ours.close();
+  }
+  const [theirs, plain, role] = asked as [Asked, Asked, Asked];
+  expect(asked.map(isSigned)).toEqual([true, true, true]);
+  expect(JSON.parse(plain.body)).toEqual(JSON.parse(theirs.body));
+  for (const name of ['content-type', 'x-amz-target', 'host'])
+    expect(plain.headers[name], name).toBe(theirs.headers[name]);
+  expect(role.headers['x-amz-security-token']).toBe('a token of a role');
+  expect(role.headers.authorization).toContain('x-amz-security-token');
+});
+
+test('an error has the name that the service gives it', async () => {
+  const ours = caller();
+  const said = () =>
+    ours
+      .call('BatchWriteItem', '{}', AbortSignal.timeout(30_000))
+      .catch(({ name, $metadata }) => ({ name, $metadata }));
+  answer = {
+    status: 400,
+    text: '{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"x"}',
+  };
+  expect(await said()).toEqual({ name: 'ResourceNotFoundException', $metadata: { httpStatusCode: 400 } });
+  answer = { status: 502, text: '<html>' };
+  expect(await said()).toEqual({ name: 'Error', $metadata: { httpStatusCode: 502 } });
+  ours.close();
+});
+
+test('a call that was called off is over', async () => {
+  const ours = caller();
+  const over = new AbortController();
+  over.abort();
+  await expect(ours.call('BatchWriteItem', '{}', over.signal)).rejects.toMatchObject({ name: 'AbortError' });
+  ours.close();
+});
