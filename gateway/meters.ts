@@ -120,7 +120,9 @@ const times = ({ perS, burst }: Rate, by: number): Rate => ({
 
 /** The rates of one gateway, and how they are spent. */
 export class Spending {
-  readonly #buckets: { readonly [K in RateClass]: Three };
+  readonly #buckets: { [K in RateClass]: Three };
+  #rates: SessionRates;
+  readonly #perAddress: number;
   readonly #over: (scope: Scope) => void;
 
   /**
@@ -128,11 +130,9 @@ export class Spending {
    * @param over told of each refusal
    */
   constructor(rates: SessionRates, perAddress: number, over: (scope: Scope) => void) {
-    const three = (of: RateClass): Three => [
-      bucket(rates[of]),
-      bucket(times(rates[of], USER_SHARE)),
-      bucket(times(rates[of], ADDRESS_SHARE[of] * perAddress)),
-    ];
+    this.#rates = rates;
+    this.#perAddress = perAddress;
+    const three = (of: RateClass): Three => this.#three(of, rates[of]);
     this.#buckets = {
       location: three('location'),
       command: three('command'),
@@ -141,6 +141,25 @@ export class Spending {
       other: three('other'),
     };
     this.#over = over;
+  }
+
+  /** What one socket may say now. */
+  get rates(): SessionRates {
+    return this.#rates;
+  }
+
+  /** From now on: what was said already counts as before, so nobody gets a second burst by it. */
+  change(of: RateClass, rate: Rate): void {
+    this.#rates = { ...this.#rates, [of]: rate };
+    this.#buckets[of] = this.#three(of, rate);
+  }
+
+  #three(of: RateClass, rate: Rate): Three {
+    return [
+      bucket(rate),
+      bucket(times(rate, USER_SHARE)),
+      bucket(times(rate, ADDRESS_SHARE[of] * this.#perAddress)),
+    ];
   }
 
   /** Takes one from each of the three; when one of them is empty, from none: milliseconds to wait then, else 0. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { METRICS } from '../../infra/telemetry/metric-table.ts';
 import { MemoryAudit } from '../../nodes/memory/memoryAudit.ts';
 import { MemoryHub } from '../../nodes/memory/memoryBus.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
@@ -10,8 +11,11 @@ import type { ClientFrame, ServerFrame } from '../../protocol/frames.ts';
 import { encodeCommand, encodeEvent } from '../../protocol/messages.ts';
 import { shardOf } from '../../protocol/shard.ts';
 import { createGateway, type Gateway, type Ports } from '../index.ts';
+import { RATES } from '../limits.ts';
 import type { GatewayOptions } from '../options.ts';
 import { counting, FakeDirectory, FakeDoor, optionsFor, signingKey, silent } from '../testing/town.ts';
+import { OPERATOR_ACTIONS } from './actions.ts';
+import { RATE_CLASSES } from './rateWords.ts';
 
 /** Operators at the admin port of real gateways, two of them on one bus, with the phones of a person on either. */
 
@@ -227,6 +231,8 @@ describe('who may', () => {
     ['DELETE', `/admin/users/${id}/trace`],
     ['GET', `/admin/users/${id}/audit`],
     ['GET', '/admin/sockets'],
+    ['GET', '/admin/rates'],
+    ['PUT', '/admin/rates/command', { perS: 1, burst: 1 }],
   ];
 
   test('nobody without a token, nor with one of another kind of account; nothing is done and nothing written', async () => {
@@ -360,6 +366,58 @@ describe('the audit log', () => {
     );
     expect((await town.ask('POST', `/admin/users/${NOBODY}/revoke`, null)).status).toBe(404);
   });
+});
+
+describe('what a socket may say', () => {
+  test('is changed on every gateway while phones talk, within bounds; each look and change leaves a line', async () => {
+    await town.open(2);
+    const { accessToken } = await town.person();
+    const phone = await town.phone(accessToken, 'till-1', 1);
+    const token = await town.operator();
+    const rates = async () => (await town.ask('GET', '/admin/rates', token)).json;
+    const before = await rates();
+    expect(before.gateways).toEqual({ asked: 2, answered: 2 });
+    expect(before.rows.map((row: { rates: unknown }) => row.rates)).toEqual([RATES.session, RATES.session]);
+
+    const set = await town.ask('PUT', '/admin/rates/other', token, { perS: 0.01, burst: 2 });
+    expect(set.status).toBe(200);
+    expect((await rates()).rows.map((row: { rates: object }) => row.rates)).toEqual(
+      [0, 1].map(() => ({ ...RATES.session, other: { perS: 0.01, burst: 2 } })),
+    );
+    for (let n = 0; n < 5; n++) phone.say({ type: 'ping', n });
+    await expect.poll(() => phone.code).toBe(CLOSE.rateLimited);
+    expect(phone.frames.filter(frame => frame.type === 'pong')).toHaveLength(2);
+
+    for (const body of [
+      { perS: 0, burst: 1 },
+      { perS: 1, burst: 0 },
+      { perS: 1, burst: 1.5 },
+      { perS: 1e9, burst: 1 },
+      { perS: 1 },
+      { perS: 1, burst: 1, more: 1 },
+    ])
+      expect((await town.ask('PUT', '/admin/rates/other', token, body)).status).toBe(422);
+    const nowhere = await town.ask('PUT', '/admin/rates/everything', token, { perS: 1, burst: 1 });
+    expect(nowhere.status).toBe(404);
+    expect(await actions()).toEqual(['operator.create', 'rate.list', 'rate.set', 'rate.list']);
+    const [, line] = await town.audit.newest(2);
+    expect(line).toMatchObject({ action: 'rate.set', detail: { class: 'other', perS: 0.01, burst: 2 } });
+  });
+
+  test('stays as it is when the line cannot be written', async () => {
+    await town.open(1);
+    const token = await town.operator();
+    town.audit.down = true;
+    expect((await town.ask('PUT', '/admin/rates/auth', token, { perS: 1, burst: 9 })).status).toBe(503);
+    town.audit.down = false;
+    const { rows } = (await town.ask('GET', '/admin/rates', token)).json;
+    expect(rows[0].rates).toEqual(RATES.session);
+  });
+});
+
+test('every action of operators is a word of the metrics, and no other is', () => {
+  expect(METRICS.rt_operator_actions_total.labels.action).toEqual([...OPERATOR_ACTIONS]);
+  expect([...RATE_CLASSES].sort()).toEqual(Object.keys(RATES.session).sort());
 });
 
 describe('the table of sockets', () => {

@@ -15,19 +15,31 @@ import {
   type UserInspection,
   type UserMessage,
 } from '../../nodes/gatewayPort.ts';
-import type { AuditEntry, AuditLog, Directory, Log, Metrics } from '../../nodes/ports.ts';
+import type { AuditLog, Directory, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
 import { LIMITS } from '../limits.ts';
+import type { RateClass } from '../meters.ts';
 import { reaching } from '../rest/errors.ts';
 import { SignIn } from '../rest/schemas.ts';
 import { NOT_STORED, type Revocations } from '../revocations.ts';
-import { type Answer, answered, bodyOf, operatorOf, type Request, said, writeLine } from './entrance.ts';
-import type { Inquiry } from './inquiry.ts';
+import type { OperatorAction } from './actions.ts';
+import {
+  type Answer,
+  answered,
+  bodyOf,
+  type Line,
+  operatorOf,
+  type Request,
+  said,
+  writeLine,
+} from './entrance.ts';
+import type { Gathered, Inquiry } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { personView } from './person.ts';
+import { isRateClass, NewRate } from './rateWords.ts';
 import type { TraceEntry } from './watch.ts';
 
 export interface DeskOptions extends Verifier {
@@ -56,7 +68,7 @@ interface Call {
 interface Route {
   readonly body?: TSchema;
   /** What stands in the audit log, before it takes effect. */
-  readonly audit: (call: Call) => Omit<AuditEntry, 'operatorId'>;
+  readonly audit: (call: Call) => Line;
   readonly run: (call: Call) => Promise<Result<Answer>>;
 }
 
@@ -81,13 +93,18 @@ const PATH = /^\/admin\/(users|tokens|holds)\/([^/]+)(\/[a-z]+)?$/;
 const OPERATORS = 'POST /admin/operators';
 const HOLDS = 'GET /admin/holds';
 const SOCKETS = 'GET /admin/sockets';
+const RATES = 'GET /admin/rates';
+const RATE = /^\/admin\/rates\/([a-z]+)$/;
 
 const noSuchOne = refuse(ERROR.notFound, 'no such user, token or encounter');
+const noSuchClass = refuse(ERROR.notFound, 'no such class: location, command, auth, qr, other');
 const tooMany = refuse(ERROR.conflict, `${OPERATOR.tracedUsers} people are followed already: end one`);
 
 /** The list that the admin port shows. */
 export const OPERATOR_ROUTES = [
   'GET    /admin/sockets                    every gateway: sockets, apps, how far behind, how others ended',
+  'GET    /admin/rates                      what a socket may say, by class, as every gateway has it',
+  'PUT    /admin/rates/{class}              {perS, burst}: changes it on every gateway, until they start again',
   'POST   /admin/operators                  {handle, password}: makes an operator, who signs in at POST /v1/signin',
   'GET    /admin/users/{id}                 devices, sockets, place in the stream, presence',
   'POST   /admin/users/{id}/disconnect      {code, deviceId?}',
@@ -109,7 +126,7 @@ export class Desk {
   constructor(options: DeskOptions) {
     this.#options = options;
     const of =
-      (action: string): Route['audit'] =>
+      (action: OperatorAction): Route['audit'] =>
       ({ id }) => ({ action, userId: id, detail: {} });
     this.#routes = {
       'GET users': { audit: of('user.look'), run: call => this.#look(call) },
@@ -161,12 +178,48 @@ export class Desk {
     run: () => this.#sockets(),
   };
 
+  readonly #rates: Route = {
+    audit: () => ({ action: 'rate.list', userId: null, detail: {} }),
+    run: async () => this.#gathered(await this.#options.inquiry.ask({ ask: 'rates' }, OPERATOR.answerMs)),
+  };
+
+  /** Every gateway that hears of it has it at once; one that starts later begins with what is configured. */
+  #rateOf(what: RateClass): Route {
+    return {
+      body: NewRate,
+      audit: ({ body }) => ({
+        action: 'rate.set',
+        userId: null,
+        detail: { class: what, ...(body as Static<typeof NewRate>) },
+      }),
+      run: async ({ body }) => {
+        const { perS, burst } = body as Static<typeof NewRate>;
+        const asked = { ask: 'rate', class: what, perS, burst } as const;
+        return this.#gathered(await this.#options.inquiry.ask(asked, OPERATOR.answerMs));
+      },
+    };
+  }
+
+  /** What each gateway said; whoever did not answer is missing. */
+  #gathered({ answers, asked, answered: heard }: Gathered<'rates' | 'rate'>): Result<Answer> {
+    const rows = answers.map(({ gateway, answer }) => ({ gateway, ...answer }));
+    rows.sort((a, b) => (a.gateway < b.gateway ? -1 : 1));
+    return answered(200, { gateways: { asked, answered: heard }, rows });
+  }
+
   /** Null when this is no route of ours. */
   async handle(request: Request): Promise<Answer | null> {
     const { method, path } = request;
     if (`${method} ${path}` === OPERATORS) return said(await this.#hire(request));
     if (`${method} ${path}` === HOLDS) return said(await this.#through(this.#list, null, request));
     if (`${method} ${path}` === SOCKETS) return said(await this.#through(this.#table, null, request));
+    if (`${method} ${path}` === RATES) return said(await this.#through(this.#rates, null, request));
+    const rate = method === 'PUT' ? RATE.exec(path) : null;
+    if (rate !== null) {
+      const what = rate[1]!;
+      if (!isRateClass(what)) return said(noSuchClass);
+      return said(await this.#through(this.#rateOf(what), null, request));
+    }
     const match = PATH.exec(path);
     const route = match && this.#routes[`${method} ${match[1]}${match[3] ?? ''}`];
     if (!match || !route) return null;
@@ -193,7 +246,7 @@ export class Desk {
     const { handle: as, password } = body.value as Static<typeof NewOperator>;
     const handle = as.toLowerCase();
     const detail = { handle };
-    const line = { operatorId: null, action: 'operator.create', userId: null, detail };
+    const line = { operatorId: null, action: 'operator.create', userId: null, detail } as const;
     const refusal = await writeLine(this.#options, line);
     if (refusal !== null) return refusal;
     const hashed = await passwords.hash(password);

@@ -8,6 +8,7 @@ import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/err
 import { identify, type Verifier } from '../auth/identify.ts';
 import { permits } from '../auth/scopes.ts';
 import { errorBody, statusOf } from '../rest/errors.ts';
+import type { OperatorAction } from './actions.ts';
 
 export interface Request {
   readonly method: string;
@@ -26,6 +27,9 @@ export interface Answer {
   readonly body: object;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** What stands in the audit log. */
+export type Line = Omit<AuditEntry, 'operatorId' | 'action'> & { readonly action: OperatorAction };
 
 export interface LineOptions {
   readonly auditLog: AuditLog;
@@ -47,7 +51,7 @@ export const operatorOf = async (verifier: Verifier, { authorization }: Request)
 /** Null when the line stands. */
 export const writeLine = async (
   { auditLog, log, metrics }: LineOptions,
-  entry: AuditEntry,
+  entry: Line & Pick<AuditEntry, 'operatorId'>,
 ): Promise<Refusal | null> => {
   const { operatorId, action, userId } = entry;
   try {

@@ -41,6 +41,10 @@ export const OPERATOR = {
   zipFileMs: 120_000,
   /** Places that one page shows. */
   placesShown: 1_000,
+  /** Bounds of a rate that is changed at run time. */
+  ratePerSMin: 0.01,
+  ratePerSMax: 1_000,
+  rateBurstMax: 10_000,
   /** Days and rows of one report. */
   reportDays: 31,
   reportRows: 20_000,

@@ -1,6 +1,7 @@
 /** What this gateway knows of a person's sockets, and what it does with them for an operator, here or elsewhere. */
 import { isIPv4 } from 'node:net';
 import type { Clock } from '../../nodes/ports.ts';
+import type { Spending } from '../meters.ts';
 import { KEEPS_UP, type Session, THINNED } from '../session.ts';
 import type { LastCloses } from './closes.ts';
 import { countSockets } from './counting.ts';
@@ -20,6 +21,8 @@ export interface LocalOptions {
   /** The node of this gateway. */
   readonly here: () => { readonly node: string; readonly version: string };
   readonly watches: Watches;
+  /** What sockets may say here; null where nothing is counted. */
+  readonly spending: Pick<Spending, 'rates' | 'change'> | null;
 }
 
 /** A question without what the bus needs. */
@@ -40,6 +43,11 @@ export class Local {
     switch (asked.ask) {
       case 'count':
         return this.#count();
+      case 'rates':
+        return { rates: this.#options.spending?.rates ?? null };
+      case 'rate':
+        this.#options.spending?.change(asked.class, { perS: asked.perS, burst: asked.burst });
+        return { rates: this.#options.spending?.rates ?? null };
       case 'look':
         return this.#look(asked.userId);
       case 'where':

@@ -57,6 +57,7 @@ export class Office {
           return { node: own?.node ?? '', version: own?.version ?? '' };
         },
         watches: sessions.watches,
+        spending: sessions.spending,
       }),
       log,
       metrics,

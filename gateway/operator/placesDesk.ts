@@ -19,6 +19,7 @@ import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
 import { reaching } from '../rest/errors.ts';
 import { Id } from '../rest/schemas.ts';
+import type { OperatorAction } from './actions.ts';
 import {
   type Answer,
   answered,
@@ -123,7 +124,11 @@ export class PlacesDesk {
     return null;
   }
 
-  #line(operatorId: string, action: string, detail: AuditEntry['detail'] = {}): Promise<Refusal | null> {
+  #line(
+    operatorId: string,
+    action: OperatorAction,
+    detail: AuditEntry['detail'] = {},
+  ): Promise<Refusal | null> {
     return writeLine(this.#options, { operatorId, action, userId: null, detail });
   }
 

@@ -6,6 +6,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { APP_BYTES_MAX, DEVICE_ID_BYTES_MAX } from '../../protocol/limits.ts';
 import { OPERATOR } from './limits.ts';
+import { NewRate, RateName, RatesNow } from './rateWords.ts';
 
 const closed = { additionalProperties: false };
 const UUID = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
@@ -23,11 +24,13 @@ const head = { v: Type.Literal(VERSION), id: Uuid, from: GatewayId };
 
 /**
  * `watch`: follow for so long; `unwatch`: end it and forget; `read`: what was seen; `look`: the sockets of a person;
- * `count`: those of everybody, in numbers; `where`: the network that a person's phone calls from (asked by nodes, for no
+ * `rates`: what a socket may say there; `rate`: what it may say from now on; `count`: those of everybody, in numbers; `where`: the network that a person's phone calls from (asked by nodes, for no
  * operator to see).
  */
 export const Question = Type.Union([
   Type.Object({ ...head, ask: Type.Literal('count') }, closed),
+  Type.Object({ ...head, ask: Type.Literal('rates') }, closed),
+  Type.Object({ ...head, ask: Type.Literal('rate'), class: RateName, ...NewRate.properties }, closed),
   Type.Object({ ...head, ask: Type.Literal('look'), userId: Uuid }, closed),
   Type.Object({ ...head, ask: Type.Literal('where'), userId: Uuid }, closed),
   Type.Object(
@@ -144,6 +147,8 @@ export type CountedView = Static<typeof Counted>;
 
 const ANSWERS = {
   count: Counted,
+  rates: RatesNow,
+  rate: RatesNow,
   look: Looked,
   where: Where,
   watch: Watched,

@@ -323,6 +323,9 @@ export const METRICS = {
     labels: {
       action: [
         'operator.create',
+        'socket.list',
+        'rate.list',
+        'rate.set',
         'zips.look',
         'zips.replace',
         'places.list',

@@ -1,0 +1,25 @@
+/** What operators can be seen to do: the words of the audit log and of `rt_operator_actions_total`. Closed; a test compares. */
+export const OPERATOR_ACTIONS = [
+  'operator.create',
+  'socket.list',
+  'rate.list',
+  'rate.set',
+  'zips.look',
+  'zips.replace',
+  'places.list',
+  'place.put',
+  'place.delete',
+  'report.zips',
+  'user.look',
+  'user.disconnect',
+  'user.revoke',
+  'token.revoke',
+  'trace.start',
+  'trace.read',
+  'trace.end',
+  'audit.read',
+  'hold.list',
+  'hold.release',
+  'hold.reject',
+] as const;
+export type OperatorAction = (typeof OPERATOR_ACTIONS)[number];
