@@ -17,6 +17,7 @@ import type { ClientFrame, Location, Resume, ServerFrame } from '../../protocol/
 import { Emitter } from './emitter.ts';
 import { Inbox } from './inbox.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { Modes } from './modes.ts';
 import { Pending } from './pending.ts';
 import { after, isLater, type Maybe, messageOf } from './platform.ts';
 import { Saver } from './saver.ts';
@@ -57,6 +58,7 @@ export class HeyBlueClient {
   private forgotten = false;
   /** What we hold is not to be believed: the next HELLO asks for everything. */
   private anew = false;
+  private readonly modes = new Modes();
   /** Where an event was missing; there again, it is not on its way. */
   private gapAt: number | null = null;
 
@@ -70,6 +72,8 @@ export class HeyBlueClient {
     this.pending = new Pending({
       send: bytes => this.send(bytes),
       save: () => void this.save(),
+      said: (name, body) => this.modes.said(name, body),
+      answered: (name, body, result) => this.modes.answered(name, body, result),
       outcome: outcome => void this.emitter.emit('outcome', outcome),
     });
     this.inbox = new Inbox({
@@ -82,8 +86,11 @@ export class HeyBlueClient {
     });
     if (options.resume !== undefined) this.inbox.restore(options.resume);
     const quiet = options.locationAnswers === 'changes';
-    this.tracker = new Tracker(options.locationIntervalMs ?? LOCATION_INTERVAL_MS, quiet, location =>
-      this.sendLocation(location),
+    this.tracker = new Tracker(
+      options.locationIntervalMs ?? LOCATION_INTERVAL_MS,
+      quiet,
+      () => this.modes.isCoarse,
+      location => this.sendLocation(location),
     );
     this.lifecycle = new Lifecycle(options, {
       load: () => this.load(),
@@ -216,8 +223,14 @@ export class HeyBlueClient {
   }
 
   private event(frame: ServerFrame & { type: 'event' }): void {
-    if (frame.kind === EVENTS.snapshot.code) this.anew = false;
-    switch (this.inbox.event(frame)) {
+    const isSnapshot = frame.kind === EVENTS.snapshot.code;
+    if (isSnapshot) {
+      this.anew = false;
+      this.modes.snapshot(frame);
+    }
+    const heard = this.inbox.event(frame);
+    if (isSnapshot) this.tracker.flush();
+    switch (heard) {
       case 'gap': {
         // Lost between two nodes, or for good: a resume brings it, and if not, only a snapshot helps.
         const at = this.inbox.taken;
@@ -279,13 +292,20 @@ export class HeyBlueClient {
       this.loaded = true;
       const kept = readRecord(text, this.deviceId);
       if (kept?.position && this.inbox.position === null) this.inbox.restore(kept.position);
-      if (kept !== null) this.pending.restore(kept.commands);
+      if (kept !== null) {
+        this.modes.restore(kept.coarse === true);
+        this.pending.restore(kept.commands);
+      }
       for (const waiting of this.whenLoaded.splice(0)) waiting();
     });
   }
 
   private record(position: Resume | null): string {
-    return writeRecord(this.deviceId, { position, commands: this.pending.kept() });
+    return writeRecord(this.deviceId, {
+      position,
+      commands: this.pending.kept(),
+      coarse: this.modes.isKnownCoarse,
+    });
   }
 
   private save(): Maybe<boolean> {
@@ -308,7 +328,8 @@ export class HeyBlueClient {
   }
 
   private sendLocation(location: Location): boolean {
-    if (this.lifecycle.connection === null) return false;
+    // before the first snapshot nobody knows how sharp it may be
+    if (this.lifecycle.connection === null || (this.modes.isOpen && this.inbox.isAwaiting)) return false;
     let bytes: Uint8Array<ArrayBuffer>;
     try {
       bytes = frameBytes({ type: 'location', ...location });

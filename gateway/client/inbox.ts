@@ -78,6 +78,11 @@ export class Inbox {
     return { ...behind, sessionId };
   }
 
+  /** What a snapshot will say is not known yet. */
+  get isAwaiting(): boolean {
+    return this.awaiting !== null;
+  }
+
   welcome(frame: Welcome): void {
     const { sessionId, epoch, resumed } = frame;
     this.connected = true;

@@ -43,6 +43,9 @@ export interface PendingDoors {
   readonly send: (bytes: Uint8Array<ArrayBuffer>) => boolean;
   /** Stores what waits. */
   readonly save: () => void;
+  /** A command will be said, and its end is known; both before the record is written. */
+  readonly said: (name: CommandName, body: unknown) => void;
+  readonly answered: (name: CommandName, body: unknown, result: Result<unknown>) => void;
   /** The end of a command of an earlier run. */
   readonly outcome: (outcome: Outcome) => void;
 }
@@ -201,6 +204,7 @@ export class Pending {
       said: false,
     };
     this.waiting.set(cid, one);
+    this.doors.said(name, body);
     return one;
   }
 
@@ -211,6 +215,7 @@ export class Pending {
   private settle(one: Waiting, result: Result<unknown>): void {
     if (!this.waiting.delete(one.cid)) return;
     clearTimeout(one.timer);
+    this.doors.answered(one.name, one.body, result);
     if (one.idem !== null) this.doors.save();
     one.done(result);
     if (one.kept) {

@@ -70,12 +70,14 @@ export interface KeptCommand {
 export interface Kept {
   readonly position: { readonly sessionId: string; readonly epoch: string; readonly offset: number } | null;
   readonly commands: readonly KeptCommand[];
+  /** Mode `coarse`, of which a resume tells nothing; left out when it is not. */
+  readonly coarse?: boolean;
 }
 
 const VERSION = 1;
 
-export const writeRecord = (deviceId: string, { position, commands }: Kept): string =>
-  JSON.stringify({ v: VERSION, deviceId, savedMs: wallMs(), position, commands });
+export const writeRecord = (deviceId: string, { position, commands, coarse }: Kept): string =>
+  JSON.stringify({ v: VERSION, deviceId, savedMs: wallMs(), position, commands, ...(coarse && { coarse }) });
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value);
@@ -84,7 +86,7 @@ const isUuid = (value: unknown): value is string => typeof value === 'string' &&
 export const readRecord = (text: string | null | undefined, deviceId: string): Kept | null => {
   if (!text) return null;
   try {
-    const { v, deviceId: of, position, commands } = JSON.parse(text) as Record<string, unknown>;
+    const { v, deviceId: of, position, commands, coarse } = JSON.parse(text) as Record<string, unknown>;
     if (v !== VERSION || of !== deviceId) return null;
     const at = position as Kept['position'];
     const placed =
@@ -94,6 +96,7 @@ export const readRecord = (text: string | null | undefined, deviceId: string): K
       Number.isSafeInteger(at.offset) &&
       at.offset >= 0;
     return {
+      ...(coarse === true && { coarse }),
       position: placed ? { sessionId: at.sessionId, epoch: at.epoch, offset: at.offset } : null,
       commands: (Array.isArray(commands) ? (commands as KeptCommand[]) : []).filter(
         one => typeof one?.name === 'string' && isUuid(one.idem) && Number.isFinite(one.deadlineMs),

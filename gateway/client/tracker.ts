@@ -1,8 +1,10 @@
 /**
  * Positions towards the server: only the newest counts. The first leaves at once, later ones at most each interval, and
- * while there is no connection one is kept for a short while: a position of long ago is not where the phone is.
+ * while there is no connection one is kept for a short while: a position of long ago is not where the phone is. In mode
+ * `coarse` only the middle of the cell leaves the phone.
  */
-import { degreesToE7 } from '../../protocol/coordinates.ts';
+import { COARSE_ACCURACY_DM, coarseOf } from '../../protocol/coarse.ts';
+import { degreesToE7, onGlobe } from '../../protocol/coordinates.ts';
 import { FIX_FLAG, type Location } from '../../protocol/frames.ts';
 import { monotonicMs, wallMs } from './platform.ts';
 import type { Position } from './types.ts';
@@ -22,8 +24,15 @@ export class Tracker {
   private readonly quiet: number;
   /** True when it could be sent. */
   private readonly send: (location: Location) => boolean;
+  private readonly isCoarse: () => boolean;
 
-  constructor(intervalMs: number, quiet: boolean, send: (location: Location) => boolean) {
+  constructor(
+    intervalMs: number,
+    quiet: boolean,
+    isCoarse: () => boolean,
+    send: (location: Location) => boolean,
+  ) {
+    this.isCoarse = isCoarse;
     this.intervalMs = intervalMs;
     this.quiet = quiet ? FIX_FLAG.quiet : 0;
     this.send = send;
@@ -64,7 +73,7 @@ export class Tracker {
     this.seq = Math.max(this.seq + 1, wallMs());
     const { lat, lng, accuracyM, headingDeg, speedMps, takenAtMs, simulated } = position;
     const flags = this.quiet | (simulated === true ? FIX_FLAG.simulated : 0);
-    return {
+    const sharp: Location = {
       seq: this.seq,
       latE7: degreesToE7(lat),
       lngE7: degreesToE7(lng),
@@ -74,5 +83,8 @@ export class Tracker {
       takenAtMs: whole(takenAtMs, 1),
       ...(flags !== 0 && { flags }),
     };
+    // what is nowhere is refused as it is
+    if (!this.isCoarse() || !onGlobe(sharp.latE7, sharp.lngE7)) return sharp;
+    return { ...sharp, ...coarseOf(sharp), accuracyDm: COARSE_ACCURACY_DM, headingDeg: null, speedDms: null };
   }
 }

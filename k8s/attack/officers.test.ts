@@ -172,10 +172,10 @@ describe.each(['as for people', 'open'] as const)('with the rules of areas %s', 
       expect(alone.filter(line => line.includes(` ${name}: `))).not.toEqual([]);
     for (const crowd of ['beside him', 'come and go', 'a mile away'] as const)
       expect(await seen({ crowd, rules }), crowd).toEqual(alone);
-  }, 60_000);
+  }, 180_000);
 });
 
 it('one frame more would be seen', async () => {
   const alone = await seen({ crowd: 'nobody', rules: 'open', adapt: curious });
   expect(await seen({ crowd: 'a mile away', rules: 'open', adapt: curious })).not.toEqual(alone);
-}, 60_000);
+}, 180_000);
