@@ -506,6 +506,78 @@ export const MUTANTS: readonly Mutant[] = [
     profile: 'calm',
   },
   {
+    name: 'no position when hidden',
+    removes: 'positions are taken in every mode',
+    patches: [
+      {
+        file: 'actors/user/place.ts',
+        find: "if (mode !== 'precise' && mode !== 'coarse') return refuse(ERROR.conflict, 'the position is not shared');",
+        replace: 'void mode;',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'snap of a coarse position',
+    removes: 'a position in mode coarse is matched as it is',
+    patches: [
+      {
+        file: 'actors/user/place.ts',
+        find: "if (state.mode === 'coarse') return locatedCoarse(state, message, takenAtMs, rules, turn);",
+        replace: 'void locatedCoarse;',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'regions forget who is off',
+    removes: 'a change of mode tells no region',
+    patches: [
+      {
+        file: 'actors/user/place.ts',
+        find: 'if (state.track) publishLeave(turn, state.track, state.walked);',
+        replace: 'void publishLeave;',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'areas forget who is off',
+    removes: 'a change of mode tells no area',
+    patches: [
+      {
+        file: 'actors/user/around.ts',
+        find: 'leaveAreas(turn, state.me.id, state.around);',
+        replace: 'void leaveAreas;',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'mode over a kill',
+    removes: 'a mode is kept in memory alone',
+    patches: [
+      {
+        file: 'actors/user/modeMemory.ts',
+        find: 'const timer = BY_SILENCE.map(name => timers.find(one => one.name === name)).find(one => one !== undefined);',
+        replace: 'const timer = [...timers.slice(0, 0)][0];',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
+    name: 'a hub that is left',
+    removes: 'an officer who leaves a hub tells nobody',
+    patches: [
+      {
+        file: 'actors/user/hub.ts',
+        find: "turn.tell({ kind: 'area', id: hub.area }, closed);",
+        replace: 'void closed;',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
     name: 'hold',
     removes: 'the store pays what it was told to hold',
     patches: [

@@ -61,6 +61,9 @@ export const FAULTS = [
   'held and released',
   'held and rejected',
   'operators differed',
+  'mode changed',
+  'checked in at a hub',
+  'position said while hidden',
   'border crossed with a dwell',
   'region moved with a dwell',
 ] as const;

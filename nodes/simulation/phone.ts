@@ -38,6 +38,7 @@ export interface PhoneWorld {
   heyReceived(phone: Phone, heyId: string): void;
   /** A position leaves. */
   reported(phone: Phone, at: Place): void;
+  asked(phone: Phone, op: Op): void;
   ended(phone: Phone, op: Op): void;
 }
 
@@ -144,6 +145,7 @@ export class Phone {
     const { history, time } = this.#world;
     const key = READS.has(name) ? null : this.#dice.uuid(time.nowMs());
     const op = history.begin(name, this.person.id, key, body, time.monotonicMs());
+    this.#world.asked(this, op);
     this.#send(op);
     return op;
   }

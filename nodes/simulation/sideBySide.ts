@@ -46,8 +46,8 @@ export class SideBySide {
     this.#parts = parts;
   }
 
-  /** Two by two, those who may meet now. */
-  play(): void {
+  /** Two by two, those who may meet now. @returns since when everybody shared who then went, world milliseconds */
+  play(): number {
     const { phones, time, dice, chronicle, together, drains, until } = this.#parts;
     this.#all('location.stop');
     const startMs = time.monotonicMs();
@@ -75,9 +75,20 @@ export class SideBySide {
     }
     // whoever came to a new actor says once more where he is: one that knows no place cannot say that it is left
     this.#all('location.share');
+    const sharingMs = time.monotonicMs();
+    until(sharingMs + 2 * REPORT_MS, () => false);
+    // one way or another everybody goes, and the phones go on saying where they are for a while
+    const ways = new Map(phones.map(phone => [phone, dice.pick(['stop', 'off', 'qr'] as const)]));
+    this.#each(phone => {
+      const way = ways.get(phone)!;
+      return phone.command(
+        way === 'stop' ? 'location.stop' : 'location.mode',
+        way === 'stop' ? {} : { mode: way },
+      );
+    });
     until(time.monotonicMs() + 2 * REPORT_MS, () => false);
     this.#on = false;
-    this.#all('location.stop');
+    return sharingMs;
   }
 
   #couples(nowMs: number): (readonly [Phone, Phone])[] {
@@ -113,10 +124,14 @@ export class SideBySide {
 
   /** Everybody does it, and has. */
   #all(name: OpName, body: Op['body'] = {}): void {
+    this.#each(phone => phone.command(name, body));
+  }
+
+  #each(command: (phone: Phone) => Op): void {
     const { phones, time, until } = this.#parts;
-    const ops = new Map(phones.map(phone => [phone, phone.command(name, body)]));
+    const ops = new Map(phones.map(phone => [phone, command(phone)]));
     until(time.monotonicMs() + COMMANDS_MS, () => {
-      for (const [phone, op] of ops) if (op.outcome === 'unknown') ops.set(phone, phone.command(name, body));
+      for (const [phone, op] of ops) if (op.outcome === 'unknown') ops.set(phone, command(phone));
       return [...ops.values()].every(op => op.outcome === 'ok' || op.outcome === 'failed');
     });
   }

@@ -2,7 +2,7 @@
  * Where people walk: one square of a town that three regions share a corner of, so that nobody goes far without crossing
  * a border. Places are metres east and north of that corner.
  */
-import { boxOf, cellOf, cover, regionId } from '../../actors/geo/grid.ts';
+import { AREAS, areaId, boxOf, cellOf, cover, regionId } from '../../actors/geo/grid.ts';
 import { EARTH_RADIUS_M } from '../../actors/geo/limits.ts';
 import type { Dice } from './dice.ts';
 
@@ -19,6 +19,11 @@ const LNG_DEG_M = DEG_M * Math.cos((CORNER.lat * Math.PI) / 180);
 
 /** Every region that hears of people on the square. */
 export const SQUARE_REGIONS: ReadonlySet<string> = new Set(cover(CORNER.lat, CORNER.lng, 100).map(regionId));
+
+/** The areas that hear of them: one, so that whoever is there is told to all. */
+export const SQUARE_AREAS: ReadonlySet<string> = new Set(
+  AREAS.cover(CORNER.lat, CORNER.lng, 100).map(areaId),
+);
 
 /** Half the edge of the square. */
 const SQUARE_M = 45;

@@ -9,6 +9,7 @@ import type { Op } from './history.ts';
 import type { Offline } from './offline.ts';
 import type { Phone } from './phone.ts';
 import { apartM, beside, type Place, somewhere, Walk } from './streets.ts';
+import { HUB_TOKEN } from './townRules.ts';
 import type { VirtualTime } from './virtualTime.ts';
 
 export interface WorkloadParts {
@@ -23,6 +24,7 @@ const THINK_MS = { min: 250, max: 1_500 };
 const REPORT_MS = { min: 900, max: 2_500 };
 const ACCEPT_MS = { min: 20, max: 400 };
 const UNDER_WAY_MAX = 3;
+const HIDDEN_MS = { min: 3_000, max: 8_000 };
 const STROLL_MPS = { min: 0.8, max: 2.2 };
 /** Fast enough to be no walker, slow enough to be on the ground. */
 const CAR_MPS = 14;
@@ -34,6 +36,8 @@ const FAR_M = 9_000;
 export class Workload {
   readonly #parts: WorkloadParts;
   readonly #codes = new Map<string, { token: string; atMs: number }>();
+  /** They stay hidden while there is trouble. */
+  readonly #hiding = new Set<Phone>();
   #on = false;
 
   constructor(parts: WorkloadParts) {
@@ -84,7 +88,7 @@ export class Workload {
     // an officer who moved to a fresh actor, or whose quarter of an hour is over, shares again
     const failed = op.result && !op.result.ok;
     if (failed && phone.person.kind === 'officer' && op.name === 'hey.accept' && this.#on) {
-      phone.command('location.share');
+      this.#share(phone);
     }
   }
 
@@ -104,12 +108,32 @@ export class Workload {
     if (what < 0.49) return this.#scan(phone);
     if (what < 0.57) return this.#offline(phone);
     if (what < 0.75) return this.#give(phone);
+    if (what < 0.77) return this.#hide(phone);
     if (officer) {
-      if (what < 0.85) phone.command('location.share');
-      else if (what < 0.87) phone.command('location.stop');
+      if (what < 0.86) this.#share(phone);
+      else if (what < 0.88) phone.command('location.stop');
+      else if (what < 0.91) {
+        faults.hit('checked in at a hub');
+        phone.command('hub.checkIn', { token: HUB_TOKEN });
+      }
       return;
     }
     this.#greet(phone);
+  }
+
+  /** A mode in which no position counts, for some time or to the end; the phone goes on saying where it is. */
+  #hide(phone: Phone): void {
+    const { dice, faults, time } = this.#parts;
+    faults.hit('mode changed');
+    phone.command('location.mode', { mode: dice.pick(['off', 'qr', 'coarse']) });
+    if (dice.chance(0.3)) return void this.#hiding.add(phone);
+    time.after(dice.between(HIDDEN_MS.min, HIDDEN_MS.max), () => {
+      if (this.#on) this.#share(phone);
+    });
+  }
+
+  #share(phone: Phone): void {
+    if (!this.#hiding.has(phone)) phone.command('location.share');
   }
 
   /** To somebody, to the other side of the square, by car, or away by means that nobody believes. */

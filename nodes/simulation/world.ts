@@ -27,6 +27,7 @@ import { Continuity } from './checkers/continuity.ts';
 import { Crossings } from './checkers/crossings.ts';
 import { Epochs } from './checkers/epochs.ts';
 import { EventOrder } from './checkers/eventOrder.ts';
+import { Hidden } from './checkers/hidden.ts';
 import { Holds } from './checkers/holds.ts';
 import type { CheckerName, Judge } from './checkers/judge.ts';
 import { Linearizable } from './checkers/linearizable.ts';
@@ -52,8 +53,8 @@ import { FINE_WEATHER, type MessageWeather } from './simulatedBus.ts';
 import type { Down, SeenEvent, Up } from './simulatedGateway.ts';
 import { KvServer } from './simulatedKv.ts';
 import { SqlServer } from './simulatedSql.ts';
-import { type Place, SQUARE_REGIONS } from './streets.ts';
-import { townRules } from './townRules.ts';
+import { type Place, SQUARE_AREAS, SQUARE_REGIONS } from './streets.ts';
+import { FENCES, HUB_KEYS, townRules } from './townRules.ts';
 import { VirtualTime } from './virtualTime.ts';
 import { Workload } from './workload.ts';
 
@@ -105,7 +106,7 @@ const HEAL_MS_MAX = 35_000;
 const QUIET_MS = 4_000;
 const VIOLATIONS_KEPT = 20;
 
-const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
+const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]), hubs: HUB_KEYS };
 
 const LOSSES: readonly Fault[] = [
   'message dropped',
@@ -160,6 +161,7 @@ export class World implements Judge {
   readonly #together: Together;
   readonly #scans: Scans;
   readonly #holds: Holds;
+  readonly #hidden = new Hidden(this);
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -170,7 +172,7 @@ export class World implements Judge {
     this.#rules = townRules(new Dice(seed, 7));
     this.chronicle = new Chronicle(this.#time);
     this.#crossings = new Crossings(this, this.chronicle);
-    this.#together = new Together(this, this.#truth, this.#rules.proximity);
+    this.#together = new Together(this, this.#truth, this.#rules, profile !== 'calm');
     this.#scans = new Scans(this, this.#truth, this.#time.nowMs());
     this.#holds = new Holds(this, this.#truth);
     this.#oneWriter = new OneWriter(this.#time, this, () => this.#nemesis.excused);
@@ -385,12 +387,15 @@ export class World implements Judge {
   #behaviours(process: string): Behaviours {
     const rules = this.#rules;
     return {
-      user: userBehaviour(rules, KEYS),
-      region: this.#crossings.watch(
+      user: userBehaviour(rules, KEYS, () => FENCES),
+      region: this.#hidden.watch(
         process,
-        watch => regionBehaviour(rules.proximity, rules.fraud, watch) as AnyBehaviour,
+        this.#crossings.watch(
+          process,
+          watch => regionBehaviour(rules.proximity, rules.fraud, watch) as AnyBehaviour,
+        ),
       ),
-      area: areaBehaviour(rules.area),
+      area: this.#hidden.watch(process, areaBehaviour(rules.area)),
       pair: pairBehaviour(rules),
     } as Behaviours;
   }
@@ -414,7 +419,17 @@ export class World implements Judge {
       saw: (phone: Phone, seen: SeenEvent) => this.#saw(phone, seen),
       heyReceived: (phone: Phone, heyId: string) => this.#workload.heyReceived(phone, heyId),
       reported: (phone: Phone, at: Place) =>
-        this.#together.reported(phone.person.id, this.#time.monotonicMs(), at, phone.dates),
+        this.#together.reported(
+          phone.person.id,
+          this.#time.monotonicMs(),
+          at,
+          phone.dates,
+          this.#hidden.isHidden(phone.person.id),
+        ),
+      asked: (phone: Phone, op: Op) => {
+        const nowMs = this.#time.monotonicMs();
+        if (this.#hidden.asked(op, nowMs)) this.#together.shown(phone.person.id, nowMs);
+      },
       ended: (phone: Phone, op: Op) => this.#ended(phone, op),
     };
   }
@@ -449,6 +464,7 @@ export class World implements Judge {
   }
 
   #ended(phone: Phone, op: Op): void {
+    this.#hidden.ended(op, this.#time.monotonicMs());
     if (op.name === 'balance' && op.outcome === 'ok' && op.result?.ok) {
       const { balance, version } = op.result.value as { balance: number; version: number };
       const { startMs, endMs } = op;
@@ -510,7 +526,7 @@ export class World implements Judge {
   /** People stand together while a node goes, and go home; what waits is settled. */
   #lastScene(): void {
     if (this.#violations.length > 0) return;
-    new SideBySide({
+    const sharingMs = new SideBySide({
       time: this.#time,
       dice: new Dice(this.#options.seed, 9),
       chronicle: this.chronicle,
@@ -523,12 +539,16 @@ export class World implements Judge {
     }).play();
     this.#until(this.#time.monotonicMs() + QUIET_MS);
     if (this.#violations.length > 0) return;
-    this.#crossings.judge((process, region) => {
+    const owns = (process: string, kind: 'region' | 'area', id: string): boolean => {
       const running = this.#machines.find(one => one.running?.process.name === process)?.running;
-      return (
-        SQUARE_REGIONS.has(region) && running?.node.coordinator.epochOf(shardOf('region', region)) != null
-      );
-    });
+      return running?.node.coordinator.epochOf(shardOf(kind, id)) != null;
+    };
+    this.#crossings.judge((process, region) => SQUARE_REGIONS.has(region) && owns(process, 'region', region));
+    const sinceMs = this.#time.nowMs() - this.#time.monotonicMs() + sharingMs;
+    this.#hidden.judge(
+      ({ process, kind, id }) => (SQUARE_REGIONS.has(id) || SQUARE_AREAS.has(id)) && owns(process, kind, id),
+      { sinceMs, isDated: userId => this.#together.isDated(userId), isLossy: this.#plan.profile !== 'calm' },
+    );
     const settled = (): boolean => this.#scans.openUntilS === 0;
     if (!settled()) {
       const waitMs = this.#scans.openUntilS * 1_000 - this.#time.nowMs() + HEAL_MS_MAX;
@@ -585,11 +605,13 @@ export class World implements Judge {
     const history = this.#history;
     const { timedOut, refused } = this.#scans.counts;
     const { carried, moved } = this.#crossings.counts;
+    const { hidden } = this.#together;
     for (const [fault, by] of [
       ['scan settled when its time was over', timedOut],
       ['scan came to nothing', refused],
       ['border crossed with a dwell', carried],
       ['region moved with a dwell', moved],
+      ['position said while hidden', hidden],
     ] as const)
       if (by > 0) this.#faults.hit(fault, by);
     return {

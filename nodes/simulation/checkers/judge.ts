@@ -10,6 +10,7 @@ export const CHECKERS = [
   'each enter has one exit',
   'who meets was together',
   'who stays together meets',
+  'who is off is forgotten',
   'a scan settles once',
   'what is held waits',
   'events gap-free and in order',

@@ -41,6 +41,7 @@ export class OneWriter {
       ...behaviours,
       user: watched(behaviours.user),
       region: watched(behaviours.region),
+      area: watched(behaviours.area),
       pair: watched(behaviours.pair),
     };
   }
