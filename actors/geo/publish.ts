@@ -29,13 +29,10 @@ export interface Route extends Inside {
 export interface Track {
   readonly fix: FixMessage;
   readonly route: Route;
-  /** Regions that a civilian's fix left behind (ids): their area lists are void. */
-  readonly left: readonly string[];
 }
 
 /** Nobody is known to move by one fix. */
 const UNKNOWN: Motion = { speedMps: -1, eastMps: 0, northMps: 0 };
-const NONE_LEFT: readonly string[] = [];
 
 /** The route of a position; `previous` itself when it still holds. Pure. */
 export function routeFix(
@@ -146,20 +143,18 @@ export function publishFix(
   const fix = fixOf(person, position, moved);
   if (previous === null || previous.route === route) {
     for (const region of route.regions) turn.tell(region, fix);
-    return { fix, route, left: NONE_LEFT };
+    return { fix, route };
   }
   if (person.role === 'officer') {
     turn.tell(previous.route.owner, { type: 'depart', fix, to: route.owner.id });
-    return { fix, route, left: NONE_LEFT };
+    return { fix, route };
   }
-  const left: string[] = [];
   for (const region of previous.route.regions) {
     if (route.regions.some(other => other.id === region.id)) continue;
     turn.tell(region, { type: 'leave', userId: person.userId, atMs: position.takenAtMs });
-    left.push(region.id);
   }
   for (const region of route.regions) turn.tell(region, fix);
-  return { fix, route, left };
+  return { fix, route };
 }
 
 /**
@@ -194,7 +189,7 @@ export function publishTrust(turn: Pick<Turn, 'tell'>, track: Track, trust: numb
   if (before === trust) return track;
   const fix: FixMessage = { ...plain, seq: plain.seq + 1, ...(trust === 0 ? {} : { trust }) };
   for (const region of track.route.regions) turn.tell(region, fix);
-  return { ...track, fix, left: NONE_LEFT };
+  return { ...track, fix };
 }
 
 /** Regions that have heard of a person since sharing began, as far as remembered. */
