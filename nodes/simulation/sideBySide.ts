@@ -78,7 +78,7 @@ export class SideBySide {
     const sharingMs = time.monotonicMs();
     until(sharingMs + 2 * REPORT_MS, () => false);
     // one way or another everybody goes, and the phones go on saying where they are for a while
-    const ways = new Map(phones.map(phone => [phone, dice.pick(['stop', 'off', 'qr'] as const)]));
+    const ways = new Map(phones.map(phone => [phone, dice.pick(['stop', 'off', 'qr', 'coarse'] as const)]));
     this.#each(phone => {
       const way = ways.get(phone)!;
       return phone.command(

@@ -144,7 +144,11 @@ export class SimulatedBus implements Bus {
     if (!dice.chance(weather.doubled)) return;
     faults.hit('message doubled');
     chronicle.note('message doubled', subject);
-    link.in(arrives, dice.between(0, weather.delayMsMax), dice.chance(0.5));
+    const laterMs = dice.between(0, weather.delayMsMax);
+    // the second copy comes before what was said before it: that is late then, and lost
+    const overtakesToo = dice.chance(0.5);
+    if (overtakesToo) faults.hit('message reordered');
+    link.in(arrives, laterMs, overtakesToo);
   }
 
   #linkChanged(): void {

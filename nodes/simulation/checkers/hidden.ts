@@ -1,8 +1,8 @@
 /**
  * After `off` nobody is matched or listed. Phones say where they are all the while, as one that cheats or lags behind does,
  * and what they say between the answer that confirms a mode without positions and the next word that asks for one counts
- * for nobody: `together.ts` explains no meeting by it. At the end, when all have gone, no region and no area of the square
- * may remember anybody.
+ * for nobody: `together.ts` explains no meeting by it. At the end, when all have gone, no region of the square may remember
+ * anybody, and no area anybody but those who chose `coarse`.
  *
  * An interval is only believed when nothing else that changes the mode was under way around it: whatever has an unknown
  * outcome may still happen.
@@ -29,6 +29,8 @@ interface Person {
   /** When the mode was asked to change last, or that was answered. */
   touchedMs: number;
   hidden: boolean;
+  /** Areas may know him all the same. */
+  coarse: boolean;
 }
 
 interface Life {
@@ -73,7 +75,9 @@ export class Hidden {
     person.underWay--;
     person.touchedMs = nowMs;
     if (op.outcome === 'unknown') person.unknown = true;
-    if (op.outcome === 'ok' && !isShown(op) && isAlone && !person.unknown) person.hidden = true;
+    if (op.outcome !== 'ok' || isShown(op) || !isAlone || person.unknown) return;
+    person.hidden = true;
+    person.coarse = op.body.mode === 'coarse';
   }
 
   /** The regions or areas of one process: the newest life of each is kept in sight. */
@@ -113,7 +117,7 @@ export class Hidden {
       if (!lives(life)) continue;
       const left =
         life.kind === 'area'
-          ? inArea(life.state as AreaState, !isLossy)
+          ? inArea(life.state as AreaState, !isLossy).filter(userId => !this.#of(userId).coarse)
           : inRegion(life.state as RegionState, sinceMs).filter(isDated);
       const known = left.filter(userId => this.isHidden(userId));
       if (known.length === 0) continue;
@@ -125,7 +129,7 @@ export class Hidden {
   #of(userId: string): Person {
     let person = this.#people.get(userId);
     if (!person) {
-      person = { underWay: 0, unknown: false, touchedMs: 0, hidden: false };
+      person = { underWay: 0, unknown: false, touchedMs: 0, hidden: false, coarse: false };
       this.#people.set(userId, person);
     }
     return person;
