@@ -9,6 +9,7 @@ import { decodeParcels, encodeParcels } from '../nodes/routing/body.ts';
 import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { areaBehaviour } from './area.ts';
+import type { Cell } from './cell.ts';
 import { pairBehaviour } from './pair.ts';
 import { regionBehaviour } from './region.ts';
 import { DEFAULT_RULES } from './rules.ts';
@@ -185,7 +186,7 @@ describe('a packed actor', () => {
     const packed = packedOf(user) as { outbox: { ring: { bytes: Uint8Array }[] } };
     const came = new Set(packed.outbox.ring.map(({ bytes }) => bytes.buffer));
     const read = unpack(user.address, packed);
-    const { ring } = (read as { value: { outbox: Outbox } }).value.outbox;
+    const { ring } = (read as { value: { outbox: Cell<Outbox> } }).value.outbox.now;
     expect(ring.length).toBe(packed.outbox.ring.length);
     for (const { bytes } of ring.events()) {
       expect(came.has(bytes.buffer)).toBe(false);

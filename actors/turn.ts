@@ -8,6 +8,7 @@
  * replayed from its inputs.
  */
 import type { Result } from '../protocol/errors.ts';
+import type { Cell } from './cell.ts';
 import type { Committed, DurableOp } from './durable.ts';
 import type { Query } from './queries.ts';
 
@@ -104,6 +105,8 @@ export interface Turn {
    * never waited for.
    */
   verify(encounterId: string, position: SampledFix): void;
+  /** This stood in the cell before: it is put back if the turn throws. Said by the cell itself. */
+  replaced<V>(cell: Cell<V>, before: V): void;
   /** Asks to leave memory once nothing waits, is owed or under way, and `idleMs` does not keep the actor. */
   passivate(): void;
 }
@@ -121,7 +124,7 @@ export interface Behaviour<S, M extends { readonly type: string }> {
   hydrate(id: string): Query | null;
   /** The first state, or a refusal that every waiting message gets (for example: no such user). */
   create(id: string, loaded: unknown, turn: Turn): Result<S>;
-  /** Handles one message. Returns the next state; must not change the old one unless `inPlace`. */
+  /** Handles one message. Returns the next state; must not change the old one, but for its cells, unless `inPlace`. */
   receive(state: S, message: M | SystemMessage, turn: Turn): S;
   /** State is changed in place (typed arrays); a throw then discards the activation instead of keeping the old state. */
   readonly inPlace?: boolean;

@@ -133,7 +133,7 @@ function receive(
       const attached = attach(state, message, rules, turn);
       openHub(attached, fencesNow(), turn);
       if (sessionOf(attached, message.session)) tellVisits(attached, message.session, fencesNow(), turn);
-      turn.observe('rt_outbox_ring_bytes', attached.outbox.ring.bytes);
+      turn.observe('rt_outbox_ring_bytes', attached.outbox.now.ring.bytes);
       return attached;
     }
     case 'detach':

@@ -1,5 +1,6 @@
 /** The runtime's promises, each shown by a town of toy actors on virtual time. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Cell } from '../actors/cell.ts';
 import type { DurableOp } from '../actors/durable.ts';
 import type { ActorKind, Address, Behaviour, ReplyTo, SystemMessage, Turn } from '../actors/turn.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
@@ -246,6 +247,22 @@ describe('turns', () => {
     expect(answers).toEqual([refuse(ERROR.internal, 'internal error')]);
     expect([town.pushed, town.operations]).toEqual([[], []]);
     expect(after).toEqual([ok(1)]);
+  });
+
+  test('what a turn set in cells stays, and is put back when the turn throws', async () => {
+    const [one, other] = [new Cell(0), new Cell('a')];
+    town.tell('ann', (_state, turn) => one.set(1, turn));
+    town.tell('ann', (_state, turn) => {
+      one.set(2, turn);
+      other.set('b', turn);
+      one.set(3, turn);
+      throw new Error('a bug');
+    });
+    town.tell('ann', () => {
+      throw new Error('a bug that changes nothing');
+    });
+    await town.time.advance(10);
+    expect([one.now, other.now]).toEqual([1, 'a']);
   });
 
   test('an actor that changes in place is started anew after a throw, with the mail that waits', async () => {

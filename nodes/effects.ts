@@ -1,4 +1,5 @@
 /** What a turn wants from the world, as plain values, in the order in which the handler said it. */
+import type { Cell } from '../actors/cell.ts';
 import type { DurableOp, TimerOp } from '../actors/durable.ts';
 import type { Query } from '../actors/queries.ts';
 import type {
@@ -80,7 +81,8 @@ export interface Collected {
 /** One push in 64 is measured, from the turn that said it to the sockets. */
 const MEASURED_PUSHES = 63;
 
-const NOTHING: Collected = { outputs: [], inner: [], operations: [] };
+const NO_OUTPUTS: readonly Output[] = [];
+const NOTHING: Collected = { outputs: NO_OUTPUTS, inner: [], operations: [] };
 
 /** Collects the effects of one turn at a time; one per node, used again for every turn. */
 export class TurnCollector implements Turn {
@@ -93,9 +95,14 @@ export class TurnCollector implements Turn {
   replyTo: ReplyTo | null = null;
   /** What led to this turn, and so to everything that it says. */
   cause: Cause | null = null;
-  outputs: Output[] = [];
+  outputs: readonly Output[] = NO_OUTPUTS;
   inner: Inner[] = [];
   operations: { readonly op: DurableOp; readonly tag: string }[] = [];
+
+  /** Cells that were set in this turn, in order, and what stood in each; as many as `#changed`. */
+  readonly #cells: Cell<unknown>[] = [];
+  readonly #before: unknown[] = [];
+  #changed = 0;
 
   constructor(clock: Clock, random: Random, askMs: number) {
     this.#clock = clock;
@@ -108,14 +115,24 @@ export class TurnCollector implements Turn {
     this.replyTo = replyTo;
     this.cause = cause;
     this.nowMs = this.#clock.nowMs();
+    this.#changed = 0;
     this.take();
+  }
+
+  /** The turn threw: it has said nothing and changed nothing. */
+  undo(): void {
+    this.take();
+    while (this.#changed > 0) {
+      this.#changed--;
+      this.#cells[this.#changed]!.putBack(this.#before[this.#changed]);
+    }
   }
 
   /** Hands over what was collected: applying it may start another turn on this same collector. */
   take(): Collected {
     const { outputs, inner, operations } = this;
     if (outputs.length === 0 && inner.length === 0 && operations.length === 0) return NOTHING;
-    this.outputs = [];
+    this.outputs = NO_OUTPUTS;
     // These are empty almost always; what is handed over is never what the next turn fills.
     if (inner.length > 0) this.inner = [];
     if (operations.length > 0) this.operations = [];
@@ -133,10 +150,10 @@ export class TurnCollector implements Turn {
     return this.#random.uint32();
   }
   reply(result: Result<unknown>, to: ReplyTo | null = this.replyTo): void {
-    if (to) this.outputs.push({ k: 'reply', to, result });
+    if (to) this.#say({ k: 'reply', to, result });
   }
   tell(to: Address, message: object): void {
-    this.outputs.push({ k: 'tell', to, message: message as { type: string }, cause: this.cause });
+    this.#say({ k: 'tell', to, message: message as { type: string }, cause: this.cause });
   }
   ask(
     to: Address,
@@ -147,7 +164,7 @@ export class TurnCollector implements Turn {
   ): void {
     const keyed = options?.keyed === true;
     const { cause } = this;
-    this.outputs.push({
+    this.#say({
       k: 'ask',
       to,
       message: message as { type: string },
@@ -160,10 +177,10 @@ export class TurnCollector implements Turn {
   push(sessions: readonly SessionRef[], bytes: Uint8Array, kind: PushClass): void {
     if (sessions.length === 0) return;
     const saidMs = (++this.#pushes & MEASURED_PUSHES) === 0 ? this.#clock.monotonicMs() : 0;
-    this.outputs.push({ k: 'push', sessions, bytes, kind, saidMs });
+    this.#say({ k: 'push', sessions, bytes, kind, saidMs });
   }
   close(sessions: readonly SessionRef[], code: number, reason: string): void {
-    if (sessions.length > 0) this.outputs.push({ k: 'close', sessions, code, reason });
+    if (sessions.length > 0) this.#say({ k: 'close', sessions, code, reason });
   }
   persist(op: DurableOp, tag: string): void {
     this.operations.push({ op, tag });
@@ -197,8 +214,18 @@ export class TurnCollector implements Turn {
   verify(encounterId: string, position: SampledFix): void {
     this.inner.push({ k: 'verify', encounterId, position });
   }
+  replaced<V>(cell: Cell<V>, before: V): void {
+    this.#cells[this.#changed] = cell as Cell<unknown>;
+    this.#before[this.#changed++] = before;
+  }
   passivate(): void {
     this.inner.push({ k: 'passivate' });
+  }
+
+  /** Most turns say one thing, and an array that grows from nothing takes room for seventeen. */
+  #say(output: Output): void {
+    if (this.outputs.length === 0) this.outputs = [output];
+    else (this.outputs as Output[]).push(output);
   }
 
   /** Nobody waits for this commit but the gate: the empty tag is nobody's. */

@@ -173,7 +173,7 @@ export class Turns {
   #threw(activation: Activation, mail: Mail, error: unknown): void {
     const { stats, options, limits, outputs, turn } = this.#core;
     stats.throws++;
-    turn.take();
+    turn.undo();
     const nowMs = options.clock.monotonicMs();
     options.log.error(
       {

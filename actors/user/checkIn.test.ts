@@ -35,7 +35,7 @@ const turn = new Proxy(
 const person = (kind: 'officer' | 'civilian') =>
   newUserState(
     { id: 'o', kind, handle: 'ana', timers: [], encounters: [], commands: [] } as unknown as UserRecord,
-    { epoch: 'e', lineage: 1, others: 0, offset: 0, ring: Ring.EMPTY },
+    { epoch: 'e', lineage: 1, others: 0, offset: 0, ring: Ring.EMPTY, balance: 0, balanceVersion: 0 },
   );
 const good = { kid: 1, privateKey: ours.privateKey, hubNumber: 7, posterNumber: 2, untilMs: null, nonce: 1 };
 const scan = (change: object, kind: 'officer' | 'civilian' = 'officer') =>

@@ -6,7 +6,7 @@ import { refs, without } from './sessions.ts';
 import type { UserState } from './state.ts';
 
 export function inspect(state: UserState, turn: Turn): UserState {
-  const { epoch, offset, ring } = state.outbox;
+  const { epoch, offset, ring, balanceVersion } = state.outbox.now;
   const unackedMs = (acked: number): number => {
     const oldestMs = ring.atMsAfter(acked);
     return oldestMs === undefined ? 0 : Math.max(0, turn.nowMs - oldestMs);
@@ -18,7 +18,7 @@ export function inspect(state: UserState, turn: Turn): UserState {
     offset,
     ring: { events: ring.length, bytes: ring.bytes },
     presence: state.presence,
-    balanceVersion: state.balanceVersion,
+    balanceVersion,
     sessions: state.sessions.map(({ deviceId, ref, connSeq, foreground, sinceMs, heardMs, acked }) => ({
       deviceId,
       gateway: ref.gateway,

@@ -172,7 +172,7 @@ export function announce(state: UserState, turn: Turn): UserState {
     };
     next = emit(next, turn, 'scan.pending', body, encounterId, encounterId);
     const id = eventId('scan.pending', state.me.id, encounterId);
-    const offset = next.outbox.ring.offsetOf(id)!;
+    const offset = next.outbox.now.ring.offsetOf(id)!;
     next = put(next, { ...scan, offset });
   }
   return next;

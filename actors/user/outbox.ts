@@ -17,13 +17,18 @@ export interface Outbox {
   /** Offset of the newest event; 0 before the first. */
   readonly offset: number;
   readonly ring: Ring;
+  /** As the phones were told: what was counted in the order of its versions. */
+  readonly balance: number;
+  readonly balanceVersion: number;
 }
 
-/** The outbox with one more event, whose offset is the next one. */
+/** With one more event, whose offset is the next one, and the balance that it leaves. */
 export function append(
   { epoch, lineage, others, offset: last, ring }: Outbox,
   { atMs, bytes }: Omit<RingEvent, 'offset'>,
   source: 'movement' | 'stored',
+  balance: number,
+  balanceVersion: number,
 ): Outbox {
   const offset = last + 1;
   return {
@@ -32,6 +37,8 @@ export function append(
     others: source === 'stored' ? others + 1 : others,
     offset,
     ring: ring.append({ offset, atMs, bytes }),
+    balance,
+    balanceVersion,
   };
 }
 

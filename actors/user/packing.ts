@@ -9,6 +9,7 @@
  */
 import { ACCOUNT_KINDS, METHODS, MODES } from '../../protocol/catalogue.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
+import { Cell } from '../cell.ts';
 import { watchOf } from '../fraud/packing.ts';
 import { isTrust } from '../fraud/trust.ts';
 import { type AreaStay, packStay, stayAgain } from '../geo/areaRoute.ts';
@@ -29,6 +30,7 @@ import { Answers } from './answers.ts';
 import { armPresence } from './attendance.ts';
 import { renewHub } from './hub.ts';
 import { type Near, NOBODY_NEAR } from './near.ts';
+import type { Outbox } from './outbox.ts';
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
 import { Ring } from './ring.ts';
 import type {
@@ -55,10 +57,12 @@ const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
   const { underWay, outbox, track, around, crediting, pending, done, ...plain } = state;
-  const { epoch, lineage, others, offset, ring } = outbox;
+  const { epoch, lineage, others, offset, ring, balance, balanceVersion } = outbox.now;
   return {
     v: VERSION,
     ...plain,
+    balance,
+    balanceVersion,
     outbox: { epoch, lineage, others, offset, ring: ring.events() },
     done: done.all(),
     track: track?.fix ?? null,
@@ -109,8 +113,6 @@ function stateOf(
       deviceId: read.text(me.deviceId),
       deviceNumber: me.deviceNumber === null ? null : read.whole(me.deviceNumber),
     },
-    balance: read.whole(packed.balance, Number.MIN_SAFE_INTEGER),
-    balanceVersion: read.whole(packed.balanceVersion),
     encounterCount: read.whole(packed.encounterCount),
     encounters: read.list(packed.encounters, ACTOR_LIMITS.encounters, item => {
       const { id: encounterId, method, otherHandle, points, atMs } = read.fields(item);
@@ -125,7 +127,7 @@ function stateOf(
     sessions: read.list(packed.sessions, ACTOR_LIMITS.sessions + 1, sessionOf),
     devicesAway: read.list(packed.devicesAway, ACTOR_LIMITS.devicesAway, sessionOf),
     presence: presenceOf(packed.presence),
-    outbox: outboxOf(read.fields(packed.outbox)),
+    outbox: new Cell(outboxOf(packed)),
     ...modeOf(packed),
     hub: packed.hub ? hubOf(packed.hub) : null,
     coarse: packed.coarse ? coarseOf(packed.coarse) : null,
@@ -157,7 +159,8 @@ function stateOf(
   return { state, open: read.list(packed.open, MANY, read.replyTo) };
 }
 
-function outboxOf({ epoch, lineage, others, offset, ring: packed }: read.Fields): UserState['outbox'] {
+function outboxOf({ balance, balanceVersion, outbox }: read.Fields): Outbox {
+  const { epoch, lineage, others, offset, ring: packed } = read.fields(outbox);
   const newest = read.whole(offset);
   const events = read.list(packed, ACTOR_LIMITS.ringEvents, item => {
     const event = read.fields(item);
@@ -177,6 +180,8 @@ function outboxOf({ epoch, lineage, others, offset, ring: packed }: read.Fields)
     others: read.whole(others),
     offset: newest,
     ring,
+    balance: read.whole(balance, Number.MIN_SAFE_INTEGER),
+    balanceVersion: read.whole(balanceVersion),
   };
 }
 

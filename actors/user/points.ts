@@ -31,8 +31,9 @@ export function held(state: UserState, view: HeldView, turn: Turn): UserState {
   turn.reply(ok({}));
   const { encounterId, method, otherHandle, atMs } = view;
   const body = { encounterId, method, otherHandle, atS: Math.floor(atMs / 1_000) };
+  const before = state.outbox.now;
   const told = emit(state, turn, 'encounter.held', body, encounterId);
-  if (told !== state) verifyPlace(state, encounterId, atMs, turn);
+  if (told.outbox.now !== before) verifyPlace(state, encounterId, atMs, turn);
   return told;
 }
 

@@ -30,7 +30,7 @@ class Person {
     } as unknown as UserRecord;
     this.state = newUserState(record, {
       ...{ epoch: '01900000-0000-7000-8000-0000000000ee', lineage: 1, others: 0, offset: 0 },
-      ring: Ring.EMPTY,
+      ...{ balance: 0, balanceVersion: 0, ring: Ring.EMPTY },
     });
   }
 

@@ -31,15 +31,16 @@ export const refs = (sessions: readonly Session[]): SessionRef[] => sessions.map
 export const seconds = (ms: number): number => Math.floor(ms / 1_000);
 
 export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
-  return encodeEvent('snapshot', state.outbox.offset, turn.newId(), {
+  const outbox = state.outbox.now;
+  return encodeEvent('snapshot', outbox.offset, turn.newId(), {
     userId: state.me.id,
     kind: state.me.kind,
     handle: state.me.handle,
     sharing: state.mode === 'coarse' || state.mode === 'precise',
     sharingUntilS: seconds(state.modeUntilMs),
     instant: state.instant,
-    balance: state.balance,
-    balanceVersion: state.balanceVersion,
+    balance: outbox.balance,
+    balanceVersion: outbox.balanceVersion,
     encounterCount: state.encounterCount,
     encounters: state.encounters.map(({ id, method, otherHandle, points, atMs }) => ({
       encounterId: id,
@@ -102,14 +103,14 @@ export function attach(state: UserState, message: Attach, rules: MeetRules, turn
     return reading;
   }
   if (older) turn.close([older.ref], CLOSE.replaced, 'replaced by a newer connection');
-  const missed = resume && since(state.outbox, resume.epoch, resume.offset);
+  const missed = resume && since(state.outbox.now, resume.epoch, resume.offset);
   const frames = missed ? [...missed] : [snapshotFrame(state, turn)];
   for (const area of state.areas) {
     if (area.officers.length > 0) frames.push(areaFrame(area));
     if (area.hubs.length > 0) frames.push(hubsFrame(area));
   }
   frames.push(...peerFrames(state, nowMs));
-  const { epoch, offset } = state.outbox;
+  const { epoch, offset } = state.outbox.now;
   const attached: Attached = {
     epoch,
     offset,
@@ -174,25 +175,26 @@ export function without(
  */
 export function heard(state: UserState, session: Session, turn: Turn): UserState {
   if (turn.nowMs - session.heardMs < ACTOR_LIMITS.heardStepMs) return state;
-  const next = change(state, session.ref, { heardMs: turn.nowMs });
+  const next = change(state, session, { ...session, heardMs: turn.nowMs });
   return state.presence.state === 'online' || !session.foreground ? next : judgePresence(next, turn);
 }
 
 /** The app went to the background, or came back. */
 export function clientState(state: UserState, session: Session, foreground: boolean, turn: Turn): UserState {
-  const now = { foreground, heardMs: turn.nowMs, activeFromMs: 0 };
-  return judgePresence(change(state, session.ref, now), turn);
+  const now = { ...session, foreground, heardMs: turn.nowMs, activeFromMs: 0 };
+  return judgePresence(change(state, session, now), turn);
 }
 
 /** Everything up to this event reached the app on this device. It never goes back, whatever comes late. */
 export function acked(state: UserState, session: Session, upTo: number, turn: Turn): UserState {
-  const offset = Math.max(session.acked, Math.min(upTo, state.outbox.offset));
+  const outbox = state.outbox.now;
+  const offset = Math.max(session.acked, Math.min(upTo, outbox.offset));
   if (offset === session.acked) return acknowledged(heard(state, session, turn), offset, turn);
-  const oldestMs = state.outbox.ring.atMsAfter(session.acked, offset);
+  const oldestMs = outbox.ring.atMsAfter(session.acked, offset);
   if (oldestMs !== undefined)
     turn.observe('rt_event_ack_lag_seconds', Math.max(0, turn.nowMs - oldestMs) / 1_000);
-  const next = change(state, session.ref, { acked: offset });
-  return acknowledged(heard(next, sessionOf(next, session.ref)!, turn), offset, turn);
+  const now = { ...session, acked: offset };
+  return acknowledged(heard(change(state, session, now), now, turn), offset, turn);
 }
 
 /** A gateway asks whether a session is attached, because the actor may have died without telling it. */
@@ -211,9 +213,6 @@ export function resync(session: SessionRef, turn: Turn): Refusal {
   return refuse(ERROR.unavailable, 'this session is over, connect again');
 }
 
-function change(state: UserState, ref: SessionRef, with_: Partial<Session>): UserState {
-  return {
-    ...state,
-    sessions: state.sessions.map(session => (same(session.ref, ref) ? { ...session, ...with_ } : session)),
-  };
+function change(state: UserState, session: Session, now: Session): UserState {
+  return { ...state, sessions: state.sessions.map(one => (one === session ? now : one)) };
 }

@@ -1,6 +1,10 @@
-/** Everything that a user actor holds. Plain values, replaced and never changed, so that a turn that throws undid itself. */
+/**
+ * Everything that a user actor holds. Plain values, replaced and never changed, so that a turn that throws undid itself;
+ * but for the outbox, which has a cell of its own (`cell.ts`), because nearly every turn of a busy person adds to it.
+ */
 import type { AccountKind, Mode } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
+import { Cell } from '../cell.ts';
 import { UNSUSPECTED, type Watch } from '../fraud/watch.ts';
 import type { AreaStay } from '../geo/areaRoute.ts';
 import type { Stay } from '../geo/places/fence.ts';
@@ -148,16 +152,13 @@ export interface CoarseFix {
 
 export interface UserState {
   readonly me: Me;
-  /** As the phones were told: what was counted in the order of its versions. */
-  readonly balance: number;
-  readonly balanceVersion: number;
   readonly encounterCount: number;
   readonly encounters: readonly EncounterView[];
   readonly sessions: readonly Session[];
   /** Devices that are not attached, the longest away first; their cursors are kept. */
   readonly devicesAway: readonly Session[];
   readonly presence: Presence;
-  readonly outbox: Outbox;
+  readonly outbox: Cell<Outbox>;
   /** What others may know of the place (modes.ts). One that ran out counts no more: ask {@link modeNow}. */
   readonly mode: Mode;
   /** Town milliseconds at which the mode ends by itself; 0 = it does not. */
@@ -226,14 +227,12 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
   return {
     me: { id, kind, handle, number, deviceId, deviceNumber },
-    balance: record.balance,
-    balanceVersion: record.balanceVersion,
     encounterCount: record.encounterCount,
     encounters: record.encounters.length > 0 ? record.encounters : NOBODY,
     sessions: NOBODY,
     devicesAway: NOBODY,
     presence: OFFLINE,
-    outbox,
+    outbox: new Cell(outbox),
     ...rememberedMode(kind, record.timers),
     coarse: null,
     instant: record.timers.some(timer => timer.name === INSTANT_SWITCH),

@@ -49,7 +49,7 @@ export const eventId = (name: StoredName, userId: string, what: string): string 
   derivedId(name, userId, what);
 
 /** The next offset at which an event can stand. */
-const place = ({ outbox }: UserState): number => outbox.offset + 1;
+const place = ({ outbox }: UserState): number => outbox.now.offset + 1;
 
 /**
  * Stores a durable event and sends it to every session when it is stored.
@@ -66,28 +66,30 @@ export function emit<N extends StoredName>(
   about: string | null = null,
 ): UserState {
   const id = eventId(name, state.me.id, what);
-  if (state.outbox.ring.offsetOf(id) !== undefined) return state;
+  const { ring, others, lineage, balance, balanceVersion } = state.outbox.now;
+  if (ring.offsetOf(id) !== undefined) return state;
   const frame = encodeEvent(name, place(state), id, body);
-  const { others, lineage } = state.outbox;
-  store({ id, user: state.me.id, n: others + 1, after: state.balanceVersion, lineage, about, frame }, turn);
-  return { ...state, outbox: told(state, { atMs: turn.nowMs, bytes: frame }, 'stored', turn) };
+  store({ id, user: state.me.id, n: others + 1, after: balanceVersion, lineage, about, frame }, turn);
+  tell(state, frame, 'stored', balance, balanceVersion, turn);
+  return state;
 }
 
 /** Nobody waits for this commit but the gate: the empty tag is nobody's. */
 const store = (op: Omit<EventOp, 'type'>, turn: Turn): void => turn.persist({ type: 'event', ...op }, '');
 
-/** Sends an event to every session; the outbox with it. */
-function told(
-  state: UserState,
-  event: Omit<RingEvent, 'offset'>,
+/** Sends an event to every session, and puts it into the outbox with the balance that it leaves. */
+function tell(
+  { sessions, outbox }: UserState,
+  bytes: Uint8Array,
   source: 'movement' | 'stored',
+  balance: number,
+  balanceVersion: number,
   turn: Turn,
-): Outbox {
-  const { sessions } = state;
+): void {
   const [first] = sessions;
   if (first !== undefined)
-    turn.push(sessions.length === 1 ? [first.ref] : sessions.map(one => one.ref), event.bytes, 'durable');
-  return append(state.outbox, event, source);
+    turn.push(sessions.length === 1 ? [first.ref] : sessions.map(one => one.ref), bytes, 'durable');
+  outbox.set(append(outbox.now, { atMs: turn.nowMs, bytes }, source, balance, balanceVersion), turn);
 }
 
 /** The bytes that tell of a movement, the same whoever makes them. */
@@ -112,12 +114,15 @@ function frameOf(movement: Movement, offset: number): Uint8Array {
 /** A movement was told. What was told before changes nothing; what comes too early waits. */
 export function moved(state: UserState, movement: Movement, turn: Turn): UserState {
   const { version } = movement;
-  if (version <= state.balanceVersion) return state;
-  if (version > state.balanceVersion + 1) return waits(state, movement, turn);
+  const { balanceVersion } = state.outbox.now;
+  if (version <= balanceVersion) return state;
+  if (version > balanceVersion + 1) return waits(state, movement, turn);
   let next = movedTo(state, movement, turn);
   if (next.ahead.length === 0) return next;
-  for (const one of state.ahead) if (one.version === next.balanceVersion + 1) next = movedTo(next, one, turn);
-  const ahead = next.ahead.filter(one => one.version > next.balanceVersion);
+  const { outbox } = state;
+  for (const one of state.ahead)
+    if (one.version === outbox.now.balanceVersion + 1) next = movedTo(next, one, turn);
+  const ahead = next.ahead.filter(one => one.version > outbox.now.balanceVersion);
   if (ahead.length === 0) turn.cancelTimer(GAP_READ);
   return { ...next, ahead };
 }
@@ -133,14 +138,11 @@ function movedTo(state: UserState, movement: Movement, turn: Turn): UserState {
     atMs,
   } = movement;
   const bytes = frameOf(movement, place(state));
-  const outbox = told(state, { atMs: turn.nowMs, bytes }, 'movement', turn);
-  if (method === null) return { ...state, outbox, balance, balanceVersion };
+  tell(state, bytes, 'movement', balance, balanceVersion, turn);
+  if (method === null) return state;
   const encounters = [{ id, method, otherHandle, points, atMs }, ...state.encounters];
   return {
     ...state,
-    outbox,
-    balance,
-    balanceVersion,
     encounterCount: state.encounterCount + 1,
     encounters: encounters.slice(0, ACTOR_LIMITS.encounters),
   };
@@ -167,7 +169,7 @@ const readGap = (state: UserState, turn: Turn): void =>
     {
       type: 'movements',
       user: state.me.id,
-      after: state.balanceVersion,
+      after: state.outbox.now.balanceVersion,
       limit: ACTOR_LIMITS.gapMovements,
     },
     GAP_READ,
@@ -188,7 +190,7 @@ export function gapRead(state: UserState, result: Result<unknown>, turn: Turn): 
  * whoever claims more than there is gets a snapshot then.
  */
 export function catchesUp(state: UserState, resume: Resume | null, turn: Turn): UserState | null {
-  const { epoch, offset } = state.outbox;
+  const { epoch, offset } = state.outbox.now;
   if (resume === null || resume.epoch !== epoch || resume.offset <= Math.max(offset, state.claimed))
     return null;
   readGap(state, turn);
@@ -196,16 +198,19 @@ export function catchesUp(state: UserState, resume: Resume | null, turn: Turn): 
 }
 
 /** Balance and version as far as this actor knows, also where the phones have not been told yet. */
-export const newest = ({ balance, balanceVersion, ahead }: UserState): { balance: number; version: number } =>
-  ahead.at(-1) ?? { balance, version: balanceVersion };
+export function newest({ outbox, ahead }: UserState): { balance: number; version: number } {
+  const { balance, balanceVersion } = outbox.now;
+  return ahead.at(-1) ?? { balance, version: balanceVersion };
+}
 
 /** Where the stream goes on: at a start from what is stored. */
-export function streamOf({ id, balanceVersion, stream }: UserRecord, turn: Turn): Outbox {
+export function streamOf({ id, balance, balanceVersion, stream }: UserRecord, turn: Turn): Outbox {
   const epochOf = (lineage: number): string => derivedId('stream', stream.town, id, `${lineage}`);
   const { others, lineage } = stream;
   if (stream.after <= balanceVersion) {
     const ring = rebuilt(stream, balanceVersion, turn.nowMs);
-    return { epoch: epochOf(lineage), lineage, others, offset: balanceVersion + others, ring };
+    const offset = balanceVersion + others;
+    return { epoch: epochOf(lineage), lineage, others, offset, ring, balance, balanceVersion };
   }
   // Events stand behind movements that the ledger does not have: it is older than they are. What an offset meant is
   // not known any more, so another lineage begins, with a mark that takes an offset and is never told.
@@ -217,6 +222,8 @@ export function streamOf({ id, balanceVersion, stream }: UserRecord, turn: Turn)
     others: mark.n,
     offset: balanceVersion + mark.n,
     ring: Ring.EMPTY,
+    balance,
+    balanceVersion,
   };
 }
 

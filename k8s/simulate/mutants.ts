@@ -273,7 +273,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/user/stream.ts',
-        find: 'if (version > state.balanceVersion + 1) return waits(state, movement, turn);',
+        find: 'if (version > balanceVersion + 1) return waits(state, movement, turn);',
         replace: '',
       },
     ],

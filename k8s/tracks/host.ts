@@ -34,6 +34,7 @@ export function turnThatOnly(can: Partial<Turn> & Pick<Turn, 'self' | 'nowMs'>):
     observe: refuse,
     sample: refuse,
     verify: refuse,
+    replaced: refuse,
     passivate: refuse,
     ...can,
   };

@@ -8,7 +8,8 @@ import { reportPeriodS } from '../../actors/geo/period.ts';
 import { ACTOR_LIMITS } from '../../actors/limits.ts';
 import type { UserRecord } from '../../actors/queries.ts';
 import { DEFAULT_RULES } from '../../actors/rules.ts';
-import { newUserState, type UserState } from '../../actors/user/state.ts';
+import type { Outbox } from '../../actors/user/outbox.ts';
+import { newUserState } from '../../actors/user/state.ts';
 import { LIMITS, RATES } from '../../gateway/limits.ts';
 import { COMMANDS, EVENTS } from '../catalogue.ts';
 import { type CodeBook, mintFrom, proveScan } from '../codeBook.ts';
@@ -246,7 +247,7 @@ describe('generated files', () => {
       commands: [],
       timers: [],
     } as unknown as UserRecord;
-    const state = newUserState(record, {} as UserState['outbox']);
+    const state = newUserState(record, {} as Outbox);
     const snapshot = heard.find(frame => frame.type === 'event');
     const opened = snapshot?.type === 'event' ? openEvent(snapshot) : null;
     const { mode, instant, encounterCount } = state;
