@@ -56,9 +56,17 @@ export interface Watching {
   ended(session: Session, code: number): void;
 }
 
+/** What every event looks at stands in front, side by side: of thousands of sessions, hardly one is in a cache of the processor. */
 export class Session implements Counted {
   readonly socket: Socket<Session>;
   phase: Phase = 'waiting';
+  /** The peer did not take everything at the last send. */
+  choked = false;
+  /** Null unless an operator follows its user. */
+  watch: Watching | null = null;
+  /** Events given to it since it did not take everything, and their bytes. */
+  behind = 0;
+  behindBytes = 0;
   /** When the sweep must act: HELLO is late, a token needs renewal, a token is over. Monotonic milliseconds. */
   deadlineMs: number;
   openedMs: number;
@@ -74,8 +82,6 @@ export class Session implements Counted {
   ref: SessionRef | null = null;
   /** Name and version of its app, as HELLO said. */
   app = '';
-  /** Null unless an operator follows its user. */
-  watch: Watching | null = null;
   connSeq = 0;
   /** Where the phone stopped, for an attach that must be asked for again. */
   resume: Resume | null = null;
@@ -90,11 +96,6 @@ export class Session implements Counted {
   queuedBytes = 0;
   /** The app is on the screen. */
   foreground = true;
-  /** The peer did not take everything at the last send. */
-  choked = false;
-  /** Events given to it since then, and their bytes. */
-  behind = 0;
-  behindBytes = 0;
   /** Volatile frames that wait; null before the first. */
   volatiles: Volatiles | null = null;
   /** Its newest position, undecoded, while the node is behind (intake.ts). */

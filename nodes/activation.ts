@@ -16,31 +16,33 @@ export interface Owed {
 
 const NOBODY: readonly Owed[] = [];
 
+/** What every turn looks at stands in front, side by side: of thousands of actors, hardly one is in a cache of the processor. */
 export class Activation {
   readonly address: Address;
   readonly behaviour: AnyBehaviour;
-  readonly shard: number;
-  /** Epoch of the shard when this activation began; every commit carries it. */
-  readonly epoch: number;
   phase: Phase = 'hydrating';
+  scheduled = false;
   state: unknown = undefined;
   mailbox: Mailbox | null = null;
   gate: Gate<Output> | null = null;
-  timers: Map<string, WheelTimer> | null = null;
   /** Refused when the activation is discarded. */
   owed: Owed[] | null = null;
-  /** Asks and queries of its own that are under way. */
-  pending = 0;
-  /** Operations of its own whose outcome the writer has not told, also after it was thrown away. */
-  writing = 0;
-  scheduled = false;
   /** Something waits that somebody waits for: it goes before those that have only what may wait (`runQueue.ts`). */
   hurried = false;
   /** Its shard is handed over: only its own business and that of others who go along is taken. */
   closing = false;
   wantsPassivation = false;
   idleTimer: WheelTimer | null = null;
+  /** Whole, because a fraction would be an object of its own. */
   lastMessageMs = 0;
+  readonly shard: number;
+  /** Epoch of the shard when this activation began; every commit carries it. */
+  readonly epoch: number;
+  timers: Map<string, WheelTimer> | null = null;
+  /** Asks and queries of its own that are under way. */
+  pending = 0;
+  /** Operations of its own whose outcome the writer has not told, also after it was thrown away. */
+  writing = 0;
   throws = 0;
   firstThrowMs = 0;
   parkMs = 0;

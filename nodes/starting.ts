@@ -139,7 +139,7 @@ export class Starting {
   #begin(activation: Activation, state: unknown): void {
     activation.state = state;
     activation.phase = 'active';
-    activation.lastMessageMs = this.#core.options.clock.monotonicMs();
+    activation.lastMessageMs = Math.trunc(this.#core.options.clock.monotonicMs());
     this.#core.outputs.apply(activation, null);
     if (activation.phase !== 'active') return;
     this.#core.leaving.watchIdleness(activation);

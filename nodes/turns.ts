@@ -125,7 +125,7 @@ export class Turns {
     }
     activation.scheduled = false;
     if (activation.phase !== 'active') return;
-    activation.lastMessageMs = startedMs;
+    activation.lastMessageMs = Math.trunc(startedMs);
     if (mailbox.size > 0) this.ready(activation);
     else {
       // An idle actor keeps no mailbox: thousands of quiet phones would pay for it.

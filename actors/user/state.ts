@@ -223,17 +223,22 @@ export const modeNow = ({ mode, modeUntilMs }: UserState, nowMs: number): Mode =
 /** Whether the person is met by position. */
 export const isSharing = (state: UserState, nowMs: number): boolean => modeNow(state, nowMs) === 'precise';
 
+/** What every event looks at stands in front, and nothing is spread in: then all of it is one object. */
 export function newUserState(record: UserRecord, outbox: Outbox): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
+  const { mode, modeUntilMs, hub } = rememberedMode(kind, record.timers);
   return {
     me: { id, kind, handle, number, deviceId, deviceNumber },
+    outbox: new Cell(outbox),
+    sessions: NOBODY,
+    ahead: NOBODY,
+    presence: OFFLINE,
     encounterCount: record.encounterCount,
     encounters: record.encounters.length > 0 ? record.encounters : NOBODY,
-    sessions: NOBODY,
     devicesAway: NOBODY,
-    presence: OFFLINE,
-    outbox: new Cell(outbox),
-    ...rememberedMode(kind, record.timers),
+    mode,
+    modeUntilMs,
+    hub,
     coarse: null,
     instant: record.timers.some(timer => timer.name === INSTANT_SWITCH),
     track: null,
@@ -250,7 +255,6 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     scans: NOBODY,
     underWay: NOTHING,
     done: Answers.of(record.commands.map(doneOf).reverse()),
-    ahead: NOBODY,
     claimed: 0,
     crediting: NOTHING,
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
