@@ -37,6 +37,13 @@ function noiseOf(packed: read.Fields): Noise {
   };
 }
 
+/** A believed place is kept as it was reported; only where and when travels. */
+export function packWatch({ motion, ...watch }: Watch): unknown {
+  const { here } = motion;
+  const place = here && { latE7: here.latE7, lngE7: here.lngE7, takenAtMs: here.takenAtMs };
+  return { ...watch, motion: { ...motion, here: place } };
+}
+
 export function watchOf(value: unknown): Watch {
   if (value === undefined) return UNSUSPECTED;
   const packed = read.fields(value);

@@ -10,7 +10,7 @@
 import { ACCOUNT_KINDS, METHODS, MODES } from '../../protocol/catalogue.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { Cell } from '../cell.ts';
-import { watchOf } from '../fraud/packing.ts';
+import { packWatch, watchOf } from '../fraud/packing.ts';
 import { isTrust } from '../fraud/trust.ts';
 import { type AreaStay, packStay, stayAgain } from '../geo/areaRoute.ts';
 import { CELL_COUNT } from '../geo/grid.ts';
@@ -56,7 +56,7 @@ const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
-  const { underWay, outbox, track, around, crediting, pending, done, ...plain } = state;
+  const { underWay, outbox, track, around, crediting, pending, done, watch, ...plain } = state;
   const { epoch, lineage, others, offset, ring, balance, balanceVersion } = outbox.now;
   return {
     v: VERSION,
@@ -65,6 +65,7 @@ export function packUser(state: UserState): unknown {
     balanceVersion,
     outbox: { epoch, lineage, others, offset, ring: ring.events() },
     done: done.all(),
+    watch: packWatch(watch),
     track: track?.fix ?? null,
     around: around && packStay(around),
     crediting: read.packInsisting(crediting),
