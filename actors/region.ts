@@ -8,16 +8,21 @@
 import { ERROR, ok, refuse } from '../protocol/errors.ts';
 import { Footprints } from './fraud/footprints.ts';
 import { FRAUD_RULES, type FraudRules } from './fraud/rules.ts';
+import { FIXES_MAX, Fixes, type Step } from './geo/fixes.ts';
 import { cellOfRegion } from './geo/grid.ts';
 import { OBSERVE_TIMEOUT_MS, SILENT_MS, SILENT_SWEEP_MS, SLOT_SWEEP_MS } from './geo/limits.ts';
 import { Matcher, type MatchWatch, type Moved } from './geo/matcher.ts';
 import type { ProximityRules } from './geo/rules.ts';
 import type { PairMessage } from './messages/pair.ts';
-import type { FixMessage, RegionMessage } from './messages/region.ts';
+import type { RegionMessage } from './messages/region.ts';
 import type { UserMessage } from './messages/user.ts';
 import { pairId } from './pair.ts';
 import { packRegion, unpackRegion } from './regionPacking.ts';
 import type { Behaviour, Turn } from './turn.ts';
+
+/** Room for fixes that wait, for those who are next; empty ones, so one for all regions. */
+const SPARE: Fixes[] = [];
+const SPARE_MAX = 256;
 
 /** No such member. */
 const NIL = -1;
@@ -43,6 +48,7 @@ export function regionBehaviour(
     inPlace: true,
     patient: message => message.type === 'fix',
     unhurried: message => message.type === 'fix',
+    join,
     hydrate: () => null,
     create(id, _loaded, turn) {
       const cell = cellOfRegion(id);
@@ -71,11 +77,14 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
   const { matcher } = state;
   switch (message.type) {
     case 'fix':
-      compare(state, message, turn);
+      compare(state, message, matcher.members.indexOf(message.userId), turn);
       offer(state, matcher.move(message, turn.nowMs), turn);
       break;
+    case 'fixes':
+      takeAll(state, message.fixes, turn);
+      break;
     case 'adopt':
-      compare(state, message.fix, turn);
+      compare(state, message.fix, matcher.members.indexOf(message.fix.userId), turn);
       offer(state, matcher.adopt(message.fix, message, turn.nowMs), turn);
       break;
     case 'depart': {
@@ -120,11 +129,35 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
   return state;
 }
 
-/** Somebody walks where somebody else walked: both are told, and their next fix says so. */
-function compare({ footprints, matcher }: RegionState, fix: FixMessage, turn: Turn): void {
+/** The fixes of a tick come one behind the other: they wait as one message and are taken in one turn. */
+function join(waiting: RegionMessage, message: RegionMessage): RegionMessage | null {
+  if (message.type !== 'fix') return null;
+  if (waiting.type === 'fixes') {
+    if (waiting.fixes.count >= FIXES_MAX) return null;
+    waiting.fixes.add(message);
+    return waiting;
+  }
+  if (waiting.type !== 'fix') return null;
+  const fixes = SPARE.pop() ?? new Fixes();
+  fixes.add(waiting);
+  fixes.add(message);
+  return { type: 'fixes', fixes };
+}
+
+function takeAll(state: RegionState, fixes: Fixes, turn: Turn): void {
+  const { matcher } = state;
+  const before = (i: number): void =>
+    compare(state, fixes.step(i), matcher.members.indexOfFix(fixes, i), turn);
+  offer(state, matcher.takeAll(fixes, turn.nowMs, before), turn);
+  fixes.clear();
+  if (SPARE.length < SPARE_MAX) SPARE.push(fixes);
+}
+
+/** Somebody walks where somebody else walked: both are told, and their next fix says so. `index`: the member, if any. */
+function compare(state: RegionState, fix: Step, index: number, turn: Turn): void {
+  const { footprints, matcher } = state;
   const { userId, latE7, lngE7, takenAtMs } = fix;
   // a fix that is said again is no step
-  const index = matcher.members.indexOf(userId);
   if (index !== NIL && matcher.members.takenAtMs(index) === takenAtMs) return;
   const other = footprints.tread(userId, latE7, lngE7, takenAtMs);
   if (other === null) return;

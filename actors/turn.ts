@@ -130,6 +130,11 @@ export interface Behaviour<S, M extends { readonly type: string }> {
   readonly inPlace?: boolean;
   /** Messages with the same non-null key replace an older one that still waits (newest wins, place is kept). */
   coalesce?(message: M): string | null;
+  /**
+   * One message, for one turn, of the last one that waits and one that has just come behind it; null: they stay two. Neither
+   * is an ask. What it returns stays here and is joined with the next; `waiting` may be changed for it.
+   */
+  join?(waiting: M, message: M): M | null;
   /** A message that may wait a tick (`LINK.patientMs`) for others that go to the same node; it waits for none here. */
   patient?(message: M): boolean;
   /**

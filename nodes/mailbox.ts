@@ -1,6 +1,7 @@
 /**
  * Messages waiting for one actor: first in, first out, bounded. Positions coalesce: while one waits, a newer one with
  * the same key takes its place, so that a phone that reports faster than the actor turns costs one slot, not many.
+ * Messages that an actor takes together (`Behaviour.join`) are put to the last one that waits, and cost no place at all.
  * Answers, commits and timers (`system`) are always taken: their number is bounded by what the actor itself asked for.
  */
 import type { ReplyTo } from '../actors/turn.ts';
@@ -13,6 +14,11 @@ export interface Mail {
   /** What it counts against the node's budget while it waits; 0 for what did not come from another node. */
   bytes: number;
 }
+
+export type Join = (waiting: Mail['message'], message: Mail['message']) => Mail['message'] | null;
+
+/** What follows from a message that nobody waits for stands in its trace. */
+const traceOf = ({ cause }: Mail): string | null => cause?.trace ?? null;
 
 /** Places of a new mailbox: most actors have one message at a time. */
 const ROOM = 4;
@@ -68,6 +74,18 @@ export class Mailbox {
     }
     if (!this.push(mail, false, false)) return false;
     this.#keyed.set(key, mail);
+    return true;
+  }
+
+  /** Puts a message to the one that waits last, when `join` makes one of the two and nobody waits for an answer to either. */
+  joinLast(mail: Mail, join: Join): boolean {
+    if (this.#size === 0 || mail.replyTo !== null) return false;
+    const last = this.#items[(this.#head + this.#size - 1) & (this.#items.length - 1)]!;
+    if (last.replyTo !== null || traceOf(last) !== traceOf(mail)) return false;
+    const joined = join(last.message, mail.message);
+    if (joined === null) return false;
+    last.message = joined;
+    last.bytes += mail.bytes;
     return true;
   }
 

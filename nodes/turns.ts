@@ -72,6 +72,8 @@ export class Turns {
     const overheld = !system && activation.gate !== null && activation.gate.held >= limits.heldOutputs;
     activation.mailbox ??= this.#spareMailboxes.pop() ?? new Mailbox(limits.mailboxMessages);
     const { behaviour, mailbox } = activation;
+    // what waits is in the run queue already, or will be when the actor has come to life
+    if (!system && !overheld && behaviour.join && mailbox.joinLast(mail, behaviour.join)) return;
     const key = system ? null : (behaviour.coalesce?.(mail.message) ?? null);
     // what is half full is hurried whatever is in it, or it would be refused what comes next
     const isFilling = mailbox.size * 2 >= limits.mailboxMessages;

@@ -3,6 +3,7 @@
  * without reading the id, a text somewhere else in memory; the number to compare with stands in the member's record,
  * which the fix needs anyway. Ten bits of the hash lie beside each index, so that hardly ever another record is read.
  */
+import { FIX_ACCOUNT, FIX_NUMBERS, type Fixes } from './fixes.ts';
 import { ACCOUNT, NIL, NUMBERS } from './record.ts';
 
 /** Room for `MEMBERS_MAX` and one. */
@@ -32,6 +33,14 @@ export class Accounts {
       if (numbers[NUMBERS * index + ACCOUNT] === account) return index;
     }
     return NIL;
+  }
+
+  /**
+   * The members of so many fixes, -1 for whoever is not here. Nothing that is found is waited for, so that the records of
+   * many are fetched from memory at a time.
+   */
+  findAll({ count, numbers: fixes, found }: Fixes, numbers: Float64Array): void {
+    for (let i = 0; i < count; i++) found[i] = this.find(fixes[FIX_NUMBERS * i + FIX_ACCOUNT]!, numbers);
   }
 
   /** Takes a member in, whose account stands in its record and is not here. */

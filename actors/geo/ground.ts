@@ -6,7 +6,8 @@
  * (2 km), up to {@link FLAT_LAT}. Whoever is within {@link RIM_M} of a radius is decided by the haversine formula over the
  * very integers of the fixes, so flatness never decides anything; nearer to the poles everything is decided so.
  *
- * Sine and cosine come from those of the middle of the region by the addition theorem and a few terms of the series.
+ * Sine and cosine come from those of the middle of the region by the addition theorem and a few terms of the series,
+ * which is one of powers of the way to the middle.
  */
 import { boxOf, latReachDeg, lngReachDeg } from './grid.ts';
 import { EARTH_RADIUS_M, MICRO_CELLS } from './limits.ts';
@@ -61,8 +62,12 @@ const ROWS_PER_E7 = 1;
 const COLUMNS_PER_E7 = 2;
 const CENTRE_COLUMN = 3;
 const MIDDLE = 4;
-const COS_MIDDLE = 5;
-const SIN_MIDDLE = 6;
+/** By powers of the way to the middle, degrees times 1e7: what makes {@link PER_EAST}, then {@link PER_EAST_GROWS}. */
+const COSINES = 5;
+const SINES = 10;
+const SERIES = 5;
+/** What lies further from the middle, degrees times 1e7, is computed without the series. */
+const SERIES_E7 = SERIES_RAD / RAD_E7;
 
 export class Ground {
   /** So near to a pole that nothing is flat. */
@@ -70,7 +75,7 @@ export class Ground {
   readonly #centreE7: number;
   readonly #isPolar: boolean;
   /** Side by side: a number in a field of its own would be a line of memory of its own. */
-  readonly #fixed = new Float64Array(7);
+  readonly #fixed = new Float64Array(SINES + SERIES);
   readonly #edgeDeg: number;
 
   constructor(cell: number) {
@@ -84,8 +89,10 @@ export class Ground {
     this.#fixed[COLUMNS_PER_E7] = columnsPerE7;
     this.#fixed[CENTRE_COLUMN] = MICRO_CELLS / 2 + (this.#centreE7 - centreE7) * columnsPerE7;
     this.#fixed[MIDDLE] = middle / RAD_E7;
-    this.#fixed[COS_MIDDLE] = Math.cos(middle);
-    this.#fixed[SIN_MIDDLE] = Math.sin(middle);
+    const cosine = METRES_PER_E7 * Math.cos(middle);
+    const sine = METRES_PER_E7 * Math.sin(middle);
+    this.#fixed.set(series([cosine, -sine, -cosine, sine, cosine]), COSINES);
+    this.#fixed.set(series([sine, cosine, -sine, -cosine, sine].map(one => (-one * RAD_E7) / 2)), SINES);
     this.#isPolar = box.columns < POLAR_COLUMNS;
     this.#edgeDeg = Math.max(Math.abs(box.south), Math.abs(box.north));
     this.isRound = this.#edgeDeg > FLAT_LAT;
@@ -123,21 +130,29 @@ export class Ground {
     const fixed = this.#fixed;
     STAND[ROW] = (latE7 - fixed[SOUTH]!) * fixed[ROWS_PER_E7]!;
     STAND[COLUMN] = east * fixed[COLUMNS_PER_E7]! + fixed[CENTRE_COLUMN]!;
-    let cosine: number;
-    let sine: number;
-    const dLat = (latE7 - fixed[MIDDLE]!) * RAD_E7;
-    if (dLat < SERIES_RAD && dLat > -SERIES_RAD) {
-      const half = (dLat * dLat) / 2;
-      const s = dLat * (1 - half / 3);
-      const c = 1 - half * (1 - half / 6);
-      cosine = fixed[COS_MIDDLE]! * c - fixed[SIN_MIDDLE]! * s;
-      sine = fixed[SIN_MIDDLE]! * c + fixed[COS_MIDDLE]! * s;
+    const d = latE7 - fixed[MIDDLE]!;
+    if (this.isRound) {
+      // no line is a number, so every decision is an exact one
+      STAND[PER_EAST] = Number.NaN;
+      STAND[PER_EAST_GROWS] = 0;
+    } else if (d < SERIES_E7 && d > -SERIES_E7) {
+      STAND[PER_EAST] =
+        fixed[COSINES]! +
+        d *
+          (fixed[COSINES + 1]! +
+            d * (fixed[COSINES + 2]! + d * (fixed[COSINES + 3]! + d * fixed[COSINES + 4]!)));
+      STAND[PER_EAST_GROWS] =
+        fixed[SINES]! +
+        d * (fixed[SINES + 1]! + d * (fixed[SINES + 2]! + d * (fixed[SINES + 3]! + d * fixed[SINES + 4]!)));
     } else {
-      cosine = Math.cos(latE7 * RAD_E7);
-      sine = Math.sin(latE7 * RAD_E7);
+      STAND[PER_EAST] = METRES_PER_E7 * Math.cos(latE7 * RAD_E7);
+      STAND[PER_EAST_GROWS] = (-METRES_PER_E7 * RAD_E7 * Math.sin(latE7 * RAD_E7)) / 2;
     }
-    // round ground: no line is a number, so every decision is an exact one
-    STAND[PER_EAST] = this.isRound ? Number.NaN : METRES_PER_E7 * cosine;
-    STAND[PER_EAST_GROWS] = (-METRES_PER_E7 * RAD_E7 * sine) / 2;
   }
 }
+
+/** The terms of a series of derivatives: over n!, and by degrees times 1e7 instead of radians. */
+const series = (derivatives: readonly number[]): number[] => {
+  let term = 1;
+  return derivatives.map((one, n) => one * (n === 0 ? 1 : (term *= RAD_E7 / n)));
+};

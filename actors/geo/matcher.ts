@@ -7,6 +7,7 @@
  */
 import type { FixMessage } from '../messages/region.ts';
 import { arrive, type Departure, departure } from './departure.ts';
+import { Fixes } from './fixes.ts';
 import type { Reach } from './ground.ts';
 import { type MatchWatch, type Moved, NOTHING } from './happenings.ts';
 import { type PackedMatcher, packMatcher, restoreMatcher } from './matcherPacking.ts';
@@ -15,13 +16,22 @@ import { DUE, Pairs } from './pairs.ts';
 import { Radii } from './radii.ts';
 import { CIVILIAN, NIL, OFFICER } from './record.ts';
 import type { ProximityRules } from './rules.ts';
-import { around, FOUND } from './search.ts';
+import { around, FOUND, officersAround } from './search.ts';
 import { READY, TOLD } from './slots.ts';
 import { beginTelling, Tellings, takeTold } from './tellings.ts';
 
 export type { Departure } from './departure.ts';
 export type { EndReason, MatchWatch, Meeting, Met, Moved, Near } from './happenings.ts';
 export type { PackedMatcher, PackedOfficer, PackedSlot } from './matcherPacking.ts';
+
+/** For a fix that comes alone; empty between moves, so one for all regions. */
+const ONE = new Fixes();
+
+function only(fix: FixMessage): Fixes {
+  ONE.clear();
+  ONE.add(fix);
+  return ONE;
+}
 
 /** Moves are counted round and round, in 31 bits. */
 const LAST_MOVE = 0x7fff_fffe;
@@ -43,17 +53,34 @@ export class Matcher {
     this.pairs = new Pairs(this.members, rules, watch);
     this.tellings = new Tellings(this.members, this.pairs, rules, watch);
     this.#enterReach = this.members.reach(rules.enterMaxM);
-    this.#wideReach = this.members.reach(Math.max(rules.nearM, rules.enterMaxM));
+    this.#wideReach = this.members.reach(this.members.radii.wideM);
   }
 
   get slotCount(): number {
     return this.pairs.slots.count;
   }
 
-  /** Takes a fix; says what it brought about. A fix that is not newer than the last, or cannot be, is ignored. */
+  /**
+   * Takes fixes in their order; says what they brought about. One that is not newer than the person's last is ignored.
+   * `before` hears of each before it is taken.
+   */
+  takeAll(fixes: Fixes, nowMs: number, before?: (i: number) => void): Moved {
+    const { members } = this;
+    beginTelling();
+    members.find(fixes);
+    for (let i = 0; i < fixes.count; i++) {
+      before?.(i);
+      const index = members.place(fixes, i, nowMs);
+      if (index !== NIL) this.#judge(index);
+    }
+    return takeTold();
+  }
+
+  /** Takes one fix. */
   move(fix: FixMessage, nowMs: number): Moved {
-    const index = this.members.place(fix, nowMs);
-    return index === NIL ? NOTHING : this.#judge(index, fix.takenAtMs);
+    const moved = this.takeAll(only(fix), nowMs);
+    ONE.clear();
+    return moved;
   }
 
   /** Forgets a person and all slots; `atMs` for who went out of reach with a fix taken then. */
@@ -84,11 +111,16 @@ export class Matcher {
   /** Takes an officer over from another region: first what he brings, then his fix. */
   adopt(fix: FixMessage, brought: Partial<Departure>, nowMs: number): Moved {
     const { members } = this;
-    const placed = members.place(fix, nowMs);
+    members.find(only(fix));
+    const placed = ONE.count === 0 ? NIL : members.place(ONE, 0, nowMs);
+    ONE.clear();
     const index = placed === NIL ? members.indexOf(fix.userId) : placed;
     if (index === NIL || members.roleOf(index) !== OFFICER) return NOTHING;
     arrive(this, index, fix, brought);
-    return placed === NIL ? NOTHING : this.#judge(placed, fix.takenAtMs);
+    if (placed === NIL) return NOTHING;
+    beginTelling();
+    this.#judge(placed);
+    return takeTold();
   }
 
   /**
@@ -131,10 +163,10 @@ export class Matcher {
   }
 
   /** Looks at everyone who may matter to a member that has just been placed. */
-  #judge(index: number, tMs: number): Moved {
-    beginTelling();
+  #judge(index: number): void {
     const { members, pairs, tellings } = this;
     const side = members.roleOf(index);
+    const tMs = members.takenAtMs(index);
     const count = members.isPoor(index) ? 0 : this.#search(index, side, tMs);
     const first = members.firstSlot(index);
     if (first !== NIL || count > 0) {
@@ -152,7 +184,6 @@ export class Matcher {
       if (DUE.length > 0) tellings.meet(tMs);
     }
     if (members.isNearFull(index)) tellings.forget(index, tMs);
-    return takeTold();
   }
 
   /** Finds those of the other role who may matter; how many. */
@@ -160,7 +191,7 @@ export class Matcher {
     const { members } = this;
     const { radii } = members;
     const { freshMs, crowdCivilians } = this.#rules;
-    if (side === CIVILIAN) return around(members, index, OFFICER, this.#wideReach, radii.wide, freshMs, ALL);
+    if (side === CIVILIAN) return officersAround(members, index, this.#wideReach, radii.wide, freshMs);
     const most = members.isCrowded(index) ? crowdCivilians : ALL;
     const count = around(members, index, CIVILIAN, this.#enterReach, radii.enter, freshMs, most);
     if (!members.isRepeated) this.#crowd(index, count, tMs);

@@ -64,8 +64,7 @@ export function packMember(members: Members, index: number): PackedMember {
 export function restoreMember(members: Members, packed: PackedMember): number {
   const [userId, handle, flags, accuracyDm, trust, turning, latE7, lngE7, ...rest] = packed;
   const [account, taken, seq, heard, eastward, northward] = rest as [number, ...number[]];
-  const role = (flags & IS_CIVILIAN) === 0 ? 'officer' : 'civilian';
-  const index = members.add({ userId, handle, role, account });
+  const index = members.add(userId, handle, roleOfFlags(flags), account);
   const { whole, numbers, ground, radii } = members;
   const east = ground.eastOf(lngE7);
   ground.stand(latE7, east);

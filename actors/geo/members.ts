@@ -2,15 +2,33 @@
  * Everybody a region knows: who has which record, and how a fix is written into it. A fix that carries the number of its
  * account finds its record by that; ids are texts elsewhere in memory, and are for whatever happens seldom.
  */
-import type { FixMessage } from '../messages/region.ts';
 import { Accounts } from './accounts.ts';
+import {
+  FIX_ABSENT,
+  FIX_ACCOUNT,
+  FIX_ACCURACY_SHIFT,
+  FIX_CIVILIAN,
+  FIX_EASTWARD,
+  FIX_INSTANT,
+  FIX_LAT,
+  FIX_LNG,
+  FIX_NORTHWARD,
+  FIX_NUMBERS,
+  FIX_SEQ,
+  FIX_SPEED,
+  FIX_STATE,
+  FIX_TAKEN,
+  FIX_TRUST,
+  FIX_WHOLE,
+  type Fixes,
+} from './fixes.ts';
 import { MEMBERS_MAX } from './limits.ts';
 import type { Radii } from './radii.ts';
 import {
-  ABSENT,
   ACCOUNT,
   ACCURACY,
   CELL_SHIFT,
+  CIVILIAN,
   CROWDED,
   DRIVING,
   EAST,
@@ -18,14 +36,14 @@ import {
   FIRST_SLOT,
   FLAGS,
   HEARD,
-  INSTANT,
-  IS_CIVILIAN,
   KEPT,
   LAT,
   LOOKED,
   NIL,
+  NO_ACCOUNT,
   NORTHWARD,
   NUMBERS,
+  OFFICER,
   SEQ,
   SHARP,
   STAMP,
@@ -40,9 +58,6 @@ import { Records } from './records.ts';
 import type { ProximityRules } from './rules.ts';
 
 export { CIVILIAN, OFFICER } from './record.ts';
-
-const UNKNOWN = -1;
-const isAccount = (account: number | undefined): account is number => account !== undefined && account >= 0;
 
 export class Members extends Records {
   readonly #rules: ProximityRules;
@@ -77,12 +92,17 @@ export class Members extends Records {
     return this.#indexes.get(userId) ?? NIL;
   }
 
+  /** Looks up whose fixes these are, as far as their accounts are known; for {@link place}. */
+  find(fixes: Fixes): void {
+    this.#accounts.findAll(fixes, this.numbers);
+  }
+
   /** The member whose fix this is. */
-  indexOfFix(fix: Pick<FixMessage, 'userId' | 'account'>): number {
-    const { account } = fix;
-    if (!isAccount(account)) return this.indexOf(fix.userId);
+  indexOfFix(fixes: Fixes, i: number): number {
+    const account = fixes.numbers[FIX_NUMBERS * i + FIX_ACCOUNT]!;
+    if (account === NO_ACCOUNT) return this.indexOf(fixes.ids[i]!);
     const index = this.#accounts.find(account, this.numbers);
-    return index === NIL ? this.#introduced(fix.userId, account) : index;
+    return index === NIL ? this.#introduced(fixes.ids[i]!, account) : index;
   }
 
   /** Empty for an index not in use. */
@@ -95,21 +115,21 @@ export class Members extends Records {
   }
 
   /**
-   * Writes down a fix and returns the member's index, or -1 when the fix is not newer than the last one known here
-   * (redelivered or overtaken) or cannot be (no place on the globe, no time). `nowMs` is the time of arrival and serves
-   * only to forget the silent.
+   * Writes down a fix, whose person was looked for with {@link find}, and returns the member's index, or -1 when the fix is not newer than the last one known here
+   * (redelivered or overtaken). `nowMs` is the time of arrival and serves only to forget the silent.
    */
-  place(fix: FixMessage, nowMs: number): number {
-    if (!isSound(fix)) return NIL;
-    const { takenAtMs } = fix;
-    const index = this.indexOfFix(fix);
-    if (index === NIL) return this.#come(fix, nowMs);
+  place(fixes: Fixes, i: number, nowMs: number): number {
+    const takenAtMs = fixes.numbers[FIX_NUMBERS * i + FIX_TAKEN]!;
+    const found = fixes.found[i]!;
+    const index = found === NIL ? this.indexOfFix(fixes, i) : found;
+    if (index === NIL) return this.#come(fixes, i, nowMs);
     const { numbers, whole } = this;
     const last = numbers[NUMBERS * index + TAKEN]!;
-    if (takenAtMs < last || (takenAtMs === last && fix.seq <= numbers[NUMBERS * index + SEQ]!)) return NIL;
+    const seq = fixes.numbers[FIX_NUMBERS * i + FIX_SEQ]!;
+    if (takenAtMs < last || (takenAtMs === last && seq <= numbers[NUMBERS * index + SEQ]!)) return NIL;
     this.isRepeated = takenAtMs === last;
     this.previousMs = last;
-    this.#write(index, fix, nowMs);
+    this.#write(index, fixes, i, nowMs);
     const cell = this.cellHere();
     const state = whole[WHOLE * index + STATE]!;
     if (state >>> CELL_SHIFT !== cell && (state & CROWDED) === 0) {
@@ -120,24 +140,24 @@ export class Members extends Records {
   }
 
   /** A record for somebody new; all but the fix is written. */
-  add(fix: Pick<FixMessage, 'userId' | 'handle' | 'role' | 'account'>): number {
+  add(userId: string, handle: string, role: number, account: number): number {
     let index = this.#free.pop();
     if (index === undefined) {
       index = this.#ids.length;
       if (index === this.capacity) this.grow();
     }
-    this.#ids[index] = fix.userId;
-    this.#handles[index] = fix.handle;
-    this.#indexes.set(fix.userId, index);
+    this.#ids[index] = userId;
+    this.#handles[index] = handle;
+    this.#indexes.set(userId, index);
     const { whole, numbers } = this;
     const at = WHOLE * index;
-    whole[at + STATE] = fix.role === 'officer' ? 0 : IS_CIVILIAN;
+    whole[at + STATE] = role;
     whole[at + FIRST_SLOT] = NIL;
     whole[at + LOOKED] = 0;
-    whole[at + STAMP] = fix.role === 'officer' ? stamp(++this.#stays) : 0;
+    whole[at + STAMP] = role === OFFICER ? stamp(++this.#stays) : 0;
     whole[at + TURNING] = 0;
-    numbers[NUMBERS * index + ACCOUNT] = UNKNOWN;
-    if (isAccount(fix.account)) this.#introduce(index, fix.account);
+    numbers[NUMBERS * index + ACCOUNT] = NO_ACCOUNT;
+    if (account !== NO_ACCOUNT) this.#introduce(index, account);
     return index;
   }
 
@@ -149,7 +169,7 @@ export class Members extends Records {
   /** Forgets a member. Its slots must be gone. */
   remove(index: number): void {
     if (!this.isCrowded(index)) this.cells.unlink(index, this.whole);
-    if (this.accountOf(index) !== UNKNOWN) this.#accounts.delete(index, this.numbers);
+    if (this.accountOf(index) !== NO_ACCOUNT) this.#accounts.delete(index, this.numbers);
     this.#indexes.delete(this.#ids[index]!);
     this.#ids[index] = '';
     this.#handles[index] = '';
@@ -159,7 +179,7 @@ export class Members extends Records {
     this.#free.push(index);
   }
 
-  /** -1 when no fix said. */
+  /** {@link NO_ACCOUNT} when no fix said. */
   accountOf(index: number): number {
     return this.numbers[NUMBERS * index + ACCOUNT]!;
   }
@@ -172,12 +192,14 @@ export class Members extends Records {
     return silent;
   }
 
-  #come(fix: FixMessage, nowMs: number): number {
+  #come(fixes: Fixes, i: number, nowMs: number): number {
     if (this.#indexes.size >= MEMBERS_MAX) return NIL;
+    const at = FIX_NUMBERS * i;
     this.isRepeated = false;
-    this.previousMs = fix.takenAtMs;
-    const index = this.add(fix);
-    this.#write(index, fix, nowMs);
+    this.previousMs = fixes.numbers[at + FIX_TAKEN]!;
+    const role = (fixes.whole[FIX_WHOLE * i + FIX_STATE]! & FIX_CIVILIAN) === 0 ? OFFICER : CIVILIAN;
+    const index = this.add(fixes.ids[i]!, fixes.handles[i]!, role, fixes.numbers[at + FIX_ACCOUNT]!);
+    this.#write(index, fixes, i, nowMs);
     this.linkHere(index);
     return index;
   }
@@ -185,7 +207,7 @@ export class Members extends Records {
   /** Who came without a number and now has one. */
   #introduced(userId: string, account: number): number {
     const index = this.indexOf(userId);
-    if (index !== NIL && this.accountOf(index) === UNKNOWN) this.#introduce(index, account);
+    if (index !== NIL && this.accountOf(index) === NO_ACCOUNT) this.#introduce(index, account);
     return index;
   }
 
@@ -195,43 +217,34 @@ export class Members extends Records {
     this.#accounts.add(index, this.numbers);
   }
 
-  #write(index: number, fix: FixMessage, nowMs: number): void {
+  #write(index: number, fixes: Fixes, i: number, nowMs: number): void {
     const { ground, radii, whole, numbers } = this;
-    const { latE7, accuracyDm, speedMps } = fix;
-    const east = ground.eastOf(fix.lngE7);
+    const from = FIX_NUMBERS * i;
+    const side = FIX_WHOLE * i;
+    const latE7 = fixes.whole[side + FIX_LAT]!;
+    const east = ground.eastOf(fixes.whole[side + FIX_LNG]!);
     ground.stand(latE7, east);
     const at = WHOLE * index;
+    const to = NUMBERS * index;
+    const state = fixes.whole[side + FIX_STATE]!;
+    const accuracyDm = state >> FIX_ACCURACY_SHIFT;
+    const speedMps = fixes.numbers[from + FIX_SPEED]!;
     whole[at + LAT] = latE7;
     whole[at + EAST] = east;
-    numbers[NUMBERS * index + TAKEN] = fix.takenAtMs;
-    numbers[NUMBERS * index + SEQ] = fix.seq;
+    numbers[to + TAKEN] = fixes.numbers[from + FIX_TAKEN]!;
+    numbers[to + SEQ] = fixes.numbers[from + FIX_SEQ]!;
     whole[at + STATE] =
       (whole[at + STATE]! & (KEPT | ~FLAGS)) |
-      (fix.instant ? INSTANT : 0) |
+      (state & (FIX_INSTANT | FIX_ABSENT)) |
       (accuracyDm <= radii.sharpDm ? SHARP : 0) |
-      (fix.absent === true ? ABSENT : 0) |
       (speedMps >= 0 && speedMps <= this.#rules.walkMps ? WALKING : 0) |
       (speedMps > this.#rules.vehicleMps ? DRIVING : 0);
     whole[at + ACCURACY] = accuracyDm <= radii.keepDm ? accuracyDm : radii.poorDm;
-    numbers[NUMBERS * index + EASTWARD] = fix.eastMps ?? 0;
-    numbers[NUMBERS * index + NORTHWARD] = fix.northMps ?? 0;
-    numbers[NUMBERS * index + HEARD] = nowMs;
-    whole[at + TRUST] = fix.trust ?? 0;
+    numbers[to + EASTWARD] = fixes.numbers[from + FIX_EASTWARD]!;
+    numbers[to + NORTHWARD] = fixes.numbers[from + FIX_NORTHWARD]!;
+    numbers[to + HEARD] = nowMs;
+    whole[at + TRUST] = fixes.whole[side + FIX_TRUST]!;
   }
-}
-
-function isSound({ latE7, lngE7, takenAtMs, seq, accuracyDm }: FixMessage): boolean {
-  return (
-    typeof latE7 === 'number' &&
-    typeof lngE7 === 'number' &&
-    latE7 >= -900_000_000 &&
-    latE7 <= 900_000_000 &&
-    lngE7 >= -1_800_000_000 &&
-    lngE7 <= 1_800_000_000 &&
-    Number.isFinite(takenAtMs) &&
-    Number.isFinite(seq) &&
-    accuracyDm >= 0
-  );
 }
 
 /** Spreads numbers over 32 bits, so that the sums of any few of them are different (the finish of MurmurHash3). */

@@ -17,8 +17,9 @@ export class Radii {
   readonly enter: Float64Array;
   readonly exit: Float64Array;
   readonly near: Float64Array;
-  /** What a civilian's one search for officers must see. */
+  /** What a civilian's one search for officers must see, and how far that is at most, metres. */
   readonly wide: Float64Array;
+  readonly wideM: number;
   /** {@link wide} is {@link near}. */
   readonly isWideNear: boolean;
   readonly far: number;
@@ -42,6 +43,7 @@ export class Radii {
     this.exit = table(sumM => enterM(sumM) + rules.exitMarginM);
     this.near = table(() => rules.nearM);
     this.wide = this.near.map((near, sum) => Math.max(near, this.enter[sum]!));
+    this.wideM = Math.max(rules.nearM, rules.enterMaxM);
     this.isWideNear = rules.nearM >= rules.enterMaxM;
     this.far = lineSquared(rules.reachM);
     this.rim = 2 * (rules.reachM + RIM_M) * RIM_M;

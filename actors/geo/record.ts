@@ -34,8 +34,9 @@ export const NUMBERS = 16;
 export const TAKEN = 1;
 /** Number of the fix. */
 export const SEQ = 6;
-/** The account's number, -1 when the sender did not say. */
+/** The account's number, {@link NO_ACCOUNT} when the sender did not say. */
 export const ACCOUNT = 7;
+export const NO_ACCOUNT = -1;
 
 /** The second line. Velocity to the east and to the north (m/s), time of arrival (Unix ms). */
 export const EASTWARD = 8;

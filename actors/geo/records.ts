@@ -46,7 +46,7 @@ import {
 
 export class Records {
   readonly ground: Ground;
-  readonly cells = new Cells();
+  readonly cells: Cells;
   readonly radii: Radii;
   /** Records that there is room for. */
   capacity = 16;
@@ -56,6 +56,7 @@ export class Records {
   constructor(cell: number, radii: Radii) {
     this.ground = new Ground(cell);
     this.radii = radii;
+    this.cells = new Cells(this.ground.reach(radii.wideM));
   }
 
   reach(radiusM: number): Reach {

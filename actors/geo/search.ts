@@ -1,9 +1,21 @@
 /** Who of a role is around a member: one walk through the micro cells in reach, the same for every question of a matcher. */
-import { clamped } from './cells.ts';
+import { BLOCK_MAX, blockOf, clamped } from './cells.ts';
 import { COLUMN, METRES_PER_E7, PER_EAST, PER_EAST_GROWS, type Reach, ROW, STAND, STEPS } from './ground.ts';
 import { MICRO_CELLS } from './limits.ts';
 import type { Members } from './members.ts';
-import { ACCURACY, EAST, LAT, NEXT, NIL, NUMBERS, TAKEN, WHOLE } from './record.ts';
+import {
+  ACCURACY,
+  CELL_SHIFT,
+  EAST,
+  LAT,
+  NEXT,
+  NIL,
+  NUMBERS,
+  OFFICER,
+  STATE,
+  TAKEN,
+  WHOLE,
+} from './record.ts';
 
 /**
  * What the search that was made last has found: the members, and the square of the line to each. One for all regions of
@@ -79,6 +91,50 @@ export function around(
         if (count > most) return count;
       }
     }
+  }
+  return count;
+}
+
+/** The officers around a civilian who was placed last, as {@link around} finds them. */
+export function officersAround(
+  members: Members,
+  index: number,
+  reach: Reach,
+  limits: Float64Array,
+  freshMs: number,
+): number {
+  const { whole, numbers } = members;
+  const { blocks } = members.cells;
+  const at = WHOLE * index;
+  const list = blockOf(whole[at + STATE]! >>> CELL_SHIFT);
+  const end = list + blocks[list]!;
+  if (end === list) return 0;
+  if (end - list > BLOCK_MAX)
+    return around(members, index, OFFICER, reach, limits, freshMs, Number.MAX_SAFE_INTEGER);
+  const { rim } = members.radii;
+  const perEast = STAND[PER_EAST]!;
+  const perEastGrows = STAND[PER_EAST_GROWS]!;
+  const lat = whole[at + LAT]!;
+  const east = whole[at + EAST]!;
+  const accuracy = whole[at + ACCURACY]!;
+  const taken = numbers[NUMBERS * index + TAKEN]!;
+  const { member, line: lines } = FOUND;
+  let count = 0;
+  for (let i = list + 1; i <= end; i++) {
+    const other = blocks[i]!;
+    const to = WHOLE * other;
+    const dLat = whole[to + LAT]! - lat;
+    const y = dLat * METRES_PER_E7;
+    const x = (whole[to + EAST]! - east) * (perEast + perEastGrows * dLat);
+    const line = x * x + y * y;
+    const limit = limits[accuracy + whole[to + ACCURACY]!]!;
+    if (line > limit + rim) continue;
+    if (!(line <= limit - rim) && !members.isExactlyWithin(index, other, limit)) continue;
+    const apart = numbers[NUMBERS * other + TAKEN]! - taken;
+    if (apart > freshMs || apart < -freshMs) continue;
+    member[count] = other;
+    lines[count] = line;
+    count++;
   }
   return count;
 }

@@ -10,6 +10,7 @@
  * `reportPeriodS` in `actors/geo/period.ts`): a period that grew shorter as an officer came closer would be a range
  * finder for whoever sends invented positions.
  */
+import type { Fixes } from '../geo/fixes.ts';
 import type { SystemMessage } from '../turn.ts';
 
 export type Role = 'officer' | 'civilian';
@@ -70,6 +71,8 @@ export type SlotStage = 'counting' | 'ready' | 'told';
 
 export type RegionMessage =
   | FixMessage
+  /** Fixes that waited one behind the other, for one turn. Made where they wait; it is never sent. */
+  | { readonly type: 'fixes'; readonly fixes: Fixes }
   /**
    * A civilian went out of reach of this region with a fix taken `atMs`; or, without it, the person stopped sharing and is to be
    * forgotten whole. `to`: the region into which an officer has crossed from here; it is told behind what was passed on to it.

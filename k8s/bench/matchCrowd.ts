@@ -1,11 +1,18 @@
 /**
  * Everybody on a square, walking: the people of the benches of the matcher. One report every 10 s.
  *
- * Fixes come as they come to the regions of a node: positions travel in batches, one per tick of 250 ms, and each region is
- * given what waits in its mailbox in a row (`nodes/runQueue.ts`), so that a tick is matched region by region. The fixes of
- * a tick are made outside the measured time, and are objects, as user actors on the same node send them and as the
- * decoder makes them. An officer who crosses a border arrives in the other region after all that waited there.
+ * Fixes come as they come to the regions of a node: positions travel in batches, one per tick of 100 to 250 ms, in any
+ * order; each is put to what waits for its region (`actors/geo/fixes.ts`), and then each region takes all of its own in
+ * one go. Both are measured. Fixes are made outside the measured time, a few hundred at a time, and are objects, as user
+ * actors on the same node send them and as the decoder makes them. An officer who crosses a border arrives in the other
+ * region after all that waited there.
+ *
+ * How many positions a tick brings follows from how many come in a second, so it is a number of the ground: in a town of
+ * 100,000 who report every 10 s a tick of 250 ms brings 2,500, eleven to a region. A core that is to match millions in a
+ * second is given as many as it can match: 100,000 in a tick are those of 400,000 to 1,000,000 a second.
  */
+
+import { FIXES_MAX, Fixes } from '../../actors/geo/fixes.ts';
 import { boxOf, cellOf, cellOfRegion } from '../../actors/geo/grid.ts';
 import { type Departure, Matcher, type Moved } from '../../actors/geo/matcher.ts';
 import { type Route, routeFix } from '../../actors/geo/publish.ts';
@@ -17,6 +24,8 @@ export interface Ground {
   readonly people: number;
   readonly edgeM: number;
   readonly officerShare: number;
+  /** Positions that a tick brings. */
+  readonly tick: number;
   /** In the middle of a region instead of around the corners of some. */
   readonly inOneRegion?: boolean;
 }
@@ -31,8 +40,8 @@ const PERIOD_MS = 10_000;
 const WALK_MPS = 1.4;
 /** 2026-01-01, so that times are as large as they are. */
 const START_MS = 1_767_225_600_000;
-/** Positions are batched for so long (issue of meeting, 1: 100-250 ms). */
-const TICK_MS = 250;
+/** Fixes that are made before they are put to their regions: as many as a batch from another node holds. */
+const BATCH = 250;
 
 const middle = (a: number, b: number): number => (a + b) / 2;
 
@@ -45,16 +54,27 @@ interface Person {
   route: Route | null;
 }
 
-/** What waits in the mailbox of a region. */
+/** What else than fixes waits for a region. */
 type Mail =
-  | FixMessage
   | { readonly type: 'leave'; readonly id: string; readonly atMs: number }
   | { readonly type: 'depart'; readonly fix: FixMessage; readonly to: Place };
 
-/** A region, and what waits there. */
-interface Place {
+/** A region, and what waits there, in order. */
+class Place {
   readonly matcher: Matcher;
-  mail: Mail[];
+  waiting: (Fixes | Mail)[] = [];
+  /** The fixes behind which nothing else waits, while there is room. */
+  last: Fixes | null = null;
+
+  constructor(matcher: Matcher) {
+    this.matcher = matcher;
+  }
+}
+
+/** A fix or something else on its way to a region. */
+interface Letter {
+  readonly to: Place;
+  readonly mail: FixMessage | Mail;
 }
 
 /** An officer between two regions. */
@@ -90,8 +110,9 @@ export class MatchCrowd {
   readonly #order: Int32Array;
   readonly #origin: { readonly lat: number; readonly lng: number };
   readonly #places = new Map<string, Place>();
-  /** Those with mail, in the order in which they got it. */
-  #due: Place[] = [];
+  readonly #all: Place[] = [];
+  readonly #spare: Fixes[] = [];
+  #letters: Letter[] = [];
   #step = 0;
   /** Hears of every fix, outside the measured time. */
   tap: (fix: FixMessage) => void = () => {};
@@ -132,15 +153,19 @@ export class MatchCrowd {
   /** The next so many positions, tick by tick; what matching them took. */
   walk(updates: number): Pace {
     const pace = { updates: 0, moves: 0, cpuNs: 0, meetings: 0, nears: 0 };
-    const perTick = Math.max(1, Math.round((this.#ground.people * TICK_MS) / PERIOD_MS));
     while (pace.updates < updates) {
-      const count = Math.min(perTick, updates - pace.updates);
-      for (let n = 0; n < count; n++) this.#next();
+      const count = Math.min(this.#ground.tick, updates - pace.updates);
+      for (let left = count; left > 0; left -= BATCH) {
+        for (let n = Math.min(left, BATCH); n > 0; n--) this.#next();
+        const letters = this.#letters;
+        const beganNs = cpuNs();
+        for (let i = 0; i < letters.length; i++) this.#put(letters[i]!);
+        pace.cpuNs += cpuNs() - beganNs;
+        this.#letters = [];
+      }
       pace.updates += count;
-      const due = this.#due;
-      this.#due = [];
       const beganNs = cpuNs();
-      this.#serve(due, pace);
+      this.#serve(pace);
       pace.cpuNs += cpuNs() - beganNs;
     }
     return pace;
@@ -166,20 +191,44 @@ export class MatchCrowd {
     };
   }
 
-  /** Each region in turn, as much as waits for it. */
-  #serve(due: readonly Place[], pace: { moves: number; meetings: number; nears: number }): void {
+  /** To what waits for its region. */
+  #put({ to, mail }: Letter): void {
+    if (mail.type !== 'fix') {
+      to.waiting.push(mail);
+      to.last = null;
+      return;
+    }
+    let { last } = to;
+    if (last === null || last.count === FIXES_MAX) {
+      last = this.#spare.pop() ?? new Fixes();
+      to.last = last;
+      to.waiting.push(last);
+    }
+    last.add(mail);
+  }
+
+  /** Each region in turn, all that waits for it. */
+  #serve(pace: { moves: number; meetings: number; nears: number }): void {
     const arrivals: Arrival[] = [];
     const count = ({ meetings, nears }: Moved): void => {
       pace.meetings += meetings.length;
       pace.nears += nears.length;
     };
-    for (const place of due) {
-      const { matcher, mail } = place;
-      place.mail = [];
-      pace.moves += mail.length;
-      for (const one of mail) {
-        if (one.type === 'fix') count(matcher.move(one, one.takenAtMs));
-        else if (one.type === 'leave') matcher.leave(one.id, one.atMs);
+    for (const place of this.#all) {
+      const { matcher, waiting } = place;
+      if (waiting.length === 0) continue;
+      place.waiting = [];
+      place.last = null;
+      for (const one of waiting) {
+        if (one instanceof Fixes) {
+          pace.moves += one.count;
+          count(matcher.takeAll(one, START_MS + this.#step));
+          one.clear();
+          this.#spare.push(one);
+          continue;
+        }
+        pace.moves++;
+        if (one.type === 'leave') matcher.leave(one.id, one.atMs);
         else {
           const { fix, to } = one;
           arrivals.push({ to, fix, brought: matcher.departOfficer(fix.userId, fix.takenAtMs) });
@@ -192,16 +241,15 @@ export class MatchCrowd {
   #placeOf(region: string): Place {
     let place = this.#places.get(region);
     if (!place) {
-      place = { matcher: new Matcher(cellOfRegion(region)!, this.#rules), mail: [] };
+      place = new Place(new Matcher(cellOfRegion(region)!, this.#rules));
       this.#places.set(region, place);
+      this.#all.push(place);
     }
     return place;
   }
 
-  #send(region: string, mail: Mail): void {
-    const place = this.#placeOf(region);
-    if (place.mail.length === 0) this.#due.push(place);
-    place.mail.push(mail);
+  #send(region: string, mail: FixMessage | Mail): void {
+    this.#letters.push({ to: this.#placeOf(region), mail });
   }
 
   #next(): void {

@@ -12,7 +12,7 @@ import { numberArg } from './args.ts';
 import { MatchCrowd, type Pace } from './matchCrowd.ts';
 import { figure, table } from './table.ts';
 
-const GROUND = { people: 50_000, edgeM: 300, officerShare: 0.01, inOneRegion: true };
+const GROUND = { people: 50_000, edgeM: 300, officerShare: 0.01, tick: 1_250, inOneRegion: true };
 const SEED = 2;
 /** Rounds of 10 s: known, moving, and a crowd for 30 s. */
 const WARM_ROUNDS = 5;

@@ -463,8 +463,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/geo/members.ts',
-        find: 'if (takenAtMs < last || (takenAtMs === last && fix.seq <= numbers[NUMBERS * index + SEQ]!)) return NIL;',
-        replace: 'if (fix.seq <= numbers[NUMBERS * index + SEQ]!) return NIL;',
+        find: 'if (takenAtMs < last || (takenAtMs === last && seq <= numbers[NUMBERS * index + SEQ]!)) return NIL;',
+        replace: 'if (seq <= numbers[NUMBERS * index + SEQ]!) return NIL;',
       },
     ],
     profile: 'storm',
