@@ -81,6 +81,52 @@ export interface TransferOp {
 }
 
 /**
+ * Points that the payer sets aside for a payee, for a while: they cannot be spent twice, and nothing has moved yet. A
+ * {@link PostOp} pays them, a {@link VoidOp} gives them back; once `holdS` is over, nothing pays them any more.
+ */
+export interface PendingOp {
+  readonly type: 'pending';
+  /** Of what is pending; no transfer gets this id. */
+  readonly id: string;
+  /** Short code of why, `redemption` for example. */
+  readonly reason: string;
+  readonly payer: string;
+  readonly payee: string;
+  readonly points: number;
+  /** How long they may be posted, seconds by the database clock. */
+  readonly holdS: number;
+  readonly rule: RuleRef;
+  readonly idempotency: Idempotency | null;
+}
+
+/** Pays what is pending, whole or in part, as a transfer of its own; the rest is the payer's again. */
+export interface PostOp {
+  readonly type: 'post';
+  /** Of the transfer. */
+  readonly id: string;
+  /** What was pending. */
+  readonly pendingId: string;
+  readonly reason: string;
+  readonly payer: string;
+  readonly payee: string;
+  /** At most what is pending. */
+  readonly points: number;
+  readonly rule: RuleRef;
+  readonly idempotency: Idempotency | null;
+}
+
+/** Gives back what is pending: because somebody said so, or because its time is over. */
+export interface VoidOp {
+  readonly type: 'void';
+  /** Of what is pending. */
+  readonly id: string;
+  readonly payer: string;
+  readonly verdict: 'voided' | 'expired';
+  readonly rule: RuleRef;
+  readonly idempotency: null;
+}
+
+/**
  * Sets, replaces or removes one named timer of an actor; made by `turn.durableTimer` and, when a timer was delivered, by
  * the node. One row per (actor, name): a timer set again replaces the one before.
  */
@@ -136,7 +182,7 @@ export interface AnswerOp {
 }
 
 /** What moves points; the ledger's. */
-export type LedgerOp = EncounterOp | TransferOp | ReviewOp;
+export type LedgerOp = EncounterOp | TransferOp | ReviewOp | PendingOp | PostOp | VoidOp;
 /** What else is remembered. Those of one turn are stored in one transaction. */
 export type NoteOp = TimerOp | EventOp | AnswerOp;
 export type DurableOp = LedgerOp | NoteOp;
@@ -159,6 +205,16 @@ export const COMMIT_CODES = [
   'not_held',
   /** An encounter that an operator refused to pay; to reject it again changes nothing. */
   'rejected',
+  /** More than the account may spend at once, or in a day. */
+  'limit_exceeded',
+  /** Nothing is pending under this id, between these two. */
+  'pending_not_found',
+  'pending_already_posted',
+  'pending_already_voided',
+  /** Its time is over; also when nobody has voided it yet. */
+  'pending_expired',
+  /** More than what is pending. */
+  'exceeds_pending',
 ] as const;
 export type CommitCode = (typeof COMMIT_CODES)[number];
 

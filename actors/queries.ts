@@ -34,6 +34,8 @@ export type Query =
   | { readonly type: 'hold'; readonly id: string }
   /** Movements of an account beyond a version, oldest first. */
   | { readonly type: 'movements'; readonly user: string; readonly after: number; readonly limit: number }
+  /** Points of an account at a moment of the database clock; null when there is no such account. */
+  | { readonly type: 'balanceAt'; readonly account: string; readonly atMs: number }
   /** What actors of these shards committed within the last so many milliseconds of the database clock, newest first. */
   | {
       readonly type: 'settledLately';

@@ -3,7 +3,15 @@
  * the same request, and which of them may not be decided at the same time. Pure, shared by PostgreSQL and its twin.
  */
 
-import { type DurableOp, type LedgerOp, type Leg, MINT_ACCOUNT, type NoteOp } from '../actors/durable.ts';
+import {
+  type DurableOp,
+  type LedgerOp,
+  type Leg,
+  MINT_ACCOUNT,
+  type NoteOp,
+  type PendingOp,
+  type PostOp,
+} from '../actors/durable.ts';
 import { isTrust } from '../actors/fraud/trust.ts';
 
 /** Legs of one transfer at most; more is several transfers. */
@@ -13,6 +21,8 @@ export const POINTS_MAX = 1_000_000_000_000;
 const TEXT_MAX = 64;
 /** The largest time that JavaScript has. */
 const TIME_MAX_MS = 8_640_000_000_000_000;
+/** Points are set aside for at most a year: what waits longer is a mistake. */
+const HOLD_S_MAX = 366 * 86_400;
 /** An idempotency key is at most as long as the door lets in (domain.md 5.4). */
 const KEY_MAX = 255;
 
@@ -29,6 +39,13 @@ const isOfLedger = (op: DurableOp): op is LedgerOp => !isNote(op);
 export function legsOf(op: DurableOp): readonly Leg[] {
   if (op.type === 'transfer') return op.legs;
   if (!isOfLedger(op)) return NO_LEGS;
+  if (op.type === 'pending' || op.type === 'void') return NO_LEGS;
+  if (op.type === 'post') {
+    return [
+      { account: op.payer, delta: -op.points },
+      { account: op.payee, delta: op.points },
+    ];
+  }
   if (op.type === 'review' && op.verdict === 'rejected') return NO_LEGS;
   return [
     { account: op.civilian, delta: op.civilianPoints },
@@ -39,13 +56,21 @@ export function legsOf(op: DurableOp): readonly Leg[] {
 
 /** Whose history the event belongs to, the key that orders it: the civilian, or who paid (or got it from the mint). */
 export function subjectOf(op: LedgerOp): string {
+  if (op.type === 'pending' || op.type === 'post' || op.type === 'void') return op.payer;
   if (op.type !== 'transfer') return op.civilian;
   const people = op.legs.filter(leg => leg.account !== MINT_ACCOUNT);
   return (people.find(leg => leg.delta < 0) ?? people[0] ?? op.legs[0]!).account;
 }
 
 /** Why points moved. */
-export const reasonOf = (op: LedgerOp): string => (op.type === 'transfer' ? op.reason : 'encounter');
+export function reasonOf(op: LedgerOp): string {
+  if (op.type === 'void') return 'void';
+  return op.type === 'encounter' || op.type === 'review' ? 'encounter' : op.reason;
+}
+
+/** Whether a refusal for want of points, an account or room under a limit is kept, so that a repeat gets the same. */
+export const isBurned = (op: LedgerOp): boolean =>
+  op.type === 'transfer' || op.type === 'pending' || op.type === 'post';
 
 /**
  * The same text means the same request. Left out is what a retry may bring along anew: the idempotency key (two people
@@ -57,6 +82,11 @@ export function canonicalOf(op: DurableOp): string {
   if (op.type === 'event') return `event\n${op.user}\n${op.n}`;
   if (op.type === 'answer') return `answer\n${op.user}\n${op.key}`;
   const rule = `${op.rule.id}\n${op.rule.version}`;
+  if (op.type === 'pending') {
+    return `pending\n${op.reason}\n${rule}\n${op.payer}\n${op.payee}\n${op.points}\n${op.holdS}`;
+  }
+  if (op.type === 'post') return `post\n${op.pendingId}\n${op.payer}\n${op.payee}\n${op.points}`;
+  if (op.type === 'void') return `void\n${op.payer}\n${op.verdict}`;
   // a review is of the encounter: whoever asks for that one again finds it, paid or not
   if (op.type !== 'transfer') {
     return `encounter\n${op.officer}\n${op.civilian}\n${op.method}`;
@@ -85,6 +115,16 @@ function isValidTransfer(legs: readonly Leg[]): boolean {
   return sum === 0;
 }
 
+const isValidPayment = ({ reason, payer, payee, points }: PendingOp | PostOp): boolean =>
+  isText(reason, TEXT_MAX) &&
+  UUID.test(payer) &&
+  UUID.test(payee) &&
+  payer !== payee &&
+  payer !== MINT_ACCOUNT &&
+  payee !== MINT_ACCOUNT &&
+  isPoints(points) &&
+  points > 0;
+
 /** Whether the operation makes sense to the ledger; one that does not gets `invalid` and never reaches the store. */
 export function isValid(op: DurableOp): op is LedgerOp {
   if (!isOfLedger(op)) return false;
@@ -93,6 +133,12 @@ export function isValid(op: DurableOp): op is LedgerOp {
   if (by && !(UUID.test(by.userId) && isText(by.key, KEY_MAX) && isText(by.requestHash, KEY_MAX)))
     return false;
   if (op.type === 'transfer') return isText(op.reason, TEXT_MAX) && isValidTransfer(op.legs);
+  if (op.type === 'void') return UUID.test(op.payer);
+  if (op.type === 'post') return UUID.test(op.pendingId) && op.pendingId !== op.id && isValidPayment(op);
+  if (op.type === 'pending') {
+    const { holdS } = op;
+    return isValidPayment(op) && Number.isInteger(holdS) && holdS > 0 && holdS <= HOLD_S_MAX;
+  }
   const isMeeting =
     UUID.test(op.officer) &&
     UUID.test(op.civilian) &&
@@ -125,6 +171,7 @@ export function claimsOf(op: DurableOp): readonly string[] {
   if (!isOfLedger(op)) return [notesOf(op)];
   const claims = [op.id];
   if (op.type === 'encounter') claims.push(`${op.officer}|${op.civilian}`);
+  if (op.type === 'post') claims.push(op.pendingId);
   if (op.idempotency) claims.push(`${op.idempotency.userId}\0${op.idempotency.key}`);
   return claims;
 }

@@ -13,9 +13,18 @@ import {
   MINT_ACCOUNT,
   type Posting,
 } from '../../actors/durable.ts';
-import { canonicalOf, claimsOf, isValid, legsOf, reasonOf, subjectOf } from '../../nodes/ledgerRules.ts';
+import {
+  canonicalOf,
+  claimsOf,
+  isBurned,
+  isValid,
+  legsOf,
+  reasonOf,
+  subjectOf,
+} from '../../nodes/ledgerRules.ts';
 import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
 import { STALE } from './migrations/holds.ts';
+import { PENDING_KIND } from './migrations/reservations.ts';
 
 /** The parameters of the function, in its order (without the prefix `p_`). */
 const PARAMETERS = [
@@ -54,6 +63,14 @@ const PARAMETERS = [
   'reviewEntry',
   'reviewRelease',
   'meetScannedMs',
+  'pendingEntry',
+  'pendingKind',
+  'pendingRef',
+  'pendingAccount',
+  'pendingPayee',
+  'pendingPoints',
+  'pendingHoldS',
+  'burnEntry',
 ] as const;
 export const COMMIT_PARAMETERS = PARAMETERS.length;
 
@@ -97,6 +114,7 @@ export function encodeGroup(
   const legAccounts: string[] = [];
   const legDeltas: number[] = [];
   const legFrom: number[] = [];
+  const payers: string[] = [];
   const fences = new Map<string, number>();
   let claimed = new Set<string>();
   let sent = 0;
@@ -114,6 +132,7 @@ export function encodeGroup(
     positions[i] = sent++;
     addOperation(columns, op, addFence(columns, fences, shard, epoch));
     addDetails(columns, op, sent, zipOf);
+    addPending(columns, payers, op, sent);
     traced = addTrace(columns, entries[i]!.trace, sent, traced);
     legFrom.push(legAccounts.length);
     columns.legFrom.push(legAccounts.length + 1);
@@ -130,7 +149,7 @@ export function encodeGroup(
   columns.legFrom.push(legAccounts.length + 1);
   columns.legDelta = legDeltas;
   columns.runEnd.push(sent);
-  addAccounts(columns, legAccounts, stripe);
+  addAccounts(columns, legAccounts, payers, stripe);
   const values = PARAMETERS.map(name => `{${columns[name].join(',')}}`);
   return { values, positions, legAccounts, legDeltas, legFrom };
 }
@@ -184,6 +203,19 @@ function addDetails(columns: Columns, op: LedgerOp, entry: number, zipOf: ZipOf)
   }
 }
 
+/** What is set aside, paid of it, or given back. */
+function addPending(columns: Columns, payers: string[], op: LedgerOp, entry: number): void {
+  if (isBurned(op)) columns.burnEntry.push(entry);
+  if (op.type !== 'pending' && op.type !== 'post' && op.type !== 'void') return;
+  payers.push(op.payer);
+  columns.pendingEntry.push(entry);
+  columns.pendingKind.push(PENDING_KIND[op.type === 'void' ? op.verdict : op.type]);
+  columns.pendingRef.push(op.type === 'post' ? op.pendingId : op.id);
+  columns.pendingPayee.push(op.type === 'void' ? 'NULL' : op.payee);
+  columns.pendingPoints.push(op.type === 'void' ? 0 : op.points);
+  columns.pendingHoldS.push(op.type === 'pending' ? op.holdS : 'NULL');
+}
+
 /** The column stays empty until the first trace of the group; from then on every entry has its place in it. */
 function addTrace(
   columns: Columns,
@@ -199,14 +231,20 @@ function addTrace(
 }
 
 /** The distinct accounts in the order in which PostgreSQL locks: lower-case UUID text sorts like the value. */
-function addAccounts(columns: Columns, legAccounts: readonly string[], stripe: number): void {
+function addAccounts(
+  columns: Columns,
+  legAccounts: readonly string[],
+  payers: readonly string[],
+  stripe: number,
+): void {
   const places = new Map<string, number>();
-  for (const account of [...new Set(legAccounts)].sort()) {
+  for (const account of [...new Set([...legAccounts, ...payers])].sort()) {
     places.set(account, places.size + 1);
     columns.account.push(account);
     columns.stripe.push(account === MINT_ACCOUNT ? stripe : 0);
   }
   for (const account of legAccounts) columns.legAccount.push(places.get(account)!);
+  for (const account of payers) columns.pendingAccount.push(places.get(account)!);
 }
 
 /** What the function answers: codes, clock, balances and versions per leg, effects that stood there before. */
@@ -220,7 +258,15 @@ export type CommitRow = readonly [
 /** By operation id; `hash` is the request's, with the dashes of a UUID. */
 export type Effects = Record<
   string,
-  { atMs: number; hash: string; postings?: Posting[] | null; verdict?: 'held' | 'rejected' }
+  {
+    atMs: number;
+    hash: string;
+    postings?: Posting[] | null;
+    verdict?: 'held' | 'rejected';
+    /** Of what is or was set aside. */
+    payer?: string;
+    state?: 'pending' | 'posted' | 'voided' | 'expired';
+  }
 >;
 
 /** What a look-up found under the id of `op`. */
@@ -228,9 +274,15 @@ export function decodeEffect(op: DurableOp, effects: Effects): Committed | null 
   const effect = effects[op.id];
   if (!effect) return null;
   const { verdict } = effect;
+  if (op.type === 'void') {
+    if (effect.state === undefined) return nothing(op.id, 'exists_with_different_payload');
+    const isDone = effect.state === op.verdict && effect.payer === op.payer;
+    return isDone ? { id: op.id, code: 'exists', atMs: effect.atMs, postings: [] } : null;
+  }
   const same = effect.hash.replaceAll('-', '') === requestHash(canonicalOf(op));
   // a review is done when the verdict is the one that it gives
   if (op.type === 'review') {
+    if (effect.state !== undefined) return null;
     if ((op.verdict === 'rejected' ? 'rejected' : undefined) !== verdict) return null;
     if (verdict !== undefined && !same) return null;
   }

@@ -2,7 +2,17 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
-import { at, DAY_S, encounter, move, review, transfer } from '../../nodes/contracts/town.ts';
+import {
+  at,
+  DAY_S,
+  encounter,
+  move,
+  pending,
+  post,
+  review,
+  transfer,
+  voidOf,
+} from '../../nodes/contracts/town.ts';
 import { MemoryLedger } from '../../nodes/memory/memoryLedger.ts';
 import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
 import { postgresTown } from './testTown.ts';
@@ -20,8 +30,12 @@ afterAll(() => town.close());
 /** An operation by small numbers, so that ids, pairs and keys collide often. */
 const sketches = fc.array(
   fc.record({
-    kind: fc.constantFrom('meet', 'meet', 'held', 'release', 'reject', 'move', 'grant', 'split'),
+    kind: fc.constantFrom(
+      ...(['meet', 'meet', 'held', 'release', 'reject', 'move', 'grant', 'grant', 'split'] as const),
+      ...(['pending', 'pending', 'post', 'post', 'void', 'expire'] as const),
+    ),
     id: fc.nat(9),
+    of: fc.nat(9),
     a: fc.nat(PEOPLE),
     b: fc.nat(PEOPLE),
     points: fc.nat(12),
@@ -62,6 +76,13 @@ it('agrees with the model, group after group', async () => {
       const epochs = await town.epochStore.mint(SHARDS, 'property');
       for (let i = 0; i < SHARDS.length; i++)
         for (let n = 0; n < epochs[i]!; n++) await model.mint([SHARDS[i]!], '');
+      for (const [n, entryMax, dayMax] of [
+        [0, 6, null],
+        [1, null, 20],
+      ] as const) {
+        await town.database.sql('select ledger.set_debit_limit($1, $2, $3)', [people[n], entryMax, dayMax]);
+        model.limits.set(people[n]!, { entryMax: entryMax ?? undefined, dayMax: dayMax ?? undefined });
+      }
       const who = (n: number) => people[n] ?? stranger;
       const op = (sketch: Sketch): DurableOp => {
         const { kind, a, b, points, cooldownS, key, hash } = sketch;
@@ -82,6 +103,11 @@ it('agrees with the model, group after group', async () => {
           return review(encounter(id, who(a), who(b), { officerPoints: points }), verdict);
         }
         if (kind === 'grant') return { ...move(id, MINT_ACCOUNT, who(a), points + 1), idempotency };
+        const aside = (of: string) => pending(of, who(a), who(b), points);
+        if (kind === 'pending') return { ...aside(id), idempotency };
+        if (kind === 'post') return { ...post(id, aside(ids[sketch.of]!)), idempotency };
+        if (kind === 'void') return voidOf(aside(id));
+        if (kind === 'expire') return voidOf(aside(id), 'expired');
         if (kind === 'move') return { ...move(id, who(a), who(b), points), idempotency };
         const legs = [
           { account: who(a), delta: -2 },
@@ -106,7 +132,11 @@ it('agrees with the model, group after group', async () => {
     { numRuns: GROUPS, verbose: fc.VerbosityLevel.Verbose },
   );
   expect(await town.sums()).toEqual({ postings: 0, accounts: 0 });
-}, 60_000);
+  const [unequal] = await town.database.sql(`select count(*)::int as n from ledger.account a
+    where a.reserved <> (select coalesce(sum(points), 0) from ledger.pending p
+      where p.payer = a.account_id and p.state = 'pending')`);
+  expect(unequal).toEqual({ n: 0 });
+}, 120_000);
 
 it('groups of several nodes at once add up, without a deadlock', async () => {
   const people = Array.from({ length: 12 }, () => town.uuid());

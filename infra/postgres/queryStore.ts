@@ -89,7 +89,7 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
     select json_agg(case when k.result is not null
         then json_build_object('key', k.key, 'requestHash', k.request_hash, 'result', k.result::json)
         else json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
-          'reason', coalesce(t.reason, 'encounter'),
+          'reason', coalesce(t.reason, w.reason, 'encounter'),
           'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) end order by k.at desc)
     from (select * from (
               select i.key, i.request_hash, i.transfer_id, null as result, i.created_at as at from ops.idempotency i
@@ -98,8 +98,9 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
               select n.key, n.request_hash, null, n.result, n.at from ops.answer n
                 where n.user_id = u.id and n.at > now() - interval '${REMEMBERED_HOURS} hours') of_both
           order by at desc limit ${RECENT_COMMANDS}) k
-      -- without a transfer it is an encounter that is held
+      -- without a transfer something is pending, or it is an encounter that is held
       left join ledger.transfer t on t.id = k.transfer_id
+      left join ledger.pending w on w.id = k.transfer_id
       left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]'),
   coalesce((
     select json_agg(json_build_object('name', t.name, 'dueAtMs', t.due_ms, 'message', t.message::json) order by t.due_ms)
@@ -228,6 +229,8 @@ export class PgQueryStore implements QueryStore {
         return this.#hold(query.id);
       case 'movements':
         return this.#movements(query);
+      case 'balanceAt':
+        return this.#balanceAt(query.account, query.atMs);
       case 'settledLately':
         return this.#settledLately(query);
     }
@@ -285,6 +288,16 @@ export class PgQueryStore implements QueryStore {
     const values = [user, after, limit];
     const rows = await this.#lines.run({ name: 'movements', text: MOVEMENTS, values });
     return ((rows[0]?.[0] as Movement[] | null) ?? []).reverse();
+  }
+
+  async #balanceAt(account: string, atMs: number): Promise<number | null> {
+    const rows = await this.#lines.run({
+      name: 'balance_at',
+      text: 'select ledger.balance_at($1, to_timestamp($2::float8 / 1000))',
+      values: [account, atMs],
+    });
+    const [balance] = rows[0] as [string | null];
+    return balance === null ? null : Number(balance);
   }
 
   async #settledLately(query: Query & { type: 'settledLately' }): Promise<SettledLately[]> {

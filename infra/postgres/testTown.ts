@@ -37,6 +37,16 @@ export async function postgresTown(
     closeAccount: async id => {
       await database.sql('update ledger.account set closed = true where account_id = $1', [id]);
     },
+    limitDebits: async (id, entryMax, dayMax) => {
+      await database.sql('select ledger.set_debit_limit($1, $2, $3)', [id, entryMax, dayMax]);
+    },
+    endPending: async id => {
+      await database.sql('update ledger.pending set expires_at = now() where id = $1', [id]);
+    },
+    reservedOf: async id => {
+      const sql = 'select reserved::int as n from ledger.account where account_id = $1';
+      return Number((await database.sql(sql, [id]))[0]?.n);
+    },
     endCooldown: async (officer, civilian) => {
       const sql = 'update meet.pair_state set next_at = now() where officer = $1 and civilian = $2';
       await database.sql(sql, [officer, civilian]);

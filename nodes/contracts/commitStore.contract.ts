@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { EntryOutcome } from '../ports.ts';
-import { at, encounter, move, review, type StoreTown, transfer } from './town.ts';
+import { at, encounter, move, pending, post, review, type StoreTown, transfer, voidOf } from './town.ts';
 
 const SHARD = 7;
 
@@ -445,6 +445,293 @@ export function commitStoreContract(name: string, open: () => Promise<StoreTown>
         const op = await held();
         const wrong = [-1, 0.5, 2 ** 31].map(trust => ({ ...op, id: town.uuid(), trust }));
         expect(await codes(...wrong)).toEqual(['invalid', 'invalid', 'invalid']);
+      });
+    });
+
+    it('knows what an account had at any moment', async () => {
+      const [a, b] = [await person('civilian'), await person('civilian')];
+      const atOf = async (...ops: DurableOp[]) => ((await commit(...ops)).at(-1) as Committed).atMs;
+      const balanceAt = (account: string, atMs: number) =>
+        town.queryStore.query({ type: 'balanceAt', account, atMs });
+      const times: number[] = [];
+      for (const points of [5, 7, 9]) times.push(await atOf(move(town.uuid(), MINT_ACCOUNT, a, points)));
+      times.push(await atOf(move(town.uuid(), a, b, 20)));
+      const had = new Map([[times[0]! - 1, 0]]);
+      // what came within one millisecond is one moment
+      for (const [n, balance] of [5, 12, 21, 1].entries()) had.set(times[n]!, balance);
+      for (const [atMs, balance] of had) expect(await balanceAt(a, atMs), `${atMs}`).toBe(balance);
+      expect(await balanceAt(b, times[3]!)).toBe(20);
+      expect(await balanceAt(a, 4e12)).toBe(1);
+      expect(await balanceAt(town.uuid(), times[3]!)).toBeNull();
+    });
+
+    describe('points that are set aside', () => {
+      const two = async (points = 10) =>
+        [await person('civilian', points), await person('civilian')] as const;
+
+      it('stay where they are, and cannot be spent or set aside again', async () => {
+        const [payer, payee] = await two();
+        const op = pending(town.uuid(), payer, payee, 7);
+        const [first] = (await commit(op)) as [Committed];
+        expect(first).toMatchObject({ id: op.id, code: 'created', postings: [] });
+        expect(first.atMs).toBeGreaterThan(0);
+        expect([await balanceOf(payer), await town.reservedOf(payer), await balanceOf(payee)]).toEqual([
+          10, 7, 0,
+        ]);
+        expect(
+          await codes(
+            move(town.uuid(), payer, payee, 4),
+            pending(town.uuid(), payer, payee, 4),
+            move(town.uuid(), payer, payee, 3),
+          ),
+        ).toEqual(['insufficient_points', 'insufficient_points', 'created']);
+        expect(await commit(op)).toEqual([{ ...first, code: 'exists' }]);
+        expect(await codes({ ...op, points: 6 })).toEqual(['exists_with_different_payload']);
+        expect(await codes(move(op.id, payer, payee, 1))).toEqual(['exists_with_different_payload']);
+      });
+
+      it('are paid once, in whole', async () => {
+        const [payer, payee] = await two();
+        const op = pending(town.uuid(), payer, payee, 7);
+        const paid = post(town.uuid(), op);
+        const outcomes = (await commit(op, paid, paid)) as Committed[];
+        expect(outcomes.map(one => one.code)).toEqual(['created', 'created', 'exists']);
+        const postings = [
+          { account: payer, delta: -7, balance: 3, version: 2 },
+          { account: payee, delta: 7, balance: 7, version: 1 },
+        ];
+        expect(outcomes[1]?.postings).toEqual(postings);
+        expect(outcomes[2]?.postings).toEqual(postings);
+        expect(await codes(post(town.uuid(), op), voidOf(op), voidOf(op, 'expired'), op)).toEqual([
+          'pending_already_posted',
+          'pending_already_posted',
+          'pending_already_posted',
+          'exists',
+        ]);
+        expect([await town.reservedOf(payer), await balanceOf(payee)]).toEqual([0, 7]);
+      });
+
+      it('are paid in part: the rest is free again', async () => {
+        const [payer, payee] = await two();
+        const op = pending(town.uuid(), payer, payee, 10);
+        expect(await codes(op, post(town.uuid(), op, 11), post(town.uuid(), op, 4))).toEqual([
+          'created',
+          'exceeds_pending',
+          'created',
+        ]);
+        expect(await codes(move(town.uuid(), payer, payee, 6))).toEqual(['created']);
+        expect([await balanceOf(payer), await town.reservedOf(payer)]).toEqual([0, 0]);
+      });
+
+      it.each(['voided', 'expired'] as const)('are given back once: %s', async verdict => {
+        const [payer, payee] = await two();
+        const op = pending(town.uuid(), payer, payee, 10);
+        const other = verdict === 'voided' ? 'expired' : 'voided';
+        const why = verdict === 'voided' ? 'pending_already_voided' : 'pending_expired';
+        expect(await codes(op, voidOf(op, verdict), voidOf(op, verdict), voidOf(op, other))).toEqual([
+          'created',
+          'created',
+          'exists',
+          why,
+        ]);
+        expect(await codes(post(town.uuid(), op), op, move(town.uuid(), payer, payee, 10))).toEqual([
+          why,
+          'exists',
+          'created',
+        ]);
+      });
+
+      it('are not paid when their time is over, and still given back', async () => {
+        const [payer, payee] = await two();
+        const op = pending(town.uuid(), payer, payee, 10);
+        await commit(op);
+        await town.endPending(op.id);
+        expect(await codes(post(town.uuid(), op), move(town.uuid(), payer, payee, 1))).toEqual([
+          'pending_expired',
+          'insufficient_points',
+        ]);
+        expect(await codes(voidOf(op, 'expired'), move(town.uuid(), payer, payee, 1))).toEqual([
+          'created',
+          'created',
+        ]);
+      });
+
+      it('belong to two: nobody else pays them, gets them or gives them back', async () => {
+        const [payer, payee] = await two();
+        const thief = await person('civilian', 10);
+        const op = pending(town.uuid(), payer, payee, 5);
+        await commit(op);
+        const paid = post(town.uuid(), op);
+        expect(
+          await codes(
+            { ...paid, id: town.uuid(), payee: thief },
+            { ...paid, id: town.uuid(), payer: thief },
+            { ...voidOf(op), payer: thief },
+            post(town.uuid(), { ...op, id: town.uuid() }),
+            voidOf({ ...op, id: town.uuid() }),
+          ),
+        ).toEqual(Array.from({ length: 5 }, () => 'pending_not_found'));
+        expect(await codes(paid)).toEqual(['created']);
+      });
+
+      it('are found by a look-up, and so is what became of them', async () => {
+        const [payer, payee] = await two();
+        const [a, b] = [pending(town.uuid(), payer, payee, 2), pending(town.uuid(), payer, payee, 3)];
+        const paid = post(town.uuid(), a);
+        await commit(a, b, paid, voidOf(b));
+        const found = await town.commitStore.lookup([
+          a,
+          b,
+          paid,
+          voidOf(b),
+          voidOf(a),
+          voidOf(b, 'expired'),
+          { ...a, points: 3 },
+        ]);
+        expect(found.map(one => one?.code ?? null)).toEqual([
+          'exists',
+          'exists',
+          'exists',
+          'exists',
+          null,
+          null,
+          'exists_with_different_payload',
+        ]);
+      });
+
+      it('need two open accounts and a sensible amount', async () => {
+        const [payer, payee] = await two();
+        const gone = await person('civilian');
+        await town.closeAccount(gone);
+        expect(
+          await codes(
+            pending(town.uuid(), payer, gone, 1),
+            pending(town.uuid(), payer, town.uuid(), 1),
+            pending(town.uuid(), town.uuid(), payee, 1),
+          ),
+        ).toEqual(['account_closed', 'account_unknown', 'account_unknown']);
+        const op = pending(town.uuid(), payer, payee, 1);
+        const wrong = [0, -1, 0.5, 2 ** 53].map(points => ({ ...op, points }));
+        expect(
+          await codes(...wrong, { ...op, holdS: 0 }, { ...op, holdS: 1e9 }, { ...op, payee: payer }),
+        ).toEqual(Array.from({ length: 7 }, () => 'invalid'));
+        expect(await codes({ ...op, payer: MINT_ACCOUNT }, post(op.id, op))).toEqual(['invalid', 'invalid']);
+      });
+
+      it('stay set aside when the payee was closed meanwhile, until they are given back', async () => {
+        const [payer, payee] = await two();
+        const op = pending(town.uuid(), payer, payee, 10);
+        await commit(op);
+        await town.closeAccount(payee);
+        expect(await codes(post(town.uuid(), op))).toEqual(['account_closed']);
+        expect([await balanceOf(payer), await town.reservedOf(payer)]).toEqual([10, 10]);
+        expect(await codes(voidOf(op))).toEqual(['created']);
+        expect(await town.reservedOf(payer)).toBe(0);
+      });
+
+      it('keep the key of the command that asked for them', async () => {
+        const [payer, payee] = await two();
+        const idempotency = { userId: payer, key: 'aside', requestHash: 'aa' };
+        const op = { ...pending(town.uuid(), payer, payee, 1), idempotency };
+        expect(await codes(op, op, { ...op, id: town.uuid() })).toEqual([
+          'created',
+          'exists',
+          'idempotency_conflict',
+        ]);
+        const record = (await town.queryStore.query({ type: 'user', id: payer })) as { commands: unknown };
+        expect(record.commands).toEqual([
+          {
+            key: 'aside',
+            requestHash: 'aa',
+            reason: 'redemption',
+            encounterId: op.id,
+            points: 0,
+            balance: 10,
+          },
+        ]);
+      });
+
+      it('nothing with a stale epoch sets aside, pays or gives back', async () => {
+        const [payer, payee] = await two();
+        const op = pending(town.uuid(), payer, payee, 4);
+        const stale = async (one: DurableOp) =>
+          (await town.commitStore.commit([at(SHARD, epoch - 1, one)]))[0]?.code;
+        expect(await stale(op)).toBe('stale_epoch');
+        await commit(op);
+        expect([await stale(post(town.uuid(), op)), await stale(voidOf(op))]).toEqual([
+          'stale_epoch',
+          'stale_epoch',
+        ]);
+        expect([await balanceOf(payer), await town.reservedOf(payer)]).toEqual([10, 4]);
+      });
+    });
+
+    describe('a movement that was refused', () => {
+      it('stays refused under its id, with the same word', async () => {
+        const [payer, payee] = [await person('civilian', 1), await person('civilian')];
+        const [op, aside] = [move(town.uuid(), payer, payee, 5), pending(town.uuid(), payer, payee, 5)];
+        expect(await codes(op, aside)).toEqual(['insufficient_points', 'insufficient_points']);
+        await commit(move(town.uuid(), MINT_ACCOUNT, payer, 100));
+        expect(await codes(op, aside)).toEqual(['insufficient_points', 'insufficient_points']);
+        expect(await codes({ ...op, reason: 'other' })).toEqual(['exists_with_different_payload']);
+        expect(await codes(voidOf(aside))).toEqual(['pending_not_found']);
+        expect(await codes(move(town.uuid(), payer, payee, 5))).toEqual(['created']);
+      });
+
+      it('was refused, too, when it is asked for twice in one group', async () => {
+        const [payer, payee] = [await person('civilian', 1), await person('civilian')];
+        const op = move(town.uuid(), payer, payee, 5);
+        const rich = move(town.uuid(), MINT_ACCOUNT, payer, 100);
+        expect(await codes(op, rich, op)).toEqual(['insufficient_points', 'created', 'insufficient_points']);
+      });
+    });
+
+    describe('an account with a limit', () => {
+      it('spends at most so much at once, and in a day', async () => {
+        const [payer, payee] = [await person('civilian', 100), await person('civilian')];
+        await town.limitDebits(payer, 6, 15);
+        const spend = (points: number) => move(town.uuid(), payer, payee, points);
+        expect(await codes(spend(7), spend(6), spend(6), spend(4), spend(3), spend(1))).toEqual([
+          'limit_exceeded',
+          'created',
+          'created',
+          'limit_exceeded',
+          'created',
+          'limit_exceeded',
+        ]);
+        expect(await codes(spend(1))).toEqual(['limit_exceeded']);
+        // what comes in is not limited
+        expect(await codes(move(town.uuid(), payee, payer, 15))).toEqual(['created']);
+        await town.limitDebits(payer, null, null);
+        expect(await codes(spend(50))).toEqual(['created']);
+      });
+
+      it('counts what is set aside, and no longer what came back', async () => {
+        const [payer, payee] = [await person('civilian', 100), await person('civilian')];
+        await town.limitDebits(payer, null, 10);
+        const [a, b] = [pending(town.uuid(), payer, payee, 8), pending(town.uuid(), payer, payee, 9)];
+        expect(await codes(a, move(town.uuid(), payer, payee, 3))).toEqual(['created', 'limit_exceeded']);
+        expect(await codes(post(town.uuid(), a, 1), b)).toEqual(['created', 'created']);
+        expect(await codes(move(town.uuid(), payer, payee, 1), voidOf(b))).toEqual([
+          'limit_exceeded',
+          'created',
+        ]);
+        expect(await codes(move(town.uuid(), payer, payee, 9), move(town.uuid(), payer, payee, 1))).toEqual([
+          'created',
+          'limit_exceeded',
+        ]);
+      });
+
+      it('has not spent what was refused for another reason', async () => {
+        const [payer, payee] = [await person('civilian', 5), await person('civilian')];
+        await town.limitDebits(payer, null, 10);
+        expect(
+          await codes(
+            move(town.uuid(), payer, payee, 6),
+            move(town.uuid(), MINT_ACCOUNT, payer, 5),
+            move(town.uuid(), payer, payee, 10),
+          ),
+        ).toEqual(['insufficient_points', 'created', 'created']);
       });
     });
 

@@ -1,5 +1,13 @@
 /** What the contract suites need from a store besides its port: a way to arrange a town and to look at it. */
-import type { EncounterOp, Leg, ReviewOp, TransferOp } from '../../actors/durable.ts';
+import type {
+  EncounterOp,
+  Leg,
+  PendingOp,
+  PostOp,
+  ReviewOp,
+  TransferOp,
+  VoidOp,
+} from '../../actors/durable.ts';
 import type { CommitEntry, CommitStore, Directory, EpochStore, NoteStore, QueryStore } from '../ports.ts';
 
 export interface StoreTown {
@@ -10,6 +18,12 @@ export interface StoreTown {
   readonly directory: Directory;
   /** Closes an account: nothing moves on it any more. */
   closeAccount(id: string): Promise<void>;
+  /** What an account may spend at once, and in a day; null: no limit. */
+  limitDebits(id: string, entryMax: number | null, dayMax: number | null): Promise<void>;
+  /** Lets the time of what is pending be over by the store's clock. */
+  endPending(id: string): Promise<void>;
+  /** Points of an account that are set aside. */
+  reservedOf(id: string): Promise<number>;
   /** Lets the cooldown of a pair be over by the store's clock. */
   endCooldown(officer: string, civilian: string): Promise<void>;
   /** Both are zero when the ledger adds up; the mint counts. */
@@ -69,6 +83,35 @@ export const move = (id: string, from: string, to: string, points: number): Tran
     { account: from, delta: -points },
     { account: to, delta: points },
   ]);
+
+/** Points set aside from one account for another. */
+export const pending = (id: string, payer: string, payee: string, points: number): PendingOp => ({
+  type: 'pending',
+  id,
+  reason: 'redemption',
+  payer,
+  payee,
+  points,
+  holdS: 600,
+  rule: { id: 'redemption', version: 1 },
+  idempotency: null,
+});
+
+/** Pays what is pending. */
+export function post(id: string, of: PendingOp, points = of.points): PostOp {
+  const { reason, payer, payee, rule } = of;
+  return { type: 'post', id, pendingId: of.id, reason, payer, payee, points, rule, idempotency: null };
+}
+
+/** Gives back what is pending. */
+export const voidOf = (of: PendingOp, verdict: VoidOp['verdict'] = 'voided'): VoidOp => ({
+  type: 'void',
+  id: of.id,
+  payer: of.payer,
+  verdict,
+  rule: of.rule,
+  idempotency: null,
+});
 
 export const at = (shard: number, epoch: number, op: CommitEntry['op']): CommitEntry => ({
   shard,

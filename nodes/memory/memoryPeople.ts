@@ -153,6 +153,8 @@ export class MemoryPeople implements Directory, QueryStore {
         return this.#pairHistory(query);
       case 'hold':
         return this.#holdView(query.id);
+      case 'balanceAt':
+        return this.#balanceAt(query.account, query.atMs);
       case 'movements':
         return this.#movements(query.user)
           .filter(one => one.version > query.after)
@@ -319,6 +321,16 @@ export class MemoryPeople implements Directory, QueryStore {
   }
 
   /** Of an account, oldest first. */
+  #balanceAt(account: string, atMs: number): number | null {
+    if (!this.#ledger.accounts.has(account)) return null;
+    let balance = 0;
+    for (const transfer of this.#ledger.transfers.values()) {
+      if (transfer.atMs > atMs) continue;
+      for (const posting of transfer.postings) if (posting.account === account) balance += posting.delta;
+    }
+    return balance;
+  }
+
   #movements(id: string): Movement[] {
     const found = [...this.#ledger.transfers.values()].flatMap(
       ({ op, reason, atMs, postings }): Movement[] => {
@@ -339,13 +351,14 @@ export class MemoryPeople implements Directory, QueryStore {
     const moved = [...this.#ledger.keys]
       .filter(([name, one]) => name.startsWith(`${id}\0`) && one.atMs > since)
       .map(([name, one]) => {
-        // without a transfer it is an encounter that is held
+        // without a transfer something is pending, or it is an encounter that is held
         const transfer = this.#ledger.transfers.get(one.transferId);
+        const pending = this.#ledger.pending.get(one.transferId);
         const mine = transfer?.postings.find(posting => posting.account === id);
         return {
           key: name.slice(id.length + 1),
           requestHash: one.requestHash,
-          reason: transfer?.reason ?? 'encounter',
+          reason: transfer?.reason ?? pending?.op.reason ?? 'encounter',
           encounterId: one.transferId,
           points: mine?.delta ?? 0,
           balance: mine?.balance ?? this.#ledger.accounts.get(id)!.balance,

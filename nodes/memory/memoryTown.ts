@@ -29,6 +29,11 @@ export function memoryTown(): MemoryTown {
     closeAccount: async id => {
       ledger.accounts.get(id)!.closed = true;
     },
+    limitDebits: async (id, entryMax, dayMax) => {
+      ledger.limits.set(id, { entryMax: entryMax ?? undefined, dayMax: dayMax ?? undefined });
+    },
+    endPending: async id => ledger.endPending(id),
+    reservedOf: async id => ledger.accounts.get(id)!.reserved,
     endCooldown: async (officer, civilian) => {
       ledger.pairs.set(`${officer}|${civilian}`, nowMs);
     },

@@ -93,6 +93,11 @@ const ENCOUNTERS = `      insert into meet.encounter (id, officer, civilian, met
           as n(entry, officer, civilian, method, cell, officer_points, civilian_points)
         where n.entry between v_from and v_to and v_code[n.entry] = 0;`;
 
+/** How the function writes the accounts; a later version writes more columns. */
+export const UPDATE = `  update ledger.account a set balance = n.balance, version = n.version
+    from unnest(v_place, v_balance, v_version, v_before) as n(place, balance, version, before)
+    where a.ctid = n.place and n.version > n.before;`;
+
 /** What later versions do otherwise, or besides; as it stands here it is this version. */
 export interface CommitPieces {
   readonly transfers?: string;
@@ -100,12 +105,26 @@ export interface CommitPieces {
   /** The number that stands for a stale epoch; the others are positions in COMMIT_CODES. */
   readonly stale?: number;
   readonly declared?: string;
+  /** More columns of an account, each with its comma, and what of a limited one's balance cannot be spent. */
+  readonly accountColumns?: string;
+  readonly floor?: string;
+  /** More that is read of the accounts: the lists that take it, and the lists that give it, each with its comma. */
+  readonly accountLists?: string;
+  readonly accountValues?: string;
+  /** When the accounts are locked and the clock was read. */
+  readonly locked?: string;
   /** After it is known which ids were posted. */
   readonly known?: string;
   /** After the pairs that may meet are written down. */
   readonly met?: string;
+  /** Before the legs of the entry `i` are tried; `continue` takes it as it is. */
+  readonly entry?: string;
+  /** After the legs of the entry `i` were taken back. */
+  readonly refused?: string;
   /** After the encounters are written down, before the keys. */
   readonly written?: string;
+  /** How the accounts are written. */
+  readonly update?: string;
   /** Codes, besides 0, with which a key is kept. */
   readonly kept?: string;
 }
@@ -118,8 +137,16 @@ export const commitFunction = (
     encounters = ENCOUNTERS,
     stale = 9,
     declared = '',
+    accountColumns = '',
+    floor = '0',
+    accountLists = '',
+    accountValues = '',
+    locked = '',
     known = '',
     met = '',
+    entry = '',
+    refused = '',
+    update = UPDATE,
     written = '',
     kept = 'v_code[n.entry] <= 1',
   }: CommitPieces = {},
@@ -167,10 +194,10 @@ ${declared}begin
 
   -- every account of the group, locked in one order
   select array_agg(l.ix), array_agg(l.place), array_agg(l.balance), array_agg(l.version), array_agg(l.closed),
-         array_agg(case when l.closed then v_shut when l.limited then 0 else v_unlimited end)
-    into v_found, v_place, v_balance, v_version, v_closed, v_floor
+         array_agg(case when l.closed then v_shut when l.limited then ${floor} else v_unlimited end)${accountValues}
+    into v_found, v_place, v_balance, v_version, v_closed, v_floor${accountLists}
     from (
-      select n.ix, a.ctid as place, a.balance, a.version, a.limited, a.closed
+      select n.ix, a.ctid as place, a.balance, a.version, a.limited, a.closed${accountColumns}
       from unnest(p_account, p_stripe) with ordinality as n(account_id, stripe, ix)
         join ledger.account a on a.account_id = n.account_id and a.stripe = n.stripe
       order by a.account_id, a.stripe for update of a) l;
@@ -185,7 +212,7 @@ ${declared}begin
   end if;
   v_before := v_version;
   v_now := date_trunc('milliseconds', clock_timestamp());
-
+${locked}
   foreach v_to in array p_run_end loop
     if cardinality(p_key_entry) > 0 then
       for r in
@@ -237,7 +264,7 @@ ${met}    end if;
 
     for i in v_from..v_to loop
       continue when v_code[i] <> 0;
-      for j in p_leg_from[i]..p_leg_from[i + 1] - 1 loop
+${entry}      for j in p_leg_from[i]..p_leg_from[i + 1] - 1 loop
         k := p_leg_account[j];
         b := v_balance[k] + p_leg_delta[j];
         if b >= v_floor[k] then
@@ -254,7 +281,7 @@ ${met}    end if;
             v_version[k] := v_version[k] - 1;
             v_after[u] := null;
           end loop;
-          exit;
+${refused}          exit;
         end if;
       end loop;
     end loop;
@@ -284,9 +311,7 @@ ${written}
   end loop;
 
   -- the rows are ours since we locked them, so they still lie where they lay
-  update ledger.account a set balance = n.balance, version = n.version
-    from unnest(v_place, v_balance, v_version, v_before) as n(place, balance, version, before)
-    where a.ctid = n.place and n.version > n.before;
+${update}
 
 ${outbox}
 

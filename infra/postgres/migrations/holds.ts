@@ -148,7 +148,7 @@ export const heldPieces = (more: MoreOfMeeting = NO_MORE): CommitPieces => ({
 });
 
 /** What is posted, and what is held or rejected. */
-const EFFECTS = `
+export const HELD_EFFECTS = `
 create or replace function ledger.effects_of(p_ids uuid[]) returns jsonb
 language sql stable set search_path = pg_catalog
 begin atomic
@@ -171,7 +171,7 @@ export class Holds extends Migration {
     for (const sql of TABLE) this.addSql(sql);
     this.addSql('drop function ledger.commit_group');
     this.addSql(commitFunction(HELD_PARAMETERS, TRACED_ROW_PER_GROUP, heldPieces()));
-    this.addSql(EFFECTS);
+    this.addSql(HELD_EFFECTS);
     this.addSql('revoke execute on function ledger.commit_group from public');
     this.addSql(`grant execute on function ledger.commit_group to ${APP_ROLE}`);
   }

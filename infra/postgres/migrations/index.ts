@@ -10,6 +10,7 @@ import { LinkedDevices } from './linkedDevices.ts';
 import { Notes } from './notes.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
+import { Reservations } from './reservations.ts';
 import { Revocations } from './revocations.ts';
 import { ScanTimes } from './scanTimes.ts';
 import { SeenDevices } from './seenDevices.ts';
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0013-scan-times', class: ScanTimes },
   { name: '0014-hold-positions', class: HoldPositions },
   { name: '0015-notes', class: Notes },
+  { name: '0016-reservations', class: Reservations },
 ];

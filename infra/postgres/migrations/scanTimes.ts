@@ -13,6 +13,8 @@ import { HELD_PARAMETERS, heldPieces } from './holds.ts';
 import { zippedEncounter } from './places.ts';
 import { TRACED_ROW_PER_GROUP } from './stamps.ts';
 
+export const SCANNED_PARAMETERS = [...HELD_PARAMETERS, 'p_meet_scanned_ms bigint[]'];
+
 const SCANNED = {
   column: ', scanned_at',
   parameter: ', p_meet_scanned_ms',
@@ -21,17 +23,14 @@ const SCANNED = {
   ofHold: ', h.scanned_at',
 };
 
+export const SCANNED_PIECES = { ...heldPieces(SCANNED), encounters: zippedEncounter(SCANNED) };
+
 export class ScanTimes extends Migration {
   override up(): void {
     for (const table of ['encounter', 'hold'])
       this.addSql(`alter table meet.${table} add column scanned_at timestamptz`);
     this.addSql('drop function ledger.commit_group');
-    this.addSql(
-      commitFunction([...HELD_PARAMETERS, 'p_meet_scanned_ms bigint[]'], TRACED_ROW_PER_GROUP, {
-        ...heldPieces(SCANNED),
-        encounters: zippedEncounter(SCANNED),
-      }),
-    );
+    this.addSql(commitFunction(SCANNED_PARAMETERS, TRACED_ROW_PER_GROUP, SCANNED_PIECES));
     this.addSql('revoke execute on function ledger.commit_group from public');
     this.addSql(`grant execute on function ledger.commit_group to ${APP_ROLE}`);
   }
