@@ -69,7 +69,7 @@ export function reasonOf(op: LedgerOp): string {
 }
 
 /** Whether a refusal for want of points, an account or room under a limit is kept, so that a repeat gets the same. */
-export const isBurned = (op: LedgerOp): boolean =>
+export const isBurned = (op: DurableOp): boolean =>
   op.type === 'transfer' || op.type === 'pending' || op.type === 'post';
 
 /**

@@ -279,10 +279,10 @@ export function decodeEffect(op: DurableOp, effects: Effects): Committed | null 
     const isDone = effect.state === op.verdict && effect.payer === op.payer;
     return isDone ? { id: op.id, code: 'exists', atMs: effect.atMs, postings: [] } : null;
   }
+  if (effect.state !== undefined && !isBurned(op)) return null;
   const same = effect.hash.replaceAll('-', '') === requestHash(canonicalOf(op));
   // a review is done when the verdict is the one that it gives
   if (op.type === 'review') {
-    if (effect.state !== undefined) return null;
     if ((op.verdict === 'rejected' ? 'rejected' : undefined) !== verdict) return null;
     if (verdict !== undefined && !same) return null;
   }

@@ -207,7 +207,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
   /** Points that are or were set aside: their id is taken. A void is done when they went the way that it says. */
   #knownPending(op: DurableOp): Committed | null {
     const known = this.pending.get(op.id);
-    if (!known || op.type === 'review') return null;
+    if (!known || !(isBurned(op) || op.type === 'void')) return null;
     const { atMs } = known;
     if (op.type === 'void') {
       const isDone = known.state === op.verdict && known.op.payer === op.payer;

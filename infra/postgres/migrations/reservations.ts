@@ -148,27 +148,22 @@ const LOCKED = `  v_day := (v_now at time zone 'utc')::date;
   end if;
 `;
 
+/** Ids of encounters follow from their evidence: they are never those of something pending. */
 const KNOWN = `
-    for r in
-      select n.ix, b.code, b.request_hash = n.hash as same
-      from unnest(p_burn_entry) as e(ix)
-        cross join lateral (select e.ix, p_id[e.ix] as id, p_hash[e.ix] as hash) n
-        cross join lateral (select code, request_hash from ledger.burned where id = n.id limit 1) b
-      where n.ix between v_from and v_to
-    loop
-      if v_code[r.ix] = 0 then v_code[r.ix] := case when r.same then r.code else ${DIFFERENT} end; end if;
-    end loop;
-
-    for r in
-      select n.ix, p.request_hash = n.hash as same
-      from unnest(p_id, p_hash) with ordinality as n(id, hash, ix)
-        cross join lateral (select request_hash from ledger.pending where id = n.id limit 1) p
-      where n.ix between v_from and v_to
-        and not exists (select from unnest(p_pending_entry, p_pending_kind) as v(entry, kind)
-          where v.entry = n.ix and v.kind >= ${PENDING_KIND.voided})
-    loop
-      if v_code[r.ix] = 0 then v_code[r.ix] := case when r.same then ${EXISTS} else ${DIFFERENT} end; end if;
-    end loop;
+    if cardinality(p_burn_entry) > 0 then
+      for r in
+        select e.ix, known.code, known.request_hash = p_hash[e.ix] as same
+        from unnest(p_burn_entry) as e(ix)
+          cross join lateral (
+            select code, request_hash from ledger.burned where id = p_id[e.ix]
+            union all
+            select ${EXISTS}, request_hash from ledger.pending where id = p_id[e.ix]
+            limit 1) known
+        where e.ix between v_from and v_to
+      loop
+        if v_code[r.ix] = 0 then v_code[r.ix] := case when r.same then r.code else ${DIFFERENT} end; end if;
+      end loop;
+    end if;
 
     if v_two_phase then
       for h in 1..cardinality(p_pending_entry) loop
