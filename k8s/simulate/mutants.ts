@@ -402,8 +402,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'nodes/memory/memoryLedger.ts',
-        find: 'account.balance + leg.delta < 0) {',
-        replace: 'account.balance + leg.delta < -1e9) {',
+        find: 'account.balance - account.reserved + delta < 0',
+        replace: 'account.balance - account.reserved + delta < -1e9',
       },
     ],
     profile: 'calm',

@@ -319,7 +319,7 @@ const EFFECTS = HELD_EFFECTS.replace(
     union all
     select p.id, jsonb_build_object(
       'atMs', (extract(epoch from p.at) * 1000)::bigint, 'hash', p.request_hash, 'payer', p.payer, 'state', p.state)
-    from ledger.pending p where p.id = any (p_ids)`,
+    from ledger.pending p where p.id = any (p_ids) and not exists (select from ledger.transfer t where t.id = p.id)`,
 );
 
 const granted = (migration: Migration): void => {
