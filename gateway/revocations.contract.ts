@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { BusClient, BusTown } from '../nodes/contracts/bus.contract.ts';
-import type { Revocation, RevocationStore } from '../nodes/ports.ts';
+import type { Bus, Revocation, RevocationStore } from '../nodes/ports.ts';
 import type { TokenClaims } from './auth/revokedTokens.ts';
 import { Revocations, revocationSubject } from './revocations.ts';
 import { counting, silent } from './testing/town.ts';
@@ -46,6 +46,22 @@ interface Node {
   changes: number;
 }
 
+/** Resolves when what a bus subscribed to before is heard: it hears itself on a later subject. */
+const inForce = async (bus: Bus): Promise<void> => {
+  const probe = `probe${randomUUID()}`;
+  let isHeard = false;
+  const silence = bus.subscribe(probe, () => {
+    isHeard = true;
+  });
+  await expect
+    .poll(() => {
+      if (!isHeard) bus.publish(probe, new Uint8Array(1));
+      return isHeard || !bus.connected;
+    }, PATIENCE)
+    .toBe(true);
+  silence();
+};
+
 export function revocationsContract(name: string, open: () => Promise<RevocationWorld>): void {
   describe(`revocations: ${name}`, () => {
     let world: RevocationWorld;
@@ -73,6 +89,7 @@ export function revocationsContract(name: string, open: () => Promise<Revocation
       });
       await revocations.start();
       onTestFinished(() => revocations.stop());
+      await inForce(at.bus);
       return node;
     };
     const claims = (change: Partial<TokenClaims> = {}): TokenClaims => ({
