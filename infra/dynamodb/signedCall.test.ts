@@ -3,6 +3,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BatchWriteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SignedCall } from './signedCall.ts';
 
@@ -19,11 +20,13 @@ interface Asked {
 
 let server: Server;
 let endpoint: string;
+let handler: NodeHttpHandler;
 let asked: Asked[];
 let answer: { status: number; text: string };
 
 beforeEach(async () => {
   asked = [];
+  handler = new NodeHttpHandler({ requestTimeout: 30_000, throwOnRequestTimeout: true });
   answer = { status: 200, text: '{"UnprocessedItems":{}}' };
   server = createServer((request, response) => {
     let body = '';
@@ -42,15 +45,16 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  handler.destroy();
   server.closeAllConnections();
   await new Promise(resolve => server.close(resolve));
 });
 
-const caller = (sessionToken?: string, requestMsMax = 30_000): SignedCall =>
+const caller = (sessionToken?: string): SignedCall =>
   new SignedCall({
     endpoint,
     region: REGION,
-    requestMsMax,
+    handler,
     credentials: async () => ({ ...CREDENTIALS, sessionToken }),
   });
 
@@ -76,7 +80,6 @@ test('what the client of AWS signs we sign in the same way, and say the same', a
   for (const sessionToken of [undefined, 'a token of a role']) {
     const ours = caller(sessionToken);
     await ours.call('BatchWriteItem', JSON.stringify({ RequestItems }), AbortSignal.timeout(30_000));
-    ours.close();
   }
   const [theirs, plain, role] = asked as [Asked, Asked, Asked];
   expect(asked.map(isSigned)).toEqual([true, true, true]);
@@ -100,7 +103,6 @@ test('an error has the name that the service gives it', async () => {
   expect(await said()).toEqual({ name: 'ResourceNotFoundException', $metadata: { httpStatusCode: 400 } });
   answer = { status: 502, text: '<html>' };
   expect(await said()).toEqual({ name: 'Error', $metadata: { httpStatusCode: 502 } });
-  ours.close();
 });
 
 test('a call that was called off is over', async () => {
@@ -108,5 +110,4 @@ test('a call that was called off is over', async () => {
   const over = new AbortController();
   over.abort();
   await expect(ours.call('BatchWriteItem', '{}', over.signal)).rejects.toMatchObject({ name: 'AbortError' });
-  ours.close();
 });

@@ -5,7 +5,7 @@
  */
 import { HttpRequest } from '@smithy/core/protocols';
 import { Hash } from '@smithy/core/serde';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SignatureV4 } from '@smithy/signature-v4';
 
 export interface Credentials {
@@ -20,8 +20,8 @@ export interface SignedCallOptions {
   readonly region: string;
   /** Asked for each call: roles give new ones from time to time. */
   readonly credentials: () => Promise<Credentials>;
-  /** A call is given up after so long. */
-  readonly requestMsMax: number;
+  /** Sockets and timeouts: the client's own. Whoever made it ends it. */
+  readonly handler: NodeHttpHandler;
 }
 
 class Sha256 extends Hash {
@@ -50,10 +50,10 @@ export class SignedCall {
   readonly #signer: SignatureV4;
   readonly #handler: NodeHttpHandler;
 
-  constructor({ endpoint, region, credentials, requestMsMax }: SignedCallOptions) {
+  constructor({ endpoint, region, credentials, handler }: SignedCallOptions) {
     this.#url = new URL(endpoint);
     this.#signer = new SignatureV4({ service: 'dynamodb', region, credentials, sha256: Sha256 });
-    this.#handler = new NodeHttpHandler({ requestTimeout: requestMsMax, throwOnRequestTimeout: true });
+    this.#handler = handler;
   }
 
   /** @throws what the client of AWS throws, by its name; `Error` for everything that is not the service's own */
@@ -78,10 +78,6 @@ export class SignedCall {
     const text = await read(response.body as NodeJS.ReadableStream);
     if (response.statusCode !== 200) throw failed(response.statusCode, text);
     return JSON.parse(text);
-  }
-
-  close(): void {
-    this.#handler.destroy();
   }
 }
 

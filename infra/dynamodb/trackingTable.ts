@@ -20,7 +20,6 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { SampledPosition } from '../../nodes/locationPort.ts';
 import { type AwsOptions, awsClientConfig, isMissing } from '../outbox/awsClient.ts';
-import { REQUEST_MS_MAX } from '../outbox/limits.ts';
 import { ensureTable } from './ensureTable.ts';
 import { SignedCall } from './signedCall.ts';
 
@@ -54,10 +53,11 @@ export class TrackingTable {
   #expires = true;
 
   constructor(options: AwsOptions, table = TRACKING_TABLE) {
-    this.#client = new DynamoDBClient(awsClientConfig(options));
-    const { endpoint, region, requestMsMax = REQUEST_MS_MAX } = options;
+    const config = awsClientConfig(options);
+    this.#client = new DynamoDBClient(config);
+    const { endpoint, region, requestHandler: handler } = config;
     const credentials = () => this.#client.config.credentials();
-    this.#batches = new SignedCall({ endpoint, region, requestMsMax, credentials });
+    this.#batches = new SignedCall({ endpoint, region, handler, credentials });
     this.#table = table;
   }
 
@@ -178,7 +178,6 @@ export class TrackingTable {
 
   close(): void {
     this.#client.destroy();
-    this.#batches.close();
   }
 
   async #batch(requests: readonly WriteRequest[], signal: AbortSignal): Promise<readonly WriteRequest[]> {
