@@ -35,17 +35,18 @@ export const isNote = ({ type }: DurableOp): boolean =>
   type === 'timer' || type === 'event' || type === 'answer';
 const isOfLedger = (op: DurableOp): op is LedgerOp => !isNote(op);
 
+/** What a payment moves: what is pending would, what is posted does. */
+export const paymentOf = ({ payer, payee, points }: PendingOp | PostOp): readonly Leg[] => [
+  { account: payer, delta: -points },
+  { account: payee, delta: points },
+];
+
 /** Both sides of the double entry; the people first, the mint last. */
 export function legsOf(op: DurableOp): readonly Leg[] {
   if (op.type === 'transfer') return op.legs;
   if (!isOfLedger(op)) return NO_LEGS;
   if (op.type === 'pending' || op.type === 'void') return NO_LEGS;
-  if (op.type === 'post') {
-    return [
-      { account: op.payer, delta: -op.points },
-      { account: op.payee, delta: op.points },
-    ];
-  }
+  if (op.type === 'post') return paymentOf(op);
   if (op.type === 'review' && op.verdict === 'rejected') return NO_LEGS;
   return [
     { account: op.civilian, delta: op.civilianPoints },

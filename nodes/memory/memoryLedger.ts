@@ -16,7 +16,7 @@ import {
   type TransferOp,
   type VoidOp,
 } from '../../actors/durable.ts';
-import { canonicalOf, isBurned, isValid, legsOf, reasonOf } from '../ledgerRules.ts';
+import { canonicalOf, isBurned, isValid, legsOf, paymentOf, reasonOf } from '../ledgerRules.ts';
 import type { CommitEntry, CommitStore, EntryOutcome, EpochStore } from '../ports.ts';
 
 export interface MemoryAccount {
@@ -255,16 +255,10 @@ export class MemoryLedger implements CommitStore, EpochStore {
 
   #refusal(op: LedgerOp): CommitCode | null {
     if (op.type === 'post') return this.#refusedPost(op);
-    const debits =
-      op.type === 'pending'
-        ? [
-            { account: op.payer, delta: -op.points },
-            { account: op.payee, delta: op.points },
-          ]
-        : legsOf(op);
-    if (debits.some(({ account, delta }) => delta < 0 && this.#exceeds(account, -delta)))
+    const legs = op.type === 'pending' ? paymentOf(op) : legsOf(op);
+    if (legs.some(({ account, delta }) => delta < 0 && this.#exceeds(account, -delta)))
       return 'limit_exceeded';
-    for (const { account: id, delta } of debits) {
+    for (const { account: id, delta } of legs) {
       const account = this.accounts.get(id);
       if (!account) return 'account_unknown';
       if (account.closed) return 'account_closed';
