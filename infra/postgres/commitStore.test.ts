@@ -10,9 +10,9 @@ import { systemClock, systemScheduler } from '../clock.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { faultOf } from './faults.ts';
 import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
+import { arrivesTooLate, fault, PATIENCE } from './testFaults.ts';
 import { postgresTown, silent } from './testTown.ts';
 
-const PATIENCE = { timeout: 15_000, interval: 10 };
 const metrics: Metrics = { count() {}, observe() {}, gauge() {} };
 
 let town: Awaited<ReturnType<typeof postgresTown>>;
@@ -48,16 +48,6 @@ const balance = async (): Promise<number> => {
   ]);
   return Number(row?.balance);
 };
-const fault = async (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'no fault',
-    error => (error as { fault?: string }).fault ?? String(error),
-  );
-/** Resolves when a client has sent something. */
-const sent = () =>
-  new Promise<void>(resolve => {
-    proxy.onRequest = () => resolve();
-  });
 
 describe('a broken connection', () => {
   it('with the answer lost: unknown, and the look-up finds the effect', async () => {
@@ -74,16 +64,7 @@ describe('a broken connection', () => {
 
   it('with the request still on its way: once the look-up says no, it never arrives', async () => {
     const entry = give();
-    proxy.holdRequests = true;
-    const commit = fault(store.commit([entry]));
-    await sent();
-    // the client is gone, what it sent is not: the server has not even read it
-    proxy.cut(false);
-    proxy.holdRequests = false;
-    expect(await commit).toBe('unknown');
-    await expect.poll(() => fault(store.lookup([entry.op])), PATIENCE).toBe('no fault');
-    expect(await store.lookup([entry.op])).toEqual([null]);
-    proxy.release();
+    await arrivesTooLate(proxy, store, entry);
     // the pair of sockets is torn down after the server saw, or could not see, the held bytes
     await store.commit([give(5)]);
     await new Promise(resolve => setTimeout(resolve, 200));

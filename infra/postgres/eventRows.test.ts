@@ -6,9 +6,8 @@ import type { StreamRecord, UserRecord } from '../../actors/queries.ts';
 import { at, move } from '../../nodes/contracts/town.ts';
 import { PgNoteStore } from './noteStore.ts';
 import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
+import { arrivesTooLate, fault, PATIENCE } from './testFaults.ts';
 import { postgresTown, silent } from './testTown.ts';
-
-const PATIENCE = { timeout: 15_000, interval: 10 };
 
 let town: Awaited<ReturnType<typeof postgresTown>>;
 let proxy: TcpProxy;
@@ -55,11 +54,6 @@ const event = (n: number, about: string | null = null): EventOp => ({
   about,
   frame: Uint8Array.of(n),
 });
-const fault = async (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'no fault',
-    error => (error as { fault?: string }).fault ?? String(error),
-  );
 const there = async (): Promise<number[]> => {
   const rows = await town.database.sql('select n::int from ops.user_event where user_id = $1 order by n', [
     user,
@@ -85,18 +79,7 @@ it('with the answer lost: unknown, and the look-up finds the event', async () =>
 
 it('with the request still on its way: once the look-up says no, it never arrives', async () => {
   const [old, other] = [event(1), event(1)];
-  proxy.holdRequests = true;
-  const sent = new Promise<void>(resolve => {
-    proxy.onRequest = () => resolve();
-  });
-  const committing = fault(store.commit([at(1, epoch, old)]));
-  await sent;
-  proxy.cut(false);
-  proxy.holdRequests = false;
-  expect(await committing).toBe('unknown');
-  await expect.poll(() => fault(store.lookup([old])), PATIENCE).toBe('no fault');
-  expect(await store.lookup([old])).toEqual([null]);
-  proxy.release();
+  await arrivesTooLate(proxy, store, at(1, epoch, old));
   expect(await store.commit([at(1, epoch, other)])).toMatchObject([{ id: other.id, code: 'created' }]);
 });
 

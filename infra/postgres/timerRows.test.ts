@@ -5,9 +5,8 @@ import type { DurableOp, TimerOp } from '../../actors/durable.ts';
 import { at } from '../../nodes/contracts/town.ts';
 import { PgNoteStore } from './noteStore.ts';
 import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
+import { arrivesTooLate, fault, PATIENCE } from './testFaults.ts';
 import { postgresTown, silent } from './testTown.ts';
-
-const PATIENCE = { timeout: 15_000, interval: 10 };
 
 let town: Awaited<ReturnType<typeof postgresTown>>;
 let proxy: TcpProxy;
@@ -41,11 +40,6 @@ const set = (actor: string, dueAtMs: number | null): TimerOp => ({
   onlyDueAtMs: null,
   message: {},
 });
-const fault = async (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'no fault',
-    error => (error as { fault?: string }).fault ?? String(error),
-  );
 const there = async (actor: string): Promise<unknown[]> =>
   town.database.sql('select due_ms::int as due from ops.actor_timer where actor = $1', [actor]);
 
@@ -63,18 +57,7 @@ it('with the answer lost: unknown, and the look-up finds the effect', async () =
 
 it('with the request still on its way: once the look-up says no, it never arrives', async () => {
   const [old, cancel] = [set('b', 5), set('b', null)];
-  proxy.holdRequests = true;
-  const sent = new Promise<void>(resolve => {
-    proxy.onRequest = () => resolve();
-  });
-  const commit = fault(store.commit([at(1, epoch, old)]));
-  await sent;
-  proxy.cut(false);
-  proxy.holdRequests = false;
-  expect(await commit).toBe('unknown');
-  await expect.poll(() => fault(store.lookup([old])), PATIENCE).toBe('no fault');
-  expect(await store.lookup([old])).toEqual([null]);
-  proxy.release();
+  await arrivesTooLate(proxy, store, at(1, epoch, old));
   // the actor has changed its mind: what it said before must not come after
   expect(await store.commit([at(1, epoch, cancel)])).toMatchObject([{ code: 'created' }]);
   await new Promise(resolve => setTimeout(resolve, 200));

@@ -5,9 +5,6 @@
  */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { encodeClientFrame } from '../../protocol/codec.ts';
-import { FIX_FLAG } from '../../protocol/frames.ts';
-import { positionAt } from '../swarm/crowd.ts';
 import { auditLedger } from '../swarm/ledgerAudit.ts';
 import { startTestTown, type TestPhone, type TestTown, until } from './testTown.ts';
 
@@ -52,11 +49,7 @@ const metFalsely = async (eastM: number): Promise<Couple> => {
   const [officer, civilian] = [await town.phone('officer', 0, eastM), await town.phone('civilian', 5, eastM)];
   await officer.connect();
   await civilian.arrive();
-  const fix = { ...positionAt(civilian.point, Date.now()), headingDeg: null, speedDms: null };
-  const before = civilian.volatiles.length;
-  const seq = civilian.phone.seq + 1;
-  civilian.phone.raw(encodeClientFrame({ type: 'location', ...fix, seq, flags: FIX_FLAG.simulated }));
-  await until('an answer to the position', () => civilian.volatiles.length > before);
+  await civilian.reportSimulated();
   const { token } = await officer.must('qr.show', {});
   const { encounterId, points } = await civilian.must('qr.scan', { token });
   expect(points).toBe(0);

@@ -9,9 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { StartFailure } from '../../infra/embedded/index.ts';
 import { startNode } from '../../infra/embedded/town.ts';
 import { type TestLocationServer, testLocationServer } from '../../infra/location/testLocationServer.ts';
-import { encodeClientFrame } from '../../protocol/codec.ts';
-import { FIX_FLAG } from '../../protocol/frames.ts';
-import { NEW_YORK, positionAt } from '../swarm/crowd.ts';
+import { NEW_YORK } from '../swarm/crowd.ts';
 import { startTestTown, type TestTown, until } from './testTown.ts';
 
 let server: TestLocationServer;
@@ -73,11 +71,7 @@ it('the operator reads what the service says of both positions of a held encount
   server.locate('127.0.0.1', [place.lng, place.lat], true);
   await officer.connect();
   await civilian.arrive();
-  const fix = { ...positionAt(civilian.point, Date.now()), headingDeg: null, speedDms: null };
-  const before = civilian.volatiles.length;
-  const seq = civilian.phone.seq + 1;
-  civilian.phone.raw(encodeClientFrame({ type: 'location', ...fix, seq, flags: FIX_FLAG.simulated }));
-  await until('an answer to the position', () => civilian.volatiles.length > before);
+  await civilian.reportSimulated();
   const { token: code } = await officer.must('qr.show', {});
   const { encounterId } = await civilian.must('qr.scan', { token: code });
   const account = { handle: 'olga', password: 'correct horse' };

@@ -11,6 +11,8 @@ import { inject } from 'vitest';
 import { temporaryDatabase } from '../../infra/embedded/index.ts';
 import { freePorts } from '../../infra/embedded/ports.ts';
 import { type StartedNode, startNode } from '../../infra/embedded/town.ts';
+import { encodeClientFrame } from '../../protocol/codec.ts';
+import { FIX_FLAG } from '../../protocol/frames.ts';
 import type { EventBody, OpenedDurable, OpenedVolatile, Refusal } from '../../protocol/index.ts';
 import { NEW_YORK, offset, type Point, positionAt } from '../swarm/crowd.ts';
 import { OPEN_AREAS } from '../swarm/openAreas.ts';
@@ -97,6 +99,15 @@ export class TestPhone {
       if (refusal) throw new Error(`position: ${refusal.code} ${refusal.message}`);
       return this.volatiles.slice(before).some(frame => frame.name === 'report.next');
     });
+  }
+
+  /** Reports a position of which the phone's system says that it is simulated, and waits for an answer. */
+  async reportSimulated(): Promise<void> {
+    const fix = { ...positionAt(this.point, Date.now()), headingDeg: null, speedDms: null };
+    const before = this.volatiles.length;
+    const seq = this.phone.seq + 1;
+    this.phone.raw(encodeClientFrame({ type: 'location', ...fix, seq, flags: FIX_FLAG.simulated }));
+    await until('an answer to the position', () => this.volatiles.length > before);
   }
 
   /** The first event of this name, waiting for it. */
