@@ -193,7 +193,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
 
   #known(op: DurableOp): Committed | null {
     const transfer = this.transfers.get(op.id);
-    if (!transfer) return this.#knownPending(op) ?? this.#knownHold(op);
+    if (!transfer) return this.#knownHold(op) ?? this.#knownPending(op);
     if (op.type === 'review' && op.verdict === 'rejected') return null;
     if (transfer.canonical !== canonicalOf(op)) return nothing(op, 'exists_with_different_payload');
     return {

@@ -319,7 +319,9 @@ const EFFECTS = HELD_EFFECTS.replace(
     union all
     select p.id, jsonb_build_object(
       'atMs', (extract(epoch from p.at) * 1000)::bigint, 'hash', p.request_hash, 'payer', p.payer, 'state', p.state)
-    from ledger.pending p where p.id = any (p_ids) and not exists (select from ledger.transfer t where t.id = p.id)`,
+    from ledger.pending p where p.id = any (p_ids)
+      and not exists (select from ledger.transfer t where t.id = p.id)
+      and not exists (select from meet.hold h where h.encounter_id = p.id and h.verdict <> 'released')`,
 );
 
 const granted = (migration: Migration): void => {
