@@ -294,6 +294,14 @@ function commanded(
       turn.reply(ok({}));
       turn.push([message.session], snapshotFrame(state, turn), 'durable');
       return state;
+    case 'redeem.reserve':
+    case 'redeem.cancel':
+    case 'till.open':
+    case 'till.look':
+    case 'till.confirm':
+    case 'till.refuse':
+    case 'till.refund':
+      return answer(state, refuse(ERROR.unavailable, 'the market is not open yet'));
     case 'auth.refresh':
       return answer(state, refuse(ERROR.invalid, 'tokens are renewed at the gateway'));
   }

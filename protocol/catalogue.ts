@@ -5,8 +5,11 @@
  */
 import { type BodyOf, type Field, f } from './schema.ts';
 
-/** Who may use a command. A token carries the scopes of its account kind. */
-export type Scope = 'session' | 'meet' | 'officer' | 'civilian';
+/**
+ * Who may use a command. A token carries the scopes of its account kind. `spend`: who may let points go, for goods or as a
+ * gift; which of the two, his actor says. `merchant`: tills.
+ */
+export type Scope = 'session' | 'meet' | 'officer' | 'civilian' | 'spend' | 'merchant';
 /** Named token buckets; the figures stand in `gateway/limits.ts`. */
 export type RateClass = 'command' | 'auth' | 'qr';
 
@@ -67,6 +70,25 @@ export type Mode = (typeof MODES)[number];
  * rule 8).
  */
 export const hasSeveralDevices = (kind: AccountKind): boolean => kind !== 'civilian' && kind !== 'officer';
+
+/** What becomes of a redemption. `confirmed`: at least a part was paid; `refunded`: all that was paid came back. */
+export const REDEMPTION_STATES = ['reserved', 'confirmed', 'cancelled', 'expired', 'refunded'] as const;
+export type RedemptionState = (typeof REDEMPTION_STATES)[number];
+
+/** UTF-8 bytes of the title of an offer: 120 characters. */
+const TITLE_BYTES = 480;
+
+/** A redemption as a till sees it: what to hand over, never to whom. */
+const atTheTill = [
+  f.id('redemptionId', 'the redemption'),
+  f.str('code', 16, 'what the customer shows'),
+  f.id('offerId', 'of what'),
+  f.str('title', TITLE_BYTES, 'title of the offer'),
+  f.u16('quantity', 'units reserved; once it is paid, units paid'),
+  f.points('points', 'for all of them'),
+  f.enum('state', REDEMPTION_STATES, 'as it is now'),
+  f.u32('expiresS', 'Unix second at which it is over by itself'),
+] as const;
 
 const outcome = [
   f.id('encounterId', 'the encounter that this settled'),
@@ -232,6 +254,100 @@ export const COMMANDS = {
     since: 1,
     doc: 'The officer is at this hub: mode `hub`. 410 when the poster is out of date or withdrawn, 422 when it is no code of a hub.',
   }),
+  'redeem.reserve': command({
+    code: 50,
+    body: [f.id('offerId', 'a published offer'), f.u16('quantity', 'units, at least 1')],
+    result: [
+      f.id('redemptionId', 'this redemption'),
+      f.str('code', 16, 'to say or type at the till'),
+      f.str('qr', 64, 'the HBR1 text to draw as a QR code: the same for the scanner of the till'),
+      f.points('points', 'set aside for it'),
+      f.u32('expiresS', 'Unix second at which it is over by itself'),
+    ],
+    mutates: true,
+    scope: 'spend',
+    rate: 'command',
+    since: 1,
+    doc: 'Sets points and stock aside together, for ten minutes at most; the till makes a sale of it.',
+  }),
+  'redeem.cancel': command({
+    code: 51,
+    body: [f.id('redemptionId', 'a reserved one of the caller')],
+    result: [f.points('points', 'that are free again')],
+    mutates: true,
+    scope: 'spend',
+    rate: 'command',
+    since: 1,
+    doc: 'Gives the reservation up: points and stock are free again. 409 when it is paid, 410 when it is over.',
+  }),
+  'till.open': command({
+    code: 55,
+    body: [f.str('till', 32, 'what this till is called, unique among the open tills of the merchant')],
+    result: [
+      f.list('waiting', atTheTill, 32, 'redemptions that wait at this merchant, the soonest over first'),
+    ],
+    mutates: false,
+    scope: 'merchant',
+    rate: 'command',
+    since: 1,
+    doc: 'This connection is this till from now on. 409 while another connection is; said again after each WELCOME.',
+  }),
+  'till.look': command({
+    code: 56,
+    body: [f.str('code', 64, 'as typed, in either case, or the HBR1 text that was scanned')],
+    result: atTheTill,
+    mutates: false,
+    scope: 'merchant',
+    rate: 'command',
+    since: 1,
+    doc: 'What a code stands for. 404 when it is no code that waits here; ten of them in a row, and the till waits a minute (429).',
+  }),
+  'till.confirm': command({
+    code: 57,
+    body: [
+      f.optional(f.id('redemptionId', 'which one, or nil: `code` says it')),
+      f.optional(f.str('code', 64, 'as `till.look` takes it, or nil')),
+      f.optional(f.u16('quantity', 'units handed over, the rest goes back; nil for all')),
+    ],
+    result: [
+      f.id('redemptionId', 'the redemption'),
+      f.u16('quantity', 'units sold'),
+      f.points('points', 'paid for them'),
+    ],
+    mutates: true,
+    scope: 'merchant',
+    rate: 'command',
+    since: 1,
+    doc: 'The goods are handed over: the points are paid when the reply comes. 409 when it is paid already, 410 when it was cancelled or is over.',
+  }),
+  'till.refuse': command({
+    code: 58,
+    body: [f.id('redemptionId', 'one that waits here')],
+    result: [],
+    mutates: true,
+    scope: 'merchant',
+    rate: 'command',
+    since: 1,
+    doc: 'The merchant does not hand it over: points and stock are free again.',
+  }),
+  'till.refund': command({
+    code: 59,
+    body: [
+      f.id('redemptionId', 'one that was paid here'),
+      f.optional(f.u16('quantity', 'units that come back; nil for all that did not yet')),
+      f.bool('restock', 'they can be sold again'),
+    ],
+    result: [
+      f.id('transferId', 'the entry that paid the points back'),
+      f.u16('quantity', 'units that came back with it'),
+      f.points('points', 'paid back for them'),
+    ],
+    mutates: true,
+    scope: 'merchant',
+    rate: 'command',
+    since: 1,
+    doc: 'Pays the customer back, whole or in part, never more than was paid (409).',
+  }),
 } as const;
 
 const encounterFields = [
@@ -345,6 +461,43 @@ export const EVENTS = {
     since: 1,
     doc: 'A meeting that was held stays without points.',
   }),
+  'redemption.changed': event({
+    code: 20,
+    body: [
+      f.id('redemptionId', 'the redemption'),
+      f.id('offerId', 'of what'),
+      f.str('title', TITLE_BYTES, 'title of the offer'),
+      f.enum('state', REDEMPTION_STATES, 'as it is now'),
+      f.u16('quantity', 'units reserved; then those sold, or those that came back'),
+      f.points('points', 'for them'),
+      f.str('code', 16, 'to show at the till while it is reserved; else empty'),
+      f.u32('expiresS', 'Unix second at which it is over by itself; 0 when it does not wait'),
+      f.points('balance', 'balance after it'),
+      f.count('balanceVersion', 'version of the balance'),
+      f.points('reserved', 'of the balance, what is set aside for redemptions that wait'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'To the customer: a redemption was reserved, paid at the till, cancelled, refunded, or is over.',
+  }),
+  'till.redemption': event({
+    code: 21,
+    body: [...atTheTill, f.str('till', 32, 'of the till that changed it; empty when none did')],
+    durable: true,
+    since: 1,
+    doc: 'To every till of the merchant: a redemption waits here, or does not any more.',
+  }),
+  'stock.low': event({
+    code: 22,
+    body: [
+      f.id('offerId', 'the offer'),
+      f.str('title', TITLE_BYTES, 'its title'),
+      f.count('left', 'units that nobody has reserved'),
+    ],
+    durable: true,
+    since: 1,
+    doc: 'To the merchant: what is left of an offer fell to its low mark.',
+  }),
   snapshot: event({
     code: 9,
     body: [
@@ -360,6 +513,23 @@ export const EVENTS = {
       f.list('encounters', encounterFields, 16, 'the newest encounters, newest first'),
       f.optional(f.enum('mode', MODES, 'privacy mode; its end is `sharingUntilS`')),
       f.optional(f.str('hub', 320, 'name of the hub in mode `hub`, else nil')),
+      f.optional(f.points('reserved', 'of the balance, what is set aside for redemptions that wait')),
+      f.optional(
+        f.list(
+          'redemptions',
+          [
+            f.id('redemptionId', 'the redemption'),
+            f.id('offerId', 'of what'),
+            f.str('title', TITLE_BYTES, 'title of the offer'),
+            f.u16('quantity', 'units'),
+            f.points('points', 'set aside'),
+            f.str('code', 16, 'to show at the till'),
+            f.u32('expiresS', 'Unix second at which it is over by itself'),
+          ] as const,
+          16,
+          'redemptions of this user that wait, the soonest over first',
+        ),
+      ),
     ],
     durable: true,
     since: 1,

@@ -81,6 +81,15 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   heyId: exampleId(3),
   encounterId: exampleId(4),
   transferId: exampleId(5),
+  redemptionId: exampleId(11),
+  offerId: exampleId(12),
+  title: 'Coffee and a bun',
+  code: '7K2MWX9Q',
+  qr: 'HBR1.019D6B3A-4000-7A11-8B22-33445566770D.7K2MWX9Q',
+  till: 'till-1',
+  quantity: 2,
+  reserved: 10,
+  left: 3,
   userId: exampleId(1),
 };
 

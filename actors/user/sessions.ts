@@ -51,6 +51,8 @@ export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
     })),
     mode: state.mode,
     hub: state.hub?.name ?? null,
+    reserved: 0,
+    redemptions: [],
   });
 }
 

@@ -32,6 +32,7 @@ const event = (offset: number) => encodeEvent('sharing.ended', offset, ID, { rea
 const snapshot = encodeEvent('snapshot', 0, ID, {
   ...{ userId: ID, kind: 'civilian', handle: 'ana', sharing: false, sharingUntilS: 0, instant: false },
   ...{ balance: 0, balanceVersion: 0, encounterCount: 0, encounters: [], mode: 'qr', hub: null },
+  ...{ reserved: 0, redemptions: [] },
 });
 /** What a phone hears that says where it stopped nowhere. */
 const fresh = () => ok({ epoch: EPOCH, offset: 0, resumed: false, frames: [snapshot] });

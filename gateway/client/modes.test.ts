@@ -44,6 +44,8 @@ const snapshot = (mode: 'coarse' | 'precise'): Uint8Array =>
     encounters: [],
     mode,
     hub: null,
+    reserved: 0,
+    redemptions: [],
   });
 
 test('from the moment at which the app says it, until another mode is answered', async () => {

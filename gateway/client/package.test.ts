@@ -146,6 +146,8 @@ test('an engine with timers and WebSocket and little else runs it', async () => 
         encounters: [],
         mode: 'qr',
         hub: null,
+        reserved: 0,
+        redemptions: [],
       },
     }),
   );

@@ -24,6 +24,8 @@ const snapshotAt = (offset: number): Uint8Array =>
     encounters: [],
     mode: 'qr',
     hub: null,
+    reserved: 0,
+    redemptions: [],
   });
 
 export class StreamTown {

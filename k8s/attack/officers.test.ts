@@ -44,6 +44,13 @@ const bodies = (ids: readonly string[]): Bodies => ({
   'qr.upload': [{ token: 'HB1:NOT A CODE', scannedAtS: 1_700_000_000, proof: 'x' }],
   'qr.confirm': ids.map(scanId => ({ scanId })),
   'hub.checkIn': [{ token: 'HB3:NOT A HUB' }],
+  'redeem.reserve': ids.map(offerId => ({ offerId, quantity: 1 })),
+  'redeem.cancel': ids.map(redemptionId => ({ redemptionId })),
+  'till.open': [{ till: 'a till' }],
+  'till.look': [{ code: '00000000' }],
+  'till.confirm': ids.map(redemptionId => ({ redemptionId, code: null, quantity: null })),
+  'till.refuse': ids.map(redemptionId => ({ redemptionId })),
+  'till.refund': ids.map(redemptionId => ({ redemptionId, quantity: null, restock: false })),
 });
 
 const ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;

@@ -74,6 +74,8 @@ const SCOPES: Readonly<Record<Command['scope'], string>> = {
   meet: 'civilians and officers',
   officer: 'officers',
   civilian: 'civilians',
+  spend: 'who may let points go: civilians, officers, families, charities',
+  merchant: 'merchants',
 };
 
 const described = (name: CommandName | EventName, doc: string): string =>

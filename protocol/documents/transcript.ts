@@ -31,6 +31,8 @@ const snapshot = encodeEvent('snapshot', 0, exampleId(20), {
   encounters: [],
   mode: 'precise',
   hub: null,
+  reserved: 0,
+  redemptions: [],
 });
 
 const completed = encodeEvent('encounter.completed', 1, exampleId(21), {

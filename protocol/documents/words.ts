@@ -173,6 +173,17 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
   'qr.scan':
     'Points are set by a rule of the server that has a version; today a hey and a proximity meeting bring 10 to each side, a ' +
     'scan 20. Show what the frame says.',
+  'redeem.reserve':
+    'Civilians, families and charities; 403 for officers. The price in points is set by a rule of the server when you ask. 409 when the points are not there or nothing is ' +
+    'left, 410 when the offer is closed or withdrawn, 429 when you had as many as one person may have. `code` and `qr` say the same.',
+  'till.open':
+    'Other commands of tills answer 409 before it. A merchant has five devices at the most, and a till ends with its connection.',
+  'till.look':
+    'The letters I and L are the digit 1, O is 0, blanks and dashes count for nothing. 403 when the text names another merchant, 410 when it is over or was paid.',
+  'till.confirm':
+    'By the id or by the code. Points of a part are its share. The customer hears of it in the same moment (`redemption.changed`), the other tills too (`till.redemption`).',
+  'redemption.changed':
+    'Points of `reserved` are part of the balance and cannot be spent. `confirmed` and `refunded` come instead of `points.changed`.',
   'area.officers':
     'Comes after the first position in reach of the cell, and by itself when an officer arrives or leaves later. A nil body: nobody is left in the ' +
     'cell, or it is out of reach. Versions rise per cell, also across reconnects and restarts (they look like Unix milliseconds; ' +

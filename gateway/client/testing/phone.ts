@@ -64,6 +64,8 @@ export class Line implements SocketLike {
         encounters: [],
         mode: 'qr',
         hub: null,
+        reserved: 0,
+        redemptions: [],
       }),
     );
   }

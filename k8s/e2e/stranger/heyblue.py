@@ -30,6 +30,8 @@ from wire import Closed, Late, Malformed, Socket, pack, unpack
 
 # What is said, by number: commands are (number, needs a key, body, result), events (name, body). A body is a list of
 # names; ":id" is a UUID, ":a|b|c" a choice by number, ":name*" a list of tuples named in TUPLES.
+STATES = "reserved|confirmed|cancelled|expired|refunded"
+WAITING = "redemptionId:id code offerId:id title quantity points state:%s expiresS" % STATES
 COMMANDS = {
     "auth.refresh": (1, False, "token", "ttlS"),
     "state.get": (2, False, "", ""),
@@ -45,6 +47,13 @@ COMMANDS = {
     "qr.confirm": (33, True, "scanId:id", ""),
     "qr.upload": (32, True, "token scannedAtS proof", "encounterId:id settlesS"),
     "hub.checkIn": (34, True, "token", "hubId:id name untilS"),
+    "redeem.reserve": (50, True, "offerId:id quantity", "redemptionId:id code qr points expiresS"),
+    "redeem.cancel": (51, True, "redemptionId:id", "points"),
+    "till.open": (55, False, "till", "waiting:waiting*"),
+    "till.look": (56, False, "code", WAITING),
+    "till.confirm": (57, True, "redemptionId:id code quantity", "redemptionId:id quantity points"),
+    "till.refuse": (58, True, "redemptionId:id", ""),
+    "till.refund": (59, True, "redemptionId:id quantity restock", "transferId:id quantity points"),
 }
 EVENTS = {
     1: ("encounter.completed", "encounterId:id method:proximity|hey|qr otherHandle points atS balance balanceVersion message"),
@@ -57,8 +66,12 @@ EVENTS = {
     7: ("scan.refused", "encounterId:id reason:duplicate|closed|refused"),
     10: ("encounter.held", "encounterId:id method:proximity|hey|qr otherHandle atS"),
     11: ("encounter.rejected", "encounterId:id"),
+    20: ("redemption.changed", "redemptionId:id offerId:id title state:%s quantity points code expiresS balance balanceVersion reserved" % STATES),
+    21: ("till.redemption", WAITING + " till"),
+    22: ("stock.low", "offerId:id title left"),
     9: ("snapshot", "userId:id kind:civilian|officer|merchant|charity|family|municipality|operator handle sharing"
-        " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter* mode:off|qr|hub|coarse|precise hub"),
+        " sharingUntilS instant balance balanceVersion encounterCount encounters:encounter* mode:off|qr|hub|coarse|precise hub"
+        " reserved redemptions:mine*"),
     40: ("area.officers", "cell officers:officer*"),
     43: ("officer.near", "cell officers:officer*"),
     41: ("report.next", "periodS"),
@@ -66,7 +79,8 @@ EVENTS = {
     45: ("place.here", "placeId:id name kind:hub|merchant"),
     42: ("peer.presence", "state:online|away|offline lastSeenMin"),
 }
-TUPLES = {"encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle", "hub": "hubId:id name"}
+TUPLES = {"encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle", "hub": "hubId:id name",
+          "waiting": WAITING, "mine": "redemptionId:id offerId:id title quantity points code expiresS"}
 
 
 class Refused(Exception):
@@ -99,6 +113,8 @@ def tupled(fields, values):
     """The tuple of a command's body, ids as bytes."""
     def item(field, value):
         _, _, kind = field.partition(":")
+        if value is None:
+            return None
         if kind == "id":
             return uuid.UUID(value).bytes
         return kind.split("|").index(value) if "|" in kind else value
