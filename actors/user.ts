@@ -129,6 +129,8 @@ function receive(
       const present = heard(state, session, turn);
       return repeat(present, message, turn) ?? commanded(present, message, rules, keys, fencesNow, turn);
     }
+    case 'order':
+      return repeat(state, message, turn) ?? ordered(state, message, turn);
     case 'attach': {
       const attached = attach(state, message, rules, turn);
       openHub(attached, fencesNow(), turn);
@@ -301,10 +303,21 @@ function commanded(
     case 'till.confirm':
     case 'till.refuse':
     case 'till.refund':
-      return answer(state, refuse(ERROR.unavailable, 'the market is not open yet'));
+      return ordered(state, message, turn);
     case 'auth.refresh':
       return answer(state, refuse(ERROR.invalid, 'tokens are renewed at the gateway'));
   }
+}
+
+/** A command of the market, of a phone or a till or by REST: then there is no session. */
+function ordered(
+  state: UserState,
+  message: (UserMessage & { type: 'order' }) | CommandMessage,
+  turn: Turn,
+): UserState {
+  const result = refuse(ERROR.unavailable, 'the market is not open yet');
+  turn.reply(result);
+  return remember(state, message, result);
 }
 
 /** Tags are the idempotency key of the command that waits; `/shown` marks the presenter's answer. */

@@ -15,6 +15,9 @@ export interface Fix {
   readonly hubM?: number;
 }
 
+/** Commands that may also be given by REST. */
+export type OrderName = 'redeem.reserve' | 'redeem.cancel' | 'till.confirm' | 'till.refuse' | 'till.refund';
+
 export type UserMessage =
   /**
    * Ask: a socket said HELLO, with a token for this device. Answer: {@link Attached}; or 503 when a newer connection of
@@ -45,6 +48,17 @@ export type UserMessage =
       readonly body: object;
       readonly key: string | null;
       readonly requestHash: string | null;
+    }
+  /**
+   * Ask: a command of the market that came by REST, so there is no session and no till; the key is derived there from who
+   * asks, what for, and the key of the caller. Answer as to `command`.
+   */
+  | {
+      readonly type: 'order';
+      readonly name: OrderName;
+      readonly body: object;
+      readonly key: string;
+      readonly requestHash: string;
     }
   /** Coalesced: while one waits, a newer one takes its place. Answered by a `report.next` frame, or an ERROR frame. */
   | { readonly type: 'location'; readonly session: SessionRef; readonly location: Location }
