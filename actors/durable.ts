@@ -11,6 +11,8 @@ import type { ActorKind } from './turn.ts';
 export interface RuleRef {
   readonly id: string;
   readonly version: number;
+  /** Hash of the evaluation's trace, 16 hex digits; absent: it was not evaluated. It is no part of what was asked for. */
+  readonly trace?: string;
 }
 
 /** One side of a double entry: positive credits the account, negative debits it; the legs of an entry sum to zero. */
@@ -80,9 +82,24 @@ export interface TransferOp {
   readonly idempotency: Idempotency | null;
 }
 
+/** What a redemption sets aside of an offer, together with its points. */
+export interface StockHold {
+  readonly offer: string;
+  /** The points of the entry are a whole price for each. */
+  readonly quantity: number;
+  /** Of this offer, what one user may have reserved and bought (and not given back), this one included; 0: no limit. */
+  readonly perUserMax: number;
+  /** What the till is shown: no two open redemptions of a merchant have the same. */
+  readonly code: string;
+}
+
 /**
  * Points that the payer sets aside for a payee, for a while: they cannot be spent twice, and nothing has moved yet. A
  * {@link PostOp} pays them, a {@link VoidOp} gives them back; once `holdS` is over, nothing pays them any more.
+ *
+ * With `stock` it is a redemption of the payer at the merchant who gets paid: points and stock are set aside in one entry,
+ * or neither. The same id again `exists`, also with another code or limit: what was set aside first stands, and the query
+ * `redemption` tells its code.
  */
 export interface PendingOp {
   readonly type: 'pending';
@@ -95,11 +112,15 @@ export interface PendingOp {
   readonly points: number;
   /** How long they may be posted, seconds by the database clock. */
   readonly holdS: number;
+  readonly stock?: StockHold;
   readonly rule: RuleRef;
   readonly idempotency: Idempotency | null;
 }
 
-/** Pays what is pending, whole or in part, as a transfer of its own; the rest is the payer's again. */
+/**
+ * Pays what is pending, whole or in part, as a transfer of its own; the rest is the payer's again. Of a redemption, so many
+ * units are sold, and the rest is back in stock.
+ */
 export interface PostOp {
   readonly type: 'post';
   /** Of the transfer. */
@@ -109,13 +130,15 @@ export interface PostOp {
   readonly reason: string;
   readonly payer: string;
   readonly payee: string;
-  /** At most what is pending. */
+  /** At most what is pending; of a redemption exactly the price of what is sold, or it is `invalid`. */
   readonly points: number;
+  /** Of a redemption: how many units are sold; absent: all. */
+  readonly quantity?: number;
   readonly rule: RuleRef;
   readonly idempotency: Idempotency | null;
 }
 
-/** Gives back what is pending: because somebody said so, or because its time is over. */
+/** Gives back what is pending, points and stock: because somebody said so, or because its time is over. */
 export interface VoidOp {
   readonly type: 'void';
   /** Of what is pending. */
@@ -124,6 +147,76 @@ export interface VoidOp {
   readonly verdict: 'voided' | 'expired';
   readonly rule: RuleRef;
   readonly idempotency: null;
+}
+
+/**
+ * Gives back what was paid for units of a redemption, as a transfer from the merchant to the user; never more of them than
+ * were sold. `pending_not_found`: there is no such redemption between these two.
+ */
+export interface RefundOp {
+  readonly type: 'refund';
+  /** Of the transfer. */
+  readonly id: string;
+  readonly redemption: string;
+  /** The merchant. */
+  readonly payer: string;
+  /** Who redeemed. */
+  readonly payee: string;
+  /** Exactly what was paid for so many units, or it is `invalid`. */
+  readonly points: number;
+  readonly quantity: number;
+  /** Whether the units are in stock again. */
+  readonly restock: boolean;
+  readonly rule: RuleRef;
+  readonly idempotency: Idempotency | null;
+}
+
+/** What a merchant offers for points. */
+export interface OfferRecord {
+  readonly id: string;
+  readonly merchant: string;
+  /** From 1, rises by 1 with every change. */
+  readonly version: number;
+  /** 1 to 120 characters. */
+  readonly title: string;
+  /** At most 2000 characters. */
+  readonly description: string;
+  readonly kind: 'goods' | 'service';
+  /** Of one unit, before any rule. */
+  readonly points: number;
+  /** Units that one user may have; 0: no limit. */
+  readonly perUserMax: number;
+  /** Unix milliseconds, by the clock of the store; 0: no bound. It is open at `opensAtMs`, and no longer at `closesAtMs`. */
+  readonly opensAtMs: number;
+  readonly closesAtMs: number;
+  readonly state: 'draft' | 'published' | 'withdrawn';
+  /** `stock.low` is told when no more than so many are free; 0: never. */
+  readonly lowStock: number;
+  readonly placeId: string | null;
+}
+
+/**
+ * Stores an offer: the first version of a new one, or the next one of its merchant's. Anything else is
+ * `exists_with_different_payload`, and nothing changes. Its stock begins with nothing.
+ */
+export interface OfferOp {
+  readonly type: 'offer';
+  readonly id: string;
+  readonly offer: OfferRecord;
+}
+
+/**
+ * Changes how much of an offer is there. Never below what is reserved: then it is `out_of_stock`; `offer_closed` when there is
+ * no such offer. The same id again `exists`.
+ */
+export interface StockOp {
+  readonly type: 'stock';
+  readonly id: string;
+  readonly offer: string;
+  readonly delta: number;
+  readonly kind: 'adjustment' | 'receipt';
+  /** In the merchant's words, at most 120 characters. */
+  readonly reason: string;
 }
 
 /**
@@ -182,9 +275,9 @@ export interface AnswerOp {
 }
 
 /** What moves points; the ledger's. */
-export type LedgerOp = EncounterOp | TransferOp | ReviewOp | PendingOp | PostOp | VoidOp;
+export type LedgerOp = EncounterOp | TransferOp | ReviewOp | PendingOp | PostOp | VoidOp | RefundOp;
 /** What else is remembered. Those of one turn are stored in one transaction. */
-export type NoteOp = TimerOp | EventOp | AnswerOp;
+export type NoteOp = TimerOp | EventOp | AnswerOp | OfferOp | StockOp;
 export type DurableOp = LedgerOp | NoteOp;
 
 /** Closed and append-only: these words are stored and sent. */
@@ -205,7 +298,7 @@ export const COMMIT_CODES = [
   'not_held',
   /** An encounter that an operator refused to pay; to reject it again changes nothing. */
   'rejected',
-  /** More than the account may spend at once, or in a day. */
+  /** More than the account may spend at once, or in a day; or than one user may have of an offer. */
   'limit_exceeded',
   /** Nothing is pending under this id, between these two. */
   'pending_not_found',
@@ -215,6 +308,14 @@ export const COMMIT_CODES = [
   'pending_expired',
   /** More than what is pending. */
   'exceeds_pending',
+  /** Not so much of the offer is free. */
+  'out_of_stock',
+  /** There is no such offer of this merchant, or it is not published, not open yet, or no longer. */
+  'offer_closed',
+  /** More than what was sold and not given back yet. */
+  'exceeds_refundable',
+  /** Another open redemption of the merchant has this code: the same id may be tried with another one. */
+  'code_taken',
 ] as const;
 export type CommitCode = (typeof COMMIT_CODES)[number];
 

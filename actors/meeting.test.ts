@@ -268,6 +268,7 @@ class Town {
         deviceNumber: 1,
         balance: 0,
         balanceVersion: 0,
+        reserved: 0,
         encounterCount: 0,
         encounters: [],
         commands: [],

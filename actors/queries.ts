@@ -1,7 +1,7 @@
 /** What an actor may ask the store to read. Answers come back as `queried` messages (or hydrate a starting actor). */
 import type { AccountKind, Method } from '../protocol/catalogue.ts';
 import type { Result } from '../protocol/errors.ts';
-import type { RuleRef } from './durable.ts';
+import type { OfferRecord, RuleRef } from './durable.ts';
 import type { PairHistory } from './fraud/history.ts';
 import type { Opinion } from './fraud/opinion.ts';
 
@@ -34,6 +34,13 @@ export type Query =
   | { readonly type: 'hold'; readonly id: string }
   /** Movements of an account beyond a version, oldest first. */
   | { readonly type: 'movements'; readonly user: string; readonly after: number; readonly limit: number }
+  /** An offer with its stock; null when there is none of this id. */
+  | { readonly type: 'offer'; readonly id: string }
+  /** A redemption, whatever became of it; null when there is none of this id. */
+  | { readonly type: 'redemption'; readonly id: string }
+  /** Redemptions that are reserved at a merchant, or by a user; also when their time is over. Oldest first. */
+  | { readonly type: 'openRedemptions'; readonly merchant: string }
+  | { readonly type: 'myRedemptions'; readonly user: string }
   /** Points of an account at a moment of the database clock; null when there is no such account. */
   | { readonly type: 'balanceAt'; readonly account: string; readonly atMs: number }
   /** What actors of these shards committed within the last so many milliseconds of the database clock, newest first. */
@@ -131,6 +138,8 @@ export interface UserRecord {
   readonly deviceNumber: number;
   readonly balance: number;
   readonly balanceVersion: number;
+  /** Part of the balance that is set aside. */
+  readonly reserved: number;
   readonly encounterCount: number;
   /** The newest 16, newest first. */
   readonly encounters: readonly EncounterView[];
@@ -178,7 +187,44 @@ export interface HoldView {
   readonly positions: { readonly officer: Opinion | null; readonly civilian: Opinion | null };
 }
 
+/** An offer as its actor starts from it. */
+export interface OfferView {
+  readonly offer: OfferRecord;
+  /** Units that are there, and those of them that are set aside. */
+  readonly onHand: number;
+  readonly reserved: number;
+  /** Of an offer with a limit: how many each user has reserved and bought, and not given back. */
+  readonly perUser: Readonly<Record<string, number>>;
+}
+
+/** Points and stock that a user set aside at a merchant, and what became of them. */
+export interface RedemptionView {
+  /** Also of the points that are pending. */
+  readonly id: string;
+  readonly user: string;
+  readonly merchant: string;
+  readonly offer: string;
+  readonly offerTitle: string;
+  readonly quantity: number;
+  readonly points: number;
+  readonly code: string;
+  readonly state: 'reserved' | 'confirmed' | 'cancelled' | 'expired';
+  /** Database clock, Unix milliseconds. */
+  readonly atMs: number;
+  readonly expiresAtMs: number;
+  /** What was sold, and what of it was given back. */
+  readonly sold: { readonly quantity: number; readonly points: number };
+  readonly refunded: { readonly quantity: number; readonly points: number };
+  /** Of the payment; null unless it is confirmed. */
+  readonly transferId: string | null;
+  readonly rule: RuleRef;
+}
+
 export interface QueryAnswers {
+  readonly offer: OfferView | null;
+  readonly redemption: RedemptionView | null;
+  readonly openRedemptions: readonly RedemptionView[];
+  readonly myRedemptions: readonly RedemptionView[];
   readonly pairHistory: PairHistory;
   readonly hold: HoldView | null;
   readonly user: UserRecord | null;

@@ -11,8 +11,11 @@ import {
   type NoteOp,
   type PendingOp,
   type PostOp,
+  type RefundOp,
+  type RuleRef,
 } from '../actors/durable.ts';
 import { isTrust } from '../actors/fraud/trust.ts';
+import { canonicalStock, isStockHold, isUnits } from './market/stockRules.ts';
 
 /** Legs of one transfer at most; more is several transfers. */
 export const LEGS_MAX = 64;
@@ -28,15 +31,17 @@ const KEY_MAX = 255;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+const RULE_TRACE = /^[0-9a-f]{16}$/;
+
 const NO_LEGS: readonly Leg[] = [];
 
 /** Whether it is the notes' and not the ledger's. */
 export const isNote = ({ type }: DurableOp): boolean =>
-  type === 'timer' || type === 'event' || type === 'answer';
+  type === 'timer' || type === 'event' || type === 'answer' || type === 'offer' || type === 'stock';
 const isOfLedger = (op: DurableOp): op is LedgerOp => !isNote(op);
 
-/** What a payment moves: what is pending would, what is posted does. */
-export const paymentOf = ({ payer, payee, points }: PendingOp | PostOp): readonly Leg[] => [
+/** What a payment moves: what is pending would, what is posted or given back does. */
+export const paymentOf = ({ payer, payee, points }: PendingOp | PostOp | RefundOp): readonly Leg[] => [
   { account: payer, delta: -points },
   { account: payee, delta: points },
 ];
@@ -46,7 +51,7 @@ export function legsOf(op: DurableOp): readonly Leg[] {
   if (op.type === 'transfer') return op.legs;
   if (!isOfLedger(op)) return NO_LEGS;
   if (op.type === 'pending' || op.type === 'void') return NO_LEGS;
-  if (op.type === 'post') return paymentOf(op);
+  if (op.type === 'post' || op.type === 'refund') return paymentOf(op);
   if (op.type === 'review' && op.verdict === 'rejected') return NO_LEGS;
   return [
     { account: op.civilian, delta: op.civilianPoints },
@@ -57,7 +62,8 @@ export function legsOf(op: DurableOp): readonly Leg[] {
 
 /** Whose history the event belongs to, the key that orders it: the civilian, or who paid (or got it from the mint). */
 export function subjectOf(op: LedgerOp): string {
-  if (op.type === 'pending' || op.type === 'post' || op.type === 'void') return op.payer;
+  if (op.type === 'pending' || op.type === 'post' || op.type === 'void' || op.type === 'refund')
+    return op.payer;
   if (op.type !== 'transfer') return op.civilian;
   const people = op.legs.filter(leg => leg.account !== MINT_ACCOUNT);
   return (people.find(leg => leg.delta < 0) ?? people[0] ?? op.legs[0]!).account;
@@ -65,28 +71,35 @@ export function subjectOf(op: LedgerOp): string {
 
 /** Why points moved. */
 export function reasonOf(op: LedgerOp): string {
-  if (op.type === 'void') return 'void';
+  if (op.type === 'void' || op.type === 'refund') return op.type;
   return op.type === 'encounter' || op.type === 'review' ? 'encounter' : op.reason;
 }
 
-/** Whether a refusal for want of points, an account or room under a limit is kept, so that a repeat gets the same. */
+/** Whether a refusal for want of points, stock, an account or room under a limit is kept, so that a repeat gets the same. */
 export const isBurned = (op: DurableOp): boolean =>
-  op.type === 'transfer' || op.type === 'pending' || op.type === 'post';
+  op.type === 'transfer' || op.type === 'pending' || op.type === 'post' || op.type === 'refund';
 
 /**
  * The same text means the same request. Left out is what a retry may bring along anew: the idempotency key (two people
  * may ask for one encounter), and of an encounter the cell (a phone has moved meanwhile) and the rule (it was replaced
  * meanwhile), when it was scanned, and what speaks against it (that is judged anew with each try): the first effect stands.
+ * So it does when a redemption comes with another code, drawn anew.
  */
 export function canonicalOf(op: DurableOp): string {
   if (op.type === 'timer') return `timer\n${op.kind}\n${op.actor}\n${op.name}`;
   if (op.type === 'event') return `event\n${op.user}\n${op.n}`;
   if (op.type === 'answer') return `answer\n${op.user}\n${op.key}`;
+  if (op.type === 'offer') return `offer\n${op.offer.id}\n${op.offer.version}`;
+  if (op.type === 'stock') return `stock\n${op.offer}\n${op.delta}\n${op.kind}`;
   const rule = `${op.rule.id}\n${op.rule.version}`;
   if (op.type === 'pending') {
-    return `pending\n${op.reason}\n${rule}\n${op.payer}\n${op.payee}\n${op.points}\n${op.holdS}`;
+    const payment = `pending\n${op.reason}\n${rule}\n${op.payer}\n${op.payee}\n${op.points}\n${op.holdS}`;
+    return op.stock ? `${payment}\n${canonicalStock(op.stock)}` : payment;
   }
   if (op.type === 'post') return `post\n${op.pendingId}\n${op.payer}\n${op.payee}\n${op.points}`;
+  if (op.type === 'refund') {
+    return `refund\n${op.redemption}\n${op.payer}\n${op.payee}\n${op.quantity}\n${op.points}\n${op.restock}`;
+  }
   if (op.type === 'void') return `void\n${op.payer}\n${op.verdict}`;
   // a review is of the encounter: whoever asks for that one again finds it, paid or not
   if (op.type !== 'transfer') {
@@ -98,11 +111,17 @@ export function canonicalOf(op: DurableOp): string {
 }
 
 /** What an actor notes is stored in the order in which it said so: timers replace each other, each event is the next one. */
-const notesOf = (op: NoteOp): string =>
-  op.type === 'timer' ? `notes\0${op.kind}\0${op.actor}` : `notes\0user\0${op.user}`;
+function notesOf(op: NoteOp): string {
+  if (op.type === 'timer') return `notes\0${op.kind}\0${op.actor}`;
+  if (op.type === 'offer') return `notes\0offer\0${op.offer.id}`;
+  return op.type === 'stock' ? `notes\0offer\0${op.offer}` : `notes\0user\0${op.user}`;
+}
 
 const isText = (text: string, max: number): boolean => text.length <= max && !text.includes('\0');
 const isPoints = (points: number): boolean => Number.isSafeInteger(points) && Math.abs(points) <= POINTS_MAX;
+
+const isRule = ({ id, version, trace }: RuleRef): boolean =>
+  isText(id, TEXT_MAX) && Number.isInteger(version) && (trace === undefined || RULE_TRACE.test(trace));
 
 function isValidTransfer(legs: readonly Leg[]): boolean {
   if (legs.length < 2 || legs.length > LEGS_MAX) return false;
@@ -116,8 +135,7 @@ function isValidTransfer(legs: readonly Leg[]): boolean {
   return sum === 0;
 }
 
-const isValidPayment = ({ reason, payer, payee, points }: PendingOp | PostOp): boolean =>
-  isText(reason, TEXT_MAX) &&
+const isValidPayment = ({ payer, payee, points }: PendingOp | PostOp | RefundOp): boolean =>
   UUID.test(payer) &&
   UUID.test(payee) &&
   payer !== payee &&
@@ -126,20 +144,32 @@ const isValidPayment = ({ reason, payer, payee, points }: PendingOp | PostOp): b
   isPoints(points) &&
   points > 0;
 
+function isValidPending(op: PendingOp): boolean {
+  const { reason, holdS, stock, points } = op;
+  if (!isText(reason, TEXT_MAX) || !isValidPayment(op)) return false;
+  if (!Number.isInteger(holdS) || holdS <= 0 || holdS > HOLD_S_MAX) return false;
+  return !stock || isStockHold(stock, points);
+}
+
+const isValidPost = (op: PostOp): boolean =>
+  UUID.test(op.pendingId) &&
+  op.pendingId !== op.id &&
+  isText(op.reason, TEXT_MAX) &&
+  isUnits(op.quantity ?? 1) &&
+  isValidPayment(op);
+
 /** Whether the operation makes sense to the ledger; one that does not gets `invalid` and never reaches the store. */
 export function isValid(op: DurableOp): op is LedgerOp {
   if (!isOfLedger(op)) return false;
-  if (!UUID.test(op.id) || !isText(op.rule.id, TEXT_MAX) || !Number.isInteger(op.rule.version)) return false;
+  if (!UUID.test(op.id) || !isRule(op.rule)) return false;
   const by = op.idempotency;
   if (by && !(UUID.test(by.userId) && isText(by.key, KEY_MAX) && isText(by.requestHash, KEY_MAX)))
     return false;
   if (op.type === 'transfer') return isText(op.reason, TEXT_MAX) && isValidTransfer(op.legs);
   if (op.type === 'void') return UUID.test(op.payer);
-  if (op.type === 'post') return UUID.test(op.pendingId) && op.pendingId !== op.id && isValidPayment(op);
-  if (op.type === 'pending') {
-    const { holdS } = op;
-    return isValidPayment(op) && Number.isInteger(holdS) && holdS > 0 && holdS <= HOLD_S_MAX;
-  }
+  if (op.type === 'post') return isValidPost(op);
+  if (op.type === 'pending') return !op.stock && isValidPending(op);
+  if (op.type === 'refund') return false;
   const isMeeting =
     UUID.test(op.officer) &&
     UUID.test(op.civilian) &&

@@ -185,6 +185,25 @@ export const ANSWER_LIMITS = {
   resultBytes: 4_096,
 } as const;
 
+/** Offers and what is redeemed of them (`market/`). */
+export const MARKET_LIMITS = {
+  titleChars: 120,
+  descriptionChars: 2_000,
+  reasonChars: 120,
+  codeChars: 32,
+  placeChars: 64,
+  /** Of one unit. */
+  points: 1_000_000_000,
+  /** Of one redemption, and of one user: a price for each stays exact in the store's whole numbers. */
+  units: 1_000_000,
+  /** Of one offer. */
+  onHand: 1_000_000_000,
+  /** The year 9999. */
+  timeMs: 253_402_300_799_999,
+  /** Redemptions that one read of open ones gives, and users that one read of an offer counts. */
+  openMax: 10_000,
+} as const;
+
 /** Stored events of users (`events/`). */
 export const EVENT_LIMITS = {
   /** One frame: the largest event of the catalogue is far smaller. */

@@ -1,9 +1,10 @@
 /** Points go to the ledger, what else an actor notes to a store of its own: a writer for each, so that none waits for the other. */
+import { isNote } from './ledgerRules.ts';
 import type { OperationWriter, Scheduler } from './ports.ts';
 
 export interface Writers {
   readonly ledger: OperationWriter;
-  /** Timers and answers. */
+  /** Timers, answers, offers and stock. */
   readonly timers: OperationWriter;
   /** On the same way as the timers, or they would not be stored together. */
   readonly events: OperationWriter;
@@ -12,8 +13,8 @@ export interface Writers {
 export const routeOperations = ({ ledger, timers, events }: Writers): OperationWriter => ({
   submit(entry, done) {
     const { type } = entry.op;
-    if (type === 'timer' || type === 'answer') timers.submit(entry, done);
-    else if (type === 'event') events.submit(entry, done);
+    if (type === 'event') events.submit(entry, done);
+    else if (isNote(entry.op)) timers.submit(entry, done);
     else ledger.submit(entry, done);
   },
 });

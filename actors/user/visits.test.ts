@@ -33,6 +33,7 @@ const RECORD: UserRecord = {
   deviceNumber: 1,
   balance: 0,
   balanceVersion: 0,
+  reserved: 0,
   encounterCount: 0,
   encounters: [],
   commands: [],

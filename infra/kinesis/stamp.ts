@@ -42,14 +42,10 @@ export function stampOf(
     : { shard, epoch, seq };
 }
 
-/** The record's JSON text with stamp and trace in front. */
-export const stamped = (body: string, stamp: Stamp, trace: string | null): string =>
-  `{"stamp":${JSON.stringify(stamp)},"trace":${JSON.stringify(trace)},${body.slice(1)}`;
-
 /**
  * Whether a consumer that has seen `seen` of a key drops `next` of the same key: a repeat, or what an older owner's
  * publisher sent late. Only records of one key can be compared: a shard's new epoch may begin on one key while the old
- * one's last record of another key is still on its way, and that one is news.
+ * one's last record of another key is still on its way, and that one is news. Epoch 0 is nobody's: only its number counts.
  */
 export const isOutdated = (seen: Stamp, next: Stamp): boolean =>
-  next.seq <= seen.seq || (next.shard === seen.shard && next.epoch < seen.epoch);
+  next.seq <= seen.seq || (next.shard === seen.shard && next.epoch !== 0 && next.epoch < seen.epoch);

@@ -116,19 +116,24 @@ describe('transactions to Kinesis', () => {
         stamp: { shard: 1, epoch: town.epoch, seq: expect.any(Number) },
         trace: TRACE,
         id,
-        source: 'heyblue/ledger',
+        source: 'heyblue.ledger',
         type: 'encounter.recorded',
         version: 1,
+        detailType: 'encounter.recorded.v1',
         time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         subject: civilian,
         seq: 1,
+        correlationId: TRACE.slice(3, 35),
+        causationId: null,
+        userId: civilian,
         data: {
           transferId: id,
           reason: 'encounter',
-          rule: { id: 'encounter', version: 1 },
+          rule: { id: 'encounter', version: 1, trace: null },
           method: 'qr',
           officer,
           civilian,
+          zip: null,
           legs: [
             { account: civilian, delta: 10, balance: 10, version: 1 },
             { account: officer, delta: 5, balance: 5, version: 1 },
@@ -138,6 +143,55 @@ describe('transactions to Kinesis', () => {
       },
     ]);
     expect(JSON.stringify(events)).not.toContain('dr5ru');
+  });
+
+  it('a row that tells of itself is sent as it is, one event or a list of them', async () => {
+    const [user = '', merchant = ''] = await town.people(2);
+    const [id, transferId, low] = [town.uuid(), town.uuid(), town.uuid()];
+    await town.commit({ ...move(transferId, MINT_ACCOUNT, user, 10), reason: 'welcome' });
+    const write = (keys: string[], eventIds: string[] | null, payload: object) =>
+      town.database.sql(
+        'insert into ops.outbox (target, keys, event_ids, payload) values (2, $1::uuid[], $2::uuid[], $3)',
+        [keys, eventIds, JSON.stringify(payload)],
+      );
+    await write([user], [id], { type: 'redemption.reserved', seq: 7, data: { redemptionId: id } });
+    await write([merchant, user, merchant], null, [
+      { id: low, type: 'stock.low', data: { left: 2 }, time: '2026-11-21T10:00:00.000Z' },
+      { type: 'redemption.expired', data: {}, causationId: id },
+      { type: 'stock.adjusted', version: 2, data: { left: 1 } },
+    ]);
+    proxy.behaviour = async ({ action, body }, pass) => {
+      if (action !== 'PutRecords') return null;
+      proxy.behaviour = 'pass';
+      const request = JSON.parse(body) as { Records: object[] };
+      const Records = request.Records.slice(0, 1);
+      const { Records: answers } = JSON.parse((await pass(JSON.stringify({ ...request, Records }))).body);
+      const rest = request.Records.slice(1).map(() => ({ ErrorCode: 'InternalFailure' }));
+      return { status: 200, body: JSON.stringify({ FailedRecordCount: 1, Records: [...answers, ...rest] }) };
+    };
+    publish('transactions', target);
+    await drained();
+    const events = await town.eventsIn(stream);
+    const of = (type: string) => events.find(event => (event as { type?: string }).type === type);
+    expect(events).toHaveLength(5);
+    expect(of('points.awarded')).toMatchObject({ id: transferId, subject: user, seq: 1 });
+    expect(of('redemption.reserved')).toMatchObject({
+      id,
+      source: 'heyblue.market',
+      detailType: 'redemption.reserved.v1',
+      subject: user,
+      seq: 7,
+      userId: user,
+      data: { redemptionId: id },
+    });
+    expect(of('stock.low')).toMatchObject({
+      id: low,
+      time: '2026-11-21T10:00:00.000Z',
+      subject: merchant,
+    });
+    expect(of('redemption.expired')).toMatchObject({ causationId: id, subject: user, data: {} });
+    expect(of('stock.adjusted')).toMatchObject({ version: 2, detailType: 'stock.adjusted.v2' });
+    expect(new Set(events.map(event => event.id)).size).toBe(5);
   });
 
   it('keeps the order per key while half of each batch is throttled', async () => {

@@ -2,56 +2,77 @@
  * The outbox table as the source of publishers: the oldest events of a target, with what they tell. A row of the table
  * holds the events of one group.
  *
- * Rows of the ledger carry no text of their own. What happened stands in transfers and postings, which never change; how
- * an account stands is read when it is published, so that the newest state goes out and not each one on the way.
+ * A row whose writer gave it a payload is sent as that tells it: `type` and `data` of the envelope, and what else of it the
+ * writer knows (`id`, `version`, `time`, `subject`, `seq`, `causationId`). Rows of the ledger carry none. What happened
+ * stands in transfers and postings, which never change; how an account stands is read when it is published, so that the
+ * newest state goes out and not each one on the way.
  */
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
-import { stamped, stampOf } from '../kinesis/stamp.ts';
+import { derivedId } from '../../protocol/derivedId.ts';
+import { eventText } from '../events/envelope.ts';
+import { movementType } from '../events/movement.ts';
+import { stampOf } from '../kinesis/stamp.ts';
 import type { Lines } from '../postgres/lines.ts';
 import { OUTBOX_TARGET, type OutboxTarget } from '../postgres/outboxTargets.ts';
 import { OUTBOX_SHARD } from './lead.ts';
 import type { OutboxRow, Source } from './target.ts';
 
-/** The oldest rows, until they hold the wanted number of events; the last one may hold more. */
+/**
+ * The oldest rows, until they hold the wanted number of events; the last one may hold more. `told` is what a row says
+ * itself: one event, or as many in a list as it has keys.
+ */
 const OLDEST = `
-  select o.id, n.ord, n.key, n.event_id, coalesce(n.event_id, n.key) as name, n.trace, o.payload
+  select o.id, n.ord, n.key, n.event_id, n.trace, o.created_at,
+    case jsonb_typeof(o.payload) when 'array' then o.payload -> (n.ord - 1)::int else o.payload end as told
   from (select *, sum(cardinality(keys)) over (order by id) - cardinality(keys) as before
         from (select * from ops.outbox where target = $1 order by id limit $2) oldest) o
     cross join lateral unnest(o.keys, o.event_ids, o.traces) with ordinality as n(key, event_id, trace, ord)
   where o.before < $2 and n.key is not null`;
 
-const READ: Record<OutboxTarget, string> = {
-  userEvents: `select o.id, o.name, o.key, o.payload::text, o.ord, null, null, o.trace
-    from (${OLDEST}) o order by o.id, o.ord`,
-  transactions: `
-    select o.id, o.name, o.key, json_build_object(
-      'id', t.id,
-      'source', 'heyblue/ledger',
-      'type', case when e.id is null then 'points.transferred' else 'encounter.recorded' end,
-      'version', 1,
-      'time', to_char(t.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'subject', o.key,
-      'seq', (select p.account_version_after from ledger.posting p
-              where p.transfer_id = t.id and p.account_id = o.key limit 1),
-      'data', json_build_object(
+const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`;
+
+/** What rows of the ledger tell: of a transfer, read from rows that never change. */
+const MOVEMENT = `json_build_object(
         'transferId', t.id,
         'reason', t.reason,
-        'rule', json_build_object('id', t.rule_id, 'version', t.rule_version),
-        'method', e.method, 'officer', e.officer, 'civilian', e.civilian,
+        'rule', json_build_object('id', t.rule_id, 'version', t.rule_version, 'trace', to_jsonb(t) ->> 'rule_trace'),
+        'method', e.method, 'officer', e.officer, 'civilian', e.civilian, 'zip', e.zip,
         'legs', (select json_agg(
             case when p.account_id = '${MINT_ACCOUNT}'
               then json_build_object('account', p.account_id, 'delta', p.delta)
               else json_build_object('account', p.account_id, 'delta', p.delta,
                 'balance', p.balance_after, 'version', p.account_version_after) end order by p.seq)
-          from ledger.posting p where p.transfer_id = t.id)))::text, o.ord, t.shard, t.epoch, o.trace
+          from ledger.posting p where p.transfer_id = t.id))`;
+
+/** The columns of {@link Column}. */
+const EVENTS = `
+    select o.id, o.ord, o.key, o.trace, coalesce(o.told ->> 'id', o.event_id::text),
+      coalesce(o.told ->> 'type', case when e.id is not null then 'encounter' else t.reason end),
+      coalesce(o.told ->> 'version', '1'),
+      coalesce(o.told ->> 'time', to_char(coalesce(t.at, o.created_at) at time zone 'UTC', ${ISO})),
+      coalesce(o.told ->> 'subject', o.key::text),
+      case when o.told is not null then o.told ->> 'seq'
+        else (select p.account_version_after::text from ledger.posting p
+              where p.transfer_id = t.id and p.account_id = o.key limit 1) end,
+      o.told ->> 'causationId',
+      t.shard, t.epoch,
+      case when o.told is not null then coalesce(o.told -> 'data', '{}')::text else (${MOVEMENT})::text end,
+      o.told is null,
+      o.told is null and exists (select from ledger.posting p
+        where p.transfer_id = t.id and p.account_id = '${MINT_ACCOUNT}' and p.delta < 0)
     from (${OLDEST}) o
-      join ledger.transfer t on t.id = o.event_id
-      left join meet.encounter e on e.id = o.event_id
-    order by o.id, o.ord`,
+      left join ledger.transfer t on t.id = o.event_id
+      left join meet.encounter e on o.told is null and e.id = o.event_id
+    where o.told is not null or t.id is not null
+    order by o.id, o.ord`;
+
+const READ: Record<OutboxTarget, string> = {
+  userEvents: EVENTS,
+  transactions: EVENTS,
   balances: `
-    select o.id, o.name, o.key, json_build_object('balance', sum(a.balance)::text, 'version', sum(a.version)::text)::text
+    select o.id, o.ord, o.key, json_build_object('balance', sum(a.balance)::text, 'version', sum(a.version)::text)::text
     from (${OLDEST}) o join ledger.account a on a.account_id = o.key
-    group by o.id, o.ord, o.name, o.key order by o.id, o.ord`,
+    group by o.id, o.ord, o.key order by o.id, o.ord`,
 };
 
 /**
@@ -64,9 +85,9 @@ const REMOVE = `
     delete from ops.outbox where target = $1 and id = any ($2::bigint[]) and exists (select from f))
   select count(*)::int from f`;
 
-/** What is left of a row when the named events are taken out. */
+/** What is left of a row when the events in these places are taken out. */
 const LEFT = `from unnest(o.keys, o.event_ids) with ordinality as n(key, event_id, ord)`;
-const STAYS = 'coalesce(n.event_id, n.key) <> all ($5::uuid[])';
+const STAYS = 'n.key is not null and n.ord <> all ($5::bigint[])';
 const SOME_STAY = `exists (select ${LEFT} where ${STAYS})`;
 /** Those that arrived become null: the others keep their places, and so their numbers (`kinesis/stamp.ts`). */
 const SHRINK = `
@@ -104,8 +125,8 @@ export class PgOutboxSource implements Source {
     for (const row of rows) this.#sizes.set(String(row[0]), (this.#sizes.get(String(row[0])) ?? 0) + 1);
     const isStream = this.#target !== 'balances';
     return rows.map(row => {
-      const [id, name, key, body] = [String(row[0]), String(row[1]), String(row[2]), String(row[3])];
-      return { id: `${id}:${name}`, key, body: isStream ? stampedBody(id, key, body, row) : body };
+      const [id, place, key] = [String(row[0]), String(row[1]), String(row[2])];
+      return { id: `${id}:${place}`, key, body: isStream ? told(row) : String(row[3]) };
     });
   }
 
@@ -113,21 +134,21 @@ export class PgOutboxSource implements Source {
   async remove(ids: readonly string[], epoch: number): Promise<boolean> {
     const arrived = new Map<string, string[]>();
     for (const id of ids) {
-      const [row = '', name = ''] = id.split(':');
-      const names = arrived.get(row);
-      if (names) names.push(name);
-      else arrived.set(row, [name]);
+      const [row = '', place = ''] = id.split(':');
+      const places = arrived.get(row);
+      if (places) places.push(place);
+      else arrived.set(row, [place]);
     }
     const whole: string[] = [];
-    const partly: [row: string, names: string[]][] = [];
-    for (const [row, names] of arrived) {
-      if (names.length === this.#sizes.get(row)) whole.push(row);
-      else partly.push([row, names]);
+    const partly: [row: string, places: string[]][] = [];
+    for (const [row, places] of arrived) {
+      if (places.length === this.#sizes.get(row)) whole.push(row);
+      else partly.push([row, places]);
     }
     let ours = true;
     if (whole.length > 0) ours = await this.#fenced('outbox_remove', REMOVE, whole, null, epoch);
-    for (const [row, names] of partly) {
-      ours &&= await this.#fenced('outbox_shrink', SHRINK, [row], names, epoch);
+    for (const [row, places] of partly) {
+      ours &&= await this.#fenced('outbox_shrink', SHRINK, [row], places, epoch);
       this.#sizes.delete(row);
     }
     return ours;
@@ -146,19 +167,66 @@ export class PgOutboxSource implements Source {
     name: string,
     text: string,
     rows: readonly string[],
-    names: readonly string[] | null,
+    places: readonly string[] | null,
     epoch: number,
   ): Promise<boolean> {
     const fence = [OUTBOX_TARGET[this.#target], rows, OUTBOX_SHARD[this.#target], epoch];
-    const values = names === null ? fence : [...fence, names];
+    const values = places === null ? fence : [...fence, places];
     const [answer] = await this.#lines.run({ name, text, values });
     return answer?.[0] === 1;
   }
 }
 
-function stampedBody(id: string, key: string, body: string, row: readonly unknown[]): string {
-  const [place, shard, epoch, trace] = [row[4], row[5], row[6], row[7]];
+/** What a row of {@link EVENTS} holds, in its order. */
+type Column = readonly [
+  id: string,
+  place: number,
+  key: string,
+  trace: string | null,
+  event: string | null,
+  /** Of an event that tells of itself; else why points moved. */
+  type: string,
+  version: string,
+  time: string,
+  subject: string,
+  seq: string | null,
+  cause: string | null,
+  shard: number | null,
+  epoch: number | null,
+  data: string,
+  isMovement: boolean,
+  isAward: boolean,
+];
+
+function told(row: readonly unknown[]): string {
+  const [
+    id,
+    place,
+    key,
+    trace,
+    event,
+    type,
+    version,
+    time,
+    subject,
+    seq,
+    causationId,
+    shard,
+    epoch,
+    ...rest
+  ] = row as unknown as Column;
+  const [data, isMovement, isAward] = rest;
   const owned = shard !== null && epoch !== null;
-  const stamp = stampOf(id, Number(place), key, owned ? Number(shard) : null, owned ? Number(epoch) : null);
-  return stamped(body, stamp, trace === null ? null : String(trace));
+  return eventText({
+    stamp: stampOf(id, Number(place), key, owned ? Number(shard) : null, owned ? Number(epoch) : null),
+    trace,
+    id: event ?? derivedId('outbox', id, String(place)),
+    type: isMovement ? movementType(type, isAward) : type,
+    version: Number(version),
+    time,
+    subject,
+    seq: seq === null ? null : Number(seq),
+    causationId,
+    data,
+  });
 }

@@ -204,7 +204,6 @@ export class PgDirectory implements Directory {
       traces: user.trace ? [user.trace] : null,
       payload: {
         id: eventId,
-        source: 'heyblue/users',
         type: 'user.registered',
         version: 1,
         time: new Date(nowMs).toISOString(),

@@ -76,7 +76,7 @@ const TOLD = `case when last.n > 0 then (
   end`;
 
 const USERS = `
-select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance, a.version,
+select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance, a.version, a.reserved,
   (select count(*) from meet.encounter e where e.officer = u.id)
     + (select count(*) from meet.encounter e where e.civilian = u.id),
   coalesce((
@@ -163,6 +163,7 @@ type Row = [
   string,
   string,
   string,
+  string,
   UserRecord['encounters'],
   UserRecord['commands'],
   UserRecord['timers'],
@@ -229,6 +230,12 @@ export class PgQueryStore implements QueryStore {
         return this.#hold(query.id);
       case 'movements':
         return this.#movements(query);
+      case 'offer':
+      case 'redemption':
+        return Promise.resolve(null);
+      case 'openRedemptions':
+      case 'myRedemptions':
+        return Promise.resolve([]);
       case 'balanceAt':
         return this.#balanceAt(query.account, query.atMs);
       case 'settledLately':
@@ -355,18 +362,19 @@ const recordOf = (row: Row): UserRecord => ({
   deviceNumber: row[5],
   balance: Number(row[6]),
   balanceVersion: Number(row[7]),
-  encounterCount: Number(row[8]),
-  encounters: row[9],
-  commands: row[10],
-  timers: row[11],
+  reserved: Number(row[8]),
+  encounterCount: Number(row[9]),
+  encounters: row[10],
+  commands: row[11],
+  timers: row[12],
   stream: {
-    town: row[12],
-    others: Number(row[13] ?? 0),
-    after: Number(row[14] ?? 0),
-    lineage: row[15] ?? 0,
-    movements: row[16] ?? NONE,
-    events: row[17]?.map(event => ({ ...event, frame: bytesOf(event.frame) })) ?? NONE,
-    told: row[18] ?? NOTHING,
+    town: row[13],
+    others: Number(row[14] ?? 0),
+    after: Number(row[15] ?? 0),
+    lineage: row[16] ?? 0,
+    movements: row[17] ?? NONE,
+    events: row[18]?.map(event => ({ ...event, frame: bytesOf(event.frame) })) ?? NONE,
+    told: row[19] ?? NOTHING,
   },
 });
 

@@ -12,6 +12,7 @@ import {
   type PendingOp,
   type Posting,
   type PostOp,
+  type RefundOp,
   type ReviewOp,
   type TransferOp,
   type VoidOp,
@@ -57,7 +58,7 @@ export interface MemoryTransfer {
 }
 
 /** What becomes a transfer. */
-type Posted = EncounterOp | TransferOp | PostOp;
+type Posted = EncounterOp | TransferOp | PostOp | RefundOp;
 
 /** An encounter that was held, and what became of it. */
 export interface MemoryHold {

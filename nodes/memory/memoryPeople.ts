@@ -153,6 +153,12 @@ export class MemoryPeople implements Directory, QueryStore {
         return this.#pairHistory(query);
       case 'hold':
         return this.#holdView(query.id);
+      case 'offer':
+      case 'redemption':
+        return null;
+      case 'openRedemptions':
+      case 'myRedemptions':
+        return [];
       case 'balanceAt':
         return this.#balanceAt(query.account, query.atMs);
       case 'movements':
@@ -284,6 +290,7 @@ export class MemoryPeople implements Directory, QueryStore {
       deviceNumber: person.deviceNumber,
       balance: account.balance,
       balanceVersion: account.version,
+      reserved: account.reserved,
       encounterCount: encounters.length,
       encounters: encounters.slice(0, RECENT_ENCOUNTERS),
       commands: this.#commandsOf(id),

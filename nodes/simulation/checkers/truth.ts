@@ -55,7 +55,7 @@ export class Truth {
       add(this.events, op.user, op);
       return;
     }
-    if (op.type === 'answer') return;
+    if (op.type === 'answer' || op.type === 'offer' || op.type === 'stock') return;
     // asked again, it is held as before
     if (outcome.code === 'held' && this.effects.has(op.id)) return;
     if (outcome.code === 'held') this.held.add(op.id);
