@@ -11,7 +11,7 @@ import type { Span } from '../nodes/ports.ts';
 import type { CommandName, CommandResult } from '../protocol/catalogue.ts';
 import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
-import { encodeError, encodeReply, type OpenedCommand, openCommand } from '../protocol/messages.ts';
+import { encodeError, encodeReply, openCommand } from '../protocol/messages.ts';
 import { traceIdOf } from '../protocol/trace.ts';
 import { permits } from './auth/scopes.ts';
 import { LIMITS } from './limits.ts';
@@ -63,7 +63,7 @@ export const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: 
     name,
     body: opened.value.body,
     key: spec.mutates ? frame.idem : null,
-    requestHash: spec.mutates ? requestHash(opened.value) : null,
+    requestHash: spec.mutates ? requestHash(spec.code, opened.value.body) : null,
   };
   const keyed = message.key !== null;
   const ask = (timeoutMs: number, done: (result: Result<unknown>) => void): void =>
@@ -80,7 +80,7 @@ export const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: 
 };
 
 /** Fingerprint of what was asked: the same key with another one is a mistake of the client (409). */
-const requestHash = ({ command: { code }, body }: OpenedCommand): string =>
+export const requestHash = (code: number, body: object): string =>
   hash('sha256', `${code}\n${JSON.stringify(body)}`, 'hex');
 
 /** Whether a repeat is harmless: it was not executed, or it has a key. */

@@ -183,6 +183,17 @@ export const LIMITS = {
   idempotencyMs: 86_400_000,
   page: 50,
   pageMax: 100,
+  /** Units of one redemption, and of an offer that one person may have: what a position of a command can say. */
+  unitsMax: 65_535,
+  /** Price of one unit; with as many units as may be, still a whole number. */
+  offerPointsMax: 1_000_000_000,
+  /** Units that one movement of stock may bring or take. */
+  stockMax: 1_000_000_000,
+  /** Days that one report spans. */
+  reportDaysMax: 92,
+  reportDays: 30,
+  /** A day is closed so long after its end: every commit that was under way then is done or was given up. */
+  dayClosesMs: 300_000,
 } as const;
 
 /** What all sockets of one user may say together, in what one may: several devices are not used at the same moment. */
@@ -250,4 +261,6 @@ export function assertLimits(): void {
   assert(l.tokenTtlS * 1_000 * (1 - l.tokenWarnShare) > 2 * l.tokenGraceMs, 'there is time to renew');
   assert(l.tokenWarnShare > 0 && l.tokenWarnShare < 1, 'a share');
   assert(l.page <= l.pageMax, 'the default page is a permitted one');
+  assert(Number.isSafeInteger(l.offerPointsMax * l.unitsMax), 'a redemption has a whole number of points');
+  assert(l.reportDays <= l.reportDaysMax, 'the default report is a permitted one');
 }

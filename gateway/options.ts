@@ -2,6 +2,7 @@
 import type { Drained } from '../nodes/departure.ts';
 import type { DeviceBook } from '../nodes/devicePort.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
+import type { MarketBook } from '../nodes/marketPort.ts';
 import type { AreaReader, PlaceStore } from '../nodes/placesPort.ts';
 import type {
   AuditLog,
@@ -25,6 +26,8 @@ export interface GatewayOptions {
   readonly door: ActorDoor;
   readonly directory: Directory;
   readonly idValidator: IdValidator;
+  /** Lists and reports of the market; absent: there is no market. */
+  readonly market?: MarketBook;
   /** Where devices that were seen are kept; absent: nowhere. */
   readonly devices?: DeviceBook;
   /** Where revoked tokens are kept for every node. */

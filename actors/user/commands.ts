@@ -16,6 +16,8 @@ import { type CommandUnderWay, doneOf, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
+export const KEY_REUSED = refuse(ERROR.conflict, 'this idempotency key was used for something else');
+
 /** Answers a repeat. Returns the next state when the command is dealt with, null when it is new. */
 export function repeat(
   state: UserState,
@@ -29,14 +31,14 @@ export function repeat(
     const same = done.requestHash === requestHash;
     if (same) turn.count('rt_command_dedup_total', { op: name });
     turn.reply(
-      same ? done.result : refuse(ERROR.conflict, 'this idempotency key was used for something else'),
+      same ? done.result : KEY_REUSED,
     );
     return state;
   }
   const underWay = state.underWay[key];
   if (!underWay) return null;
   if (underWay.requestHash !== requestHash) {
-    turn.reply(refuse(ERROR.conflict, 'this idempotency key was used for something else'));
+    turn.reply(KEY_REUSED);
     return state;
   }
   if (!turn.replyTo) return state;

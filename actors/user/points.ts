@@ -9,7 +9,7 @@ import type { Committed, RuleRef, TransferOp } from '../durable.ts';
 import { insist } from '../insist.ts';
 import type { CreditView, Given, HeldView, SettledView, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, remember, repeat } from './commands.ts';
+import { begin, finish, KEY_REUSED, remember, repeat } from './commands.ts';
 import { underWay } from './hey.ts';
 import { verifyPlace } from './place.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
@@ -138,7 +138,7 @@ function givenResult(state: UserState, command: CommandUnderWay, committed: Comm
       return refuse(ERROR.gone, 'an account of this gift is closed');
     case 'exists_with_different_payload':
     case 'idempotency_conflict':
-      return refuse(ERROR.conflict, 'this idempotency key was used for something else');
+      return KEY_REUSED;
     default:
       return refuse(ERROR.internal, 'the points could not be given');
   }

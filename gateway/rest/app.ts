@@ -22,7 +22,11 @@ import type { RestOptions } from './context.ts';
 import { crossOrigin } from './crossOrigin.ts';
 import { docRoutes, OPENAPI } from './docs.ts';
 import { errorBody, refused } from './errors.ts';
+import { merchantRoutes } from './merchants.ts';
+import { offerRoutes } from './offers.ts';
+import { Once } from './once.ts';
 import { peopleRoutes } from './people.ts';
+import { redemptionRoutes } from './redemptions.ts';
 import { signOutRoutes } from './signOut.ts';
 import { traceOf, traceRequests } from './trace.ts';
 
@@ -70,6 +74,14 @@ const build = (tls: TlsPair | undefined): Rest =>
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+const marketRoutes = (app: Rest, options: RestOptions): void => {
+  if (options.market === undefined) return;
+  const once = new Once(options);
+  offerRoutes(app, options, options.market, once);
+  redemptionRoutes(app, options, options.market, once);
+  merchantRoutes(app, options, options.market);
+};
+
 export const createRest = async (options: RestOptions): Promise<Rest> => {
   const app = build(options.tls);
   const { log } = options;
@@ -101,6 +113,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
   signOutRoutes(app, options);
   peopleRoutes(app, options);
   codeRoutes(app, options);
+  marketRoutes(app, options);
   await docRoutes(app, options.tokens);
   await app.ready();
   return app;

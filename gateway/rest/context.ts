@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
+import type { MarketBook } from '../../nodes/marketPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
 import type { Result } from '../../protocol/errors.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
@@ -20,6 +21,8 @@ export interface RestOptions {
   readonly idValidator: IdValidator;
   /** Which devices were seen; absent: none. */
   readonly devices?: Pick<DeviceBook, 'devices'>;
+  /** Lists and reports of the market; absent: there is no market. */
+  readonly market?: MarketBook;
   readonly tokens: Tokens;
   /** Which tokens are no good any more. */
   readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token' | 'again' | 'isUnstored'>;

@@ -21,6 +21,8 @@ export const OPENAPI: FastifyDynamicSwaggerOptions['openapi'] = {
   tags: [
     { name: 'accounts', description: 'Getting in' },
     { name: 'people', description: 'What you may read' },
+    { name: 'market', description: 'Points for goods' },
+    { name: 'merchants', description: 'What a merchant sees of the own business' },
     { name: 'documents', description: 'What you are reading' },
   ],
   components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },

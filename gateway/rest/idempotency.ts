@@ -1,7 +1,8 @@
 /**
  * `Idempotency-Key` for the POSTs of these doors: the same key and body get the first answer again, another body is
  * refused (422), and a second one while the first is under way waits its turn (409). What must never happen twice is
- * guarded by the database (a handle is unique); this memory only makes a repeat pleasant, so it may be forgotten.
+ * guarded by the database (a handle is unique, a movement carries its key); this memory only makes a repeat pleasant, so it
+ * may be forgotten.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
@@ -11,7 +12,7 @@ interface Kept {
   readonly print: string;
   readonly atMs: number;
   /** Null while the first request is under way. */
-  userId: string | null;
+  answer: string | null;
 }
 
 export class Idempotency {
@@ -19,7 +20,7 @@ export class Idempotency {
   // Bodies hold passwords: what is kept of them cannot be tried out against a dictionary.
   private readonly secret = randomBytes(32);
 
-  /** Null: go ahead, then `settle`. A user id: this was done. A refusal: it may not be done. */
+  /** Null: go ahead, then `settle`. A text: this was done, and it says what came of it. A refusal: it may not be done. */
   begin(name: string, body: unknown, wallMs: number): Result<string> | null {
     const print = createHmac('sha256', this.secret).update(JSON.stringify(body)).digest('base64');
     const known = this.kept.get(name);
@@ -29,7 +30,7 @@ export class Idempotency {
       if (this.kept.size < LIMITS.remembered) break;
       this.kept.delete(oldest);
     }
-    this.kept.set(name, { print, atMs: wallMs, userId: null });
+    this.kept.set(name, { print, atMs: wallMs, answer: null });
     return null;
   }
 
@@ -37,16 +38,16 @@ export class Idempotency {
     if (known.print !== print) {
       return refuse(ERROR.invalid, 'this Idempotency-Key was used with another body');
     }
-    if (known.userId === null) return underWay;
-    return { ok: true, value: known.userId };
+    if (known.answer === null) return underWay;
+    return { ok: true, value: known.answer };
   }
 
-  /** What became of it. Refusals are not kept: nothing was changed, and a repeat may try again. */
-  settle(name: string, userId: string | null): void {
+  /** What came of it; null when nothing was changed and a repeat may try again. */
+  settle(name: string, answer: string | null): void {
     const known = this.kept.get(name);
     if (known === undefined) return;
-    if (userId === null) this.kept.delete(name);
-    else known.userId = userId;
+    if (answer === null) this.kept.delete(name);
+    else known.answer = answer;
   }
 }
 

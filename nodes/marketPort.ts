@@ -1,0 +1,92 @@
+/**
+ * What the doors read of the market, beside what its actors say: lists and reports, straight from the store. An outage
+ * rejects. Ids of pages are those of the last item of the page before.
+ */
+import type { OfferRecord } from '../actors/durable.ts';
+import type { RedemptionView } from '../actors/queries.ts';
+
+export type { OfferMessage, StockView } from '../actors/messages/offer.ts';
+export type { OrderName } from '../actors/messages/user.ts';
+export type { OfferView, RedemptionView } from '../actors/queries.ts';
+export { KEY_REUSED } from '../actors/user/commands.ts';
+export type { OfferRecord };
+
+/** An offer as a list shows it. */
+export interface OfferRow extends OfferRecord {
+  /** Handle of the merchant. */
+  readonly merchantHandle: string;
+  readonly onHand: number;
+  readonly reserved: number;
+}
+
+/** A span of the database clock, Unix milliseconds: from the first, before the second. */
+export interface TimeSpan {
+  readonly fromMs: number;
+  readonly beforeMs: number;
+}
+
+/** Units that a till handed over, or (negative) that came back. */
+export interface SaleRow {
+  /** Of the entry that moved the points. */
+  readonly id: string;
+  readonly kind: 'sale' | 'refund';
+  readonly redemptionId: string;
+  readonly offerId: string;
+  readonly title: string;
+  readonly quantity: number;
+  readonly points: number;
+  readonly atMs: number;
+}
+
+export interface SellerRow {
+  readonly offerId: string;
+  readonly title: string;
+  /** Sold and not given back. */
+  readonly quantity: number;
+  readonly points: number;
+}
+
+/** Why there is more or less of an offer. */
+export type StockMove =
+  | 'allocation'
+  | 'sale'
+  | 'cancellation'
+  | 'release'
+  | 'adjustment'
+  | 'receipt';
+
+export interface StockRow {
+  readonly id: string;
+  readonly kind: StockMove;
+  readonly quantity: number;
+  /** After it. */
+  readonly onHand: number;
+  readonly reserved: number;
+  readonly atMs: number;
+  readonly reason: string;
+}
+
+export interface MarketBook {
+  /** Offers, newest first: of one merchant or of everybody; only those that can be redeemed now, or all of them. */
+  offers(
+    which: { readonly merchant: string | null; readonly open: boolean },
+    limit: number,
+    before: string | null,
+  ): Promise<OfferRow[]>;
+  offer(id: string): Promise<OfferRow | null>;
+  redemption(id: string): Promise<RedemptionView | null>;
+  /** Redemptions of a customer or at a merchant, newest first. */
+  redemptions(
+    of: { readonly user: string } | { readonly merchant: string },
+    limit: number,
+    before: string | null,
+  ): Promise<RedemptionView[]>;
+  /** Newest first. */
+  sales(merchant: string, span: TimeSpan, limit: number, before: string | null): Promise<SaleRow[]>;
+  /** The most units first. */
+  bestSellers(merchant: string, span: TimeSpan, limit: number): Promise<SellerRow[]>;
+  /** Movements of the stock of an offer, newest first. */
+  stock(offer: string, limit: number, before: string | null): Promise<StockRow[]>;
+  /** Every sale and refund of the span, oldest first, and what the database clock says. */
+  settled(merchant: string, span: TimeSpan): Promise<{ readonly rows: SaleRow[]; readonly nowMs: number }>;
+}
