@@ -47,13 +47,7 @@ export interface SellerRow {
 }
 
 /** Why there is more or less of an offer. */
-export type StockMove =
-  | 'allocation'
-  | 'sale'
-  | 'cancellation'
-  | 'release'
-  | 'adjustment'
-  | 'receipt';
+export type StockMove = 'allocation' | 'sale' | 'cancellation' | 'release' | 'adjustment' | 'receipt';
 
 export interface StockRow {
   readonly id: string;

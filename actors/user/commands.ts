@@ -30,9 +30,7 @@ export function repeat(
   if (done) {
     const same = done.requestHash === requestHash;
     if (same) turn.count('rt_command_dedup_total', { op: name });
-    turn.reply(
-      same ? done.result : KEY_REUSED,
-    );
+    turn.reply(same ? done.result : KEY_REUSED);
     return state;
   }
   const underWay = state.underWay[key];

@@ -59,7 +59,10 @@ export const NewOffer = Type.Object(
 export const EditedOffer = Type.Object(
   {
     ...offerFields,
-    version: Type.Integer({ minimum: 1, description: 'The version that this replaces; 409 when it is another.' }),
+    version: Type.Integer({
+      minimum: 1,
+      description: 'The version that this replaces; 409 when it is another.',
+    }),
   },
   closed,
 );
@@ -86,7 +89,9 @@ export const StockChange = Type.Object(
       description: 'Units more, or (negative) less; not 0.',
     }),
     kind: Type.Optional(
-      Type.Enum(['receipt', 'adjustment'], { description: 'Default adjustment: counted anew, broken, lost.' }),
+      Type.Enum(['receipt', 'adjustment'], {
+        description: 'Default adjustment: counted anew, broken, lost.',
+      }),
     ),
     reason: text(1, 120, 'In your words, for the log.'),
   },
@@ -186,7 +191,9 @@ export const StockLog = Type.Object({
       reason: Type.String(),
     }),
   ),
-  next: Type.Union([Type.String(), Type.Null()], { description: 'Give it as `before`; null on the last page.' }),
+  next: Type.Union([Type.String(), Type.Null()], {
+    description: 'Give it as `before`; null on the last page.',
+  }),
 });
 export const Settlement = Type.Object({
   day: Day,

@@ -89,7 +89,8 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       schema: {
         ...secured,
         summary: 'Offers that can be redeemed now, newest first',
-        description: 'Of one merchant or of all. A merchant who asks for his own gets drafts and old ones too.',
+        description:
+          'Of one merchant or of all. A merchant who asks for his own gets drafts and old ones too.',
         querystring: Type.Object(
           { ...Page.properties, merchant: Type.Optional(Id) },
           { additionalProperties: false },
@@ -101,7 +102,10 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       const me = await requireIdentity(options, request, reply);
       if (me === null) return reply;
       const { limit = LIMITS.page, before = null, merchant } = request.query;
-      const which = { merchant: merchant?.toLowerCase() ?? null, open: merchant?.toLowerCase() !== me.userId };
+      const which = {
+        merchant: merchant?.toLowerCase() ?? null,
+        open: merchant?.toLowerCase() !== me.userId,
+      };
       const rows = await reaching(log, () => market.offers(which, limit + 1, before));
       if (!rows.ok) return refused(reply, rows);
       const items = rows.value.slice(0, limit).map(({ merchantHandle, onHand, reserved, ...offer }) => ({
@@ -140,7 +144,8 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       schema: {
         ...secured,
         summary: 'A new offer of yours, as a draft',
-        description: 'With nothing in stock; nobody else sees it before it is published. Needs an `Idempotency-Key`.',
+        description:
+          'With nothing in stock; nobody else sees it before it is published. Needs an `Idempotency-Key`.',
         headers: IdempotencyHeaders,
         body: NewOffer,
         response: { 201: Offer, ...failures },
@@ -151,7 +156,17 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       if (!me.ok) return refused(reply, me);
       const { title, points, description = '', kind = 'goods', perUserMax = 0 } = request.body;
       const { opensAtMs = 0, closesAtMs = 0, lowStock = 0, placeId = null } = request.body;
-      const fields = { title, description, kind, points, perUserMax, opensAtMs, closesAtMs, lowStock, placeId };
+      const fields = {
+        title,
+        description,
+        kind,
+        points,
+        perUserMax,
+        opensAtMs,
+        closesAtMs,
+        lowStock,
+        placeId,
+      };
       const merchant = me.value.userId;
       return once.run(request, reply, me.value, 201, key =>
         save(request, { id: derivedId('offer', key), merchant, version: 1, state: 'draft', ...fields }),

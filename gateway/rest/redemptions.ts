@@ -33,8 +33,20 @@ const headers = IdempotencyHeaders;
 const KEYED = 'Needs an `Idempotency-Key`.';
 
 const shown = (one: RedemptionView): Static<typeof Redemption> => {
-  const { id, merchant, offer, offerTitle, state, quantity, points, code, atMs, expiresAtMs, sold, refunded } =
-    one;
+  const {
+    id,
+    merchant,
+    offer,
+    offerTitle,
+    state,
+    quantity,
+    points,
+    code,
+    atMs,
+    expiresAtMs,
+    sold,
+    refunded,
+  } = one;
   const isBack = state === 'confirmed' && refunded.quantity === sold.quantity;
   return {
     redemptionId: id,

@@ -174,8 +174,9 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
     'Points are set by a rule of the server that has a version; today a hey and a proximity meeting bring 10 to each side, a ' +
     'scan 20. Show what the frame says.',
   'redeem.reserve':
-    'Civilians, families and charities; 403 for officers. The price in points is set by a rule of the server when you ask. 409 when the points are not there or nothing is ' +
-    'left, 410 when the offer is closed or withdrawn, 429 when you had as many as one person may have. `code` and `qr` say the same.',
+    'Civilians, families and charities; 403 for officers. The price in points is set by a rule of the server when you ask. 409 ' +
+    'when the points are not there, when nothing is left, or when you had as many as one person may have; 410 when the offer is ' +
+    'closed or withdrawn. `code` and `qr` say the same.',
   'till.open':
     'Other commands of tills answer 409 before it. A merchant has five devices at the most, and a till ends with its connection.',
   'till.look':
