@@ -85,13 +85,7 @@ function receive(state: OfferState, message: OfferMessage | SystemMessage, turn:
 }
 
 /** Judges whether units may be held. By numbers that are not sure nobody is refused, but for `atLast`. */
-function hold(
-  state: OfferState,
-  message: Hold,
-  replyTo: ReplyTo | null,
-  atLast: boolean,
-  turn: Turn,
-): void {
+function hold(state: OfferState, message: Hold, replyTo: ReplyTo | null, atLast: boolean, turn: Turn): void {
   const { offer, shelf } = state;
   const { redemptionId, user, quantity } = message;
   const closed = offer ? refuseClosed(offer, turn.nowMs) : NO_OFFER;
@@ -206,7 +200,9 @@ function adjust(state: OfferState, message: OfferMessage & { type: 'adjust' }, t
   if (!isDelta || delta === 0 || (kind === 'receipt' && delta < 0))
     return turn.reply(refuse(ERROR.invalid, 'stock changes by whole units, and a receipt brings some'));
   if (reason.length > ACTOR_LIMITS.stockReasonMax)
-    return turn.reply(refuse(ERROR.invalid, `a reason has at most ${ACTOR_LIMITS.stockReasonMax} characters`));
+    return turn.reply(
+      refuse(ERROR.invalid, `a reason has at most ${ACTOR_LIMITS.stockReasonMax} characters`),
+    );
   // by a tag of its own: the same id may come twice at once
   const tag = `adjust/${turn.newId()}`;
   turn.persist({ type: 'stock', id, offer: state.id, delta, kind, reason }, tag);
@@ -243,7 +239,10 @@ function committed(state: OfferState, tag: string, { code }: Committed, turn: Tu
     case 'offer_closed':
       return turn.reply(NO_OFFER, one.replyTo);
     case 'exists_with_different_payload':
-      return turn.reply(refuse(ERROR.conflict, 'this idempotency key was used for something else'), one.replyTo);
+      return turn.reply(
+        refuse(ERROR.conflict, 'this idempotency key was used for something else'),
+        one.replyTo,
+      );
     default:
       return turn.reply(NOT_STORED, one.replyTo);
   }
