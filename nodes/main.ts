@@ -170,6 +170,7 @@ async function main(): Promise<void> {
     door,
     directory: stores.directory,
     devices: stores.devices,
+    market: stores.market,
     revocationStore: stores.revocationStore,
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
