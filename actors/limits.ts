@@ -42,6 +42,33 @@ export const ACTOR_LIMITS = {
   /** A user without socket leaves memory. */
   userIdleMs: 90_000,
   pairIdleMs: 10_000,
+  offerIdleMs: 60_000,
+  /** Characters of an offer, and what it counts at most. */
+  offerTitleMax: 120,
+  offerDescriptionMax: 2_000,
+  offerCountMax: 1_000_000_000,
+  stockReasonMax: 120,
+  /** Units are held for so long, until the points are set aside (domain.md 5.3). */
+  leaseMs: 5_000,
+  /** Nobody is refused for want of stock by older numbers. */
+  stockFreshMs: 1_000,
+  /** Who waits for these numbers at once; more are told to try again. A flash sale of one node and its neighbours. */
+  offerWaiting: 20_000,
+  /** Redemptions of one user that wait at tills; more are told to finish some first. */
+  redemptionsOpen: 16,
+  /** The timer of a redemption comes a little after its time: whoever pays in the last moment has the whole of it. */
+  redeemLateMs: 1_000,
+  /** Draws of a code that no other open redemption of the merchant has. */
+  codeTries: 4,
+  /** Redemptions that ended are known for a while, in redemptions: what is told of them late changes nothing. */
+  redemptionsOver: 256,
+  /** Names of tills whose wrong codes are counted. */
+  tills: 64,
+  /** After so many wrong codes in a row a till waits (issue: bad input). */
+  wrongCodes: 10,
+  wrongCodesMs: 60_000,
+  /** Redemptions that wait, as a till is shown them. */
+  tillShown: 32,
   /** A pair's answer: the commit may be queued behind others. */
   settleMs: 5_000,
   /** A pair whose answer was lost is asked again after so long. */

@@ -24,6 +24,7 @@ import { areaBehaviour } from './area.ts';
 import type { Committed, EncounterOp } from './durable.ts';
 import { openAreas } from './geo/areaRules.ts';
 import type { Attached } from './messages/user.ts';
+import { offerBehaviour } from './offer.ts';
 import { pairBehaviour } from './pair.ts';
 import type { UserRecord } from './queries.ts';
 import { regionBehaviour } from './region.ts';
@@ -189,6 +190,7 @@ class Town {
         region: regionBehaviour(DEFAULT_RULES.proximity),
         area: areaBehaviour(RULES.area),
         pair: pure(pairBehaviour(DEFAULT_RULES)),
+        offer: offerBehaviour(),
       },
       coordinator: soleOwner(),
       writer: routeOperations({

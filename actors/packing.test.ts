@@ -10,6 +10,7 @@ import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { areaBehaviour } from './area.ts';
 import type { Cell } from './cell.ts';
+import { offerBehaviour } from './offer.ts';
 import { pairBehaviour } from './pair.ts';
 import { regionBehaviour } from './region.ts';
 import { DEFAULT_RULES } from './rules.ts';
@@ -25,6 +26,7 @@ const BEHAVIOURS: Record<ActorKind, Behaviour<any, any>> = {
   region: regionBehaviour(DEFAULT_RULES.proximity),
   area: areaBehaviour(DEFAULT_RULES.area),
   pair: pairBehaviour(DEFAULT_RULES),
+  offer: offerBehaviour(),
 };
 
 /** A town that lives by dice; the dice do not depend on what happens. */
@@ -237,7 +239,7 @@ describe('a packed actor', () => {
 test('what the version before packed is not read: a person starts from the store, a region or area from the next fixes', async () => {
   for (const { address, state } of await parcels(16)) {
     const { packed } = state as { packed: Record<string, unknown> };
-    for (const v of { user: [1, 2], region: [1, 2, 3, 4], area: [0], pair: [0] }[address.kind])
+    for (const v of { user: [1, 2], region: [1, 2, 3, 4], area: [0], pair: [0], offer: [0] }[address.kind])
       expect([address.kind, unpack(address, { ...structuredClone(packed), v }).ok]).toEqual([
         address.kind,
         false,

@@ -12,7 +12,7 @@ import type { Cell } from './cell.ts';
 import type { Committed, DurableOp } from './durable.ts';
 import type { Query } from './queries.ts';
 
-export const ACTOR_KINDS = ['user', 'region', 'area', 'pair'] as const;
+export const ACTOR_KINDS = ['user', 'region', 'area', 'pair', 'offer'] as const;
 export type ActorKind = (typeof ACTOR_KINDS)[number];
 
 export interface Address {
@@ -87,9 +87,9 @@ export interface Turn {
   /**
    * (Re)arms the named durable timer and returns the town time at which it is due: `due` comes then, on whichever node
    * the actor lives, also after a crash. At least a second ahead. A gated operation like any other: what the turn says
-   * leaves when the timer is stored. `message` is plain values, at most 4 KiB as JSON.
+   * leaves when the timer is stored. `message` is plain values, at most 4 KiB as JSON. With a tag, `committed` follows.
    */
-  durableTimer(name: string, delayMs: number, message: object): number;
+  durableTimer(name: string, delayMs: number, message: object, tag?: string): number;
   cancelDurableTimer(name: string): void;
   /** Counts something for whoever watches the town: a metric of the table, with bounded labels. Never held. */
   count(metric: string, labels?: Readonly<Record<string, string>>): void;

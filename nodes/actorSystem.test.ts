@@ -64,7 +64,13 @@ class Town {
     });
     const log = (_fields: object, message: string): void => void this.errors.push(message);
     this.system = new ActorSystem({
-      behaviours: { user: toy('user'), region: toy('region'), area: toy('area'), pair: toy('pair') },
+      behaviours: {
+        user: toy('user'),
+        region: toy('region'),
+        area: toy('area'),
+        pair: toy('pair'),
+        offer: toy('offer'),
+      },
       coordinator: soleOwner(
         'n1.0',
         () => (this.owned ? 7 : null),

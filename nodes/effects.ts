@@ -81,6 +81,8 @@ export interface Collected {
 /** One push in 64 is measured, from the turn that said it to the sockets. */
 const MEASURED_PUSHES = 63;
 
+/** The tag of a commit for which nobody waits but the gate. */
+const NOBODYS = '';
 const NO_OUTPUTS: readonly Output[] = [];
 const NOTHING: Collected = { outputs: NO_OUTPUTS, inner: [], operations: [] };
 
@@ -194,13 +196,13 @@ export class TurnCollector implements Turn {
   cancelTimer(name: string): void {
     this.inner.push({ k: 'cancelTimer', name });
   }
-  durableTimer(name: string, delayMs: number, message: object): number {
+  durableTimer(name: string, delayMs: number, message: object, tag = NOBODYS): number {
     const dueAtMs = this.nowMs + Math.max(TIMER_LIMITS.delayMinMs, Math.ceil(delayMs));
-    this.#timer(name, dueAtMs, message);
+    this.#timer(name, dueAtMs, message, tag);
     return dueAtMs;
   }
   cancelDurableTimer(name: string): void {
-    this.#timer(name, null, null);
+    this.#timer(name, null, null, NOBODYS);
   }
   count(metric: string, labels: Readonly<Record<string, string>> = {}): void {
     this.inner.push({ k: 'count', metric, labels });
@@ -228,8 +230,7 @@ export class TurnCollector implements Turn {
     else (this.outputs as Output[]).push(output);
   }
 
-  /** Nobody waits for this commit but the gate: the empty tag is nobody's. */
-  #timer(name: string, dueAtMs: number | null, message: object | null): void {
+  #timer(name: string, dueAtMs: number | null, message: object | null, tag: string): void {
     const { kind, id: actor } = this.self;
     const op: TimerOp = {
       type: 'timer',
@@ -242,6 +243,6 @@ export class TurnCollector implements Turn {
       message,
     };
     assert(isTimer(op), 'a timer has a name, and a message of plain values that is not too long');
-    this.operations.push({ op, tag: '' });
+    this.operations.push({ op, tag });
   }
 }

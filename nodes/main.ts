@@ -12,6 +12,7 @@ import { areaBehaviour } from '../actors/area.ts';
 import { fraudRules } from '../actors/fraud/rules.ts';
 import { areaRules } from '../actors/geo/areaRules.ts';
 import { proximityRules } from '../actors/geo/rules.ts';
+import { offerBehaviour } from '../actors/offer.ts';
 import { pairBehaviour } from '../actors/pair.ts';
 import { regionBehaviour } from '../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../actors/rules.ts';
@@ -245,6 +246,7 @@ async function main(): Promise<void> {
       region: regionBehaviour(rules.proximity, rules.fraud),
       area: areaBehaviour(rules.area),
       pair: pairBehaviour(rules),
+      offer: offerBehaviour(),
     },
     commitStore: stores.commitStore,
     queryStore: stores.queryStore,

@@ -12,6 +12,7 @@ export class Residents {
     region: new Map(),
     area: new Map(),
     pair: new Map(),
+    offer: new Map(),
   };
   readonly #heads: (Activation | null)[] = new Array(LIMITS.shards).fill(null);
 

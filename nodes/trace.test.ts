@@ -118,7 +118,13 @@ function toys() {
     },
   });
   const system = new ActorSystem({
-    behaviours: { user: toy('user'), region: toy('region'), area: toy('area'), pair: toy('pair') },
+    behaviours: {
+      user: toy('user'),
+      region: toy('region'),
+      area: toy('area'),
+      pair: toy('pair'),
+      offer: toy('offer'),
+    },
     coordinator: soleOwner(
       'n1.0',
       () => 7,

@@ -16,7 +16,13 @@ const SPARE_MAILBOXES = 256;
 /** One turn in 64 is measured: measuring each would cost as much as the turn. */
 const MEASURED_TURNS = 63;
 
-const TURN = { user: 'turn user', region: 'turn region', area: 'turn area', pair: 'turn pair' } as const;
+const TURN = {
+  user: 'turn user',
+  region: 'turn region',
+  area: 'turn area',
+  pair: 'turn pair',
+  offer: 'turn offer',
+} as const;
 
 const PARKED = 'the actor is parked after repeated errors';
 

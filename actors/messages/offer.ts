@@ -1,5 +1,6 @@
 /** Everything that is said to the actor of an offer: by its merchant through REST, by customers' actors, by tills. */
 import type { OfferRecord } from '../durable.ts';
+import type { InsistMessage } from '../insist.ts';
 
 export type OfferMessage =
   /** Ask, from REST: answer `Result<OfferView>`; 404 when there is no such offer. */
@@ -21,7 +22,36 @@ export type OfferMessage =
       readonly delta: number;
       readonly kind: 'adjustment' | 'receipt';
       readonly reason: string;
-    };
+    }
+  /**
+   * Ask, from a user: keeps so many units free for a redemption, for a lease of 5 s. Answer {@link Held}; a repeat is
+   * harmless. 404 and 410 when there is nothing to redeem, 409 when it is sold out or the user has as many as one may have.
+   */
+  | {
+      readonly type: 'hold';
+      readonly redemptionId: string;
+      readonly user: string;
+      readonly quantity: number;
+    }
+  /** From the same user: nothing was reserved. `isOff`: the store knows better than this actor what is left. */
+  | { readonly type: 'letGo'; readonly redemptionId: string; readonly isOff: boolean }
+  /** Ask, from the user until it is answered: what was held is reserved, durably. */
+  | { readonly type: 'reserved'; readonly redemptionId: string }
+  /** Ask, from whoever ended a redemption until it is answered: so many of its units were sold, the others are free. */
+  | { readonly type: 'settled'; readonly redemptionId: string; readonly sold: number }
+  /** Ask, from the merchant until it is answered: units of the offer came back. */
+  | { readonly type: 'gaveBack'; readonly refundId: string }
+  | InsistMessage;
+
+/** What a user needs to know of an offer to set points aside for it. */
+export interface Held {
+  readonly merchant: string;
+  readonly title: string;
+  readonly kind: OfferRecord['kind'];
+  /** Of one unit, before any rule. */
+  readonly points: number;
+  readonly perUserMax: number;
+}
 
 export interface StockView {
   readonly onHand: number;

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { areaBehaviour } from '../../actors/area.ts';
+import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import { DEFAULT_RULES } from '../../actors/rules.ts';
@@ -94,6 +95,7 @@ export const run = async (job: Job<ActivateArgs>): Promise<ActivateResult> => {
       region: regionBehaviour(DEFAULT_RULES.proximity),
       area: areaBehaviour(DEFAULT_RULES.area),
       pair: pairBehaviour(DEFAULT_RULES),
+      offer: offerBehaviour(),
     },
     coordinator,
     writer: { submit: () => {} },

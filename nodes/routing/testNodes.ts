@@ -225,7 +225,13 @@ export class TestNode {
       },
     };
     const behaviour = this.#behaviour(options.unpacked !== true);
-    const behaviours = { user: behaviour, region: behaviour, area: behaviour, pair: behaviour };
+    const behaviours = {
+      user: behaviour,
+      region: behaviour,
+      area: behaviour,
+      pair: behaviour,
+      offer: behaviour,
+    };
     this.system = new ActorSystem({
       ...world,
       behaviours,

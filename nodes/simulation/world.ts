@@ -8,6 +8,7 @@
 
 import { areaBehaviour } from '../../actors/area.ts';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import type { MeetRules } from '../../actors/rules.ts';
@@ -397,6 +398,7 @@ export class World implements Judge {
       ),
       area: this.#hidden.watch(process, areaBehaviour(rules.area)),
       pair: pairBehaviour(rules),
+      offer: offerBehaviour(),
     } as Behaviours;
   }
 

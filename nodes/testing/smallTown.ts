@@ -7,6 +7,7 @@
 import { areaBehaviour } from '../../actors/area.ts';
 import { openAreas } from '../../actors/geo/areaRules.ts';
 import type { Attached, UserMessage } from '../../actors/messages/user.ts';
+import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
@@ -347,6 +348,7 @@ export class SmallTown {
         region: regionBehaviour(this.rules.proximity),
         area: areaBehaviour(this.rules.area),
         pair: pairBehaviour(this.rules),
+        offer: offerBehaviour(),
       }),
       writer: routeOperations({
         ledger: new LedgerWriter({ ...world, store: this.ledger }),

@@ -6,6 +6,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { areaBehaviour } from '../../actors/area.ts';
 import { TRUST } from '../../actors/fraud/trust.ts';
 import type { Attached } from '../../actors/messages/user.ts';
+import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour, pairId } from '../../actors/pair.ts';
 import type { UserRecord } from '../../actors/queries.ts';
 import { regionBehaviour } from '../../actors/region.ts';
@@ -68,6 +69,7 @@ class World {
         region: regionBehaviour(DEFAULT_RULES.proximity),
         area: areaBehaviour(DEFAULT_RULES.area),
         pair: pairBehaviour(DEFAULT_RULES),
+        offer: offerBehaviour(),
       },
       commitStore: this.#commits(id),
       queryStore: this.people,

@@ -4,6 +4,7 @@
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { areaBehaviour } from '../../../actors/area.ts';
+import { offerBehaviour } from '../../../actors/offer.ts';
 import { pairBehaviour } from '../../../actors/pair.ts';
 import { regionBehaviour } from '../../../actors/region.ts';
 import { DEFAULT_RULES } from '../../../actors/rules.ts';
@@ -112,6 +113,7 @@ node = createNode({
     region: regionBehaviour(DEFAULT_RULES.proximity),
     area: areaBehaviour(DEFAULT_RULES.area),
     pair: pairBehaviour(DEFAULT_RULES),
+    offer: offerBehaviour(),
   },
   commitStore: ledger,
   queryStore: store,

@@ -8,6 +8,7 @@
 import { areaBehaviour } from '../../../actors/area.ts';
 import { MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { openAreas } from '../../../actors/geo/areaRules.ts';
+import { offerBehaviour } from '../../../actors/offer.ts';
 import { pairBehaviour } from '../../../actors/pair.ts';
 import { regionBehaviour } from '../../../actors/region.ts';
 import { DEFAULT_RULES, type MeetRules } from '../../../actors/rules.ts';
@@ -137,6 +138,7 @@ export class Town implements AppWorld {
           region: regionBehaviour(RULES.proximity),
           area: areaBehaviour(RULES.area),
           pair: pairBehaviour(RULES),
+          offer: offerBehaviour(),
         }) as Behaviours,
       threw: words => this.#threw(words),
     };
