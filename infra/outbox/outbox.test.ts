@@ -8,9 +8,11 @@ import { at, encounter, move } from '../../nodes/contracts/town.ts';
 import type { Metrics } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
 import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
+import { wrongWith } from '../events/check.ts';
 import { nextWave, StreamTarget } from '../kinesis/streamTarget.ts';
 import type { Lines } from '../postgres/lines.ts';
 import type { OutboxTarget } from '../postgres/outboxTargets.ts';
+import { PgRevocationStore } from '../postgres/revocationStore.ts';
 import { silent } from '../postgres/testTown.ts';
 import { type FaultyProxy, faultyProxy } from './faultyProxy.ts';
 import { PUT_RECORDS_BYTES_MAX, PUT_RECORDS_MAX, ROWS_MAX } from './limits.ts';
@@ -142,6 +144,7 @@ describe('transactions to Kinesis', () => {
         },
       },
     ]);
+    expect(events.map(wrongWith)).toEqual([null]);
     expect(JSON.stringify(events)).not.toContain('dr5ru');
   });
 
@@ -340,7 +343,7 @@ describe('transactions to Kinesis', () => {
   });
 });
 
-it('people who sign up are told to user-events', async () => {
+it('who signs up, moves to another device or loses tokens is told to user-events', async () => {
   const stream = `u-${randomBytes(4).toString('hex')}`;
   await town.database.sql('delete from ops.outbox');
   const target = new StreamTarget(stream, awsAt(inject('kinesisEndpoint')));
@@ -354,6 +357,24 @@ it('people who sign up are told to user-events', async () => {
   });
   if (!made.ok) throw new Error(made.message);
   const { userId } = made.value;
+  await town.directory.linkDevice(userId, 'a till', 4);
+  await town.directory.moveDevice(userId, 'another phone');
+  const revocations = new PgRevocationStore({ url: town.database.appUrl, log: silent });
+  await revocations.tried();
+  const revocation = {
+    id: town.uuid(),
+    userId,
+    sparedDevice: null,
+    issuedUntilMs: 1_700_000_000_123,
+    tokenId: null,
+  };
+  for (let again = 0; again < 2; again++) {
+    await revocations.add([
+      { ...revocation, expiresAtMs: 1_800_000_000_000 },
+      { ...revocation, id: town.uuid(), userId: null, tokenId: town.uuid(), expiresAtMs: 1_800_000_000_000 },
+    ]);
+  }
+  await revocations.close();
   const publisher = publish('userEvents', target);
   await expect.poll(() => town.waiting(1), PATIENCE).toBe(0);
   const events = await town.eventsIn(stream);
@@ -365,7 +386,17 @@ it('people who sign up are told to user-events', async () => {
       seq: 1,
       data: { userId, kind: 'civilian', zip: '10001' },
     },
+    { type: 'device.registered', data: { userId, moved: false, deviceNumber: null } },
+    { type: 'device.registered', data: { userId, moved: true, deviceNumber: 2 } },
+    {
+      id: revocation.id,
+      source: 'heyblue.identity',
+      type: 'token.revoked',
+      data: { userId, all: true, issuedUntil: '2023-11-14T22:13:20.123Z' },
+    },
   ]);
+  expect(events.map(wrongWith)).toEqual([null, null, null, null]);
+  expect(JSON.stringify(events)).not.toContain('phone');
   expect(JSON.stringify(events)).not.toContain('secret');
   await publisher.stop(1_000);
   await town.kinesis.send(new DeleteStreamCommand({ StreamName: stream }));

@@ -28,11 +28,17 @@ const CREDENTIAL = `
     join user_schema.device d on d.user_id = u.id`;
 
 const LINK = `
-  insert into user_schema.linked_device (user_id, device_id)
-  select u.id, ? from user_schema.users u where u.id = ?
-    and not exists (select 1 from user_schema.device d where d.user_id = u.id and d.device_id = ?)
-    and (select count(*) from user_schema.linked_device l where l.user_id = u.id) < ?
-  on conflict do nothing`;
+  with linked as (
+    insert into user_schema.linked_device (user_id, device_id)
+    select u.id, ? from user_schema.users u where u.id = ?
+      and not exists (select 1 from user_schema.device d where d.user_id = u.id and d.device_id = ?)
+      and (select count(*) from user_schema.linked_device l where l.user_id = u.id) < ?
+    on conflict do nothing
+    returning user_id)
+  insert into ops.outbox (target, keys, payload)
+  select ${OUTBOX_TARGET.userEvents}, array[user_id], jsonb_build_object('type', 'device.registered',
+    'data', jsonb_build_object('userId', user_id, 'moved', false, 'deviceNumber', null))
+  from linked`;
 
 /** Encounters and postings are listed by keyset, so that a page costs the same however far back it is. */
 const ENCOUNTERS = `
@@ -113,6 +119,7 @@ export class PgDirectory implements Directory {
 
   async linkDevice(userId: string, deviceId: string, max: number): Promise<boolean> {
     await this.#rows(LINK, [deviceId, userId, deviceId, max]);
+    this.#onEvent();
     const known = await this.credentialById(userId);
     return known?.deviceId === deviceId || known?.otherDevices.includes(deviceId) === true;
   }
@@ -121,7 +128,16 @@ export class PgDirectory implements Directory {
     await this.#orm.em.fork().transactional(async em => {
       await em.nativeUpdate(Device, { userId }, { deviceId, deviceNumber: raw('device_number + 1') });
       await em.nativeDelete(LinkedDevice, { userId });
+      const device = await em.findOne(Device, { userId });
+      if (device === null) return;
+      const data = { userId, moved: true, deviceNumber: device.deviceNumber };
+      await em.insert(OutboxRow, {
+        target: OUTBOX_TARGET.userEvents,
+        keys: [userId],
+        payload: { type: 'device.registered', data },
+      });
     });
+    this.#onEvent();
   }
 
   async profile(userId: string): ReturnType<Directory['profile']> {

@@ -6,11 +6,21 @@
 import type { Log, Revocation, RevocationStore } from '../../nodes/ports.ts';
 import { QUERY_SILENCE_MS_MAX, REVOCATION_STATEMENT_MS_MAX, REVOCATIONS_OVERLAP_S } from './limits.ts';
 import { Lines } from './lines.ts';
+import { OUTBOX_TARGET } from './outboxTargets.ts';
 
+/** What is new, and whose it is, is told to the stream of users. */
 const ADD = `
-insert into identity_schema.revocation (id, user_id, token_id, spared_device, issued_until_ms, expires_at_ms)
-select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[])
-on conflict (id) do nothing`;
+with added as (
+  insert into identity_schema.revocation (id, user_id, token_id, spared_device, issued_until_ms, expires_at_ms)
+  select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[])
+  on conflict (id) do nothing
+  returning id, user_id, token_id, issued_until_ms)
+insert into ops.outbox (target, keys, payload)
+select ${OUTBOX_TARGET.userEvents}, array[user_id], jsonb_build_object(
+    'id', id, 'type', 'token.revoked',
+    'data', jsonb_build_object('userId', user_id, 'all', token_id is null, 'issuedUntil',
+      to_char(to_timestamp(issued_until_ms / 1000.0) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
+from added where user_id is not null`;
 
 const SINCE = `
 select now()::text, coalesce((
