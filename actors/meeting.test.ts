@@ -6,6 +6,7 @@ import { MemoryTimers } from '../nodes/memory/memoryTimers.ts';
 import { soleOwner } from '../nodes/memory/soleOwner.ts';
 import type { OperationWriter } from '../nodes/ports.ts';
 import { forgetful, routeOperations } from '../nodes/routeOperations.ts';
+import { builtInRules } from '../nodes/rules/builtIn.ts';
 import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import { DurableTimers } from '../nodes/timers/durableTimers.ts';
 import {
@@ -206,6 +207,7 @@ class Town {
           return [...this.users.values()].find(user => user.number === query.number)?.id ?? null;
         },
       },
+      rules: builtInRules(DEFAULT_RULES),
       sink: {
         push: (sessions, bytes) => {
           for (const session of sessions) this.phones.get(session.id)?.receive(bytes);

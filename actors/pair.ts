@@ -8,9 +8,9 @@
  * shard over tells them what was committed lately (`nodes/timers/retelling.ts`).
  */
 import { derivedId } from '../protocol/derivedId.ts';
-import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { ERROR, ok, type Refusal, type Result, refuse } from '../protocol/errors.ts';
 import type { Committed, EncounterOp } from './durable.ts';
-import { historyTrust } from './fraud/history.ts';
+import { historyTrust, type PairHistory } from './fraud/history.ts';
 import {
   type Insisting,
   type InsistMessage,
@@ -20,12 +20,12 @@ import {
   insistedKey,
 } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
-import type { Evidence, PairMessage, Review, Settlement } from './messages/pair.ts';
-import type { HeldView, SettledView } from './messages/user.ts';
+import type { Evidence, PairMessage, Review } from './messages/pair.ts';
 import * as read from './packed.ts';
 import type { QueryAnswers } from './queries.ts';
 import { type ReviewUnderWay, review, reviewed, reviewFound } from './review.ts';
 import type { MeetRules } from './rules.ts';
+import { heldMessage, MET, settledMessage, settlementOf } from './settlement.ts';
 import type { Behaviour, ReplyTo, Turn } from './turn.ts';
 
 const VERSION = 1;
@@ -36,15 +36,24 @@ interface Side {
 }
 
 interface UnderWay {
+  /** With the points of version 1 until it is scored. */
   readonly op: EncounterOp;
   readonly officer: Side;
   readonly civilian: Side;
   readonly replyTo: ReplyTo | null;
 }
 
+/** Two answers are under way at once. */
+interface Weighed extends UnderWay {
+  /** The rules said what it is worth. */
+  readonly scored: boolean;
+  /** What the store knows of the two; `unasked`: nobody looks there. */
+  readonly history: PairHistory | 'awaited' | 'unasked';
+}
+
 export interface PairState {
-  /** By tag: the store is asked what it knows of the two. */
-  readonly weighed: ReadonlyMap<string, UnderWay>;
+  /** By tag: the rules are asked what it is worth, and the store what it knows of the two. */
+  readonly weighed: ReadonlyMap<string, Weighed>;
   /** By tag: an operator's word, whose encounter is read first, and then decided. */
   readonly reviews: ReadonlyMap<string, ReviewUnderWay>;
   /** By tag: the store is asked when the two have met (a scan that was uploaded late). */
@@ -68,6 +77,9 @@ export function without<T>(waiting: ReadonlyMap<string, T>, tag: string): Readon
   others.delete(tag);
   return others;
 }
+
+/** What is asked of the rules is answered under the tag of what is weighed, behind this. */
+const SCORE = 'score/';
 
 export const pairId = (officerId: string, civilianId: string): string => `${officerId}|${civilianId}`;
 
@@ -96,6 +108,7 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessag
           return review(state, message, turn);
         case 'queried':
           if (state.reviews.has(message.tag)) return reviewFound(state, message.tag, message.result, turn);
+          if (message.tag.startsWith(SCORE)) return score(state, message.tag, message.result, rules, turn);
           return state.weighed.has(message.tag)
             ? weigh(state, message.tag, message.result, rules, turn)
             : judge(state, message.tag, message.result, rules, turn);
@@ -162,7 +175,55 @@ function observe(state: PairState, message: PairMessage, rules: MeetRules, turn:
     idempotency: message.idempotency ?? null,
   };
   const one: UnderWay = { op, officer, civilian, replyTo: turn.replyTo };
-  return scannedAtMs === null ? consider(state, one, rules, turn) : lookBack(state, one, scannedAtMs, turn);
+  const tag = turn.newId();
+  turn.query(
+    { type: 'score', kind: 'encounter.points', input: { method: evidence.method } },
+    `${SCORE}${tag}`,
+  );
+  // how far back a late scan is looked at is for the rules to say
+  const late = scannedAtMs !== null;
+  const history = late ? 'unasked' : lookUp(one, tag, rules, turn);
+  const weighed: Weighed = { ...one, scored: false, history };
+  return { ...state, weighed: new Map(state.weighed).set(tag, weighed) };
+}
+
+/** What the rules say of it is frozen with it, whatever they say later. */
+function score(
+  state: PairState,
+  scoreTag: string,
+  result: Result<unknown>,
+  rules: MeetRules,
+  turn: Turn,
+): PairState {
+  const tag = scoreTag.slice(SCORE.length);
+  const before = state.weighed.get(tag);
+  if (!before) return state;
+  const award = result.ok ? (result.value as QueryAnswers['score']) : null;
+  if (award === null || award.refusal !== undefined) {
+    turn.reply(result.ok ? refuse(ERROR.forbidden, award!.refusal!) : (result as Refusal), before.replyTo);
+    return { ...state, weighed: without(state.weighed, tag) };
+  }
+  const { points, rule, limits } = award;
+  const op: EncounterOp = {
+    ...before.op,
+    rule,
+    officerPoints: points.officer ?? 0,
+    civilianPoints: points.civilian ?? 0,
+    cooldownS: limits.cooldownS ?? before.op.cooldownS,
+  };
+  const one: Weighed = { ...before, op, scored: true };
+  if (op.scannedAtMs === undefined) return decide(state, tag, one, rules, turn);
+  return lookBack({ ...state, weighed: without(state.weighed, tag) }, one, op.scannedAtMs, turn);
+}
+
+/** Goes to the store once both answers are there. */
+function decide(state: PairState, tag: string, one: Weighed, rules: MeetRules, turn: Turn): PairState {
+  if (!one.scored || one.history === 'awaited')
+    return { ...state, weighed: new Map(state.weighed).set(tag, one) };
+  const { op, history } = one;
+  const more = history === 'unasked' ? 0 : historyTrust(history, op.cooldownS, rules.fraud);
+  const weighed = { ...one, op: { ...op, trust: (op.trust ?? 0) | more } };
+  return persist({ ...state, weighed: without(state.weighed, tag) }, weighed, turn);
 }
 
 /** The store's own check looks back from now. A scan of yesterday must not count beside a meeting around its own time. */
@@ -203,11 +264,16 @@ function judge(
   return next;
 }
 
-/** What speaks against the two stands in the past as well, which only the store has. */
-function consider(state: PairState, one: UnderWay, { fraud }: MeetRules, turn: Turn): PairState {
-  if (fraud.historyH === 0) return persist(state, one, turn);
-  const { officer, civilian } = one.op;
+function consider(state: PairState, one: UnderWay, rules: MeetRules, turn: Turn): PairState {
   const tag = turn.newId();
+  const history = lookUp(one, tag, rules, turn);
+  return decide(state, tag, { ...one, scored: true, history }, rules, turn);
+}
+
+/** What speaks against the two stands in the past as well, which only the store has. */
+function lookUp({ op }: UnderWay, tag: string, { fraud }: MeetRules, turn: Turn): 'awaited' | 'unasked' {
+  if (fraud.historyH === 0) return 'unasked';
+  const { officer, civilian } = op;
   turn.query(
     {
       type: 'pairHistory',
@@ -220,7 +286,7 @@ function consider(state: PairState, one: UnderWay, { fraud }: MeetRules, turn: T
     },
     tag,
   );
-  return { ...state, weighed: new Map(state.weighed).set(tag, one) };
+  return 'awaited';
 }
 
 function weigh(
@@ -231,14 +297,11 @@ function weigh(
   turn: Turn,
 ): PairState {
   const one = state.weighed.get(tag)!;
-  const next = { ...state, weighed: without(state.weighed, tag) };
   if (!result.ok) {
     turn.reply(result, one.replyTo);
-    return next;
+    return { ...state, weighed: without(state.weighed, tag) };
   }
-  const history = result.value as QueryAnswers['pairHistory'];
-  const trust = (one.op.trust ?? 0) | historyTrust(history, one.op.cooldownS, rules.fraud);
-  return persist(next, { ...one, op: { ...one.op, trust } }, turn);
+  return decide(state, tag, { ...one, history: result.value as PairHistory }, rules, turn);
 }
 
 function persist(state: PairState, one: UnderWay, turn: Turn): PairState {
@@ -267,66 +330,4 @@ function settled(state: PairState, tag: string, committed: Committed, turn: Turn
     tell(civilian, 'civilian', officer);
   }
   return { ...state, underWay: without(state.underWay, tag), telling };
-}
-
-const MET = refuse(ERROR.conflict, 'you two met within the last day; it counts once');
-
-export function settlementOf(
-  one: { readonly op: { readonly officer: string; readonly civilian: string } },
-  committed: Committed,
-): Result<Settlement> {
-  switch (committed.code) {
-    case 'created':
-    case 'exists': {
-      const side = (account: string) => {
-        const posting = committed.postings.find(p => p.account === account);
-        return posting && { points: posting.delta, balance: posting.balance, version: posting.version };
-      };
-      const officer = side(one.op.officer);
-      const civilian = side(one.op.civilian);
-      if (!officer || !civilian) return refuse(ERROR.internal, 'the stored encounter lacks a side');
-      return ok({ encounterId: committed.id, atMs: committed.atMs, officer, civilian });
-    }
-    case 'held':
-    case 'rejected': {
-      const none = { points: 0, balance: 0, version: 0 };
-      const { id: encounterId, atMs } = committed;
-      return ok({ encounterId, atMs, held: true, officer: none, civilian: none });
-    }
-    case 'cooldown':
-      return MET;
-    case 'account_closed':
-    case 'account_unknown':
-      return refuse(ERROR.gone, 'an account of this meeting is closed');
-    case 'exists_with_different_payload':
-      return refuse(ERROR.conflict, 'this proof of a meeting was used with somebody else');
-    case 'idempotency_conflict':
-      return refuse(ERROR.conflict, 'this idempotency key was used for something else');
-    default:
-      return refuse(ERROR.internal, 'the encounter could not be settled');
-  }
-}
-
-function heldMessage(op: EncounterOp, { encounterId, atMs }: Settlement, otherHandle: string) {
-  const held: HeldView = { encounterId, method: op.method, otherHandle, atMs };
-  return { type: 'encounterHeld', held };
-}
-
-export function settledMessage(
-  op: Pick<EncounterOp, 'method'>,
-  value: Settlement,
-  side: 'officer' | 'civilian',
-  otherHandle: string,
-) {
-  const { points, balance, version } = value[side];
-  const settled: SettledView = {
-    encounterId: value.encounterId,
-    method: op.method,
-    otherHandle,
-    points,
-    balance,
-    balanceVersion: version,
-    atMs: value.atMs,
-  };
-  return { type: 'encounterSettled', settled };
 }

@@ -4,8 +4,12 @@ import type { Result } from '../protocol/errors.ts';
 import type { OfferRecord, RuleRef } from './durable.ts';
 import type { PairHistory } from './fraud/history.ts';
 import type { Opinion } from './fraud/opinion.ts';
+import type { Award, ScoreQuery } from './scoring.ts';
 
-export type Query =
+/** The store's, and what the node answers from the business rules. */
+export type Query = StoreQuery | ScoreQuery;
+
+export type StoreQuery =
   | { readonly type: 'user'; readonly id: string }
   | { readonly type: 'userByNumber'; readonly number: number }
   /**
@@ -225,6 +229,7 @@ export interface QueryAnswers {
   readonly redemption: RedemptionView | null;
   readonly openRedemptions: readonly RedemptionView[];
   readonly myRedemptions: readonly RedemptionView[];
+  readonly score: Award;
   readonly pairHistory: PairHistory;
   readonly hold: HoldView | null;
   readonly user: UserRecord | null;

@@ -7,6 +7,7 @@ import type { RuleRef } from './durable.ts';
 import { type FraudRules, fraudRules } from './fraud/rules.ts';
 import { type AreaRules, areaRules } from './geo/areaRules.ts';
 import { type ProximityRules, proximityRules } from './geo/rules.ts';
+import { COOLDOWN_S, ENCOUNTER_POINTS, FIRST_VERSION, SHARE_S } from './ruleNumbers.ts';
 
 export interface MeetRules {
   readonly encounter: RuleRef;
@@ -43,17 +44,13 @@ export interface MeetRules {
 }
 
 export const DEFAULT_RULES: MeetRules = {
-  encounter: { id: 'encounter.points', version: 1 },
-  points: {
-    proximity: { officer: 10, civilian: 10 },
-    hey: { officer: 10, civilian: 10 },
-    qr: { officer: 20, civilian: 20 },
-  },
-  cooldownS: 24 * 3_600,
+  encounter: { id: 'encounter.points', version: FIRST_VERSION },
+  points: ENCOUNTER_POINTS,
+  cooldownS: COOLDOWN_S,
   proximity: proximityRules(),
   area: areaRules(),
   fraud: fraudRules(),
-  shareS: 15 * 60,
+  shareS: SHARE_S,
   // A shift (study 4.7); who forgets to leave does not keep the hub open over night.
   hubS: 8 * 3_600,
   heyS: 60,

@@ -11,6 +11,7 @@ import { ACTOR_LIMITS } from './limits.ts';
 import type { SettledView } from './messages/user.ts';
 import { type PairState, pairBehaviour, pairId } from './pair.ts';
 import { DEFAULT_RULES } from './rules.ts';
+import type { Award } from './scoring.ts';
 
 const OFFICER = '00000000-0000-7000-8000-000000000001';
 const CIVILIAN = '00000000-0000-7000-8000-000000000002';
@@ -23,6 +24,12 @@ class PairStory {
   readonly behaviour;
   readonly turn = new TurnCollector(new VirtualTime(), seededRandom(1), 1_000);
   state: PairState;
+  award: Award = {
+    points: { officer: 20, civilian: 20 },
+    values: {},
+    rule: { id: 'encounter.points', version: 7, trace: '00112233445566ff' },
+    limits: {},
+  };
   constructor(rules = DEFAULT_RULES) {
     this.behaviour = pairBehaviour(rules);
     const made = this.behaviour.create(pairId(OFFICER, CIVILIAN), null, this.#begin());
@@ -30,16 +37,37 @@ class PairStory {
     this.state = made.value;
   }
 
-  say(message: object) {
+  /** One turn, and nobody answers what it asked. */
+  alone(message: object) {
     this.state = this.behaviour.receive(this.state, message as never, this.#begin());
     return this.collected();
   }
 
+  say(message: object) {
+    return this.#scored(this.alone(message));
+  }
+
+  /** What the rules are asked, they answer at once. */
+  #scored(said: ReturnType<PairStory['collected']>): ReturnType<PairStory['collected']> {
+    const asked = said.queries.find(({ query }) => query.type === 'score');
+    if (asked === undefined) return said;
+    const more = this.say({ type: 'queried', tag: asked.tag, result: ok(this.award) });
+    const queries = said.queries.filter(one => one !== asked);
+    return { ...more, queries: [...queries, ...more.queries] };
+  }
+
   collected() {
     const { outputs, inner, operations } = this.turn.take();
+    const replies = outputs.flatMap(one => (one.k === 'reply' ? [one.result] : []));
     const asks = outputs.flatMap(one => (one.k === 'ask' ? [one] : []));
     const timers = inner.flatMap(one => (one.k === 'timer' ? [one] : []));
-    return { asks, timers, operations, queries: inner.flatMap(one => (one.k === 'query' ? [one] : [])) };
+    return {
+      asks,
+      timers,
+      operations,
+      replies,
+      queries: inner.flatMap(one => (one.k === 'query' ? [one] : [])),
+    };
   }
 
   /** They met, and the store knows nothing of them. */
@@ -75,7 +103,7 @@ class PairStory {
   }
 
   #begin(): TurnCollector {
-    this.turn.begin({ kind: 'pair', id: pairId(OFFICER, CIVILIAN) }, null, null);
+    this.turn.begin({ kind: 'pair', id: pairId(OFFICER, CIVILIAN) }, { node: 'n', askId: 1 }, null);
     return this.turn;
   }
 }
@@ -217,6 +245,60 @@ describe('a meeting that something speaks against', () => {
     const { story, said } = review('rejected');
     const committed: Committed = { id: 'e', code: 'not_held', atMs: 0, postings: [] };
     expect(story.say({ type: 'committed', tag: said.operations[0]!.tag, committed }).asks).toEqual([]);
+  });
+});
+
+describe('what the rules say of a meeting', () => {
+  test('is frozen with it: points, rule, trace and how soon the two may meet again', () => {
+    const story = new PairStory();
+    story.award = {
+      ...story.award,
+      points: { officer: 3, civilian: 4 },
+      limits: { cooldownS: 60 },
+    };
+    const [persist] = story.settle().operations;
+    expect(persist!.op).toMatchObject({
+      officerPoints: 3,
+      civilianPoints: 4,
+      cooldownS: 60,
+      rule: story.award.rule,
+    });
+  });
+
+  test('is waited for: neither answer alone is enough, whichever comes first', () => {
+    const story = new PairStory();
+    const evidence = { method: 'qr', id: 'x', cell: '' };
+    const observe = {
+      type: 'observe',
+      evidence,
+      officer: { id: OFFICER, handle: 'o' },
+      civilian: { id: CIVILIAN, handle: 'c' },
+    };
+    const { queries } = story.alone(observe);
+    expect(queries.map(({ query }) => query.type).sort()).toEqual(['pairHistory', 'score']);
+    const tagOf = (type: string) => queries.find(({ query }) => query.type === type)!.tag;
+    const known = story.alone({ type: 'queried', tag: tagOf('pairHistory'), result: ok(NEVER_MET) });
+    expect(known.operations).toEqual([]);
+    const scored = story.alone({ type: 'queried', tag: tagOf('score'), result: ok(story.award) });
+    expect(scored.operations).toHaveLength(1);
+  });
+
+  test('is a reason not to settle it, or to try again', () => {
+    const story = new PairStory();
+    story.award = { ...story.award, points: {}, refusal: 'not on Sundays' };
+    const { operations, replies } = story.observe(null);
+    expect(operations).toEqual([]);
+    expect(replies).toMatchObject([{ code: ERROR.forbidden, message: 'not on Sundays' }]);
+  });
+
+  test('of a late scan also says how far around its own moment the two must not have met', () => {
+    const story = new PairStory();
+    story.award = { ...story.award, limits: { cooldownS: 60 } };
+    expect(story.settle(1_000_000).queries[0]!.query).toMatchObject({
+      type: 'pairMet',
+      afterMs: 940_000,
+      beforeMs: 1_060_000,
+    });
   });
 });
 

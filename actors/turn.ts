@@ -10,7 +10,7 @@
 import type { Result } from '../protocol/errors.ts';
 import type { Cell } from './cell.ts';
 import type { Committed, DurableOp } from './durable.ts';
-import type { Query } from './queries.ts';
+import type { Query, StoreQuery } from './queries.ts';
 
 export const ACTOR_KINDS = ['user', 'region', 'area', 'pair', 'offer'] as const;
 export type ActorKind = (typeof ACTOR_KINDS)[number];
@@ -79,7 +79,7 @@ export interface Turn {
   close(sessions: readonly SessionRef[], code: number, reason: string): void;
   /** Makes an operation durable; `committed` with this tag follows. Every later output of this actor waits for it. */
   persist(op: DurableOp, tag: string): void;
-  /** Reads from the store; `queried` with this tag follows. */
+  /** Reads from the store, or asks the business rules; `queried` with this tag follows. */
   query(query: Query, tag: string): void;
   /** (Re)arms the named timer: `message` arrives after `delayMs`. Volatile: dies with the activation. */
   timer(name: string, delayMs: number, message: object): void;
@@ -121,7 +121,7 @@ export interface SessionRef {
 export interface Behaviour<S, M extends { readonly type: string }> {
   readonly kind: ActorKind;
   /** What to read before the first turn; null for an actor that starts from nothing. */
-  hydrate(id: string): Query | null;
+  hydrate(id: string): StoreQuery | null;
   /** The first state, or a refusal that every waiting message gets (for example: no such user). */
   create(id: string, loaded: unknown, turn: Turn): Result<S>;
   /** Handles one message. Returns the next state; must not change the old one, but for its cells, unless `inPlace`. */

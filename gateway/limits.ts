@@ -192,6 +192,8 @@ export const LIMITS = {
   /** Days that one report spans. */
   reportDaysMax: 92,
   reportDays: 30,
+  /** Rows of a day that one statement reads. */
+  settledRows: 5_000,
   /** A day is closed so long after its end: every commit that was under way then is done or was given up. */
   dayClosesMs: 300_000,
 } as const;

@@ -25,6 +25,7 @@ import type {
   Tracer,
 } from './ports.ts';
 import type { Residents } from './residents.ts';
+import type { RulesPort } from './rules/port.ts';
 import type { Sampler } from './sampling.ts';
 import type { Starting } from './starting.ts';
 import type { TimerWheel } from './timerWheel.ts';
@@ -36,6 +37,8 @@ export interface ActorSystemOptions {
   readonly coordinator: Coordinator;
   readonly writer: OperationWriter;
   readonly queries: QueryStore;
+  /** Who answers what actors ask the business rules; absent: nobody (then it is refused as unavailable). */
+  readonly rules?: RulesPort | undefined;
   readonly sink: PushSink;
   readonly clock: Clock;
   readonly scheduler: Scheduler;

@@ -37,6 +37,7 @@ import { assertLimits } from './limits.ts';
 import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
 import type { Log, Metrics } from './ports.ts';
+import { builtInRules } from './rules/builtIn.ts';
 import { Sampling } from './sampling.ts';
 import { Verifying } from './verifying.ts';
 
@@ -171,6 +172,7 @@ async function main(): Promise<void> {
     door,
     directory: stores.directory,
     devices: stores.devices,
+    market: stores.market,
     revocationStore: stores.revocationStore,
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
@@ -249,6 +251,7 @@ async function main(): Promise<void> {
     },
     commitStore: stores.commitStore,
     queryStore: stores.queryStore,
+    rules: builtInRules(rules),
     epochStore: stores.epochStore,
     noteStore: stores.noteStore,
     sink: gateway.sink,

@@ -25,7 +25,7 @@ export interface TimeSpan {
   readonly beforeMs: number;
 }
 
-/** Units that a till handed over, or (negative) that came back. */
+/** Units that a till handed over, or that came back. */
 export interface SaleRow {
   /** Of the entry that moved the points. */
   readonly id: string;
@@ -52,11 +52,13 @@ export type StockMove = 'allocation' | 'sale' | 'cancellation' | 'release' | 'ad
 export interface StockRow {
   readonly id: string;
   readonly kind: StockMove;
-  readonly quantity: number;
+  readonly onHandDelta: number;
+  readonly reservedDelta: number;
   /** After it. */
   readonly onHand: number;
   readonly reserved: number;
   readonly atMs: number;
+  /** In the merchant's words; empty for what redemptions did. */
   readonly reason: string;
 }
 
@@ -81,6 +83,13 @@ export interface MarketBook {
   bestSellers(merchant: string, span: TimeSpan, limit: number): Promise<SellerRow[]>;
   /** Movements of the stock of an offer, newest first. */
   stock(offer: string, limit: number, before: string | null): Promise<StockRow[]>;
-  /** Every sale and refund of the span, oldest first, and what the database clock says. */
-  settled(merchant: string, span: TimeSpan): Promise<{ readonly rows: SaleRow[]; readonly nowMs: number }>;
+  /** Sales and refunds of the span, oldest first, those of one moment by their ids; behind the one that is named. */
+  settled(
+    merchant: string,
+    span: TimeSpan,
+    after: Pick<SaleRow, 'atMs' | 'id'> | null,
+    limit: number,
+  ): Promise<SaleRow[]>;
+  /** The database clock, Unix milliseconds. */
+  nowMs(): Promise<number>;
 }

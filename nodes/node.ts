@@ -33,6 +33,7 @@ import type {
 } from './ports.ts';
 import { forgetful, routeOperations } from './routeOperations.ts';
 import { Router } from './routing/router.ts';
+import type { RulesPort } from './rules/port.ts';
 import type { Sampler } from './sampling.ts';
 import { DurableTimers } from './timers/durableTimers.ts';
 import { Retelling } from './timers/retelling.ts';
@@ -53,6 +54,8 @@ export interface NodeOptions {
   readonly behaviours: Behaviours;
   readonly commitStore: CommitStore;
   readonly queryStore: QueryStore;
+  /** Who answers what actors ask the business rules. */
+  readonly rules?: RulesPort;
   readonly epochStore: EpochStore;
   /** Durable timers, events of users and answers to them; without it none is kept (measurements). */
   readonly noteStore?: NoteStore;
@@ -159,6 +162,7 @@ export function createNode(options: NodeOptions): TownNode {
       events: notes ? eventWriter(notes.writer) : forgetful(scheduler),
     }),
     queries: options.queryStore,
+    rules: options.rules,
     sink: options.sink,
     untold: shard => retelling.opened(shard),
     sampler: options.sampler,

@@ -2,6 +2,7 @@
  * What a turn said, made real: operations go to the writer, and what leaves the actor passes its gate. What comes back
  * (a commit, an answer, a read, a timer) is a message to the actor that said it, under the same cause.
  */
+import type { Query } from '../actors/queries.ts';
 import type { Address, ReplyTo } from '../actors/turn.ts';
 import { ERROR, type Result, refuse } from '../protocol/errors.ts';
 import type { Activation } from './activation.ts';
@@ -210,10 +211,17 @@ export class Outputs {
       if (activation.phase !== 'active') return;
       this.#core.turns.inform(activation, { type: 'queried', tag: effect.tag, result } as never, cause);
     };
-    this.#core.options.queries.query(effect.query).then(
+    this.#answerOf(effect.query).then(
       value => settle({ ok: true, value }),
       () => settle(refuse(ERROR.unavailable, 'the store does not answer, try again', 1_000)),
     );
+  }
+
+  async #answerOf(query: Query): Promise<unknown> {
+    const { queries, rules } = this.#core.options;
+    if (query.type !== 'score') return queries.query(query);
+    if (rules === undefined) throw new Error('nobody knows the rules here');
+    return rules.score(query);
   }
 
   #arm(activation: Activation, effect: Inner & { k: 'timer' }): void {

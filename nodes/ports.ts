@@ -4,7 +4,7 @@
  */
 import type { Committed, DurableOp } from '../actors/durable.ts';
 import type { Opinion } from '../actors/fraud/opinion.ts';
-import type { HoldView, Query } from '../actors/queries.ts';
+import type { HoldView, StoreQuery } from '../actors/queries.ts';
 import type { ActorKind, Address, SessionRef } from '../actors/turn.ts';
 import type { AccountKind } from '../protocol/catalogue.ts';
 import type { Result } from '../protocol/errors.ts';
@@ -126,7 +126,7 @@ export interface OperationWriter {
 }
 
 export interface QueryStore {
-  query(query: Query): Promise<unknown>;
+  query(query: StoreQuery): Promise<unknown>;
 }
 
 /** Who owns a shard: `node` is the node's reference (see {@link Coordinator.ref}), `epoch` the one that it minted. */

@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ERROR } from '../../protocol/errors.ts';
+import { ERROR, ok } from '../../protocol/errors.ts';
 import { createGateway, type Gateway } from '../index.ts';
+import { FakeMarket, OFFER_ID, offerActors, offerOf, REDEMPTION_ID } from '../testing/market.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from '../testing/town.ts';
 import { markdown } from './docsMarkdown.ts';
 
@@ -33,6 +34,8 @@ interface OpenApi {
 const ana = { kind: 'civilian', handle: 'ana', password: 'correct horse', deviceId: 'phone-1', zip: '10001' };
 const kim = { kind: 'officer', handle: 'kim', password: 'battery staple', deviceId: 'phone-2', badge: 'B7' };
 
+const door = new FakeDoor();
+const market = new FakeMarket();
 let gateway: Gateway;
 let base: string;
 let document: OpenApi;
@@ -40,6 +43,7 @@ const ajv = new Ajv2020({ strict: false });
 
 const ask = async (method: string, path: string, body?: unknown, token?: string) => {
   const headers: Record<string, string> = {};
+  if (/^\/v1\/(offers|redemptions)/.test(path)) headers['idempotency-key'] = crypto.randomUUID();
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
   const answer = await fetch(base + path, {
@@ -53,7 +57,7 @@ const ask = async (method: string, path: string, body?: unknown, token?: string)
 };
 
 beforeAll(async () => {
-  gateway = createGateway(optionsFor(new FakeDoor(), new FakeDirectory()));
+  gateway = createGateway(optionsFor(door, new FakeDirectory(), { market }));
   base = `http://127.0.0.1:${(await gateway.start()).restPort}`;
   document = (await ask('GET', '/docs/openapi.json')).json;
 });
@@ -87,6 +91,86 @@ const answersAsDocumented = (method: string, path: string, status: number, body:
   const schema = Object.values(answer!.content!)[0]!.schema;
   expect(ajv.validate(schema, body), `${method} ${path}: ${ajv.errorsText()}`).toBe(true);
   expect(undocumented(body, schema)).toEqual([]);
+};
+
+type Call = (
+  method: string,
+  path: string,
+  body?: unknown,
+  token?: string,
+  url?: string,
+) => Promise<{ id: string }>;
+
+/** Every door of the market, with something behind each. */
+const trade = async (
+  call: Call,
+  { ana, anaId, till, merchant }: Record<'ana' | 'anaId' | 'till' | 'merchant', string>,
+): Promise<void> => {
+  offerActors(door, offerOf(merchant));
+  const row = {
+    redemptionId: REDEMPTION_ID,
+    offerId: OFFER_ID,
+    title: 'Coffee',
+    quantity: 1,
+    points: 5,
+    atMs: 9,
+  };
+  door.answers.order = () =>
+    ok({ ...row, transferId: OFFER_ID, code: '7K2MWX9Q', qr: 'HBR1.X', expiresS: 9 });
+  market.listed.push({ ...offerOf(merchant), merchantHandle: 'corner-shop', onHand: 5, reserved: 1 });
+  market.reserved.push({
+    ...{
+      id: REDEMPTION_ID,
+      user: anaId,
+      merchant,
+      offer: OFFER_ID,
+      offerTitle: 'Coffee',
+      quantity: 1,
+      points: 5,
+    },
+    ...{ code: '7K2MWX9Q', state: 'reserved', atMs: 5, expiresAtMs: 605, transferId: null },
+    ...{
+      sold: { quantity: 0, points: 0 },
+      refunded: { quantity: 0, points: 0 },
+      rule: { id: 'r', version: 1 },
+    },
+  });
+  market.moved.push({ ...row, id: OFFER_ID, kind: 'sale' });
+  market.sellers.push(row);
+  const delta = { onHandDelta: 0, reservedDelta: 1, onHand: 5, reserved: 1 };
+  market.movements.push({ ...delta, id: '7', kind: 'allocation', atMs: 5, reason: '' });
+  const { id } = await call('post', '/v1/offers', { title: 'Coffee', points: 5 }, till);
+  const edit = {
+    title: 'Tea',
+    description: '',
+    kind: 'goods',
+    points: 5,
+    perUserMax: 0,
+    opensAtMs: 0,
+    closesAtMs: 0,
+  };
+  await call(
+    'put',
+    '/v1/offers/{id}',
+    { ...edit, lowStock: 0, placeId: null, version: 1 },
+    till,
+    `/v1/offers/${id}`,
+  );
+  for (const name of ['publish', 'withdraw'])
+    await call('post', `/v1/offers/{id}/${name}`, undefined, till, `/v1/offers/${id}/${name}`);
+  await call('post', '/v1/offers/{id}/stock', { delta: 1, reason: 'new' }, till, `/v1/offers/${id}/stock`);
+  await call('get', '/v1/offers/{id}/stock', undefined, till, `/v1/offers/${OFFER_ID}/stock`);
+  await call('get', '/v1/offers/{id}', undefined, ana, `/v1/offers/${OFFER_ID}`);
+  for (const path of ['/v1/offers', '/v1/redemptions', '/v1/merchant/sales', '/v1/merchant/best-sellers'])
+    await call('get', path, undefined, till);
+  const day = '/v1/merchant/settlements/2026-11-19';
+  await call('get', '/v1/merchant/settlements/{day}', undefined, till, day);
+  await call('post', '/v1/redemptions', { offerId: OFFER_ID }, ana);
+  const on = `/v1/redemptions/${REDEMPTION_ID}`;
+  await call('get', '/v1/redemptions/{id}', undefined, till, on);
+  await call('post', '/v1/redemptions/{id}/cancel', undefined, ana, `${on}/cancel`);
+  await call('post', '/v1/redemptions/{id}/confirm', {}, till, `${on}/confirm`);
+  await call('post', '/v1/redemptions/{id}/refund', { restock: true }, till, `${on}/refund`);
 };
 
 describe('OpenAPI 3.1', () => {
@@ -155,6 +239,9 @@ describe('OpenAPI 3.1', () => {
       ...codes,
     ])
       await call('get', path, undefined, token);
+    const shop = { kind: 'merchant', handle: 'corner-shop', password, deviceId: 'till-1' };
+    const { accessToken: till, userId: merchant } = await call('post', '/v1/signup', shop);
+    await trade(call, { ana: token, anaId: officer.userId, till, merchant });
     await call('get', '/v1/officers/{id}', undefined, token, `/v1/officers/${officer.userId}`);
     for (const [method, path] of operations()) {
       if (path.startsWith('/docs') || path.startsWith('/.well-known')) await call(method, path);

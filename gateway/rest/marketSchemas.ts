@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { REDEMPTION_STATES } from '../../protocol/catalogue.ts';
 import { LIMITS } from '../limits.ts';
-import { Id } from './schemas.ts';
+import { Id, Page } from './schemas.ts';
 
 const closed = { additionalProperties: false };
 const Points = Type.Integer({ description: 'Whole points.' });
@@ -179,12 +179,22 @@ export const BestSellers = Type.Object({
     }),
   ),
 });
+export const StockPage = Type.Object(
+  {
+    limit: Page.properties.limit,
+    before: Type.Optional(
+      Type.String({ pattern: '^[1-9][0-9]{0,17}$', description: '`next` of the page before.' }),
+    ),
+  },
+  closed,
+);
 export const StockLog = Type.Object({
   items: Type.Array(
     Type.Object({
       id: Type.String(),
       kind: Type.Enum(['allocation', 'sale', 'cancellation', 'release', 'adjustment', 'receipt']),
-      quantity: Type.Integer({ description: 'Units that it is about.' }),
+      onHandDelta: Type.Integer({ description: 'Units that came or went.' }),
+      reservedDelta: Type.Integer({ description: 'Units that were set aside, or free again.' }),
       onHand: Type.Integer({ description: 'There, after it.' }),
       reserved: Type.Integer({ description: 'Of them set aside, after it.' }),
       atMs: AtMs,

@@ -1,16 +1,16 @@
 /** What a merchant sees of the own business: sales, best sellers, the stock as it changed, and the report of each day. */
 import type { FastifyReply } from 'fastify';
-import { Type } from 'typebox';
-import type { MarketBook, TimeSpan } from '../../nodes/marketPort.ts';
+import { type Static, Type } from 'typebox';
+import type { MarketBook, SaleRow, TimeSpan } from '../../nodes/marketPort.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
+import { callerOf, entering } from './caller.ts';
 import type { RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
-import { BestSellers, DayParams, Days, Sales, Settlement, StockLog } from './marketSchemas.ts';
-import { merchantOf } from './offers.ts';
+import { BestSellers, DayParams, Days, Sales, Settlement, StockLog, StockPage } from './marketSchemas.ts';
 import { Id, Page } from './schemas.ts';
-import { dayOf, dayStartMs, settlement, spanOf } from './settlement.ts';
+import { DayReport, dayOf, dayStartMs, isClosed, spanOf } from './settlement.ts';
 
 const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
 const secured = { tags: ['merchants'], security: [{ bearer: [] }] };
@@ -19,6 +19,7 @@ const DAY_MS = 86_400_000;
 
 export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBook): void => {
   const { log, wallMs } = options;
+  const merchant = entering(options, 'merchant');
 
   const asked = ({ from, to }: { from?: string; to?: string }): Result<TimeSpan> => {
     const last = dayStartMs(to ?? dayOf(wallMs()));
@@ -29,6 +30,22 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
     if (days > LIMITS.reportDaysMax)
       return refuse(ERROR.invalid, `a report spans ${LIMITS.reportDaysMax} days at most`);
     return ok(spanOf(first, last));
+  };
+  const reportOf = async (
+    seller: string,
+    day: string,
+    startMs: number,
+  ): Promise<Static<typeof Settlement>> => {
+    // before the rows: what is closed by then is all there
+    const closed = isClosed(startMs, await market.nowMs());
+    const report = new DayReport();
+    const span = spanOf(startMs, startMs);
+    for (let after: SaleRow | null = null; ; ) {
+      const rows: SaleRow[] = await market.settled(seller, span, after, LIMITS.settledRows);
+      for (const row of rows) report.add(row);
+      after = rows.at(-1) ?? null;
+      if (rows.length < LIMITS.settledRows) return report.done(day, closed);
+    }
   };
   /** A page of rows that have an id, or the refusal. */
   const paged = <T extends { readonly id: string }>(
@@ -44,6 +61,7 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
   app.get(
     '/v1/merchant/sales',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'What your tills sold and paid back, newest first',
@@ -52,12 +70,11 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const span = asked(request.query);
       if (!span.ok) return refused(reply, span);
       const { limit = LIMITS.page, before = null } = request.query;
-      const rows = await reaching(log, () => market.sales(me.value.userId, span.value, limit + 1, before));
+      const rows = await reaching(log, () => market.sales(me.userId, span.value, limit + 1, before));
       return paged(reply, rows, limit);
     },
   );
@@ -65,6 +82,7 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
   app.get(
     '/v1/merchant/best-sellers',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'Your offers by units sold, the most first',
@@ -73,12 +91,11 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const span = asked(request.query);
       if (!span.ok) return refused(reply, span);
       const { limit = LIMITS.page } = request.query;
-      const rows = await reaching(log, () => market.bestSellers(me.value.userId, span.value, limit));
+      const rows = await reaching(log, () => market.bestSellers(me.userId, span.value, limit));
       return rows.ok ? reply.send({ items: rows.value }) : refused(reply, rows);
     },
   );
@@ -86,22 +103,21 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
   app.get(
     '/v1/offers/:id/stock',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'Every movement of the stock of your offer, newest first',
         params: Type.Object({ id: Id }),
-        querystring: Page,
+        querystring: StockPage,
         response: { 200: StockLog, ...failures },
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const id = request.params.id.toLowerCase();
       const offer = await reaching(log, () => market.offer(id));
       if (!offer.ok) return refused(reply, offer);
-      if (offer.value?.merchant !== me.value.userId)
-        return refused(reply, refuse(ERROR.notFound, 'no such offer'));
+      if (offer.value?.merchant !== me.userId) return refused(reply, refuse(ERROR.notFound, 'no such offer'));
       const { limit = LIMITS.page, before = null } = request.query;
       const rows = await reaching(log, () => market.stock(id, limit + 1, before));
       return paged(reply, rows, limit);
@@ -111,6 +127,7 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
   app.get(
     '/v1/merchant/settlements/:day',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'What a day (UTC) brought you',
@@ -121,14 +138,12 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const { day } = request.params;
       const startMs = dayStartMs(day);
       if (startMs === null) return refused(reply, refuse(ERROR.invalid, 'there is no such day'));
-      const found = await reaching(log, () => market.settled(me.value.userId, spanOf(startMs, startMs)));
-      if (!found.ok) return refused(reply, found);
-      return reply.send(settlement(day, startMs, found.value.rows, found.value.nowMs));
+      const report = await reaching(log, () => reportOf(me.userId, day, startMs));
+      return report.ok ? reply.send(report.value) : refused(reply, report);
     },
   );
 };

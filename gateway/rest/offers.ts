@@ -7,11 +7,11 @@ import { type Static, Type } from 'typebox';
 import type { MarketBook, OfferMessage, OfferRecord, OfferView, StockView } from '../../nodes/marketPort.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
-import { permits } from '../auth/scopes.ts';
 import type { Identity } from '../auth/tokens.ts';
 import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
-import { identityOf, type RestOptions, requireIdentity } from './context.ts';
+import { callerOf, entering } from './caller.ts';
+import type { RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
 import { EditedOffer, NewOffer, Offer, Offers, Stock, StockChange } from './marketSchemas.ts';
 import type { Once } from './once.ts';
@@ -26,16 +26,6 @@ const UNKNOWN = refuse(ERROR.notFound, 'no such offer');
 /** Two who write at once: the second reads again and repeats so often. */
 const WRITES = 3;
 
-/** Whoever calls, if it is a merchant. */
-export const merchantOf = async (
-  options: RestOptions,
-  request: FastifyRequest,
-): Promise<Result<Identity>> => {
-  const me = await identityOf(options, request);
-  if (!me.ok || permits(me.value.scopes, 'merchant')) return me;
-  return refuse(ERROR.forbidden, 'only merchants do this');
-};
-
 type Shown = Static<typeof Offer>;
 
 const shown = ({ offer, onHand, reserved }: Omit<OfferView, 'perUser'>): Shown => {
@@ -45,6 +35,8 @@ const shown = ({ offer, onHand, reserved }: Omit<OfferView, 'perUser'>): Shown =
 
 export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook, once: Once): void => {
   const { door, log } = options;
+  const anybody = entering(options);
+  const merchant = entering(options, 'merchant');
 
   const ask = <T>(request: FastifyRequest, id: string, message: OfferMessage): Promise<Result<T>> =>
     new Promise(resolve => {
@@ -86,6 +78,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
   app.get(
     '/v1/offers',
     {
+      preValidation: anybody,
       schema: {
         ...secured,
         summary: 'Offers that can be redeemed now, newest first',
@@ -99,8 +92,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       },
     },
     async (request, reply) => {
-      const me = await requireIdentity(options, request, reply);
-      if (me === null) return reply;
+      const me = callerOf(request);
       const { limit = LIMITS.page, before = null, merchant } = request.query;
       const which = {
         merchant: merchant?.toLowerCase() ?? null,
@@ -119,6 +111,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
   app.get(
     '/v1/offers/:id',
     {
+      preValidation: anybody,
       schema: {
         ...secured,
         summary: 'One offer, from its actor',
@@ -128,8 +121,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       },
     },
     async (request, reply) => {
-      const me = await requireIdentity(options, request, reply);
-      if (me === null) return reply;
+      const me = callerOf(request);
       const found = await look(request, request.params.id);
       if (!found.ok) return refused(reply, found);
       const { offer } = found.value;
@@ -141,6 +133,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
   app.post(
     '/v1/offers',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'A new offer of yours, as a draft',
@@ -152,8 +145,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const { title, points, description = '', kind = 'goods', perUserMax = 0 } = request.body;
       const { opensAtMs = 0, closesAtMs = 0, lowStock = 0, placeId = null } = request.body;
       const fields = {
@@ -167,9 +159,14 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
         lowStock,
         placeId,
       };
-      const merchant = me.value.userId;
-      return once.run(request, reply, me.value, 201, key =>
-        save(request, { id: derivedId('offer', key), merchant, version: 1, state: 'draft', ...fields }),
+      return once.run(request, reply, me, 201, key =>
+        save(request, {
+          id: derivedId('offer', key),
+          merchant: me.userId,
+          version: 1,
+          state: 'draft',
+          ...fields,
+        }),
       );
     },
   );
@@ -177,6 +174,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
   app.put(
     '/v1/offers/:id',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'Another version of your offer',
@@ -189,13 +187,12 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const { version, ...fields } = request.body;
       const now = await look(request, request.params.id);
       if (!now.ok) return refused(reply, now);
       const { offer } = now.value;
-      if (offer.merchant !== me.value.userId) return refused(reply, UNKNOWN);
+      if (offer.merchant !== me.userId) return refused(reply, UNKNOWN);
       // the actor says whether it is the next one, or the newest over again
       return answered(reply, await save(request, { ...offer, ...fields, version: version + 1 }));
     },
@@ -209,11 +206,13 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
   ) =>
     app.post(
       `/v1/offers/:id/${name}`,
-      { schema: { ...secured, summary, description, params, response: { 200: Offer, ...failures } } },
+      {
+        preValidation: merchant,
+        schema: { ...secured, summary, description, params, response: { 200: Offer, ...failures } },
+      },
       async (request, reply) => {
-        const me = await merchantOf(options, request);
-        if (!me.ok) return refused(reply, me);
-        const result = await changed(request, me.value, request.params.id, offer =>
+        const me = callerOf(request);
+        const result = await changed(request, me, request.params.id, offer =>
           ok(offer.state === state ? offer : { ...offer, state, version: offer.version + 1 }),
         );
         return answered(reply, result);
@@ -235,6 +234,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
   app.post(
     '/v1/offers/:id/stock',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'More or less of your offer is there',
@@ -247,15 +247,13 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const { delta, kind = 'adjustment', reason } = request.body;
       if (delta === 0) return refused(reply, refuse(ERROR.invalid, 'a change of nothing'));
       if (kind === 'receipt' && delta < 0)
         return refused(reply, refuse(ERROR.invalid, 'what was received is more, not less'));
-      const merchant = me.value.userId;
-      return once.run(request, reply, me.value, 200, async key => {
-        const message = { type: 'adjust', id: key, merchant, delta, kind, reason } as const;
+      return once.run(request, reply, me, 200, async key => {
+        const message = { type: 'adjust', id: key, merchant: me.userId, delta, kind, reason } as const;
         const done = await ask<StockView>(request, request.params.id, message);
         if (!done.ok) return done;
         const { onHand, reserved } = done.value;

@@ -9,7 +9,8 @@ import { permits } from '../auth/scopes.ts';
 import type { Identity } from '../auth/tokens.ts';
 import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
-import { identityOf, type RestOptions, requireIdentity } from './context.ts';
+import { callerOf, entering } from './caller.ts';
+import type { RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
 import {
   Confirmed,
@@ -22,7 +23,6 @@ import {
   Refunded,
   Reserved,
 } from './marketSchemas.ts';
-import { merchantOf } from './offers.ts';
 import type { Once } from './once.ts';
 import { Id, IdempotencyHeaders, Page } from './schemas.ts';
 
@@ -66,11 +66,15 @@ const shown = (one: RedemptionView): Static<typeof Redemption> => {
 
 export const redemptionRoutes = (app: Rest, options: RestOptions, market: MarketBook, once: Once): void => {
   const { log } = options;
+  const anybody = entering(options);
+  const spender = entering(options, 'spend');
+  const merchant = entering(options, 'merchant');
   const isMerchant = (me: Identity): boolean => permits(me.scopes, 'merchant');
 
   app.get(
     '/v1/redemptions',
     {
+      preValidation: anybody,
       schema: {
         ...secured,
         summary: 'Your redemptions, newest first',
@@ -80,8 +84,7 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       },
     },
     async (request, reply) => {
-      const me = await requireIdentity(options, request, reply);
-      if (me === null) return reply;
+      const me = callerOf(request);
       const { limit = LIMITS.page, before = null } = request.query;
       const of = isMerchant(me) ? { merchant: me.userId } : { user: me.userId };
       const rows = await reaching(log, () => market.redemptions(of, limit + 1, before));
@@ -95,6 +98,7 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
   app.get(
     '/v1/redemptions/:id',
     {
+      preValidation: anybody,
       schema: {
         ...secured,
         summary: 'What became of a redemption',
@@ -104,8 +108,7 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       },
     },
     async (request, reply) => {
-      const me = await requireIdentity(options, request, reply);
-      if (me === null) return reply;
+      const me = callerOf(request);
       const found = await reaching(log, () => market.redemption(request.params.id.toLowerCase()));
       if (!found.ok) return refused(reply, found);
       const one = found.value;
@@ -118,6 +121,7 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
   app.post(
     '/v1/redemptions',
     {
+      preValidation: spender,
       schema: {
         ...secured,
         summary: 'Reserve something: points and stock are set aside together',
@@ -128,21 +132,17 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       },
     },
     async (request, reply) => {
-      const me = await identityOf(options, request);
-      if (!me.ok) return refused(reply, me);
-      if (!permits(me.value.scopes, 'spend'))
-        return refused(reply, refuse(ERROR.forbidden, 'this kind of account does not redeem'));
+      const me = callerOf(request);
       const { offerId, quantity = 1 } = request.body;
       const body = { offerId: offerId.toLowerCase(), quantity };
-      return once.run(request, reply, me.value, 201, key =>
-        once.order(request, me.value, 'redeem.reserve', body, key),
-      );
+      return once.run(request, reply, me, 201, key => once.order(request, me, 'redeem.reserve', body, key));
     },
   );
 
   app.post(
     '/v1/redemptions/:id/cancel',
     {
+      preValidation: anybody,
       schema: {
         ...secured,
         summary: 'Give a reservation up',
@@ -153,12 +153,11 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       },
     },
     async (request, reply) => {
-      const me = await identityOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const body = { redemptionId: request.params.id.toLowerCase() };
-      return once.run(request, reply, me.value, 200, async (key): Promise<Result<{ points: number }>> => {
-        if (!isMerchant(me.value)) return once.order(request, me.value, 'redeem.cancel', body, key);
-        const declined = await once.order(request, me.value, 'till.refuse', body, key);
+      return once.run(request, reply, me, 200, async (key): Promise<Result<{ points: number }>> => {
+        if (!isMerchant(me)) return once.order(request, me, 'redeem.cancel', body, key);
+        const declined = await once.order(request, me, 'till.refuse', body, key);
         if (!declined.ok) return declined;
         const now = await reaching(log, () => market.redemption(body.redemptionId));
         return now.ok ? ok({ points: now.value?.points ?? 0 }) : now;
@@ -169,6 +168,7 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
   app.post(
     '/v1/redemptions/:id/confirm',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'It is handed over: the points are paid',
@@ -180,19 +180,17 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const { quantity = null } = request.body;
       const body = { redemptionId: request.params.id.toLowerCase(), code: null, quantity };
-      return once.run(request, reply, me.value, 200, key =>
-        once.order(request, me.value, 'till.confirm', body, key),
-      );
+      return once.run(request, reply, me, 200, key => once.order(request, me, 'till.confirm', body, key));
     },
   );
 
   app.post(
     '/v1/redemptions/:id/refund',
     {
+      preValidation: merchant,
       schema: {
         ...secured,
         summary: 'Pay a customer back, whole or in part',
@@ -204,13 +202,10 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       },
     },
     async (request, reply) => {
-      const me = await merchantOf(options, request);
-      if (!me.ok) return refused(reply, me);
+      const me = callerOf(request);
       const { quantity = null, restock } = request.body;
       const body = { redemptionId: request.params.id.toLowerCase(), quantity, restock };
-      return once.run(request, reply, me.value, 200, key =>
-        once.order(request, me.value, 'till.refund', body, key),
-      );
+      return once.run(request, reply, me, 200, key => once.order(request, me, 'till.refund', body, key));
     },
   );
 };

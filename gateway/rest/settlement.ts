@@ -26,43 +26,49 @@ export const spanOf = (firstMs: number, lastMs: number): TimeSpan => ({
 const line = ({ id, kind, redemptionId, offerId, quantity, points, atMs }: SaleRow): string =>
   `${id} ${kind} ${redemptionId} ${offerId} ${quantity} ${points} ${atMs}\n`;
 
-/** @param rows every sale and refund of the day, oldest first, entries of one moment by their ids */
-export const settlement = (
-  day: string,
-  startMs: number,
-  rows: readonly SaleRow[],
-  nowMs: number,
-): Static<typeof Settlement> => {
-  const closed = nowMs >= startMs + DAY_MS + LIMITS.dayClosesMs;
-  const sums = {
+interface Sum {
+  count: number;
+  quantity: number;
+  points: number;
+}
+
+/** A day that is added up row by row, however many there are. */
+export class DayReport {
+  readonly #sums: Record<SaleRow['kind'], Sum> = {
     sale: { count: 0, quantity: 0, points: 0 },
     refund: { count: 0, quantity: 0, points: 0 },
   };
-  const offers = new Map<string, { title: string; sold: number; refunded: number; points: number }>();
-  const hash = createHash('sha256');
-  for (const row of rows) {
-    const sum = sums[row.kind];
+  readonly #offers = new Map<string, { title: string; sold: number; refunded: number; points: number }>();
+  readonly #hash = createHash('sha256');
+
+  /** Rows in their order: oldest first, those of one moment by their ids. */
+  add(row: SaleRow): void {
+    const { kind, quantity, points, offerId, title } = row;
+    const sum = this.#sums[kind];
     sum.count++;
-    sum.quantity += row.quantity;
-    sum.points += row.points;
-    let offer = offers.get(row.offerId);
-    if (offer === undefined) {
-      offer = { title: row.title, sold: 0, refunded: 0, points: 0 };
-      offers.set(row.offerId, offer);
-    }
-    const isSale = row.kind === 'sale';
-    if (isSale) offer.sold += row.quantity;
-    else offer.refunded += row.quantity;
-    offer.points += isSale ? row.points : -row.points;
-    hash.update(line(row));
+    sum.quantity += quantity;
+    sum.points += points;
+    const offer = this.#offers.get(offerId) ?? { title, sold: 0, refunded: 0, points: 0 };
+    this.#offers.set(offerId, offer);
+    offer[kind === 'sale' ? 'sold' : 'refunded'] += quantity;
+    offer.points += kind === 'sale' ? points : -points;
+    this.#hash.update(line(row));
   }
-  return {
-    day,
-    closed,
-    sales: sums.sale,
-    refunds: sums.refund,
-    points: sums.sale.points - sums.refund.points,
-    offers: [...offers].map(([offerId, offer]) => ({ offerId, ...offer })),
-    checksum: closed ? hash.digest('hex') : null,
-  };
-};
+
+  done(day: string, closed: boolean): Static<typeof Settlement> {
+    const { sale: sales, refund: refunds } = this.#sums;
+    return {
+      day,
+      closed,
+      sales,
+      refunds,
+      points: sales.points - refunds.points,
+      offers: [...this.#offers].map(([offerId, offer]) => ({ offerId, ...offer })),
+      checksum: closed ? this.#hash.digest('hex') : null,
+    };
+  }
+}
+
+/** Whether nothing of the day that began then can change any more. */
+export const isClosed = (startMs: number, nowMs: number): boolean =>
+  nowMs >= startMs + DAY_MS + LIMITS.dayClosesMs;

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { DeviceBook } from '../../nodes/devicePort.ts';
+import type { MarketBook } from '../../nodes/marketPort.ts';
 import type { PlaceStore } from '../../nodes/placesPort.ts';
 import type {
   AuditLog,
@@ -27,6 +28,7 @@ import { PgDeviceBook } from './deviceBook.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
+import { PgMarketBook } from './marketBook.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { PgNoteStore } from './noteStore.ts';
 import { openOrm } from './orm.ts';
@@ -69,6 +71,7 @@ export interface Stores {
   readonly atlas: NodeAtlas;
   readonly directory: Directory;
   readonly devices: DeviceBook;
+  readonly market: MarketBook;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
   readonly outbox: Pick<OutboxThread, 'poke' | 'lead' | 'onFenced'>;
@@ -119,6 +122,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const noteStore = new PgNoteStore({ url, log });
   const revocationStore = new PgRevocationStore({ url, log });
   const auditLog = new PgAuditLog({ url, log });
+  const market = new PgMarketBook({ url, log });
   const devices = new PgDeviceBook({ url, log, scheduler, wallMs: Date.now });
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
@@ -126,7 +130,16 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  const lines = [commitStore, epochStore, queryStore, noteStore, revocationStore, auditLog, placeStore];
+  const lines = [
+    commitStore,
+    epochStore,
+    queryStore,
+    noteStore,
+    revocationStore,
+    auditLog,
+    placeStore,
+    market,
+  ];
   await Promise.all([...lines, devices].map(store => store.tried()));
   await atlas.start();
   return {
@@ -140,6 +153,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     atlas,
     directory,
     devices,
+    market,
     orm,
     outbox,
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),

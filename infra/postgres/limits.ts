@@ -39,6 +39,10 @@ export const REVOCATIONS_OVERLAP_S = 10;
 export const REVOCATION_STATEMENT_MS_MAX = 2_000;
 /** An operator waits for this write before anything happens. */
 export const AUDIT_STATEMENT_MS_MAX = 2_000;
+/** Lists and reports of the market, for people who wait at a door (their request may take 15 s). */
+export const MARKET_LINES = 2;
+export const MARKET_STATEMENT_MS_MAX = 10_000;
+export const MARKET_SILENCE_MS_MAX = 12_000;
 /** A look at whether polygons or places changed, and whatever operators do with them, on a connection of its own. */
 export const PLACES_STATEMENT_MS_MAX = 30_000;
 export const PLACES_SILENCE_MS_MAX = 35_000;

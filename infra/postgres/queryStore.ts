@@ -7,8 +7,8 @@ import type { PairHistory } from '../../actors/fraud/history.ts';
 import type {
   HoldView,
   Movement,
-  Query,
   SettledLately,
+  StoreQuery,
   StreamRecord,
   UserRecord,
 } from '../../actors/queries.ts';
@@ -216,7 +216,7 @@ export class PgQueryStore implements QueryStore {
     return this.#lines.up;
   }
 
-  query(query: Query): Promise<unknown> {
+  query(query: StoreQuery): Promise<unknown> {
     switch (query.type) {
       case 'user':
         return this.#user(query.id);
@@ -256,13 +256,13 @@ export class PgQueryStore implements QueryStore {
     return (rows[0]?.[0] as string | undefined) ?? null;
   }
 
-  async #pairMet(query: Query & { type: 'pairMet' }): Promise<string[]> {
+  async #pairMet(query: StoreQuery & { type: 'pairMet' }): Promise<string[]> {
     const values = [query.officer, query.civilian, query.afterMs, query.beforeMs];
     const rows = await this.#lines.run({ name: 'pair_met', text: PAIR_MET, values });
     return rows.map(row => row[0] as string);
   }
 
-  async #pairHistory(query: Query & { type: 'pairHistory' }): Promise<PairHistory> {
+  async #pairHistory(query: StoreQuery & { type: 'pairHistory' }): Promise<PairHistory> {
     const { officer, civilian, withinMs, pairMax, officerMax, civilianMax } = query;
     const values = [officer, civilian, withinMs, pairMax, officerMax, civilianMax];
     const [row] = await this.#lines.run({ name: 'pair_history', text: PAIR_HISTORY, values });
@@ -291,7 +291,7 @@ export class PgQueryStore implements QueryStore {
     return (rows[0]?.[0] as HoldView | undefined) ?? null;
   }
 
-  async #movements({ user, after, limit }: Query & { type: 'movements' }): Promise<readonly Movement[]> {
+  async #movements({ user, after, limit }: StoreQuery & { type: 'movements' }): Promise<readonly Movement[]> {
     const values = [user, after, limit];
     const rows = await this.#lines.run({ name: 'movements', text: MOVEMENTS, values });
     return ((rows[0]?.[0] as Movement[] | null) ?? []).reverse();
@@ -307,7 +307,7 @@ export class PgQueryStore implements QueryStore {
     return balance === null ? null : Number(balance);
   }
 
-  async #settledLately(query: Query & { type: 'settledLately' }): Promise<SettledLately[]> {
+  async #settledLately(query: StoreQuery & { type: 'settledLately' }): Promise<SettledLately[]> {
     const values = [query.shards, query.withinMs, query.limit];
     const rows = await this.#lines.run({ name: 'settled_lately', text: SETTLED_LATELY, values });
     return rows.map(row => {

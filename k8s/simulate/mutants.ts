@@ -499,8 +499,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/pair.ts',
-        find: 'return scannedAtMs === null ? consider(state, one, rules, turn) : lookBack(state, one, scannedAtMs, turn);',
-        replace: 'void [scannedAtMs, lookBack]; return consider(state, one, rules, turn);',
+        find: 'if (op.scannedAtMs === undefined) return decide(state, tag, one, rules, turn);',
+        replace: 'if (lookBack !== null) return decide(state, tag, one, rules, turn);',
       },
     ],
     profile: 'calm',

@@ -6,9 +6,9 @@ import type {
   EncounterView,
   HoldView,
   Movement,
-  Query,
   RememberedCommand,
   SettledLately,
+  StoreQuery,
   StreamRecord,
   UserRecord,
 } from '../../actors/queries.ts';
@@ -141,7 +141,7 @@ export class MemoryPeople implements Directory, QueryStore {
     return page(all, limit, before);
   }
 
-  async query(query: Query): Promise<unknown> {
+  async query(query: StoreQuery): Promise<unknown> {
     switch (query.type) {
       case 'user':
         return this.#record(query.id);
@@ -170,7 +170,7 @@ export class MemoryPeople implements Directory, QueryStore {
     }
   }
 
-  #pairMet({ officer, civilian, afterMs, beforeMs }: Query & { type: 'pairMet' }): string[] {
+  #pairMet({ officer, civilian, afterMs, beforeMs }: StoreQuery & { type: 'pairMet' }): string[] {
     return this.#met()
       .filter(
         ({ op: { officer: one, civilian: other, scannedAtMs }, atMs }) =>
@@ -191,7 +191,7 @@ export class MemoryPeople implements Directory, QueryStore {
     return [...paid, ...holds.values()].sort((a, b) => b.atMs - a.atMs);
   }
 
-  #pairHistory(query: Query & { type: 'pairHistory' }): PairHistory {
+  #pairHistory(query: StoreQuery & { type: 'pairHistory' }): PairHistory {
     const { officer, civilian, withinMs, pairMax, officerMax, civilianMax } = query;
     const nowMs = this.#nowMs();
     const met = this.#met().filter(one => one.atMs > nowMs - withinMs);
@@ -248,7 +248,7 @@ export class MemoryPeople implements Directory, QueryStore {
     return this.#holdView(id);
   }
 
-  #settledLately({ shards, withinMs, limit }: Query & { type: 'settledLately' }): SettledLately[] {
+  #settledLately({ shards, withinMs, limit }: StoreQuery & { type: 'settledLately' }): SettledLately[] {
     const sinceMs = this.#nowMs() - withinMs;
     const held = [...this.#ledger.holds].flatMap(([id, { shard, op, atMs, decidedAtMs, verdict }]) => {
       if (verdict === 'released' || !shards.includes(shard) || (decidedAtMs ?? atMs) <= sinceMs) return [];

@@ -6,6 +6,7 @@ import type { Behaviours } from '../effects.ts';
 import type { MemoryHub } from '../memory/memoryBus.ts';
 import { createNode, type NodeOptions, type TownNode } from '../node.ts';
 import { CommitError, KvError, type Log, type Metrics } from '../ports.ts';
+import type { RulesPort } from '../rules/port.ts';
 import type { Judge } from './checkers/judge.ts';
 import type { Chronicle } from './chronicle.ts';
 import { Dice } from './dice.ts';
@@ -35,6 +36,7 @@ export interface MachineRoom {
   /** Counts what nodes report by name. */
   readonly counts: Map<string, number>;
   behaviours(process: string): Behaviours;
+  readonly rules: RulesPort;
 }
 
 /** What runs on a machine now. */
@@ -101,6 +103,7 @@ export class Machine {
       version: '1',
       weight: 1,
       behaviours: this.#room.behaviours(name),
+      rules: this.#room.rules,
       commitStore: stores,
       queryStore: stores,
       epochStore: stores,

@@ -5,7 +5,7 @@
  * and looking up what became of a lost one, because only then is "nothing there" a proof.
  */
 import type { Committed, DurableOp } from '../../actors/durable.ts';
-import type { Query } from '../../actors/queries.ts';
+import type { StoreQuery } from '../../actors/queries.ts';
 import type { MemoryLedger } from '../memory/memoryLedger.ts';
 import type { MemoryNotes } from '../memory/memoryNotes.ts';
 import {
@@ -143,7 +143,7 @@ export class SimulatedSql implements CommitStore, EpochStore, QueryStore {
     return this.#lookup(this.#parts.server.ledger, ops);
   }
 
-  query(query: Query): Promise<unknown> {
+  query(query: StoreQuery): Promise<unknown> {
     return this.#read(() => this.#parts.server.people.query(query));
   }
 

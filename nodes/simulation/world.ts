@@ -21,6 +21,7 @@ import { MemoryLedger } from '../memory/memoryLedger.ts';
 import { MemoryNotes } from '../memory/memoryNotes.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
 import type { Log } from '../ports.ts';
+import { builtInRules } from '../rules/builtIn.ts';
 import { Acknowledged } from './checkers/acknowledged.ts';
 import { AppliedOnce } from './checkers/appliedOnce.ts';
 import { Conservation } from './checkers/conservation.ts';
@@ -332,6 +333,7 @@ export class World implements Judge {
       encodeLocal: this.#plan.encodeLocal,
       counts: this.#counts,
       behaviours: process => this.#oneWriter.watch(process, this.#behaviours(process)),
+      rules: builtInRules(this.#rules),
     };
     const { rate, offsetMs } = this.#plan;
     for (let i = 0; i < nodes; i++) {

@@ -39,6 +39,7 @@ import { soleOwner } from '../memory/soleOwner.ts';
 import type { Metrics, Parcel, PushSink, Random } from '../ports.ts';
 import { routeOperations } from '../routeOperations.ts';
 import { decodeParcels, encodeParcels } from '../routing/body.ts';
+import { builtInRules } from '../rules/builtIn.ts';
 import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
 import { DurableTimers } from '../timers/durableTimers.ts';
 
@@ -356,6 +357,7 @@ export class SmallTown {
         events: eventWriter(notes),
       }),
       queries: this.people,
+      rules: builtInRules(this.rules),
       sink: this.#sink(),
       random: seededRandom(seed + 200 + epoch),
       encodeLocal: true,

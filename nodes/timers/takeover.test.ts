@@ -20,6 +20,7 @@ import { MemoryNotes } from '../memory/memoryNotes.ts';
 import { MemoryPeople } from '../memory/memoryPeople.ts';
 import { createNode, type TownNode } from '../node.ts';
 import type { CommitStore, EntryOutcome } from '../ports.ts';
+import { builtInRules } from '../rules/builtIn.ts';
 import { SimulatedProcess } from '../simulation/process.ts';
 import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
 
@@ -73,6 +74,7 @@ class World {
       },
       commitStore: this.#commits(id),
       queryStore: this.people,
+      rules: builtInRules(DEFAULT_RULES),
       epochStore: this.ledger,
       noteStore: this.notes,
       sink: {

@@ -21,6 +21,7 @@ import { MemoryPeople } from '../../../nodes/memory/memoryPeople.ts';
 import { MemoryRevocations } from '../../../nodes/memory/memoryRevocations.ts';
 import { createNode, type TownNode } from '../../../nodes/node.ts';
 import type { Log } from '../../../nodes/ports.ts';
+import { builtInRules } from '../../../nodes/rules/builtIn.ts';
 import { EVENTS, encodeServerFrame, ok } from '../../../protocol/index.ts';
 import type { PhoneIdentity } from '../../swarm/phone.ts';
 import { movementId, pointsChanged, REASON } from './event.ts';
@@ -117,6 +118,7 @@ node = createNode({
   },
   commitStore: ledger,
   queryStore: store,
+  rules: builtInRules(DEFAULT_RULES),
   epochStore: ledger,
   noteStore: notes,
   sink: gateway.sink,

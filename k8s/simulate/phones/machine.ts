@@ -12,6 +12,7 @@ import type { ActorDoor } from '../../../nodes/gatewayPort.ts';
 import type { MemoryHub } from '../../../nodes/memory/memoryBus.ts';
 import { createNode, type TownNode } from '../../../nodes/node.ts';
 import { CommitError, KvError, type Log, type Metrics, type RevocationStore } from '../../../nodes/ports.ts';
+import type { RulesPort } from '../../../nodes/rules/port.ts';
 import type { Chronicle } from '../../../nodes/simulation/chronicle.ts';
 import { Dice } from '../../../nodes/simulation/dice.ts';
 import type { FaultCounts } from '../../../nodes/simulation/faults.ts';
@@ -37,6 +38,7 @@ export interface MachineRoom {
   readonly tokenTtlS: number;
   readonly counts: Map<string, number>;
   behaviours(): Behaviours;
+  readonly rules: RulesPort;
   /** A bug: something threw. */
   threw(words: string): void;
 }
@@ -159,6 +161,7 @@ export class Machine {
       weight: 1,
       url: this.url,
       behaviours: room.behaviours(),
+      rules: room.rules,
       commitStore: stores,
       queryStore: stores,
       epochStore: stores,

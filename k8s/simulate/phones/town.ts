@@ -21,6 +21,7 @@ import { MemoryLedger } from '../../../nodes/memory/memoryLedger.ts';
 import { MemoryNotes } from '../../../nodes/memory/memoryNotes.ts';
 import { MemoryPeople } from '../../../nodes/memory/memoryPeople.ts';
 import { MemoryRevocations } from '../../../nodes/memory/memoryRevocations.ts';
+import { builtInRules } from '../../../nodes/rules/builtIn.ts';
 import { Truth } from '../../../nodes/simulation/checkers/truth.ts';
 import { Chronicle } from '../../../nodes/simulation/chronicle.ts';
 import { Dice } from '../../../nodes/simulation/dice.ts';
@@ -132,6 +133,7 @@ export class Town implements AppWorld {
       sql: this.#sql,
       revocations: new MemoryRevocations(() => time.nowMs()),
       counts: this.invariants.counts,
+      rules: builtInRules(RULES),
       behaviours: () =>
         ({
           user: userBehaviour(RULES, KEYS),
