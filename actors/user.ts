@@ -54,7 +54,14 @@ import {
   scanSettled,
   showQr,
 } from './user/qr.ts';
-import { offerHeld, pointsSetAside, redemptionKnown, reserve, setPointsAside } from './user/redeem.ts';
+import {
+  offerHeld,
+  pointsSetAside,
+  priced,
+  redemptionKnown,
+  reserve,
+  setPointsAside,
+} from './user/redeem.ts';
 import {
   cancel,
   cancelKnown,
@@ -405,6 +412,7 @@ function answered(
   if (step === 'shown') return presenterAgreed(state, command, result, rules, fences, turn);
   if (step === 'told') return officerTold(state, command, result, rules, turn);
   if (step === 'known') return known(state, command, result, turn);
+  if (step === 'price') return priced(state, command, result, rules, turn);
   if (step === 'open') return waitingRead(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
@@ -420,7 +428,7 @@ function answered(
         ? presenterFound(state, command, result, rules, fences, turn)
         : uploadAnswered(state, command, result, turn);
     case 'redeem.reserve':
-      return offerHeld(state, command, result, rules, turn);
+      return offerHeld(state, command, result, turn);
     default:
       return state;
   }

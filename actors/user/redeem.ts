@@ -31,7 +31,8 @@ import { type CommandUnderWay, type Order, REDEEM_TIMER, type UserState } from '
 
 /** Why points move, in the ledger. */
 export const REDEMPTION = 'redemption';
-const PRICE_RULE = { id: 'redemption.price', version: 1 };
+/** Until it is priced. */
+const NO_RULE = { id: 'redemption.price', version: 0 };
 
 export function reserve(state: UserState, message: Order, turn: Turn): UserState {
   const { offerId: offer, quantity } = message.body as CommandBody<'redeem.reserve'>;
@@ -46,7 +47,7 @@ export function reserve(state: UserState, message: Order, turn: Turn): UserState
     points: 0,
     code: '',
     expiresAtMs: 0,
-    rule: PRICE_RULE,
+    rule: NO_RULE,
   };
   const reserving = { redemption, perUserMax: 0, tries: 0, isTimed: false };
   const command = underWay(message, turn, 'redeem.reserve', { reserving });
@@ -68,28 +69,48 @@ function refuseReserve(state: UserState, quantity: number): Refusal | null {
   return state.spending.open.length + begun.length >= ACTOR_LIMITS.redemptionsOpen ? MANY_WAIT : null;
 }
 
-/** The offer holds it, or not. */
+/** The offer holds it, or not; what one unit costs is a rule. */
 export function offerHeld(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return refuseUnlessReserved(state, command, result, turn);
+  const { merchant, title, kind: offerKind, points: price, perUserMax } = result.value as Held;
+  const { redemption } = command.reserving!;
+  const input = { price, quantity: redemption.quantity, offerKind, payerKind: state.me.kind, merchant };
+  turn.query({ type: 'score', kind: 'redemption.price', input }, `${command.key}/price`);
+  const reserving = { ...command.reserving!, redemption: { ...redemption, merchant, title }, perUserMax };
+  return begin(state, { ...command, reserving });
+}
+
+/** The rules said what it costs; frozen with it, whatever they say later. */
+export function priced(
   state: UserState,
   command: CommandUnderWay,
   result: Result<unknown>,
   rules: MeetRules,
   turn: Turn,
 ): UserState {
-  if (!result.ok) return refuseUnlessReserved(state, command, result, turn);
-  const { merchant, title, points: price, perUserMax } = result.value as Held;
+  if (!result.ok) return giveUp(state, command, result, turn);
+  const { points: each, rule, refusal } = result.value as QueryAnswers['score'];
+  if (refusal !== undefined)
+    return refuseUnlessReserved(state, command, refuse(ERROR.forbidden, refusal), turn);
   const { redemption } = command.reserving!;
-  const points = price * redemption.quantity;
+  const points = (each.payer ?? 0) * redemption.quantity;
+  if (points < 1) return refuseUnlessReserved(state, command, NO_PRICE, turn);
+  if (points > availablePoints(state)) return refuseUnlessReserved(state, command, NOT_ENOUGH, turn);
   const code = redeemCode(turn.random32(), turn.random32());
-  const wanted = { ...redemption, merchant, title, points, code };
-  const reserving = { redemption: wanted, perUserMax, tries: 1, isTimed: false };
-  if (points > availablePoints(state))
-    return refuseUnlessReserved(state, { ...command, reserving }, NOT_ENOUGH, turn);
+  const wanted = { ...redemption, points, code, rule };
   // stored first: from the moment that anything is set aside there is something that ends it
   const waitMs = rules.redeemS * 1_000 + ACTOR_LIMITS.redeemLateMs;
   turn.durableTimer(REDEEM_TIMER + redemption.id, waitMs, {}, `${command.key}/timed`);
-  return begin(state, { ...command, points, reserving: { ...reserving, isTimed: true } });
+  const reserving = { ...command.reserving!, redemption: wanted, tries: 1, isTimed: true };
+  return begin(state, { ...command, points, reserving });
 }
+
+const NO_PRICE = refuse(ERROR.conflict, 'no rule says what this costs');
 
 /** The timer is stored, or another code is to be tried. */
 export function setPointsAside(
