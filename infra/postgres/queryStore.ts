@@ -4,14 +4,7 @@
  */
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { PairHistory } from '../../actors/fraud/history.ts';
-import type {
-  HoldView,
-  Movement,
-  SettledLately,
-  StoreQuery,
-  StreamRecord,
-  UserRecord,
-} from '../../actors/queries.ts';
+import type { Movement, SettledLately, StoreQuery, StreamRecord, UserRecord } from '../../actors/queries.ts';
 import { CommitError, type Log, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
 import { HOLDS, PAIR_HISTORY } from './holdRows.ts';
 import {
@@ -27,6 +20,7 @@ import {
   REMEMBERED_HOURS,
 } from './limits.ts';
 import { Lines } from './lines.ts';
+import { OFFER, OPEN_AT_MERCHANT, OPEN_OF_USER, REDEMPTION } from './marketReads.ts';
 
 /** One side of the encounters of `u`; each person is on one side only, so one of the two is empty. */
 const side = (self: 'officer' | 'civilian', other: 'officer' | 'civilian'): string => `
@@ -227,15 +221,17 @@ export class PgQueryStore implements QueryStore {
       case 'pairHistory':
         return this.#pairHistory(query);
       case 'hold':
-        return this.#hold(query.id);
+        return this.#one('hold', `${HOLDS} where h.encounter_id = $1`, query.id);
       case 'movements':
         return this.#movements(query);
       case 'offer':
+        return this.#one('offer', OFFER, query.id);
       case 'redemption':
-        return Promise.resolve(null);
+        return this.#one('redemption', REDEMPTION, query.id);
       case 'openRedemptions':
+        return this.#list('open_redemptions', OPEN_AT_MERCHANT, query.merchant);
       case 'myRedemptions':
-        return Promise.resolve([]);
+        return this.#list('my_redemptions', OPEN_OF_USER, query.user);
       case 'balanceAt':
         return this.#balanceAt(query.account, query.atMs);
       case 'settledLately':
@@ -282,13 +278,15 @@ export class PgQueryStore implements QueryStore {
     };
   }
 
-  async #hold(id: string): Promise<HoldView | null> {
-    const rows = await this.#lines.run({
-      name: 'hold',
-      text: `${HOLDS} where h.encounter_id = $1`,
-      values: [id],
-    });
-    return (rows[0]?.[0] as HoldView | undefined) ?? null;
+  /** The JSON value of the row that the statement finds; null when it finds none. */
+  async #one(name: string, text: string, id: string): Promise<unknown> {
+    const rows = await this.#lines.run({ name, text, values: [id] });
+    return rows[0]?.[0] ?? null;
+  }
+
+  async #list(name: string, text: string, id: string): Promise<unknown[]> {
+    const rows = await this.#lines.run({ name, text, values: [id] });
+    return rows.map(row => row[0]);
   }
 
   async #movements({ user, after, limit }: StoreQuery & { type: 'movements' }): Promise<readonly Movement[]> {

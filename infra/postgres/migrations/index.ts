@@ -7,6 +7,7 @@ import { Events } from './events.ts';
 import { HoldPositions } from './holdPositions.ts';
 import { Holds } from './holds.ts';
 import { LinkedDevices } from './linkedDevices.ts';
+import { Market } from './market.ts';
 import { Notes } from './notes.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0014-hold-positions', class: HoldPositions },
   { name: '0015-notes', class: Notes },
   { name: '0016-reservations', class: Reservations },
+  { name: '0017-market', class: Market },
 ];
