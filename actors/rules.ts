@@ -39,6 +39,8 @@ export interface MeetRules {
   /** A scan made without network is taken so long after it; then its points wait so long for the presenter's phone. */
   readonly uploadS: number;
   readonly scanSettleS: number;
+  /** Points and stock are set aside for so long, until the till confirms. */
+  readonly redeemS: number;
 }
 
 export const DEFAULT_RULES: MeetRules = {
@@ -63,4 +65,6 @@ export const DEFAULT_RULES: MeetRules = {
   // Study 4.10.
   uploadS: 24 * 3_600,
   scanSettleS: 72 * 3_600,
+  // domain.md 5.3
+  redeemS: 10 * 60,
 };

@@ -55,6 +55,25 @@ import {
   showQr,
 } from './user/qr.ts';
 import {
+  offerHeld,
+  pointsSetAside,
+  priced,
+  redemptionKnown,
+  reserve,
+  setPointsAside,
+} from './user/redeem.ts';
+import {
+  cancel,
+  cancelKnown,
+  cancelled,
+  isRedemptionTag,
+  readMine,
+  redeemDue,
+  redemptionOver,
+  redemptionSettled,
+  redemptionsRead,
+} from './user/redeemed.ts';
+import {
   acked,
   attach,
   clientState,
@@ -67,8 +86,26 @@ import {
   snapshotFrame,
   without,
 } from './user/sessions.ts';
-import { INSTANT_SWITCH, newUserState, SCAN_TIMER, type UserState } from './user/state.ts';
+import {
+  type CommandUnderWay,
+  INSTANT_SWITCH,
+  type MarketName,
+  newUserState,
+  type Order,
+  REDEEM_TIMER,
+  SCAN_TIMER,
+  type UserState,
+} from './user/state.ts';
 import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
+import {
+  atTill,
+  redemptionClosed,
+  redemptionOpened,
+  stockLow,
+  tillDecided,
+  tillKnows,
+  waitingRead,
+} from './user/till.ts';
 import { type FencesNow, tellVisits } from './user/visits.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
@@ -86,9 +123,10 @@ export function userBehaviour(
     hydrate: id => ({ type: 'user', id }),
     create(_id, loaded, turn): Result<UserState> {
       const record = loaded as UserRecord | null;
-      return record
-        ? ok(newUserState(record, streamOf(record, turn)))
-        : refuse(ERROR.notFound, 'no such account');
+      if (!record) return refuse(ERROR.notFound, 'no such account');
+      const state = newUserState(record, streamOf(record, turn));
+      readMine(state, turn);
+      return ok(state);
     },
     coalesce: message => (message.type === 'location' ? 'location' : null),
     unhurried: message => message.type === 'area',
@@ -130,7 +168,7 @@ function receive(
       return repeat(present, message, turn) ?? commanded(present, message, rules, keys, fencesNow, turn);
     }
     case 'order':
-      return repeat(state, message, turn) ?? ordered(state, message, turn);
+      return repeat(state, message, turn) ?? ordered(state, message.name, message, turn);
     case 'attach': {
       const attached = attach(state, message, rules, turn);
       openHub(attached, fencesNow(), turn);
@@ -213,10 +251,19 @@ function receive(
       return answered(state, message.tag, message.result, rules, fencesNow(), turn);
     case 'due':
       return due(state, message, rules, turn);
-    case 'committed': {
-      const command = state.underWay[message.tag];
-      return command ? given(state, command, message.committed, turn) : state;
-    }
+    case 'committed':
+      return committed(state, message, rules, turn);
+    case 'redemptionOpened':
+      return redemptionOpened(state, message, turn);
+    case 'redemptionClosed':
+      return redemptionClosed(state, message, turn);
+    case 'redemptionSettled':
+      return redemptionSettled(state, message, turn);
+    case 'redemptionsRead':
+      readMine(state, turn);
+      return state;
+    case 'stockLow':
+      return stockLow(state, message, turn);
     default:
       // a word of a newer version
       return state;
@@ -234,8 +281,35 @@ function due(
   if (changed !== null) return changed;
   if (message.name === INSTANT_SWITCH) setSwitch(message.name, true, turn);
   if (message.name.startsWith(SCAN_TIMER)) return scanDue(state, message, turn);
+  if (message.name.startsWith(REDEEM_TIMER)) return redeemDue(state, message, turn);
   turn.reply(ok({}));
   return state;
+}
+
+/** The store has decided. */
+function committed(
+  state: UserState,
+  { tag, committed: outcome }: SystemMessage & { type: 'committed' },
+  rules: MeetRules,
+  turn: Turn,
+): UserState {
+  if (isRedemptionTag(tag)) return redemptionOver(state, tag, turn);
+  const [key = '', step] = tag.split('/');
+  const command = state.underWay[key];
+  if (!command) return state;
+  if (step === 'timed') return setPointsAside(state, command, rules, turn);
+  switch (command.name) {
+    case 'redeem.reserve':
+      return pointsSetAside(state, command, outcome, rules, turn);
+    case 'redeem.cancel':
+      return cancelled(state, command, outcome, turn);
+    case 'till.confirm':
+    case 'till.refuse':
+    case 'till.refund':
+      return tillDecided(state, command, outcome, turn);
+    default:
+      return given(state, command, outcome, turn);
+  }
 }
 
 function commanded(
@@ -303,21 +377,17 @@ function commanded(
     case 'till.confirm':
     case 'till.refuse':
     case 'till.refund':
-      return ordered(state, message, turn);
+      return ordered(state, name, message, turn);
     case 'auth.refresh':
       return answer(state, refuse(ERROR.invalid, 'tokens are renewed at the gateway'));
   }
 }
 
 /** A command of the market, of a phone or a till or by REST: then there is no session. */
-function ordered(
-  state: UserState,
-  message: (UserMessage & { type: 'order' }) | CommandMessage,
-  turn: Turn,
-): UserState {
-  const result = refuse(ERROR.unavailable, 'the market is not open yet');
-  turn.reply(result);
-  return remember(state, message, result);
+function ordered(state: UserState, name: MarketName, message: Order, turn: Turn): UserState {
+  if (name === 'redeem.reserve') return reserve(state, message, turn);
+  if (name === 'redeem.cancel') return cancel(state, message, turn);
+  return atTill(state, name, message, turn);
 }
 
 /** Tags are the idempotency key of the command that waits; `/shown` marks the presenter's answer. */
@@ -335,12 +405,15 @@ function answered(
   if (insisted !== null)
     return { ...state, crediting: insistAnswered(state.crediting, insisted, result, turn) };
   if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
+  if (isRedemptionTag(tag)) return redemptionsRead(state, tag, result, turn);
   const [key = '', step] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
   if (step === 'shown') return presenterAgreed(state, command, result, rules, fences, turn);
   if (step === 'told') return officerTold(state, command, result, rules, turn);
-  if (step === 'known') return refusedOrKnown(state, command, result, turn);
+  if (step === 'known') return known(state, command, result, turn);
+  if (step === 'price') return priced(state, command, result, rules, turn);
+  if (step === 'open') return waitingRead(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
       return heySaid(state, command, result, turn);
@@ -354,9 +427,19 @@ function answered(
       return command.otherId === ''
         ? presenterFound(state, command, result, rules, fences, turn)
         : uploadAnswered(state, command, result, turn);
-    case 'give':
+    case 'redeem.reserve':
+      return offerHeld(state, command, result, turn);
+    default:
       return state;
   }
+}
+
+/** The store said what it knows of a command, or of what the command is about. */
+function known(state: UserState, command: CommandUnderWay, result: Result<unknown>, turn: Turn): UserState {
+  if (command.name === 'redeem.reserve') return redemptionKnown(state, command, result, turn);
+  if (command.name === 'redeem.cancel') return cancelKnown(state, command, result, turn);
+  if (command.handling) return tillKnows(state, command, result, turn);
+  return refusedOrKnown(state, command, result, turn);
 }
 
 function heyTimeout(state: UserState, heyId: string, turn: Turn): UserState {

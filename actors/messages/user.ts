@@ -2,8 +2,10 @@
 import type { CommandName, Method } from '../../protocol/catalogue.ts';
 import type { Location, Resume } from '../../protocol/frames.ts';
 import type { InsistMessage } from '../insist.ts';
+import type { Movement } from '../queries.ts';
 import type { SessionRef } from '../turn.ts';
 import type { PresenceState, PresenceView, Shown } from '../user/presence.ts';
+import type { Ending, Redemption } from '../user/redemption.ts';
 
 /** Where a person is, as one actor tells another. Never leaves the node towards a phone, a log or a store. */
 export interface Fix {
@@ -135,6 +137,34 @@ export type UserMessage =
     }
   /** Ask, from who gave: points came to this user, durably. Comes until it is answered, so it may come twice. */
   | { readonly type: 'credited'; readonly credit: CreditView }
+  /** Ask, from who redeems: points are set aside for this merchant. Comes until it is answered. */
+  | { readonly type: 'redemptionOpened'; readonly redemption: Redemption }
+  /** Ask, from who redeems: nobody waits for it any more. Comes until it is answered. */
+  | {
+      readonly type: 'redemptionClosed';
+      readonly redemption: Redemption;
+      readonly state: 'cancelled' | 'expired';
+    }
+  /**
+   * Ask, from the merchant: what became of a redemption of this user, durably; with the movement of the account, if points
+   * moved. Comes until it is answered.
+   */
+  | {
+      readonly type: 'redemptionSettled';
+      readonly redemption: Redemption;
+      readonly ending: Ending;
+      readonly movement: Movement | null;
+    }
+  /** Ask, from an offer to its merchant: little is left. Comes until it is answered; once for each crossing of the mark. */
+  | {
+      readonly type: 'stockLow';
+      readonly crossingId: string;
+      readonly offerId: string;
+      readonly title: string;
+      readonly left: number;
+    }
+  /** Its own timer: what it has set aside is read again. */
+  | { readonly type: 'redemptionsRead' }
   /** Ask, from a gateway: is this session attached? If not it is closed with 4200, so that the phone connects again. */
   | { readonly type: 'probe'; readonly session: SessionRef; readonly connSeq: number }
   /** Ask, from a REST door until it is answered: the account was linked to another device. Answer `{}`. */

@@ -131,8 +131,8 @@ export function refusedOrKnown(
   return finish(state, command, known ? doneOf(known).result : (command.refusal as Refusal), turn);
 }
 
-/** The answer of a command that was under way. */
-export function finish(
+/** Everybody who waits for the answer of a command gets it, and it is under way no more. */
+function conclude(
   state: UserState,
   command: CommandUnderWay,
   result: Result<unknown>,
@@ -140,7 +140,29 @@ export function finish(
 ): UserState {
   for (const replyTo of command.replyTo) turn.reply(result, replyTo);
   const { [command.key]: _, ...underWay } = state.underWay;
-  const next = { ...state, underWay };
+  return { ...state, underWay };
+}
+
+/** The answer of a command of the market: for good, when nothing else in the store would give it again. */
+export function finishMarket(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  forGood: boolean,
+  turn: Turn,
+): UserState {
+  const next = conclude(state, command, result, turn);
+  return forGood ? rememberForGood(next, command, result, turn) : remember(next, command, result);
+}
+
+/** The answer of a command that was under way. */
+export function finish(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  const next = conclude(state, command, result, turn);
   const isDecided = command.settling !== null || command.name === 'give';
   // points that moved carry the key in the ledger; who was refused without anybody's decision may try again
   if (result.ok === isDecided) return remember(next, command, result);

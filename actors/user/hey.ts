@@ -73,6 +73,8 @@ export function underWay(
     settling: null,
     doubtful: false,
     refusal: null,
+    reserving: null,
+    handling: null,
     ...more,
   };
 }

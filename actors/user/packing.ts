@@ -31,7 +31,9 @@ import { armPresence } from './attendance.ts';
 import { renewHub } from './hub.ts';
 import { type Near, NOBODY_NEAR } from './near.ts';
 import type { Outbox } from './outbox.ts';
+import { counterOf, packCounter, packSpending, spendingOf } from './packedMarket.ts';
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
+import { readMine } from './redeemed.ts';
 import { Ring } from './ring.ts';
 import type {
   Area,
@@ -56,7 +58,8 @@ const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
-  const { underWay, outbox, track, around, crediting, pending, done, watch, ...plain } = state;
+  const { underWay, outbox, track, around, crediting, pending, done, watch, spending, counter, ...plain } =
+    state;
   const { epoch, lineage, others, offset, ring, balance, balanceVersion } = outbox.now;
   return {
     v: VERSION,
@@ -70,6 +73,8 @@ export function packUser(state: UserState): unknown {
     around: around && packStay(around),
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
+    spending: packSpending(spending),
+    counter: packCounter(counter),
     open: Object.values(underWay).flatMap(command => command.replyTo),
     doubtful: Object.values(underWay).filter(command => command.doubtful),
   };
@@ -90,6 +95,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   }
   armPresence(state, turn);
   renewHub(state, turn);
+  readMine(state, turn);
   for (const key of Object.keys(state.crediting)) {
     state = { ...state, crediting: insistAgain(state.crediting, key, turn) };
   }
@@ -156,6 +162,8 @@ function stateOf(
     claimed: 0,
     crediting: read.insisting(packed.crediting),
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
+    spending: spendingOf(packed.spending),
+    counter: counterOf(packed.counter),
   };
   return { state, open: read.list(packed.open, MANY, read.replyTo) };
 }
@@ -344,6 +352,8 @@ function doubtfulOf(item: unknown): CommandUnderWay {
     settling: { pair: read.text(settling.pair), observe: read.fields(settling.observe) },
     doubtful: true,
     refusal: null,
+    reserving: null,
+    handling: null,
   };
 }
 

@@ -12,6 +12,8 @@ import type { Turn } from '../turn.ts';
 import { begin, finish, KEY_REUSED, remember, repeat } from './commands.ts';
 import { underWay } from './hey.ts';
 import { verifyPlace } from './place.ts';
+import { checkMine } from './redeemed.ts';
+import { setAside } from './redemption.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
 import { emit, moved, newest } from './stream.ts';
 
@@ -44,6 +46,7 @@ export function rejected(state: UserState, encounterId: string, turn: Turn): Use
 
 export function credited(state: UserState, credit: CreditView, turn: Turn): UserState {
   turn.reply(ok({}));
+  if (credit.reason === 'redemption' && credit.points < 0) checkMine(state, turn);
   return changed(state, credit, turn);
 }
 
@@ -55,9 +58,12 @@ function changed(state: UserState, view: CreditView, turn: Turn): UserState {
   return moved(state, movement, turn);
 }
 
-/** What may leave the account now: what is on its way out is not there any more. */
-const availablePoints = (state: UserState): number =>
-  Object.values(state.underWay).reduce((rest, command) => rest - command.points, newest(state).balance);
+/** What may leave the account now: neither what is set aside nor what is on its way out. */
+export const availablePoints = (state: UserState): number =>
+  Object.values(state.underWay).reduce(
+    (rest, command) => rest - command.points,
+    newest(state).balance - setAside(state.spending),
+  );
 
 export function give(state: UserState, message: UserMessage & { type: 'give' }, turn: Turn): UserState {
   const repeated = repeat(state, message, turn);
@@ -91,7 +97,7 @@ function refuseGive(state: UserState, { to, points }: UserMessage & { type: 'giv
   return points > availablePoints(state) ? NOT_ENOUGH : null;
 }
 
-const NOT_ENOUGH = refuse(ERROR.conflict, 'not enough points');
+export const NOT_ENOUGH = refuse(ERROR.conflict, 'not enough points');
 
 /** The store has decided. */
 export function given(

@@ -12,6 +12,7 @@ import { judgePresence } from './attendance.ts';
 import { acknowledged, announce } from './offlineScan.ts';
 import { since } from './outbox.ts';
 import { peerFrames } from './peers.ts';
+import { setAside } from './redemption.ts';
 import type { Area, Session, UserState } from './state.ts';
 import { catchesUp } from './stream.ts';
 
@@ -51,8 +52,18 @@ export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
     })),
     mode: state.mode,
     hub: state.hub?.name ?? null,
-    reserved: 0,
-    redemptions: [],
+    reserved: setAside(state.spending),
+    redemptions: [...state.spending.open]
+      .sort((a, b) => a.expiresAtMs - b.expiresAtMs)
+      .map(({ id, offer, title, quantity, points, code, expiresAtMs }) => ({
+        redemptionId: id,
+        offerId: offer,
+        title,
+        quantity,
+        points,
+        code,
+        expiresS: seconds(expiresAtMs),
+      })),
   });
 }
 

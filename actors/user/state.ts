@@ -2,7 +2,7 @@
  * Everything that a user actor holds. Plain values, replaced and never changed, so that a turn that throws undid itself;
  * but for the outbox, which has a cell of its own (`cell.ts`), because nearly every turn of a busy person adds to it.
  */
-import type { AccountKind, Mode } from '../../protocol/catalogue.ts';
+import type { AccountKind, CommandName, Mode } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
 import { Cell } from '../cell.ts';
 import { UNSUSPECTED, type Watch } from '../fraud/watch.ts';
@@ -25,6 +25,14 @@ import { rememberedMode } from './modeMemory.ts';
 import { type Near, NOBODY_NEAR } from './near.ts';
 import type { Outbox } from './outbox.ts';
 import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
+import {
+  type Counter,
+  type Handling,
+  NOBODY_CAME,
+  NOTHING_SPENT,
+  type Reserving,
+  type Spending,
+} from './redemption.ts';
 
 export interface Me {
   readonly id: string;
@@ -77,9 +85,12 @@ export interface Greeted {
   readonly peer: PresenceView | null;
 }
 
+/** Commands of phones and tills at the market. */
+export type MarketName = CommandName & `${'redeem' | 'till'}.${string}`;
+
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
 export interface CommandUnderWay {
-  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give';
+  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give' | MarketName;
   readonly key: string;
   readonly requestHash: string;
   readonly replyTo: readonly ReplyTo[];
@@ -97,6 +108,19 @@ export interface CommandUnderWay {
   readonly doubtful: boolean;
   /** What it gets when the store knows nothing of it either; null while it is not refused. */
   readonly refusal: Refusal | null;
+  /** Of `redeem.*` and `till.*` only. */
+  readonly reserving: Reserving | null;
+  readonly handling: Handling | null;
+}
+
+/** A command of a phone or a till, or the same by REST. */
+export interface Order {
+  readonly body: object;
+  /** Null for one that changes nothing. */
+  readonly key: string | null;
+  readonly requestHash: string | null;
+  /** Absent by REST. */
+  readonly session?: SessionRef;
 }
 
 export interface CommandDone {
@@ -198,6 +222,10 @@ export interface UserState {
   /** Who must still hear of points that came from here. */
   readonly crediting: Insisting;
   readonly pending: readonly PendingScan[];
+  /** Points that are set aside for redemptions. */
+  readonly spending: Spending;
+  /** Of a merchant: tills, and what waits there. */
+  readonly counter: Counter;
 }
 
 const NOBODY: readonly never[] = [];
@@ -215,6 +243,8 @@ export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
 export const INSTANT_SWITCH = 'instant';
 /** Begin of the names of timers of scans that wait; the id of the encounter follows. */
 export const SCAN_TIMER = 'scan/';
+/** The same of redemptions; the id of the redemption follows. */
+export const REDEEM_TIMER = 'redeem/';
 
 /** A mode that ran out counts no more, also before its timer was delivered. */
 export const modeNow = ({ mode, modeUntilMs }: UserState, nowMs: number): Mode =>
@@ -258,6 +288,8 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     claimed: 0,
     crediting: NOTHING,
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
+    spending: record.reserved > 0 ? { ...NOTHING_SPENT, unread: record.reserved } : NOTHING_SPENT,
+    counter: NOBODY_CAME,
   };
 }
 

@@ -164,6 +164,9 @@ export function gapOpen(state: UserState, turn: Turn): UserState {
   return state;
 }
 
+/** Something moved of which nobody told. */
+export const readMovements = (state: UserState, turn: Turn): void => readGap(state, turn);
+
 const readGap = (state: UserState, turn: Turn): void =>
   turn.query(
     {

@@ -59,7 +59,9 @@ function tellingsOf({ id, reason, method, atMs, sides }: SettledLately): Telling
       return [{ to, message: { type: 'encounterSettled', settled }, attempt: 0 }];
     }
     const credit = { transferId: id, points: delta, balance, balanceVersion: version, reason };
-    return delta > 0 ? [{ to, message: { type: 'credited', credit }, attempt: 0 }] : [];
+    // who redeemed did not pay himself: the merchant's actor did
+    const isNews = delta > 0 || reason === 'redemption';
+    return isNews ? [{ to, message: { type: 'credited', credit }, attempt: 0 }] : [];
   });
 }
 

@@ -1,0 +1,214 @@
+/**
+ * How a redemption ends, on the side of who pays: paid at the till or refused there, given up by the phone, or its time is
+ * over. The store decides who was first. Whoever ended it tells the other actors; an actor that was told nothing asks the
+ * store what became of it, at the latest when the timer comes.
+ */
+import type { CommandBody } from '../../protocol/catalogue.ts';
+import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import type { Committed, VoidOp } from '../durable.ts';
+import { insist } from '../insist.ts';
+import type { UserMessage } from '../messages/user.ts';
+import type { QueryAnswers, RedemptionView } from '../queries.ts';
+import type { SystemMessage, Turn } from '../turn.ts';
+import { begin, finishMarket } from './commands.ts';
+import { underWay } from './hey.ts';
+import { type Ending, type Redemption, redemptionOf } from './redemption.ts';
+import { closed, opened, redemptionChanged, tellOffer } from './spending.ts';
+import { type CommandUnderWay, type Order, REDEEM_TIMER, type UserState } from './state.ts';
+import { moved, readMovements } from './stream.ts';
+
+/** Tags of reads and commits that belong to no command. */
+const MINE = 'mine';
+const CHECK = 'mine/check';
+const LEARN = 'learn/';
+const OVER = 'over/';
+export const isRedemptionTag = (tag: string): boolean =>
+  tag === MINE || tag === CHECK || tag.startsWith(LEARN) || tag.startsWith(OVER);
+
+const VOID_RULE = { id: 'redemption.price', version: 1 };
+/** What is set aside is read again after so long, when it could not be. */
+const READ_AGAIN_MS = 1_000;
+
+export const PAID = refuse(ERROR.conflict, 'this redemption is paid already');
+export const EXPIRED = refuse(
+  ERROR.gone,
+  'the time of this redemption is over: points and stock are free again',
+);
+export const CANCELLED = refuse(ERROR.gone, 'this redemption was cancelled: points and stock are free again');
+export const NO_REDEMPTION = refuse(ERROR.notFound, 'no such redemption');
+
+export const voidOf = (
+  { id, user: payer }: Pick<Redemption, 'id' | 'user'>,
+  verdict: VoidOp['verdict'],
+): VoidOp => ({ type: 'void', id, payer, verdict, rule: VOID_RULE, idempotency: null });
+
+/** A new life of the actor, or the store was away: for what the points are set aside is read. */
+export function readMine({ me, spending }: UserState, turn: Turn): void {
+  if (spending.unread > 0) turn.query({ type: 'myRedemptions', user: me.id }, MINE);
+}
+
+/** Points left for a redemption of which nobody told: what is still set aside is read. */
+export function checkMine({ me, spending }: UserState, turn: Turn): void {
+  if (spending.open.length > 0) turn.query({ type: 'myRedemptions', user: me.id }, CHECK);
+}
+
+export function cancel(state: UserState, message: Order, turn: Turn): UserState {
+  const { redemptionId } = message.body as CommandBody<'redeem.cancel'>;
+  const command = underWay(message, turn, 'redeem.cancel', {});
+  const open = state.spending.open.find(({ id }) => id === redemptionId);
+  if (open) return cancelOpen(state, command, open, turn);
+  turn.query({ type: 'redemption', id: redemptionId }, `${command.key}/known`);
+  return begin(state, command);
+}
+
+function cancelOpen(
+  state: UserState,
+  command: CommandUnderWay,
+  redemption: Redemption,
+  turn: Turn,
+): UserState {
+  turn.persist(voidOf(redemption, 'voided'), command.key);
+  return begin(state, { ...command, reserving: { redemption, perUserMax: 0, tries: 0, isTimed: true } });
+}
+
+/** The store said what became of a redemption that is not known here. */
+export function cancelKnown(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finishMarket(state, command, result, false, turn);
+  const view = result.value as QueryAnswers['redemption'];
+  if (view?.user !== state.me.id) return finishMarket(state, command, NO_REDEMPTION, false, turn);
+  if (view.state === 'reserved') return cancelOpen(state, command, redemptionOf(view), turn);
+  return finishMarket(state, command, cancelledAs(view), view.state === 'cancelled', turn);
+}
+
+/** Given up once more is given up. */
+const cancelledAs = ({ state, points }: RedemptionView): Result<unknown> =>
+  state === 'confirmed' ? PAID : state === 'expired' ? EXPIRED : ok({ points });
+
+/** The store has decided. */
+export function cancelled(
+  state: UserState,
+  command: CommandUnderWay,
+  { code }: Committed,
+  turn: Turn,
+): UserState {
+  const { redemption } = command.reserving!;
+  switch (code) {
+    case 'created':
+    case 'exists': {
+      const { points } = redemption;
+      const done = finishMarket(state, command, ok({ points }), true, turn);
+      return gaveBack(done, redemption, 'cancelled', turn);
+    }
+    case 'pending_already_posted':
+      learn(redemption.id, turn);
+      return finishMarket(state, command, PAID, false, turn);
+    case 'pending_already_voided':
+    case 'pending_expired':
+      learn(redemption.id, turn);
+      return finishMarket(state, command, EXPIRED, false, turn);
+    case 'pending_not_found':
+      return finishMarket(state, command, NO_REDEMPTION, false, turn);
+    default:
+      return finishMarket(state, command, refuse(ERROR.internal, 'it could not be cancelled'), false, turn);
+  }
+}
+
+/** Points and stock are free again, and this side says so. */
+function gaveBack(
+  state: UserState,
+  redemption: Redemption,
+  verdict: 'cancelled' | 'expired',
+  turn: Turn,
+): UserState {
+  const { id, merchant } = redemption;
+  const told = tellOffer(state, redemption, { type: 'settled', redemptionId: id, sold: 0 }, turn);
+  const message: UserMessage = { type: 'redemptionClosed', redemption, state: verdict };
+  const crediting = insist(told.crediting, `${id}/closed`, { kind: 'user', id: merchant }, message, turn);
+  const { quantity, points } = redemption;
+  return ended({ ...told, crediting }, redemption, { state: verdict, quantity, points }, turn);
+}
+
+function ended(state: UserState, redemption: Redemption, ending: Ending, turn: Turn): UserState {
+  turn.cancelDurableTimer(REDEEM_TIMER + redemption.id);
+  return redemptionChanged(closed(state, redemption.id), redemption, ending, turn);
+}
+
+/** The merchant says what became of it: paid, refused or refunded. */
+export function redemptionSettled(
+  state: UserState,
+  { redemption, ending, movement }: UserMessage & { type: 'redemptionSettled' },
+  turn: Turn,
+): UserState {
+  turn.reply(ok({}));
+  const next = movement ? moved(state, movement, turn) : state;
+  if (ending.state !== 'refunded') return ended(next, redemption, ending, turn);
+  const what = `${redemption.id}/${movement?.transferId}`;
+  return redemptionChanged(next, redemption, ending, turn, what);
+}
+
+/** The time of a redemption is over. Answered when it is known what became of it. */
+export function redeemDue(state: UserState, message: SystemMessage & { type: 'due' }, turn: Turn): UserState {
+  const id = message.name.slice(REDEEM_TIMER.length);
+  if (Object.values(state.underWay).some(({ reserving }) => reserving?.redemption.id === id)) {
+    turn.reply(refuse(ERROR.unavailable, 'it is being decided'));
+    return state;
+  }
+  const { spending } = state;
+  const waiting = spending.ending[id] ?? [];
+  const all = turn.replyTo ? [...waiting, turn.replyTo] : waiting;
+  turn.persist(voidOf({ id, user: state.me.id }, 'expired'), OVER + id);
+  return { ...state, spending: { ...spending, ending: { ...spending.ending, [id]: all } } };
+}
+
+/** Whatever the store said: what it has now is what counts. */
+export function redemptionOver(state: UserState, tag: string, turn: Turn): UserState {
+  learn(tag.slice(OVER.length), turn);
+  return state;
+}
+
+const learn = (id: string, turn: Turn): void => turn.query({ type: 'redemption', id }, LEARN + id);
+
+/** The store said what became of redemptions. */
+export function redemptionsRead(
+  state: UserState,
+  tag: string,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (tag.startsWith(LEARN)) return learnt(state, tag.slice(LEARN.length), result, turn);
+  if (!result.ok) {
+    turn.timer(MINE, READ_AGAIN_MS, { type: 'redemptionsRead' } satisfies UserMessage);
+    return state;
+  }
+  const views = result.value as QueryAnswers['myRedemptions'];
+  if (tag === CHECK) {
+    for (const { id } of state.spending.open) if (!views.some(one => one.id === id)) learn(id, turn);
+    return state;
+  }
+  let next: UserState = { ...state, spending: { ...state.spending, unread: 0 } };
+  for (const view of views) next = opened(next, redemptionOf(view));
+  return next;
+}
+
+function learnt(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
+  const { [id]: waiting = [], ...ending } = state.spending.ending;
+  for (const to of waiting) turn.reply(result.ok ? ok({}) : result, to);
+  const next: UserState = { ...state, spending: { ...state.spending, ending } };
+  const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
+  if (view?.user !== state.me.id) return next;
+  const redemption = redemptionOf(view);
+  switch (view.state) {
+    case 'reserved':
+      return opened(next, redemption);
+    case 'confirmed':
+      readMovements(next, turn);
+      return ended(next, redemption, { state: view.state, ...view.sold }, turn);
+    default:
+      return gaveBack(next, redemption, view.state, turn);
+  }
+}

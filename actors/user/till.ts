@@ -1,0 +1,328 @@
+/**
+ * Redemptions on the side of the merchant (domain.md 5.3): tills see what waits, look codes up, confirm, refuse and refund.
+ * This actor stores the payment and says so: to the till that asked, to the customer's actor with its movement, to the offer.
+ *
+ * What waits here is memory, told by customers and read from the store where it is not known: a code is called wrong only
+ * when the store does not know it either. Two tills, a phone and a timer may want to end one redemption at once: each says so
+ * to the store, which takes the first, and the others get the answer of what it is now.
+ */
+import type { CommandBody } from '../../protocol/catalogue.ts';
+import { derivedId } from '../../protocol/derivedId.ts';
+import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { readRedeemText } from '../../protocol/redeemCode.ts';
+import type { Committed, PostOp, RefundOp } from '../durable.ts';
+import { insist } from '../insist.ts';
+import { ACTOR_LIMITS } from '../limits.ts';
+import type { OfferMessage } from '../messages/offer.ts';
+import type { UserMessage } from '../messages/user.ts';
+import type { Movement, QueryAnswers, RedemptionView } from '../queries.ts';
+import type { SessionRef, Turn } from '../turn.ts';
+import { begin, finishMarket, KEY_REUSED } from './commands.ts';
+import { codeTried, isOver, openTill, refuseCode, tillOf, waiting, waits } from './counter.ts';
+import { underWay } from './hey.ts';
+import { availablePoints, NOT_ENOUGH } from './points.ts';
+import { REDEMPTION } from './redeem.ts';
+import { CANCELLED, EXPIRED, NO_REDEMPTION, PAID, voidOf } from './redeemed.ts';
+import { type Ending, type Handling, type Redemption, redemptionOf } from './redemption.ts';
+import { seconds } from './sessions.ts';
+import type { CommandUnderWay, MarketName, Order, UserState } from './state.ts';
+import { emit, moved } from './stream.ts';
+
+const REFUND = 'refund';
+
+const OF_WHOM = refuse(ERROR.forbidden, 'this account has no till');
+const WRONG_CODE = refuse(ERROR.notFound, 'no redemption with this code waits here');
+const TOO_MUCH = refuse(ERROR.conflict, 'that is more than was reserved');
+const ALL_BACK = refuse(ERROR.conflict, 'that is more than was paid and not given back yet');
+
+/** Begins a command of a till. */
+export function atTill(state: UserState, name: MarketName, message: Order, turn: Turn): UserState {
+  // one without key has a name all the same while it is under way
+  const named = { ...message, key: message.key ?? turn.newId() };
+  const handling = handlingOf(state, name, message);
+  const command = underWay(named, turn, name, handling.ok ? { handling: handling.value } : {});
+  if (!handling.ok) return finishMarket(state, command, handling, false, turn);
+  if (name !== 'till.open') return handle(state, command, turn);
+  const { till } = message.body as CommandBody<'till.open'>;
+  const opening = openTill(state, till, message.session as SessionRef);
+  if (!opening.ok) return finishMarket(state, command, opening, false, turn);
+  return readWaiting(opening.value, command, turn);
+}
+
+function handlingOf(state: UserState, name: MarketName, { body, session }: Order): Result<Handling> {
+  if (state.me.kind !== 'merchant') return OF_WHOM;
+  const till = name === 'till.open' ? ok('') : tillOf(state, session);
+  if (!till.ok) return till;
+  const { redemptionId = null, code = null, quantity = null, restock = false } = body as Partial<Handling>;
+  if (quantity !== null && !(Number.isSafeInteger(quantity) && quantity >= 1))
+    return refuse(ERROR.invalid, 'at least one unit');
+  if (name === 'till.confirm' && redemptionId === null && code === null)
+    return refuse(ERROR.invalid, 'which redemption: its id, or its code');
+  const given = redemptionId === null ? code : null;
+  const handling = { redemptionId, code: given, quantity, restock, till: till.value };
+  return ok({ ...handling, isFresh: false, redemption: null });
+}
+
+/** Finds what it is about, here or in the store, and does it. */
+function handle(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
+  const { redemptionId, code } = command.handling!;
+  if (code !== null) return byCode(state, command, code, turn);
+  const open = command.name === 'till.refund' ? undefined : state.counter.open.get(redemptionId as string);
+  if (open) return decide(state, command, open, turn);
+  turn.query({ type: 'redemption', id: redemptionId as string }, `${command.key}/known`);
+  return begin(state, command);
+}
+
+function byCode(state: UserState, command: CommandUnderWay, text: string, turn: Turn): UserState {
+  const { till, isFresh } = command.handling!;
+  const refusal = refuseCode(state, till, turn.nowMs);
+  if (refusal) return finishMarket(state, command, refusal, false, turn);
+  const read = readRedeemText(text);
+  const isOurs = read !== null && (read.merchant ?? state.me.id) === state.me.id;
+  const open = isOurs ? waiting(state, turn.nowMs).find(({ code }) => code === read.code) : undefined;
+  if (open) return decide(codeTried(state, till, true, turn), command, open, turn);
+  if (isOurs && !isFresh) return readWaiting(state, command, turn);
+  return finishMarket(codeTried(state, till, false, turn), command, WRONG_CODE, false, turn);
+}
+
+function readWaiting(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
+  turn.query({ type: 'openRedemptions', merchant: state.me.id }, `${command.key}/open`);
+  return begin(state, command);
+}
+
+/** The store said what waits here. */
+export function waitingRead(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finishMarket(state, command, result, false, turn);
+  const views = result.value as QueryAnswers['openRedemptions'];
+  const next = waits(state, ...views.map(redemptionOf));
+  if (command.name !== 'till.open')
+    return handle(next, { ...command, handling: { ...command.handling!, isFresh: true } }, turn);
+  const shown = waiting(next, turn.nowMs).slice(0, ACTOR_LIMITS.tillShown);
+  return finishMarket(next, command, ok({ waiting: shown.map(one => shownAs(one)) }), false, turn);
+}
+
+const shownAs = (redemption: Redemption, now: Ending = { ...redemption, state: 'reserved' }) => {
+  const { id: redemptionId, code, offer: offerId, title, expiresAtMs } = redemption;
+  const { quantity, points, state } = now;
+  return { redemptionId, code, offerId, title, quantity, points, state, expiresS: seconds(expiresAtMs) };
+};
+
+/** The store said what became of a redemption that is not known here. */
+export function tillKnows(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finishMarket(state, command, result, false, turn);
+  const view = result.value as QueryAnswers['redemption'];
+  if (view?.merchant !== state.me.id) return finishMarket(state, command, NO_REDEMPTION, false, turn);
+  if (command.name === 'till.refund') return refund(state, command, view, turn);
+  return decide(state, command, redemptionOf(view), turn);
+}
+
+/** Looks, or asks the store to end it; what it is in truth, the store knows. */
+function decide(state: UserState, command: CommandUnderWay, redemption: Redemption, turn: Turn): UserState {
+  if (command.name === 'till.look') return finishMarket(state, command, ok(shownAs(redemption)), false, turn);
+  const { quantity: all, points, user, rule, id } = redemption;
+  const { quantity: wanted } = command.handling!;
+  const quantity = wanted ?? all;
+  if (quantity > all) return finishMarket(state, command, TOO_MUCH, false, turn);
+  const handling: Handling = { ...command.handling!, redemption, quantity };
+  if (command.name === 'till.refuse') turn.persist(voidOf(redemption, 'voided'), command.key);
+  else {
+    const op: PostOp = {
+      type: 'post',
+      id: derivedId('sale', id, command.key),
+      pendingId: id,
+      reason: REDEMPTION,
+      payer: user,
+      payee: state.me.id,
+      points: (points / all) * quantity,
+      quantity,
+      rule,
+      idempotency: null,
+    };
+    turn.persist(op, command.key);
+  }
+  return begin(state, { ...command, handling });
+}
+
+/** What comes back of what was paid. */
+function refund(state: UserState, command: CommandUnderWay, view: RedemptionView, turn: Turn): UserState {
+  if (view.state !== 'confirmed') {
+    const why = view.state === 'reserved' ? NOT_PAID : view.state === 'expired' ? EXPIRED : CANCELLED;
+    return finishMarket(state, command, why, false, turn);
+  }
+  const { redemptionId, quantity: wanted, restock } = command.handling!;
+  const quantity = wanted ?? view.sold.quantity - view.refunded.quantity;
+  if (quantity < 1 || quantity > view.sold.quantity)
+    return finishMarket(state, command, ALL_BACK, false, turn);
+  const points = (view.points / view.quantity) * quantity;
+  if (points > availablePoints(state)) return finishMarket(state, command, NOT_ENOUGH, false, turn);
+  const op: RefundOp = {
+    type: 'refund',
+    id: derivedId(REFUND, state.me.id, command.key),
+    redemption: redemptionId as string,
+    payer: state.me.id,
+    payee: view.user,
+    points,
+    quantity,
+    restock,
+    rule: view.rule,
+    idempotency: null,
+  };
+  turn.persist(op, command.key);
+  const handling: Handling = { ...command.handling!, quantity, redemption: redemptionOf(view) };
+  return begin(state, { ...command, points, handling });
+}
+
+const NOT_PAID = refuse(ERROR.conflict, 'this redemption is not paid yet');
+
+/** The store has decided. */
+export function tillDecided(
+  state: UserState,
+  command: CommandUnderWay,
+  committed: Committed,
+  turn: Turn,
+): UserState {
+  const { redemption, quantity, till } = command.handling!;
+  if (committed.code !== 'created' && committed.code !== 'exists') {
+    const refusal = refusalOf(committed);
+    const isGone = refusal === PAID || refusal === CANCELLED;
+    const next = isGone && command.name !== 'till.refund' ? isOver(state, redemption!.id) : state;
+    return finishMarket(next, { ...command, points: 0 }, refusal, false, turn);
+  }
+  const units = quantity as number;
+  const points = (redemption!.points / redemption!.quantity) * units;
+  const done = finishMarket(state, command, ok(resultOf(command, committed, points)), true, turn);
+  const ending: Ending = { state: STATE_AFTER[command.name]!, quantity: units, points };
+  return settled(done, redemption!, ending, committed, till, turn);
+}
+
+const STATE_AFTER: Partial<Record<CommandUnderWay['name'], Ending['state']>> = {
+  'till.confirm': 'confirmed',
+  'till.refuse': 'cancelled',
+  'till.refund': 'refunded',
+};
+
+function resultOf({ name, handling }: CommandUnderWay, { id }: Committed, points: number): object {
+  const { redemption, quantity } = handling!;
+  if (name === 'till.refuse') return {};
+  if (name === 'till.refund') return { transferId: id, quantity, points };
+  return { redemptionId: redemption!.id, quantity, points };
+}
+
+function refusalOf({ code }: Committed): Refusal {
+  switch (code) {
+    case 'pending_already_posted':
+      return PAID;
+    case 'pending_already_voided':
+      return CANCELLED;
+    case 'pending_expired':
+      return EXPIRED;
+    case 'pending_not_found':
+      return NO_REDEMPTION;
+    case 'exceeds_pending':
+      return TOO_MUCH;
+    case 'exceeds_refundable':
+      return ALL_BACK;
+    case 'insufficient_points':
+      return NOT_ENOUGH;
+    case 'limit_exceeded':
+      return refuse(ERROR.conflict, 'this account may not spend so much');
+    case 'account_unknown':
+    case 'account_closed':
+      return refuse(ERROR.gone, 'an account of this redemption is closed');
+    case 'exists_with_different_payload':
+    case 'idempotency_conflict':
+      return KEY_REUSED;
+    default:
+      return refuse(ERROR.internal, 'it could not be decided');
+  }
+}
+
+/** It is durable: every till hears, and the others whom it concerns are told until they have heard. */
+function settled(
+  state: UserState,
+  redemption: Redemption,
+  ending: Ending,
+  committed: Committed,
+  till: string,
+  turn: Turn,
+): UserState {
+  const { id, user, offer } = redemption;
+  const isRefund = ending.state === 'refunded';
+  const reason = isRefund ? REFUND : REDEMPTION;
+  const movementOf = (account: string): Movement | null => {
+    const posting = committed.postings.find(one => one.account === account);
+    if (!posting) return null;
+    const { delta, balance, version } = posting;
+    const { id: transferId, atMs } = committed;
+    return { transferId, version, delta, balance, reason, method: null, otherHandle: '', atMs };
+  };
+  const mine = movementOf(state.me.id);
+  const paid = mine ? moved(state, mine, turn) : state;
+  const next = isRefund ? paid : isOver(paid, id);
+  const what = isRefund ? committed.id : ending.state;
+  const told = tillEvent(next, redemption, ending, till, what, turn);
+  const movement = movementOf(user);
+  const settledThere: UserMessage = { type: 'redemptionSettled', redemption, ending, movement };
+  const toOffer: OfferMessage = isRefund
+    ? { type: 'gaveBack', refundId: committed.id }
+    : { type: 'settled', redemptionId: id, sold: ending.state === 'confirmed' ? ending.quantity : 0 };
+  let crediting = insist(told.crediting, `${id}/${what}`, { kind: 'user', id: user }, settledThere, turn);
+  crediting = insist(crediting, `${id}/${what}/offer`, { kind: 'offer', id: offer }, toOffer, turn);
+  return { ...told, crediting };
+}
+
+/** @param what names it among all that is told of the redemption */
+const tillEvent = (
+  state: UserState,
+  redemption: Redemption,
+  now: Ending,
+  till: string,
+  what: string,
+  turn: Turn,
+): UserState =>
+  emit(state, turn, 'till.redemption', { ...shownAs(redemption, now), till }, `${redemption.id}/${what}`);
+
+/** A customer has set points aside: the tills see it. */
+export function redemptionOpened(
+  state: UserState,
+  { redemption }: UserMessage & { type: 'redemptionOpened' },
+  turn: Turn,
+): UserState {
+  turn.reply(ok({}));
+  if (state.counter.over.includes(redemption.id)) return state;
+  const { quantity, points } = redemption;
+  const now: Ending = { state: 'reserved', quantity, points };
+  return tillEvent(waits(state, redemption), redemption, now, '', now.state, turn);
+}
+
+/** The customer gave it up, or its time is over. */
+export function redemptionClosed(
+  state: UserState,
+  { redemption, state: verdict }: UserMessage & { type: 'redemptionClosed' },
+  turn: Turn,
+): UserState {
+  turn.reply(ok({}));
+  const { quantity, points } = redemption;
+  const now: Ending = { state: verdict, quantity, points };
+  return tillEvent(isOver(state, redemption.id), redemption, now, '', verdict, turn);
+}
+
+/** Little is left of an offer. */
+export function stockLow(
+  state: UserState,
+  { crossingId, offerId, title, left }: UserMessage & { type: 'stockLow' },
+  turn: Turn,
+): UserState {
+  turn.reply(ok({}));
+  return emit(state, turn, 'stock.low', { offerId, title, left: Math.max(0, left) }, crossingId);
+}
