@@ -50,6 +50,7 @@ function rulesOf(config: Config): MeetRules {
     cooldownS: Math.round(config.cooldownH * 3_600),
     shareS: Math.round(config.shareMinutes * 60),
     scanSettleS: Math.round(config.scanSettleH * 3_600),
+    redeemS: config.redeemS,
     confirmScans: config.qrConfirm === 'unvouched',
     fraud: fraudRules(config.historyReview === 'on' ? {} : { historyH: 0 }),
     area: areaRules({

@@ -229,6 +229,11 @@ export const SETTINGS = {
     [0.001, 8_760],
     'Hours for which an uploaded scan waits for the phone that showed the code; then it is settled.',
   ),
+  HEYBLUE_REDEEM_S: whole(
+    600,
+    [2, 86_400],
+    'Seconds for which points and stock are set aside for a redemption, until its till confirms it.',
+  ),
   HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
   HEYBLUE_ID_VALIDATOR_URL: url(
     ['http', 'https'],

@@ -180,7 +180,7 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
   'till.open':
     'Other commands of tills answer 409 before it. A merchant has five devices at the most, and a till ends with its connection.',
   'till.look':
-    'The letters I and L are the digit 1, O is 0, blanks and dashes count for nothing. 403 when the text names another merchant, 410 when it is over or was paid.',
+    'The letters I and L are the digit 1, O is 0, blanks and dashes count for nothing. 404 as well for what names another merchant, was paid, or is over.',
   'till.confirm':
     'By the id or by the code. Points of a part are its share. The customer hears of it in the same moment (`redemption.changed`), the other tills too (`till.redemption`).',
   'redemption.changed':
