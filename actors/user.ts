@@ -14,6 +14,7 @@ import type { Behaviour, SystemMessage, Turn } from './turn.ts';
 import { areaChanged } from './user/around.ts';
 import { judgePresence } from './user/attendance.ts';
 import { refusedOrKnown, remember, rememberForGood, repeat, settleAgain } from './user/commands.ts';
+import { GIVING, giftCommand, giftJudged, spend } from './user/gifts.ts';
 import {
   acceptHey,
   closeHey,
@@ -183,6 +184,8 @@ function receive(
       return rejected(state, message.encounterId, turn);
     case 'give':
       return give(state, message, turn);
+    case 'spend':
+      return spend(state, message, turn);
     case 'credited':
       return credited(state, message.credit, turn);
     case 'insist':
@@ -294,6 +297,10 @@ function commanded(
       turn.reply(ok({}));
       turn.push([message.session], snapshotFrame(state, turn), 'durable');
       return state;
+    case 'points.donate':
+    case 'points.give':
+    case 'fee.pay':
+      return giftCommand(state, message, turn);
     case 'auth.refresh':
       return answer(state, refuse(ERROR.invalid, 'tokens are renewed at the gateway'));
   }
@@ -319,6 +326,7 @@ function answered(
   if (!command) return state;
   if (step === 'shown') return presenterAgreed(state, command, result, rules, fences, turn);
   if (step === 'told') return officerTold(state, command, result, rules, turn);
+  if (step === GIVING) return giftJudged(state, command, result, turn);
   if (step === 'known') return refusedOrKnown(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
@@ -333,7 +341,7 @@ function answered(
       return command.otherId === ''
         ? presenterFound(state, command, result, rules, fences, turn)
         : uploadAnswered(state, command, result, turn);
-    case 'give':
+    default:
       return state;
   }
 }

@@ -5,8 +5,11 @@
  */
 import { type BodyOf, type Field, f } from './schema.ts';
 
-/** Who may use a command. A token carries the scopes of its account kind. */
-export type Scope = 'session' | 'meet' | 'officer' | 'civilian';
+/**
+ * Who may use a command. A token carries the scopes of its account kind. `spend`: who may let points go, for goods or as a
+ * gift; which of the two, his actor says.
+ */
+export type Scope = 'session' | 'meet' | 'officer' | 'civilian' | 'spend';
 /** Named token buckets; the figures stand in `gateway/limits.ts`. */
 export type RateClass = 'command' | 'auth' | 'qr';
 
@@ -67,6 +70,15 @@ export type Mode = (typeof MODES)[number];
  * rule 8).
  */
 export const hasSeveralDevices = (kind: AccountKind): boolean => kind !== 'civilian' && kind !== 'officer';
+
+/** Accounts among which one gift may be split. */
+export const GIFT_PARTS_MAX = 16;
+
+const given = [
+  f.id('transferId', 'the ledger entry'),
+  f.points('points', 'negative: what left the account'),
+  f.points('balance', "the caller's balance after it"),
+] as const;
 
 const outcome = [
   f.id('encounterId', 'the encounter that this settled'),
@@ -231,6 +243,43 @@ export const COMMANDS = {
     rate: 'qr',
     since: 1,
     doc: 'The officer is at this hub: mode `hub`. 410 when the poster is out of date or withdrawn, 422 when it is no code of a hub.',
+  }),
+  'points.donate': command({
+    code: 70,
+    body: [
+      f.list(
+        'to',
+        [f.id('userId', 'a charity or a family'), f.points('points', 'at least 1')] as const,
+        GIFT_PARTS_MAX,
+        'who gets how much; each account once',
+      ),
+    ],
+    result: given,
+    mutates: true,
+    scope: 'spend',
+    rate: 'command',
+    since: 1,
+    doc: 'Gives points to charities and families that are verified: to all of them in one entry, or to none.',
+  }),
+  'points.give': command({
+    code: 71,
+    body: [f.id('userId', 'another officer'), f.points('points', 'at least 1')],
+    result: given,
+    mutates: true,
+    scope: 'officer',
+    rate: 'command',
+    since: 1,
+    doc: 'An officer gives points to a fellow officer, up to a cap for each day (UTC).',
+  }),
+  'fee.pay': command({
+    code: 72,
+    body: [f.id('feeId', 'a fine or fee that a municipality published')],
+    result: given,
+    mutates: true,
+    scope: 'civilian',
+    rate: 'command',
+    since: 1,
+    doc: 'Pays a fine or a fee with points, once. 404 when it is not published to the caller, 410 when it was withdrawn.',
   }),
 } as const;
 

@@ -81,6 +81,7 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   heyId: exampleId(3),
   encounterId: exampleId(4),
   transferId: exampleId(5),
+  feeId: exampleId(6),
   userId: exampleId(1),
 };
 

@@ -70,6 +70,7 @@ export function underWay(
     otherId: '',
     scannedAtMs: 0,
     points: 0,
+    gift: null,
     settling: null,
     doubtful: false,
     refusal: null,

@@ -56,7 +56,7 @@ const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
-  const { underWay, outbox, track, around, crediting, pending, done, watch, ...plain } = state;
+  const { underWay, outbox, track, around, crediting, pending, done, watch, gave: _, ...plain } = state;
   const { epoch, lineage, others, offset, ring, balance, balanceVersion } = outbox.now;
   return {
     v: VERSION,
@@ -69,7 +69,7 @@ export function packUser(state: UserState): unknown {
     track: track?.fix ?? null,
     around: around && packStay(around),
     crediting: read.packInsisting(crediting),
-    pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
+    pending: pending.map(({ settling: __, replyTo: ___, ...scan }) => scan),
     open: Object.values(underWay).flatMap(command => command.replyTo),
     doubtful: Object.values(underWay).filter(command => command.doubtful),
   };
@@ -155,6 +155,7 @@ function stateOf(
     ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
     claimed: 0,
     crediting: read.insisting(packed.crediting),
+    gave: [],
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
   };
   return { state, open: read.list(packed.open, MANY, read.replyTo) };
@@ -341,6 +342,7 @@ function doubtfulOf(item: unknown): CommandUnderWay {
     otherId: read.text(packed.otherId),
     scannedAtMs: read.whole(packed.scannedAtMs),
     points: 0,
+    gift: null,
     settling: { pair: read.text(settling.pair), observe: read.fields(settling.observe) },
     doubtful: true,
     refusal: null,

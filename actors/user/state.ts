@@ -10,7 +10,7 @@ import type { AreaStay } from '../geo/areaRoute.ts';
 import type { Stay } from '../geo/places/fence.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
-import type { Fix, HubRef, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
+import type { Fix, GiftName, HubRef, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
 import type {
   EncounterView,
   Movement,
@@ -77,9 +77,20 @@ export interface Greeted {
   readonly peer: PresenceView | null;
 }
 
+/** Points for others; see `gifts.ts`. */
+export interface Gift {
+  readonly reason: 'donation' | 'giveaway' | 'fee';
+  /** Whom, and how much; of a fee nobody until it was looked up. */
+  readonly to: readonly { readonly userId: string; readonly points: number }[];
+  /** Null for what is no fine and no fee. */
+  readonly feeId: string | null;
+  /** What would happen is said, and nothing happens. */
+  readonly dry: boolean;
+}
+
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
 export interface CommandUnderWay {
-  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give';
+  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give' | GiftName;
   readonly key: string;
   readonly requestHash: string;
   readonly replyTo: readonly ReplyTo[];
@@ -91,6 +102,8 @@ export interface CommandUnderWay {
   readonly scannedAtMs: number;
   /** Points that leave the account with it. */
   readonly points: number;
+  /** Null for what is no gift. */
+  readonly gift: Gift | null;
   /** What a pair was asked, so that it can be asked again; null before. */
   readonly settling: { readonly pair: string; readonly observe: object } | null;
   /** The pair was asked and did not answer: the encounter may be durable. */
@@ -198,6 +211,8 @@ export interface UserState {
   /** Who must still hear of points that came from here. */
   readonly crediting: Insisting;
   readonly pending: readonly PendingScan[];
+  /** Gifts to officers that were under way while the ledger was asked what was given today; memory only. */
+  readonly gave: readonly { readonly id: string; readonly points: number }[];
 }
 
 const NOBODY: readonly never[] = [];
@@ -258,6 +273,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     claimed: 0,
     crediting: NOTHING,
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
+    gave: NOBODY,
   };
 }
 

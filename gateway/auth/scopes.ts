@@ -4,14 +4,21 @@ import type { AccountKind, Scope as CommandScope } from '../../protocol/catalogu
 /** `operate`: to look at people and act for them on the admin port; no command of the socket asks for it. */
 export type Scope = CommandScope | 'operate';
 
-const BIT: Record<Scope, number> = { session: 1, meet: 2, officer: 4, civilian: 8, operate: 16 };
+const BIT: Record<Scope, number> = {
+  session: 1,
+  meet: 2,
+  officer: 4,
+  civilian: 8,
+  operate: 16,
+  spend: 32,
+};
 
 const OF_KIND: Record<AccountKind, readonly Scope[]> = {
-  civilian: ['session', 'meet', 'civilian'],
-  officer: ['session', 'meet', 'officer'],
+  civilian: ['session', 'meet', 'civilian', 'spend'],
+  officer: ['session', 'meet', 'officer', 'spend'],
   merchant: ['session'],
-  charity: ['session'],
-  family: ['session'],
+  charity: ['session', 'spend'],
+  family: ['session', 'spend'],
   municipality: ['session'],
   operator: ['session', 'operate'],
 };

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { DeviceBook } from '../../nodes/devicePort.ts';
+import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { PlaceStore } from '../../nodes/placesPort.ts';
 import type {
   AuditLog,
@@ -26,6 +27,7 @@ import { PgCommitStore } from './commitStore.ts';
 import { PgDeviceBook } from './deviceBook.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
+import { PgGivingStore } from './givingStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { PgNoteStore } from './noteStore.ts';
@@ -68,6 +70,8 @@ export interface Stores {
   /** What operators loaded, in memory; follows the store. */
   readonly atlas: NodeAtlas;
   readonly directory: Directory;
+  /** Who may receive, and what can be paid. */
+  readonly givingStore: GivingStore;
   readonly devices: DeviceBook;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
@@ -126,7 +130,17 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
-  const lines = [commitStore, epochStore, queryStore, noteStore, revocationStore, auditLog, placeStore];
+  const givingStore = new PgGivingStore({ url, log, onEvent: () => outbox.poke() });
+  const lines = [
+    commitStore,
+    epochStore,
+    queryStore,
+    noteStore,
+    revocationStore,
+    auditLog,
+    placeStore,
+    givingStore,
+  ];
   await Promise.all([...lines, devices].map(store => store.tried()));
   await atlas.start();
   return {
@@ -139,6 +153,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     placeStore,
     atlas,
     directory,
+    givingStore,
     devices,
     orm,
     outbox,

@@ -47,7 +47,7 @@ const FRAME_TYPES = [
   'goaway',
   'tokenExpiring',
 ];
-const TARGETS = ['user-events', 'transactions', 'balances'];
+const TARGETS = ['user-events', 'transactions', 'balances', 'catalogs'];
 const ACTOR_KINDS = [
   'user',
   'region',

@@ -44,6 +44,9 @@ const bodies = (ids: readonly string[]): Bodies => ({
   'qr.upload': [{ token: 'HB1:NOT A CODE', scannedAtS: 1_700_000_000, proof: 'x' }],
   'qr.confirm': ids.map(scanId => ({ scanId })),
   'hub.checkIn': [{ token: 'HB3:NOT A HUB' }],
+  'points.donate': ids.map(userId => ({ to: [{ userId, points: 1 }] })),
+  'points.give': ids.map(userId => ({ userId, points: 1 })),
+  'fee.pay': ids.map(feeId => ({ feeId })),
 });
 
 const ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;

@@ -74,6 +74,7 @@ const SCOPES: Readonly<Record<Command['scope'], string>> = {
   meet: 'civilians and officers',
   officer: 'officers',
   civilian: 'civilians',
+  spend: 'who may let points go: civilians, officers, families, charities',
 };
 
 const described = (name: CommandName | EventName, doc: string): string =>

@@ -30,6 +30,7 @@ from wire import Closed, Late, Malformed, Socket, pack, unpack
 
 # What is said, by number: commands are (number, needs a key, body, result), events (name, body). A body is a list of
 # names; ":id" is a UUID, ":a|b|c" a choice by number, ":name*" a list of tuples named in TUPLES.
+GIVEN = "transferId:id points balance"
 COMMANDS = {
     "auth.refresh": (1, False, "token", "ttlS"),
     "state.get": (2, False, "", ""),
@@ -45,6 +46,9 @@ COMMANDS = {
     "qr.confirm": (33, True, "scanId:id", ""),
     "qr.upload": (32, True, "token scannedAtS proof", "encounterId:id settlesS"),
     "hub.checkIn": (34, True, "token", "hubId:id name untilS"),
+    "points.donate": (70, True, "to:part*", GIVEN),
+    "points.give": (71, True, "userId:id points", GIVEN),
+    "fee.pay": (72, True, "feeId:id", GIVEN),
 }
 EVENTS = {
     1: ("encounter.completed", "encounterId:id method:proximity|hey|qr otherHandle points atS balance balanceVersion message"),
@@ -66,7 +70,7 @@ EVENTS = {
     45: ("place.here", "placeId:id name kind:hub|merchant"),
     42: ("peer.presence", "state:online|away|offline lastSeenMin"),
 }
-TUPLES = {"encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle", "hub": "hubId:id name"}
+TUPLES = {"part": "userId:id points", "encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle", "hub": "hubId:id name"}
 
 
 class Refused(Exception):
@@ -101,6 +105,8 @@ def tupled(fields, values):
         _, _, kind = field.partition(":")
         if kind == "id":
             return uuid.UUID(value).bytes
+        if kind.endswith("*"):
+            return [tupled(TUPLES[kind[:-1]], entry) for entry in value]
         return kind.split("|").index(value) if "|" in kind else value
 
     return [item(field, value) for field, value in zip(fields.split(), values)]
