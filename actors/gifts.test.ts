@@ -129,7 +129,7 @@ describe('a donation', () => {
   const give = (from: TownPhone, userId: string, points = 1) =>
     from.command('points.donate', { to: [{ userId, points }] });
 
-  test('goes from civilians and officers to charities and families, from charities to families', async () => {
+  test('goes from civilians and officers to charities and families, and no other way', async () => {
     const kinds = ['civilian', 'officer', 'merchant', 'municipality'] as const;
     const [soup, smiths] = [await beneficiary('charity'), await beneficiary('family')];
     const others = await Promise.all(kinds.map(kind => town.phone(kind as AccountKind)));
@@ -139,9 +139,9 @@ describe('a donation', () => {
       for (const other of others)
         expect(await give(from, other.id)).toMatchObject({ ok: false, code: ERROR.forbidden });
     }
-    expect(await give(soup, smiths.id)).toMatchObject({ ok: true });
     const school = await beneficiary('charity');
-    expect(await give(soup, school.id)).toMatchObject({ ok: false, code: ERROR.forbidden });
+    for (const to of [smiths, school])
+      expect(await give(soup, to.id)).toMatchObject({ ok: false, code: ERROR.forbidden });
     for (const from of [smiths, others[2]!, others[3]!])
       expect(await give(from, soup.id)).toMatchObject({ ok: false, code: ERROR.forbidden });
   });
@@ -230,7 +230,7 @@ describe('a gift among officers', () => {
     expect(await give(1, officer.id, ana)).toMatchObject({ ok: false, code: ERROR.forbidden });
   });
 
-  test('has a cap for each day, which a kill does not reset and gifts at once cannot pass', async () => {
+  test('has a cap in 24 hours, which a kill does not reset and gifts at once cannot pass', async () => {
     await rich(officer, 1_000);
     town.kill();
     await officer.connect();

@@ -49,7 +49,13 @@ export type StoreQuery =
   /** Points of an account at a moment of the database clock; null when there is no such account. */
   | { readonly type: 'balanceAt'; readonly account: string; readonly atMs: number }
   /** Who is on the other side of a gift, and what was given away: {@link GivingView}. */
-  | { readonly type: 'giving'; readonly from: string; readonly to: readonly string[] }
+  | {
+      readonly type: 'giving';
+      readonly from: string;
+      readonly to: readonly string[];
+      /** Why points were given that are counted. */
+      readonly reason: string;
+    }
   /** A fine or a fee as this person has it to pay; null when there is none of this id for him. */
   | { readonly type: 'fee'; readonly id: string; readonly payer: string }
   /** What actors of these shards committed within the last so many milliseconds of the database clock, newest first. */
@@ -190,8 +196,8 @@ export interface Party {
 export interface GivingView {
   /** Those of the asked who exist. */
   readonly parties: readonly Party[];
-  /** Gifts to officers of this day (UTC, database clock), by their entries. */
-  readonly givenToday: readonly { readonly id: string; readonly points: number }[];
+  /** What `from` has given for this reason in 24 h (database clock), by its entries. */
+  readonly given: readonly { readonly id: string; readonly points: number }[];
 }
 
 export interface FeeView {

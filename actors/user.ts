@@ -14,7 +14,7 @@ import type { Behaviour, SystemMessage, Turn } from './turn.ts';
 import { areaChanged } from './user/around.ts';
 import { judgePresence } from './user/attendance.ts';
 import { refusedOrKnown, remember, rememberForGood, repeat, settleAgain } from './user/commands.ts';
-import { GIVING, giftCommand, giftJudged, spend } from './user/gifts.ts';
+import { GIVING, giftCommand, giftJudged, giftScored, SCORE, spend } from './user/gifts.ts';
 import {
   acceptHey,
   closeHey,
@@ -321,12 +321,13 @@ function answered(
   if (insisted !== null)
     return { ...state, crediting: insistAnswered(state.crediting, insisted, result, turn) };
   if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
-  const [key = '', step] = tag.split('/');
+  const [key = '', step, part] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
   if (step === 'shown') return presenterAgreed(state, command, result, rules, fences, turn);
   if (step === 'told') return officerTold(state, command, result, rules, turn);
   if (step === GIVING) return giftJudged(state, command, result, turn);
+  if (step === SCORE && command.gift) return giftScored(state, command, Number(part), result, turn);
   if (step === 'known') return refusedOrKnown(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':

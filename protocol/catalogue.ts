@@ -269,7 +269,7 @@ export const COMMANDS = {
     scope: 'officer',
     rate: 'command',
     since: 1,
-    doc: 'An officer gives points to a fellow officer, up to a cap for each day (UTC).',
+    doc: 'An officer gives points to a fellow officer, up to a cap in 24 hours.',
   }),
   'fee.pay': command({
     code: 72,

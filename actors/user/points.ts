@@ -121,9 +121,9 @@ export function given(
   return changed({ ...answered, crediting }, mine.credit, turn);
 }
 
-/** Once nothing is given away any more the ledger knows all of it. */
+/** Once nothing is on its way any more the ledger knows all of it. */
 const forgetGiven = (state: UserState): UserState =>
-  state.gave.length > 0 && !Object.values(state.underWay).some(one => one.name === 'points.give')
+  state.gave.length > 0 && !Object.values(state.underWay).some(one => one.gift !== null)
     ? { ...state, gave: [] }
     : state;
 

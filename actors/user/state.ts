@@ -19,6 +19,7 @@ import type {
   TimerView,
   UserRecord,
 } from '../queries.ts';
+import type { Award } from '../scoring.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import { Answers } from './answers.ts';
 import { rememberedMode } from './modeMemory.ts';
@@ -77,15 +78,26 @@ export interface Greeted {
   readonly peer: PresenceView | null;
 }
 
+export interface Part {
+  readonly userId: string;
+  readonly points: number;
+}
+
 /** Points for others; see `gifts.ts`. */
 export interface Gift {
   readonly reason: 'donation' | 'giveaway' | 'fee';
   /** Whom, and how much; of a fee nobody until it was looked up. */
-  readonly to: readonly { readonly userId: string; readonly points: number }[];
+  readonly to: readonly Part[];
   /** Null for what is no fine and no fee. */
   readonly feeId: string | null;
   /** What would happen is said, and nothing happens. */
   readonly dry: boolean;
+  /** Of the entry; empty until it is known. */
+  readonly id: string;
+  /** What was given for this reason in the last 24 h, by entry. */
+  readonly given: readonly { readonly id: string; readonly points: number }[];
+  /** What the rules say of each part, as far as they have. */
+  readonly awards: readonly (Award | undefined)[];
 }
 
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
@@ -211,8 +223,8 @@ export interface UserState {
   /** Who must still hear of points that came from here. */
   readonly crediting: Insisting;
   readonly pending: readonly PendingScan[];
-  /** Gifts to officers that were under way while the ledger was asked what was given today; memory only. */
-  readonly gave: readonly { readonly id: string; readonly points: number }[];
+  /** Gifts that were under way while the ledger was asked what was given lately; memory only. */
+  readonly gave: readonly { readonly id: string; readonly reason: Gift['reason']; readonly points: number }[];
 }
 
 const NOBODY: readonly never[] = [];

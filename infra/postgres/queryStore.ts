@@ -156,7 +156,7 @@ where h.shard = any ($1) and greatest(h.at, h.decided_at) > now() - $2 * interva
 order by greatest(h.at, h.decided_at) desc limit $3)
 limit $3`;
 
-/** $1 who gives, $2 whom. */
+/** $1 who gives, $2 whom, $3 why. */
 const GIVING = `
 select
   (select coalesce(json_agg(json_build_object('id', u.id, 'kind', u.kind, 'closed', a.closed,
@@ -165,7 +165,7 @@ select
    from user_schema.users u join ledger.account a on a.account_id = u.id and a.stripe = 0
    where u.id = any ($2::uuid[])),
   (select coalesce(json_agg(json_build_object('id', g.id, 'points', g.points)), '[]')
-   from ledger.given_since($1::uuid, 'giveaway', date_trunc('day', now() at time zone 'utc') at time zone 'utc') g)`;
+   from ledger.given_since($1::uuid, $3, now() - interval '24 hours') g)`;
 
 type Row = [
   string,
@@ -255,7 +255,7 @@ export class PgQueryStore implements QueryStore {
       case 'settledLately':
         return this.#settledLately(query);
       case 'giving':
-        return this.#giving(query.from, query.to);
+        return this.#giving(query);
       case 'fee':
         return this.#fee(query.id, query.payer);
     }
@@ -340,10 +340,10 @@ export class PgQueryStore implements QueryStore {
     });
   }
 
-  async #giving(from: string, to: readonly string[]): Promise<GivingView> {
-    const [row] = await this.#lines.run({ name: 'giving', text: GIVING, values: [from, to] });
-    const [parties, givenToday] = row as [GivingView['parties'], GivingView['givenToday']];
-    return { parties, givenToday };
+  async #giving({ from, to, reason }: StoreQuery & { type: 'giving' }): Promise<GivingView> {
+    const [row] = await this.#lines.run({ name: 'giving', text: GIVING, values: [from, to, reason] });
+    const [parties, given] = row as [GivingView['parties'], GivingView['given']];
+    return { parties, given };
   }
 
   async #fee(id: string, payer: string): Promise<FeeView | null> {

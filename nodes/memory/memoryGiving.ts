@@ -165,7 +165,7 @@ export class MemoryGiving implements GivingStore {
   }
 
   /** What the actor who gives asks. */
-  giving(from: string, to: readonly string[]): GivingView {
+  giving(from: string, to: readonly string[], why: string): GivingView {
     const parties = to.flatMap((id): Party[] => {
       const kind = this.#known.kindOf(id);
       if (kind === null) return [];
@@ -174,14 +174,14 @@ export class MemoryGiving implements GivingStore {
       );
       return [{ id, kind, verified, closed: this.#ledger.accounts.get(id)?.closed ?? false }];
     });
-    const dayMs = Math.floor(this.#nowMs() / DAY_MS) * DAY_MS;
-    const givenToday = [...this.#ledger.transfers.values()].flatMap(({ op, reason, atMs, postings }) => {
+    const sinceMs = this.#nowMs() - DAY_MS;
+    const given = [...this.#ledger.transfers.values()].flatMap(({ op, reason, atMs, postings }) => {
       const mine = postings.find(one => one.account === from);
-      return mine && mine.delta < 0 && reason === 'giveaway' && atMs >= dayMs
+      return mine && mine.delta < 0 && reason === why && atMs >= sinceMs
         ? [{ id: op.id, points: -mine.delta }]
         : [];
     });
-    return { parties, givenToday };
+    return { parties, given };
   }
 
   fee(id: string, payer: string): FeeView | null {

@@ -177,7 +177,7 @@ export class MemoryPeople implements Directory, QueryStore {
       case 'settledLately':
         return this.#settledLately(query);
       case 'giving':
-        return this.giving.giving(query.from, query.to);
+        return this.giving.giving(query.from, query.to, query.reason);
       case 'fee':
         return this.giving.fee(query.id, query.payer);
     }

@@ -174,10 +174,10 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
     'Points are set by a rule of the server that has a version; today a hey and a proximity meeting bring 10 to each side, a ' +
     'scan 20. Show what the frame says.',
   'points.donate':
-    'Of civilians and officers; a charity passes points on to families only. 403 when this kind of account may not give to that one, 404 when there is ' +
+    'Of civilians and officers, as far as the rules let them. 403 when this kind of account may not give to that one, 404 when there is ' +
     'none, 409 when it is not verified or the points are not there, 410 when an account is closed, 422 when points are not positive, an account is ' +
     'named twice, or is your own. Who gets points hears of it by `points.changed`.',
-  'points.give': 'Answers as `points.donate` does; 409 also when it is more than may be given in a day.',
+  'points.give': 'Answers as `points.donate` does; 409 also when it is more than may be given in 24 hours.',
   'fee.pay':
     'What it costs stands with the fee (`GET /v1/fees`). 409 when it was paid already, or the points are not there. A fee that everybody may pay can be ' +
     'paid by each person once.',
