@@ -4,6 +4,7 @@
  */
 import type { CommandBody, CommandName } from '../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { type Layouts, NO_LAYOUTS } from './geo/layout.ts';
 import { type Fences, NO_FENCES } from './geo/places/fence.ts';
 import { insistAgain, insistAnswered, insistedKey } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
@@ -81,6 +82,7 @@ export function userBehaviour(
   rules: MeetRules,
   keys: QrKeys,
   fencesNow: FencesNow = () => NO_FENCES,
+  layoutsNow: () => Layouts = () => NO_LAYOUTS,
 ): Behaviour<UserState, UserMessage> {
   return {
     kind: 'user',
@@ -102,7 +104,7 @@ export function userBehaviour(
     discarded(state, turn) {
       turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     },
-    receive: (state, message, turn) => receive(state, message, rules, keys, fencesNow, turn),
+    receive: (state, message, turn) => receive(state, message, rules, keys, fencesNow, layoutsNow, turn),
   };
 }
 
@@ -112,12 +114,14 @@ function receive(
   rules: MeetRules,
   keys: QrKeys,
   fencesNow: FencesNow,
+  layoutsNow: () => Layouts,
   turn: Turn,
 ): UserState {
   switch (message.type) {
     case 'location': {
       const session = sessionOf(state, message.session);
-      if (session) return located(heard(state, session, turn), message, rules, fencesNow(), turn);
+      if (session)
+        return located(heard(state, session, turn), message, rules, fencesNow(), layoutsNow(), turn);
       resync(message.session, turn);
       return state;
     }
