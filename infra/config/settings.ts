@@ -198,8 +198,8 @@ export const SETTINGS = {
   HEYBLUE_DWELL_S: decimal(60, [0, 3_600], 'Seconds they must stay together for an instant match.'),
   HEYBLUE_DWELL_FIXES: whole(3, [1, 100], 'Positions each must send meanwhile.'),
   HEYBLUE_HOT_REGIONS: choice(
-    'on',
-    ['on', 'off'],
+    'off',
+    ['off', 'on'],
     'Whether regions that are too hot for one actor are divided, and made one again; the same on all nodes.',
   ),
   HEYBLUE_HOT_REGION_PEOPLE: whole(
