@@ -226,7 +226,7 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
     ...(packed.absent === true ? { absent: true } : {}),
     ...(isTrust(packed.trust) && packed.trust > 0 ? { trust: packed.trust } : {}),
   };
-  return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM) };
+  return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM), left: [] };
 }
 
 /** A node of the version before knew of two. */
