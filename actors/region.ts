@@ -218,7 +218,8 @@ function join(waiting: RegionMessage, message: RegionMessage): RegionMessage | n
     waiting.fixes.add(message);
     return waiting;
   }
-  if (waiting.type !== 'fix' || waiting.dual || message.dual || waiting.layout !== message.layout) return null;
+  if (waiting.type !== 'fix' || waiting.dual || message.dual || waiting.layout !== message.layout)
+    return null;
   const fixes = SPARE.pop() ?? new Fixes();
   fixes.add(waiting);
   fixes.add(message);

@@ -43,6 +43,9 @@ class Cell {
   }
 }
 
+/** As a node has them that is late. */
+const UNHEARD: Layouts = { changes: 0, of: () => undefined };
+
 test('an officer who has not heard of the quads leaves the one he goes out of, from his first fix on', () => {
   const cell = new Cell();
   const walk = (previous: Track | null, seq: number, east: number): Track => {
@@ -53,7 +56,7 @@ test('an officer who has not heard of the quads leaves the one he goes out of, f
       ...{ accuracyDm: 50, takenAtMs: NOW_MS - 60_000 + 10_000 * seq },
     };
     const person = { userId: 'o', role: 'officer', handle: 'o', instant: true } as const;
-    const track = publishFix(cell, person, previous, position, rules.reachM);
+    const track = publishFix(cell, person, previous, position, rules.reachM, UNHEARD);
     cell.deliver();
     return track;
   };

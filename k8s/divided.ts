@@ -15,12 +15,12 @@ const { values } = parseArgs({
 });
 
 const judge = values.killed ? killed : divided;
-const work = { changes: 0, handedOver: 0, passedOn: 0, expected: 0 };
+const work = { changes: 0, handedOver: 0, passedOn: 0, batches: 0, expected: 0 };
 let differing = 0;
 const courses = fc.sample(COURSES, { seed: Number(values.first), numRuns: Number(values.courses) });
 for (const course of courses) {
   const verdict = judge(course);
-  for (const key of ['changes', 'handedOver', 'passedOn', 'expected'] as const)
+  for (const key of ['changes', 'handedOver', 'passedOn', 'batches', 'expected'] as const)
     work[key] += verdict.work[key];
   if (verdict.faults.length === 0) continue;
   differing++;

@@ -56,7 +56,7 @@ export class Fixes {
 
   /** Whether a fix can stand behind those that are here. */
   takes({ layout, dual }: FixMessage): boolean {
-    return layout === this.layout && dual !== true;
+    return (this.count === 0 || layout === this.layout) && dual !== true;
   }
 
   /**

@@ -35,6 +35,7 @@ export interface Layouts {
 }
 
 export const UNDIVIDED: Layout = { version: 0, divided: [], former: [] };
+/** Of a town in which nothing is ever divided. */
 export const NO_LAYOUTS: Layouts = { changes: 0, of: () => undefined };
 
 /** A region's ground. */

@@ -61,8 +61,7 @@ describe('an officer', () => {
     expect(outbox.take()).toEqual([`fix ${here}`]);
     const { latE7, lngE7 } = track.fix;
     track = publishFix(outbox, person('officer'), track, at(eastEdge, 5, 2), REACH_M);
-    const fix = { ...track.fix, fromLatE7: latE7, fromLngE7: lngE7 };
-    const departing = { type: 'depart', fix, to: next, latE7, lngE7 };
+    const departing = { type: 'depart', fix: track.fix, to: next, latE7, lngE7 };
     expect(outbox.sent).toEqual([{ to: here, message: departing }]);
     expect(track.left).toEqual([here]);
     outbox.take();

@@ -196,7 +196,9 @@ export function publishFix(
   const moved = previous === null ? UNKNOWN : motion(previous.fix, position);
   const fix = fixOf(person, position, moved);
   const { latE7: fromLatE7, lngE7: fromLngE7 } = previous?.fix ?? fix;
-  const said: FixMessage = role === 'officer' && previous ? { ...fix, fromLatE7, fromLngE7 } : fix;
+  // where nothing is ever divided, nobody asks where an officer was
+  const isAsked = role === 'officer' && previous !== null && layouts !== NO_LAYOUTS;
+  const said: FixMessage = isAsked ? { ...fix, fromLatE7, fromLngE7 } : fix;
   if (route !== before || before !== previous?.route)
     introduce(turn, previous?.route ?? null, before === null ? [route] : [before, route], layouts);
   const former = last?.former && tellFormer(turn, last.former, route, said, reachM);

@@ -10,12 +10,12 @@ const SEED = 20_261_121;
 
 /** Draws courses until one has a fault; how much there was to do in all of them. */
 function run(judge: (course: DividedCourse) => Verdict, numRuns: number): Verdict['work'] {
-  const work = { changes: 0, handedOver: 0, passedOn: 0, expected: 0 };
+  const work = { changes: 0, handedOver: 0, passedOn: 0, batches: 0, expected: 0 };
   fc.assert(
     fc.property(COURSES, course => {
       const verdict = judge(course);
       expect(verdict.faults).toEqual([]);
-      for (const key of ['changes', 'handedOver', 'passedOn', 'expected'] as const)
+      for (const key of ['changes', 'handedOver', 'passedOn', 'batches', 'expected'] as const)
         work[key] += verdict.work[key];
     }),
     { seed: SEED, numRuns, endOnFailure: true },

@@ -57,6 +57,7 @@ export interface Verdict {
     readonly changes: number;
     readonly handedOver: number;
     readonly passedOn: number;
+    readonly batches: number;
     readonly expected: number;
   };
 }
@@ -83,10 +84,14 @@ function without(some: readonly string[], others: readonly string[]): string[] {
   });
 }
 
-const workOf = ({ changes, handedOver, passedOn }: DividedTown, expected: number): Verdict['work'] => ({
+const workOf = (
+  { changes, handedOver, passedOn, batches }: DividedTown,
+  expected: number,
+): Verdict['work'] => ({
   changes,
   handedOver,
   passedOn,
+  batches,
   expected,
 });
 

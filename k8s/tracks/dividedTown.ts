@@ -3,6 +3,7 @@
  * different times. Real region behaviours and the real routing of fixes; messages between two actors keep their order, and
  * otherwise arrive in any. No time passes while messages are under way: what comes out must be what brute force finds.
  */
+import { Fixes } from '../../actors/geo/fixes.ts';
 import { cellOf } from '../../actors/geo/grid.ts';
 import {
   dividedAt,
@@ -84,6 +85,8 @@ export class DividedTown {
   unanswered = 0;
   /** Messages that arrived. */
   letters = 0;
+  /** Of them, fixes that came together. */
+  batches = 0;
   nowMs = 1;
   readonly #options: DividedTownOptions;
   readonly #nodes: Knowledge[];
@@ -218,8 +221,17 @@ export class DividedTown {
       counts[word] = (counts[word] ?? 0) + 1;
       if (count > LETTERS_MAX) throw new Error(`messages without end: ${JSON.stringify(counts)}`);
       this.letters++;
-      this.#run(to, message);
+      this.#run(to, this.#asMail(message));
     }
+  }
+
+  /** A fix may come as those do that waited together. */
+  #asMail(message: RegionMessage): RegionMessage {
+    if (message.type !== 'fix' || message.dual || this.#options.chance.int(2) === 0) return message;
+    const fixes = new Fixes();
+    fixes.add(message);
+    this.batches++;
+    return { type: 'fixes', fixes };
   }
 
   #learnSomething(): void {
