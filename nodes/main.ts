@@ -40,8 +40,8 @@ import { MemoryBucket, MemoryKv } from './memory/memoryKv.ts';
 import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
 import type { Log, Metrics } from './ports.ts';
-import { builtInRules } from './rules/builtIn.ts';
 import { KvRegionDirectory } from './regionDirectory.ts';
+import { builtInRules } from './rules/builtIn.ts';
 import { Sampling } from './sampling.ts';
 import { Verifying } from './verifying.ts';
 
