@@ -60,7 +60,7 @@ export const DEVICE_BATCH_MAX = 500;
 /** Devices that may wait: all phones of a node that drains, about 20 MB. */
 export const DEVICES_WAITING_MAX = 100_000;
 /** One for each publisher. */
-export const OUTBOX_CONNECTIONS = 3;
+export const OUTBOX_CONNECTIONS = 4;
 export const ORM_CONNECTIONS_MAX = 4;
 /** Encounters and remembered commands that a user actor starts from (actors/queries.ts). */
 export const RECENT_ENCOUNTERS = 16;

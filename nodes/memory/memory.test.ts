@@ -5,6 +5,7 @@ import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { deviceBookContract } from '../contracts/deviceBook.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
 import { eventStoreContract } from '../contracts/eventStore.contract.ts';
+import { givingContract } from '../contracts/giving.contract.ts';
 import { noteStoreContract } from '../contracts/noteStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
 import { timerStoreContract } from '../contracts/timerStore.contract.ts';
@@ -19,6 +20,7 @@ epochStoreContract('memory', open);
 eventStoreContract('memory', open);
 peopleContract('memory', open);
 noteStoreContract('memory', open);
+givingContract('memory', open);
 timerStoreContract('memory', open);
 auditLogContract('memory', async () => {
   const log = new MemoryAudit(Date.now);
