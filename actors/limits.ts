@@ -86,4 +86,6 @@ export const ACTOR_LIMITS = {
   ahead: 256,
   gapMs: 1_000,
   gapMovements: 128,
+  /** Points of one leg, as the ledger takes them (`nodes/ledgerRules.ts`). */
+  pointsMax: 1_000_000_000_000,
 } as const;

@@ -2,6 +2,7 @@
 import type { AccountKind, Method } from '../protocol/catalogue.ts';
 import type { Result } from '../protocol/errors.ts';
 import type { OfferRecord, RuleRef } from './durable.ts';
+import type { FeeKind } from './fees.ts';
 import type { PairHistory } from './fraud/history.ts';
 import type { Opinion } from './fraud/opinion.ts';
 import type { Award, ScoreQuery } from './scoring.ts';
@@ -47,6 +48,16 @@ export type StoreQuery =
   | { readonly type: 'myRedemptions'; readonly user: string }
   /** Points of an account at a moment of the database clock; null when there is no such account. */
   | { readonly type: 'balanceAt'; readonly account: string; readonly atMs: number }
+  /** Who is on the other side of a gift, and what was given away: {@link GivingView}. */
+  | {
+      readonly type: 'giving';
+      readonly from: string;
+      readonly to: readonly string[];
+      /** Why points were given that are counted. */
+      readonly reason: string;
+    }
+  /** A fine or a fee as this person has it to pay; null when there is none of this id for him. */
+  | { readonly type: 'fee'; readonly id: string; readonly payer: string }
   /** What actors of these shards committed within the last so many milliseconds of the database clock, newest first. */
   | {
       readonly type: 'settledLately';
@@ -173,6 +184,35 @@ export interface SettledLately {
   }[];
 }
 
+/** Somebody who may get points. */
+export interface Party {
+  readonly id: string;
+  readonly kind: AccountKind;
+  /** The catalogue of charities and families says so, of this very kind. */
+  readonly verified: boolean;
+  readonly closed: boolean;
+}
+
+export interface GivingView {
+  /** Those of the asked who exist. */
+  readonly parties: readonly Party[];
+  /** What `from` has given for this reason in 24 h (database clock), by its entries. */
+  readonly given: readonly { readonly id: string; readonly points: number }[];
+}
+
+export interface FeeView {
+  readonly id: string;
+  readonly kind: FeeKind;
+  readonly municipality: string;
+  readonly title: string;
+  readonly points: number;
+  /** By this payer; a fine by anybody. */
+  readonly paid: boolean;
+  readonly withdrawn: boolean;
+  /** Database clock, Unix milliseconds. */
+  readonly atMs: number;
+}
+
 /** An encounter that is held for review, or was. */
 export interface HoldView {
   readonly encounterId: string;
@@ -237,4 +277,6 @@ export interface QueryAnswers {
   readonly pairMet: readonly string[];
   readonly movements: readonly Movement[];
   readonly settledLately: readonly SettledLately[];
+  readonly giving: GivingView;
+  readonly fee: FeeView | null;
 }

@@ -9,15 +9,30 @@ import { ERROR, ok, refuse } from '../protocol/errors.ts';
 import { Footprints } from './fraud/footprints.ts';
 import { FRAUD_RULES, type FraudRules } from './fraud/rules.ts';
 import { FIXES_MAX, Fixes, type Step } from './geo/fixes.ts';
-import { cellOfRegion } from './geo/grid.ts';
+import { regionId } from './geo/grid.ts';
+import { groundOf, type Layouts, NO_LAYOUTS } from './geo/layout.ts';
 import { OBSERVE_TIMEOUT_MS, SILENT_MS, SILENT_SWEEP_MS, SLOT_SWEEP_MS } from './geo/limits.ts';
 import { Matcher, type MatchWatch, type Moved } from './geo/matcher.ts';
 import type { ProximityRules } from './geo/rules.ts';
 import type { PairMessage } from './messages/pair.ts';
-import type { RegionMessage } from './messages/region.ts';
+import type { RegionLoad, RegionMessage } from './messages/region.ts';
 import type { UserMessage } from './messages/user.ts';
 import { pairId } from './pair.ts';
-import { packRegion, unpackRegion } from './regionPacking.ts';
+import {
+  type Division,
+  type DivisionParts,
+  follow,
+  inherit,
+  isBelated,
+  isForgettable,
+  judges,
+  newDivision,
+  type PersonMessage,
+  settle,
+  take,
+  yielded,
+} from './regionDivision.ts';
+import { packRegion, readPieces, unpackRegion } from './regionPacking.ts';
 import type { Behaviour, Turn } from './turn.ts';
 
 /** Room for fixes that wait, for those who are next; empty ones, so one for all regions. */
@@ -28,9 +43,14 @@ const SPARE_MAX = 256;
 const NIL = -1;
 
 export interface RegionState {
-  readonly matcher: Matcher;
+  /** Another one when the region handed over what it knew. */
+  matcher: Matcher;
+  /** Whether this is a region at all, by the layout of its cell, and what it waits for. */
+  readonly division: Division;
+  /** Taken since the region is in memory. */
+  fixes: number;
   /** Who walked where; begins anew when the region does. */
-  readonly footprints: Footprints;
+  footprints: Footprints;
   /** The slot sweep is armed: it goes on while there are slots. */
   slotsSwept: boolean;
   /** Meetings whose pairs have not answered yet, `officer|civilian`; empty when the region is packed. */
@@ -42,7 +62,19 @@ export function regionBehaviour(
   rules: ProximityRules,
   fraud: FraudRules = FRAUD_RULES,
   watch: MatchWatch | null = null,
+  layoutsNow: () => Layouts = () => NO_LAYOUTS,
 ): Behaviour<RegionState, RegionMessage> {
+  const parts: DivisionParts<RegionState> = {
+    layoutsNow,
+    reachM: rules.reachM,
+    fresh: cell => new Matcher(cell, rules, watch),
+    read: readPieces,
+    dissolved: state => {
+      state.footprints = new Footprints(fraud);
+    },
+    act,
+    moved: offer,
+  };
   return {
     kind: 'region',
     inPlace: true,
@@ -51,39 +83,104 @@ export function regionBehaviour(
     join,
     hydrate: () => null,
     create(id, _loaded, turn) {
-      const cell = cellOfRegion(id);
-      if (cell === null) return refuse(ERROR.notFound, 'no such region');
+      const ground = groundOf(id);
+      if (ground === null) return refuse(ERROR.notFound, 'no such region');
       turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
       return ok({
-        matcher: new Matcher(cell, rules, watch),
+        matcher: new Matcher(ground.cell, rules, watch),
+        division: newDivision(ground),
+        fixes: 0,
         footprints: new Footprints(fraud),
         slotsSwept: false,
         asked: new Set(),
       });
     },
-    receive,
+    receive: (state, message, turn) => receive(state, message, parts, turn),
     pack: packRegion,
     unpack(id, packed, turn) {
-      const cell = cellOfRegion(id);
-      return cell === null
+      const ground = groundOf(id);
+      return ground === null
         ? refuse(ERROR.notFound, 'no such region')
-        : unpackRegion(cell, packed, rules, fraud, watch, turn);
+        : unpackRegion(ground, packed, rules, fraud, watch, turn);
     },
     idleMs: () => SILENT_MS,
   };
 }
 
-function receive(state: RegionState, message: RegionMessage, turn: Turn): RegionState {
+/** By these a region learns of a layout, also before its node does. */
+const isAboutLayout = (message: RegionMessage) =>
+  message.type === 'laid' || message.type === 'yield' || message.type === 'inherit';
+
+function receive(
+  state: RegionState,
+  message: RegionMessage,
+  parts: DivisionParts<RegionState>,
+  turn: Turn,
+): RegionState {
+  const isNothing = message.type === 'inherit' && isBelated(state, message);
+  if (!isNothing) {
+    follow(state, isAboutLayout(message) ? message.layout : undefined, parts, turn);
+  }
+  switch (message.type) {
+    case 'fixes':
+      takeAll(state, message.fixes, parts, turn);
+      break;
+    case 'fix':
+    case 'adopt':
+    case 'depart':
+    case 'leave':
+    case 'unsettled':
+      take(state, message, parts, turn);
+      break;
+    case 'yield':
+      yielded(state, message.to, turn);
+      break;
+    case 'inherit':
+      if (!isNothing) inherit(state, message, parts, turn);
+      break;
+    case 'settle':
+      settle(state, parts, turn);
+      break;
+    case 'load':
+      turn.reply(ok({ members: state.matcher.members.count, fixes: state.fixes } satisfies RegionLoad));
+      break;
+    case 'sweepSilent':
+      state.matcher.sweep(turn.nowMs - SILENT_MS);
+      turn.timer('silent', SILENT_SWEEP_MS, message);
+      break;
+    case 'sweepSlots':
+      state.slotsSwept = false;
+      state.matcher.sweepSlots(turn.nowMs);
+      break;
+    case 'answer':
+      state.asked.delete(message.tag);
+      if (!message.result.ok) {
+        const [officerId, civilianId] = message.tag.split('|') as [string, string];
+        const again = message.result.retryable === true;
+        take(state, { type: 'unsettled', officerId, civilianId, again }, parts, turn);
+      }
+      break;
+    default:
+      break;
+  }
+  const { matcher } = state;
+  if (matcher.members.count === 0) {
+    if (isForgettable(state, parts.layoutsNow())) turn.passivate();
+  } else if (matcher.slotCount > 0) sweepSlotsSoon(state, turn);
+  return state;
+}
+
+/** As the judge of the officers here. */
+function act(state: RegionState, message: PersonMessage, turn: Turn): void {
   const { matcher } = state;
   switch (message.type) {
     case 'fix':
+      state.fixes++;
       compare(state, message, matcher.members.indexOf(message.userId), turn);
       offer(state, matcher.move(message, turn.nowMs), turn);
       break;
-    case 'fixes':
-      takeAll(state, message.fixes, turn);
-      break;
     case 'adopt':
+      state.fixes++;
       compare(state, message.fix, matcher.members.indexOf(message.fix.userId), turn);
       offer(state, matcher.adopt(message.fix, message, turn.nowMs), turn);
       break;
@@ -102,55 +199,47 @@ function receive(state: RegionState, message: RegionMessage, turn: Turn): Region
       matcher.leave(message.userId, message.atMs);
       if (message.atMs === undefined) state.footprints.forget(message.userId);
       if (message.to !== undefined) {
-        const leave: RegionMessage = { type: 'leave', userId: message.userId };
-        turn.tell({ kind: 'region', id: message.to }, leave);
+        const { id, ...layout } = message.to;
+        const leave: RegionMessage = { type: 'leave', userId: message.userId, ...layout };
+        turn.tell({ kind: 'region', id }, leave);
       }
       break;
-    case 'sweepSilent':
-      matcher.sweep(turn.nowMs - SILENT_MS);
-      turn.timer('silent', SILENT_SWEEP_MS, message);
-      break;
-    case 'sweepSlots':
-      state.slotsSwept = false;
-      matcher.sweepSlots(turn.nowMs);
-      break;
-    case 'answer':
-      state.asked.delete(message.tag);
-      if (!message.result.ok) {
-        const [officerId, civilianId] = message.tag.split('|');
-        matcher.unsettled(officerId!, civilianId!, message.result.retryable === true);
-      }
-      break;
-    default:
+    case 'unsettled':
+      matcher.unsettled(message.officerId, message.civilianId, message.again);
       break;
   }
-  if (matcher.members.count === 0) turn.passivate();
-  else if (matcher.slotCount > 0) sweepSlotsSoon(state, turn);
-  return state;
 }
 
 /** The fixes of a tick come one behind the other: they wait as one message and are taken in one turn. */
 function join(waiting: RegionMessage, message: RegionMessage): RegionMessage | null {
   if (message.type !== 'fix') return null;
   if (waiting.type === 'fixes') {
-    if (waiting.fixes.count >= FIXES_MAX) return null;
+    if (waiting.fixes.count >= FIXES_MAX || !waiting.fixes.takes(message)) return null;
     waiting.fixes.add(message);
     return waiting;
   }
-  if (waiting.type !== 'fix') return null;
+  if (waiting.type !== 'fix' || waiting.dual || message.dual || waiting.layout !== message.layout)
+    return null;
   const fixes = SPARE.pop() ?? new Fixes();
   fixes.add(waiting);
   fixes.add(message);
   return { type: 'fixes', fixes };
 }
 
-function takeAll(state: RegionState, fixes: Fixes, turn: Turn): void {
+/** All at once by whoever judges; one by one by a signpost, and by whoever waits for what others know. */
+function takeAll(state: RegionState, fixes: Fixes, parts: DivisionParts<RegionState>, turn: Turn): void {
+  if (judges(state)) judgeAll(state, fixes, turn);
+  else for (let i = 0; i < fixes.count; i++) take(state, fixes.at(i), parts, turn);
+  fixes.clear();
+  if (SPARE.length < SPARE_MAX) SPARE.push(fixes);
+}
+
+function judgeAll(state: RegionState, fixes: Fixes, turn: Turn): void {
   const { matcher } = state;
+  state.fixes += fixes.count;
   const before = (i: number): void =>
     compare(state, fixes.step(i), matcher.members.indexOfFix(fixes, i), turn);
   offer(state, matcher.takeAll(fixes, turn.nowMs, before), turn);
-  fixes.clear();
-  if (SPARE.length < SPARE_MAX) SPARE.push(fixes);
 }
 
 /** Somebody walks where somebody else walked: both are told, and their next fix says so. `index`: the member, if any. */
@@ -175,14 +264,16 @@ function sweepSlotsSoon(state: RegionState, turn: Turn): void {
  * Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. Who is
  * near whom (`nears`) is told to nobody from here: it is for those who make notifications of it.
  */
-function offer({ asked }: RegionState, { meetings }: Moved, turn: Turn): void {
+function offer({ asked, division }: RegionState, { meetings }: Moved, turn: Turn): void {
+  // the coarse cell, whatever is divided in it
+  const cell = regionId(division.ground.cell);
   for (const { officer, civilian } of meetings) {
     const id = pairId(officer.id, civilian.id);
     asked.add(id);
     const trust = officer.trust | civilian.trust;
     const observe: PairMessage = {
       type: 'observe',
-      evidence: { method: 'proximity', id: null, cell: turn.self.id, ...(trust === 0 ? {} : { trust }) },
+      evidence: { method: 'proximity', id: null, cell, ...(trust === 0 ? {} : { trust }) },
       officer: { id: officer.id, handle: officer.handle },
       civilian: { id: civilian.id, handle: civilian.handle },
     };

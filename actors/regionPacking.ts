@@ -3,11 +3,19 @@
  * is the same.
  */
 import type { Result } from '../protocol/errors.ts';
+import { divisionOf, packDivision } from './divisionPacking.ts';
 import { Footprints } from './fraud/footprints.ts';
 import type { FraudRules } from './fraud/rules.ts';
 import { TRUST_MAX } from './fraud/trust.ts';
+import type { Ground } from './geo/layout.ts';
 import { MEMBERS_MAX, NEAR_REMEMBERED_MAX, SILENT_SWEEP_MS, SLOT_SWEEP_MS } from './geo/limits.ts';
-import { Matcher, type MatchWatch, type PackedOfficer, type PackedSlot } from './geo/matcher.ts';
+import {
+  Matcher,
+  type MatchWatch,
+  type PackedMatcher,
+  type PackedOfficer,
+  type PackedSlot,
+} from './geo/matcher.ts';
 import { FLAGS_MAX, PACKED_NUMBERS, type PackedMember, roleOfFlags } from './geo/memberPacking.ts';
 import { CIVILIAN, OFFICER } from './geo/members.ts';
 import type { ProximityRules } from './geo/rules.ts';
@@ -15,10 +23,11 @@ import { FIXES_MAX, TOLD } from './geo/slots.ts';
 import type { RegionMessage } from './messages/region.ts';
 import * as read from './packed.ts';
 import type { RegionState } from './region.ts';
+import { isSettled, type Pieces, settleSoon } from './regionDivision.ts';
 import type { Turn } from './turn.ts';
 
-/** 5: nothing of areas, which are actors of their own. Older ones start empty. */
-const VERSION = 5;
+/** 6: the division of the cell. Older ones start empty. */
+const VERSION = 6;
 /** Slots of one region at most; its shard travels in pieces, this bounds what a damaged one costs. */
 const SLOTS_MAX = 4_000_000;
 const MATCHES_MAX = 1_000;
@@ -26,43 +35,65 @@ const MATCHES_MAX = 1_000;
 const TIME_MAX = 2 ** 48;
 const I32 = 2 ** 31;
 
-export function packRegion({ matcher }: RegionState): unknown {
+export function packRegion({ matcher, division }: RegionState): unknown {
   const { members, slots, officers: known } = matcher.pack();
-  return { v: VERSION, members, slots, known };
+  return { v: VERSION, members, slots, known, division: packDivision(division) };
 }
 
 export function unpackRegion(
-  cell: number,
+  ground: Ground,
   packed: unknown,
   rules: ProximityRules,
   fraud: FraudRules,
   watch: MatchWatch | null,
   turn: Turn,
 ): Result<RegionState> {
-  const result = read.reading(() => stateOf(cell, read.versioned(packed, VERSION), rules, fraud, watch));
+  const result = read.reading(() =>
+    stateOf(ground, read.versioned(packed, VERSION), rules, fraud, watch, turn),
+  );
   if (!result.ok) return result;
   turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
+  if (!isSettled(result.value.division)) settleSoon(turn);
   if (result.value.slotsSwept)
     turn.timer('slots', SLOT_SWEEP_MS, { type: 'sweepSlots' } satisfies RegionMessage);
   return result;
 }
 
+/** What another region packed in pieces; null for what cannot be read. */
+export function readPieces(pieces: Pieces): PackedMatcher | null {
+  const result = read.reading(() => matcherOf({ ...pieces, known: pieces.officers }));
+  return result.ok ? result.value : null;
+}
+
+function matcherOf(packed: read.Fields): PackedMatcher {
+  const members = read.list(packed.members, MEMBERS_MAX, memberOf);
+  const slots = read.list(packed.slots, SLOTS_MAX, item => slotOf(item, members));
+  const officers = read.list(packed.known, MEMBERS_MAX, item => knownOf(item, members));
+  // twice the same person or pair would break the lists that they hang in
+  read.oneOf(`${new Set(members.map(([id]) => id)).size}`, [`${members.length}`]);
+  read.oneOf(`${new Set(slots.map(([a, b]) => `${a} ${b}`)).size}`, [`${slots.length}`]);
+  return { members, slots, officers };
+}
+
 function stateOf(
-  cell: number,
+  ground: Ground,
   packed: read.Fields,
   rules: ProximityRules,
   fraud: FraudRules,
   watch: MatchWatch | null,
+  turn: Turn,
 ): RegionState {
-  const members = read.list(packed.members, MEMBERS_MAX, memberOf);
-  const slots = read.list(packed.slots, SLOTS_MAX, item => slotOf(item, members));
-  const known = read.list(packed.known, MEMBERS_MAX, item => knownOf(item, members));
-  // twice the same person or pair would break the lists that they hang in
-  read.oneOf(`${new Set(members.map(([id]) => id)).size}`, [`${members.length}`]);
-  read.oneOf(`${new Set(slots.map(([a, b]) => `${a} ${b}`)).size}`, [`${slots.length}`]);
-  const matcher = new Matcher(cell, rules, watch);
-  matcher.restore({ members, slots, officers: known });
-  return { matcher, footprints: new Footprints(fraud), slotsSwept: slots.length > 0, asked: new Set() };
+  const plain = matcherOf(packed);
+  const matcher = new Matcher(ground.cell, rules, watch);
+  matcher.restore(plain);
+  return {
+    matcher,
+    division: divisionOf(packed.division, ground, turn.nowMs),
+    fixes: 0,
+    footprints: new Footprints(fraud),
+    slotsSwept: plain.slots.length > 0,
+    asked: new Set(),
+  };
 }
 
 function memberOf(item: unknown): PackedMember {

@@ -4,6 +4,7 @@
  */
 import type { CommandBody, CommandName } from '../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { type Layouts, NO_LAYOUTS } from './geo/layout.ts';
 import { type Fences, NO_FENCES } from './geo/places/fence.ts';
 import { insistAgain, insistAnswered, insistedKey } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
@@ -14,6 +15,7 @@ import type { Behaviour, SystemMessage, Turn } from './turn.ts';
 import { areaChanged } from './user/around.ts';
 import { judgePresence } from './user/attendance.ts';
 import { refusedOrKnown, remember, rememberForGood, repeat, settleAgain } from './user/commands.ts';
+import { GIVING, giftCommand, giftJudged, giftScored, SCORE, spend } from './user/gifts.ts';
 import {
   acceptHey,
   closeHey,
@@ -118,6 +120,7 @@ export function userBehaviour(
   rules: MeetRules,
   keys: QrKeys,
   fencesNow: FencesNow = () => NO_FENCES,
+  layoutsNow: () => Layouts = () => NO_LAYOUTS,
 ): Behaviour<UserState, UserMessage> {
   return {
     kind: 'user',
@@ -140,7 +143,7 @@ export function userBehaviour(
     discarded(state, turn) {
       turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     },
-    receive: (state, message, turn) => receive(state, message, rules, keys, fencesNow, turn),
+    receive: (state, message, turn) => receive(state, message, rules, keys, fencesNow, layoutsNow, turn),
   };
 }
 
@@ -150,12 +153,14 @@ function receive(
   rules: MeetRules,
   keys: QrKeys,
   fencesNow: FencesNow,
+  layoutsNow: () => Layouts,
   turn: Turn,
 ): UserState {
   switch (message.type) {
     case 'location': {
       const session = sessionOf(state, message.session);
-      if (session) return located(heard(state, session, turn), message, rules, fencesNow(), turn);
+      if (session)
+        return located(heard(state, session, turn), message, rules, fencesNow(), layoutsNow(), turn);
       resync(message.session, turn);
       return state;
     }
@@ -224,6 +229,8 @@ function receive(
       return rejected(state, message.encounterId, turn);
     case 'give':
       return give(state, message, turn);
+    case 'spend':
+      return spend(state, message, turn);
     case 'credited':
       return credited(state, message.credit, turn);
     case 'insist':
@@ -379,6 +386,10 @@ function commanded(
     case 'till.refuse':
     case 'till.refund':
       return ordered(state, name, message, turn);
+    case 'points.donate':
+    case 'points.give':
+    case 'fee.pay':
+      return giftCommand(state, message, turn);
     case 'auth.refresh':
       return answer(state, refuse(ERROR.invalid, 'tokens are renewed at the gateway'));
   }
@@ -407,11 +418,13 @@ function answered(
     return { ...state, crediting: insistAnswered(state.crediting, insisted, result, turn) };
   if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
   if (isRedemptionTag(tag)) return redemptionsRead(state, tag, result, turn);
-  const [key = '', step] = tag.split('/');
+  const [key = '', step, part] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
   if (step === 'shown') return presenterAgreed(state, command, result, rules, fences, turn);
   if (step === 'told') return officerTold(state, command, result, rules, turn);
+  if (step === GIVING) return giftJudged(state, command, result, turn);
+  if (step === SCORE && command.gift) return giftScored(state, command, Number(part), result, turn);
   if (step === 'known') return known(state, command, result, turn);
   if (step === 'price') return priced(state, command, result, rules, turn);
   if (step === 'first') return givenBackKnown(state, command, result, turn);

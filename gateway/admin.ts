@@ -22,6 +22,7 @@ export interface AdminOptions {
   readonly exposeMetrics?: () => Promise<{ text: string; contentType: string }>;
   readonly collectGarbage?: () => void;
   readonly cluster?: () => ClusterView;
+  readonly regions?: () => object;
   readonly drain?: () => Promise<Drained>;
   /** Answers what concerns one person, for operators; null for any other route. */
   readonly operators?: (request: Request) => Promise<Answer | null>;
@@ -88,6 +89,7 @@ const HELP = [
   'GET    /livez /startupz /readyz          whether it is alive, has started, serves',
   'GET    /metrics                          for Prometheus',
   'GET    /admin/cluster                    nodes and owners as this node sees them',
+  'GET    /admin/regions                    cells divided among regions, regions under load here',
   'POST   /admin/drain                      hands everything over to the others',
   '',
   'With Authorization: Bearer and the access token of an operator, each access audited:',
@@ -146,6 +148,9 @@ const answer = async (
     case 'GET /admin/cluster':
       if (options.cluster === undefined) return say(res, 404, 'no cluster\n');
       return sayJson(res, 200, options.cluster());
+    case 'GET /admin/regions':
+      if (options.regions === undefined) return say(res, 404, 'no regions\n');
+      return sayJson(res, 200, options.regions());
     case 'POST /admin/drain': {
       if (options.drain === undefined) return say(res, 404, 'nothing to drain\n');
       const drained = await options.drain();

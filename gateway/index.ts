@@ -210,6 +210,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           }),
           ...(options.collectGarbage && { collectGarbage: options.collectGarbage }),
           ...(options.cluster && { cluster: options.cluster }),
+          ...(options.regions && { regions: options.regions }),
           ...(options.drain && { drain: options.drain }),
           operators: request => office.handle(request),
         });

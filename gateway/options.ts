@@ -75,6 +75,8 @@ export interface GatewayOptions {
   readonly elsewhere?: () => readonly string[];
   /** What `GET /admin/cluster` answers; absent it does not exist. */
   readonly cluster?: () => ClusterView;
+  /** What `GET /admin/regions` answers: cells that are divided, and regions under load; absent it does not exist. */
+  readonly regions?: () => object;
   /** What `POST /admin/drain` does; absent it does not exist. */
   readonly drain?: () => Promise<Drained>;
   /** What `/metrics` answers. */

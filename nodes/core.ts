@@ -51,6 +51,8 @@ export interface ActorSystemOptions {
   readonly sampler?: Sampler | undefined;
   /** Who is asked about positions of encounters that are held; absent: nobody. */
   readonly verifier?: Verifier | undefined;
+  /** Told for how long a region was served, at the end of each slice. */
+  readonly regionServed?: ((regionId: string, tookMs: number) => void) | undefined;
   readonly limits?: Partial<{ [K in keyof typeof LIMITS]: number }>;
   /**
    * An actor of the shard was thrown away while the shard stays here: what it had committed and not told is known to the

@@ -14,6 +14,7 @@ import {
   type RefundOp,
   type RuleRef,
 } from '../actors/durable.ts';
+import { FEE } from '../actors/fees.ts';
 import { isTrust } from '../actors/fraud/trust.ts';
 import { canonicalStock, isStockHold, isUnits } from './market/stockRules.ts';
 
@@ -75,9 +76,15 @@ export function reasonOf(op: LedgerOp): string {
   return op.type === 'encounter' || op.type === 'review' ? 'encounter' : op.reason;
 }
 
-/** Whether a refusal for want of points, stock, an account or room under a limit is kept, so that a repeat gets the same. */
+/**
+ * Whether a refusal for want of points, stock, an account or room under a limit is kept, so that a repeat gets the same. The
+ * id of a fine is not of who tries to pay it: it stays payable.
+ */
 export const isBurned = (op: DurableOp): boolean =>
-  op.type === 'transfer' || op.type === 'pending' || op.type === 'post' || op.type === 'refund';
+  (op.type === 'transfer' && op.reason !== FEE) ||
+  op.type === 'pending' ||
+  op.type === 'post' ||
+  op.type === 'refund';
 
 /**
  * The same text means the same request. Left out is what a retry may bring along anew: the idempotency key (two people

@@ -69,6 +69,35 @@ export const WRITER_LIMITS = {
 } as const;
 
 /**
+ * Hot regions (`reference/proximity.md` 4.8). The first levers are cheaper: crowd mode begins by itself after 30 s in a crowd
+ * (`actors/geo/rules.ts`), so a region is divided only when it was hot for two windows in a row.
+ */
+export const HEAT_LIMITS = {
+  /** Load is judged over so long (4.8). */
+  windowMs: 30_000,
+  hotWindows: 2,
+  /** Any of these makes a region hot: people, share of one core, wait for its turn (99th percentile) (4.8). */
+  hotMembers: 50_000,
+  hotCoreShare: 0.2,
+  hotWaitMs: 50,
+  /** With fewer people a long wait is the node's, and dividing the region would not shorten it. */
+  waitMembers: 1_000,
+  /** Four quads become one again when together they were below this share of it all for so long (4.8). */
+  coolShare: 0.25,
+  coolWindows: 20,
+  /** A region that is served so little of a second is not looked at. */
+  watchedShare: 0.005,
+  watchedMax: 64,
+  probeMs: 1_000,
+  probeTimeoutMs: 3_000,
+  /** A cell is not changed again for one window: three report periods, and what is held has been let go. */
+  /** All layouts are read this often, whatever the watch told. */
+  lookMs: 30_000,
+  /** Cells that were ever divided; more are rubbish. */
+  layoutsMax: 10_000,
+} as const;
+
+/**
  * Membership and ownership (`cluster/`). The owner counts from before it sends a renewal, observers from after they have
  * seen it: the gap between the two, not their length, is what keeps two owners apart.
  */

@@ -11,6 +11,7 @@ import { hostname } from 'node:os';
 import { areaBehaviour } from '../actors/area.ts';
 import { fraudRules } from '../actors/fraud/rules.ts';
 import { areaRules } from '../actors/geo/areaRules.ts';
+import { depthMax } from '../actors/geo/layout.ts';
 import { proximityRules } from '../actors/geo/rules.ts';
 import { offerBehaviour } from '../actors/offer.ts';
 import { pairBehaviour } from '../actors/pair.ts';
@@ -31,12 +32,16 @@ import { readAreas } from '../infra/places/mapThread.ts';
 import { openStores } from '../infra/postgres/index.ts';
 import { systemRandom } from '../infra/random.ts';
 import { createLogs, createMetrics, openTracing } from '../infra/telemetry/index.ts';
+import { shardOf } from '../protocol/shard.ts';
 import { assertDeparture, Departure, othersIn } from './departure.ts';
 import type { ActorDoor } from './gatewayPort.ts';
+import { HotRegions, regionsView } from './hotRegions.ts';
 import { assertLimits } from './limits.ts';
+import { MemoryBucket, MemoryKv } from './memory/memoryKv.ts';
 import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
 import type { Log, Metrics } from './ports.ts';
+import { KvRegionDirectory } from './regionDirectory.ts';
 import { builtInRules } from './rules/builtIn.ts';
 import { Sampling } from './sampling.ts';
 import { Verifying } from './verifying.ts';
@@ -158,6 +163,15 @@ async function main(): Promise<void> {
     metrics,
   });
   const rules = rulesOf(config);
+  const windowMs = Math.round(config.hotRegionWindowS * 1_000);
+  const regions = new KvRegionDirectory({
+    kv: nats?.kv ?? new MemoryKv(new MemoryBucket(scheduler)),
+    clock,
+    scheduler,
+    log,
+    metrics,
+    pauseMs: windowMs,
+  });
   let node: TownNode;
   let departure: Departure;
   let joined = false;
@@ -167,6 +181,17 @@ async function main(): Promise<void> {
     tell: (to, message, options) => node.door.tell(to, message, options),
     behind: () => node.door.behind?.() === true,
   };
+  const { enterMaxM, exitMarginM } = rules.proximity;
+  const hot = new HotRegions({
+    door,
+    directory: regions,
+    depth: depthMax(enterMaxM + exitMarginM),
+    serves: id => node.coordinator.epochOf(shardOf('region', id)) !== null,
+    clock,
+    scheduler,
+    log,
+    limits: { windowMs, hotMembers: config.hotRegionPeople },
+  });
   const view = () => node.coordinator.view();
   const gateway = createGateway({
     gatewayId,
@@ -217,6 +242,7 @@ async function main(): Promise<void> {
       },
     }),
     cluster: view,
+    regions: () => regionsView(regions, hot),
     drain: () => departure.drain(),
     exposeMetrics: () => {
       for (const kind of ACTOR_KINDS) metrics.gauge('heyblue_actors', node.system.count(kind), { kind });
@@ -244,8 +270,9 @@ async function main(): Promise<void> {
         rules,
         qrKeysOf(keys, () => clock.nowMs()),
         () => stores.atlas.fences,
+        () => regions,
       ),
-      region: regionBehaviour(rules.proximity, rules.fraud),
+      region: regionBehaviour(rules.proximity, rules.fraud, null, () => regions),
       area: areaBehaviour(rules.area),
       pair: pairBehaviour(rules),
       offer: offerBehaviour(),
@@ -270,6 +297,7 @@ async function main(): Promise<void> {
       log,
       metrics,
     }),
+    regionServed: (id, tookMs) => hot.served(id, tookMs),
     cluster: nats && { bus: nats.bus, kv: nats.kv, reconnect: () => nats.reconnect() },
     onCommitted: () => stores.outbox.poke(),
     onFenced: () => {
@@ -296,6 +324,8 @@ async function main(): Promise<void> {
     stop: async budgetMs => {
       await node.stop(budgetMs);
       publishing.stop();
+      hot.stop();
+      regions.stop();
     },
     close: async budgetMs => {
       await Promise.all([
@@ -334,10 +364,13 @@ async function main(): Promise<void> {
     const sentence = `Another node runs as ${nodeId} (${other}): give each its own HEYBLUE_NODE_ID.`;
     taken.reject(new CannotStart(sentence));
   });
+  await regions.start();
   await Promise.race([node.start(), taken.promise]);
   named();
   publishing.check();
   joined = true;
+  // without it what is divided stays so
+  if (config.hotRegions === 'on') hot.start();
   const host = config.host === '0.0.0.0' ? '127.0.0.1' : config.host;
   const secure = config.tlsCert === '' ? '' : 's';
   const urls = {

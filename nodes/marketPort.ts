@@ -8,7 +8,7 @@ import type { RedemptionView } from '../actors/queries.ts';
 export type { OfferMessage, StockView } from '../actors/messages/offer.ts';
 export type { OrderName } from '../actors/messages/user.ts';
 export type { OfferView, RedemptionView } from '../actors/queries.ts';
-export { KEY_REUSED } from '../actors/user/commands.ts';
+export { KEY_CONFLICT } from '../actors/user/commands.ts';
 export type { OfferRecord };
 
 /** An offer as a list shows it. */

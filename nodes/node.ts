@@ -71,6 +71,8 @@ export interface NodeOptions {
   readonly sampler?: Sampler;
   /** Who is asked about positions of encounters that are held; absent: nobody. */
   readonly verifier?: Verifier;
+  /** Told for how long a region was served, at the end of each slice. */
+  readonly regionServed?: (regionId: string, tookMs: number) => void;
   /** Null for a node that is alone. */
   readonly cluster: { readonly bus: Bus; readonly kv: KvStore; readonly reconnect?: () => void } | null;
   /** Realtime address of this node as phones reach it, told to phones of other nodes that stop. */
@@ -167,6 +169,7 @@ export function createNode(options: NodeOptions): TownNode {
     untold: shard => retelling.opened(shard),
     sampler: options.sampler,
     verifier: options.verifier,
+    regionServed: options.regionServed,
     limits: limits?.runtime,
     encodeLocal: options.encodeLocal,
   });

@@ -43,6 +43,7 @@ export class Turns {
       entered: () => options.sink.hold?.(),
       serve: (one, nowMs) => this.#slice(one, nowMs),
       served: (one, tookMs) => {
+        if (one.address.kind === 'region') options.regionServed?.(one.address.id, tookMs);
         if (tookMs >= limits.slowTurnMs)
           options.log.warn({ kind: one.address.kind, ms: Math.round(tookMs) }, 'slow turn');
         return core.routes?.full === true;

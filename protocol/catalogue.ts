@@ -90,6 +90,15 @@ const atTheTill = [
   f.u32('expiresS', 'Unix second at which it is over by itself'),
 ] as const;
 
+/** Accounts among which one gift may be split. */
+export const GIFT_PARTS_MAX = 16;
+
+const given = [
+  f.id('transferId', 'the ledger entry'),
+  f.points('points', 'negative: what left the account'),
+  f.points('balance', "the caller's balance after it"),
+] as const;
+
 const outcome = [
   f.id('encounterId', 'the encounter that this settled'),
   f.points('points', 'what the caller earned'),
@@ -347,6 +356,43 @@ export const COMMANDS = {
     rate: 'command',
     since: 1,
     doc: 'Pays the customer back, whole or in part, never more than was paid (409).',
+  }),
+  'points.donate': command({
+    code: 70,
+    body: [
+      f.list(
+        'to',
+        [f.id('userId', 'a charity or a family'), f.points('points', 'at least 1')] as const,
+        GIFT_PARTS_MAX,
+        'who gets how much; each account once',
+      ),
+    ],
+    result: given,
+    mutates: true,
+    scope: 'spend',
+    rate: 'command',
+    since: 1,
+    doc: 'Gives points to charities and families that are verified: to all of them in one entry, or to none.',
+  }),
+  'points.give': command({
+    code: 71,
+    body: [f.id('userId', 'another officer'), f.points('points', 'at least 1')],
+    result: given,
+    mutates: true,
+    scope: 'officer',
+    rate: 'command',
+    since: 1,
+    doc: 'An officer gives points to a fellow officer, up to a cap in 24 hours.',
+  }),
+  'fee.pay': command({
+    code: 72,
+    body: [f.id('feeId', 'a fine or fee that a municipality published')],
+    result: given,
+    mutates: true,
+    scope: 'civilian',
+    rate: 'command',
+    since: 1,
+    doc: 'Pays a fine or a fee with points, once. 404 when it is not published to the caller, 410 when it was withdrawn.',
   }),
 } as const;
 

@@ -90,6 +90,7 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   quantity: 2,
   reserved: 10,
   left: 3,
+  feeId: exampleId(6),
   userId: exampleId(1),
 };
 

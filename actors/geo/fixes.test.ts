@@ -92,6 +92,32 @@ describe('fixes that are taken together', () => {
     expect(new Set(fixes.numbers).size).toBe(1);
   });
 
+  it('know by which layout they came, and where officers were before', () => {
+    const chance = seeded(SEED);
+    const fix = (seq: number): FixMessage => ({ ...someFix(chance, crowds[0]!, 100_000, seq), latE7: seq });
+    const said = [
+      { ...fix(1), layout: 3 },
+      { ...fix(2), layout: 3, fromLatE7: 5, fromLngE7: 6 },
+    ];
+    const fixes = new Fixes();
+    for (const one of said) fixes.add(one);
+    expect(said.map((_, i) => fixes.at(i))).toEqual(said);
+    const takes = [
+      fix(3),
+      { ...fix(3), layout: 4 },
+      { ...fix(3), layout: 3 },
+      { ...fix(3), layout: 3, dual: true as const },
+    ];
+    expect(takes.map(one => fixes.takes(one))).toEqual([false, false, true, false]);
+    fixes.clear();
+    fixes.add(fix(4));
+    fixes.add(fix(5));
+    expect([fixes.at(0), fixes.at(1)].map(({ layout, fromLatE7 }) => [layout, fromLatE7])).toEqual([
+      [undefined, undefined],
+      [undefined, undefined],
+    ]);
+  });
+
   it('are found around a civilian whoever came and went, where more are than a list holds too', () => {
     const chance = seeded(SEED);
     const near: string[] = [];
@@ -148,4 +174,8 @@ it('a region takes the fixes that wait one behind the other in one turn, as many
   const leave: RegionMessage = { type: 'leave', userId: 'p1' };
   expect(join!(waiting, leave)).toBeNull();
   expect(join!(leave, someFix(chance, crowd, 100_000, 0))).toBeNull();
+  const one = { ...someFix(chance, crowd, 100_000, 1), latE7: 0 };
+  expect(join!(one, { ...one, layout: 1 })).toBeNull();
+  expect(join!({ ...one, dual: true }, one)).toBeNull();
+  expect(join!({ ...one, layout: 1 }, { ...one, layout: 1 })?.type).toBe('fixes');
 });

@@ -49,8 +49,20 @@ export class Fixes {
   found = new Int32Array(this.#capacity);
   readonly ids: string[] = [];
   readonly handles: string[] = [];
+  /** By which layout all of them came; undefined for an undivided cell. */
+  layout: number | undefined;
+  /** Where officers were before: of few, and seldom asked for. */
+  readonly #from = new Map<number, { readonly fromLatE7: number; readonly fromLngE7: number }>();
 
-  /** Puts a fix behind the others; one that cannot be (no place on the globe, no time) is left out. */
+  /** Whether a fix can stand behind those that are here. */
+  takes({ layout, dual }: FixMessage): boolean {
+    return (this.count === 0 || layout === this.layout) && dual !== true;
+  }
+
+  /**
+   * Puts a fix behind the others; one that cannot be (no place on the globe, no time) is left out. The first one decides by
+   * which layout they came.
+   */
   add(fix: FixMessage): void {
     const { latE7, lngE7, takenAtMs, seq, accuracyDm, account, trust } = fix;
     if (
@@ -65,6 +77,9 @@ export class Fixes {
       return;
     const { count } = this;
     if (count === this.#capacity) this.#grow();
+    if (count === 0) this.layout = fix.layout;
+    const { fromLatE7, fromLngE7 } = fix;
+    if (fromLatE7 !== undefined && fromLngE7 !== undefined) this.#from.set(count, { fromLatE7, fromLngE7 });
     this.count = count + 1;
     const { numbers, whole } = this;
     const at = FIX_NUMBERS * count;
@@ -123,12 +138,15 @@ export class Fixes {
       northMps: numbers[at + FIX_NORTHWARD]!,
       ...((state & FIX_ABSENT) === 0 ? {} : { absent: true }),
       ...(trust === 0 ? {} : { trust }),
+      ...(this.layout === undefined ? {} : { layout: this.layout }),
+      ...this.#from.get(i),
     };
   }
 
   /** Forgets them all, also where they were; the texts stay until others take their places. */
   clear(): void {
     this.numbers.fill(0, 0, FIX_NUMBERS * this.count);
+    if (this.#from.size > 0) this.#from.clear();
     this.count = 0;
   }
 

@@ -14,6 +14,26 @@ export const AREA_REACH_M = 200;
 /** Micro cells per side of a region: 64 m each. */
 export const MICRO_CELLS = 32;
 
+/** A hot region is divided into quads of 1,024, 512 and 256 m at most (`reference/proximity.md` 4.8) ... */
+export const QUAD_DEPTH_MAX = 3;
+/** ... and only while the edge of a quad is so many times the largest radius that a meeting looks at (4.8). */
+export const QUAD_EDGE_PER_REACH = 2;
+/** Of the quads that were regions so many are remembered, for so long: what a person told them is over by then. */
+export const FORMER_MAX = 24;
+export const FORMER_MS = 60_000;
+/** Beyond it a version is rubbish: one change a second for a million years. */
+export const LAYOUT_VERSION_MAX = 2 ** 45;
+/** Who learned of another layout tells the regions before it too, for two report periods (4.8). */
+export const DUAL_MS = 20_000;
+/** A new region asks those before it for what they know, again after so long, and begins without them after so long. */
+export const INHERIT_AGAIN_MS = 500;
+export const INHERIT_MS = 5_000;
+/** What a region keeps until it may begin, at most: half a second of the hottest there can be. */
+export const HELD_MAX = 20_000;
+/** Bytes of one message with what a region knew are below an envelope's: so many people and slots in each. */
+export const INHERIT_MEMBERS = 1_000;
+export const INHERIT_SLOTS = 4_000;
+
 /** People whom one region remembers at once: more than a stadium holds, and what the 24 bits of a slot can name. */
 export const MEMBERS_MAX = 4_000_000;
 /** People remembered per officer as told that he is around; while so many are, nobody else is told of him. */

@@ -41,12 +41,14 @@ describe('a civilian', () => {
     expect(track.fix.speedMps).toBe(-1);
     track = publishFix(outbox, person('civilian'), track, at(eastEdge, -60, 2), REACH_M);
     expect(outbox.take().sort()).toEqual([`fix ${here}`, `fix ${next}`].sort());
+    expect(track.left).toEqual([]);
     track = publishFix(outbox, person('civilian'), track, at(eastEdge, 60, 3), REACH_M);
     expect(outbox.take().sort()).toEqual([`fix ${here}`, `fix ${next}`].sort());
     expect(track.route.owner.id).toBe(next);
     expect(track.fix.speedMps).toBeCloseTo(12, 3);
     track = publishFix(outbox, person('civilian'), track, at(eastEdge, 160, 4), REACH_M);
     expect(outbox.take()).toEqual([`leave ${here}`, `fix ${next}`]);
+    expect(track.left).toEqual([here]);
     publishLeave(outbox, track);
     expect(outbox.take()).toEqual([`leave ${next}`]);
   });
@@ -57,8 +59,11 @@ describe('an officer', () => {
     const outbox = new Outbox();
     let track = publishFix(outbox, person('officer'), null, at(eastEdge, -5, 1), REACH_M);
     expect(outbox.take()).toEqual([`fix ${here}`]);
+    const { latE7, lngE7 } = track.fix;
     track = publishFix(outbox, person('officer'), track, at(eastEdge, 5, 2), REACH_M);
-    expect(outbox.sent).toEqual([{ to: here, message: { type: 'depart', fix: track.fix, to: next } }]);
+    const departing = { type: 'depart', fix: track.fix, to: next, latE7, lngE7 };
+    expect(outbox.sent).toEqual([{ to: here, message: departing }]);
+    expect(track.left).toEqual([here]);
     outbox.take();
     publishFix(outbox, person('officer'), track, at(eastEdge, 15, 3), REACH_M);
     expect(outbox.take()).toEqual([`fix ${next}`]);

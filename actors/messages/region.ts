@@ -37,10 +37,17 @@ export interface FixMessage {
   /** The parts of that speed to the east and to the north, where the fix was taken; missing is none. */
   readonly eastMps?: number;
   readonly northMps?: number;
+  /** Where an officer's fix before was, which is where he is known; absent at the first. */
+  readonly fromLatE7?: number;
+  readonly fromLngE7?: number;
   /** Only in a fix that is said again because the person has just lost the last socket (presence: grace). */
   readonly absent?: true;
   /** What speaks against the person (`fraud/trust.ts`); absent: nothing. A meeting is matched as usual, and held. */
   readonly trust?: number;
+  /** The version of the cell's layout by which the region was found (`geo/layout.ts`); absent: 0. */
+  readonly layout?: number;
+  /** Said to a region that ceased to be one, beside what is said in its place: counts only until it learns of it. */
+  readonly dual?: true;
 }
 
 /** What an officer takes along when he crosses into another region: one entry for each civilian near him. */
@@ -69,25 +76,85 @@ export interface OfficerTransfer {
 /** `counting`: the dwell runs. `ready`: it is complete, one of the two lacks instant match. `told`: the pair knows. */
 export type SlotStage = 'counting' | 'ready' | 'told';
 
+/**
+ * A civilian went out of reach of this region with a fix taken `atMs`; or, without it, the person stopped sharing and is to be
+ * forgotten whole.
+ */
+export interface LeaveMessage {
+  readonly type: 'leave';
+  readonly userId: string;
+  readonly atMs?: number;
+  /** The region into which an officer has crossed from here, by this layout; told behind what was passed on to it. */
+  readonly to?: { readonly id: string; readonly layout?: number };
+  /** Of the fix that was out of reach, where it was. */
+  readonly latE7?: number;
+  readonly lngE7?: number;
+  readonly layout?: number;
+  readonly dual?: true;
+}
+
+export interface DepartMessage {
+  readonly type: 'depart';
+  /** Its `layout` is that of region `to`. */
+  readonly fix: FixMessage;
+  readonly to: string;
+  /** Where the officer was before, which is where he is known. */
+  readonly latE7: number;
+  readonly lngE7: number;
+  readonly layout?: number;
+}
+
+export interface AdoptMessage {
+  readonly type: 'adopt';
+  readonly fix: FixMessage;
+  readonly slots: readonly SlotTransfer[];
+  readonly officer?: OfficerTransfer;
+}
+
+export interface UnsettledMessage {
+  readonly type: 'unsettled';
+  readonly officerId: string;
+  readonly civilianId: string;
+  readonly again: boolean;
+  readonly layout?: number;
+}
+
+export interface RegionLoad {
+  readonly members: number;
+  /** Fixes taken since the region is in memory. */
+  readonly fixes: number;
+}
+
 export type RegionMessage =
   | FixMessage
   /** Fixes that waited one behind the other, for one turn. Made where they wait; it is never sent. */
   | { readonly type: 'fixes'; readonly fixes: Fixes }
-  /**
-   * A civilian went out of reach of this region with a fix taken `atMs`; or, without it, the person stopped sharing and is to be
-   * forgotten whole. `to`: the region into which an officer has crossed from here; it is told behind what was passed on to it.
-   */
-  | { readonly type: 'leave'; readonly userId: string; readonly atMs?: number; readonly to?: string }
+  /** The person stopped sharing, or a civilian went out of reach of this region with a fix taken `atMs`. */
+  | LeaveMessage
   /** To the region an officer leaves, instead of the fix that took him out: passes him on to region `to`. */
-  | { readonly type: 'depart'; readonly fix: FixMessage; readonly to: string }
+  | DepartMessage
   /** From the region an officer left. */
+  | AdoptMessage
+  /** From a region whose meeting could not be settled after it had handed the two over. */
+  | UnsettledMessage
+  /** The layout of the region's cell, ahead of the first message that goes by it: its node may not have heard of it yet. */
+  | { readonly type: 'laid'; readonly layout: unknown }
+  /** From a region in another's place: what did you know? The layout by which it asks. */
+  | { readonly type: 'yield'; readonly to: string; readonly layout: unknown }
+  /** What a region knew that ceased to be one, in pieces; `last` ends it. */
   | {
-      readonly type: 'adopt';
-      readonly fix: FixMessage;
-      readonly slots: readonly SlotTransfer[];
-      readonly officer?: OfficerTransfer;
+      readonly type: 'inherit';
+      readonly from: string;
+      readonly layout: unknown;
+      readonly members: readonly unknown[];
+      readonly slots: readonly unknown[];
+      readonly officers: readonly unknown[];
+      readonly last: boolean;
     }
+  /** Ask, of whoever watches for hot regions: how much is there? Answered with {@link RegionLoad}. */
+  | { readonly type: 'load' }
   /** Timers of the region itself. */
+  | { readonly type: 'settle' }
   | { readonly type: 'sweepSilent' }
   | { readonly type: 'sweepSlots' }
   | SystemMessage;

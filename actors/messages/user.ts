@@ -1,6 +1,7 @@
 /** Everything that is said to a user actor: by its gateway sessions, by regions, by other users and by pairs. */
 import type { CommandName, Method } from '../../protocol/catalogue.ts';
 import type { Location, Resume } from '../../protocol/frames.ts';
+import type { RuleRef } from '../durable.ts';
 import type { InsistMessage } from '../insist.ts';
 import type { Movement } from '../queries.ts';
 import type { SessionRef } from '../turn.ts';
@@ -135,6 +136,7 @@ export type UserMessage =
       readonly key: string;
       readonly requestHash: string;
     }
+  | SpendMessage
   /** Ask, from who gave: points came to this user, durably. Comes until it is answered, so it may come twice. */
   | { readonly type: 'credited'; readonly credit: CreditView }
   /** Ask, from who redeems: points are set aside for this merchant. Comes until it is answered. */
@@ -187,6 +189,30 @@ export type UserMessage =
   /** From a civilian who does not share any more: the position of this hey is not to be used. */
   | { readonly type: 'heyWithdrawn'; readonly heyId: string }
   | { readonly type: 'heyTimeout'; readonly heyId: string };
+
+export type GiftName = 'points.donate' | 'points.give' | 'fee.pay';
+
+/**
+ * Ask, from a door without a socket: the same as the command of this name, under the same rules. Answer `Result<Given>` once it is
+ * durable; with `dry` `Result<GiftPreview>`, and nothing happens.
+ */
+export interface SpendMessage {
+  readonly type: 'spend';
+  readonly name: GiftName;
+  readonly body: object;
+  readonly key: string;
+  readonly requestHash: string;
+  readonly dry?: boolean;
+}
+
+/** What a gift would be. */
+export interface GiftPreview {
+  /** Negative: the change of the giver's balance. */
+  readonly points: number;
+  readonly balance: number;
+  readonly to: readonly { readonly userId: string; readonly points: number }[];
+  readonly rule: RuleRef;
+}
 
 /** A hub that is open: not who is there. */
 export interface HubRef {
@@ -251,7 +277,7 @@ export interface CreditView {
   readonly reason: string;
 }
 
-/** The answer to `give`. */
+/** The answer to `give`, and to every gift. */
 export interface Given {
   readonly transferId: string;
   /** Negative: the change of the giver's balance. */

@@ -16,7 +16,7 @@ import { type CommandUnderWay, doneOf, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
-export const KEY_REUSED = refuse(ERROR.conflict, 'this idempotency key was used for something else');
+export const KEY_CONFLICT = refuse(ERROR.conflict, 'this idempotency key was used for something else');
 
 /** Answers a repeat. Returns the next state when the command is dealt with, null when it is new. */
 export function repeat(
@@ -30,13 +30,13 @@ export function repeat(
   if (done) {
     const same = done.requestHash === requestHash;
     if (same) turn.count('rt_command_dedup_total', { op: name });
-    turn.reply(same ? done.result : KEY_REUSED);
+    turn.reply(same ? done.result : KEY_CONFLICT);
     return state;
   }
   const underWay = state.underWay[key];
   if (!underWay) return null;
   if (underWay.requestHash !== requestHash) {
-    turn.reply(KEY_REUSED);
+    turn.reply(KEY_CONFLICT);
     return state;
   }
   if (!turn.replyTo) return state;
@@ -163,7 +163,7 @@ export function finish(
   turn: Turn,
 ): UserState {
   const next = conclude(state, command, result, turn);
-  const isDecided = command.settling !== null || command.name === 'give';
+  const isDecided = command.settling !== null || command.name === 'give' || command.gift !== null;
   // points that moved carry the key in the ledger; who was refused without anybody's decision may try again
   if (result.ok === isDecided) return remember(next, command, result);
   return rememberForGood(next, command, result, turn);

@@ -70,6 +70,7 @@ export function underWay(
     otherId: '',
     scannedAtMs: 0,
     points: 0,
+    gift: null,
     settling: null,
     doubtful: false,
     refusal: null,
@@ -191,7 +192,7 @@ export function heyOffered(
   const { track, around } = state;
   const isHere = isSharing(state, turn.nowMs) && around !== null && message.areas.includes(around.home);
   const hasPhone = state.sessions.length > 0 || state.presence.state === 'grace';
-  const cell = track?.route.owner.id ?? '';
+  const cell = track?.route.coarse ?? '';
   const hey: Hey = { heyId, other, fix, cell, expiresAtMs, trust, peer: null, isShown: true };
   if (!isHere || !hasPhone || track === null) return { ...state, heys: [...waiting, unseen(hey)] };
   const body = { heyId, civilianHandle: other.handle, expiresS: seconds(expiresAtMs) };

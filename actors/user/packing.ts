@@ -58,8 +58,8 @@ const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
-  const { underWay, outbox, track, around, crediting, pending, done, watch, spending, counter, ...plain } =
-    state;
+  const { underWay, outbox, track, around, crediting, pending, done, watch, ...rest } = state;
+  const { spending, counter, gave: _, ...plain } = rest;
   const { epoch, lineage, others, offset, ring, balance, balanceVersion } = outbox.now;
   return {
     v: VERSION,
@@ -72,7 +72,7 @@ export function packUser(state: UserState): unknown {
     track: track?.fix ?? null,
     around: around && packStay(around),
     crediting: read.packInsisting(crediting),
-    pending: pending.map(({ settling: _, replyTo: __, ...scan }) => scan),
+    pending: pending.map(({ settling: __, replyTo: ___, ...scan }) => scan),
     spending: packSpending(spending),
     counter: packCounter(counter),
     open: Object.values(underWay).flatMap(command => command.replyTo),
@@ -161,6 +161,7 @@ function stateOf(
     ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
     claimed: 0,
     crediting: read.insisting(packed.crediting),
+    gave: [],
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
     spending: spendingOf(packed.spending),
     counter: counterOf(packed.counter),
@@ -233,7 +234,7 @@ function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
     ...(packed.absent === true ? { absent: true } : {}),
     ...(isTrust(packed.trust) && packed.trust > 0 ? { trust: packed.trust } : {}),
   };
-  return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM) };
+  return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM), left: [] };
 }
 
 /** A node of the version before knew of two. */
@@ -349,6 +350,7 @@ function doubtfulOf(item: unknown): CommandUnderWay {
     otherId: read.text(packed.otherId),
     scannedAtMs: read.whole(packed.scannedAtMs),
     points: 0,
+    gift: null,
     settling: { pair: read.text(settling.pair), observe: read.fields(settling.observe) },
     doubtful: true,
     refusal: null,

@@ -10,6 +10,7 @@ import { ageOf } from '../fraud/age.ts';
 import { found, observe, trustOf, wiped } from '../fraud/watch.ts';
 import type { Someone } from '../geo/areaRoute.ts';
 import { boxOf, cellOf } from '../geo/grid.ts';
+import type { Layouts } from '../geo/layout.ts';
 import { REPORT_PERIOD_S } from '../geo/limits.ts';
 import { reportPeriodS } from '../geo/period.ts';
 import type { Fences } from '../geo/places/fence.ts';
@@ -64,6 +65,7 @@ export function located(
   message: UserMessage & { type: 'location' },
   rules: MeetRules,
   fences: Fences,
+  layouts: Layouts,
   turn: Turn,
 ): UserState {
   const { location, session } = message;
@@ -88,13 +90,13 @@ export function located(
   // One that cannot be is no position, and whoever sent it is not told.
   const track =
     isTaken || !state.track
-      ? publishFix(turn, person, state.track, position, rules.proximity.reachM)
+      ? publishFix(turn, person, state.track, position, rules.proximity.reachM, layouts)
       : publishTrust(turn, state.track, trust);
   if (isFirstOfMinute(state.track?.fix.takenAtMs, track.fix.takenAtMs, state.me.number))
     turn.sample({ takenAtMs, latE7, lngE7, accuracyDm });
   const periodS = reportPeriodS(role, state.instant, isAnybodyAround(state));
   answer(state, session, location, periodS, turn);
-  const walked = track.route === state.track?.route ? state.walked : walkedOn(state.walked, track.route);
+  const walked = track.route === state.track?.route ? state.walked : walkedOn(state.walked, track);
   const here = { ...state, track, walked, watch, locationSeq: location.seq, periodS };
   const moved = isTaken ? moveAround(here, person, latE7, lngE7, turn) : here;
   const around = moved.near.waits ? notifyNear(moved, rules.area, turn) : moved;

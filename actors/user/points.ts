@@ -6,10 +6,11 @@
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import type { Committed, RuleRef, TransferOp } from '../durable.ts';
+import { FEE } from '../fees.ts';
 import { insist } from '../insist.ts';
 import type { CreditView, Given, HeldView, SettledView, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, KEY_REUSED, remember, repeat } from './commands.ts';
+import { begin, finish, KEY_CONFLICT, remember, repeat } from './commands.ts';
 import { underWay } from './hey.ts';
 import { verifyPlace } from './place.ts';
 import { checkMine } from './redeemed.ts';
@@ -99,7 +100,7 @@ function refuseGive(state: UserState, { to, points }: UserMessage & { type: 'giv
 
 export const NOT_ENOUGH = refuse(ERROR.conflict, 'not enough points');
 
-/** The store has decided. */
+/** The store has decided. Whoever got points is told until he has heard it. */
 export function given(
   state: UserState,
   command: CommandUnderWay,
@@ -107,33 +108,38 @@ export function given(
   turn: Turn,
 ): UserState {
   const result = givenResult(state, command, committed);
-  const answered = finish(state, command, result, turn);
-  const [mine, theirs] = sides(committed, state.me.id, command.otherId);
-  if (!result.ok || !mine || !theirs) return answered;
-  const credit: CreditView = {
-    transferId: committed.id,
-    points: theirs.delta,
-    balance: theirs.balance,
-    balanceVersion: theirs.version,
-    reason: GIVE,
-  };
-  const heard: UserMessage = { type: 'credited', credit };
-  const told: UserState = {
-    ...answered,
-    crediting: insist(answered.crediting, committed.id, { kind: 'user', id: command.otherId }, heard, turn),
-  };
-  const debit = { ...credit, points: mine.delta, balance: mine.balance, balanceVersion: mine.version };
-  return changed(told, debit, turn);
+  const answered = forgetGiven(finish(state, command, result, turn));
+  const reason = command.gift?.reason ?? GIVE;
+  const transferId = committed.id;
+  const credits = committed.postings.map(({ account, delta: points, balance, version: balanceVersion }) => ({
+    account,
+    credit: { transferId, points, balance, balanceVersion, reason } satisfies CreditView,
+  }));
+  const mine = credits.find(({ account }) => account === state.me.id);
+  if (!result.ok || !mine) return answered;
+  let { crediting } = answered;
+  for (const { account, credit } of credits) {
+    if (account === state.me.id) continue;
+    const heard: UserMessage = { type: 'credited', credit };
+    // one entry may give to many
+    crediting = insist(crediting, `${transferId} ${account}`, { kind: 'user', id: account }, heard, turn);
+  }
+  return changed({ ...answered, crediting }, mine.credit, turn);
 }
 
-const sides = ({ postings }: Committed, ...accounts: readonly string[]) =>
-  accounts.map(account => postings.find(posting => posting.account === account));
+/** Once nothing is on its way any more the ledger knows all of it. */
+const forgetGiven = (state: UserState): UserState =>
+  state.gave.length > 0 && !Object.values(state.underWay).some(one => one.gift !== null)
+    ? { ...state, gave: [] }
+    : state;
+
+export const PAID = refuse(ERROR.conflict, 'it was paid already');
 
 function givenResult(state: UserState, command: CommandUnderWay, committed: Committed): Result<Given> {
   switch (committed.code) {
     case 'created':
     case 'exists': {
-      const [mine] = sides(committed, state.me.id);
+      const mine = committed.postings.find(posting => posting.account === state.me.id);
       if (!mine) return refuse(ERROR.internal, 'the stored gift lacks a side');
       return ok({ transferId: committed.id, points: -command.points, balance: mine.balance });
     }
@@ -142,9 +148,13 @@ function givenResult(state: UserState, command: CommandUnderWay, committed: Comm
     case 'account_unknown':
     case 'account_closed':
       return refuse(ERROR.gone, 'an account of this gift is closed');
+    case 'limit_exceeded':
+      return refuse(ERROR.conflict, 'more than this account may spend at once, or in a day');
     case 'exists_with_different_payload':
+      // the id of a payment follows from what is paid, any other from the key
+      return command.gift?.reason === FEE ? PAID : KEY_CONFLICT;
     case 'idempotency_conflict':
-      return KEY_REUSED;
+      return KEY_CONFLICT;
     default:
       return refuse(ERROR.internal, 'the points could not be given');
   }

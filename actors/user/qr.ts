@@ -244,7 +244,7 @@ export function presenterAgreed(
     evidence: {
       method: 'qr',
       id: once ? command.tokenId : `${command.tokenId}|${me.id}`,
-      cell: hubCell(state, fences, turn.nowMs) ?? presenter.cell ?? state.track?.route.owner.id ?? '',
+      cell: hubCell(state, fences, turn.nowMs) ?? presenter.cell ?? state.track?.route.coarse ?? '',
       once,
       trust: (presenter.trust ?? 0) | trustNow(state, rules, turn),
     },

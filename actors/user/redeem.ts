@@ -21,7 +21,7 @@ import { SOLD_OUT, TOO_MANY } from '../offer.ts';
 import type { QueryAnswers } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finishMarket, KEY_REUSED } from './commands.ts';
+import { begin, finishMarket, KEY_CONFLICT } from './commands.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH } from './points.ts';
 import { type Redemption, redemptionOf } from './redemption.ts';
@@ -220,7 +220,7 @@ export function redemptionKnown(
   const view = result.value as QueryAnswers['redemption'];
   if (!view) return giveUp(state, command, command.refusal ?? NOT_KNOWN, turn);
   if (view.offer !== redemption.offer || view.quantity !== redemption.quantity)
-    return giveUp(state, command, KEY_REUSED, turn);
+    return giveUp(state, command, KEY_CONFLICT, turn);
   const known = redemptionOf(view);
   if (view.state !== 'reserved') {
     const letGo: OfferMessage = { type: 'letGo', redemptionId: known.id, isOff: true };

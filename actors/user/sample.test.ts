@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Mode } from '../../protocol/catalogue.ts';
+import { NO_LAYOUTS } from '../geo/layout.ts';
 import { NO_FENCES } from '../geo/places/fence.ts';
 import type { UserRecord } from '../queries.ts';
 import { DEFAULT_RULES } from '../rules.ts';
@@ -69,6 +70,7 @@ class Person {
       { type: 'location', session, location },
       DEFAULT_RULES,
       NO_FENCES,
+      NO_LAYOUTS,
       this.turn(),
     );
   }

@@ -10,7 +10,7 @@ import type { AreaStay } from '../geo/areaRoute.ts';
 import type { Stay } from '../geo/places/fence.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
-import type { Fix, HubRef, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
+import type { Fix, GiftName, HubRef, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
 import type {
   EncounterView,
   Movement,
@@ -19,6 +19,7 @@ import type {
   TimerView,
   UserRecord,
 } from '../queries.ts';
+import type { Award } from '../scoring.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import { Answers } from './answers.ts';
 import { rememberedMode } from './modeMemory.ts';
@@ -88,9 +89,31 @@ export interface Greeted {
 /** Commands of phones and tills at the market. */
 export type MarketName = CommandName & `${'redeem' | 'till'}.${string}`;
 
+export interface Part {
+  readonly userId: string;
+  readonly points: number;
+}
+
+/** Points for others; see `gifts.ts`. */
+export interface Gift {
+  readonly reason: 'donation' | 'giveaway' | 'fee';
+  /** Whom, and how much; of a fee nobody until it was looked up. */
+  readonly to: readonly Part[];
+  /** Null for what is no fine and no fee. */
+  readonly feeId: string | null;
+  /** What would happen is said, and nothing happens. */
+  readonly dry: boolean;
+  /** Of the entry; empty until it is known. */
+  readonly id: string;
+  /** What was given for this reason in the last 24 h, by entry. */
+  readonly given: readonly { readonly id: string; readonly points: number }[];
+  /** What the rules say of each part, as far as they have. */
+  readonly awards: readonly (Award | undefined)[];
+}
+
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
 export interface CommandUnderWay {
-  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give' | MarketName;
+  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give' | GiftName | MarketName;
   readonly key: string;
   readonly requestHash: string;
   readonly replyTo: readonly ReplyTo[];
@@ -102,6 +125,8 @@ export interface CommandUnderWay {
   readonly scannedAtMs: number;
   /** Points that leave the account with it. */
   readonly points: number;
+  /** Null for what is no gift. */
+  readonly gift: Gift | null;
   /** What a pair was asked, so that it can be asked again; null before. */
   readonly settling: { readonly pair: string; readonly observe: object } | null;
   /** The pair was asked and did not answer: the encounter may be durable. */
@@ -226,6 +251,8 @@ export interface UserState {
   readonly spending: Spending;
   /** Of a merchant: tills, and what waits there. */
   readonly counter: Counter;
+  /** Gifts that were under way while the ledger was asked what was given lately; memory only. */
+  readonly gave: readonly { readonly id: string; readonly reason: Gift['reason']; readonly points: number }[];
 }
 
 const NOBODY: readonly never[] = [];
@@ -290,6 +317,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
     spending: record.reserved > 0 ? { ...NOTHING_SPENT, unread: record.reserved } : NOTHING_SPENT,
     counter: NOBODY_CAME,
+    gave: NOBODY,
   };
 }
 

@@ -17,7 +17,7 @@ import type { OfferMessage } from '../messages/offer.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { Movement, QueryAnswers, RedemptionView, UserRecord } from '../queries.ts';
 import type { SessionRef, Turn } from '../turn.ts';
-import { begin, finishMarket, KEY_REUSED } from './commands.ts';
+import { begin, finishMarket, KEY_CONFLICT } from './commands.ts';
 import { codeTried, isOver, openTill, refuseCode, tillOf, waiting, waits } from './counter.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH } from './points.ts';
@@ -272,7 +272,7 @@ function refusalOf({ code }: Committed): Refusal {
       return refuse(ERROR.gone, 'an account of this redemption is closed');
     case 'exists_with_different_payload':
     case 'idempotency_conflict':
-      return KEY_REUSED;
+      return KEY_CONFLICT;
     default:
       return refuse(ERROR.internal, 'it could not be decided');
   }

@@ -1,7 +1,7 @@
 /** The doors of the market: who may do what, once and no more, and what is said when it goes wrong. */
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { KEY_REUSED, type RedemptionView, type SaleRow } from '../../nodes/marketPort.ts';
+import { KEY_CONFLICT, type RedemptionView, type SaleRow } from '../../nodes/marketPort.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import { ERROR, ok, refuse } from '../../protocol/errors.ts';
@@ -200,7 +200,7 @@ test('a key: required, answered alike, not to be used for another body, and neve
   expect((await reserve(2, 'k')).status).toBe(422);
   expect(door.asked).toEqual([]);
   // the actor remembers what we have forgotten
-  door.answers.order = () => KEY_REUSED;
+  door.answers.order = () => KEY_CONFLICT;
   expect((await reserve(2, 'other')).status).toBe(422);
 });
 

@@ -5,7 +5,7 @@
  * refusal that would be the same again is an answer like another; one that passes is not kept.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { KEY_REUSED, type OrderName } from '../../nodes/marketPort.ts';
+import { KEY_CONFLICT, type OrderName } from '../../nodes/marketPort.ts';
 import { COMMANDS, type CommandBody, type CommandResult } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
@@ -28,7 +28,7 @@ const MISSING = refuse(ERROR.malformed, 'an Idempotency-Key is required here');
 const REUSED = refuse(ERROR.invalid, 'this Idempotency-Key was used with another body');
 
 const isReused = ({ code, message }: Refusal): boolean =>
-  code === KEY_REUSED.code && message === KEY_REUSED.message;
+  code === KEY_CONFLICT.code && message === KEY_CONFLICT.message;
 
 export class Once {
   readonly #seen = new Idempotency();

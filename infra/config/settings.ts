@@ -197,6 +197,21 @@ export const SETTINGS = {
   ),
   HEYBLUE_DWELL_S: decimal(60, [0, 3_600], 'Seconds they must stay together for an instant match.'),
   HEYBLUE_DWELL_FIXES: whole(3, [1, 100], 'Positions each must send meanwhile.'),
+  HEYBLUE_HOT_REGIONS: choice(
+    'off',
+    ['off', 'on'],
+    'Whether regions that are too hot for one actor are divided, and made one again; the same on all nodes.',
+  ),
+  HEYBLUE_HOT_REGION_PEOPLE: whole(
+    50_000,
+    [1, 4_000_000],
+    'People above whom a region is hot, however little work they make; one below a quarter of it is cool.',
+  ),
+  HEYBLUE_HOT_REGION_WINDOW_S: decimal(
+    30,
+    [0.5, 3_600],
+    'Seconds over which the load of a region is judged: divided after two, one again after twenty cool ones.',
+  ),
   HEYBLUE_AREA_PEOPLE: whole(
     3,
     [1, 1_000],

@@ -5,6 +5,7 @@ import { expect, inject } from 'vitest';
 import { layWire } from '../../k8s/swarm/wire.ts';
 import { busContract } from '../../nodes/contracts/bus.contract.ts';
 import { kvStoreContract } from '../../nodes/contracts/kvStore.contract.ts';
+import { regionDirectoryContract } from '../../nodes/contracts/regionDirectory.contract.ts';
 import type { Log } from '../../nodes/ports.ts';
 import { NatsLink } from './link.ts';
 import { NatsBus } from './natsBus.ts';
@@ -17,7 +18,7 @@ const PATIENCE = { timeout: 20_000 };
 const link = (url = inject('natsUrl')): Promise<NatsLink> =>
   NatsLink.open(clientOptions({ url }, 'test'), 'the test server', quiet);
 
-kvStoreContract('NATS', async () => {
+const openBucket = async () => {
   const bucket = `test_${randomBytes(6).toString('hex')}`;
   const links = [await link(), await link()] as const;
   const open = (one: NatsLink) =>
@@ -34,7 +35,10 @@ kvStoreContract('NATS', async () => {
       await Promise.all(links.map(one => one.close()));
     },
   };
-});
+};
+
+kvStoreContract('NATS', openBucket);
+regionDirectoryContract('NATS', openBucket);
 
 busContract('NATS', async () => {
   const closers: (() => Promise<void>)[] = [];

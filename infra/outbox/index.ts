@@ -1,7 +1,8 @@
-/** The publishers of a node: users' events and transactions to Kinesis, balances to DynamoDB. */
+/** The publishers of a node: users' events and transactions to Kinesis, balances and the catalogue to DynamoDB. */
 
 import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
+import { CatalogTarget } from '../dynamodb/catalogTarget.ts';
 import { StreamTarget } from '../kinesis/streamTarget.ts';
 import {
   OUTBOX_CONNECTIONS,
@@ -68,11 +69,13 @@ export class Outbox implements Led {
         metrics,
         onFenced: epoch => this.onFenced?.(from, epoch),
       });
-    this.#targets = [userEvents, transactions, balances];
+    const catalogs = new CatalogTarget({ endpoint: options.dynamodbEndpoint, region, credentials });
+    this.#targets = [userEvents, transactions, balances, catalogs];
     this.#publishers = {
       userEvents: publisher('user-events', 'userEvents', userEvents),
       transactions: publisher('transactions', 'transactions', transactions),
       balances: publisher('balances', 'balances', balances),
+      catalogs: publisher('catalogs', 'catalogs', catalogs),
     };
     this.#prune(log);
   }

@@ -315,8 +315,8 @@ describe('following the ownership of shards', () => {
   };
 
   it('each target has a shard, not all the same', () => {
-    expect(OUTBOX_TARGETS).toEqual(['userEvents', 'transactions', 'balances']);
-    expect(new Set(Object.values(OUTBOX_SHARD)).size).toBe(3);
+    expect(OUTBOX_TARGETS).toEqual(['userEvents', 'transactions', 'balances', 'catalogs']);
+    expect(new Set(Object.values(OUTBOX_SHARD)).size).toBe(4);
   });
 
   it('leads what it owns, as soon as it looks, and says each thing once', () => {

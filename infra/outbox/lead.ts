@@ -18,6 +18,7 @@ export const OUTBOX_SHARD: Readonly<Record<OutboxTarget, number>> = {
   userEvents: shardOf('outbox', 'userEvents'),
   transactions: shardOf('outbox', 'transactions'),
   balances: shardOf('outbox', 'balances'),
+  catalogs: shardOf('outbox', 'catalogs'),
 };
 
 /** Publishers that can be told to lead or to stand by. */

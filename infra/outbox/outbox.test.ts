@@ -36,6 +36,7 @@ beforeAll(async () => {
     userEvents: await town.lead('userEvents'),
     transactions: await town.lead('transactions'),
     balances: await town.lead('balances'),
+    catalogs: await town.lead('catalogs'),
   };
 });
 afterAll(async () => {

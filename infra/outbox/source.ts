@@ -73,6 +73,11 @@ const READ: Record<OutboxTarget, string> = {
     select o.id, o.ord, o.key, json_build_object('balance', sum(a.balance)::text, 'version', sum(a.version)::text)::text
     from (${OLDEST}) o join ledger.account a on a.account_id = o.key
     group by o.id, o.ord, o.key order by o.id, o.ord`,
+  catalogs: `
+    select o.id, o.ord, o.key, json_build_object('id', c.id, 'kind', c.kind, 'name', c.name, 'account', c.account,
+      'zip', c.zip, 'status', c.status, 'version', c.version::text)::text
+    from (${OLDEST}) o join giving.catalog c on c.id = o.key
+    order by o.id, o.ord`,
 };
 
 /**
@@ -123,7 +128,7 @@ export class PgOutboxSource implements Source {
     });
     this.#sizes.clear();
     for (const row of rows) this.#sizes.set(String(row[0]), (this.#sizes.get(String(row[0])) ?? 0) + 1);
-    const isStream = this.#target !== 'balances';
+    const isStream = this.#target !== 'balances' && this.#target !== 'catalogs';
     return rows.map(row => {
       const [id, place, key] = [String(row[0]), String(row[1]), String(row[2])];
       return { id: `${id}:${place}`, key, body: isStream ? told(row) : String(row[3]) };

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { DeviceBook } from '../../nodes/devicePort.ts';
+import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
 import type { PlaceStore } from '../../nodes/placesPort.ts';
 import type {
@@ -27,6 +28,7 @@ import { PgCommitStore } from './commitStore.ts';
 import { PgDeviceBook } from './deviceBook.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
+import { PgGivingStore } from './givingStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { PgMarketBook } from './marketBook.ts';
 import { canConnect, migrate } from './migrate.ts';
@@ -70,6 +72,8 @@ export interface Stores {
   /** What operators loaded, in memory; follows the store. */
   readonly atlas: NodeAtlas;
   readonly directory: Directory;
+  /** Who may receive, and what can be paid. */
+  readonly givingStore: GivingStore;
   readonly devices: DeviceBook;
   readonly market: MarketBook;
   readonly orm: MikroORM;
@@ -130,6 +134,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     nowMs: Date.now,
     onEvent: () => outbox.poke(),
   });
+  const givingStore = new PgGivingStore({ url, log, onEvent: () => outbox.poke() });
   const lines = [
     commitStore,
     epochStore,
@@ -139,6 +144,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     auditLog,
     placeStore,
     market,
+    givingStore,
   ];
   await Promise.all([...lines, devices].map(store => store.tried()));
   await atlas.start();
@@ -152,6 +158,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     placeStore,
     atlas,
     directory,
+    givingStore,
     devices,
     market,
     orm,

@@ -60,7 +60,7 @@ export const DEVICE_BATCH_MAX = 500;
 /** Devices that may wait: all phones of a node that drains, about 20 MB. */
 export const DEVICES_WAITING_MAX = 100_000;
 /** One for each publisher. */
-export const OUTBOX_CONNECTIONS = 3;
+export const OUTBOX_CONNECTIONS = 4;
 export const ORM_CONNECTIONS_MAX = 4;
 /** Encounters and remembered commands that a user actor starts from (actors/queries.ts). */
 export const RECENT_ENCOUNTERS = 16;
@@ -69,6 +69,8 @@ export const REMEMBERED_HOURS = 24;
 /** Events that a ring may take again: its bounds (actors/limits.ts). */
 export const RECENT_EVENTS = 128;
 export const RECENT_MINUTES = 5;
+/** Open redemptions, and users of an offer with a limit, that one read gives (`MARKET_LIMITS` of nodes/limits.ts). */
+export const OPEN_REDEMPTIONS = 10_000;
 
 /** Two nodes that start at once migrate one after the other. */
 export const MIGRATE_LOCK_KEY = 0x48_45_59_42;

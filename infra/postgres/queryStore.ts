@@ -4,8 +4,17 @@
  */
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { PairHistory } from '../../actors/fraud/history.ts';
-import type { Movement, SettledLately, StoreQuery, StreamRecord, UserRecord } from '../../actors/queries.ts';
+import type {
+  FeeView,
+  GivingView,
+  Movement,
+  SettledLately,
+  StoreQuery,
+  StreamRecord,
+  UserRecord,
+} from '../../actors/queries.ts';
 import { CommitError, type Log, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
+import { FEE_OF_PAYER, feeOf, feeView, POSTED, paymentOf } from './feeRows.ts';
 import { HOLDS, PAIR_HISTORY } from './holdRows.ts';
 import {
   QUERY_BATCH_MAX,
@@ -147,6 +156,17 @@ where h.shard = any ($1) and greatest(h.at, h.decided_at) > now() - $2 * interva
 order by greatest(h.at, h.decided_at) desc limit $3)
 limit $3`;
 
+/** $1 who gives, $2 whom, $3 why. */
+const GIVING = `
+select
+  (select coalesce(json_agg(json_build_object('id', u.id, 'kind', u.kind, 'closed', a.closed,
+       'verified', exists (select from giving.catalog c
+         where c.account = u.id and c.kind = u.kind and c.status = 'verified'))), '[]')
+   from user_schema.users u join ledger.account a on a.account_id = u.id and a.stripe = 0
+   where u.id = any ($2::uuid[])),
+  (select coalesce(json_agg(json_build_object('id', g.id, 'points', g.points)), '[]')
+   from ledger.given_since($1::uuid, $3, now() - interval '24 hours') g)`;
+
 type Row = [
   string,
   UserRecord['kind'],
@@ -236,6 +256,10 @@ export class PgQueryStore implements QueryStore {
         return this.#balanceAt(query.account, query.atMs);
       case 'settledLately':
         return this.#settledLately(query);
+      case 'giving':
+        return this.#giving(query);
+      case 'fee':
+        return this.#fee(query.id, query.payer);
     }
   }
 
@@ -318,6 +342,21 @@ export class PgQueryStore implements QueryStore {
       ];
       return { id, reason, method, atMs: Number(atMs), sides };
     });
+  }
+
+  async #giving({ from, to, reason }: StoreQuery & { type: 'giving' }): Promise<GivingView> {
+    const [row] = await this.#lines.run({ name: 'giving', text: GIVING, values: [from, to, reason] });
+    const [parties, given] = row as [GivingView['parties'], GivingView['given']];
+    return { parties, given };
+  }
+
+  async #fee(id: string, payer: string): Promise<FeeView | null> {
+    const [row] = await this.#lines.run({ name: 'fee', text: FEE_OF_PAYER, values: [id, payer] });
+    if (!row) return null;
+    const fee = feeOf(row);
+    const values = [[paymentOf(fee, payer)]];
+    const posted = await this.#lines.run({ name: 'fee_posted', text: POSTED, values });
+    return feeView(fee, posted.length > 0);
   }
 
   #user(id: string): Promise<UserRecord | null> {

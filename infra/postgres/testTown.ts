@@ -6,6 +6,7 @@ import { systemRandom } from '../random.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
+import { PgGivingStore } from './givingStore.ts';
 import { PgNoteStore } from './noteStore.ts';
 import { openOrm } from './orm.ts';
 import { PgQueryStore } from './queryStore.ts';
@@ -24,7 +25,8 @@ export async function postgresTown(
   const epochStore = new PgEpochStore({ url, log: silent });
   const queryStore = new PgQueryStore({ url, log: silent, scheduler: systemScheduler });
   const noteStore = new PgNoteStore({ url, log: silent });
-  const stores = [commitStore, epochStore, queryStore, noteStore];
+  const givingStore = new PgGivingStore({ url, log: silent });
+  const stores = [commitStore, epochStore, queryStore, noteStore, givingStore];
   const directory = new PgDirectory(orm, { random, nowMs: Date.now, onEvent: () => {} });
   await Promise.all(stores.map(store => store.tried()));
   return {
@@ -34,6 +36,7 @@ export async function postgresTown(
     queryStore,
     noteStore,
     directory,
+    givingStore,
     closeAccount: async id => {
       await database.sql('update ledger.account set closed = true where account_id = $1', [id]);
     },

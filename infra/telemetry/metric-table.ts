@@ -47,7 +47,7 @@ const FRAME_TYPES = [
   'goaway',
   'tokenExpiring',
 ];
-const TARGETS = ['user-events', 'transactions', 'balances'];
+const TARGETS = ['user-events', 'transactions', 'balances', 'catalogs'];
 const ACTOR_KINDS = [
   'user',
   'region',
@@ -467,6 +467,32 @@ export const METRICS = {
     kind: 'counter',
     help: 'Visits to places that began or ended, of people who share their position.',
     labels: { kind: ['hub', 'merchant'], way: ['enter', 'exit'] },
+  },
+  heyblue_region_handed_over_total: {
+    kind: 'counter',
+    help: 'Regions that handed over what they knew because their cell was divided, or made one again.',
+    labels: { way: ['split', 'merge'] },
+  },
+  heyblue_region_passed_on_total: {
+    kind: 'counter',
+    help: 'Messages that a region passed on because their sender knew an older layout of its cell.',
+  },
+  heyblue_region_unanswered_total: {
+    kind: 'counter',
+    help: 'Regions that began without what those before them knew: a node was lost, or could not be reached.',
+  },
+  heyblue_region_layouts: {
+    kind: 'gauge',
+    help: 'Cells that are divided among several regions, as this node knows them.',
+  },
+  heyblue_region_layout_changes_total: {
+    kind: 'counter',
+    help: 'Changes of a layout that this node asked for, by what became of them.',
+    labels: { way: ['split', 'merge'], result: ['written', 'refused', 'failed'] },
+  },
+  heyblue_region_layout_rubbish_total: {
+    kind: 'counter',
+    help: 'Records of the directory of layouts that are none; each is passed over.',
   },
   heyblue_places: { kind: 'gauge', help: 'Active hubs and merchants that this node knows.' },
 } as const satisfies Record<string, MetricRow>;

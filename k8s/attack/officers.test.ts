@@ -51,6 +51,9 @@ const bodies = (ids: readonly string[]): Bodies => ({
   'till.confirm': ids.map(redemptionId => ({ redemptionId, code: null, quantity: null })),
   'till.refuse': ids.map(redemptionId => ({ redemptionId })),
   'till.refund': ids.map(redemptionId => ({ redemptionId, quantity: null, restock: false })),
+  'points.donate': ids.map(userId => ({ to: [{ userId, points: 1 }] })),
+  'points.give': ids.map(userId => ({ userId, points: 1 })),
+  'fee.pay': ids.map(feeId => ({ feeId })),
 });
 
 const ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;

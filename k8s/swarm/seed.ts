@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { hash } from '@node-rs/argon2';
 import { Client } from 'pg';
-import { uuidv7 } from '../../protocol/index.ts';
+import { type AccountKind, uuidv7 } from '../../protocol/index.ts';
 import type { PhoneIdentity } from './phone.ts';
 import { tokenMaker } from './tokens.ts';
 
@@ -51,22 +51,29 @@ const INSERT = `
 /** The password of everybody who was seeded. */
 const SEED_PASSWORD = 'walk-softly-and-say-hey';
 
-/** Creates officers and civilians with fresh handles and tokens. */
-export const seedPeople = async (target: SeedTarget, plan: SeedPlan): Promise<SeededPeople> => {
+/** Anybody. */
+export interface SeededAccount extends PhoneIdentity {
+  readonly kind: AccountKind;
+  readonly handle: string;
+}
+
+/** Creates accounts with fresh handles and tokens, in the order in which their kinds stand. */
+export const seedAccounts = async (
+  target: SeedTarget,
+  kinds: readonly AccountKind[],
+  tokenTtlS = 6 * 3600,
+): Promise<SeededAccount[]> => {
   const run = randomBytes(4).toString('hex');
   const passwordHash = await hash(SEED_PASSWORD);
-  const makeToken =
-    plan.tokenTtlS === 0 ? async () => '' : tokenMaker(target.dataDir, plan.tokenTtlS ?? 6 * 3600);
-  const make = async (kind: SeededPerson['kind'], i: number): Promise<SeededPerson> => {
+  const makeToken = tokenTtlS === 0 ? async () => '' : tokenMaker(target.dataDir, tokenTtlS);
+  const people: SeededAccount[] = [];
+  for (const [i, kind] of kinds.entries()) {
     const userId = uuidv7(Date.now(), randomBytes(10));
     const deviceId = `load-${userId}`;
     const handle = `${kind}-${run}-${i}`;
-    return { userId, kind, handle, deviceId, token: await makeToken({ userId, kind, handle, deviceId }) };
-  };
-  const people: SeededPerson[] = [];
-  for (let i = 0; i < plan.officers; i++) people.push(await make('officer', i));
-  for (let i = 0; i < plan.civilians; i++) people.push(await make('civilian', i));
-
+    const token = await makeToken({ userId, kind, handle, deviceId });
+    people.push({ userId, kind, handle, deviceId, token });
+  }
   const client = new Client({ connectionString: target.town.databaseUrl });
   await client.connect();
   try {
@@ -84,8 +91,15 @@ export const seedPeople = async (target: SeedTarget, plan: SeedPlan): Promise<Se
   } finally {
     await client.end();
   }
-  return {
-    officers: people.filter(p => p.kind === 'officer'),
-    civilians: people.filter(p => p.kind === 'civilian'),
-  };
+  return people;
+};
+
+const times = <T>(count: number, one: T): T[] => new Array<T>(count).fill(one);
+
+/** Creates officers and civilians. */
+export const seedPeople = async (target: SeedTarget, plan: SeedPlan): Promise<SeededPeople> => {
+  const { officers, civilians, tokenTtlS } = plan;
+  const kinds = [...times(officers, 'officer' as const), ...times(civilians, 'civilian' as const)];
+  const people = (await seedAccounts(target, kinds, tokenTtlS)) as SeededPerson[];
+  return { officers: people.slice(0, officers), civilians: people.slice(officers) };
 };

@@ -13,6 +13,7 @@ import type {
   TransferOp,
   VoidOp,
 } from '../../actors/durable.ts';
+import type { GivingStore } from '../givingPort.ts';
 import type { CommitEntry, CommitStore, Directory, EpochStore, NoteStore, QueryStore } from '../ports.ts';
 
 export interface StoreTown {
@@ -21,6 +22,7 @@ export interface StoreTown {
   readonly queryStore: QueryStore;
   readonly noteStore: NoteStore;
   readonly directory: Directory;
+  readonly givingStore: GivingStore;
   /** Closes an account: nothing moves on it any more. */
   closeAccount(id: string): Promise<void>;
   /** What an account may spend at once, and in a day; null: no limit. */

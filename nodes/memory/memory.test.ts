@@ -5,6 +5,7 @@ import { commitStoreContract } from '../contracts/commitStore.contract.ts';
 import { deviceBookContract } from '../contracts/deviceBook.contract.ts';
 import { epochStoreContract } from '../contracts/epochStore.contract.ts';
 import { eventStoreContract } from '../contracts/eventStore.contract.ts';
+import { givingContract } from '../contracts/giving.contract.ts';
 import { marketContract } from '../contracts/market.contract.ts';
 import { noteStoreContract } from '../contracts/noteStore.contract.ts';
 import { peopleContract } from '../contracts/people.contract.ts';
@@ -21,6 +22,7 @@ eventStoreContract('memory', open);
 marketContract('memory', open);
 peopleContract('memory', open);
 noteStoreContract('memory', open);
+givingContract('memory', open);
 timerStoreContract('memory', open);
 auditLogContract('memory', async () => {
   const log = new MemoryAudit(Date.now);

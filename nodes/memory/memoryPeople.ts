@@ -22,6 +22,7 @@ import type {
   Random,
   TransactionView,
 } from '../ports.ts';
+import { MemoryGiving } from './memoryGiving.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
 import type { MemoryNotes } from './memoryNotes.ts';
 
@@ -48,6 +49,8 @@ export class MemoryPeople implements Directory, QueryStore {
   readonly #random: Random;
   readonly #nowMs: () => number;
   readonly #people = new Map<string, Person & { deviceId: string }>();
+  /** Who may receive, and what can be paid. */
+  readonly giving: MemoryGiving;
   /** By encounter and person. */
   readonly #opinions = new Map<string, Opinion>();
 
@@ -57,6 +60,12 @@ export class MemoryPeople implements Directory, QueryStore {
     this.#notes = notes;
     this.#random = random;
     this.#nowMs = nowMs;
+    const known = {
+      kindOf: (id: string) => this.#people.get(id)?.kind ?? null,
+      idOf: (handle: string) =>
+        [...this.#people.values()].find(one => one.handle.toLowerCase() === handle.toLowerCase())?.id ?? null,
+    };
+    this.giving = new MemoryGiving(ledger, known, nowMs);
   }
 
   async createUser(
@@ -169,6 +178,10 @@ export class MemoryPeople implements Directory, QueryStore {
           .slice(0, query.limit);
       case 'settledLately':
         return this.#settledLately(query);
+      case 'giving':
+        return this.giving.giving(query.from, query.to, query.reason);
+      case 'fee':
+        return this.giving.fee(query.id, query.payer);
     }
   }
 

@@ -26,6 +26,7 @@ export function memoryTown(): MemoryTown {
     queryStore: people,
     noteStore: notes,
     directory: people,
+    givingStore: people.giving,
     closeAccount: async id => {
       ledger.accounts.get(id)!.closed = true;
     },

@@ -185,6 +185,14 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
     'By the id or by the code. Points of a part are its share. The customer hears of it in the same moment (`redemption.changed`), the other tills too (`till.redemption`).',
   'redemption.changed':
     'Points of `reserved` are part of the balance and cannot be spent. `confirmed` and `refunded` come instead of `points.changed`.',
+  'points.donate':
+    'Of civilians and officers, as far as the rules let them. 403 when this kind of account may not give to that one, 404 when there is ' +
+    'none, 409 when it is not verified or the points are not there, 410 when an account is closed, 422 when points are not positive, an account is ' +
+    'named twice, or is your own. Who gets points hears of it by `points.changed`.',
+  'points.give': 'Answers as `points.donate` does; 409 also when it is more than may be given in 24 hours.',
+  'fee.pay':
+    'What it costs stands with the fee (`GET /v1/fees`). 409 when it was paid already, or the points are not there. A fee that everybody may pay can be ' +
+    'paid by each person once.',
   'area.officers':
     'Comes after the first position in reach of the cell, and by itself when an officer arrives or leaves later. A nil body: nobody is left in the ' +
     'cell, or it is out of reach. Versions rise per cell, also across reconnects and restarts (they look like Unix milliseconds; ' +

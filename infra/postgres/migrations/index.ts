@@ -4,6 +4,7 @@ import { Audit } from './audit.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { Events } from './events.ts';
+import { Giving } from './giving.ts';
 import { HoldPositions } from './holdPositions.ts';
 import { Holds } from './holds.ts';
 import { LinkedDevices } from './linkedDevices.ts';
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0015-notes', class: Notes },
   { name: '0016-reservations', class: Reservations },
   { name: '0017-market', class: Market },
+  { name: '0019-giving', class: Giving },
 ];

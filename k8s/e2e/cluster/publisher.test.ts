@@ -16,11 +16,16 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => cluster?.stop(), 60_000);
 
-const LABEL = { userEvents: 'user-events', transactions: 'transactions', balances: 'balances' } as const;
+const LABEL = {
+  userEvents: 'user-events',
+  transactions: 'transactions',
+  balances: 'balances',
+  catalogs: 'catalogs',
+} as const;
 
 /** Which of these nodes say that they publish, by target. */
 async function leaders(nodes: readonly ClusterNode[]): Promise<Record<string, string[]>> {
-  const found: Record<string, string[]> = { userEvents: [], transactions: [], balances: [] };
+  const found: Record<string, string[]> = { userEvents: [], transactions: [], balances: [], catalogs: [] };
   for (const node of nodes) {
     const page = await node.metrics();
     for (const target of OUTBOX_TARGETS) {

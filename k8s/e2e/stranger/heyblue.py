@@ -32,6 +32,7 @@ from wire import Closed, Late, Malformed, Socket, pack, unpack
 # names; ":id" is a UUID, ":a|b|c" a choice by number, ":name*" a list of tuples named in TUPLES.
 STATES = "reserved|confirmed|cancelled|expired|refunded"
 WAITING = "redemptionId:id code offerId:id title quantity points state:%s expiresS" % STATES
+GIVEN = "transferId:id points balance"
 COMMANDS = {
     "auth.refresh": (1, False, "token", "ttlS"),
     "state.get": (2, False, "", ""),
@@ -54,6 +55,9 @@ COMMANDS = {
     "till.confirm": (57, True, "redemptionId:id code quantity", "redemptionId:id quantity points"),
     "till.refuse": (58, True, "redemptionId:id", ""),
     "till.refund": (59, True, "redemptionId:id quantity restock", "transferId:id quantity points"),
+    "points.donate": (70, True, "to:part*", GIVEN),
+    "points.give": (71, True, "userId:id points", GIVEN),
+    "fee.pay": (72, True, "feeId:id", GIVEN),
 }
 EVENTS = {
     1: ("encounter.completed", "encounterId:id method:proximity|hey|qr otherHandle points atS balance balanceVersion message"),
@@ -79,7 +83,7 @@ EVENTS = {
     45: ("place.here", "placeId:id name kind:hub|merchant"),
     42: ("peer.presence", "state:online|away|offline lastSeenMin"),
 }
-TUPLES = {"encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle", "hub": "hubId:id name",
+TUPLES = {"part": "userId:id points", "encounter": "encounterId:id method:proximity|hey|qr otherHandle points atS", "officer": "officerId:id handle", "hub": "hubId:id name",
           "waiting": WAITING, "mine": "redemptionId:id offerId:id title quantity points code expiresS"}
 
 
@@ -117,6 +121,8 @@ def tupled(fields, values):
             return None
         if kind == "id":
             return uuid.UUID(value).bytes
+        if kind.endswith("*"):
+            return [tupled(TUPLES[kind[:-1]], entry) for entry in value]
         return kind.split("|").index(value) if "|" in kind else value
 
     return [item(field, value) for field, value in zip(fields.split(), values)]
