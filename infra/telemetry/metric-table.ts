@@ -48,7 +48,6 @@ const FRAME_TYPES = [
   'tokenExpiring',
 ];
 const TARGETS = ['user-events', 'transactions', 'balances', 'catalogs'];
-const TARGETS = ['user-events', 'transactions', 'balances'];
 const STREAMS = ['user-events', 'transactions'];
 const ACTOR_KINDS = [
   'user',
