@@ -223,7 +223,7 @@ export function tillDecided(
   const { redemption, quantity, till } = command.handling!;
   if (committed.code !== 'created' && committed.code !== 'exists') {
     if (command.name === 'till.refund' && committed.code === 'exists_with_different_payload')
-      return refuseUnlessGivenBack(state, command, KEY_REUSED, turn);
+      return refuseUnlessGivenBack(state, command, KEY_CONFLICT, turn);
     const refusal = refusalOf(committed);
     const isGone = refusal === PAID || refusal === CANCELLED;
     const next = isGone && command.name !== 'till.refund' ? isOver(state, redemption!.id) : state;
