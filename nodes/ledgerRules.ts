@@ -175,8 +175,8 @@ export function isValid(op: DurableOp): op is LedgerOp {
   if (op.type === 'transfer') return isText(op.reason, TEXT_MAX) && isValidTransfer(op.legs);
   if (op.type === 'void') return UUID.test(op.payer);
   if (op.type === 'post') return isValidPost(op);
-  if (op.type === 'pending') return !op.stock && isValidPending(op);
-  if (op.type === 'refund') return false;
+  if (op.type === 'pending') return isValidPending(op);
+  if (op.type === 'refund') return UUID.test(op.redemption) && isUnits(op.quantity) && isValidPayment(op);
   const isMeeting =
     UUID.test(op.officer) &&
     UUID.test(op.civilian) &&

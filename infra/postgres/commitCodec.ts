@@ -71,6 +71,17 @@ const PARAMETERS = [
   'pendingPoints',
   'pendingHoldS',
   'burnEntry',
+  'ruleTrace',
+  'pendingQuantity',
+  'stockEntry',
+  'stockOffer',
+  'stockQuantity',
+  'stockUserMax',
+  'stockCode',
+  'refundEntry',
+  'refundRedemption',
+  'refundQuantity',
+  'refundRestock',
 ] as const;
 export const COMMIT_PARAMETERS = PARAMETERS.length;
 
@@ -119,6 +130,7 @@ export function encodeGroup(
   let claimed = new Set<string>();
   let sent = 0;
   let traced = false;
+  let explained = false;
   for (let i = 0; i < entries.length; i++) {
     const { shard, epoch, op } = entries[i]!;
     if (!isValid(op)) continue;
@@ -133,7 +145,9 @@ export function encodeGroup(
     addOperation(columns, op, addFence(columns, fences, shard, epoch));
     addDetails(columns, op, sent, zipOf);
     addPending(columns, payers, op, sent);
-    traced = addTrace(columns, entries[i]!.trace, sent, traced);
+    addStock(columns, op, sent);
+    traced = addTrace(columns.trace, plainTrace(entries[i]!.trace), sent, traced);
+    explained = addTrace(columns.ruleTrace, op.rule.trace ?? null, sent, explained);
     legFrom.push(legAccounts.length);
     columns.legFrom.push(legAccounts.length + 1);
     const legs = legsOf(op);
@@ -214,19 +228,33 @@ function addPending(columns: Columns, payers: string[], op: LedgerOp, entry: num
   columns.pendingPayee.push(op.type === 'void' ? 'NULL' : op.payee);
   columns.pendingPoints.push(op.type === 'void' ? 0 : op.points);
   columns.pendingHoldS.push(op.type === 'pending' ? op.holdS : 'NULL');
+  columns.pendingQuantity.push((op.type === 'post' ? op.quantity : null) ?? 'NULL');
 }
 
+/** What is set aside of an offer, and what is given back of a redemption. */
+function addStock(columns: Columns, op: LedgerOp, entry: number): void {
+  if (op.type === 'pending' && op.stock) {
+    columns.stockEntry.push(entry);
+    columns.stockOffer.push(op.stock.offer);
+    columns.stockQuantity.push(op.stock.quantity);
+    columns.stockUserMax.push(op.stock.perUserMax);
+    columns.stockCode.push(quoted(op.stock.code));
+  }
+  if (op.type !== 'refund') return;
+  columns.refundEntry.push(entry);
+  columns.refundRedemption.push(op.redemption);
+  columns.refundQuantity.push(op.quantity);
+  columns.refundRestock.push(op.restock ? 't' : 'f');
+}
+
+const plainTrace = (trace: string | null | undefined): string | null =>
+  trace && TRACE.test(trace) ? trace : null;
+
 /** The column stays empty until the first trace of the group; from then on every entry has its place in it. */
-function addTrace(
-  columns: Columns,
-  trace: string | null | undefined,
-  sent: number,
-  traced: boolean,
-): boolean {
-  const own = trace && TRACE.test(trace) ? trace : null;
-  if (own === null && !traced) return false;
-  while (columns.trace.length < sent - 1) columns.trace.push('NULL');
-  columns.trace.push(own ?? 'NULL');
+function addTrace(column: (string | number)[], trace: string | null, sent: number, traced: boolean): boolean {
+  if (trace === null && !traced) return false;
+  while (column.length < sent - 1) column.push('NULL');
+  column.push(trace ?? 'NULL');
   return true;
 }
 

@@ -7,7 +7,6 @@ import type { PairHistory } from '../../actors/fraud/history.ts';
 import type {
   FeeView,
   GivingView,
-  HoldView,
   Movement,
   SettledLately,
   StoreQuery,
@@ -30,6 +29,7 @@ import {
   REMEMBERED_HOURS,
 } from './limits.ts';
 import { Lines } from './lines.ts';
+import { OFFER, OPEN_AT_MERCHANT, OPEN_OF_USER, REDEMPTION } from './marketReads.ts';
 
 /** One side of the encounters of `u`; each person is on one side only, so one of the two is empty. */
 const side = (self: 'officer' | 'civilian', other: 'officer' | 'civilian'): string => `
@@ -241,15 +241,17 @@ export class PgQueryStore implements QueryStore {
       case 'pairHistory':
         return this.#pairHistory(query);
       case 'hold':
-        return this.#hold(query.id);
+        return this.#one('hold', `${HOLDS} where h.encounter_id = $1`, query.id);
       case 'movements':
         return this.#movements(query);
       case 'offer':
+        return this.#one('offer', OFFER, query.id);
       case 'redemption':
-        return Promise.resolve(null);
+        return this.#one('redemption', REDEMPTION, query.id);
       case 'openRedemptions':
+        return this.#list('open_redemptions', OPEN_AT_MERCHANT, query.merchant);
       case 'myRedemptions':
-        return Promise.resolve([]);
+        return this.#list('my_redemptions', OPEN_OF_USER, query.user);
       case 'balanceAt':
         return this.#balanceAt(query.account, query.atMs);
       case 'settledLately':
@@ -300,13 +302,15 @@ export class PgQueryStore implements QueryStore {
     };
   }
 
-  async #hold(id: string): Promise<HoldView | null> {
-    const rows = await this.#lines.run({
-      name: 'hold',
-      text: `${HOLDS} where h.encounter_id = $1`,
-      values: [id],
-    });
-    return (rows[0]?.[0] as HoldView | undefined) ?? null;
+  /** The JSON value of the row that the statement finds; null when it finds none. */
+  async #one(name: string, text: string, id: string): Promise<unknown> {
+    const rows = await this.#lines.run({ name, text, values: [id] });
+    return rows[0]?.[0] ?? null;
+  }
+
+  async #list(name: string, text: string, id: string): Promise<unknown[]> {
+    const rows = await this.#lines.run({ name, text, values: [id] });
+    return rows.map(row => row[0]);
   }
 
   async #movements({ user, after, limit }: StoreQuery & { type: 'movements' }): Promise<readonly Movement[]> {

@@ -2,9 +2,14 @@
 import type {
   EncounterOp,
   Leg,
+  OfferOp,
+  OfferRecord,
   PendingOp,
   PostOp,
+  RefundOp,
   ReviewOp,
+  StockHold,
+  StockOp,
   TransferOp,
   VoidOp,
 } from '../../actors/durable.ts';
@@ -113,6 +118,67 @@ export const voidOf = (of: PendingOp, verdict: VoidOp['verdict'] = 'voided'): Vo
   verdict,
   rule: of.rule,
   idempotency: null,
+});
+
+/** What a merchant offers: tickets at three points each, as many as there are. */
+export const offerOf = (
+  id: string,
+  offer: Pick<OfferRecord, 'id' | 'merchant'> & Partial<OfferRecord>,
+): OfferOp => ({
+  type: 'offer',
+  id,
+  offer: {
+    ...{ version: 1, title: 'a ticket', description: '', kind: 'goods', points: 3, perUserMax: 0 },
+    ...{ opensAtMs: 0, closesAtMs: 0, state: 'published', lowStock: 0, placeId: null },
+    ...offer,
+  },
+});
+
+export const stockOf = (
+  id: string,
+  offer: string,
+  delta: number,
+  change: Partial<StockOp> = {},
+): StockOp => ({
+  ...{ type: 'stock', id, offer, delta, kind: 'adjustment', reason: 'counted' },
+  ...change,
+});
+
+/** Points and stock set aside: three points for each unit. */
+export function redemption(
+  id: string,
+  user: string,
+  merchant: string,
+  stock: Pick<StockHold, 'offer' | 'quantity' | 'code'> & Partial<StockHold>,
+): PendingOp {
+  const points = 3 * stock.quantity;
+  return { ...pending(id, user, merchant, points), stock: { perUserMax: 0, ...stock } };
+}
+
+/** Sells so many units of a redemption. */
+export const sale = (id: string, of: PendingOp, quantity: number): PostOp => ({
+  ...post(id, of, 3 * quantity),
+  quantity,
+});
+
+/** Gives back so many units of a sale. */
+export const refund = (
+  id: string,
+  of: PendingOp,
+  quantity: number,
+  change: Partial<RefundOp> = {},
+): RefundOp => ({
+  ...{
+    type: 'refund',
+    id,
+    redemption: of.id,
+    payer: of.payee,
+    payee: of.payer,
+    points: 3 * quantity,
+    quantity,
+  },
+  ...{ restock: false, rule: of.rule, idempotency: null },
+  ...change,
 });
 
 export const at = (shard: number, epoch: number, op: CommitEntry['op']): CommitEntry => ({

@@ -19,6 +19,7 @@ import {
 } from '../../actors/durable.ts';
 import { canonicalOf, isBurned, isValid, legsOf, paymentOf, reasonOf } from '../ledgerRules.ts';
 import type { CommitEntry, CommitStore, EntryOutcome, EpochStore } from '../ports.ts';
+import { MemoryMarket } from './memoryMarket.ts';
 
 export interface MemoryAccount {
   balance: number;
@@ -82,6 +83,8 @@ export class MemoryLedger implements CommitStore, EpochStore {
   readonly holds = new Map<string, MemoryHold>();
   readonly pending = new Map<string, MemoryPending>();
   readonly limits = new Map<string, DebitLimit>();
+  /** What is redeemed, together with its points. */
+  readonly market = new MemoryMarket();
   /** What was refused for good, by id. */
   readonly burned = new Map<string, { readonly canonical: string; readonly code: CommitCode }>();
   /** `account\0day` to what was spent or set aside. */
@@ -163,6 +166,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
     const atMs = this.#nowMs();
     this.accounts.get(op.payer)!.reserved += op.points;
     this.#spend(op.payer, atMs, op.points);
+    if (op.stock) this.market.reserve(op, op.stock, atMs);
     const canonical = canonicalOf(op);
     const expiresAtMs = atMs + op.holdS * 1_000;
     this.pending.set(op.id, { op, canonical, atMs, expiresAtMs, state: 'pending', postedPoints: 0 });
@@ -176,6 +180,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
     if (known.state !== 'pending') return nothing(op, SETTLED[known.state]);
     const atMs = this.#nowMs();
     this.#giveBack(known, op.verdict, 0, atMs);
+    this.market.release(op.id, op.verdict);
     return { id: op.id, code: 'created', atMs, postings: [] };
   }
 
@@ -256,6 +261,8 @@ export class MemoryLedger implements CommitStore, EpochStore {
 
   #refusal(op: LedgerOp): CommitCode | null {
     if (op.type === 'post') return this.#refusedPost(op);
+    const unrefundable = op.type === 'refund' ? this.market.unrefundable(op) : null;
+    if (unrefundable) return unrefundable;
     const legs = op.type === 'pending' ? paymentOf(op) : legsOf(op);
     if (legs.some(({ account, delta }) => delta < 0 && this.#exceeds(account, -delta)))
       return 'limit_exceeded';
@@ -266,6 +273,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
       if (delta > 0 || op.type === 'encounter' || op.type === 'review') continue;
       if (account.limited && account.balance - account.reserved + delta < 0) return 'insufficient_points';
     }
+    if (op.type === 'pending' && op.stock) return this.market.refusal(op, op.stock, this.#nowMs());
     return op.type === 'encounter' && this.#cooling(op) ? 'cooldown' : null;
   }
 
@@ -275,6 +283,8 @@ export class MemoryLedger implements CommitStore, EpochStore {
     if (known.state !== 'pending') return SETTLED[known.state];
     if (this.#nowMs() >= known.expiresAtMs) return 'pending_expired';
     if (op.points > known.op.points) return 'exceeds_pending';
+    const unsold = this.market.unsold(op);
+    if (unsold) return unsold;
     const isClosed = [op.payer, op.payee].some(id => this.accounts.get(id)!.closed);
     return isClosed ? 'account_closed' : null;
   }
@@ -302,12 +312,17 @@ export class MemoryLedger implements CommitStore, EpochStore {
 
   #post(shard: number, op: Posted): Committed {
     const atMs = this.#nowMs();
-    if (op.type === 'post') this.#giveBack(this.pending.get(op.pendingId)!, 'posted', op.points, atMs);
+    if (op.type === 'post') {
+      this.#giveBack(this.pending.get(op.pendingId)!, 'posted', op.points, atMs);
+      this.market.sell(op);
+    }
+    if (op.type === 'refund') this.market.refund(op);
     const postings = legsOf(op).map((leg): Posting => {
       const account = this.accounts.get(leg.account)!;
       account.balance += leg.delta;
       account.version++;
-      if (op.type === 'transfer' && leg.delta < 0) this.#spend(leg.account, atMs, -leg.delta);
+      if ((op.type === 'transfer' || op.type === 'refund') && leg.delta < 0)
+        this.#spend(leg.account, atMs, -leg.delta);
       return { account: leg.account, delta: leg.delta, balance: account.balance, version: account.version };
     });
     this.transfers.set(op.id, {
@@ -341,6 +356,8 @@ const BURNING: ReadonlySet<CommitCode> = new Set([
   'account_unknown',
   'account_closed',
   'limit_exceeded',
+  'out_of_stock',
+  'offer_closed',
 ]);
 
 const SETTLED = {

@@ -1,23 +1,28 @@
-/** What actors note besides points, in memory: the tables of timers, events and answers under one commit. */
+/** What actors note besides points, in memory: the tables of timers, events, answers and offers under one commit. */
 import type { Committed, DurableOp } from '../../actors/durable.ts';
 import type { CommitEntry, CommitStore, DueTimer, EntryOutcome, NoteStore } from '../ports.ts';
 import { MemoryAnswers } from './memoryAnswers.ts';
 import { MemoryEvents } from './memoryEvents.ts';
+import type { MemoryMarket } from './memoryMarket.ts';
+import { MemoryOffers } from './memoryOffers.ts';
 import { MemoryTimers } from './memoryTimers.ts';
 
 export class MemoryNotes implements NoteStore {
   readonly timers: MemoryTimers;
   readonly events: MemoryEvents;
   readonly answers: MemoryAnswers;
+  readonly offers: MemoryOffers;
 
   /**
    * @param epochOf the epoch that counts now; the fence
    * @param nowMs stands for the database clock
+   * @param market the offers of the same town, of whose stock the ledger sells
    */
-  constructor(epochOf: (shard: number) => number, nowMs: () => number) {
+  constructor(epochOf: (shard: number) => number, nowMs: () => number, market: MemoryMarket) {
     this.timers = new MemoryTimers(epochOf);
     this.events = new MemoryEvents(epochOf, nowMs);
     this.answers = new MemoryAnswers(epochOf, nowMs);
+    this.offers = new MemoryOffers(market, epochOf);
   }
 
   async commit(entries: readonly CommitEntry[]): Promise<EntryOutcome[]> {
@@ -46,16 +51,17 @@ export class MemoryNotes implements NoteStore {
     opOf: (one: T) => DurableOp,
     ask: (table: CommitStore, some: readonly T[]) => Promise<R[]>,
   ): Promise<R[]> {
-    const tables = [this.timers, this.events, this.answers];
+    const tables: CommitStore[] = [this.timers, this.events, this.answers, this.offers];
     const tableOf = (one: T): CommitStore => {
       const { type } = opOf(one);
+      if (type === 'offer' || type === 'stock') return this.offers;
       return type === 'event' ? this.events : type === 'answer' ? this.answers : this.timers;
     };
     const parts = tables.map(table => all.filter(one => tableOf(one) === table));
     const answers = await Promise.all(tables.map((table, at) => ask(table, parts[at]!)));
     const next = tables.map(() => 0);
     return all.map(one => {
-      const at = tables.indexOf(tableOf(one) as MemoryTimers);
+      const at = tables.indexOf(tableOf(one));
       return answers[at]![next[at]!++]!;
     });
   }

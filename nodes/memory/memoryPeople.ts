@@ -163,11 +163,13 @@ export class MemoryPeople implements Directory, QueryStore {
       case 'hold':
         return this.#holdView(query.id);
       case 'offer':
+        return this.#ledger.market.offerView(query.id);
       case 'redemption':
-        return null;
+        return this.#ledger.market.redemptionView(query.id);
       case 'openRedemptions':
+        return this.#ledger.market.open('merchant', query.merchant);
       case 'myRedemptions':
-        return [];
+        return this.#ledger.market.open('user', query.user);
       case 'balanceAt':
         return this.#balanceAt(query.account, query.atMs);
       case 'movements':

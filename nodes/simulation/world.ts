@@ -183,7 +183,7 @@ export class World implements Judge {
     this.#once = new AppliedOnce(this, this.#truth);
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
     const nowMs = (): number => this.#time.nowMs();
-    const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs);
+    const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs, this.#ledger.market);
     this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, notes);
     const remembers = this.#plan.troubles.some(
       trouble => trouble === 'kvStale' || trouble === 'kvRewind' || trouble === 'blind',

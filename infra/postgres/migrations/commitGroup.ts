@@ -121,6 +121,8 @@ export interface CommitPieces {
   readonly entry?: string;
   /** After the legs of the entry `i` were taken back. */
   readonly refused?: string;
+  /** After the legs of the entry `i` were tried; those that were taken as they are do not come here. */
+  readonly tried?: string;
   /** After the encounters are written down, before the keys. */
   readonly written?: string;
   /** How the accounts are written. */
@@ -146,6 +148,7 @@ export const commitFunction = (
     met = '',
     entry = '',
     refused = '',
+    tried = '',
     update = UPDATE,
     written = '',
     kept = 'v_code[n.entry] <= 1',
@@ -284,7 +287,7 @@ ${entry}      for j in p_leg_from[i]..p_leg_from[i + 1] - 1 loop
 ${refused}          exit;
         end if;
       end loop;
-    end loop;
+${tried}    end loop;
 
 ${transfers}
 

@@ -8,6 +8,7 @@ import { Giving } from './giving.ts';
 import { HoldPositions } from './holdPositions.ts';
 import { Holds } from './holds.ts';
 import { LinkedDevices } from './linkedDevices.ts';
+import { Market } from './market.ts';
 import { Notes } from './notes.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
@@ -35,5 +36,6 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0014-hold-positions', class: HoldPositions },
   { name: '0015-notes', class: Notes },
   { name: '0016-reservations', class: Reservations },
+  { name: '0017-market', class: Market },
   { name: '0019-giving', class: Giving },
 ];

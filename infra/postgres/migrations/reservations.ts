@@ -29,7 +29,7 @@ const LIMIT = code('limit_exceeded');
 /** What a pending entry is, in `p_pending_kind`. */
 export const PENDING_KIND = { pending: 0, post: 1, voided: 2, expired: 3 } as const;
 
-const PARAMETERS = [
+export const RESERVED_PARAMETERS = [
   ...SCANNED_PARAMETERS,
   'p_pending_entry int[]',
   'p_pending_kind smallint[]',
@@ -148,8 +148,31 @@ const LOCKED = `  v_day := (v_now at time zone 'utc')::date;
   end if;
 `;
 
+/** What a later version does besides with what is pending: each is a statement or a branch of the function. */
+export interface MoreOfPending {
+  /** Before the row `h` of something pending is looked at. */
+  readonly looked: string;
+  /** One more reason why the post `h` is refused. */
+  readonly refusal: string;
+  /** Before the points of the entry `i` are set aside; `continue` refuses it. */
+  readonly aside: string;
+  /** After the points of the void `h` were given back. */
+  readonly givenBack: string;
+  /** A column that is kept of it, and its value, each with its comma. */
+  readonly column: string;
+  readonly value: string;
+}
+const NO_MORE: MoreOfPending = {
+  looked: '',
+  refusal: '',
+  aside: '',
+  givenBack: '',
+  column: '',
+  value: '',
+};
+
 /** Ids of encounters follow from their evidence: they are never those of something pending. */
-const KNOWN = `
+const knownWith = ({ looked, refusal }: MoreOfPending): string => `
     if cardinality(p_burn_entry) > 0 then
       for r in
         select e.ix, known.code, known.request_hash = p_hash[e.ix] as same
@@ -169,7 +192,7 @@ const KNOWN = `
       for h in 1..cardinality(p_pending_entry) loop
         i := p_pending_entry[h];
         continue when i < v_from or i > v_to or v_code[i] <> 0 or p_pending_kind[h] = ${PENDING_KIND.pending};
-        select * into v_pending from ledger.pending where id = p_pending_ref[h] for update;
+${looked}        select * into v_pending from ledger.pending where id = p_pending_ref[h] for update;
         if not found or v_pending.payer <> p_account[p_pending_account[h]]
             or p_pending_kind[h] = ${PENDING_KIND.post} and v_pending.payee <> p_pending_payee[h] then
           v_code[i] := ${code('pending_not_found')};
@@ -184,7 +207,7 @@ const KNOWN = `
           v_code[i] := ${code('pending_expired')};
         elsif p_pending_kind[h] = ${PENDING_KIND.post} and p_pending_points[h] > v_pending.points then
           v_code[i] := ${code('exceeds_pending')};
-        else
+${refusal}        else
           v_held[h] := v_pending.points;
           v_today[h] := (v_pending.at at time zone 'utc')::date = v_day;
         end if;
@@ -193,7 +216,7 @@ const KNOWN = `
 `;
 
 /** Sets aside, gives back, and counts what is spent; legs are tried after it. */
-const ENTRY = `      h := null;
+const entryWith = ({ aside, givenBack }: MoreOfPending): string => `      h := null;
       if v_two_phase then
         h := array_position(p_pending_entry, i);
         if h is not null then
@@ -209,7 +232,7 @@ const ENTRY = `      h := null;
               if v_payee_closed is null then v_code[i] := ${UNKNOWN};
               elsif v_payee_closed then v_code[i] := ${CLOSED};
               else
-                v_floor[k] := v_floor[k] + b;
+${aside}                v_floor[k] := v_floor[k] + b;
                 v_reserved[k] := v_reserved[k] + b;
                 v_spent[k] := v_spent[k] + b;
               end if;
@@ -219,7 +242,7 @@ const ENTRY = `      h := null;
           v_floor[k] := v_floor[k] - v_held[h];
           v_reserved[k] := v_reserved[k] - v_held[h];
           if v_today[h] then v_spent[k] := v_spent[k] - v_held[h] + b; end if;
-          continue when p_pending_kind[h] <> ${PENDING_KIND.post};
+${givenBack}          continue when p_pending_kind[h] <> ${PENDING_KIND.post};
         end if;
       end if;
       if v_capped and h is null then
@@ -254,12 +277,12 @@ const REFUSED = `          if h is not null then
           end if;
 `;
 
-const WRITTEN = `
+const writtenWith = ({ column, value }: MoreOfPending, burned: readonly CommitCode[]): string => `
     if v_two_phase then
-      insert into ledger.pending (id, payer, payee, points, reason, rule_id, rule_version, request_hash, shard, at, expires_at)
+      insert into ledger.pending (id, payer, payee, points, reason, rule_id, rule_version, request_hash, shard, at, expires_at${column})
         select p_id[n.entry], p_account[n.account], n.payee, n.points, p_reason[n.entry], p_rule[n.entry],
           p_rule_version[n.entry], p_hash[n.entry], p_fence_shard[p_fence[n.entry]], v_now,
-          v_now + make_interval(secs => n.hold_s)
+          v_now + make_interval(secs => n.hold_s)${value}
         from unnest(p_pending_entry, p_pending_kind, p_pending_account, p_pending_payee, p_pending_points, p_pending_hold_s)
           as n(entry, kind, account, payee, points, hold_s)
         where n.kind = ${PENDING_KIND.pending} and n.entry between v_from and v_to and v_code[n.entry] = 0;
@@ -270,11 +293,11 @@ const WRITTEN = `
         from unnest(p_pending_entry, p_pending_kind, p_pending_ref, p_pending_points) as n(entry, kind, ref, points)
         where p.id = n.ref and n.kind <> ${PENDING_KIND.pending} and n.entry between v_from and v_to and v_code[n.entry] = 0;
     end if;
-    if cardinality(p_burn_entry) > 0 and v_code && '{${INSUFFICIENT},${UNKNOWN},${CLOSED},${LIMIT}}'::smallint[] then
+    if cardinality(p_burn_entry) > 0 and v_code && '{${burned.map(code).join(',')}}'::smallint[] then
       insert into ledger.burned (id, request_hash, code, at)
         select p_id[n.entry], p_hash[n.entry], v_code[n.entry], v_now from unnest(p_burn_entry) as n(entry)
         where n.entry between v_from and v_to
-          and v_code[n.entry] in (${INSUFFICIENT}, ${UNKNOWN}, ${CLOSED}, ${LIMIT})
+          and v_code[n.entry] in (${burned.map(code).join(', ')})
         on conflict (id) do nothing;
     end if;
 `;
@@ -294,8 +317,20 @@ const UPDATED = `  if v_two_phase then
   end if;`;
 
 /** Nothing moves when points are set aside or given back: that is no transfer, and no event of one. */
-const MOVED = 'and p_leg_from[n.ix + 1] > p_leg_from[n.ix]';
-const PIECES: CommitPieces = {
+export const MOVED = 'and p_leg_from[n.ix + 1] > p_leg_from[n.ix]';
+/** Refusals that stay. */
+export const BURNED: readonly CommitCode[] = [
+  'insufficient_points',
+  'account_unknown',
+  'account_closed',
+  'limit_exceeded',
+];
+
+/** How the function sets points aside, from this version on. */
+export const reservedPieces = (
+  more: MoreOfPending = NO_MORE,
+  burned: readonly CommitCode[] = BURNED,
+): CommitPieces => ({
   ...SCANNED_PIECES,
   declared: `${SCANNED_PIECES.declared}${DECLARED}`,
   accountColumns: ', a.reserved, a.capped',
@@ -303,17 +338,20 @@ const PIECES: CommitPieces = {
   accountValues: ', bool_or(l.capped)',
   floor: 'l.reserved',
   locked: LOCKED,
-  known: `${SCANNED_PIECES.known}${KNOWN}`,
-  entry: ENTRY,
+  known: `${SCANNED_PIECES.known}${knownWith(more)}`,
+  entry: entryWith(more),
   refused: REFUSED,
-  written: `${SCANNED_PIECES.written}${WRITTEN}`,
+  written: `${SCANNED_PIECES.written}${writtenWith(more, burned)}`,
   update: UPDATED,
   transfers: STAMPED_TRANSFER.replace('where n.code = 0', `where n.code = 0 ${MOVED}`),
-};
-const OUTBOX = TRACED_ROW_PER_GROUP.replaceAll('where n.code = 0', `where n.code = 0 ${MOVED}`);
+});
+export const RESERVED_OUTBOX = TRACED_ROW_PER_GROUP.replaceAll(
+  'where n.code = 0',
+  `where n.code = 0 ${MOVED}`,
+);
 
 /** What is posted, held, rejected, or set aside. */
-const EFFECTS = HELD_EFFECTS.replace(
+export const RESERVED_EFFECTS = HELD_EFFECTS.replace(
   /from meet\.hold h where h\.encounter_id = any \(p_ids\) and h\.verdict <> 'released'/,
   `$&
     union all
@@ -333,8 +371,8 @@ export class Reservations extends Migration {
   override up(): void {
     for (const sql of TABLES) this.addSql(sql);
     this.addSql('drop function ledger.commit_group');
-    this.addSql(commitFunction(PARAMETERS, OUTBOX, PIECES));
-    this.addSql(EFFECTS);
+    this.addSql(commitFunction(RESERVED_PARAMETERS, RESERVED_OUTBOX, reservedPieces()));
+    this.addSql(RESERVED_EFFECTS);
     granted(this);
     this.addSql(`grant execute on function ledger.set_debit_limit, ledger.balance_at to ${APP_ROLE}`);
   }

@@ -1,0 +1,36 @@
+/** Offers and redemptions as actors read them: one JSON value in each row, asked for by one id. */
+import { MARKET_LIMITS } from '../../nodes/limits.ts';
+
+const ms = (at: string): string => `(extract(epoch from ${at}) * 1000)::bigint`;
+
+/** Units that count for the limit of a user. */
+const HAS = `sum(case m.state when 'reserved' then m.quantity else m.sold_quantity - m.refunded_quantity end)`;
+
+export const OFFER = `
+  select json_build_object('offer', json_build_object('id', d.id, 'merchant', d.merchant, 'version', d.version,
+      'title', d.title, 'description', d.description, 'kind', d.kind, 'points', d.points, 'perUserMax', d.per_user_max,
+      'opensAtMs', coalesce(${ms('d.opens_at')}, 0), 'closesAtMs', coalesce(${ms('d.closes_at')}, 0),
+      'state', d.state, 'lowStock', d.low_stock, 'placeId', d.place_id),
+    'onHand', s.on_hand, 'reserved', s.reserved,
+    'perUser', coalesce(case when d.per_user_max > 0 then (
+        select json_object_agg(u.user_id, u.has) from (
+          select m.user_id, ${HAS} as has from market.redemption m where m.offer_id = d.id
+          group by m.user_id having ${HAS} > 0 limit ${MARKET_LIMITS.openMax}) u) end, '{}'))
+  from market.offer d join market.stock s on s.offer_id = d.id
+  where d.id = $1`;
+
+const VIEW = `
+  select json_build_object('id', m.id, 'user', m.user_id, 'merchant', m.merchant, 'offer', m.offer_id,
+    'offerTitle', d.title, 'quantity', m.quantity, 'points', m.points, 'code', m.code, 'state', m.state,
+    'atMs', ${ms('m.at')}, 'expiresAtMs', ${ms('m.expires_at')},
+    'sold', json_build_object('quantity', m.sold_quantity, 'points', m.sold_points),
+    'refunded', json_build_object('quantity', m.refunded_quantity, 'points', m.refunded_points),
+    'transferId', m.transfer_id,
+    'rule', json_strip_nulls(json_build_object('id', m.rule_id, 'version', m.rule_version, 'trace', m.rule_trace)))
+  from market.redemption m join market.offer d on d.id = m.offer_id`;
+
+export const REDEMPTION = `${VIEW} where m.id = $1`;
+
+const OPEN = `and m.state = 'reserved' order by m.at, m.id limit ${MARKET_LIMITS.openMax}`;
+export const OPEN_AT_MERCHANT = `${VIEW} where m.merchant = $1 ${OPEN}`;
+export const OPEN_OF_USER = `${VIEW} where m.user_id = $1 ${OPEN}`;
