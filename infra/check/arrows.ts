@@ -36,7 +36,7 @@ const COMMANDS = /^protocol\/(fuzz|generate)\.ts$/;
 const WORLDLY = /^(infra|gateway)\//;
 /** `infra/` implements ports, so it may see where they and what their implementations agree on stand, and any type. */
 const PORTS =
-  /^(nodes\/(ports|\w*Port|ledgerRules|timers\/timerRules|events\/(event|answer)Rules)|actors\/(durable|queries|ports))\.ts$/;
+  /^(nodes\/(ports|\w*Port|ledgerRules|timers\/timerRules|market\/stockRules|events\/(event|answer)Rules)|actors\/(durable|queries|ports))\.ts$/;
 /** Built-in modules that compute and touch nothing. */
 const PURE_BUILTINS = new Set([
   'assert',

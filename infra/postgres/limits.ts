@@ -65,6 +65,8 @@ export const REMEMBERED_HOURS = 24;
 /** Events that a ring may take again: its bounds (actors/limits.ts). */
 export const RECENT_EVENTS = 128;
 export const RECENT_MINUTES = 5;
+/** Open redemptions, and users of an offer with a limit, that one read gives (`MARKET_LIMITS` of nodes/limits.ts). */
+export const OPEN_REDEMPTIONS = 10_000;
 
 /** Two nodes that start at once migrate one after the other. */
 export const MIGRATE_LOCK_KEY = 0x48_45_59_42;

@@ -1,5 +1,5 @@
 /** Offers and redemptions as actors read them: one JSON value in each row, asked for by one id. */
-import { MARKET_LIMITS } from '../../nodes/limits.ts';
+import { OPEN_REDEMPTIONS } from './limits.ts';
 
 const ms = (at: string): string => `(extract(epoch from ${at}) * 1000)::bigint`;
 
@@ -15,7 +15,7 @@ export const OFFER = `
     'perUser', coalesce(case when d.per_user_max > 0 then (
         select json_object_agg(u.user_id, u.has) from (
           select m.user_id, ${HAS} as has from market.redemption m where m.offer_id = d.id
-          group by m.user_id having ${HAS} > 0 limit ${MARKET_LIMITS.openMax}) u) end, '{}'))
+          group by m.user_id having ${HAS} > 0 limit ${OPEN_REDEMPTIONS}) u) end, '{}'))
   from market.offer d join market.stock s on s.offer_id = d.id
   where d.id = $1`;
 
@@ -31,6 +31,6 @@ const VIEW = `
 
 export const REDEMPTION = `${VIEW} where m.id = $1`;
 
-const OPEN = `and m.state = 'reserved' order by m.at, m.id limit ${MARKET_LIMITS.openMax}`;
+const OPEN = `and m.state = 'reserved' order by m.at, m.id limit ${OPEN_REDEMPTIONS}`;
 export const OPEN_AT_MERCHANT = `${VIEW} where m.merchant = $1 ${OPEN}`;
 export const OPEN_OF_USER = `${VIEW} where m.user_id = $1 ${OPEN}`;

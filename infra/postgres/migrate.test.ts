@@ -19,7 +19,7 @@ async function shapeOf(url: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const shape: unknown[] = [];
-  const schemas = `('user_schema', 'identity_schema', 'ledger', 'meet', 'ops')`;
+  const schemas = `('user_schema', 'identity_schema', 'ledger', 'meet', 'ops', 'market')`;
   for (const sql of [
     `select table_schema, table_name, column_name, data_type, is_nullable, column_default
      from information_schema.columns where table_schema in ${schemas} order by 1, 2, 3`,
@@ -128,6 +128,11 @@ describe('the application role', () => {
     `insert into ledger.account (account_id, balance) values (gen_random_uuid(), 1000000)`,
     'delete from ledger.account',
     'update meet.pair_state set next_at = now()',
+    'update market.stock set on_hand = 1000000',
+    'insert into market.stock (offer_id) values (gen_random_uuid())',
+    'update market.redemption set refunded_points = 0',
+    'delete from market.stock_movement',
+    `update market.offer set merchant = gen_random_uuid()`,
     'delete from meet.encounter',
     'update ops.outbox set payload = null',
     'alter table ledger.posting add column extra int',
