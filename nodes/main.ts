@@ -21,6 +21,7 @@ import { ACTOR_KINDS } from '../actors/turn.ts';
 import { PRESENCE_STATES } from '../actors/user/presence.ts';
 import { userBehaviour } from '../actors/user.ts';
 import { createGateway, HostUnknown, PortInUse, RATES, type Rates, TlsUnusable } from '../gateway/index.ts';
+import { ArchiveThread, archivePlace, followOwned } from '../infra/archive/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
@@ -316,6 +317,16 @@ async function main(): Promise<void> {
     if (connected) gateway.reachableAgain();
   });
   const publishing = followShards(stores.outbox, node.coordinator, scheduler);
+  const archive = new ArchiveThread({
+    place: archivePlace(config),
+    kinesisEndpoint: config.kinesisEndpoint,
+    flushBytes: config.archiveFlushMb * 1_000_000,
+    flushMs: config.archiveFlushS * 1_000,
+    log: logs.of('infra'),
+    metrics,
+    scheduler,
+  });
+  const archiving = config.archive === 'on' ? followOwned(archive, node.coordinator, scheduler) : null;
 
   departure = new Departure({
     doors: gateway,
@@ -326,10 +337,12 @@ async function main(): Promise<void> {
       publishing.stop();
       hot.stop();
       regions.stop();
+      archiving?.stop();
     },
     close: async budgetMs => {
       await Promise.all([
         stores.close(budgetMs),
+        archive.close(budgetMs),
         tracing.close(budgetMs),
         location.close(budgetMs),
         nats?.close(),

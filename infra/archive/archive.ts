@@ -7,7 +7,7 @@
  */
 import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import { shardOf } from '../../protocol/shard.ts';
-import { SHARDS_MS } from './limits.ts';
+import { POLL_MS, SHARDS_MS } from './limits.ts';
 import type { ObjectStore } from './objectStore.ts';
 import { ShardLoop, type ShardReader } from './shardLoop.ts';
 
@@ -41,11 +41,12 @@ export class Archive {
   #shards: readonly (readonly [stream: string, shard: string])[] = [];
   #cancel: () => void = () => {};
   #closed = false;
-  #looking = false;
+  #cancelMeasure: () => void = () => {};
 
   constructor(options: ArchiveOptions) {
     this.#options = options;
     void this.#look();
+    this.#measure();
   }
 
   /** These shards of the cluster belong to us from now on, and no others. */
@@ -58,6 +59,7 @@ export class Archive {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancel();
+    this.#cancelMeasure();
     await Promise.all([...this.#loops.values()].map(loop => loop.stop(true)));
     this.#options.streams.close();
     this.#options.store.close();
@@ -65,8 +67,6 @@ export class Archive {
 
   /** Which shards there are; again and again, as streams are split and merged. */
   async #look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
     const { streams, scheduler, log } = this.#options;
     try {
       const found = await Promise.all(
@@ -79,8 +79,18 @@ export class Archive {
     } catch (error) {
       log.warn({ error: String(error) }, 'the shards of the streams could not be listed');
     }
-    this.#looking = false;
     if (!this.#closed) this.#cancel = scheduler.after(SHARDS_MS, () => void this.#look());
+  }
+
+  /** How long the oldest record of each stream waits here. */
+  #measure(): void {
+    const { scheduler, metrics } = this.#options;
+    for (const stream of ARCHIVED_STREAMS) {
+      const loops = [...this.#loops].filter(([name]) => name.startsWith(`${stream}/`));
+      const waitedMs = Math.max(0, ...loops.map(([, loop]) => loop.waitedMs));
+      metrics.gauge('heyblue_archive_waiting_seconds', waitedMs / 1_000, { stream });
+    }
+    this.#cancelMeasure = scheduler.after(POLL_MS, () => this.#measure());
   }
 
   #settle(): void {

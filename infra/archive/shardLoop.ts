@@ -66,6 +66,11 @@ export class ShardLoop {
     this.ended = this.#run();
   }
 
+  /** For how long the oldest record has waited to be written. */
+  get waitedMs(): number {
+    return this.#archiver.waiting === 0 ? 0 : this.#options.monotonicMs() - this.#sinceMs;
+  }
+
   /** Reads no more. With `flush` what was read is written first, unless the store is away. */
   async stop(flush: boolean): Promise<void> {
     this.#stopping = true;
@@ -92,7 +97,6 @@ export class ShardLoop {
     if (this.#stopping && this.#flushing) {
       await this.#flush(ended).catch(error => this.#failed(error));
     }
-    this.#gauge();
   }
 
   /** The next page, into the archiver; none while that is full. */
@@ -102,14 +106,13 @@ export class ShardLoop {
     const page = await reader.read();
     if (this.#archiver.waiting === 0) this.#sinceMs = monotonicMs();
     this.#archiver.take(page.records);
-    this.#gauge();
     return page;
   }
 
   #isDue(): boolean {
-    const { flushBytes, flushMs, monotonicMs } = this.#options;
+    const { flushBytes, flushMs } = this.#options;
     if (this.#archiver.waiting === 0) return false;
-    return this.#archiver.bytes >= flushBytes || monotonicMs() - this.#sinceMs >= flushMs;
+    return this.#archiver.bytes >= flushBytes || this.waitedMs >= flushMs;
   }
 
   async #flush(ended: boolean): Promise<void> {
@@ -126,7 +129,6 @@ export class ShardLoop {
       metrics.count('heyblue_archive_unreadable_total', { stream }, flushed.unreadable);
       log.warn({ stream, shard, records: flushed.unreadable }, 'records that are no events were put aside');
     }
-    this.#gauge();
   }
 
   async #checkpoint(): Promise<Checkpoint> {
@@ -157,14 +159,6 @@ export class ShardLoop {
     metrics.count('heyblue_archive_failures_total', { stream });
     const words = error instanceof Error ? error.message : String(error);
     log.warn({ stream, shard, error: words }, 'archiving failed, trying again');
-    this.#gauge();
-  }
-
-  /** How long the oldest record waits. */
-  #gauge(): void {
-    const { stream, shard, metrics, monotonicMs } = this.#options;
-    const waited = this.#archiver.waiting === 0 ? 0 : (monotonicMs() - this.#sinceMs) / 1_000;
-    metrics.gauge('heyblue_archive_waiting_seconds', waited, { stream, shard });
   }
 
   #pause(ms: number): Promise<void> {

@@ -70,6 +70,9 @@ function contradiction(config: Config): string | null {
   if ((config.natsCert === '') !== (config.natsKey === '')) {
     return 'NATS_CERT and NATS_KEY belong together: set both or none.';
   }
+  if (config.s3Endpoint !== '' && config.s3Bucket === '') {
+    return 'S3_ENDPOINT is of no use without S3_BUCKET.';
+  }
   if (config.locationProvider === 'memory' && config.locationEndpoint !== '') {
     return 'LOCATION_ENDPOINT is of no use without LOCATION_PROVIDER=amazon.';
   }

@@ -114,6 +114,14 @@ const resource = (fallback: string, sentence: string): Setting<string> => ({
   parse: text => (/^[-._A-Za-z0-9]{1,100}$/.test(text) ? text : null),
 });
 
+/** Names of buckets, without dots; empty stays empty. */
+const bucket = (sentence: string): Setting<string> => ({
+  default: '',
+  sentence,
+  expects: '3 to 63 small letters, digits and -',
+  parse: text => (text === '' || /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(text) ? text : null),
+});
+
 /** Origins as browsers send them, without path. */
 const origins = (fallback: string, sentence: string): Setting<string[]> => ({
   default: fallback,
@@ -291,6 +299,26 @@ export const SETTINGS = {
   ),
   DYNAMODB_ENDPOINT: url(['http', 'https'], 'DynamoDB; empty starts the embedded one.'),
   KINESIS_ENDPOINT: url(['http', 'https'], 'Kinesis; empty starts the embedded one.'),
+  HEYBLUE_ARCHIVE: choice('on', ['on', 'off'], 'Whether this node archives the streams.'),
+  HEYBLUE_ARCHIVE_DIR: words(
+    '',
+    'Folder of the archive, made when missing; empty takes `archive` in the data folder.',
+  ),
+  HEYBLUE_ARCHIVE_FLUSH_S: whole(
+    300,
+    [1, DAY_S],
+    'Seconds after which what was read of a stream is archived, however little it is.',
+  ),
+  HEYBLUE_ARCHIVE_FLUSH_MB: whole(
+    32,
+    [1, 512],
+    'Megabytes of events of one shard that are archived at once; so much of each is held in memory.',
+  ),
+  S3_BUCKET: bucket('Bucket of the archive, at S3 or any store that speaks its protocol; empty: the folder.'),
+  S3_ENDPOINT: url(
+    ['http', 'https'],
+    'Where that store is; empty takes the public S3 of `AWS_REGION`. Needs `S3_BUCKET`.',
+  ),
   LOCATION_PROVIDER: choice(
     'memory',
     ['memory', 'amazon'],
@@ -332,7 +360,7 @@ export const SETTINGS = {
     ['http', 'https'],
     'OpenTelemetry collector that spans go to (OTLP over HTTP, port 4318 as a rule); empty sends none.',
   ),
-  AWS_REGION: words('us-east-1', 'Region of DynamoDB, Kinesis and Amazon Location.'),
+  AWS_REGION: words('us-east-1', 'Region of DynamoDB, Kinesis, S3 and Amazon Location.'),
   AWS_ACCESS_KEY_ID: words('', 'Who we are there.', { secret: true }),
   AWS_SECRET_ACCESS_KEY: words('', 'How we prove it.', { secret: true }),
 } satisfies Record<string, Setting<unknown>>;

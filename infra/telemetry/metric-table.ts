@@ -48,6 +48,7 @@ const FRAME_TYPES = [
   'tokenExpiring',
 ];
 const TARGETS = ['user-events', 'transactions', 'balances', 'catalogs'];
+const STREAMS = ['user-events', 'transactions'];
 const ACTOR_KINDS = [
   'user',
   'region',
@@ -112,6 +113,27 @@ export const METRICS = {
     kind: 'gauge',
     help: '1 where this node publishes the target, 0 where it stands by.',
     labels: { target: TARGETS },
+  },
+  heyblue_archived_total: { kind: 'counter', help: 'Events archived.', labels: { stream: STREAMS } },
+  heyblue_archived_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes of the objects that hold them.',
+    labels: { stream: STREAMS },
+  },
+  heyblue_archive_unreadable_total: {
+    kind: 'counter',
+    help: 'Records that are no events, put aside.',
+    labels: { stream: STREAMS },
+  },
+  heyblue_archive_failures_total: {
+    kind: 'counter',
+    help: 'Times that stream or archive were away; it is tried again.',
+    labels: { stream: STREAMS },
+  },
+  heyblue_archive_waiting_seconds: {
+    kind: 'gauge',
+    help: 'How long the oldest record that was read waits to be archived.',
+    labels: { stream: STREAMS },
   },
   heyblue_published_total: { kind: 'counter', help: 'Rows published.', labels: { target: TARGETS } },
   heyblue_encounters_total: {

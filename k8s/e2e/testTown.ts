@@ -156,6 +156,8 @@ export const startTestTown = async (settings: Record<string, string> = {}): Prom
     DYNAMODB_ENDPOINT: wires.dynamodb.url,
     KINESIS_ENDPOINT: wires.kinesis.url,
     HEYBLUE_DATA_DIR: dataDir,
+    // all towns of the tests share the streams
+    HEYBLUE_ARCHIVE: 'off',
     HEYBLUE_HOST: '127.0.0.1',
     HEYBLUE_LOG_LEVEL: 'warn',
     HEYBLUE_LOG_FORMAT: 'json',

@@ -72,6 +72,7 @@ it('a demo through three nodes survives kill -9 of one of them, and the sums are
   const [rest = '', realtime = '', admin = ''] = ports;
   const env = {
     HEYBLUE_DATA_DIR: folder,
+    HEYBLUE_ARCHIVE: 'off',
     HEYBLUE_HOST: '127.0.0.1',
     HEYBLUE_LOG_LEVEL: 'warn',
     HEYBLUE_REST_PORT: rest,

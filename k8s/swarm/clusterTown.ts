@@ -264,6 +264,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
             ...running.env,
             ...(wires === null ? {} : { NATS_URL: wires.nats.url, DATABASE_URL: wires.postgres.url }),
             HEYBLUE_DATA_DIR: dataDir,
+            HEYBLUE_ARCHIVE: 'off',
             HEYBLUE_NODE_ID: id,
             HEYBLUE_REST_PORT: String(restPort),
             HEYBLUE_REALTIME_PORT: String(realtimePort),

@@ -64,6 +64,7 @@ export const startLoadTown = async (options: LoadTownOptions = {}): Promise<Load
     const env = {
       ...running.env,
       HEYBLUE_DATA_DIR: dataDir,
+      HEYBLUE_ARCHIVE: 'off',
       HEYBLUE_REST_PORT: String(restPort),
       HEYBLUE_REALTIME_PORT: String(realtimePort),
       HEYBLUE_ADMIN_PORT: String(adminPort),
