@@ -7,7 +7,7 @@
  *   rows of its offers in one order, after its accounts, and writes each once.
  * - `market.redemption`: one for each pending entry with stock, under the same id. Whatever becomes of it does so with the
  *   points: sold when they are posted (what is not posted is free again), cancelled or expired when they are voided. What was
- *   given back of a sale is counted here, and never more than was sold. Its user's account is locked by whoever reads or
+ *   given back of a sale is counted here, and never more than was sold (`market.refund`: one row for each time). Its user's account is locked by whoever reads or
  *   changes it, because the points are his.
  * - `market.stock_movement`: the log; `on_hand` and `reserved` are the sums of it. Kinds: an allocation sets aside, a sale
  *   takes away what was, a release sets free, a cancellation brings back what was sold; adjustments and receipts are the
@@ -127,6 +127,19 @@ const TABLES = [
    )`,
   'create index stock_history on market.stock_movement (offer_id, id)',
   `create unique index stock_operation on market.stock_movement (op_id) where kind in ('adjustment', 'receipt')`,
+  'create index redemption_by_user on market.redemption (user_id, at, id)',
+  'create index redemption_by_merchant on market.redemption (merchant, at, id)',
+  `create table market.refund (
+     transfer_id uuid primary key,
+     redemption_id uuid not null,
+     merchant uuid not null,
+     quantity int not null check (quantity > 0),
+     points bigint not null check (points > 0),
+     restocked boolean not null,
+     at timestamptz not null
+   )`,
+  'create index refund_by_merchant on market.refund (merchant, at)',
+  'create index refund_of_redemption on market.refund (redemption_id)',
   `grant usage on schema market to ${APP_ROLE}`,
   `grant select on all tables in schema market to ${APP_ROLE}`,
   'alter table ledger.transfer add column rule_trace text',
@@ -323,6 +336,8 @@ ${told("'confirmed'", 'p_id[i]', 'v_redemption.sold_quantity', 'v_redemption.sol
             b := p_leg_delta[p_leg_from[i] + 1];
             update market.redemption set refunded_quantity = refunded_quantity + v_units, refunded_points = refunded_points + b
               where id = p_refund_redemption[u] returning * into v_redemption;
+            insert into market.refund (transfer_id, redemption_id, merchant, quantity, points, restocked, at)
+              values (p_id[i], v_redemption.id, v_redemption.merchant, v_units, b, p_refund_restock[u], v_now);
             q := array_position(v_offer, v_redemption.offer_id);
             if p_refund_restock[u] then
               v_on_hand[q] := v_on_hand[q] + v_units;
