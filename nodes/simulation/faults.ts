@@ -66,6 +66,11 @@ export const FAULTS = [
   'position said while hidden',
   'border crossed with a dwell',
   'region moved with a dwell',
+  'points and stock set aside',
+  'reservation given up',
+  'redemption paid',
+  'redemption given back',
+  'redemption over by its time',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

@@ -16,7 +16,7 @@ import type { VirtualTime } from './virtualTime.ts';
 
 export interface Person {
   readonly id: string;
-  readonly kind: 'civilian' | 'officer';
+  readonly kind: 'civilian' | 'officer' | 'merchant';
   readonly handle: string;
   readonly deviceId: string;
   /** For words: c3, o1. */
@@ -56,7 +56,7 @@ interface Message {
 }
 
 /** Commands without a key: said again at will. */
-const READS: ReadonlySet<OpName> = new Set(['balance', 'qr.show', 'state.get']);
+const READS: ReadonlySet<OpName> = new Set(['balance', 'qr.show', 'state.get', 'till.open', 'till.look']);
 
 export class Phone {
   readonly person: Person;

@@ -41,7 +41,7 @@ export const HUB_TOKEN = mintHubToken({
 });
 
 /** As a day to three days: a scan waits longer than the cooldown and the time for its upload together. */
-const SHORT = { cooldownS: 6, uploadS: 5, scanSettleS: 12 };
+const SHORT = { cooldownS: 6, uploadS: 5, scanSettleS: 12, redeemS: 4 };
 
 export function townRules(dice: Dice): MeetRules {
   const cooldownS = dice.chance(0.6) ? SHORT.cooldownS : DEFAULT_RULES.cooldownS;

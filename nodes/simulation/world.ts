@@ -10,6 +10,7 @@ import { areaBehaviour } from '../../actors/area.ts';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
 import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
+import type { OfferView } from '../../actors/queries.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import type { MeetRules } from '../../actors/rules.ts';
 import { userBehaviour } from '../../actors/user.ts';
@@ -38,12 +39,14 @@ import { Outputs } from './checkers/outputs.ts';
 import { PairScore } from './checkers/pairScore.ts';
 import { Scans } from './checkers/scans.ts';
 import { Together } from './checkers/together.ts';
+import { Trade } from './checkers/trade.ts';
 import { Truth } from './checkers/truth.ts';
 import { Chronicle } from './chronicle.ts';
 import { Dice } from './dice.ts';
 import { type Fault, FaultCounts } from './faults.ts';
 import { History, type Op } from './history.ts';
 import { Machine, type MachineRoom } from './machine.ts';
+import { Market } from './market.ts';
 import { Nemesis } from './nemesis.ts';
 import { Offline } from './offline.ts';
 import { Operator } from './operator.ts';
@@ -96,6 +99,7 @@ export interface Report {
 
 const CIVILIANS = 8;
 const OFFICERS = 5;
+const MERCHANTS = 2;
 const FIRST_POINTS = 15;
 /** Nodes are up and phones attached before there is trouble. */
 const CALM_BEFORE_MS = 3_500;
@@ -142,6 +146,8 @@ export class World implements Judge {
   readonly #ledger: MemoryLedger;
   readonly #machines: Machine[] = [];
   readonly #phones: Phone[] = [];
+  /** Of merchants. */
+  readonly #tills: Phone[] = [];
   readonly #kv: KvServer;
   readonly #sql: SqlServer;
   readonly #weather: MessageWeather = { ...FINE_WEATHER };
@@ -149,6 +155,7 @@ export class World implements Judge {
   #nemesis!: Nemesis;
   #workload!: Workload;
   #operator!: Operator;
+  #market!: Market;
   readonly #rules: MeetRules;
   #over = false;
   // the checkers
@@ -163,6 +170,7 @@ export class World implements Judge {
   readonly #together: Together;
   readonly #scans: Scans;
   readonly #holds: Holds;
+  readonly #trade: Trade;
   readonly #hidden = new Hidden(this);
 
   constructor(options: WorldOptions) {
@@ -183,6 +191,7 @@ export class World implements Judge {
     this.#continuity = new Continuity(this, this.#truth, () => this.#nemesis.excused);
     this.#once = new AppliedOnce(this, this.#truth);
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
+    this.#trade = new Trade(this, this.#ledger);
     const nowMs = (): number => this.#time.nowMs();
     const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs, this.#ledger.market);
     this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, notes);
@@ -204,6 +213,7 @@ export class World implements Judge {
                 : op.id;
         this.chronicle.note('committed', by, shard, epoch, op.type, what, outcome.code);
         this.#epochs.committed(by, entry, outcome);
+        this.#trade.committed(entry, outcome);
         this.#truth.committed(by, entry, outcome, this.#time.monotonicMs());
       },
       minted: (by, shard, epoch) => {
@@ -231,6 +241,7 @@ export class World implements Judge {
     for (const machine of this.#machines) machine.boot();
     this.#workload.start();
     this.#operator.start();
+    this.#market.start();
     this.#sql.weather.slow = this.#plan.slowSql;
     this.#until(CALM_BEFORE_MS);
     this.#nemesis.start();
@@ -265,6 +276,7 @@ export class World implements Judge {
     };
     for (let n = 1; n <= CIVILIANS; n++) sign('civilian', n);
     for (let n = 1; n <= OFFICERS; n++) sign('officer', n);
+    for (let n = 1; n <= MERCHANTS; n++) sign('merchant', n);
     this.#endow(people, settle);
     return people;
   }
@@ -347,7 +359,8 @@ export class World implements Judge {
     }
     for (const [at, person] of people.entries()) {
       chronicle.note('a person', person.nick, person.id, shardOf('user', person.id));
-      this.#phones.push(new Phone(this.#phoneWorld(), person, new Dice(seed, 500 + at)));
+      const line = person.kind === 'merchant' ? this.#tills : this.#phones;
+      line.push(new Phone(this.#phoneWorld(), person, new Dice(seed, 500 + at)));
     }
     const dice = new Dice(seed, 5);
     const offline = new Offline({
@@ -369,6 +382,16 @@ export class World implements Judge {
       people: this.#people,
       machines: this.#machines,
       answered: (id, verdict, result) => this.#holds.answered(id, verdict, result),
+    });
+    this.#market = new Market({
+      time,
+      faults,
+      chronicle,
+      dice: new Dice(seed, 10),
+      phones: this.#phones,
+      tills: this.#tills,
+      machines: this.#machines,
+      ended: op => this.#trade.ended(op),
     });
     this.#nemesis = new Nemesis(
       {
@@ -419,6 +442,7 @@ export class World implements Judge {
         this.chronicle.note('welcomed', phone.person.nick, welcome.epoch, welcome.offset, welcome.resumed);
         this.#events.welcomed(phone.person.id, welcome, resume);
         this.#continuity.welcomed(phone.person.id, welcome, resume);
+        this.#market.welcomed(phone);
       },
       saw: (phone: Phone, seen: SeenEvent) => this.#saw(phone, seen),
       heyReceived: (phone: Phone, heyId: string) => this.#workload.heyReceived(phone, heyId),
@@ -454,7 +478,12 @@ export class World implements Judge {
     this.chronicle.note('event', nick, seen.offset, seen.event?.name, verdict);
     if (verdict !== 'fine') return verdict;
     this.#once.saw(id, seen);
+    this.#market.saw(phone, seen);
     const { event } = seen;
+    if (event?.name === 'snapshot') {
+      const { reserved, redemptions } = event.body;
+      this.#trade.snapshot(id, reserved ?? 0, redemptions?.length ?? 0);
+    }
     if (
       event &&
       (event.name === 'snapshot' || event.name === 'encounter.completed' || event.name === 'points.changed')
@@ -476,21 +505,28 @@ export class World implements Judge {
       this.#linear.add(op.user, { kind: 'read', value: balance, startMs, endMs, words });
     }
     this.#workload.ended(phone, op);
+    this.#market.ended(phone, op);
+  }
+
+  get #everybody(): readonly Phone[] {
+    return [...this.#phones, ...this.#tills];
   }
 
   /** Everything is healed: how long until each phone was served. */
   #served(): number {
     this.#workload.stop();
     this.#operator.stop();
+    this.#market.stop();
     const healedMs = this.#time.monotonicMs();
     const served = new Map<Phone, Op>();
     const ask = (): void => {
-      for (const phone of this.#phones) {
+      for (const phone of this.#everybody) {
         const op = served.get(phone);
         if (!op || (op.outcome !== null && op.outcome !== 'ok')) served.set(phone, phone.command('balance'));
       }
     };
-    const all = (): boolean => this.#phones.every(phone => served.get(phone)?.outcome === 'ok' && phone.idle);
+    const all = (): boolean =>
+      this.#everybody.every(phone => served.get(phone)?.outcome === 'ok' && phone.idle);
     const again = (): void => {
       if (this.#over) return;
       ask();
@@ -500,7 +536,7 @@ export class World implements Judge {
     this.#until(healedMs + HEAL_MS_MAX, all);
     if (this.#violations.length > 0) return Number.NaN;
     const healMs = this.#time.monotonicMs() - healedMs;
-    for (const phone of this.#phones) {
+    for (const phone of this.#everybody) {
       const op = served.get(phone);
       if (op?.outcome === 'ok' && phone.idle) continue;
       const { nick } = phone.person;
@@ -553,6 +589,8 @@ export class World implements Judge {
       ({ process, kind, id }) => (SQUARE_REGIONS.has(id) || SQUARE_AREAS.has(id)) && owns(process, kind, id),
       { sinceMs, isDated: userId => this.#together.isDated(userId), isLossy: this.#plan.profile !== 'calm' },
     );
+    const tradeMs = this.#time.monotonicMs() + this.#rules.redeemS * 1_000 + HEAL_MS_MAX;
+    this.#until(tradeMs, () => this.#trade.open === 0);
     const settled = (): boolean => this.#scans.openUntilS === 0;
     if (!settled()) {
       const waitMs = this.#scans.openUntilS * 1_000 - this.#time.nowMs() + HEAL_MS_MAX;
@@ -565,11 +603,23 @@ export class World implements Judge {
     const quietMs = this.#time.monotonicMs() + QUIET_MS;
     this.#until(quietMs);
     const reads = new Map<Phone, Op>();
-    for (const phone of this.#phones) {
+    const asked: Op[] = [];
+    for (const phone of this.#everybody) {
       phone.reconnect();
       reads.set(phone, phone.command('balance'));
+      asked.push(phone.command('state.get'));
     }
-    this.#until(quietMs + HEAL_MS_MAX, () => this.#phones.every(phone => reads.get(phone)?.outcome === 'ok'));
+    let looking = this.#market.offers.length;
+    for (const { id } of this.#market.offers)
+      this.#market.look(id, result => {
+        looking--;
+        if (result.ok) this.#trade.looked(id, result.value as OfferView);
+      });
+    const isHeard = (op: Op | undefined): boolean => op?.outcome === 'ok';
+    this.#until(
+      quietMs + HEAL_MS_MAX,
+      () => looking === 0 && asked.every(isHeard) && [...reads.values()].every(isHeard),
+    );
     if (this.#violations.length > 0) return;
     const acknowledged = new Acknowledged(this, this.#truth);
     for (const [phone, { outcome, result }] of reads) {
@@ -577,10 +627,11 @@ export class World implements Judge {
         acknowledged.finally(phone.person.id, result.value as { balance: number; version: number });
       } else this.fail('everybody is served again', `${phone.person.nick} cannot read at the end`);
     }
-    for (const { person, position } of this.#phones) this.#continuity.finally(person.id, position!.offset);
+    for (const { person, position } of this.#everybody) this.#continuity.finally(person.id, position!.offset);
     acknowledged.judge(this.#history);
     this.#once.judge();
     new Conservation(this).judge(this.#ledger);
+    this.#trade.judge();
     const epochMs = this.#time.nowMs() - Math.floor(this.#time.monotonicMs());
     new PairScore(this, this.#rules.cooldownS * 1_000, id => {
       const metMs = this.#scans.metAtMs(id);
@@ -616,6 +667,7 @@ export class World implements Judge {
       ['border crossed with a dwell', carried],
       ['region moved with a dwell', moved],
       ['position said while hidden', hidden],
+      ['redemption over by its time', this.#trade.expired],
     ] as const)
       if (by > 0) this.#faults.hit(fault, by);
     return {

@@ -6,6 +6,7 @@ export const CHECKERS = [
   'nothing acknowledged is lost',
   'nothing applied twice',
   'points conserved',
+  'points and stock conserved',
   'one score per pair and day',
   'each enter has one exit',
   'who meets was together',
