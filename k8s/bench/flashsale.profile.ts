@@ -29,7 +29,7 @@ export interface FlashResult {
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2_000;
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 60_000;
 /** The parent kills a node when so many of its phones were answered. */
 const ANSWERED_SHARE = 0.2;
 
@@ -62,22 +62,24 @@ export const run = async (job: Job<FlashArgs>): Promise<FlashResult> => {
   };
   const buy = async (phone: Phone, until: number): Promise<void> => {
     const key = crypto.randomUUID();
+    let last = 'no connection';
     for (let attempt = 0; performance.now() < until; attempt++) {
       if (attempt > 0) await backOff(attempt);
       if (!(await connected(phone))) continue;
       const answer = await phone.command('redeem.reserve', { offerId, quantity: 1 }, key);
+      if (!answer.ok) last = `${answer.code} ${answer.message}`;
       if (!answer.ok && answer.retryable) continue;
       answered++;
       if (answered === Math.ceil(phones.length * ANSWERED_SHARE)) job.progress('in the middle');
       if (answer.ok) got.push({ userId: phone.userId, redemptionId: answer.value.redemptionId });
       else if (answer.code === ERROR.conflict && answer.message.startsWith('sold out')) soldOut++;
       else {
-        const why = `${answer.code} ${answer.message}`;
-        others.set(why, (others.get(why) ?? 0) + 1);
+        others.set(last, (others.get(last) ?? 0) + 1);
       }
       return;
     }
-    others.set('no answer', (others.get('no answer') ?? 0) + 1);
+    const why = `no answer; the last was ${last}`;
+    others.set(why, (others.get(why) ?? 0) + 1);
   };
 
   await job.barrier('connected');
