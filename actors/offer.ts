@@ -221,6 +221,8 @@ function committed(state: OfferState, tag: string, { code }: Committed, turn: Tu
       return turn.reply(code === 'invalid' ? NOT_STORED : CHANGED, one.replyTo);
     }
     state.offer = one.offer;
+    // what was never more did not fall
+    state.isLow = isLowNow(state);
     return turn.reply(shown(state), one.replyTo);
   }
   switch (code) {

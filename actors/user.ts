@@ -101,6 +101,7 @@ import {
 import { GAP_READ, gapOpen, gapRead, newest, streamOf } from './user/stream.ts';
 import {
   atTill,
+  givenBackKnown,
   redemptionClosed,
   redemptionOpened,
   stockLow,
@@ -426,6 +427,7 @@ function answered(
   if (step === SCORE && command.gift) return giftScored(state, command, Number(part), result, turn);
   if (step === 'known') return known(state, command, result, turn);
   if (step === 'price') return priced(state, command, result, rules, turn);
+  if (step === 'first') return givenBackKnown(state, command, result, turn);
   if (step === 'open') return waitingRead(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':

@@ -311,7 +311,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     greeted: NOBODY,
     scans: NOBODY,
     underWay: NOTHING,
-    done: Answers.of(record.commands.map(doneOf).reverse()),
+    done: Answers.of(record.commands.filter(isTold).map(doneOf).reverse()),
     claimed: 0,
     crediting: NOTHING,
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
@@ -320,6 +320,9 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     gave: NOBODY,
   };
 }
+
+/** What came back of a redemption tells more than its movement does: that answer is put together anew (till.ts). */
+const isTold = (command: RememberedCommand): boolean => 'result' in command || command.reason !== 'refund';
 
 /** The first answer again, in the words of the command that it was. */
 export function doneOf(command: RememberedCommand): CommandDone {

@@ -15,7 +15,7 @@ import { insist } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { OfferMessage } from '../messages/offer.ts';
 import type { UserMessage } from '../messages/user.ts';
-import type { Movement, QueryAnswers, RedemptionView } from '../queries.ts';
+import type { Movement, QueryAnswers, RedemptionView, UserRecord } from '../queries.ts';
 import type { SessionRef, Turn } from '../turn.ts';
 import { begin, finishMarket, KEY_CONFLICT } from './commands.ts';
 import { codeTried, isOver, openTill, refuseCode, tillOf, waiting, waits } from './counter.ts';
@@ -161,10 +161,12 @@ function refund(state: UserState, command: CommandUnderWay, view: RedemptionView
   }
   const { redemptionId, quantity: wanted, restock } = command.handling!;
   const quantity = wanted ?? view.sold.quantity - view.refunded.quantity;
+  const handling: Handling = { ...command.handling!, quantity, redemption: redemptionOf(view) };
   if (quantity < 1 || quantity > view.sold.quantity)
-    return finishMarket(state, command, ALL_BACK, false, turn);
+    return refuseUnlessGivenBack(state, { ...command, handling }, ALL_BACK, turn);
   const points = (view.points / view.quantity) * quantity;
-  if (points > availablePoints(state)) return finishMarket(state, command, NOT_ENOUGH, false, turn);
+  if (points > availablePoints(state))
+    return refuseUnlessGivenBack(state, { ...command, handling }, NOT_ENOUGH, turn);
   const op: RefundOp = {
     type: 'refund',
     id: derivedId(REFUND, state.me.id, command.key),
@@ -175,11 +177,38 @@ function refund(state: UserState, command: CommandUnderWay, view: RedemptionView
     quantity,
     restock,
     rule: view.rule,
-    idempotency: null,
+    idempotency: { userId: state.me.id, key: command.key, requestHash: command.requestHash },
   };
   turn.persist(op, command.key);
-  const handling: Handling = { ...command.handling!, quantity, redemption: redemptionOf(view) };
   return begin(state, { ...command, points, handling });
+}
+
+/** Refuses, unless an earlier life of this actor has given it back already: then that is the answer. */
+function refuseUnlessGivenBack(
+  state: UserState,
+  command: CommandUnderWay,
+  refusal: Refusal,
+  turn: Turn,
+): UserState {
+  turn.query({ type: 'user', id: state.me.id }, `${command.key}/first`);
+  return begin(state, { ...command, points: 0, refusal });
+}
+
+/** The store said what it remembers of the keys of this account. */
+export function givenBackKnown(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finishMarket(state, command, result, false, turn);
+  const { commands = [] } = (result.value as UserRecord | null) ?? {};
+  const known = commands.find(one => one.key === command.key && one.requestHash === command.requestHash);
+  if (!known || 'result' in known) return finishMarket(state, command, command.refusal!, false, turn);
+  const { points: all, quantity } = command.handling!.redemption!;
+  const points = Math.abs(known.points);
+  const value = { transferId: known.encounterId, quantity: (points / all) * quantity, points };
+  return finishMarket(state, command, ok(value), true, turn);
 }
 
 const NOT_PAID = refuse(ERROR.conflict, 'this redemption is not paid yet');
@@ -193,6 +222,8 @@ export function tillDecided(
 ): UserState {
   const { redemption, quantity, till } = command.handling!;
   if (committed.code !== 'created' && committed.code !== 'exists') {
+    if (command.name === 'till.refund' && committed.code === 'exists_with_different_payload')
+      return refuseUnlessGivenBack(state, command, KEY_CONFLICT, turn);
     const refusal = refusalOf(committed);
     const isGone = refusal === PAID || refusal === CANCELLED;
     const next = isGone && command.name !== 'till.refund' ? isOver(state, redemption!.id) : state;

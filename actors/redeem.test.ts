@@ -1,0 +1,461 @@
+/**
+ * Redeeming at a merchant, as people see it: phones, tills, an offer. Whatever dies in the middle, points and stock are
+ * where they belong in the end, and a command that is said again gets its first answer.
+ */
+import { describe, expect, test } from 'vitest';
+import { LIMITS } from '../nodes/limits.ts';
+import { TownMarket } from '../nodes/testing/market.ts';
+import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
+import { ERROR } from '../protocol/index.ts';
+import { ACTOR_LIMITS } from './limits.ts';
+
+type Answer = Awaited<ReturnType<TownMarket['reserve']>>;
+
+const SHARDS = Array.from({ length: LIMITS.shards }, (_, shard) => shard);
+
+const idOf = (answer: Answer): string => {
+  if (!answer.ok) throw new Error(answer.message);
+  return answer.value.redemptionId;
+};
+const states = (phone: TownPhone) => phone.events('redemption.changed').map(one => one.state);
+const atTills = (till: TownPhone) => till.events('till.redemption').map(one => one.state);
+
+async function story(terms: Parameters<typeof TownMarket.open>[2] = {}, stock = 5, points = 100) {
+  const town = new SmallTown();
+  const market = await TownMarket.open(town, stock, terms);
+  const phone = await market.customer(points);
+  return { town, market, phone, till: market.merchant };
+}
+
+describe('a redemption', () => {
+  test('is reserved by the phone, seen and confirmed by the till, and both know', async () => {
+    const { market, phone, till } = await story();
+    const answer = await market.reserve(phone, 2);
+    const redemptionId = idOf(answer);
+    expect(answer).toMatchObject({
+      ok: true,
+      value: { points: 20, code: expect.stringMatching(/^[0-9A-Z]{8}$/) },
+    });
+    const { code, qr } = (answer as { value: { code: string; qr: string } }).value;
+    expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 2, points: [0, [100, 20]] });
+    expect(await phone.snapshot()).toMatchObject({
+      balance: 100,
+      reserved: 20,
+      redemptions: [{ redemptionId }],
+    });
+    expect(till.events('till.redemption')).toMatchObject([
+      { redemptionId, code, quantity: 2, state: 'reserved' },
+    ]);
+    for (const text of [qr, code, ` ${code.toLowerCase()} `])
+      expect(await till.command('till.look', { code: text })).toMatchObject({
+        ok: true,
+        value: { redemptionId, title: 'Coffee', quantity: 2, points: 20, state: 'reserved' },
+      });
+    const paid = await till.command('till.confirm', { redemptionId: null, code: qr, quantity: null });
+    expect(paid).toEqual({ ok: true, value: { redemptionId, quantity: 2, points: 20 } });
+    expect(market.stored(phone)).toEqual({ onHand: 3, reserved: 0, points: [20, 80] });
+    expect(states(phone)).toEqual(['reserved', 'confirmed']);
+    expect(phone.events('redemption.changed').at(-1)).toMatchObject({ points: 20, balance: 80, reserved: 0 });
+    expect(phone.events('points.changed').at(-1)).toMatchObject({
+      delta: -20,
+      balance: 80,
+      reason: 'redemption',
+    });
+    expect(till.events('till.redemption').at(-1)).toMatchObject({ state: 'confirmed', till: 'one' });
+    expect(till.events('points.changed')).toMatchObject([{ delta: 20, balance: 20 }]);
+  });
+
+  test('is paid in part, and the rest is free again', async () => {
+    const { market, phone, till } = await story();
+    const id = idOf(await market.reserve(phone, 3));
+    expect(await market.confirm(id, 4)).toMatchObject({ code: ERROR.conflict });
+    expect(await market.confirm(id, 0)).toMatchObject({ code: ERROR.invalid });
+    expect(await market.confirm(id, 1)).toEqual({
+      ok: true,
+      value: { redemptionId: id, quantity: 1, points: 10 },
+    });
+    expect(market.stored(phone)).toEqual({ onHand: 4, reserved: 0, points: [10, 90] });
+    expect(await market.confirm(id, 1)).toMatchObject({ code: ERROR.conflict });
+    expect(till.events('till.redemption').at(-1)).toMatchObject({ quantity: 1, points: 10 });
+  });
+
+  test('comes back whole or in part, never more than was paid', async () => {
+    const { market, phone, till } = await story();
+    const id = idOf(await market.reserve(phone, 3));
+    const refund = (quantity: number | null, restock: boolean, key?: string) =>
+      till.command('till.refund', { redemptionId: id, quantity, restock }, key);
+    expect(await refund(1, true)).toMatchObject({ code: ERROR.conflict });
+    await market.confirm(id);
+    expect(await refund(4, true)).toMatchObject({ code: ERROR.conflict });
+    const key = market.town.key();
+    const first = await refund(1, true, key);
+    expect(first).toMatchObject({ ok: true, value: { quantity: 1, points: 10 } });
+    expect(await refund(1, true, key)).toEqual(first);
+    expect(market.stored(phone)).toEqual({ onHand: 3, reserved: 0, points: [20, 80] });
+    expect(await refund(3, false)).toMatchObject({ code: ERROR.conflict });
+    expect(await refund(null, false)).toMatchObject({ ok: true, value: { quantity: 2, points: 20 } });
+    expect(await refund(null, false)).toMatchObject({ code: ERROR.conflict });
+    expect(market.stored(phone)).toEqual({ onHand: 3, reserved: 0, points: [0, 100] });
+    expect(states(phone)).toEqual(['reserved', 'confirmed', 'refunded', 'refunded']);
+    expect(phone.events('points.changed').slice(-2)).toMatchObject([
+      { delta: 10, reason: 'refund' },
+      { delta: 20, balance: 100 },
+    ]);
+    expect(await market.say({ type: 'look' })).toMatchObject({ value: { onHand: 3, reserved: 0 } });
+  });
+
+  test('is given up by the phone, or refused by the till', async () => {
+    const { market, phone, till } = await story();
+    const given = idOf(await market.reserve(phone));
+    const cancel = await phone.command('redeem.cancel', { redemptionId: given });
+    expect(cancel).toEqual({ ok: true, value: { points: 10 } });
+    expect(await market.confirm(given)).toMatchObject({ code: ERROR.gone });
+    const refused = idOf(await market.reserve(phone));
+    expect(await till.command('till.refuse', { redemptionId: refused })).toEqual({ ok: true, value: {} });
+    // what is cancelled is cancelled, whoever said so
+    expect(await phone.command('redeem.cancel', { redemptionId: refused })).toMatchObject({ ok: true });
+    expect(states(phone)).toEqual(['reserved', 'cancelled', 'reserved', 'cancelled']);
+    expect(atTills(till)).toEqual(['reserved', 'cancelled', 'reserved', 'cancelled']);
+    expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 0, points: [0, 100] });
+    expect(await market.say({ type: 'look' })).toMatchObject({ value: { onHand: 5, reserved: 0 } });
+  });
+
+  test('is over by itself: points and stock are back, and a till that confirms is told so', async () => {
+    const { town, market, phone, till } = await story();
+    const id = idOf(await market.reserve(phone));
+    await town.time.advance(town.rules.redeemS * 1_000);
+    expect(await market.confirm(id)).toMatchObject({ code: ERROR.gone });
+    await town.time.advance(5_000);
+    expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 0, points: [0, 100] });
+    expect(await market.confirm(id)).toMatchObject({ code: ERROR.gone });
+    expect(await phone.command('redeem.cancel', { redemptionId: id })).toMatchObject({ code: ERROR.gone });
+    expect([states(phone), atTills(till)]).toEqual([
+      ['reserved', 'expired'],
+      ['reserved', 'expired'],
+    ]);
+    expect(await phone.snapshot()).toMatchObject({ reserved: 0, redemptions: [] });
+    expect(await town.stored.due(SHARDS, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+  });
+});
+
+describe('points and stock', () => {
+  test('that are set aside cannot be spent twice', async () => {
+    const { market, phone, till } = await story({}, 50, 25);
+    idOf(await market.reserve(phone, 2));
+    expect(await market.reserve(phone)).toMatchObject({ code: ERROR.conflict, message: 'not enough points' });
+    const key = market.town.key();
+    const give = { type: 'give', to: till.id, points: 6, key, requestHash: 'h' } as const;
+    expect(await phone.ask(give)).toMatchObject({ code: ERROR.conflict });
+    expect(await phone.ask({ ...give, points: 5, key: market.town.key() })).toMatchObject({ ok: true });
+    market.town.kill();
+    await phone.connect();
+    expect(await market.reserve(phone)).toMatchObject({ code: ERROR.conflict, message: 'not enough points' });
+    expect(market.stored(phone)).toEqual({ onHand: 50, reserved: 2, points: [5, [20, 20]] });
+  });
+
+  test('are not sold beyond what is there, nor to one person beyond the limit', async () => {
+    const { market, phone } = await story({ perUserMax: 2 }, 3);
+    const other = await market.customer(100);
+    expect(await market.reserve(phone, 3)).toMatchObject({ code: ERROR.conflict });
+    const first = idOf(await market.reserve(phone, 2));
+    expect(await market.reserve(phone)).toMatchObject({ code: ERROR.conflict });
+    expect(await market.reserve(other, 2)).toMatchObject({
+      code: ERROR.conflict,
+      message: expect.stringContaining('sold out'),
+    });
+    idOf(await market.reserve(other));
+    await market.confirm(first, 1);
+    // one came back: he may have it
+    idOf(await market.reserve(phone));
+    expect(market.stored(phone, other)).toEqual({
+      onHand: 2,
+      reserved: 2,
+      points: [10, [90, 10], [100, 10]],
+    });
+  });
+
+  test('of a crowd that comes at once: as many are served as there is', async () => {
+    const { town, market } = await story({}, 7);
+    const crowd = [];
+    for (let i = 0; i < 30; i++) crowd.push(await market.customer(50));
+    const answers = await Promise.all(crowd.map(phone => market.reserve(phone)));
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(7);
+    for (const answer of answers) if (answer.ok) await market.confirm(answer.value.redemptionId);
+    expect(market.stored()).toEqual({ onHand: 0, reserved: 0, points: [70] });
+    expect(town.ledger.burned.size).toBe(0);
+  });
+
+  test('are told once when little is left, and again when it was more since', async () => {
+    const { market, phone, till } = await story({ lowStock: 2 }, 4);
+    idOf(await market.reserve(phone));
+    expect(till.events('stock.low')).toEqual([]);
+    const second = idOf(await market.reserve(phone));
+    idOf(await market.reserve(phone));
+    expect(till.events('stock.low')).toMatchObject([{ offerId: market.offer.id, title: 'Coffee', left: 2 }]);
+    await market.confirm(second);
+    await market.restock(5);
+    expect(till.events('stock.low')).toHaveLength(1);
+    await market.restock(-5);
+    expect(till.events('stock.low')).toHaveLength(2);
+  });
+});
+
+describe('an offer', () => {
+  test('is open from its publication to its end', async () => {
+    const { town, market, phone } = await story({ state: 'draft' });
+    expect(await market.reserve(phone)).toMatchObject({ code: ERROR.notFound });
+    const nowMs = town.time.nowMs();
+    await market.change({ state: 'published', opensAtMs: nowMs + 60_000, closesAtMs: nowMs + 120_000 });
+    expect(await market.reserve(phone)).toMatchObject({ code: ERROR.gone });
+    await town.time.advance(60_000);
+    const id = idOf(await market.reserve(phone));
+    await market.change({ state: 'withdrawn' });
+    expect(await market.reserve(phone)).toMatchObject({ code: ERROR.gone });
+    // who has reserved gets what he was promised
+    expect(await market.confirm(id)).toMatchObject({ ok: true });
+    await market.change({ state: 'published' });
+    await town.time.advance(60_000);
+    expect(await market.reserve(phone)).toMatchObject({ code: ERROR.gone });
+    const unknown = await phone.command('redeem.reserve', { offerId: town.key(), quantity: 1 });
+    expect(unknown).toMatchObject({ code: ERROR.notFound });
+  });
+
+  test('changes by its merchant, one version after the other, and a version said again is the same', async () => {
+    const { town, market, till } = await story();
+    const { offer } = market;
+    const second = { ...offer, version: 2, points: 12 };
+    const saved = await market.say({ type: 'save', offer: second });
+    expect(saved).toMatchObject({ ok: true, value: { offer: second, onHand: 5 } });
+    expect(await market.say({ type: 'save', offer: second })).toEqual(saved);
+    town.kill();
+    expect(await market.say({ type: 'save', offer: second })).toEqual(saved);
+    for (const version of [0, 1, 2, 4])
+      expect(await market.say({ type: 'save', offer: { ...offer, version, title: 'Tea' } })).toMatchObject({
+        code: ERROR.conflict,
+      });
+    const theirs = await town.phone('merchant');
+    expect(
+      await market.say({ type: 'save', offer: { ...second, version: 3, merchant: theirs.id } }),
+    ).toMatchObject({ code: ERROR.notFound });
+    expect(till.id).not.toBe(theirs.id);
+    for (const bad of [
+      { title: ' ' },
+      { title: 'x'.repeat(121) },
+      { points: 0 },
+      { points: 1.5 },
+      { opensAtMs: 5, closesAtMs: 5 },
+      { perUserMax: -1 },
+    ])
+      expect(await market.say({ type: 'save', offer: { ...second, version: 3, ...bad } })).toMatchObject({
+        code: ERROR.invalid,
+      });
+  });
+
+  test('has no less in stock than is reserved, and a change said again is one', async () => {
+    const { town, market, phone } = await story();
+    idOf(await market.reserve(phone, 3));
+    expect(await market.restock(-3)).toMatchObject({ code: ERROR.conflict });
+    const id = town.key();
+    expect(await market.restock(-2, id)).toEqual({ ok: true, value: { onHand: 3, reserved: 3 } });
+    expect(await market.restock(-2, id)).toMatchObject({ ok: true, value: { onHand: 3, reserved: 3 } });
+    town.kill();
+    expect(await market.restock(-2, id)).toMatchObject({ ok: true, value: { onHand: 3, reserved: 3 } });
+    for (const delta of [0, 0.5, Number.NaN, 2 ** 53])
+      expect(await market.restock(delta)).toMatchObject({ ok: false });
+    expect(market.stored(phone)).toMatchObject({ onHand: 3, reserved: 3 });
+  });
+});
+
+describe('a till', () => {
+  test('has its name for itself while it is connected', async () => {
+    const { town, market, phone, till } = await story();
+    const id = idOf(await market.reserve(phone));
+    const second = town.device(till, 'second');
+    await second.connect();
+    expect(await second.command('till.look', { code: 'AAAAAAAA' })).toMatchObject({ code: ERROR.conflict });
+    expect(await second.command('till.open', { till: 'one' })).toMatchObject({ code: ERROR.conflict });
+    const opened = await second.command('till.open', { till: 'two' });
+    expect(opened).toMatchObject({ ok: true, value: { waiting: [{ redemptionId: id, state: 'reserved' }] } });
+    const [first, other] = await Promise.all([
+      market.confirm(id),
+      market.confirm(id, null, town.key(), second),
+    ]);
+    expect([first.ok, other.ok].sort()).toEqual([false, true]);
+    expect([first, other].find(({ ok }) => !ok)).toMatchObject({ code: ERROR.conflict });
+    for (const one of [till, second])
+      expect(atTills(one)).toEqual(['reserved', 'confirmed'].slice(one === till ? 0 : 1));
+    till.disconnect();
+    await town.time.advance(10);
+    expect(await second.command('till.open', { till: 'one' })).toMatchObject({ ok: true });
+    expect(await phone.command('till.open', { till: 'mine' })).toMatchObject({ code: ERROR.forbidden });
+  });
+
+  test('waits a minute after ten wrong codes in a row', async () => {
+    const { town, market, phone, till } = await story();
+    const answer = await market.reserve(phone);
+    const { code, qr } = (answer as { value: { code: string; qr: string } }).value;
+    const look = (text: string) => till.command('till.look', { code: text });
+    const wrong = code === 'AAAAAAAA' ? 'BBBBBBBB' : 'AAAAAAAA';
+    for (let i = 1; i < ACTOR_LIMITS.wrongCodes; i++)
+      expect(await look(wrong)).toMatchObject({ code: ERROR.notFound });
+    // a right one begins anew
+    expect(await look(code)).toMatchObject({ ok: true });
+    for (let i = 1; i < ACTOR_LIMITS.wrongCodes; i++)
+      expect(await look('?')).toMatchObject({ code: ERROR.notFound });
+    const elsewhere = qr.replace(till.id.toUpperCase(), phone.id.toUpperCase());
+    expect(await look(elsewhere)).toMatchObject({ code: ERROR.notFound });
+    expect(await look(code)).toMatchObject({ code: ERROR.rateLimited, retryable: true });
+    const confirm = await till.command('till.confirm', { redemptionId: null, code, quantity: null });
+    expect(confirm).toMatchObject({ code: ERROR.rateLimited });
+    await till.command('till.open', { till: 'one' });
+    expect(await look(code)).toMatchObject({ code: ERROR.rateLimited });
+    await town.time.advance(ACTOR_LIMITS.wrongCodesMs);
+    expect(await look(code)).toMatchObject({ ok: true });
+  });
+
+  test('finds what nobody told of: the store knows it', async () => {
+    const { town, market, phone, till } = await story();
+    const answer = await market.reserve(phone);
+    const { code } = (answer as { value: { code: string } }).value;
+    town.kill();
+    await till.connect();
+    await till.command('till.open', { till: 'one' });
+    expect(await till.command('till.look', { code })).toMatchObject({ ok: true });
+    expect(await market.confirm(idOf(answer))).toMatchObject({ ok: true });
+    // and one of somebody else's is nobody's here
+    await phone.connect();
+    const other = await TownMarket.open(town, 5);
+    const theirs = idOf(await other.reserve(phone));
+    for (const name of ['till.refuse', 'till.confirm'] as const) {
+      const body = { redemptionId: theirs, code: null, quantity: null };
+      expect(await till.command(name, body)).toMatchObject({ code: ERROR.notFound });
+    }
+  });
+});
+
+/** Stands for the death of the node at its n-th commit, whose answer nobody gets: it was stored, or it was not. */
+function dieAt(town: SmallTown, n: number, stored: boolean): { readonly died: () => boolean } {
+  let commits = 0;
+  for (const store of [town.ledger, town.notes]) {
+    const commit = store.commit.bind(store);
+    store.commit = async entries => {
+      if (++commits !== n) return commit(entries);
+      if (stored) await commit(entries);
+      town.kill();
+      return new Promise(() => {});
+    };
+  }
+  return { died: () => commits >= n };
+}
+
+/** Who gets no answer connects and says it again with the same key, as people do. */
+async function insistently<T extends Answer | { readonly ok: boolean }>(
+  phone: TownPhone,
+  isTill: boolean,
+  say: () => Promise<T>,
+): Promise<T> {
+  for (let tries = 0; tries < 30; tries++) {
+    try {
+      const answer = await say();
+      if (answer.ok || !(answer as { retryable: boolean }).retryable) return answer;
+    } catch {
+      // the node died
+    }
+    await phone.town.time.advance(300);
+    try {
+      await phone.connect();
+      if (isTill) await phone.command('till.open', { till: 'one' });
+    } catch {
+      // and again
+    }
+  }
+  throw new Error('never answered');
+}
+
+const DEATHS = [true, false].map(stored => ({ stored }));
+
+describe.each(DEATHS)('a node that dies at any commit (stored: $stored)', ({ stored }) => {
+  test('a redemption that is paid and given back: every command has one effect and one answer', async () => {
+    for (let n = 1; ; n++) {
+      const { town, market, phone, till } = await story();
+      const { died } = dieAt(town, n, stored);
+      const keys = [town.key(), town.key(), town.key()] as const;
+      const reserve = () => market.reserve(phone, 2, keys[0]);
+      const reserved = await insistently(phone, false, reserve);
+      const id = idOf(reserved);
+      const confirm = () => market.confirm(id, 1, keys[1]);
+      const confirmed = await insistently(till, true, confirm);
+      expect([n, confirmed]).toEqual([n, { ok: true, value: { redemptionId: id, quantity: 1, points: 10 } }]);
+      expect([n, market.stored(phone)]).toEqual([n, { onHand: 4, reserved: 0, points: [10, 90] }]);
+      const refund = () =>
+        till.command('till.refund', { redemptionId: id, quantity: 1, restock: true }, keys[2]);
+      const refunded = await insistently(till, true, refund);
+      expect([n, refunded]).toMatchObject([n, { ok: true, value: { quantity: 1, points: 10 } }]);
+      const isOver = !died();
+      await town.time.advance(5_000);
+      town.kill();
+      // in another life, the same words again
+      expect(await insistently(phone, false, reserve)).toEqual(reserved);
+      expect(await insistently(till, true, confirm)).toEqual(confirmed);
+      expect(await insistently(till, true, refund)).toEqual(refunded);
+      await town.time.advance(town.rules.redeemS * 1_000 + 5_000);
+      expect([n, market.stored(phone)]).toEqual([n, { onHand: 5, reserved: 0, points: [0, 100] }]);
+      expect(await phone.snapshot()).toMatchObject({ balance: 100, reserved: 0, redemptions: [] });
+      expect(await market.say({ type: 'look' })).toMatchObject({ value: { onHand: 5, reserved: 0 } });
+      expect(await town.stored.due(SHARDS, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+      town.stop();
+      if (isOver) return;
+    }
+  });
+
+  test.each(['given up', 'left'] as const)(
+    'a redemption that is %s ends with points and stock back',
+    async how => {
+      for (let n = 1; ; n++) {
+        const { town, market, phone } = await story();
+        const { died } = dieAt(town, n, stored);
+        const key = town.key();
+        // who leaves does not even ask again
+        const reserved = how === 'left' ? await market.reserve(phone).catch(() => null) : null;
+        if (how === 'given up') {
+          const redemptionId = idOf(await insistently(phone, false, () => market.reserve(phone)));
+          const cancel = () => phone.command('redeem.cancel', { redemptionId }, key);
+          expect(await insistently(phone, false, cancel)).toEqual({ ok: true, value: { points: 10 } });
+        }
+        await town.time.advance(town.rules.redeemS * 1_000 + 60_000);
+        const isOver = !died();
+        expect([n, reserved?.ok, market.stored(phone)]).toEqual([
+          n,
+          reserved?.ok,
+          { onHand: 5, reserved: 0, points: [0, 100] },
+        ]);
+        expect(await town.stored.due(SHARDS, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+        expect(await market.say({ type: 'look' })).toMatchObject({ value: { onHand: 5, reserved: 0 } });
+        town.stop();
+        if (isOver) return;
+      }
+    },
+  );
+});
+
+test('actors that move take along what waits, who has which till, and how often it was wrong', async () => {
+  const { town, market, phone, till } = await story({ perUserMax: 3 });
+  await town.move();
+  const answer = await market.reserve(phone, 2);
+  const { code } = (answer as { value: { code: string } }).value;
+  for (let i = 1; i < ACTOR_LIMITS.wrongCodes; i++) await till.command('till.look', { code: '?' });
+  await town.move();
+  expect(await market.reserve(phone, 2)).toMatchObject({ code: ERROR.conflict });
+  expect(await phone.snapshot()).toMatchObject({ reserved: 20, redemptions: [{ code }] });
+  expect(await till.command('till.look', { code })).toMatchObject({ ok: true });
+  for (let i = 0; i < ACTOR_LIMITS.wrongCodes; i++) await till.command('till.look', { code: '?' });
+  await town.move();
+  expect(await till.command('till.look', { code })).toMatchObject({ code: ERROR.rateLimited });
+  expect(await market.confirm(idOf(answer))).toMatchObject({ ok: true });
+  await town.move();
+  expect(await market.say({ type: 'look' })).toMatchObject({ value: { onHand: 3, reserved: 0 } });
+  expect([states(phone), atTills(till)]).toEqual([
+    ['reserved', 'confirmed'],
+    ['reserved', 'confirmed'],
+  ]);
+});
