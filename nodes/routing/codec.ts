@@ -10,7 +10,7 @@
  * do the first two positions of an envelope: its kind, and the length of its body.
  */
 import { crc32 } from 'node:zlib';
-import type { ActorKind, Address } from '../../actors/turn.ts';
+import { ACTOR_KINDS, type ActorKind, type Address } from '../../actors/turn.ts';
 import { CLUSTER_LIMITS, LIMITS, ROUTING_LIMITS } from '../limits.ts';
 import {
   type Ack,
@@ -287,7 +287,7 @@ function readLetter(wire: WireReader, kind: LetterEnvelope['kind'], body: Slice)
 
 function readAddress(wire: WireReader): Address {
   const kind = wire.text(WORD_MAX);
-  if (kind !== 'user' && kind !== 'region' && kind !== 'area' && kind !== 'pair') wire.failed = true;
+  if (!ACTOR_KINDS.includes(kind as ActorKind)) wire.failed = true;
   return { kind: kind as ActorKind, id: wire.text(ID_MAX) };
 }
 
