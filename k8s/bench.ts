@@ -21,6 +21,8 @@ const MODULES: Record<string, string> = {
   ledger: '../infra/postgres/ledger.bench.ts',
   location: './bench/location.bench.ts',
   encounter: './bench/encounter.bench.ts',
+  redeem: './bench/redeem.bench.ts',
+  flashsale: './bench/flashsale.bench.ts',
   idle: './bench/idle.bench.ts',
   nation: './bench/nation.bench.ts',
   match: './bench/match.bench.ts',

@@ -45,8 +45,9 @@ describe('packed and installed', () => {
     const [state, names] = JSON.parse(stdout);
     expect(state).toBe('idle');
     expect(names).toEqual([
-      ...['CLOSE', 'ERROR', 'HeyBlueClient', 'Unauthorized', 'browserStorage', 'keyedStorage'],
-      ...['memoryStorage', 'mintFrom', 'proveScan', 'restClient', 'tokenSource', 'watchBrowser'],
+      ...['CLOSE', 'ERROR', 'HeyBlueClient', 'Till', 'Unauthorized', 'browserStorage', 'keyedStorage'],
+      ...['memoryStorage', 'mintFrom', 'proveScan', 'readRedeemText', 'redeemText', 'restClient'],
+      ...['tokenSource', 'typedCode', 'watchBrowser'],
     ]);
   });
 

@@ -1,9 +1,10 @@
 /** Batches as bytes: what goes in comes out, the first version is pinned, and rubbish is a value. */
 import { Packr } from 'msgpackr';
 import { expect, test } from 'vitest';
+import { ACTOR_KINDS } from '../../actors/turn.ts';
 import { decodeBody, decodeParcels, encodeBody, encodeParcels } from './body.ts';
 import { bodyOf, decodeBatch, encodeBatch, type Writable, writeEnvelope } from './codec.ts';
-import { type Batch, type Envelope, KIND, VERSION, VERSION_OLDEST } from './envelope.ts';
+import { type Batch, type Envelope, KIND, type LetterEnvelope, VERSION, VERSION_OLDEST } from './envelope.ts';
 import { Slice } from './slice.ts';
 import { batchOf, signed } from './testNodes.ts';
 import { WireReader, WireWriter } from './wire.ts';
@@ -104,6 +105,16 @@ const expected: Batch = {
 
 test('every kind of envelope comes out as it went in', () => {
   expect(plain(decodeBatch(bytes) as Batch)).toEqual(plain(expected));
+});
+
+test('every kind of actor is reached on another node', () => {
+  const [ask] = all as [LetterEnvelope];
+  for (const kind of ACTOR_KINDS) {
+    const one: LetterEnvelope = { ...ask, to: { kind, id: 'x' }, chain: [{ kind, id: 'y' }] };
+    const part = { kind: one.kind, body: bodyOf(one), write: (out: WireWriter) => writeEnvelope(out, one) };
+    const read = decodeBatch(encodeBatch('n1.a', 'n2.b', 1, 1, [], [part], 0)) as Batch;
+    expect(plain(read)).toMatchObject({ refused: [], envelopes: [{ to: one.to, chain: one.chain }] });
+  }
 });
 
 test('the first version is read for as long as it is spoken anywhere', () => {

@@ -285,11 +285,9 @@ function readLetter(wire: WireReader, kind: LetterEnvelope['kind'], body: Slice)
   return { kind, id, to, shard, epoch, mapRevision, round, ttlMs, hops, key, chain, trace, body };
 }
 
-const KINDS: ReadonlySet<string> = new Set(ACTOR_KINDS);
-
 function readAddress(wire: WireReader): Address {
   const kind = wire.text(WORD_MAX);
-  if (!KINDS.has(kind)) wire.failed = true;
+  if (!ACTOR_KINDS.includes(kind as ActorKind)) wire.failed = true;
   return { kind: kind as ActorKind, id: wire.text(ID_MAX) };
 }
 
