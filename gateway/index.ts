@@ -154,6 +154,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       door,
       directory: options.directory,
       ...(options.devices && { devices: options.devices }),
+      ...(options.giving && { giving: options.giving }),
       idValidator: options.idValidator,
       tokens,
       revocations,

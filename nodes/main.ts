@@ -200,6 +200,7 @@ async function main(): Promise<void> {
     revocationStore: stores.revocationStore,
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
+    giving: stores.givingStore,
     ...(nats && { bus: nats.bus }),
     clusterName: config.cluster,
     idValidator: await idValidator({

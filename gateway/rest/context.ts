@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
+import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
 import type { Result } from '../../protocol/errors.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
@@ -18,6 +19,8 @@ export interface RestOptions {
   readonly door: ActorDoor;
   readonly directory: Directory;
   readonly idValidator: IdValidator;
+  /** Who may receive points and what can be paid with them; absent: nobody and nothing. */
+  readonly giving?: GivingStore;
   /** Which devices were seen; absent: none. */
   readonly devices?: Pick<DeviceBook, 'devices'>;
   readonly tokens: Tokens;

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ERROR } from '../../protocol/errors.ts';
+import { memoryTown } from '../../nodes/memory/memoryTown.ts';
+import { ERROR, ok } from '../../protocol/errors.ts';
 import { createGateway, type Gateway } from '../index.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from '../testing/town.ts';
 import { markdown } from './docsMarkdown.ts';
@@ -33,6 +34,8 @@ interface OpenApi {
 const ana = { kind: 'civilian', handle: 'ana', password: 'correct horse', deviceId: 'phone-1', zip: '10001' };
 const kim = { kind: 'officer', handle: 'kim', password: 'battery staple', deviceId: 'phone-2', badge: 'B7' };
 
+const TRANSFER = '01900000-0000-7000-8000-0000000000c1';
+
 let gateway: Gateway;
 let base: string;
 let document: OpenApi;
@@ -42,6 +45,7 @@ const ask = async (method: string, path: string, body?: unknown, token?: string)
   const headers: Record<string, string> = {};
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  if (/^\/v1\/(donations|giveaways|fees)/.test(path)) headers['idempotency-key'] = crypto.randomUUID();
   const answer = await fetch(base + path, {
     method,
     headers,
@@ -53,7 +57,9 @@ const ask = async (method: string, path: string, body?: unknown, token?: string)
 };
 
 beforeAll(async () => {
-  gateway = createGateway(optionsFor(new FakeDoor(), new FakeDirectory()));
+  const door = new FakeDoor();
+  door.answers.spend = () => ok({ transferId: TRANSFER, points: -5, balance: 65 });
+  gateway = createGateway({ ...optionsFor(door, new FakeDirectory()), giving: memoryTown().people.giving });
   base = `http://127.0.0.1:${(await gateway.start()).restPort}`;
   document = (await ask('GET', '/docs/openapi.json')).json;
 });
@@ -87,6 +93,28 @@ const answersAsDocumented = (method: string, path: string, status: number, body:
   const schema = Object.values(answer!.content!)[0]!.schema;
   expect(ajv.validate(schema, body), `${method} ${path}: ${ajv.errorsText()}`).toBe(true);
   expect(undocumented(body, schema)).toEqual([]);
+};
+
+type Call = (
+  method: string,
+  path: string,
+  body?: unknown,
+  token?: string,
+  url?: string,
+) => Promise<Record<string, string>>;
+
+/** Every way of giving. */
+const give = async (call: Call, token: string, officer: string): Promise<void> => {
+  const part = { userId: TRANSFER, points: 5 };
+  await call('post', '/v1/donations', { to: [part] }, token);
+  await call('post', '/v1/giveaways', part, officer);
+  const city = { kind: 'municipality', handle: 'city', password: ana.password, deviceId: 'desk' };
+  const { accessToken: desk } = await call('post', '/v1/signup', city);
+  const fee = await call('post', '/v1/fees', { kind: 'fee', title: 'Parking', points: 5 }, desk);
+  await call('get', '/v1/fees', undefined, token);
+  await call('post', '/v1/fees/{id}/payments', undefined, token, `/v1/fees/${fee.id}/payments`);
+  await call('post', '/v1/fees/{id}/withdraw', undefined, desk, `/v1/fees/${fee.id}/withdraw`);
+  for (const list of ['charities', 'families']) await call('get', `/v1/catalogs/${list}`);
 };
 
 describe('OpenAPI 3.1', () => {
@@ -156,6 +184,7 @@ describe('OpenAPI 3.1', () => {
     ])
       await call('get', path, undefined, token);
     await call('get', '/v1/officers/{id}', undefined, token, `/v1/officers/${officer.userId}`);
+    await give(call, token, officer.accessToken);
     for (const [method, path] of operations()) {
       if (path.startsWith('/docs') || path.startsWith('/.well-known')) await call(method, path);
     }

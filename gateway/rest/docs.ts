@@ -21,6 +21,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions['openapi'] = {
   tags: [
     { name: 'accounts', description: 'Getting in' },
     { name: 'people', description: 'What you may read' },
+    { name: 'points', description: 'Giving and paying' },
     { name: 'documents', description: 'What you are reading' },
   ],
   components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
