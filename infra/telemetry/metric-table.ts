@@ -47,6 +47,15 @@ const FRAME_TYPES = [
   'goaway',
   'tokenExpiring',
 ];
+const RULE_KINDS = [
+  'encounter.points',
+  'redemption.price',
+  'donation',
+  'giveaway',
+  'proximity.notify',
+  'earning.limit',
+  'promotion',
+];
 const TARGETS = ['user-events', 'transactions', 'balances', 'catalogs'];
 const STREAMS = ['user-events', 'transactions'];
 const ACTOR_KINDS = [
@@ -136,6 +145,26 @@ export const METRICS = {
     labels: { stream: STREAMS },
   },
   heyblue_published_total: { kind: 'counter', help: 'Rows published.', labels: { target: TARGETS } },
+  heyblue_rules_active: { kind: 'gauge', help: 'Business rules of which a version counts on this node.' },
+  heyblue_rules_evaluated_total: {
+    kind: 'counter',
+    help: 'Evaluations of business rules that were not remembered, by kind of rule.',
+    labels: { kind: RULE_KINDS },
+  },
+  heyblue_rules_failed_total: {
+    kind: 'counter',
+    help: 'Evaluations that said what is no award, so that the next rule was asked.',
+    labels: { kind: RULE_KINDS },
+  },
+  heyblue_rules_followed_total: {
+    kind: 'counter',
+    help: 'Looks at which versions count; away: the store did not answer.',
+    labels: { result: ['read', 'away'] },
+  },
+  heyblue_rules_unwritten_total: {
+    kind: 'counter',
+    help: 'Evaluations that were forgotten before they could be written down.',
+  },
   heyblue_encounters_total: {
     kind: 'counter',
     help: 'Meetings that earned points.',
