@@ -68,15 +68,16 @@ it('an event that is missing, one that was changed, one that was made up', async
 
 it('hours of which nothing was kept', async () => {
   // what happened stands hours apart; only the first hour is there
-  const [first, ...later] = events;
+  const movements = events.filter(({ data }) => data.legs !== undefined);
+  const [first, ...later] = movements;
   const own = await town.copy();
-  for (const [i, { id }] of events.entries()) {
+  for (const [i, { id }] of movements.entries()) {
     await own.sql(`update ledger.transfer set at = at - $2 * interval '1 hour' where id = $1`, [
       id,
-      3 * (events.length - i),
+      3 * (movements.length - i),
     ]);
   }
-  const early = { ...first!, timeMs: first!.timeMs - 3 * events.length * 3_600_000 };
+  const early = { ...first!, timeMs: first!.timeMs - 3 * movements.length * 3_600_000 };
   const report = await own.audit({
     only,
     archiveBoundS: 0,

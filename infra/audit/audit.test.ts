@@ -44,7 +44,11 @@ interface Plant {
   readonly finds: (story: Story, fresh: string) => readonly string[];
 }
 
-const UNGUARDED = 'alter table ledger.pending drop constraint pending_check, drop constraint pending_check1';
+/** Without the conditions on its rows. */
+const unguarded = (table: string): string => `do $$ declare name text; begin
+  for name in select conname from pg_constraint where conrelid = '${table}'::regclass and contype = 'c' loop
+    execute format('alter table ${table} drop constraint %I', name);
+  end loop; end $$`;
 const twice = (table: string, columns: string, id: string, fresh: string): string =>
   `insert into ${table} (${columns.replace('ID', table === 'ledger.posting' ? 'transfer_id' : 'id')})
    select ${columns.replace('ID', `'${fresh}'`)} from ${table} where ${table === 'ledger.posting' ? 'transfer_id' : 'id'} = '${id}'`;
@@ -105,12 +109,12 @@ const PLANTS: readonly Plant[] = [
   },
   {
     name: 'a gap in the versions of an account',
-    sql: ({ payment, merchant }) => [
+    sql: ({ refund, merchant }) => [
       `update ledger.posting set account_version_after = account_version_after + 1
-         where transfer_id = '${payment}' and account_id = '${merchant}'`,
+         where transfer_id = '${refund}' and account_id = '${merchant}'`,
       `update ledger.account set version = version + 1 where account_id = '${merchant}'`,
     ],
-    finds: ({ payment }) => [`posting-chain ${payment}`],
+    finds: ({ refund }) => [`posting-chain ${refund}`],
   },
   {
     name: 'times that fall',
@@ -131,7 +135,7 @@ const PLANTS: readonly Plant[] = [
   {
     name: 'less than is set aside',
     sql: ({ civilian }) => [
-      'alter table ledger.account drop constraint account_not_overdrawn',
+      unguarded('ledger.account'),
       `update ledger.account set reserved = balance + 1 where account_id = '${civilian}'`,
     ],
     finds: ({ civilian }) => [`available ${civilian}`, `reserved ${civilian}`],
@@ -143,7 +147,10 @@ const PLANTS: readonly Plant[] = [
   },
   {
     name: 'a pending that was resolved twice',
-    sql: ({ posted }) => [UNGUARDED, `update ledger.pending set state = 'voided' where id = '${posted}'`],
+    sql: ({ posted }) => [
+      unguarded('ledger.pending'),
+      `update ledger.pending set state = 'voided' where id = '${posted}'`,
+    ],
     finds: ({ posted }) => [`pending-once ${posted}`],
   },
   {
@@ -211,6 +218,77 @@ const PLANTS: readonly Plant[] = [
     name: 'a refused id that moved all the same',
     sql: ({ burned, gift }) => `update ledger.burned set id = '${gift}' where id = '${burned}'`,
     finds: ({ gift }) => [`burned ${gift}`],
+  },
+  {
+    name: 'stock that drifted',
+    sql: ({ offer }) => `update market.stock set on_hand = on_hand + 1 where offer_id = '${offer}'`,
+    finds: ({ offer }) => [`stock ${offer}`],
+  },
+  {
+    name: 'more set aside than there is',
+    sql: ({ offer }) => [
+      unguarded('market.stock'),
+      `update market.stock set reserved = on_hand + 1 where offer_id = '${offer}'`,
+    ],
+    finds: ({ offer }) => [`stock ${offer}`],
+  },
+  {
+    name: 'a lost movement of stock',
+    sql: ({ cancelled }) =>
+      `delete from market.stock_movement where op_id = '${cancelled}' and kind = 'release'`,
+    finds: ({ offer, cancelled }) => [
+      `stock ${offer}`,
+      `redemption-stock ${cancelled}`,
+      `stock-chain ${offer}`,
+    ],
+  },
+  {
+    name: 'a sale that was counted twice, in the log and in the stock',
+    sql: ({ offer, sold }) => [
+      `insert into market.stock_movement (offer_id, kind, op_id, on_hand_delta, reserved_delta, on_hand, reserved, at)
+         select offer_id, 'sale', op_id, -1, 0, (select on_hand - 1 from market.stock where offer_id = '${offer}'),
+           (select reserved from market.stock where offer_id = '${offer}'), now()
+         from market.stock_movement where op_id = '${sold}' and kind = 'sale'`,
+      `update market.stock set on_hand = on_hand - 1 where offer_id = '${offer}'`,
+    ],
+    finds: ({ sold }) => [`redemption-stock ${sold}`],
+  },
+  {
+    name: 'a redemption that was cancelled and paid',
+    sql: ({ sold }) => [
+      unguarded('market.redemption'),
+      `update market.redemption set state = 'cancelled' where id = '${sold}'`,
+    ],
+    finds: ({ sold }) => [`redemptions ${sold}`],
+  },
+  {
+    name: 'a redemption whose points were given back without it',
+    sql: ({ reserved }) =>
+      `update ledger.pending set state = 'voided', settled_at = now() where id = '${reserved}'`,
+    finds: ({ reserved, civilian }) => [`redemptions ${reserved}`, `reserved ${civilian}`],
+  },
+  {
+    name: 'a redemption without points',
+    sql: ({ reserved }) => `delete from ledger.pending where id = '${reserved}'`,
+    finds: ({ reserved }) => [`redemptions ${reserved}`],
+  },
+  {
+    name: 'more given back than was sold',
+    sql: ({ sold }) => [
+      unguarded('market.redemption'),
+      `update market.redemption set refunded_quantity = 3, refunded_points = 18 where id = '${sold}'`,
+    ],
+    finds: ({ sold }) => [`refunds ${sold}`],
+  },
+  {
+    name: 'a refund that nobody wrote down',
+    sql: ({ refund }) => `delete from market.refund where transfer_id = '${refund}'`,
+    finds: ({ refund, sold }) => [`refunds ${refund}`, `refunds ${sold}`],
+  },
+  {
+    name: 'a refund whose units did not come back',
+    sql: ({ refund }) => `update market.refund set restocked = false where transfer_id = '${refund}'`,
+    finds: ({ refund }) => [`refunds ${refund}`],
   },
   {
     name: 'news of a transfer that is none',

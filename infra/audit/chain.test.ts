@@ -47,7 +47,7 @@ describe('the chain of days', () => {
     expect(await seals()).toMatchObject([
       { transfers: 1, sealed: true },
       { transfers: 0, sealed: true },
-      { transfers: 3, sealed: true },
+      { transfers: 5, sealed: true },
       { transfers: 0, sealed: true },
     ]);
     expect(wrongIn(await copy.audit({ only: CHAIN }))).toEqual([]);
@@ -106,7 +106,7 @@ describe('the chain of days', () => {
     const app = new pg.Client({ connectionString: copy.appUrl });
     await app.connect();
     const zeros = `decode(repeat('00', 32), 'hex')`;
-    const again = `select ledger.seal_day($1, 3, (select previous from ledger.day_seal where day = $1), ${zeros}, 3, null,
+    const again = `select ledger.seal_day($1, 5, (select previous from ledger.day_seal where day = $1), ${zeros}, 5, null,
       null, true) as ours`;
     expect((await app.query(again, [dayOf(2)])).rows).toEqual([{ ours: false }]);
     const today = `select ledger.seal_day((now() at time zone 'utc')::date, 0, ${zeros}, ${zeros}, 0, null, null, true) as ours`;

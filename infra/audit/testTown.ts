@@ -28,6 +28,7 @@ import { PgCommitStore } from '../postgres/commitStore.ts';
 import { PgEpochStore } from '../postgres/epochStore.ts';
 import { Lines } from '../postgres/lines.ts';
 import { migrate } from '../postgres/migrate.ts';
+import { PgNoteStore } from '../postgres/noteStore.ts';
 import type { OutboxTarget } from '../postgres/outboxTargets.ts';
 import { silent } from '../postgres/testTown.ts';
 import { systemRandom } from '../random.ts';
@@ -54,6 +55,12 @@ export interface Story {
   readonly payment: string;
   readonly voided: string;
   readonly burned: string;
+  readonly offer: string;
+  readonly reserved: string;
+  readonly sold: string;
+  readonly sale: string;
+  readonly cancelled: string;
+  readonly refund: string;
 }
 
 /** A database of the test's own, as the audited town left it. */
@@ -106,7 +113,8 @@ export async function auditedTown() {
   await owner.connect();
   const commits = new PgCommitStore({ url: appUrl, log: silent });
   const epochs = new PgEpochStore({ url: appUrl, log: silent });
-  await Promise.all([commits.tried(), epochs.tried()]);
+  const notes = new PgNoteStore({ url: appUrl, log: silent });
+  await Promise.all([commits.tried(), epochs.tried(), notes.tried()]);
 
   const [epoch = 0] = await epochs.mint([1], 'test');
   const commit = async (op: DurableOp, expected = 'created'): Promise<string> => {
@@ -114,7 +122,11 @@ export async function auditedTown() {
     if (outcome?.code !== expected) throw new Error(`${op.type} came out as ${outcome?.code}`);
     return op.id;
   };
-  const story = await tell(commit, uuid, async ids => {
+  const note = async (op: DurableOp): Promise<void> => {
+    const [outcome] = await notes.commit([{ shard: 1, epoch, op }]);
+    if (outcome?.code !== 'created') throw new Error(`${op.type} came out as ${outcome?.code}`);
+  };
+  const story = await tell(commit, note, uuid, async ids => {
     await owner.query('insert into ledger.account (account_id) select unnest($1::uuid[])', [ids]);
   });
 
@@ -141,7 +153,7 @@ export async function auditedTown() {
     target.close();
   }
   await ensureAuditor(database.url);
-  await Promise.all([lines.close(), commits.close(), epochs.close(), owner.end()]);
+  await Promise.all([lines.close(), commits.close(), epochs.close(), notes.close(), owner.end()]);
 
   const streams = new KinesisClient(clientConfig(kinesis));
   const tables = new DynamoDBClient(clientConfig(dynamodb));
@@ -225,6 +237,7 @@ const NO_KEY = { rule: RULE, idempotency: null };
 /** Everything that can happen to points, once. */
 async function tell(
   commit: (op: DurableOp, expected?: string) => Promise<string>,
+  note: (op: DurableOp) => Promise<void>,
   uuid: () => string,
   open: (ids: readonly string[]) => Promise<void>,
 ): Promise<Story> {
@@ -268,7 +281,9 @@ async function tell(
   await commit({ type: 'void', id: given.id, payer: civilian, verdict: 'voided', ...NO_KEY });
   const burned = move(neighbour, civilian, 1_000_000);
   await commit(burned, 'insufficient_points');
+  const market = await trade(commit, note, uuid, civilian, merchant);
   return {
+    ...market,
     officer,
     civilian,
     merchant,
@@ -282,4 +297,53 @@ async function tell(
     voided: given.id,
     burned: burned.id,
   };
+}
+
+/** Five units at 6 points: one is set aside, two of three are sold and one of these given back, one is cancelled. */
+async function trade(
+  commit: (op: DurableOp) => Promise<string>,
+  note: (op: DurableOp) => Promise<void>,
+  uuid: () => string,
+  user: string,
+  merchant: string,
+): Promise<Pick<Story, 'offer' | 'reserved' | 'sold' | 'sale' | 'cancelled' | 'refund'>> {
+  const offer = uuid();
+  const record = { id: offer, merchant, version: 1, title: 'Bread', description: '', points: 6 };
+  const open = { perUserMax: 0, opensAtMs: 0, closesAtMs: 0, lowStock: 0, placeId: null };
+  await note({
+    type: 'offer',
+    id: uuid(),
+    offer: { ...record, ...open, kind: 'goods', state: 'published' },
+  });
+  await note({ type: 'stock', id: uuid(), offer, delta: 5, kind: 'receipt', reason: '' });
+  const payment = { reason: 'redemption', payer: user, payee: merchant, ...NO_KEY };
+  const reserve = async (quantity: number, code: string): Promise<string> => {
+    const stock = { offer, quantity, perUserMax: 0, code };
+    const points = 6 * quantity;
+    return commit({ type: 'pending', id: uuid(), points, holdS: 600, stock, ...payment });
+  };
+  const reserved = await reserve(1, 'A');
+  const sold = await reserve(3, 'B');
+  const sale = await commit({
+    type: 'post',
+    id: uuid(),
+    pendingId: sold,
+    points: 12,
+    quantity: 2,
+    ...payment,
+  });
+  const cancelled = await reserve(1, 'C');
+  await commit({ type: 'void', id: cancelled, payer: user, verdict: 'voided', ...NO_KEY });
+  const refund = await commit({
+    type: 'refund',
+    id: uuid(),
+    redemption: sold,
+    payer: merchant,
+    payee: user,
+    points: 6,
+    quantity: 1,
+    restock: true,
+    ...NO_KEY,
+  });
+  return { offer, reserved, sold, sale, cancelled, refund };
 }

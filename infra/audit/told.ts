@@ -67,11 +67,8 @@ export class Told {
     const transfer = data?.transferId ?? id;
     if (!UUID.test(id) || !UUID.test(transfer))
       return this.finds.add(String(id), `is no id of an event (${this.#where})`);
-    if (data?.legs === undefined) {
-      // it tells of something else, and may name the transfer that came with it
-      if (data?.transferId !== undefined) this.seen.add(transfer);
-      return;
-    }
+    // of a redemption, say: its transfer is told by an event of its own
+    if (data?.legs === undefined) return;
     if (!this.seen.add(transfer)) return;
     this.#waiting.push({ id: transfer, data });
     if (this.#waiting.length >= IDS_PER_QUESTION) await this.#compare();
@@ -169,12 +166,7 @@ const differs = (told: readonly ToldLeg[], stored: readonly StoredLeg[]): string
 /** Transfers that wait to be published: they are in no follower yet. They are put into `waiting`. */
 export const waitingIn = async (snapshot: Snapshot, waiting = new IdSet()): Promise<IdSet> => {
   const rows = snapshot.pages<{ id: string | null }>(
-    `select unnest(event_ids) as id from ops.outbox where target = ${TARGET.transactions}
-     union all
-     select (e -> 'data' ->> 'transferId')::uuid from ops.outbox o
-       cross join lateral jsonb_array_elements(
-         case jsonb_typeof(o.payload) when 'array' then o.payload else jsonb_build_array(o.payload) end) as e
-       where o.target = ${TARGET.transactions} and o.payload is not null`,
+    `select unnest(event_ids) as id from ops.outbox where target = ${TARGET.transactions}`,
   );
   for await (const page of rows) for (const { id } of page) if (id !== null) waiting.add(id);
   return waiting;
