@@ -19,6 +19,7 @@ import { ScanTimes } from './scanTimes.ts';
 import { SeenDevices } from './seenDevices.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
+import { UsersDomain } from './usersDomain.ts';
 
 export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0001-base', class: Base },
@@ -40,4 +41,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0017-market', class: Market },
   { name: '0019-giving', class: Giving },
   { name: '0021-day-seals', class: DaySeals },
+  { name: '0020-users-domain', class: UsersDomain },
 ];
