@@ -1,5 +1,6 @@
 /**
- * The DynamoDB table `kinesis_checkpoints`: how far each shard of a stream was read, by whom.
+ * The DynamoDB table `kinesis_checkpoints`: how far each shard of a stream was read, by whom, for which copy of what is made
+ * of it (`scope`): another copy begins anew.
  *
  * An item is `{pk, sequence?, ended, epoch, at}`. The epoch is that of the ownership under which its reader reads. Who begins
  * claims the item with its own; from then on what an older owner writes is refused, so a reader that was paused cannot set
@@ -24,9 +25,11 @@ export class CheckpointTable {
   readonly #client: DynamoDBClient;
   readonly #table: string;
   readonly #wallMs: () => number;
+  readonly #scope: string;
   readonly #prepared: PreparedTable;
 
-  constructor(options: AwsOptions, wallMs: () => number, table = CHECKPOINTS_TABLE) {
+  constructor(options: AwsOptions, wallMs: () => number, scope: string, table = CHECKPOINTS_TABLE) {
+    this.#scope = scope;
     this.#client = new DynamoDBClient(awsClientConfig(options));
     this.#wallMs = wallMs;
     this.#table = table;
@@ -46,7 +49,7 @@ export class CheckpointTable {
   async isEnded(name: string, signal: AbortSignal): Promise<boolean> {
     const asked = new GetItemCommand({
       TableName: this.#table,
-      Key: { pk: { S: name } },
+      Key: this.#key(name),
       ConsistentRead: true,
     });
     const { Item } = await this.#prepared.run(signal, () =>
@@ -57,6 +60,10 @@ export class CheckpointTable {
 
   close(): void {
     this.#client.destroy();
+  }
+
+  #key(name: string) {
+    return { pk: { S: `${this.#scope}/${name}` } };
   }
 
   async #update(
@@ -72,7 +79,7 @@ export class CheckpointTable {
     const nowMs = this.#wallMs();
     const update = new UpdateItemCommand({
       TableName: this.#table,
-      Key: { pk: { S: name } },
+      Key: this.#key(name),
       UpdateExpression: `SET ${sets.join(', ')}`,
       ConditionExpression: 'attribute_not_exists(pk) OR epoch <= :epoch',
       ExpressionAttributeNames: {

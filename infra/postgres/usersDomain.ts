@@ -39,6 +39,8 @@ from met m cross join lateral (values (m.civilian, false), (m.officer, true)) as
 group by 1, 2, 3, 4 order by 1, 2, 3, 4
 on conflict (day, zip, user_id, as_officer) do update set encounters = p.encounters + excluded.encounters`;
 
+const MODEL = 'select id, (extract(epoch from since) * 1000)::bigint::text from users.model';
+
 const PRUNE = `delete from users.inbox where at < now() - interval '${INBOX_DAYS} days'`;
 
 const MS = (column: string): string => `(extract(epoch from ${column}) * 1000)::bigint::text`;
@@ -105,6 +107,13 @@ export class PgUsersDomain implements UsersDomain {
     const rows = [persons, transactions, encounters, donations, sales].map(one => JSON.stringify(one));
     await this.#lines.tried();
     await this.#lines.run({ name: 'project', text: PROJECT, values: [events, ...rows] });
+  }
+
+  /** The name of this copy, and since when, Unix milliseconds, anything can be of it. */
+  async model(): Promise<{ readonly id: string; readonly sinceMs: number }> {
+    await this.#lines.tried();
+    const [[id, since] = []] = await this.#rows('users_model', MODEL, []);
+    return { id: String(id), sinceMs: Number(since) };
   }
 
   /** Forgets events that no stream has any more. */

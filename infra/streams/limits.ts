@@ -8,6 +8,8 @@ export const POLL_MS = 1_000;
 export const GAP_MS = 250;
 /** So often the shards of a stream are listed. */
 export const LOOK_MS = 5_000;
+/** A stream that is not there yet is looked for so often. */
+export const MISSING_LOOK_MS = 1_000;
 /** Between two checkpoints: what is read twice after a crash. */
 export const CHECKPOINT_MS = 1_000;
 /** After a failure, doubled up to the maximum. */
@@ -26,3 +28,10 @@ export const INBOX_DAYS = 400;
 
 if (BACKOFF_MS_MIN > BACKOFF_MS_MAX) throw new Error('the backoff grows');
 if (GAP_MS > POLL_MS) throw new Error('a shard with news is asked sooner than one without');
+
+/** So often what no stream has any more is forgotten. */
+export const PRUNE_MS = 3_600_000;
+/** The name of the read model is asked for so often until the database answers. */
+export const MODEL_RETRY_MS = 1_000;
+/** By so much the clocks of database and streams may differ. */
+export const CLOCKS_MS = 60_000;

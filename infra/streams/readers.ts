@@ -13,7 +13,7 @@ import type { DeadLetterTable } from '../dynamodb/deadLetterTable.ts';
 import { listShards } from '../kinesis/listShards.ts';
 import { type AwsOptions, awsClientConfig, isMissing } from '../outbox/awsClient.ts';
 import { type Consumer, readerName, readerShard } from './consumer.ts';
-import { LOOK_MS } from './limits.ts';
+import { LOOK_MS, MISSING_LOOK_MS } from './limits.ts';
 import { ShardReader } from './shardReader.ts';
 
 export interface ReadersOptions {
@@ -28,6 +28,8 @@ export interface ReadersOptions {
   readonly nowMs: () => number;
   /** A reader was refused: another owner of this shard of the cluster has a newer epoch. */
   readonly onFenced?: (shard: number, epoch: number) => void;
+  /** What the streams got before this is passed over, Unix milliseconds; absent: nothing is. */
+  readonly sinceMs?: number;
   readonly pollMs?: number;
   /** Default LOOK_MS. */
   readonly lookMs?: number;
@@ -51,6 +53,8 @@ export class Readers {
   #owned: ReadonlyMap<number, number> = new Map();
   #looking: Promise<void> | null = null;
   #again = false;
+  /** A stream is not there yet. */
+  #missing = false;
   #cancel = () => {};
 
   constructor(options: ReadersOptions) {
@@ -83,8 +87,13 @@ export class Readers {
       const again = this.#again;
       this.#again = false;
       if (again) this.look();
-      else this.#cancel = this.#options.scheduler.after(this.#options.lookMs ?? LOOK_MS, () => this.look());
+      else this.#cancel = this.#options.scheduler.after(this.#lookMs, () => this.look());
     });
+  }
+
+  get #lookMs(): number {
+    const { lookMs = LOOK_MS } = this.#options;
+    return this.#missing ? Math.min(lookMs, MISSING_LOOK_MS) : lookMs;
   }
 
   /** Ends after what is under way. */
@@ -100,11 +109,13 @@ export class Readers {
   async #lookAll(): Promise<void> {
     const { consumer, log } = this.#options;
     this.#letGo();
+    this.#missing = false;
     if (this.#owned.size === 0) return;
     for (const stream of consumer.streams) {
       try {
         await this.#lookAt(stream);
       } catch (error) {
+        this.#missing ||= isMissing(error);
         if (this.#closing.signal.aborted || isMissing(error)) continue;
         log.warn({ stream, error: String(error) }, 'the shards of a stream cannot be listed, trying again');
       }
@@ -139,23 +150,15 @@ export class Readers {
   }
 
   #begin(name: string, stream: string, shard: string, epoch: number): void {
-    const { pollMs, ...options } = this.#options;
-    const { kinesis: _, onFenced, ...parts } = options;
-    const reader = new ShardReader({
-      ...parts,
-      kinesis: this.#client,
-      stream,
-      shard,
-      epoch,
-      ...(pollMs !== undefined && { pollMs }),
-    });
+    const { kinesis: _, onFenced, ...parts } = this.#options;
+    const reader = new ShardReader({ ...parts, kinesis: this.#client, stream, shard, epoch });
     this.#reading.set(name, { epoch, reader });
-    options.log.debug({ reader: name, epoch }, 'a shard is read here');
+    parts.log.debug({ reader: name, epoch }, 'a shard is read here');
     void reader.done.then(end => {
       if (this.#reading.get(name)?.reader === reader) this.#reading.delete(name);
       if (end === 'ended') this.#ended.add(name);
       if (end === 'fenced') {
-        const of = readerShard(this.#options.consumer.name, stream, shard);
+        const of = readerShard(parts.consumer.name, stream, shard);
         this.#old.set(of, Math.max(epoch, this.#old.get(of) ?? 0));
         onFenced?.(of, epoch);
       }

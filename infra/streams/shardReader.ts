@@ -33,6 +33,8 @@ export interface ShardReaderOptions {
   readonly metrics: Metrics;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
+  /** What the stream got before this is passed over, Unix milliseconds; absent: nothing is. */
+  readonly sinceMs?: number;
   /** Default POLL_MS. */
   readonly pollMs?: number;
 }
@@ -132,16 +134,18 @@ export class ShardReader {
       { abortSignal: signal },
     );
     const records = recordsOf(page);
+    const { sinceMs = 0 } = this.#options;
+    const news = records.filter(record => record.arrivedAtMs >= sinceMs);
     const ended = page.NextShardIterator === undefined || page.NextShardIterator === null;
-    if (records.length > 0 || ended) {
-      const { through, poison } = await consumer.take({ stream, shard, records, ended }, signal);
+    if (news.length > 0 || ended) {
+      const { through, poison } = await consumer.take({ stream, shard, records: news, ended }, signal);
       for (const one of poison) await deadLetters.add(consumer.name, stream, shard, one, signal);
       const labels = { consumer: consumer.name, stream };
       if (poison.length > 0) metrics.count('heyblue_dead_letters_total', labels, poison.length);
-      metrics.count('heyblue_stream_records_total', labels, records.length);
-      this.#position = records.at(-1)?.sequence ?? this.#position;
+      metrics.count('heyblue_stream_records_total', labels, news.length);
       if (through !== null) this.#through = through;
     }
+    this.#position = records.at(-1)?.sequence ?? this.#position;
     if (ended) this.#through = this.#position;
     metrics.gauge('heyblue_reader_behind_seconds', (page.MillisBehindLatest ?? 0) / 1_000, {
       consumer: consumer.name,

@@ -56,7 +56,7 @@ export type TestStream = Awaited<ReturnType<typeof testStream>>;
 export async function testStream(shards = 2) {
   const name = `s-${randomBytes(4).toString('hex')}`;
   const client = new KinesisClient(awsClientConfig(awsAt(inject('kinesisEndpoint'))));
-  const checkpoints = new CheckpointTable(awsAt(inject('dynamodbEndpoint')), Date.now);
+  const checkpoints = new CheckpointTable(awsAt(inject('dynamodbEndpoint')), Date.now, name);
   const deadLetters = new DeadLetterTable(awsAt(inject('dynamodbEndpoint')), Date.now);
   await client.send(new CreateStreamCommand({ StreamName: name, ShardCount: shards }));
   const active = () =>

@@ -7,12 +7,22 @@
  *
  * `participation` has a row for each person, zip code and day. An empty zip code means that the encounter's is not known; the
  * civilian's own stands in for it when it is asked for.
+ *
+ * `model` names this copy: checkpoints are of it, so that a read model that begins with nothing reads everything again. When
+ * the database was set back to an older copy, give it a new name (`update users.model set id = gen_random_uuid()`): what the
+ * streams still have comes again, and the inbox knows what it has. Nothing older than the first person is anybody's here.
  */
 import { Migration } from '@mikro-orm/migrations';
 import { APP_ROLE } from '../limits.ts';
 
 const TABLES = [
   'create schema users',
+  `create table users.model (
+     only_one boolean primary key default true check (only_one),
+     id uuid not null default gen_random_uuid(),
+     since timestamptz not null
+   )`,
+  'insert into users.model (since) select coalesce(min(created_at), now()) from user_schema.users',
   `create table users.inbox (
      event_id uuid primary key,
      at timestamptz not null default now()
