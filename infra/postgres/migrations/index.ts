@@ -40,6 +40,6 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0016-reservations', class: Reservations },
   { name: '0017-market', class: Market },
   { name: '0019-giving', class: Giving },
-  { name: '0021-day-seals', class: DaySeals },
   { name: '0020-users-domain', class: UsersDomain },
+  { name: '0021-day-seals', class: DaySeals },
 ];
