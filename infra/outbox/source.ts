@@ -214,7 +214,8 @@ function told(row: readonly unknown[]): string {
   return eventText({
     stamp: stampOf(id, Number(place), key, owned ? Number(shard) : null, owned ? Number(epoch) : null),
     trace,
-    id: event ?? derivedId('outbox', id, String(place)),
+    // numbers of rows begin anew in another database
+    id: event ?? derivedId('outbox', id, String(place), key, time),
     type: isMovement ? movementType(type, isAward) : type,
     version: Number(version),
     time,

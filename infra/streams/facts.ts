@@ -115,7 +115,8 @@ function addEncounter(facts: Facts, { id, time }: ReadEvent, movement: Movement)
 
 function addDonation(facts: Facts, { id, time, subject }: ReadEvent, { legs }: Movement): void {
   for (const { account, delta } of legs) {
-    if (delta > 0)
+    // what the mint gave has no donor
+    if (delta > 0 && account !== subject)
       facts.donations.push({ event_id: id, beneficiary: account, donor: subject, points: delta, at: time });
   }
 }

@@ -1,8 +1,19 @@
 /** The users domain says what the ledger says, whatever comes twice, and answers the questions of the seed. */
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
-import { encounter, move } from '../../nodes/contracts/town.ts';
+import {
+  at,
+  encounter,
+  move,
+  offerOf,
+  redemption,
+  refund,
+  sale,
+  stockOf,
+  voidOf,
+} from '../../nodes/contracts/town.ts';
 import { systemScheduler } from '../clock.ts';
+import { wrongWith } from '../events/check.ts';
 import { eventText } from '../events/envelope.ts';
 import { StreamTarget } from '../kinesis/streamTarget.ts';
 import { Publisher } from '../outbox/publisher.ts';
@@ -33,6 +44,11 @@ afterAll(async () => {
 const projection = (streams: readonly string[] = []): UsersProjection =>
   new UsersProjection({ store, metrics: noMetrics, wallMs: Date.now, streams });
 
+const redeemed = (user: string, merchant: string, offer: string) => ({
+  ...{ redemptionId: town.uuid(), user, merchant, offer, quantity: 1, points: 1 },
+  ...{ onHand: 5, reserved: 1, rule: { id: 'redemption', version: 1 } },
+});
+
 let sequence = 0;
 const recordOf = (text: string): StreamRecord => ({
   sequence: String(++sequence),
@@ -58,19 +74,32 @@ const event = (type: string, subject: string, data: object, id = town.uuid()): S
 const take = (...records: StreamRecord[]) =>
   projection().take({ stream: 's', shard: 's', records, ended: false });
 
-it('what was committed stands in the read model: movements, meetings, donations', async () => {
+/** A stream into which the ledger is published, and from which the read model is made. */
+async function published() {
   const stream = await testStream();
   const target = new StreamTarget(stream.name, awsAt(inject('kinesisEndpoint')));
-  const source = new PgOutboxSource(lines, 'transactions');
   const publisher = new Publisher({
     name: 'transactions',
-    source,
+    source: new PgOutboxSource(lines, 'transactions'),
     target,
     scheduler: systemScheduler,
     log: silent,
     metrics: noMetrics,
   });
   publisher.lead(await town.lead('transactions'));
+  stream.readers(projection([stream.name])).own(owningAll());
+  return {
+    name: stream.name,
+    async close(): Promise<void> {
+      await publisher.stop(1_000);
+      target.close();
+      await stream.close();
+    },
+  };
+}
+
+it('what was committed stands in the read model: movements, meetings, donations', async () => {
+  const stream = await published();
   const [civilian = '', ada = '', bob = '', family = ''] = await town.people(4);
   const first = encounter(town.uuid(), ada, civilian, { method: 'qr' });
   await town.commit(first);
@@ -82,9 +111,6 @@ it('what was committed stands in the read model: movements, meetings, donations'
   await town.commit(encounter(town.uuid(), ada, civilian));
   const gift = { ...move(town.uuid(), civilian, family, 7), reason: 'donation' };
   await town.commit(gift);
-  publisher.poke();
-  stream.readers(projection([stream.name])).own(owningAll());
-
   await expect
     .poll(() => store.officersMet(civilian, 10), PATIENCE)
     .toMatchObject([
@@ -113,8 +139,52 @@ it('what was committed stands in the read model: movements, meetings, donations'
     'points.donated',
     'points.awarded',
   ]);
-  await publisher.stop(1_000);
-  target.close();
+  await stream.close();
+});
+
+it('what the market tells is what the catalogue says, and becomes sales', async () => {
+  const stream = await published();
+  const [user = '', merchant = ''] = await town.people(2);
+  await town.commit({ ...move(town.uuid(), MINT_ACCOUNT, user, 60), reason: 'welcome' });
+  const offer = town.uuid();
+  const noted = [
+    offerOf(town.uuid(), { id: offer, merchant, lowStock: 2 }),
+    stockOf(town.uuid(), offer, 5, { kind: 'receipt' }),
+  ];
+  await town.noteStore.commit(noted.map(op => at(1, town.epoch, op)));
+  let codes = 0;
+  const reserve = (quantity: number) =>
+    redemption(town.uuid(), user, merchant, { offer, quantity, code: `SECRET${++codes}` });
+  const [bought, left, late] = [reserve(3), reserve(1), reserve(1)];
+  await town.commit(bought);
+  await town.commit(sale(town.uuid(), bought, 2));
+  await town.commit(refund(town.uuid(), bought, 1, { restock: true }));
+  await town.commit(left, late);
+  await town.commit(voidOf(left), voidOf(late, 'expired'));
+
+  await expect.poll(() => town.waiting(2), PATIENCE).toBe(0);
+  const events = (await town.eventsIn(stream.name)) as unknown as { type: string; subject: string }[];
+  expect(events.map(wrongWith)).toEqual(events.map(() => null));
+  expect(JSON.stringify(events)).not.toContain('SECRET');
+  expect(new Set(events.map(one => one.type))).toEqual(
+    new Set([
+      'points.awarded',
+      'points.transferred',
+      'redemption.reserved',
+      'redemption.confirmed',
+      'redemption.refunded',
+      'redemption.cancelled',
+      'redemption.expired',
+      'stock.adjusted',
+      'stock.low',
+    ]),
+  );
+  const own = (type: string) => events.filter(one => one.type === type).map(one => one.subject);
+  expect(own('redemption.reserved')).toEqual([user, user, user]);
+  expect(own('stock.adjusted')).toEqual([merchant]);
+  await expect
+    .poll(() => store.goodsSold(merchant, 10), PATIENCE)
+    .toMatchObject([{ offerId: offer, sales: 1, quantity: 1, points: 3 }]);
   await stream.close();
 });
 
@@ -155,10 +225,7 @@ it('who took part where: by the zip code of the encounter, else by that of the c
 it('what a merchant sold, less what was given back', async () => {
   const [merchant = '', user = '', coffee = '', cake = ''] = Array.from({ length: 4 }, () => town.uuid());
   const sale = (offer: string, quantity: number, points: number) => ({
-    redemptionId: town.uuid(),
-    user,
-    merchant,
-    offer,
+    ...redeemed(user, merchant, offer),
     quantity,
     points,
   });
@@ -177,7 +244,7 @@ it('what a merchant sold, less what was given back', async () => {
 
 it('poison is found among the others, which are taken; what nobody knows is passed over', async () => {
   const [merchant = '', user = '', offer = ''] = Array.from({ length: 3 }, () => town.uuid());
-  const sale = { redemptionId: town.uuid(), user, merchant, offer, quantity: 1, points: 1 };
+  const sale = redeemed(user, merchant, offer);
   const records = [
     event('redemption.confirmed', user, sale),
     recordOf('not json'),
