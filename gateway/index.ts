@@ -155,6 +155,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       directory: options.directory,
       ...(options.devices && { devices: options.devices }),
       ...(options.market && { market: options.market }),
+      ...(options.giving && { giving: options.giving }),
       idValidator: options.idValidator,
       tokens,
       revocations,

@@ -2,6 +2,7 @@
 import type { Drained } from '../nodes/departure.ts';
 import type { DeviceBook } from '../nodes/devicePort.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
+import type { GivingStore } from '../nodes/givingPort.ts';
 import type { MarketBook } from '../nodes/marketPort.ts';
 import type { AreaReader, PlaceStore } from '../nodes/placesPort.ts';
 import type {
@@ -36,6 +37,8 @@ export interface GatewayOptions {
   readonly auditLog?: AuditLog;
   /** Zip codes and places, for operators; absent: nobody may load them. */
   readonly places?: { readonly store: PlaceStore; readonly readAreas: AreaReader };
+  /** Who may receive points and what can be paid with them; absent: nobody and nothing. */
+  readonly giving?: GivingStore;
   /** The way to the other gateways; absent for a node that is alone. */
   readonly bus?: Bus;
   /** Name of the cluster: several may use the same bus. Default `heyblue`. */

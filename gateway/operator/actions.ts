@@ -21,5 +21,13 @@ export const OPERATOR_ACTIONS = [
   'hold.list',
   'hold.release',
   'hold.reject',
+  'catalog.list',
+  'catalog.put',
+  'catalog.verify',
+  'catalog.suspend',
+  'account.look',
+  'account.limit',
+  'account.close',
+  'account.open',
 ] as const;
 export type OperatorAction = (typeof OPERATOR_ACTIONS)[number];

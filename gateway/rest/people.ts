@@ -6,16 +6,10 @@ import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
 import { askUser, type RestOptions, requireIdentity } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
-import { Balance, Devices, Encounters, Id, Me, Officer, Page, Transactions } from './schemas.ts';
+import { Balance, Devices, Encounters, Id, Me, Officer, Page, pageOf, Transactions } from './schemas.ts';
 
 const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
 const secured = { tags: ['people'], security: [{ bearer: [] }] };
-
-/** A page and where the next one begins. One more than asked for is read, to know whether there is one. */
-const page = <T extends { readonly id: string }>(rows: readonly T[], limit: number) => {
-  const items = rows.slice(0, limit);
-  return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
-};
 
 export const peopleRoutes = (app: Rest, options: RestOptions): void => {
   const { directory, log } = options;
@@ -86,7 +80,7 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
       if (me === null) return reply;
       const { limit = LIMITS.page, before = null } = request.query;
       const rows = await reaching(log, () => directory.transactions(me.userId, limit + 1, before));
-      return rows.ok ? reply.send(page(rows.value, limit)) : refused(reply, rows);
+      return rows.ok ? reply.send(pageOf(rows.value, limit)) : refused(reply, rows);
     },
   );
 
@@ -105,7 +99,7 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
       if (me === null) return reply;
       const { limit = LIMITS.page, before = null } = request.query;
       const rows = await reaching(log, () => directory.encounters(me.userId, limit + 1, before));
-      return rows.ok ? reply.send(page(rows.value, limit)) : refused(reply, rows);
+      return rows.ok ? reply.send(pageOf(rows.value, limit)) : refused(reply, rows);
     },
   );
 

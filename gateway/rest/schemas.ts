@@ -88,7 +88,15 @@ export const Page = Type.Object(
   },
   closed,
 );
-const Next = Type.Union([Id, Type.Null()], { description: 'Give it as `before`; null on the last page.' });
+export const Next = Type.Union([Id, Type.Null()], {
+  description: 'Give it as `before`; null on the last page.',
+});
+
+/** A page and where the next one begins. One more than asked for is read, to know whether there is one. */
+export const pageOf = <T extends { readonly id: string }>(rows: readonly T[], limit: number) => {
+  const items = rows.slice(0, limit);
+  return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+};
 
 export const Transactions = Type.Object({
   items: Type.Array(

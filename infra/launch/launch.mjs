@@ -24,6 +24,7 @@ const COMMANDS = {
   replay: ['k8s/replay.ts'],
   simulate: ['k8s/simulate.ts'],
   attack: ['k8s/attack.ts'],
+  audit: ['infra/audit/command.ts'],
   bench: ['k8s/bench.ts'],
   fuzz: ['protocol/fuzz.ts'],
   conformance: ['gateway/conformance/main.ts'],

@@ -67,6 +67,7 @@ export class Outbox implements Led {
         scheduler,
         log,
         metrics,
+        wallMs: Date.now,
         onFenced: epoch => this.onFenced?.(from, epoch),
       });
     const catalogs = new CatalogTarget({ endpoint: options.dynamodbEndpoint, region, credentials });
