@@ -21,6 +21,7 @@ import { PRESENCE_STATES } from '../actors/user/presence.ts';
 import { userBehaviour } from '../actors/user.ts';
 import { createGateway, HostUnknown, PortInUse, RATES, type Rates, TlsUnusable } from '../gateway/index.ts';
 import { ArchiveThread, archivePlace, followOwned } from '../infra/archive/index.ts';
+import { AuditJob, archiveBoundS, archiveOf } from '../infra/audit/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
@@ -345,6 +346,27 @@ async function main(): Promise<void> {
     metrics,
     scheduler,
   });
+  const aws = {
+    region: config.awsRegion,
+    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+  };
+  const auditing = new AuditJob({
+    ownerUrl: config.databaseUrl,
+    appUrl: stores.url,
+    auditUrl: config.databaseAuditUrl,
+    stores: {
+      dynamodb: { endpoint: config.dynamodbEndpoint, ...aws },
+      kinesis: { endpoint: config.kinesisEndpoint, ...aws },
+      archive: config.archive === 'on' ? archiveOf(config) : null,
+    },
+    cooldownS: rules.cooldownS,
+    archiveBoundS: archiveBoundS(config),
+    intervalMs: config.auditMinutes * 60_000,
+    coordinator: node.coordinator,
+    scheduler,
+    log: logs.of('infra'),
+    metrics,
+  });
   const archiving = config.archive === 'on' ? followOwned(archive, node.coordinator, scheduler) : null;
 
   departure = new Departure({
@@ -364,6 +386,7 @@ async function main(): Promise<void> {
       await Promise.all([
         stores.close(budgetMs),
         archive.close(budgetMs),
+        auditing.close(),
         tracing.close(budgetMs),
         location.close(budgetMs),
         nats?.close(),

@@ -174,6 +174,20 @@ export const METRICS = {
     labels: { projection: CONSUMERS },
     buckets: LATE_S,
   },
+  heyblue_audit_leading: { kind: 'gauge', help: '1 where this node audits, 0 where it stands by.' },
+  heyblue_audits_total: {
+    kind: 'counter',
+    help: 'Audits by what they found.',
+    labels: { result: ['clean', 'wrong', 'unreadable', 'failed'] },
+  },
+  heyblue_audit_differences: { kind: 'gauge', help: 'Differences that the last audit found.' },
+  heyblue_audit_seconds: { kind: 'gauge', help: 'How long the last audit took.' },
+  heyblue_sealed_days_total: { kind: 'counter', help: 'Days of the ledger that were sealed.' },
+  heyblue_pruned_total: {
+    kind: 'counter',
+    help: 'Rows removed because nobody can ask for them any more.',
+    labels: { what: ['keys', 'answers', 'burned'] },
+  },
   heyblue_published_total: { kind: 'counter', help: 'Rows published.', labels: { target: TARGETS } },
   heyblue_rules_active: { kind: 'gauge', help: 'Business rules of which a version counts on this node.' },
   heyblue_rules_evaluated_total: {
