@@ -155,6 +155,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       directory: options.directory,
       ...(options.devices && { devices: options.devices }),
       ...(options.giving && { giving: options.giving }),
+      ...(options.domain && { usersDomain: options.domain.users }),
       idValidator: options.idValidator,
       tokens,
       revocations,

@@ -224,6 +224,7 @@ async function main(): Promise<void> {
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
     giving: stores.givingStore,
+    domain: { users: stores.usersDomain, deadLetters: stores.deadLetters },
     ...(nats && { bus: nats.bus }),
     clusterName: config.cluster,
     idValidator: await idValidator({

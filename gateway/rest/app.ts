@@ -22,6 +22,7 @@ import { codeRoutes } from './codes.ts';
 import type { RestOptions } from './context.ts';
 import { crossOrigin } from './crossOrigin.ts';
 import { docRoutes, OPENAPI } from './docs.ts';
+import { domainRoutes } from './domain.ts';
 import { errorBody, refused } from './errors.ts';
 import { feeRoutes } from './fees.ts';
 import { givingRoutes } from './giving.ts';
@@ -109,6 +110,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
     feeRoutes(app, options, options.giving);
     catalogRoutes(app, options, options.giving);
   }
+  if (options.usersDomain) domainRoutes(app, options, options.usersDomain);
   await docRoutes(app, options.tokens);
   await app.ready();
   return app;

@@ -4,6 +4,7 @@ import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
+import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
 import type { Result } from '../../protocol/errors.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
@@ -21,6 +22,8 @@ export interface RestOptions {
   readonly idValidator: IdValidator;
   /** Who may receive points and what can be paid with them; absent: nobody and nothing. */
   readonly giving?: GivingStore;
+  /** What the streams told of people; absent: nobody asks. */
+  readonly usersDomain?: UsersDomain;
   /** Which devices were seen; absent: none. */
   readonly devices?: Pick<DeviceBook, 'devices'>;
   readonly tokens: Tokens;
