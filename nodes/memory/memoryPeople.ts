@@ -150,6 +150,16 @@ export class MemoryPeople implements Directory, QueryStore {
     return page(all, limit, before);
   }
 
+  async balanceAt(userId: string, atMs: number): Promise<number | null> {
+    if (!this.#ledger.accounts.has(userId)) return null;
+    let balance = 0;
+    for (const transfer of this.#ledger.transfers.values()) {
+      if (transfer.atMs > atMs) continue;
+      for (const posting of transfer.postings) if (posting.account === userId) balance += posting.delta;
+    }
+    return balance;
+  }
+
   async query(query: StoreQuery): Promise<unknown> {
     switch (query.type) {
       case 'user':
