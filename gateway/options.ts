@@ -18,7 +18,9 @@ import type {
   RevocationStore,
   Tracer,
 } from '../nodes/ports.ts';
+import type { RulesPort } from '../nodes/rules/port.ts';
 import type { UsersDomain } from '../nodes/usersDomainPort.ts';
+import type { ServiceAccount } from './auth/services.ts';
 import type { SigningKey } from './auth/tokens.ts';
 import type { Rates } from './limits.ts';
 import type { TlsFiles } from './tls.ts';
@@ -41,6 +43,10 @@ export interface GatewayOptions {
   readonly giving?: GivingStore;
   /** What the streams told of people; absent: nobody asks. */
   readonly domain?: { readonly users: UsersDomain; readonly deadLetters: DeadLetters };
+  /** Accounts of machines; absent: there are none. */
+  readonly services?: readonly ServiceAccount[];
+  /** What rules say, for machines that ask what would be; absent: nobody knows. */
+  readonly scoring?: RulesPort;
   /** The way to the other gateways; absent for a node that is alone. */
   readonly bus?: Bus;
   /** Name of the cluster: several may use the same bus. Default `heyblue`. */

@@ -35,6 +35,7 @@ import { systemRandom } from '../infra/random.ts';
 import { DynamoRules } from '../infra/rules/dynamoRules.ts';
 import { LastKnownFile } from '../infra/rules/lastKnownFile.ts';
 import { ZenRules } from '../infra/rules/zenEngine.ts';
+import { readServiceAccounts, ServiceFileUnusable } from '../infra/serviceAccounts.ts';
 import { createLogs, createMetrics, openTracing } from '../infra/telemetry/index.ts';
 import { shardOf } from '../protocol/shard.ts';
 import { assertDeparture, Departure, othersIn } from './departure.ts';
@@ -225,6 +226,8 @@ async function main(): Promise<void> {
     places: { store: stores.placeStore, readAreas },
     giving: stores.givingStore,
     domain: { users: stores.usersDomain, deadLetters: stores.deadLetters },
+    services: readServiceAccounts(config.serviceAccounts),
+    scoring: business.port,
     ...(nats && { bus: nats.bus }),
     clusterName: config.cluster,
     idValidator: await idValidator({
@@ -459,6 +462,7 @@ main().catch(error => {
     error instanceof HostUnknown ||
     error instanceof TlsUnusable ||
     error instanceof NatsFailure ||
+    error instanceof ServiceFileUnusable ||
     error?.name === 'StoreUnavailable'
       ? error.message
       : `The node could not start: ${error?.stack ?? error}`;

@@ -27,6 +27,8 @@ import { errorBody, refused } from './errors.ts';
 import { feeRoutes } from './fees.ts';
 import { givingRoutes } from './giving.ts';
 import { peopleRoutes } from './people.ts';
+import { scoringRoutes } from './scoring.ts';
+import { serviceRoutes } from './service.ts';
 import { signOutRoutes } from './signOut.ts';
 import { traceOf, traceRequests } from './trace.ts';
 
@@ -109,6 +111,10 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
     givingRoutes(app, options);
     feeRoutes(app, options, options.giving);
     catalogRoutes(app, options, options.giving);
+    if (options.services) {
+      serviceRoutes(app, options, options.services);
+      scoringRoutes(app, options, { services: options.services, store: options.giving });
+    }
   }
   if (options.usersDomain) domainRoutes(app, options, options.usersDomain);
   await docRoutes(app, options.tokens);

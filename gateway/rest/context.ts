@@ -4,11 +4,13 @@ import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
+import type { RulesPort } from '../../nodes/rules/port.ts';
 import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
 import type { Result } from '../../protocol/errors.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
-import type { Identity, Tokens } from '../auth/tokens.ts';
+import type { Services } from '../auth/services.ts';
+import type { Identity, ServiceTokens, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
 import { LIMITS } from '../limits.ts';
 import type { Revocations } from '../revocations.ts';
@@ -24,9 +26,13 @@ export interface RestOptions {
   readonly giving?: GivingStore;
   /** What the streams told of people; absent: nobody asks. */
   readonly usersDomain?: UsersDomain;
+  /** Accounts of machines; absent: there are none. */
+  readonly services?: Services;
+  /** What rules say, for machines that ask what would be; absent: nobody knows. */
+  readonly scoring?: RulesPort;
   /** Which devices were seen; absent: none. */
   readonly devices?: Pick<DeviceBook, 'devices'>;
-  readonly tokens: Tokens;
+  readonly tokens: Tokens & ServiceTokens;
   /** Which tokens are no good any more. */
   readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token' | 'again' | 'isUnstored'>;
   readonly passwords: Passwords;

@@ -22,6 +22,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions['openapi'] = {
     { name: 'accounts', description: 'Getting in' },
     { name: 'people', description: 'What you may read' },
     { name: 'points', description: 'Giving and paying' },
+    { name: 'scoring', description: 'For machines that score for others' },
     { name: 'documents', description: 'What you are reading' },
   ],
   components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },

@@ -5,7 +5,7 @@ import { MemoryDevices } from '../../nodes/memory/memoryDevices.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
 import { createPasswords } from '../auth/passwords.ts';
-import { createTokens, type Tokens } from '../auth/tokens.ts';
+import { createTokens } from '../auth/tokens.ts';
 import { LIMITS, RATES } from '../limits.ts';
 import { Revocations } from '../revocations.ts';
 import { counting, FakeDirectory, FakeDoor, HandClock, roster, signingKey, silent } from '../testing/town.ts';
@@ -20,7 +20,7 @@ const kim = { kind: 'officer', handle: 'kim', password: 'battery staple', device
 let clock: HandClock;
 let door: FakeDoor;
 let directory: FakeDirectory;
-let tokens: Tokens;
+let tokens: ReturnType<typeof createTokens>;
 let moved: string[];
 let store: MemoryRevocations;
 let revocations: Revocations;

@@ -253,6 +253,10 @@ export const SETTINGS = {
     'Hours for which an uploaded scan waits for the phone that showed the code; then it is settled.',
   ),
   HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
+  HEYBLUE_SERVICE_ACCOUNTS: words(
+    '',
+    'File with the accounts of machines that may use the scoring doors, written by `npm run service-account`; empty: there are none.',
+  ),
   HEYBLUE_ID_VALIDATOR_URL: url(
     ['http', 'https'],
     "Service that checks an officer's badge; empty uses the roster made by the first start.",
