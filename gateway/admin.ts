@@ -13,6 +13,7 @@ import type { Answer, Request } from './operator/entrance.ts';
 import { GIVING_ROUTES } from './operator/givingDesk.ts';
 import { OPERATOR } from './operator/limits.ts';
 import { PLACE_ROUTES } from './operator/placesDesk.ts';
+import { STREAM_ROUTES } from './operator/streamsDesk.ts';
 import { PortInUse } from './portInUse.ts';
 
 export interface AdminOptions {
@@ -97,6 +98,7 @@ const HELP = [
   ...OPERATOR_ROUTES,
   ...PLACE_ROUTES,
   ...GIVING_ROUTES,
+  ...STREAM_ROUTES,
   '',
 ].join('\n');
 

@@ -8,6 +8,7 @@ import type { PushSink } from '../nodes/ports.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
 import { type Admin, startAdmin } from './admin.ts';
 import { createPasswords } from './auth/passwords.ts';
+import { Services } from './auth/services.ts';
 import { tellMoved } from './auth/tellMoved.ts';
 import { createTokens } from './auth/tokens.ts';
 import { BusLag } from './busLag.ts';
@@ -156,6 +157,9 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       ...(options.devices && { devices: options.devices }),
       ...(options.market && { market: options.market }),
       ...(options.giving && { giving: options.giving }),
+      ...(options.domain && { usersDomain: options.domain.users }),
+      ...(options.services && { services: new Services(options.services) }),
+      ...(options.scoring && { scoring: options.scoring }),
       idValidator: options.idValidator,
       tokens,
       revocations,

@@ -1,4 +1,6 @@
 /** Everything that the doors are told when they are made. The composition root fills it in; nothing here has I/O. */
+
+import type { DeadLetters } from '../nodes/deadLetterPort.ts';
 import type { Drained } from '../nodes/departure.ts';
 import type { DeviceBook } from '../nodes/devicePort.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
@@ -17,6 +19,9 @@ import type {
   RevocationStore,
   Tracer,
 } from '../nodes/ports.ts';
+import type { RulesPort } from '../nodes/rules/port.ts';
+import type { UsersDomain } from '../nodes/usersDomainPort.ts';
+import type { ServiceAccount } from './auth/services.ts';
 import type { SigningKey } from './auth/tokens.ts';
 import type { Rates } from './limits.ts';
 import type { TlsFiles } from './tls.ts';
@@ -39,6 +44,12 @@ export interface GatewayOptions {
   readonly places?: { readonly store: PlaceStore; readonly readAreas: AreaReader };
   /** Who may receive points and what can be paid with them; absent: nobody and nothing. */
   readonly giving?: GivingStore;
+  /** What the streams told of people; absent: nobody asks. */
+  readonly domain?: { readonly users: UsersDomain; readonly deadLetters: DeadLetters };
+  /** Accounts of machines; absent: there are none. */
+  readonly services?: readonly ServiceAccount[];
+  /** What rules say, for machines that ask what would be; absent: nobody knows. */
+  readonly scoring?: RulesPort;
   /** The way to the other gateways; absent for a node that is alone. */
   readonly bus?: Bus;
   /** Name of the cluster: several may use the same bus. Default `heyblue`. */

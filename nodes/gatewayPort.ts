@@ -22,7 +22,7 @@ export interface ActorDoor {
 }
 
 export { reasonsOf } from '../actors/fraud/trust.ts';
-export type { Review, Reviewed } from '../actors/messages/pair.ts';
+export type { PairMessage, Review, Reviewed, Settlement } from '../actors/messages/pair.ts';
 /** What a gateway says to user actors, and gets back. */
 export type {
   Attached,
@@ -33,6 +33,7 @@ export type {
   UserInspection,
   UserMessage,
 } from '../actors/messages/user.ts';
+export { pairId } from '../actors/pair.ts';
 export type { HoldView } from '../actors/queries.ts';
 export type { Address, SessionRef } from '../actors/turn.ts';
 export { isKeyConflict } from '../actors/user/commands.ts';

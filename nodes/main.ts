@@ -22,6 +22,7 @@ import { PRESENCE_STATES } from '../actors/user/presence.ts';
 import { userBehaviour } from '../actors/user.ts';
 import { createGateway, HostUnknown, PortInUse, RATES, type Rates, TlsUnusable } from '../gateway/index.ts';
 import { ArchiveThread, archivePlace, followOwned } from '../infra/archive/index.ts';
+import { AuditJob, archiveBoundS, archiveOf } from '../infra/audit/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
@@ -35,6 +36,7 @@ import { systemRandom } from '../infra/random.ts';
 import { DynamoRules } from '../infra/rules/dynamoRules.ts';
 import { LastKnownFile } from '../infra/rules/lastKnownFile.ts';
 import { ZenRules } from '../infra/rules/zenEngine.ts';
+import { readServiceAccounts, ServiceFileUnusable } from '../infra/serviceAccounts.ts';
 import { createLogs, createMetrics, openTracing } from '../infra/telemetry/index.ts';
 import { shardOf } from '../protocol/shard.ts';
 import { assertDeparture, Departure, othersIn } from './departure.ts';
@@ -226,6 +228,9 @@ async function main(): Promise<void> {
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
     giving: stores.givingStore,
+    domain: { users: stores.usersDomain, deadLetters: stores.deadLetters },
+    services: readServiceAccounts(config.serviceAccounts),
+    scoring: business.port,
     ...(nats && { bus: nats.bus }),
     clusterName: config.cluster,
     idValidator: await idValidator({
@@ -349,6 +354,27 @@ async function main(): Promise<void> {
     metrics,
     scheduler,
   });
+  const aws = {
+    region: config.awsRegion,
+    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+  };
+  const auditing = new AuditJob({
+    ownerUrl: config.databaseUrl,
+    appUrl: stores.url,
+    auditUrl: config.databaseAuditUrl,
+    stores: {
+      dynamodb: { endpoint: config.dynamodbEndpoint, ...aws },
+      kinesis: { endpoint: config.kinesisEndpoint, ...aws },
+      archive: config.archive === 'on' ? archiveOf(config) : null,
+    },
+    cooldownS: rules.cooldownS,
+    archiveBoundS: archiveBoundS(config),
+    intervalMs: config.auditMinutes * 60_000,
+    coordinator: node.coordinator,
+    scheduler,
+    log: logs.of('infra'),
+    metrics,
+  });
   const archiving = config.archive === 'on' ? followOwned(archive, node.coordinator, scheduler) : null;
 
   departure = new Departure({
@@ -368,6 +394,7 @@ async function main(): Promise<void> {
       await Promise.all([
         stores.close(budgetMs),
         archive.close(budgetMs),
+        auditing.close(),
         tracing.close(budgetMs),
         location.close(budgetMs),
         nats?.close(),
@@ -439,6 +466,7 @@ main().catch(error => {
     error instanceof HostUnknown ||
     error instanceof TlsUnusable ||
     error instanceof NatsFailure ||
+    error instanceof ServiceFileUnusable ||
     error?.name === 'StoreUnavailable'
       ? error.message
       : `The node could not start: ${error?.stack ?? error}`;

@@ -16,6 +16,23 @@ export const ISSUER = 'heyblue';
 const TYPE = 'at+jwt';
 const ALGORITHM = 'EdDSA';
 
+/** Kind, scope and device of a machine: words that no person's token has. */
+export const SERVICE = 'service';
+
+interface Claimed {
+  readonly scope: string;
+  readonly kind: string;
+  readonly handle: string;
+  readonly dev: string;
+}
+
+interface Said extends Claimed {
+  readonly subject: string;
+  readonly tokenId: string;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
 /** One signing key; the newest signs, all verify. */
 export interface SigningKey {
   readonly kid: string;
@@ -37,6 +54,15 @@ export interface Identity {
   readonly expiresAtMs: number;
 }
 
+/** For which machine a verified token speaks. */
+export interface ServiceIdentity {
+  readonly serviceId: string;
+  readonly name: string;
+  readonly tokenId: string;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
 export interface Tokens {
   readonly ttlS: number;
   /** A token for this person on this device. */
@@ -45,6 +71,13 @@ export interface Tokens {
   verify(token: string): Promise<Result<Identity>>;
   /** The public keys, for others that verify our tokens. */
   readonly jwks: JSONWebKeySet;
+}
+
+export interface ServiceTokens {
+  /** A token for a machine; no door of people takes it. */
+  mintService(who: { serviceId: string; name: string }): Promise<string>;
+  /** As `verify`, for tokens of machines alone. */
+  verifyService(token: string): Promise<Result<ServiceIdentity>>;
 }
 
 /**
@@ -57,7 +90,7 @@ export const createTokens = (
   ttlS: number,
   wallMs: () => number = Date.now,
   issuedUntilMs: (userId: string, deviceId: string) => number = () => 0,
-): Tokens => {
+): Tokens & ServiceTokens => {
   const signing = keys[0];
   if (signing === undefined) throw new Error('at least one signing key is needed');
   const jwks = {
@@ -76,51 +109,73 @@ export const createTokens = (
   const bad = refuse(ERROR.unauthorized, 'the access token is not valid');
   const expired = refuse(ERROR.tokenExpired, 'the access token has expired');
 
+  const sign = (subject: string, claims: Claimed): Promise<string> => {
+    const revokedS = Math.floor(issuedUntilMs(subject, claims.dev) / 1_000);
+    const nowS = Math.max(Math.floor(wallMs() / 1_000), revokedS + 1);
+    return new SignJWT({ ...claims })
+      .setProtectedHeader({ alg: ALGORITHM, kid: signing.kid, typ: TYPE })
+      .setIssuer(ISSUER)
+      .setAudience(AUDIENCE)
+      .setSubject(subject)
+      .setJti(randomUUID())
+      .setIssuedAt(nowS)
+      .setExpirationTime(nowS + ttlS)
+      .sign(signing.privateKey);
+  };
+
+  /** What a token claims that we signed and that is in its time. */
+  const read = async (token: string): Promise<Result<Said>> => {
+    const nowMs = wallMs();
+    try {
+      const { payload } = await jwtVerify(token, find, {
+        algorithms: [ALGORITHM],
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        typ: TYPE,
+        requiredClaims: ['sub', 'iat', 'exp', 'jti', 'kind', 'dev', 'scope'],
+        currentDate: new Date(nowMs),
+        clockTolerance: LIMITS.clockSkewMs / 1_000,
+      });
+      const { sub = '', jti = '', iat = 0, exp = 0, kind, handle, dev, scope } = payload;
+      if (iat * 1_000 > nowMs + LIMITS.clockSkewMs) return bad;
+      if (!isUuid(sub) || !isUuid(jti) || typeof dev !== 'string' || typeof scope !== 'string') return bad;
+      return ok({
+        subject: sub,
+        kind: String(kind),
+        handle: typeof handle === 'string' ? handle : '',
+        dev,
+        tokenId: jti.toLowerCase(),
+        scope,
+        issuedAtMs: iat * 1_000,
+        expiresAtMs: exp * 1_000,
+      });
+    } catch (error) {
+      return error instanceof errors.JWTExpired ? expired : bad;
+    }
+  };
+
   return {
     ttlS,
     jwks,
-    mint: ({ userId, kind, handle, deviceId }) => {
-      const revokedS = Math.floor(issuedUntilMs(userId, deviceId) / 1_000);
-      const nowS = Math.max(Math.floor(wallMs() / 1_000), revokedS + 1);
-      return new SignJWT({ scope: scopesOf(kind).join(' '), kind, handle, dev: deviceId })
-        .setProtectedHeader({ alg: ALGORITHM, kid: signing.kid, typ: TYPE })
-        .setIssuer(ISSUER)
-        .setAudience(AUDIENCE)
-        .setSubject(userId)
-        .setJti(randomUUID())
-        .setIssuedAt(nowS)
-        .setExpirationTime(nowS + ttlS)
-        .sign(signing.privateKey);
-    },
+    mint: ({ userId, kind, handle, deviceId }) =>
+      sign(userId, { scope: scopesOf(kind).join(' '), kind, handle, dev: deviceId }),
+    mintService: ({ serviceId, name }) =>
+      sign(serviceId, { scope: SERVICE, kind: SERVICE, handle: name, dev: SERVICE }),
     verify: async token => {
-      const nowMs = wallMs();
-      try {
-        const { payload } = await jwtVerify(token, find, {
-          algorithms: [ALGORITHM],
-          issuer: ISSUER,
-          audience: AUDIENCE,
-          typ: TYPE,
-          requiredClaims: ['sub', 'iat', 'exp', 'jti', 'kind', 'dev', 'scope'],
-          currentDate: new Date(nowMs),
-          clockTolerance: LIMITS.clockSkewMs / 1_000,
-        });
-        const { sub = '', jti = '', iat = 0, exp = 0, kind, handle, dev, scope } = payload;
-        if (iat * 1_000 > nowMs + LIMITS.clockSkewMs) return bad;
-        if (!isUuid(sub) || !isUuid(jti) || typeof dev !== 'string' || typeof scope !== 'string') return bad;
-        if (!ACCOUNT_KINDS.includes(kind as AccountKind)) return bad;
-        return ok({
-          userId: sub,
-          kind: kind as AccountKind,
-          handle: typeof handle === 'string' ? handle : '',
-          deviceId: dev,
-          tokenId: jti.toLowerCase(),
-          scopes: scopeBits(scope.split(' ')),
-          issuedAtMs: iat * 1_000,
-          expiresAtMs: exp * 1_000,
-        });
-      } catch (error) {
-        return error instanceof errors.JWTExpired ? expired : bad;
-      }
+      const said = await read(token);
+      if (!said.ok) return said;
+      const { subject, kind, handle, dev, tokenId, scope, issuedAtMs, expiresAtMs } = said.value;
+      if (!ACCOUNT_KINDS.includes(kind as AccountKind)) return bad;
+      const scopes = scopeBits(scope.split(' '));
+      const who = { userId: subject, kind: kind as AccountKind, handle, deviceId: dev };
+      return ok({ ...who, tokenId, scopes, issuedAtMs, expiresAtMs });
+    },
+    verifyService: async token => {
+      const said = await read(token);
+      if (!said.ok) return said;
+      const { subject, kind, handle, dev, tokenId, scope, issuedAtMs, expiresAtMs } = said.value;
+      if (kind !== SERVICE || scope !== SERVICE || dev !== SERVICE) return bad;
+      return ok({ serviceId: subject, name: handle, tokenId, issuedAtMs, expiresAtMs });
     },
   };
 };

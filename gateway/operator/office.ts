@@ -13,6 +13,7 @@ import { Inquiry, operatorSubject } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { Local } from './local.ts';
 import { PlacesDesk } from './placesDesk.ts';
+import { StreamsDesk } from './streamsDesk.ts';
 
 export interface OfficeParts {
   readonly options: GatewayOptions;
@@ -31,6 +32,7 @@ export class Office {
   readonly #places: PlacesDesk | null;
   /** Null without an audit log or without a catalogue. */
   readonly #giving: GivingDesk | null;
+  readonly #streams: StreamsDesk | null;
   /** Traces that were begun here, and when they are over, monotonic milliseconds. */
   readonly #traces = new Map<string, number>();
   #timer: NodeJS.Timeout | null = null;
@@ -75,9 +77,14 @@ export class Office {
           newDeviceId: () => `none-${randomUUID()}`,
         })
       : null;
-    const { places, giving: store } = options;
+    const { places, giving: store, domain: streams } = options;
     this.#giving =
       auditLog && store ? new GivingDesk({ store, tokens, revocations, auditLog, log, metrics }) : null;
+    this.#streams = null;
+    if (auditLog && streams) {
+      const { users: domain, deadLetters } = streams;
+      this.#streams = new StreamsDesk({ domain, deadLetters, tokens, revocations, auditLog, log, metrics });
+    }
     this.#places =
       auditLog && places ? new PlacesDesk({ ...places, tokens, revocations, auditLog, log, metrics }) : null;
   }
@@ -99,6 +106,7 @@ export class Office {
       (await this.#desk?.handle(request)) ??
       (await this.#places?.handle(request)) ??
       (await this.#giving?.handle(request)) ??
+      (await this.#streams?.handle(request)) ??
       null
     );
   }

@@ -22,6 +22,7 @@ import { codeRoutes } from './codes.ts';
 import type { RestOptions } from './context.ts';
 import { crossOrigin } from './crossOrigin.ts';
 import { docRoutes, OPENAPI } from './docs.ts';
+import { domainRoutes } from './domain.ts';
 import { errorBody, refused } from './errors.ts';
 import { feeRoutes } from './fees.ts';
 import { givingRoutes } from './giving.ts';
@@ -30,6 +31,8 @@ import { offerRoutes } from './offers.ts';
 import { Once } from './once.ts';
 import { peopleRoutes } from './people.ts';
 import { redemptionRoutes } from './redemptions.ts';
+import { scoringRoutes } from './scoring.ts';
+import { serviceRoutes } from './service.ts';
 import { signOutRoutes } from './signOut.ts';
 import { traceOf, traceRequests } from './trace.ts';
 
@@ -121,7 +124,12 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
     givingRoutes(app, options);
     feeRoutes(app, options, options.giving);
     catalogRoutes(app, options, options.giving);
+    if (options.services) {
+      serviceRoutes(app, options, options.services);
+      scoringRoutes(app, options, { services: options.services, store: options.giving });
+    }
   }
+  if (options.usersDomain) domainRoutes(app, options, options.usersDomain);
   await docRoutes(app, options.tokens);
   await app.ready();
   return app;

@@ -5,10 +5,13 @@ import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
+import type { RulesPort } from '../../nodes/rules/port.ts';
+import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
 import type { Result } from '../../protocol/errors.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
-import type { Identity, Tokens } from '../auth/tokens.ts';
+import type { Services } from '../auth/services.ts';
+import type { Identity, ServiceTokens, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
 import { LIMITS } from '../limits.ts';
 import type { Revocations } from '../revocations.ts';
@@ -22,11 +25,17 @@ export interface RestOptions {
   readonly idValidator: IdValidator;
   /** Who may receive points and what can be paid with them; absent: nobody and nothing. */
   readonly giving?: GivingStore;
+  /** What the streams told of people; absent: nobody asks. */
+  readonly usersDomain?: UsersDomain;
+  /** Accounts of machines; absent: there are none. */
+  readonly services?: Services;
+  /** What rules say, for machines that ask what would be; absent: nobody knows. */
+  readonly scoring?: RulesPort;
   /** Which devices were seen; absent: none. */
   readonly devices?: Pick<DeviceBook, 'devices'>;
   /** Lists and reports of the market; absent: there is no market. */
   readonly market?: MarketBook;
-  readonly tokens: Tokens;
+  readonly tokens: Tokens & ServiceTokens;
   /** Which tokens are no good any more. */
   readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token' | 'again' | 'isUnstored'>;
   readonly passwords: Passwords;

@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEFAULT_RULES } from '../../actors/rules.ts';
 import { memoryTown } from '../../nodes/memory/memoryTown.ts';
+import { builtInRules } from '../../nodes/rules/builtIn.ts';
 import { ERROR, ok } from '../../protocol/errors.ts';
 import { createGateway, type Gateway } from '../index.ts';
 import { FakeMarket, OFFER_ID, offerActors, offerOf, REDEMPTION_ID } from '../testing/market.ts';
@@ -49,7 +52,8 @@ const ask = async (method: string, path: string, body?: unknown, token?: string)
   if (/^\/v1\/(offers|redemptions)/.test(path)) headers['idempotency-key'] = crypto.randomUUID();
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
-  if (/^\/v1\/(donations|giveaways|fees)/.test(path)) headers['idempotency-key'] = crypto.randomUUID();
+  if (/^\/v1\/(donations|giveaways|fees|scoring)/.test(path))
+    headers['idempotency-key'] = crypto.randomUUID();
   const answer = await fetch(base + path, {
     method,
     headers,
@@ -62,9 +66,20 @@ const ask = async (method: string, path: string, body?: unknown, token?: string)
 
 beforeAll(async () => {
   door.answers.spend = () => ok({ transferId: TRANSFER, points: -5, balance: 65 });
+  door.answers.observe = () => ok({ encounterId: TRANSFER, atMs: 5, officer: {}, civilian: {} });
+  const { giving } = memoryTown().people;
+  const parties = [{ userId: TRANSFER, points: 5 }];
+  const rule = { id: 'donation', version: 1 };
+  giving.movement = async () => ({ transferId: TRANSFER, reason: 'donation', rule, atMs: 5, parties });
+  const services = [
+    { id: TRANSFER, name: 'kiosk', secretSha256: createHash('sha256').update('s').digest('hex') },
+  ];
+  const scoring = builtInRules(DEFAULT_RULES);
   gateway = createGateway({
     ...optionsFor(door, new FakeDirectory(), { market }),
-    giving: memoryTown().people.giving,
+    giving,
+    services,
+    scoring,
   });
   base = `http://127.0.0.1:${(await gateway.start()).restPort}`;
   document = (await ask('GET', '/docs/openapi.json')).json;
@@ -181,6 +196,15 @@ const trade = async (
   await call('post', '/v1/redemptions/{id}/refund', { restock: true }, till, `${on}/refund`);
 };
 
+/** A machine tells of a meeting. */
+const score = async (call: Call, officer: string, civilian: string): Promise<void> => {
+  const credentials = { grant_type: 'client_credentials', client_id: TRANSFER, client_secret: 's' };
+  const { access_token } = await call('post', '/v1/oauth/token', credentials);
+  const encounter = { type: 'encounter', officer, civilian, method: 'qr' };
+  for (const path of ['transactions', 'preview'])
+    await call('post', `/v1/scoring/${path}`, encounter, access_token);
+};
+
 /** Every way of giving. */
 const give = async (call: Call, token: string, officer: string): Promise<void> => {
   const part = { userId: TRANSFER, points: 5 };
@@ -245,7 +269,7 @@ describe('OpenAPI 3.1', () => {
       tried.add(`${method} ${path}`);
       return answer.json;
     };
-    await call('post', '/v1/signup', ana);
+    const civilian = await call('post', '/v1/signup', ana);
     const officer = await call('post', '/v1/signup', kim);
     const { handle, password, deviceId } = ana;
     await call('post', '/v1/signin', { handle, password, deviceId });
@@ -266,6 +290,7 @@ describe('OpenAPI 3.1', () => {
     await trade(call, { ana: token, anaId: officer.userId, till, merchant });
     await call('get', '/v1/officers/{id}', undefined, token, `/v1/officers/${officer.userId}`);
     await give(call, token, officer.accessToken);
+    await score(call, officer.userId, civilian.userId);
     for (const [method, path] of operations()) {
       if (path.startsWith('/docs') || path.startsWith('/.well-known')) await call(method, path);
     }

@@ -24,6 +24,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions['openapi'] = {
     { name: 'market', description: 'Points for goods' },
     { name: 'merchants', description: 'What a merchant sees of the own business' },
     { name: 'points', description: 'Giving and paying' },
+    { name: 'scoring', description: 'For machines that score for others' },
     { name: 'documents', description: 'What you are reading' },
   ],
   components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },

@@ -5,7 +5,7 @@ import { memoryTown } from '../../nodes/memory/memoryTown.ts';
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { createPasswords } from '../auth/passwords.ts';
-import { createTokens, type Tokens } from '../auth/tokens.ts';
+import { createTokens } from '../auth/tokens.ts';
 import { Revocations } from '../revocations.ts';
 import { counting, FakeDirectory, FakeDoor, HandClock, roster, signingKey, silent } from '../testing/town.ts';
 import { createRest, type Rest } from './app.ts';
@@ -17,7 +17,7 @@ const given = { transferId: TRANSFER, points: -5, balance: 65 };
 
 let clock: HandClock;
 let door: FakeDoor;
-let tokens: Tokens;
+let tokens: ReturnType<typeof createTokens>;
 let app: Rest;
 let answer: Result<unknown>;
 

@@ -6,7 +6,7 @@ import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import { ERROR, ok, refuse } from '../../protocol/errors.ts';
 import { createPasswords } from '../auth/passwords.ts';
-import { createTokens, type Tokens } from '../auth/tokens.ts';
+import { createTokens } from '../auth/tokens.ts';
 import { requestHash } from '../commands.ts';
 import { LIMITS } from '../limits.ts';
 import { Revocations } from '../revocations.ts';
@@ -21,7 +21,7 @@ const ANA = '01900000-0000-7000-8000-0000000000c1';
 let clock: HandClock;
 let door: FakeDoor;
 let market: FakeMarket;
-let tokens: Tokens;
+let tokens: ReturnType<typeof createTokens>;
 let app: Rest;
 
 const doors = (): Promise<Rest> =>

@@ -74,6 +74,21 @@ export const Balance = Type.Object({
   balance: Points,
   version: Type.Integer({ description: 'Rises with every movement of the account.' }),
 });
+export const BalanceThen = Type.Object({
+  balance: Points,
+  at: Type.String({ description: 'The moment that was asked for, UTC.' }),
+});
+export const Moment = Type.Object(
+  {
+    at: Type.Optional(
+      Type.String({
+        pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?(Z|[+-]\\d\\d:\\d\\d)$',
+        description: 'A moment of the past, ISO 8601 with its zone: `2026-11-21T18:00:00Z`. Default: now.',
+      }),
+    ),
+  },
+  closed,
+);
 export const Officer = Type.Object({
   handle: Type.String(),
   encounterCount: Type.Integer({ description: 'Encounters ever.' }),

@@ -54,3 +54,11 @@ export const PRUNE_ROUNDS_MAX = 200;
 export const PRUNE_MS = 60_000;
 /** So often the node looks whether it is the one that audits. */
 export const LEAD_MS = 5_000;
+/** So often it looks whether a day is to be sealed. */
+export const SEAL_LOOK_MS = 600_000;
+/** Statements of the job, beside those of audits and seals. */
+export const JOB_STATEMENT_MS_MAX = 30_000;
+/** Ids of one check that stand in one line of the log. */
+export const LOGGED_MAX = 20;
+
+if (LOGGED_MAX > NAMED_MAX || SHOWN_MAX > NAMED_MAX) throw new Error('what is told must have been named');

@@ -20,7 +20,7 @@ export const OUTBOX_CHECKS: readonly SqlCheck[] = [
     name: 'outbox-late',
     about: 'nothing waits to be published for longer than --bound seconds',
     of: 'ops.outbox',
-    sql: `select (array['user-events', 'transactions', 'balances'])[target] as id, count(*) || ' rows wait for longer than '
+    sql: `select coalesce((array['user-events', 'transactions', 'balances', 'catalogs'])[target], target::text) as id, count(*) || ' rows wait for longer than '
           || $1::float8 || ' s, the oldest for ' || extract(epoch from now() - min(created_at))::int || ' s' as what
       from ops.outbox where created_at < now() - make_interval(secs => $1::float8) group by target`,
     values: ({ boundS }) => [boundS],

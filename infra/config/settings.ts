@@ -258,6 +258,10 @@ export const SETTINGS = {
     'Seconds for which points and stock are set aside for a redemption, until its till confirms it.',
   ),
   HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
+  HEYBLUE_SERVICE_ACCOUNTS: words(
+    '',
+    'File with the accounts of machines that may use the scoring doors, written by `npm run service-account`; empty: there are none.',
+  ),
   HEYBLUE_ID_VALIDATOR_URL: url(
     ['http', 'https'],
     "Service that checks an officer's badge; empty uses the roster made by the first start.",

@@ -99,6 +99,16 @@ const person = (tells: string, data: TObject): EventRow => ({
   data,
 });
 
+const CatalogEntry = Type.Object({
+  entryId: Id('of the entry'),
+  kind: Type.Enum(['charity', 'family'], { description: 'which catalogue' }),
+  name: Type.String({ description: 'as everybody may read it' }),
+  account: orNull(Id('that receives; null: none yet')),
+  zip: orNull(Type.String({ description: 'postal code; null: not known' })),
+  status: Type.Enum(['listed', 'verified', 'suspended'], { description: 'only verified ones receive' }),
+  version: Count('of the entry; rises with every change'),
+});
+
 export const CATALOGUE = {
   'user.registered': person(
     'Somebody signed up.',
@@ -124,6 +134,8 @@ export const CATALOGUE = {
       issuedUntil: Time('tokens issued later are good'),
     }),
   ),
+  'catalog.charity_upserted': person('What operators know of a charity changed.', CatalogEntry),
+  'catalog.family_upserted': person('What operators know of a family in need changed.', CatalogEntry),
   'encounter.recorded': movement('A civilian and an officer met; both got their points from the mint.'),
   'points.awarded': movement('The mint gave points for anything but an encounter.'),
   'points.donated': movement('Somebody gave points to charities or families.'),

@@ -30,6 +30,8 @@ const WORDS: Readonly<Record<string, unknown>> = {
   officer: ids(11),
   merchant: ids(12),
   offer: ids(20),
+  entryId: ids(21),
+  account: ids(10),
   zip: '10001',
   reason: 'words',
   issuedUntil: '2026-11-21T10:00:00.000Z',

@@ -30,6 +30,7 @@ const COMMANDS = {
   conformance: ['gateway/conformance/main.ts'],
   browser: ['gateway/testing/chromium.ts'],
   client: ['infra/check/clientPackage.ts'],
+  query: ['infra/archive/query/main.ts'],
   keys: ['infra/rotateKeys.ts'],
   generate: ['protocol/generate.ts'],
   check: ['infra/check/check.ts'],

@@ -14,7 +14,7 @@ told as (
   insert into ops.outbox (target, keys, payload, created_at)
     select ${OUTBOX_TARGET.userEvents}, array[coalesce(account, id)], jsonb_build_object(
       'type', 'catalog.' || kind || '_upserted', 'version', 1, 'data', jsonb_build_object(
-        'id', id, 'kind', kind, 'name', name, 'account', account, 'zip', zip, 'status', status, 'version', version)),
+        'entryId', id, 'kind', kind, 'name', name, 'account', account, 'zip', zip, 'status', status, 'version', version)),
       changed_at from changed
   union all
     select ${OUTBOX_TARGET.catalogs}, array[id], null, changed_at from changed)`;

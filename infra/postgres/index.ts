@@ -66,6 +66,8 @@ export interface StoresOptions {
 }
 
 export interface Stores {
+  /** The database as the role that serves. */
+  readonly url: string;
   readonly commitStore: CommitStore;
   readonly epochStore: EpochStore;
   readonly queryStore: QueryStore;
@@ -158,6 +160,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   await Promise.all([...lines, devices].map(store => store.tried()));
   await atlas.start();
   return {
+    url,
     commitStore,
     epochStore,
     queryStore,
