@@ -10,8 +10,10 @@ import type { ClusterView } from '../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import { OPERATOR_ROUTES } from './operator/desk.ts';
 import type { Answer, Request } from './operator/entrance.ts';
+import { GIVING_ROUTES } from './operator/givingDesk.ts';
 import { OPERATOR } from './operator/limits.ts';
 import { PLACE_ROUTES } from './operator/placesDesk.ts';
+import { STREAM_ROUTES } from './operator/streamsDesk.ts';
 import { PortInUse } from './portInUse.ts';
 
 export interface AdminOptions {
@@ -95,6 +97,8 @@ const HELP = [
   'With Authorization: Bearer and the access token of an operator, each access audited:',
   ...OPERATOR_ROUTES,
   ...PLACE_ROUTES,
+  ...GIVING_ROUTES,
+  ...STREAM_ROUTES,
   '',
 ].join('\n');
 

@@ -155,6 +155,8 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       directory: options.directory,
       ...(options.devices && { devices: options.devices }),
       ...(options.market && { market: options.market }),
+      ...(options.giving && { giving: options.giving }),
+      ...(options.domain && { usersDomain: options.domain.users }),
       idValidator: options.idValidator,
       tokens,
       revocations,

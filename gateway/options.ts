@@ -1,7 +1,10 @@
 /** Everything that the doors are told when they are made. The composition root fills it in; nothing here has I/O. */
+
+import type { DeadLetters } from '../nodes/deadLetterPort.ts';
 import type { Drained } from '../nodes/departure.ts';
 import type { DeviceBook } from '../nodes/devicePort.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
+import type { GivingStore } from '../nodes/givingPort.ts';
 import type { MarketBook } from '../nodes/marketPort.ts';
 import type { AreaReader, PlaceStore } from '../nodes/placesPort.ts';
 import type {
@@ -16,6 +19,7 @@ import type {
   RevocationStore,
   Tracer,
 } from '../nodes/ports.ts';
+import type { UsersDomain } from '../nodes/usersDomainPort.ts';
 import type { SigningKey } from './auth/tokens.ts';
 import type { Rates } from './limits.ts';
 import type { TlsFiles } from './tls.ts';
@@ -36,6 +40,10 @@ export interface GatewayOptions {
   readonly auditLog?: AuditLog;
   /** Zip codes and places, for operators; absent: nobody may load them. */
   readonly places?: { readonly store: PlaceStore; readonly readAreas: AreaReader };
+  /** Who may receive points and what can be paid with them; absent: nobody and nothing. */
+  readonly giving?: GivingStore;
+  /** What the streams told of people; absent: nobody asks. */
+  readonly domain?: { readonly users: UsersDomain; readonly deadLetters: DeadLetters };
   /** The way to the other gateways; absent for a node that is alone. */
   readonly bus?: Bus;
   /** Name of the cluster: several may use the same bus. Default `heyblue`. */

@@ -40,6 +40,7 @@ const MODULES: Record<string, string> = {
   drain: './bench/drain.bench.ts',
   churn: './bench/churn.bench.ts',
   fraud: './bench/fraud.bench.ts',
+  archive: './bench/archive.bench.ts',
 };
 
 /** A load average above which the figures belong to more than us. */

@@ -24,6 +24,15 @@ export interface ActorDoor {
 export { reasonsOf } from '../actors/fraud/trust.ts';
 export type { Review, Reviewed } from '../actors/messages/pair.ts';
 /** What a gateway says to user actors, and gets back. */
-export type { Attached, Balance, UserInspection, UserMessage } from '../actors/messages/user.ts';
+export type {
+  Attached,
+  Balance,
+  GiftName,
+  GiftPreview,
+  Given,
+  UserInspection,
+  UserMessage,
+} from '../actors/messages/user.ts';
 export type { HoldView } from '../actors/queries.ts';
 export type { Address, SessionRef } from '../actors/turn.ts';
+export { isKeyConflict } from '../actors/user/commands.ts';

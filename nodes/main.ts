@@ -22,6 +22,7 @@ import { PRESENCE_STATES } from '../actors/user/presence.ts';
 import { userBehaviour } from '../actors/user.ts';
 import { createGateway, HostUnknown, PortInUse, RATES, type Rates, TlsUnusable } from '../gateway/index.ts';
 import { ArchiveThread, archivePlace, followOwned } from '../infra/archive/index.ts';
+import { AuditJob, archiveBoundS, archiveOf } from '../infra/audit/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
@@ -32,6 +33,9 @@ import { followShards } from '../infra/outbox/index.ts';
 import { readAreas } from '../infra/places/mapThread.ts';
 import { openStores } from '../infra/postgres/index.ts';
 import { systemRandom } from '../infra/random.ts';
+import { DynamoRules } from '../infra/rules/dynamoRules.ts';
+import { LastKnownFile } from '../infra/rules/lastKnownFile.ts';
+import { ZenRules } from '../infra/rules/zenEngine.ts';
 import { createLogs, createMetrics, openTracing } from '../infra/telemetry/index.ts';
 import { shardOf } from '../protocol/shard.ts';
 import { assertDeparture, Departure, othersIn } from './departure.ts';
@@ -43,7 +47,7 @@ import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
 import type { Log, Metrics } from './ports.ts';
 import { KvRegionDirectory } from './regionDirectory.ts';
-import { builtInRules } from './rules/builtIn.ts';
+import { nodeRules } from './rules/nodeRules.ts';
 import { Sampling } from './sampling.ts';
 import { Verifying } from './verifying.ts';
 
@@ -164,6 +168,25 @@ async function main(): Promise<void> {
     metrics,
   });
   const rules = rulesOf(config);
+  const ruleStore = new DynamoRules({
+    endpoint: config.dynamodbEndpoint,
+    region: config.awsRegion,
+    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+  });
+  const business = nodeRules({
+    numbers: rules,
+    engine: new ZenRules(),
+    store: ruleStore,
+    lastKnown: new LastKnownFile(config.dataDir, nodeId, logs.of('infra')),
+    bus: nats?.bus ?? null,
+    cluster: config.cluster,
+    clock,
+    wallMs: Date.now,
+    scheduler,
+    log: logs.of('infra'),
+    metrics,
+  });
+  const following = business.start();
   const windowMs = Math.round(config.hotRegionWindowS * 1_000);
   const regions = new KvRegionDirectory({
     kv: nats?.kv ?? new MemoryKv(new MemoryBucket(scheduler)),
@@ -203,6 +226,8 @@ async function main(): Promise<void> {
     revocationStore: stores.revocationStore,
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
+    giving: stores.givingStore,
+    domain: { users: stores.usersDomain, deadLetters: stores.deadLetters },
     ...(nats && { bus: nats.bus }),
     clusterName: config.cluster,
     idValidator: await idValidator({
@@ -280,7 +305,7 @@ async function main(): Promise<void> {
     },
     commitStore: stores.commitStore,
     queryStore: stores.queryStore,
-    rules: builtInRules(rules),
+    rules: business.port,
     epochStore: stores.epochStore,
     noteStore: stores.noteStore,
     sink: gateway.sink,
@@ -326,6 +351,27 @@ async function main(): Promise<void> {
     metrics,
     scheduler,
   });
+  const aws = {
+    region: config.awsRegion,
+    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+  };
+  const auditing = new AuditJob({
+    ownerUrl: config.databaseUrl,
+    appUrl: stores.url,
+    auditUrl: config.databaseAuditUrl,
+    stores: {
+      dynamodb: { endpoint: config.dynamodbEndpoint, ...aws },
+      kinesis: { endpoint: config.kinesisEndpoint, ...aws },
+      archive: config.archive === 'on' ? archiveOf(config) : null,
+    },
+    cooldownS: rules.cooldownS,
+    archiveBoundS: archiveBoundS(config),
+    intervalMs: config.auditMinutes * 60_000,
+    coordinator: node.coordinator,
+    scheduler,
+    log: logs.of('infra'),
+    metrics,
+  });
   const archiving = config.archive === 'on' ? followOwned(archive, node.coordinator, scheduler) : null;
 
   departure = new Departure({
@@ -340,9 +386,12 @@ async function main(): Promise<void> {
       archiving?.stop();
     },
     close: async budgetMs => {
+      business.stop();
+      ruleStore.close();
       await Promise.all([
         stores.close(budgetMs),
         archive.close(budgetMs),
+        auditing.close(),
         tracing.close(budgetMs),
         location.close(budgetMs),
         nats?.close(),
@@ -372,6 +421,7 @@ async function main(): Promise<void> {
   });
 
   const ports = await gateway.start();
+  await following;
   const taken = Promise.withResolvers<never>();
   const named = watchName(node.coordinator, scheduler, other => {
     const sentence = `Another node runs as ${nodeId} (${other}): give each its own HEYBLUE_NODE_ID.`;

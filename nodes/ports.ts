@@ -442,6 +442,8 @@ export interface Directory {
   /** Writes what the location service said of one side's position, unless something stands there or nothing is held. */
   noteOpinion(encounterId: string, userId: string, opinion: Opinion): Promise<void>;
   transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]>;
+  /** Points of an account at a moment, Unix milliseconds of the database clock; null when there is no such account. */
+  balanceAt(userId: string, atMs: number): Promise<number | null>;
 }
 
 export interface EncounterRow {

@@ -18,6 +18,10 @@ type CommandMessage = UserMessage & { type: 'command' };
 
 export const KEY_CONFLICT = refuse(ERROR.conflict, 'this idempotency key was used for something else');
 
+/** Also when it has come from another node. */
+export const isKeyConflict = ({ code, message }: Refusal): boolean =>
+  code === KEY_CONFLICT.code && message === KEY_CONFLICT.message;
+
 /** Answers a repeat. Returns the next state when the command is dealt with, null when it is new. */
 export function repeat(
   state: UserState,

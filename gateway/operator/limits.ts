@@ -48,6 +48,8 @@ export const OPERATOR = {
   /** Days and rows of one report. */
   reportDays: 31,
   reportRows: 20_000,
+  /** Rows of one answer about a person. */
+  domainRows: 200,
   /** Fewer people than this in a zip code on a day are not counted out loud: below it, neighbours know each other. */
   reportPeopleMin: 5,
   /** Encounters that wait for a review and are listed at once, the longest waiting first. */

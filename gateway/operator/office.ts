@@ -8,10 +8,12 @@ import type { Revocations } from '../revocations.ts';
 import type { Sessions } from '../sessions.ts';
 import { Desk } from './desk.ts';
 import type { Answer, Request } from './entrance.ts';
+import { GivingDesk } from './givingDesk.ts';
 import { Inquiry, operatorSubject } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { Local } from './local.ts';
 import { PlacesDesk } from './placesDesk.ts';
+import { StreamsDesk } from './streamsDesk.ts';
 
 export interface OfficeParts {
   readonly options: GatewayOptions;
@@ -28,6 +30,9 @@ export class Office {
   readonly #desk: Desk | null;
   /** Null without an audit log or without places. */
   readonly #places: PlacesDesk | null;
+  /** Null without an audit log or without a catalogue. */
+  readonly #giving: GivingDesk | null;
+  readonly #streams: StreamsDesk | null;
   /** Traces that were begun here, and when they are over, monotonic milliseconds. */
   readonly #traces = new Map<string, number>();
   #timer: NodeJS.Timeout | null = null;
@@ -72,7 +77,14 @@ export class Office {
           newDeviceId: () => `none-${randomUUID()}`,
         })
       : null;
-    const { places } = options;
+    const { places, giving: store, domain: streams } = options;
+    this.#giving =
+      auditLog && store ? new GivingDesk({ store, tokens, revocations, auditLog, log, metrics }) : null;
+    this.#streams = null;
+    if (auditLog && streams) {
+      const { users: domain, deadLetters } = streams;
+      this.#streams = new StreamsDesk({ domain, deadLetters, tokens, revocations, auditLog, log, metrics });
+    }
     this.#places =
       auditLog && places ? new PlacesDesk({ ...places, tokens, revocations, auditLog, log, metrics }) : null;
   }
@@ -90,7 +102,13 @@ export class Office {
 
   /** Null when this is no route of operators. */
   async handle(request: Request): Promise<Answer | null> {
-    return (await this.#desk?.handle(request)) ?? (await this.#places?.handle(request)) ?? null;
+    return (
+      (await this.#desk?.handle(request)) ??
+      (await this.#places?.handle(request)) ??
+      (await this.#giving?.handle(request)) ??
+      (await this.#streams?.handle(request)) ??
+      null
+    );
   }
 
   /** Address of the network that a person's phone calls from, dotted IPv4; null when nobody knows one. */

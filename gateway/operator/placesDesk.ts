@@ -20,6 +20,7 @@ import type { Verifier } from '../auth/identify.ts';
 import { reaching } from '../rest/errors.ts';
 import { Id } from '../rest/schemas.ts';
 import type { OperatorAction } from './actions.ts';
+import { daysOf } from './days.ts';
 import {
   type Answer,
   answered,
@@ -62,20 +63,7 @@ const Place = Type.Object(
 
 const noSuchPlace = refuse(ERROR.notFound, 'no such place');
 const busy = refuse(ERROR.conflict, 'another file of zip codes is being read: wait for it');
-const badDays = refuse(
-  ERROR.invalid,
-  `from and to are days like 2026-11-21, not more than ${OPERATOR.reportDays} from first to last`,
-);
 const badFlag = refuse(ERROR.invalid, 'dryRun is true or false');
-
-const DAY = /^\d{4}-\d{2}-\d{2}$/;
-const DAY_MS = 86_400_000;
-/** Unix milliseconds of a day's begin; NaN when there is no such day. */
-const beginOf = (day: string | null): number => {
-  if (day === null || !DAY.test(day)) return Number.NaN;
-  const atMs = Date.parse(`${day}T00:00:00Z`);
-  return Number.isNaN(atMs) || new Date(atMs).toISOString().slice(0, 10) !== day ? Number.NaN : atMs;
-};
 
 const placeView = ({ latE7, lngE7, ...rest }: PlaceRecord): object => ({
   ...rest,
@@ -218,12 +206,12 @@ export class PlacesDesk {
   }
 
   async #report(operatorId: string, { query }: Request): Promise<Result<Answer>> {
-    const [from, to] = [query.get('from'), query.get('to')];
-    const [fromMs, toMs] = [beginOf(from), beginOf(to)];
-    if (!(toMs >= fromMs && toMs - fromMs < OPERATOR.reportDays * DAY_MS)) return badDays;
-    const line = this.#line(operatorId, 'report.zips', { from: from!, to: to! });
+    const days = daysOf(query, OPERATOR.reportDays);
+    if (!days.ok) return days;
+    const { from, to } = days.value;
+    const line = this.#line(operatorId, 'report.zips', { from, to });
     const rows = await this.#after(line, () =>
-      this.#options.store.zipReport(from!, to!, OPERATOR.reportRows + 1),
+      this.#options.store.zipReport(from, to, OPERATOR.reportRows + 1),
     );
     if (!rows.ok) return rows;
     const shown = rows.value.slice(0, OPERATOR.reportRows);

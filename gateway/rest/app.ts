@@ -17,11 +17,15 @@ import { traceIdOf } from '../../protocol/trace.ts';
 import { LIMITS } from '../limits.ts';
 import { TLS_VERSION_MIN, type TlsPair } from '../tls.ts';
 import { accountRoutes } from './accounts.ts';
+import { catalogRoutes } from './catalogs.ts';
 import { codeRoutes } from './codes.ts';
 import type { RestOptions } from './context.ts';
 import { crossOrigin } from './crossOrigin.ts';
 import { docRoutes, OPENAPI } from './docs.ts';
+import { domainRoutes } from './domain.ts';
 import { errorBody, refused } from './errors.ts';
+import { feeRoutes } from './fees.ts';
+import { givingRoutes } from './giving.ts';
 import { merchantRoutes } from './merchants.ts';
 import { offerRoutes } from './offers.ts';
 import { Once } from './once.ts';
@@ -114,6 +118,12 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
   peopleRoutes(app, options);
   codeRoutes(app, options);
   marketRoutes(app, options);
+  if (options.giving) {
+    givingRoutes(app, options);
+    feeRoutes(app, options, options.giving);
+    catalogRoutes(app, options, options.giving);
+  }
+  if (options.usersDomain) domainRoutes(app, options, options.usersDomain);
   await docRoutes(app, options.tokens);
   await app.ready();
   return app;

@@ -13,7 +13,7 @@ const callers = new WeakMap<FastifyRequest, Identity>();
 
 const NOT_FOR: Readonly<Partial<Record<Scope, Refusal>>> = {
   merchant: refuse(ERROR.forbidden, 'only merchants do this'),
-  spend: refuse(ERROR.forbidden, 'this kind of account does not redeem'),
+  spend: refuse(ERROR.forbidden, 'this kind of account does not spend points'),
 };
 
 /** Lets in who has a token, and this scope if one is asked for. */

@@ -2,6 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { memoryTown } from '../../nodes/memory/memoryTown.ts';
+
 import { ERROR, ok } from '../../protocol/errors.ts';
 import { createGateway, type Gateway } from '../index.ts';
 import { FakeMarket, OFFER_ID, offerActors, offerOf, REDEMPTION_ID } from '../testing/market.ts';
@@ -36,6 +39,8 @@ const kim = { kind: 'officer', handle: 'kim', password: 'battery staple', device
 
 const door = new FakeDoor();
 const market = new FakeMarket();
+const TRANSFER = '01900000-0000-7000-8000-0000000000c1';
+
 let gateway: Gateway;
 let base: string;
 let document: OpenApi;
@@ -46,6 +51,7 @@ const ask = async (method: string, path: string, body?: unknown, token?: string)
   if (/^\/v1\/(offers|redemptions)/.test(path)) headers['idempotency-key'] = crypto.randomUUID();
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  if (/^\/v1\/(donations|giveaways|fees)/.test(path)) headers['idempotency-key'] = crypto.randomUUID();
   const answer = await fetch(base + path, {
     method,
     headers,
@@ -57,7 +63,9 @@ const ask = async (method: string, path: string, body?: unknown, token?: string)
 };
 
 beforeAll(async () => {
-  gateway = createGateway(optionsFor(door, new FakeDirectory(), { market }));
+  door.answers.spend = () => ok({ transferId: TRANSFER, points: -5, balance: 65 });
+  const { giving } = memoryTown().people;
+  gateway = createGateway(optionsFor(door, new FakeDirectory(), { market, giving }));
   base = `http://127.0.0.1:${(await gateway.start()).restPort}`;
   document = (await ask('GET', '/docs/openapi.json')).json;
 });
@@ -99,7 +107,7 @@ type Call = (
   body?: unknown,
   token?: string,
   url?: string,
-) => Promise<{ id: string }>;
+) => Promise<Record<string, string>>;
 
 /** Every door of the market, with something behind each. */
 const trade = async (
@@ -172,6 +180,19 @@ const trade = async (
   await call('post', '/v1/redemptions/{id}/confirm', {}, till, `${on}/confirm`);
   await call('post', '/v1/redemptions/{id}/refund', { restock: true }, till, `${on}/refund`);
 };
+/** Every way of giving. */
+const give = async (call: Call, token: string, officer: string): Promise<void> => {
+  const part = { userId: TRANSFER, points: 5 };
+  await call('post', '/v1/donations', { to: [part] }, token);
+  await call('post', '/v1/giveaways', part, officer);
+  const city = { kind: 'municipality', handle: 'city', password: ana.password, deviceId: 'desk' };
+  const { accessToken: desk } = await call('post', '/v1/signup', city);
+  const fee = await call('post', '/v1/fees', { kind: 'fee', title: 'Parking', points: 5 }, desk);
+  await call('get', '/v1/fees', undefined, token);
+  await call('post', '/v1/fees/{id}/payments', undefined, token, `/v1/fees/${fee.id}/payments`);
+  await call('post', '/v1/fees/{id}/withdraw', undefined, desk, `/v1/fees/${fee.id}/withdraw`);
+  for (const list of ['charities', 'families']) await call('get', `/v1/catalogs/${list}`);
+};
 
 describe('OpenAPI 3.1', () => {
   test('keeps to its official schema', async () => {
@@ -243,6 +264,7 @@ describe('OpenAPI 3.1', () => {
     const { accessToken: till, userId: merchant } = await call('post', '/v1/signup', shop);
     await trade(call, { ana: token, anaId: officer.userId, till, merchant });
     await call('get', '/v1/officers/{id}', undefined, token, `/v1/officers/${officer.userId}`);
+    await give(call, token, officer.accessToken);
     for (const [method, path] of operations()) {
       if (path.startsWith('/docs') || path.startsWith('/.well-known')) await call(method, path);
     }

@@ -23,6 +23,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions['openapi'] = {
     { name: 'people', description: 'What you may read' },
     { name: 'market', description: 'Points for goods' },
     { name: 'merchants', description: 'What a merchant sees of the own business' },
+    { name: 'points', description: 'Giving and paying' },
     { name: 'documents', description: 'What you are reading' },
   ],
   components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },

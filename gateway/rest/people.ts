@@ -1,4 +1,5 @@
 /** What a signed-in person may read: about themselves everything, about officers a handle and a number. */
+import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import type { Balance as BalanceView } from '../../nodes/gatewayPort.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
@@ -6,19 +7,35 @@ import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
 import { askUser, type RestOptions, requireIdentity } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
-import { Balance, Devices, Encounters, Id, Me, Officer, Page, Transactions } from './schemas.ts';
+import {
+  Balance,
+  BalanceThen,
+  Devices,
+  Encounters,
+  Id,
+  Me,
+  Moment,
+  Officer,
+  Page,
+  pageOf,
+  Transactions,
+} from './schemas.ts';
 
 const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
 const secured = { tags: ['people'], security: [{ bearer: [] }] };
 
-/** A page and where the next one begins. One more than asked for is read, to know whether there is one. */
-const page = <T extends { readonly id: string }>(rows: readonly T[], limit: number) => {
-  const items = rows.slice(0, limit);
-  return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
-};
-
 export const peopleRoutes = (app: Rest, options: RestOptions): void => {
-  const { directory, log } = options;
+  const { directory, log, wallMs } = options;
+
+  const balanceThen = async (reply: FastifyReply, userId: string, at: string): Promise<FastifyReply> => {
+    const atMs = Date.parse(at);
+    if (Number.isNaN(atMs)) return refused(reply, refuse(ERROR.invalid, 'there is no such moment'));
+    if (atMs > wallMs()) return refused(reply, refuse(ERROR.invalid, 'that moment has not come'));
+    const balance = await reaching(log, () => directory.balanceAt(userId, atMs));
+    if (!balance.ok) return refused(reply, balance);
+    if (balance.value === null) return refused(reply, refuse(ERROR.notFound, 'no such account'));
+    return reply.send({ balance: balance.value, at: new Date(atMs).toISOString() });
+  };
 
   app.get(
     '/v1/me',
@@ -58,13 +75,17 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
     {
       schema: {
         ...secured,
-        summary: 'Your points, from your actor',
-        response: { 200: Balance, ...failures },
+        summary: 'Your points, from your actor; with `at` those of a moment, from the ledger',
+        description: 'Of the last seconds something may be on its way. 422 for a moment that has not come.',
+        querystring: Moment,
+        response: { 200: Type.Union([Balance, BalanceThen]), ...failures },
       },
     },
     async (request, reply) => {
       const me = await requireIdentity(options, request, reply);
       if (me === null) return reply;
+      const { at } = request.query;
+      if (at !== undefined) return balanceThen(reply, me.userId, at);
       const balance = await askUser<BalanceView>(options, request, me.userId, { type: 'balance' });
       if (!balance.ok) return refused(reply, balance);
       return reply.send(balance.value);
@@ -86,7 +107,7 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
       if (me === null) return reply;
       const { limit = LIMITS.page, before = null } = request.query;
       const rows = await reaching(log, () => directory.transactions(me.userId, limit + 1, before));
-      return rows.ok ? reply.send(page(rows.value, limit)) : refused(reply, rows);
+      return rows.ok ? reply.send(pageOf(rows.value, limit)) : refused(reply, rows);
     },
   );
 
@@ -105,7 +126,7 @@ export const peopleRoutes = (app: Rest, options: RestOptions): void => {
       if (me === null) return reply;
       const { limit = LIMITS.page, before = null } = request.query;
       const rows = await reaching(log, () => directory.encounters(me.userId, limit + 1, before));
-      return rows.ok ? reply.send(page(rows.value, limit)) : refused(reply, rows);
+      return rows.ok ? reply.send(pageOf(rows.value, limit)) : refused(reply, rows);
     },
   );
 

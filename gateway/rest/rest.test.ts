@@ -311,6 +311,24 @@ test('Idempotency-Key: a refusal is not kept, and a replay never brings an old d
   expect(await post('/v1/signup', ana, key)).toMatchObject(failed(409));
 });
 
+test('points at a moment are read from the ledger, whatever zone it is said in', async () => {
+  const { body: me } = await post('/v1/signup', ana);
+  const nowMs = clock.nowMs();
+  const then = (at: string) => get(`/v1/balance?at=${encodeURIComponent(at)}`, me.accessToken);
+  const past = new Date(Math.floor(nowMs / 1_000) * 1_000 - 60_000);
+  const answer = { balance: past.getTime() / 1_000, at: past.toISOString() };
+  expect((await then(past.toISOString())).body).toEqual(answer);
+  const inAthens = new Date(past.getTime() + 7_200_000).toISOString().replace('Z', '+02:00');
+  expect((await then(inAthens)).body).toEqual(answer);
+  for (const wrong of ['yesterday', '2026-11-21', '2026-11-21T18:00:00', '2026-13-41T18:00:00Z', '', '0']) {
+    expect(await then(wrong)).toMatchObject(failed(422));
+  }
+  expect(await then(new Date(nowMs + 1_000).toISOString())).toMatchObject(failed(422));
+  expect(await get('/v1/balance?when=now', me.accessToken)).toMatchObject(failed(422));
+  directory.down = true;
+  expect(await then(past.toISOString())).toMatchObject(failed(503, 503, true));
+});
+
 test('what a person may read: profile, points from the actor, pages, officers by handle and number', async () => {
   const { body: me } = await post('/v1/signup', ana);
   const { body: officer } = await post('/v1/signup', kim);

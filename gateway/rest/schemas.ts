@@ -74,6 +74,21 @@ export const Balance = Type.Object({
   balance: Points,
   version: Type.Integer({ description: 'Rises with every movement of the account.' }),
 });
+export const BalanceThen = Type.Object({
+  balance: Points,
+  at: Type.String({ description: 'The moment that was asked for, UTC.' }),
+});
+export const Moment = Type.Object(
+  {
+    at: Type.Optional(
+      Type.String({
+        pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?(Z|[+-]\\d\\d:\\d\\d)$',
+        description: 'A moment of the past, ISO 8601 with its zone: `2026-11-21T18:00:00Z`. Default: now.',
+      }),
+    ),
+  },
+  closed,
+);
 export const Officer = Type.Object({
   handle: Type.String(),
   encounterCount: Type.Integer({ description: 'Encounters ever.' }),
@@ -88,7 +103,15 @@ export const Page = Type.Object(
   },
   closed,
 );
-const Next = Type.Union([Id, Type.Null()], { description: 'Give it as `before`; null on the last page.' });
+export const Next = Type.Union([Id, Type.Null()], {
+  description: 'Give it as `before`; null on the last page.',
+});
+
+/** A page and where the next one begins. One more than asked for is read, to know whether there is one. */
+export const pageOf = <T extends { readonly id: string }>(rows: readonly T[], limit: number) => {
+  const items = rows.slice(0, limit);
+  return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+};
 
 export const Transactions = Type.Object({
   items: Type.Array(

@@ -170,6 +170,11 @@ export class FakeDirectory implements Directory {
     await this.up();
     return rows(limit, before, id => ({ id, method: 'qr', otherHandle: 'kim', points: 10, atMs: 9 }));
   }
+  /** A point for each second since 1970. */
+  async balanceAt(userId: string, atMs: number): Promise<number | null> {
+    await this.up();
+    return this.people.has(userId) ? Math.floor(atMs / 1_000) : null;
+  }
   async transactions(_userId: string, limit: number, before: string | null) {
     await this.up();
     return rows(limit, before, id => ({

@@ -251,6 +251,24 @@ describe('the archivers of a node', () => {
     kinesis.destroy();
   });
 
+  it('read a stream from its beginning when the one they knew is gone, and another has its name', async () => {
+    const options = awsAt(inject('kinesisEndpoint'));
+    const kinesis = new KinesisClient(awsClientConfig(options));
+    const StreamName = `archive-${randomUUID()}`;
+    await kinesis.send(new CreateStreamCommand({ StreamName, ShardCount: 1 }));
+    const Records = [{ PartitionKey: 'a', Data: Buffer.from('one') }];
+    await vi.waitFor(() => kinesis.send(new PutRecordsCommand({ StreamName, Records })), PATIENCE);
+    const shards = new KinesisShards(options);
+    const [shard = ''] = await shards.list(StreamName);
+    const of = async (after: string | null) => (await shards.reader(StreamName, shard, after).read()).records;
+    const [first] = await of(null);
+    expect(await of(first!.seq)).toEqual([]);
+    // a place of a stream that was made years before this one
+    expect(await of('49500000000000000000000000000000000000000000000000000002')).toEqual([first]);
+    shards.close();
+    kinesis.destroy();
+  });
+
   it('a stream that nobody has made yet has no shards', async () => {
     const shards = new KinesisShards(awsAt(inject('kinesisEndpoint')));
     expect(await shards.list(`archive-${randomUUID()}`)).toEqual([]);

@@ -5,9 +5,10 @@
  * the name is taken. A kill leaves such a nameless file at worst; the next start sweeps old ones away.
  */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { STRAY_MS } from './limits.ts';
+import { makeFolder } from './makeFolder.ts';
 import {
   assertKey,
   type ByteRange,
@@ -28,7 +29,7 @@ export class FolderStore implements ObjectStore {
   readonly #root: string;
   #swept = false;
   /** Folders that are known to be there, and durable. */
-  readonly #made = new Set<string>();
+  readonly #made = new Map<string, Promise<void>>();
 
   /** @param folder made when missing, at the first write */
   constructor(folder: string) {
@@ -139,13 +140,15 @@ export class FolderStore implements ObjectStore {
   }
 
   /** Makes a folder and those above it, and their names durable. */
-  async #folder(path: string): Promise<void> {
-    if (this.#made.has(path)) return;
-    const first = await mkdir(path, { recursive: true });
-    for (let at = path; first !== undefined && at.length >= first.length; at = dirname(at)) {
-      await syncFolder(dirname(at));
-    }
-    this.#made.add(path);
+  #folder(path: string): Promise<void> {
+    const known = this.#made.get(path);
+    if (known !== undefined) return known;
+    const making = makeFolder(path).then(async made => {
+      for (const one of made) await syncFolder(dirname(one));
+    });
+    this.#made.set(path, making);
+    making.catch(() => this.#made.delete(path));
+    return making;
   }
 
   /** What a killed process left behind; only what is old, as others may be at work on this folder. */

@@ -43,10 +43,15 @@ export class KinesisShards {
         last === null
           ? ({ ShardIteratorType: 'TRIM_HORIZON' } as const)
           : ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: last } as const);
-      const found = await this.#client.send(
-        new GetShardIteratorCommand({ StreamName: stream, ShardId: shard, ...from }),
-      );
-      return found.ShardIterator;
+      try {
+        const asked = new GetShardIteratorCommand({ StreamName: stream, ShardId: shard, ...from });
+        return (await this.#client.send(asked)).ShardIterator;
+      } catch (error) {
+        // the place is of another stream, which had this name before: this one is read from its beginning
+        if (last === null || (error as Error).name !== 'InvalidArgumentException') throw error;
+        last = null;
+        return locate();
+      }
     };
     return {
       read: async (): Promise<Page> => {

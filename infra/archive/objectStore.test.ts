@@ -117,6 +117,7 @@ describe('a folder', () => {
     rmSync(join(home.path, 'archive', 'a'), { recursive: true });
     await home.store.putNew('a/c', bytes('1')).catch(() => {});
     expect(await home.store.putNew('a/d', bytes('1'))).toBe(true);
+    await expect(new FolderStore('/proc/nowhere').put('a/b', bytes('1'))).rejects.toThrow(StoreAway);
     await home.close();
   });
 

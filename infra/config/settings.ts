@@ -277,6 +277,11 @@ export const SETTINGS = {
     'Handshakes per second that one node takes; more are answered 503 and told when to come back.',
   ),
   HEYBLUE_TRUSTED_PROXY_HOPS: whole(0, [0, 10], 'Proxies in front whose `X-Forwarded-For` is believed.'),
+  HEYBLUE_AUDIT_MINUTES: whole(
+    60,
+    [0, 10_080],
+    'Minutes between two audits by one node of the cluster; 0: none (`npm run audit` is always possible).',
+  ),
   TLS_CERT: words(
     '',
     'File with the certificate of the doors and its chain (PEM): REST and realtime speak TLS 1.3; read again when it changes. Empty: plain, behind a proxy.',
@@ -295,6 +300,11 @@ export const SETTINGS = {
   DATABASE_APP_URL: url(
     ['postgres', 'postgresql'],
     'The same database, as the role that serves; empty lets the owner make it.',
+    { secret: true },
+  ),
+  DATABASE_AUDIT_URL: url(
+    ['postgres', 'postgresql'],
+    'The same database, as a role that may only read, for the auditor; empty lets the owner make it.',
     { secret: true },
   ),
   DYNAMODB_ENDPOINT: url(['http', 'https'], 'DynamoDB; empty starts the embedded one.'),

@@ -1,6 +1,7 @@
 /** Tables are made where they are missing, so that a town of its own needs nobody to prepare it. */
 import { CreateTableCommand, DescribeTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ensureActive } from '../outbox/ensureActive.ts';
+import { askRecovery } from './tableFeatures.ts';
 
 /** One attribute of a table's key: text or a number. */
 export interface KeyPart {
@@ -8,8 +9,11 @@ export interface KeyPart {
   readonly type: 'S' | 'N';
 }
 
-/** Resolves when the table can be used. `range` is absent where the hash alone is the key. */
-export const ensureTable = (
+/**
+ * Resolves when the table can be used. `range` is absent where the hash alone is the key. Recovery to a point in time is
+ * asked for.
+ */
+export const ensureTable = async (
   client: DynamoDBClient,
   table: string,
   [hash, range]: readonly [hash: KeyPart, range?: KeyPart],
@@ -17,7 +21,7 @@ export const ensureTable = (
 ): Promise<void> => {
   const sending = { abortSignal: signal };
   const parts = range === undefined ? [hash] : [hash, range];
-  return ensureActive(
+  await ensureActive(
     {
       name: `the table ${table}`,
       describe: async () => {
@@ -43,4 +47,5 @@ export const ensureTable = (
     },
     signal,
   );
+  await askRecovery(client, table, signal);
 };

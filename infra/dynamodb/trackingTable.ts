@@ -15,13 +15,13 @@ import {
   type QueryCommandInput,
   type QueryCommandOutput,
   ScanCommand,
-  UpdateTimeToLiveCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import type { SampledPosition } from '../../nodes/locationPort.ts';
 import { type AwsOptions, awsClientConfig, isMissing } from '../outbox/awsClient.ts';
 import { ensureTable } from './ensureTable.ts';
 import { SignedCall } from './signedCall.ts';
+import { askTimeToLive } from './tableFeatures.ts';
 
 export const TRACKING_TABLE = 'tracking';
 /** Items of one BatchWriteItem. */
@@ -214,19 +214,7 @@ export class TrackingTable {
       { name: 'sk', type: 'N' },
     ] as const;
     await ensureTable(this.#client, this.#table, keys, signal);
-    try {
-      await this.#client.send(
-        new UpdateTimeToLiveCommand({
-          TableName: this.#table,
-          TimeToLiveSpecification: { Enabled: true, AttributeName: 'exp' },
-        }),
-        { abortSignal: signal },
-      );
-    } catch (error) {
-      const { name = '', message = '' } = error as { name?: string; message?: string };
-      if (name === 'UnknownOperationException') this.#expires = false;
-      else if (!/already enabled/i.test(message)) throw error;
-    }
+    this.#expires = await askTimeToLive(this.#client, this.#table, signal);
   }
 }
 

@@ -18,6 +18,7 @@ import { Kept } from './restart.ts';
 
 export { temporaryDatabase, withDatabase } from './database.ts';
 export { StartFailure, sentenceOf } from './failure.ts';
+export { type RunningTown, runningTown } from './running.ts';
 
 export interface TownOptions {
   /** Where the servers keep their files; made when missing; one town at a time. */

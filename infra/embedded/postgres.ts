@@ -44,7 +44,7 @@ import { endInSteps, exitOf, pause, type Running } from './processes.ts';
 export const OWNER_ROLE = 'heyblue';
 /** The major version whose files we can read. */
 const MAJOR = '18';
-const SECRETS = 'heyblue-secrets.json';
+export const SECRETS = 'heyblue-secrets.json';
 
 /** Sane for a machine with two cores and a database that fits into memory. */
 const SETTINGS: Record<string, string> = {

@@ -56,6 +56,9 @@ const redemption = {
   offer: Id('what is redeemed'),
   quantity: Count('units that this event is about'),
   points: Count('points that this event is about'),
+  rule: Rule,
+  onHand: Count('units of the offer there after it'),
+  reserved: Count('units of the offer set aside after it'),
 };
 const Redemption = Type.Object(redemption);
 const Paid = Type.Object({

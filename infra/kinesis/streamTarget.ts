@@ -3,39 +3,53 @@
  *
  * PutRecords promises no order inside a request and may refuse some records of it. So a request carries at most one
  * record of a key, and the next one of that key leaves only after it arrived: order per key holds through throttling,
- * partial failures and repeats.
+ * partial failures and repeats. What a shard does not take yet waits here, with everything later of its key, and not there.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CreateStreamCommand,
   DescribeStreamSummaryCommand,
   KinesisClient,
   PutRecordsCommand,
+  type PutRecordsResultEntry,
 } from '@aws-sdk/client-kinesis';
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
 import { ensureActive } from '../outbox/ensureActive.ts';
 import { PUT_RECORDS_BYTES_MAX, PUT_RECORDS_MAX, STREAM_SHARDS } from '../outbox/limits.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
+import { listShards } from './listShards.ts';
+import { ShardBudget } from './shardBudget.ts';
 
 interface Wave {
   readonly send: OutboxRow[];
   readonly data: Uint8Array[];
   /** What has to wait, in order. */
   readonly hold: OutboxRow[];
+  /** The first of those that wait for their shard may go so soon; infinite when none does. */
+  waitMs: number;
 }
+
+/** Throttled: by this the service says that a shard has enough. */
+const ENOUGH = 'ProvisionedThroughputExceededException';
 
 export class StreamTarget implements Target {
   readonly #client: KinesisClient;
   readonly #stream: string;
+  readonly #budget: ShardBudget;
+  /** The stream has other shards than those that we know. */
+  #resharded = false;
 
-  constructor(stream: string, options: AwsOptions) {
+  /** @param nowMs monotonic */
+  constructor(stream: string, options: AwsOptions, nowMs: () => number = () => performance.now()) {
     this.#stream = stream;
+    this.#budget = new ShardBudget(nowMs);
     this.#client = new KinesisClient(awsClientConfig(options));
   }
 
-  prepare(signal: AbortSignal): Promise<void> {
+  async prepare(signal: AbortSignal): Promise<void> {
     const stream = { StreamName: this.#stream };
     const sending = { abortSignal: signal };
-    return ensureActive(
+    await ensureActive(
       {
         name: `the stream ${this.#stream}`,
         describe: async () => {
@@ -47,14 +61,17 @@ export class StreamTarget implements Target {
       },
       signal,
     );
+    await this.#look(signal);
   }
 
   async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<Published> {
     const done: string[] = [];
     let rest = rows;
     while (rest.length > 0) {
-      const wave = nextWave(rest);
+      const wave = nextWave(rest, (row, size) => this.#budget.take(row.key, size));
       try {
+        if (wave.send.length === 0) await sleep(Math.ceil(wave.waitMs), undefined, { signal });
+        if (this.#resharded) await this.#look(signal);
         const failure = await this.#send(wave, done, signal);
         if (failure !== null) return { done, failure };
       } catch (error) {
@@ -70,8 +87,14 @@ export class StreamTarget implements Target {
     this.#client.destroy();
   }
 
+  async #look(signal: AbortSignal): Promise<void> {
+    this.#budget.learn(await listShards(this.#client, this.#stream, signal));
+    this.#resharded = false;
+  }
+
   /** One request; ids of what arrived go to `done`. Returns why some did not. */
   async #send(wave: Wave, done: string[], signal: AbortSignal): Promise<string | null> {
+    if (wave.send.length === 0) return null;
     const answer = await this.#client.send(
       new PutRecordsCommand({
         StreamName: this.#stream,
@@ -81,27 +104,44 @@ export class StreamTarget implements Target {
     );
     let failure: string | null = null;
     for (let i = 0; i < wave.send.length; i++) {
+      const row = wave.send[i]!;
       const one = answer.Records?.[i];
-      if (one?.SequenceNumber && !one.ErrorCode) done.push(wave.send[i]!.id);
+      if (one?.SequenceNumber && !one.ErrorCode) done.push(row.id);
       else failure = one?.ErrorCode ?? 'a record was not answered';
+      this.#note(row, one);
     }
     return failure;
+  }
+
+  #note({ key }: OutboxRow, { ErrorCode, ShardId }: PutRecordsResultEntry = {}): void {
+    if (ErrorCode === ENOUGH) this.#budget.refused(key);
+    if (ShardId !== undefined && !this.#budget.knows(ShardId)) this.#resharded = true;
   }
 }
 
 const encoder = new TextEncoder();
 
-/** The oldest row of each key, as many as fit into one request. */
-export function nextWave(rows: readonly OutboxRow[]): Wave {
+/**
+ * The oldest row of each key, as many as fit into one request.
+ *
+ * @param take milliseconds until the row may go; 0: now, and it is counted
+ */
+export function nextWave(
+  rows: readonly OutboxRow[],
+  take: (row: OutboxRow, bytes: number) => number = () => 0,
+): Wave {
   const keys = new Set<string>();
-  const wave: Wave = { send: [], data: [], hold: [] };
+  const wave: Wave = { send: [], data: [], hold: [], waitMs: Number.POSITIVE_INFINITY };
   let bytes = 0;
   for (const row of rows) {
     const fresh = !keys.has(row.key);
     keys.add(row.key);
     const data = fresh && wave.send.length < PUT_RECORDS_MAX ? encoder.encode(row.body) : null;
     const size = data === null ? 0 : data.length + row.key.length;
-    if (data === null || (bytes + size > PUT_RECORDS_BYTES_MAX && wave.send.length > 0)) {
+    const fits = data !== null && (bytes + size <= PUT_RECORDS_BYTES_MAX || wave.send.length === 0);
+    const waitMs = fits ? take(row, size) : 0;
+    if (!fits || waitMs > 0) {
+      if (waitMs > 0) wave.waitMs = Math.min(wave.waitMs, waitMs);
       wave.hold.push(row);
       continue;
     }

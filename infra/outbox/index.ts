@@ -4,16 +4,10 @@ import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
 import { CatalogTarget } from '../dynamodb/catalogTarget.ts';
 import { StreamTarget } from '../kinesis/streamTarget.ts';
-import {
-  OUTBOX_CONNECTIONS,
-  QUERY_SILENCE_MS_MAX,
-  QUERY_STATEMENT_MS_MAX,
-  REMEMBERED_HOURS,
-} from '../postgres/limits.ts';
+import { OUTBOX_CONNECTIONS, QUERY_SILENCE_MS_MAX, QUERY_STATEMENT_MS_MAX } from '../postgres/limits.ts';
 import { Lines } from '../postgres/lines.ts';
 import type { OutboxTarget } from '../postgres/outboxTargets.ts';
 import type { Led } from './lead.ts';
-import { PRUNE_MS, PRUNE_ROWS } from './limits.ts';
 import { Publisher } from './publisher.ts';
 import { PgOutboxSource } from './source.ts';
 import type { Target } from './target.ts';
@@ -41,13 +35,9 @@ export class Outbox implements Led {
   readonly #lines: Lines;
   readonly #publishers: Readonly<Record<OutboxTarget, Publisher>>;
   readonly #targets: { close(): void }[];
-  readonly #scheduler: Scheduler;
-  #cancelPrune: () => void = () => {};
-  #closed = false;
 
   constructor(options: OutboxOptions) {
     const { url, log, metrics, scheduler, region, credentials } = options;
-    this.#scheduler = scheduler;
     this.#lines = new Lines(OUTBOX_CONNECTIONS, {
       url,
       log,
@@ -67,6 +57,7 @@ export class Outbox implements Led {
         scheduler,
         log,
         metrics,
+        wallMs: Date.now,
         onFenced: epoch => this.onFenced?.(from, epoch),
       });
     const catalogs = new CatalogTarget({ endpoint: options.dynamodbEndpoint, region, credentials });
@@ -77,7 +68,6 @@ export class Outbox implements Led {
       balances: publisher('balances', 'balances', balances),
       catalogs: publisher('catalogs', 'catalogs', catalogs),
     };
-    this.#prune(log);
   }
 
   /** Something was committed: there may be new rows. */
@@ -91,37 +81,8 @@ export class Outbox implements Led {
 
   /** Publishes what waits within the budget, then lets go. */
   async close(budgetMs: number): Promise<void> {
-    this.#closed = true;
-    this.#cancelPrune();
     await Promise.all(Object.values(this.#publishers).map(publisher => publisher.stop(budgetMs)));
     for (const target of this.#targets) target.close();
     await this.#lines.close();
-  }
-
-  /** Idempotency keys are remembered for a day; the ids that they led to stay. */
-  #prune(log: Log): void {
-    this.#cancelPrune = this.#scheduler.after(PRUNE_MS, () => {
-      this.#lines
-        .run({
-          name: 'prune',
-          text: `delete from ops.idempotency where ctid = any (array(select ctid from ops.idempotency
-            where created_at < now() - interval '${REMEMBERED_HOURS} hours' limit $1))`,
-          values: [PRUNE_ROWS],
-        })
-        .then(() =>
-          this.#lines.run({
-            name: 'prune_answers',
-            text: `delete from ops.answer where ctid = any (array(select ctid from ops.answer
-              where at < now() - interval '${REMEMBERED_HOURS} hours' limit $1))`,
-            values: [PRUNE_ROWS],
-          }),
-        )
-        .catch(error =>
-          log.warn({ error: String(error) }, 'old idempotency keys and answers could not be pruned'),
-        )
-        .finally(() => {
-          if (!this.#closed) this.#prune(log);
-        });
-    });
   }
 }

@@ -8,6 +8,7 @@
  */
 import type { Coordinator, Scheduler } from '../../nodes/ports.ts';
 import { shardOf } from '../../protocol/shard.ts';
+import { SHARDS } from '../postgres/limits.ts';
 import { OUTBOX_TARGET, type OutboxTarget } from '../postgres/outboxTargets.ts';
 import { LEAD_MS } from './limits.ts';
 
@@ -27,6 +28,10 @@ export interface Led {
   lead(target: OutboxTarget, epoch: number | null): void;
   /** Called when a removal was refused because the epoch is old. */
   onFenced: ((target: OutboxTarget, epoch: number) => void) | null;
+  /** Every shard that this node owns, with its epoch: whose they are to read follows from it (`infra/streams/consumer.ts`). */
+  own?(owned: ReadonlyMap<number, number>): void;
+  /** Called when a reader was refused because the epoch is old. */
+  onUnowned?: ((shard: number, epoch: number) => void) | null;
 }
 
 export interface Following {
@@ -46,7 +51,23 @@ export function followShards(
   /** Newest epoch that turned out to be old: it never leads again, whatever the coordinator still believes. */
   const fenced = new Map<OutboxTarget, number>();
   let cancel = () => {};
+  const ownedBefore = new Map<number, number>();
+  const checkOwned = (): void => {
+    if (!outbox.own) return;
+    const owned = new Map<number, number>();
+    let same = true;
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const epoch = coordinator.epochOf(shard);
+      if (epoch !== null) owned.set(shard, epoch);
+      same &&= ownedBefore.get(shard) === (epoch ?? undefined);
+    }
+    if (same) return;
+    ownedBefore.clear();
+    for (const [shard, epoch] of owned) ownedBefore.set(shard, epoch);
+    outbox.own(owned);
+  };
   const check = (): void => {
+    checkOwned();
     for (const target of OUTBOX_TARGETS) {
       const owned = coordinator.epochOf(OUTBOX_SHARD[target]);
       const epoch = owned !== null && owned > (fenced.get(target) ?? 0) ? owned : null;
@@ -65,12 +86,17 @@ export function followShards(
     if (coordinator.epochOf(OUTBOX_SHARD[target]) === epoch) coordinator.lost(OUTBOX_SHARD[target]);
     check();
   };
+  outbox.onUnowned = (shard, epoch) => {
+    if (coordinator.epochOf(shard) === epoch) coordinator.lost(shard, epoch);
+    check();
+  };
   poll();
   return {
     check,
     stop: () => {
       cancel();
       outbox.onFenced = null;
+      outbox.onUnowned = null;
     },
   };
 }

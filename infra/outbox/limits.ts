@@ -34,9 +34,5 @@ export const DEPTH_MS = 5_000;
 
 if (BACKOFF_MS_MIN > BACKOFF_MS_MAX) throw new Error('the backoff grows');
 
-/** Idempotency keys older than a day are removed so often, so many at a time. */
-export const PRUNE_MS = 60_000;
-export const PRUNE_ROWS = 10_000;
-
 /** A thread of publishers that broke is started again after this long. */
 export const THREAD_RESTART_MS = 1_000;

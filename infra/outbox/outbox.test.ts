@@ -334,6 +334,13 @@ describe('transactions to Kinesis', () => {
     const big = nextWave(Array.from({ length: 9 }, (_, i) => row(i, `k${i}`, 'x'.repeat(900_000))));
     expect(big.send.length * 900_000).toBeLessThan(PUT_RECORDS_BYTES_MAX);
     expect(big.send.length + big.hold.length).toBe(9);
+    // what its shard does not take yet waits with all of its key, and says for how long
+    const slow = nextWave([row(1, 'a'), row(2, 'b'), row(3, 'a'), row(4, 'c')], one =>
+      one.key === 'a' ? 30 : 0,
+    );
+    expect(slow.send.map(one => one.key)).toEqual(['b', 'c']);
+    expect(slow.hold.map(one => one.id)).toEqual(['1', '3']);
+    expect(slow.waitMs).toBe(30);
     // what did not fit keeps its key's later rows back as well
     const held = nextWave([
       ...Array.from({ length: 500 }, (_, i) => row(i, `k${i}`)),

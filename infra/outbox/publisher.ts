@@ -20,7 +20,7 @@ import {
   POLL_MS,
   ROWS_MAX,
 } from './limits.ts';
-import { Missing, type Source, type Target } from './target.ts';
+import { Missing, type OutboxRow, type Source, type Target } from './target.ts';
 
 export interface PublisherOptions {
   /** Label of logs and metrics: `transactions`. */
@@ -30,6 +30,8 @@ export interface PublisherOptions {
   readonly scheduler: Scheduler;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Unix milliseconds, for what is said of how late it is; absent: nothing is said. */
+  readonly wallMs?: () => number;
   /** A removal was refused: another node leads under a newer epoch. */
   readonly onFenced?: (epoch: number) => void;
 }
@@ -135,11 +137,21 @@ export class Publisher {
     if (done.length > 0) {
       if (!(await source.remove(done, epoch))) return this.#fenced(epoch);
       metrics.count('heyblue_published_total', { target: name }, done.length);
+      this.#say(rows, done);
       this.#backoffMs = BACKOFF_MS_MIN;
     }
     if (rows.length < ROWS_MAX) this.#depth(rows.length - done.length);
     if (failure !== null) throw new Error(failure);
     return rows.length >= ROWS_MAX;
+  }
+
+  /** How late the oldest of what has arrived is. */
+  #say(rows: readonly OutboxRow[], done: readonly string[]): void {
+    const { wallMs, metrics, name } = this.#options;
+    const writtenAtMs = rows.find(row => row.id === done[0])?.writtenAtMs;
+    if (!wallMs || writtenAtMs === undefined) return;
+    const lateS = Math.max(0, wallMs() - writtenAtMs) / 1_000;
+    metrics.observe('heyblue_publish_staleness_seconds', lateS, { target: name });
   }
 
   #fenced(epoch: number): false {

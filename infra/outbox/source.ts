@@ -29,6 +29,7 @@ const OLDEST = `
     cross join lateral unnest(o.keys, o.event_ids, o.traces) with ordinality as n(key, event_id, trace, ord)
   where o.before < $2 and n.key is not null`;
 
+const WRITTEN_AT = '(extract(epoch from o.created_at) * 1000)::bigint';
 const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`;
 
 /** What rows of the ledger tell: of a transfer, read from rows that never change. */
@@ -46,7 +47,7 @@ const MOVEMENT = `json_build_object(
 
 /** The columns of {@link Column}. */
 const EVENTS = `
-    select o.id, o.ord, o.key, o.trace, coalesce(o.told ->> 'id', o.event_id::text),
+    select o.id, o.ord, o.key, ${WRITTEN_AT}, o.trace, coalesce(o.told ->> 'id', o.event_id::text),
       coalesce(o.told ->> 'type', case when e.id is not null then 'encounter' else t.reason end),
       coalesce(o.told ->> 'version', '1'),
       coalesce(o.told ->> 'time', to_char(coalesce(t.at, o.created_at) at time zone 'UTC', ${ISO})),
@@ -70,11 +71,11 @@ const READ: Record<OutboxTarget, string> = {
   userEvents: EVENTS,
   transactions: EVENTS,
   balances: `
-    select o.id, o.ord, o.key, json_build_object('balance', sum(a.balance)::text, 'version', sum(a.version)::text)::text
+    select o.id, o.ord, o.key, ${WRITTEN_AT}, json_build_object('balance', sum(a.balance)::text, 'version', sum(a.version)::text)::text
     from (${OLDEST}) o join ledger.account a on a.account_id = o.key
-    group by o.id, o.ord, o.key order by o.id, o.ord`,
+    group by o.id, o.ord, o.key, o.created_at order by o.id, o.ord`,
   catalogs: `
-    select o.id, o.ord, o.key, json_build_object('id', c.id, 'kind', c.kind, 'name', c.name, 'account', c.account,
+    select o.id, o.ord, o.key, ${WRITTEN_AT}, json_build_object('id', c.id, 'kind', c.kind, 'name', c.name, 'account', c.account,
       'zip', c.zip, 'status', c.status, 'version', c.version::text)::text
     from (${OLDEST}) o join giving.catalog c on c.id = o.key
     order by o.id, o.ord`,
@@ -131,7 +132,8 @@ export class PgOutboxSource implements Source {
     const isStream = this.#target !== 'balances' && this.#target !== 'catalogs';
     return rows.map(row => {
       const [id, place, key] = [String(row[0]), String(row[1]), String(row[2])];
-      return { id: `${id}:${place}`, key, body: isStream ? told(row) : String(row[3]) };
+      const body = isStream ? told(row) : String(row[4]);
+      return { id: `${id}:${place}`, key, body, writtenAtMs: Number(row[3]) };
     });
   }
 
@@ -187,6 +189,7 @@ type Column = readonly [
   id: string,
   place: number,
   key: string,
+  writtenAtMs: string,
   trace: string | null,
   event: string | null,
   /** Of an event that tells of itself; else why points moved. */
@@ -204,28 +207,15 @@ type Column = readonly [
 ];
 
 function told(row: readonly unknown[]): string {
-  const [
-    id,
-    place,
-    key,
-    trace,
-    event,
-    type,
-    version,
-    time,
-    subject,
-    seq,
-    causationId,
-    shard,
-    epoch,
-    ...rest
-  ] = row as unknown as Column;
+  const [id, place, key, , trace, event, type, ...more] = row as unknown as Column;
+  const [version, time, subject, seq, causationId, shard, epoch, ...rest] = more;
   const [data, isMovement, isAward] = rest;
   const owned = shard !== null && epoch !== null;
   return eventText({
     stamp: stampOf(id, Number(place), key, owned ? Number(shard) : null, owned ? Number(epoch) : null),
     trace,
-    id: event ?? derivedId('outbox', id, String(place)),
+    // numbers of rows begin anew in another database
+    id: event ?? derivedId('outbox', id, String(place), key, time),
     type: isMovement ? movementType(type, isAward) : type,
     version: Number(version),
     time,

@@ -6,6 +6,8 @@ export interface OutboxRow {
   readonly key: string;
   /** The event as JSON text (streams), or the state to show (balances). */
   readonly body: string;
+  /** When it was written, Unix milliseconds by the clock of the database. */
+  readonly writtenAtMs?: number;
 }
 
 export interface Published {

@@ -1,5 +1,5 @@
 /**
- * The publishers on a thread of their own.
+ * The publishers on a thread of their own, and with them the readers of the streams (`infra/streams/`).
  *
  * Signing and sending a request to AWS costs about a millisecond of CPU; hundreds of them in a burst on the thread of
  * the actors would be felt by every phone that waits. The publishers share nothing with the actors but the table in
@@ -16,9 +16,11 @@ import { THREAD_RESTART_MS } from './limits.ts';
 export type ToThread =
   | { readonly type: 'poke' }
   | { readonly type: 'lead'; readonly target: OutboxTarget; readonly epoch: number | null }
+  | { readonly type: 'own'; readonly owned: ReadonlyMap<number, number> }
   | { readonly type: 'close'; readonly budgetMs: number };
 export type FromThread =
   | { readonly type: 'fenced'; readonly target: OutboxTarget; readonly epoch: number }
+  | { readonly type: 'unowned'; readonly shard: number; readonly epoch: number }
   | { readonly type: 'log'; readonly level: keyof Log; readonly fields: object; readonly message: string }
   | {
       readonly type: 'metric';
@@ -33,12 +35,14 @@ const CLOSE_MARGIN_MS = 250;
 
 export class OutboxThread implements Led {
   onFenced: Led['onFenced'] = null;
+  onUnowned: Led['onUnowned'] = null;
   readonly #addresses: OutboxAddresses;
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #scheduler: Scheduler;
   /** What was said last of each target, for a thread that starts again. */
   readonly #leads = new Map<OutboxTarget, number | null>();
+  #owned: ReadonlyMap<number, number> = new Map();
   #worker: Worker;
   #poked = false;
   #closed = false;
@@ -67,6 +71,11 @@ export class OutboxThread implements Led {
     if (!this.#closed) this.#say({ type: 'lead', target, epoch });
   }
 
+  own(owned: ReadonlyMap<number, number>): void {
+    this.#owned = owned;
+    if (!this.#closed) this.#say({ type: 'own', owned });
+  }
+
   /** Publishes what waits within the budget, then ends the thread. */
   async close(budgetMs: number): Promise<void> {
     this.#closed = true;
@@ -87,6 +96,7 @@ export class OutboxThread implements Led {
         if (this.#closed) return;
         this.#worker = this.#start();
         for (const [target, epoch] of this.#leads) this.#say({ type: 'lead', target, epoch });
+        this.#say({ type: 'own', owned: this.#owned });
       });
     });
     return worker;
@@ -99,6 +109,7 @@ export class OutboxThread implements Led {
   #heard(message: FromThread): void {
     if (message.type === 'log') return this.#log[message.level](message.fields, message.message);
     if (message.type === 'fenced') return this.onFenced?.(message.target, message.epoch);
+    if (message.type === 'unowned') return this.onUnowned?.(message.shard, message.epoch);
     const { kind, name, labels, value } = message;
     if (kind === 'count') this.#metrics.count(name, labels, value);
     else this.#metrics[kind](name, value, labels);

@@ -4,6 +4,7 @@ import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Log, Metrics } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
+import { openStreams } from '../streams/index.ts';
 import { Outbox, type OutboxAddresses } from './index.ts';
 import type { FromThread, ToThread } from './thread.ts';
 
@@ -37,10 +38,15 @@ const metrics: Metrics = {
   gauge: (name, value, labels) => say({ type: 'metric', kind: 'gauge', name, labels: labels ?? {}, value }),
 };
 
-const outbox = new Outbox({ ...(workerData as OutboxAddresses), log, metrics, scheduler: systemScheduler });
+const addresses = workerData as OutboxAddresses;
+const outbox = new Outbox({ ...addresses, log, metrics, scheduler: systemScheduler });
+const streams = openStreams({ ...addresses, log, metrics, scheduler: systemScheduler });
+streams.onFenced = (shard, epoch) => say({ type: 'unowned', shard, epoch });
 outbox.onFenced = (target, epoch) => say({ type: 'fenced', target, epoch });
 port.on('message', (message: ToThread) => {
   if (message.type === 'poke') return outbox.poke();
   if (message.type === 'lead') return outbox.lead(message.target, message.epoch);
-  void outbox.close(message.budgetMs).finally(() => port.close());
+  if (message.type === 'own') return streams.own(message.owned);
+  const { budgetMs } = message;
+  void Promise.all([outbox.close(budgetMs), streams.close(budgetMs)]).finally(() => port.close());
 });

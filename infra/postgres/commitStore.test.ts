@@ -10,7 +10,7 @@ import { systemClock, systemScheduler } from '../clock.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { faultOf } from './faults.ts';
 import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
-import { arrivesTooLate, fault, PATIENCE } from './testFaults.ts';
+import { arrivesTooLate, endedInTheMiddle, fault, PATIENCE } from './testFaults.ts';
 import { postgresTown, silent } from './testTown.ts';
 
 const metrics: Metrics = { count() {}, observe() {}, gauge() {} };
@@ -92,21 +92,10 @@ describe('a broken connection', () => {
   });
 
   it('ended by the server in the middle: unknown, and proven absent', async () => {
-    const blocker = new pg.Client({ connectionString: town.database.ownerUrl });
-    await blocker.connect();
-    await blocker.query('begin');
-    await blocker.query('select from ops.shard_fence where shard = 1 for update');
     const entry = give();
-    const commit = fault(store.commit([entry]));
-    const waits = `select pid from pg_stat_activity where datname = current_database()
-      and application_name like 'heyblue commit%' and wait_event_type = 'Lock'`;
-    await expect
-      .poll(async () => (await town.database.sql(waits)).length, { ...PATIENCE, interval: 2 })
-      .toBe(1);
-    await town.database.sql(`select pg_terminate_backend(pid) from (${waits}) w`);
-    expect(await commit).toBe('unknown');
-    await blocker.query('rollback');
-    await blocker.end();
+    const lock = (blocker: pg.Client) =>
+      blocker.query('select from ops.shard_fence where shard = 1 for update');
+    await endedInTheMiddle(town.database, lock, () => store.commit([entry]));
     await expect.poll(() => fault(store.lookup([entry.op])), PATIENCE).toBe('no fault');
     expect(await store.lookup([entry.op])).toEqual([null]);
   });

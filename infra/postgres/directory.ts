@@ -200,6 +200,12 @@ export class PgDirectory implements Directory {
     }));
   }
 
+  async balanceAt(userId: string, atMs: number): Promise<number | null> {
+    const sql = 'select ledger.balance_at(?, to_timestamp(?::float8 / 1000))::text as balance';
+    const [row] = await this.#rows(sql, [userId, atMs]);
+    return row?.balance == null ? null : Number(row.balance);
+  }
+
   /** Person, credential, device, badge, empty account and event: all or nothing. */
   async #write(
     em: EntityManager,

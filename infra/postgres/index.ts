@@ -4,6 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { MikroORM } from '@mikro-orm/postgresql';
+import type { DeadLetters } from '../../nodes/deadLetterPort.ts';
 import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
@@ -20,9 +21,11 @@ import type {
   RevocationStore,
   Scheduler,
 } from '../../nodes/ports.ts';
+import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
 import { OutboxThread } from '../outbox/thread.ts';
 import { NodeAtlas } from '../places/atlas.ts';
 import { systemRandom } from '../random.ts';
+import { openDeadLetters } from '../streams/deadLetters.ts';
 import { PgAuditLog } from './auditLog.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgDeviceBook } from './deviceBook.ts';
@@ -37,6 +40,7 @@ import { openOrm } from './orm.ts';
 import { PgPlaceStore } from './placeStore.ts';
 import { PgQueryStore } from './queryStore.ts';
 import { PgRevocationStore } from './revocationStore.ts';
+import { PgUsersDomain } from './usersDomain.ts';
 
 export { migrate } from './migrate.ts';
 
@@ -62,6 +66,8 @@ export interface StoresOptions {
 }
 
 export interface Stores {
+  /** The database as the role that serves. */
+  readonly url: string;
   readonly commitStore: CommitStore;
   readonly epochStore: EpochStore;
   readonly queryStore: QueryStore;
@@ -76,9 +82,12 @@ export interface Stores {
   readonly givingStore: GivingStore;
   readonly devices: DeviceBook;
   readonly market: MarketBook;
+  /** What the streams told of people. */
+  readonly usersDomain: UsersDomain;
+  readonly deadLetters: DeadLetters;
   readonly orm: MikroORM;
   /** Stands by until it is told what to lead (`infra/outbox/lead.ts`). */
-  readonly outbox: Pick<OutboxThread, 'poke' | 'lead' | 'onFenced'>;
+  readonly outbox: Pick<OutboxThread, 'poke' | 'lead' | 'onFenced' | 'own' | 'onUnowned'>;
   /** What keeps the node from being ready, in words; empty when nothing does. */
   notReady(): string[];
   /** Flushes the outbox within the budget and closes every connection. */
@@ -128,6 +137,8 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const auditLog = new PgAuditLog({ url, log });
   const market = new PgMarketBook({ url, log });
   const devices = new PgDeviceBook({ url, log, scheduler, wallMs: Date.now });
+  const usersDomain = new PgUsersDomain({ url, log });
+  const deadLetters = openDeadLetters({ ...options, store: usersDomain });
   const outbox = new OutboxThread({ ...options, url });
   const directory = new PgDirectory(orm, {
     random: systemRandom(),
@@ -149,6 +160,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   await Promise.all([...lines, devices].map(store => store.tried()));
   await atlas.start();
   return {
+    url,
     commitStore,
     epochStore,
     queryStore,
@@ -161,6 +173,8 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     givingStore,
     devices,
     market,
+    usersDomain,
+    deadLetters,
     orm,
     outbox,
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
@@ -168,6 +182,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
       atlas.stop();
       await Promise.all([outbox.close(budgetMs), devices.close(budgetMs)]);
       await Promise.all(lines.map(store => store.close()));
+      deadLetters.close();
       await orm.close(true);
     },
   };

@@ -2,6 +2,8 @@
 
 /** The role the node works with; it cannot change tables nor rewrite history. */
 export const APP_ROLE = 'heyblue_app';
+/** The role that the auditor reads with, and nothing else. */
+export const AUDITOR_ROLE = 'heyblue_auditor';
 /** Shards of the town, for life (DESIGN section 5). */
 export const SHARDS = 512;
 /** Rows that share the balance of the mint, so that groups of different nodes do not wait for each other. */

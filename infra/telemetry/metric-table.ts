@@ -19,6 +19,8 @@ export interface MetricRow {
 const TURN_S = [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.02, 0.1];
 const FANOUT_S = [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 3];
 const WAIT_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 3];
+/** What is late by design, and by minutes after an outage. */
+const LATE_S = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 60, 300, 1_800];
 const FRAMES = [16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 16_384, 65_536];
 const BUFFERED = [1_024, 4_096, 16_384, 32_768, 65_536, 131_072, 262_144];
 const RING = [0, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384];
@@ -47,8 +49,18 @@ const FRAME_TYPES = [
   'goaway',
   'tokenExpiring',
 ];
-const TARGETS = ['user-events', 'transactions', 'balances', 'catalogs'];
+const RULE_KINDS = [
+  'encounter.points',
+  'redemption.price',
+  'donation',
+  'giveaway',
+  'proximity.notify',
+  'earning.limit',
+  'promotion',
+];
 const STREAMS = ['user-events', 'transactions'];
+const CONSUMERS = ['users', 'archive'];
+const TARGETS = ['user-events', 'transactions', 'balances', 'catalogs'];
 const ACTOR_KINDS = [
   'user',
   'region',
@@ -135,7 +147,68 @@ export const METRICS = {
     help: 'How long the oldest record that was read waits to be archived.',
     labels: { stream: STREAMS },
   },
+  heyblue_publish_staleness_seconds: {
+    kind: 'histogram',
+    help: 'How old the oldest row of a batch was when it had arrived: how late a stream or a balance is.',
+    labels: { target: TARGETS },
+    buckets: LATE_S,
+  },
+  heyblue_reader_behind_seconds: {
+    kind: 'gauge',
+    help: 'How far behind the newest record a reader of a shard is, as the stream says.',
+    labels: { consumer: CONSUMERS, stream: STREAMS, shard: CLOSED_SET },
+  },
+  heyblue_stream_records_total: {
+    kind: 'counter',
+    help: 'Records read from streams.',
+    labels: { consumer: CONSUMERS, stream: STREAMS },
+  },
+  heyblue_dead_letters_total: {
+    kind: 'counter',
+    help: 'Records that could never be taken, put aside for operators.',
+    labels: { consumer: CONSUMERS, stream: STREAMS },
+  },
+  heyblue_projection_staleness_seconds: {
+    kind: 'histogram',
+    help: 'How old the oldest event of a batch was when the read model had taken it.',
+    labels: { projection: CONSUMERS },
+    buckets: LATE_S,
+  },
+  heyblue_audit_leading: { kind: 'gauge', help: '1 where this node audits, 0 where it stands by.' },
+  heyblue_audits_total: {
+    kind: 'counter',
+    help: 'Audits by what they found.',
+    labels: { result: ['clean', 'wrong', 'unreadable', 'failed'] },
+  },
+  heyblue_audit_differences: { kind: 'gauge', help: 'Differences that the last audit found.' },
+  heyblue_audit_seconds: { kind: 'gauge', help: 'How long the last audit took.' },
+  heyblue_sealed_days_total: { kind: 'counter', help: 'Days of the ledger that were sealed.' },
+  heyblue_pruned_total: {
+    kind: 'counter',
+    help: 'Rows removed because nobody can ask for them any more.',
+    labels: { what: ['keys', 'answers', 'burned'] },
+  },
   heyblue_published_total: { kind: 'counter', help: 'Rows published.', labels: { target: TARGETS } },
+  heyblue_rules_active: { kind: 'gauge', help: 'Business rules of which a version counts on this node.' },
+  heyblue_rules_evaluated_total: {
+    kind: 'counter',
+    help: 'Evaluations of business rules that were not remembered, by kind of rule.',
+    labels: { kind: RULE_KINDS },
+  },
+  heyblue_rules_failed_total: {
+    kind: 'counter',
+    help: 'Evaluations that said what is no award, so that the next rule was asked.',
+    labels: { kind: RULE_KINDS },
+  },
+  heyblue_rules_followed_total: {
+    kind: 'counter',
+    help: 'Looks at which versions count; away: the store did not answer.',
+    labels: { result: ['read', 'away'] },
+  },
+  heyblue_rules_unwritten_total: {
+    kind: 'counter',
+    help: 'Evaluations that were forgotten before they could be written down.',
+  },
   heyblue_encounters_total: {
     kind: 'counter',
     help: 'Meetings that earned points.',
@@ -354,6 +427,10 @@ export const METRICS = {
         'place.put',
         'place.delete',
         'report.zips',
+        'report.participation',
+        'domain.look',
+        'dead.list',
+        'dead.replay',
         'user.look',
         'user.disconnect',
         'user.revoke',
@@ -365,6 +442,14 @@ export const METRICS = {
         'hold.list',
         'hold.release',
         'hold.reject',
+        'catalog.list',
+        'catalog.put',
+        'catalog.verify',
+        'catalog.suspend',
+        'account.look',
+        'account.limit',
+        'account.close',
+        'account.open',
       ],
       result: ['written', 'unwritten'],
     },

@@ -463,6 +463,9 @@ export function commitStoreContract(name: string, open: () => Promise<StoreTown>
       expect(await balanceAt(b, times[3]!)).toBe(20);
       expect(await balanceAt(a, 4e12)).toBe(1);
       expect(await balanceAt(town.uuid(), times[3]!)).toBeNull();
+      // and for those who have no actor to ask
+      expect(await town.directory.balanceAt(b, times[3]!)).toBe(20);
+      expect(await town.directory.balanceAt(town.uuid(), times[3]!)).toBeNull();
     });
 
     describe('points that are set aside', () => {

@@ -150,6 +150,16 @@ export class MemoryPeople implements Directory, QueryStore {
     return page(all, limit, before);
   }
 
+  async balanceAt(userId: string, atMs: number): Promise<number | null> {
+    if (!this.#ledger.accounts.has(userId)) return null;
+    let balance = 0;
+    for (const transfer of this.#ledger.transfers.values()) {
+      if (transfer.atMs > atMs) continue;
+      for (const posting of transfer.postings) if (posting.account === userId) balance += posting.delta;
+    }
+    return balance;
+  }
+
   async query(query: StoreQuery): Promise<unknown> {
     switch (query.type) {
       case 'user':
@@ -171,7 +181,7 @@ export class MemoryPeople implements Directory, QueryStore {
       case 'myRedemptions':
         return this.#ledger.market.open('user', query.user);
       case 'balanceAt':
-        return this.#balanceAt(query.account, query.atMs);
+        return this.balanceAt(query.account, query.atMs);
       case 'movements':
         return this.#movements(query.user)
           .filter(one => one.version > query.after)
@@ -343,16 +353,6 @@ export class MemoryPeople implements Directory, QueryStore {
   }
 
   /** Of an account, oldest first. */
-  #balanceAt(account: string, atMs: number): number | null {
-    if (!this.#ledger.accounts.has(account)) return null;
-    let balance = 0;
-    for (const transfer of this.#ledger.transfers.values()) {
-      if (transfer.atMs > atMs) continue;
-      for (const posting of transfer.postings) if (posting.account === account) balance += posting.delta;
-    }
-    return balance;
-  }
-
   #movements(id: string): Movement[] {
     const found = [...this.#ledger.transfers.values()].flatMap(
       ({ op, reason, atMs, postings }): Movement[] => {

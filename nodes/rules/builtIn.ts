@@ -15,9 +15,9 @@ export type FirstNumbers = Pick<MeetRules, 'cooldownS' | 'shareS' | 'proximity'>
 const NO: Readonly<Record<string, never>> = {};
 const no = (refusal: string): Said => ({ points: NO, values: NO, refusal });
 
-const SPENDERS: readonly string[] = ['civilian', 'family', 'charity'];
-const DONORS: readonly string[] = ['civilian', 'officer'];
-const NEEDY: readonly string[] = ['charity', 'family'];
+export const SPENDERS: readonly string[] = ['civilian', 'family', 'charity'];
+export const DONORS: readonly string[] = ['civilian', 'officer'];
+export const NEEDY: readonly string[] = ['charity', 'family'];
 
 export const REFUSALS = {
   goods: 'points of this kind of account do not pay for goods, services or fees',

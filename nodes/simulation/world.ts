@@ -413,7 +413,7 @@ export class World implements Judge {
   #behaviours(process: string): Behaviours {
     const rules = this.#rules;
     return {
-      user: userBehaviour(rules, KEYS, () => FENCES),
+      user: this.#hidden.watchUsers(userBehaviour(rules, KEYS, () => FENCES) as AnyBehaviour),
       region: this.#hidden.watch(
         process,
         this.#crossings.watch(

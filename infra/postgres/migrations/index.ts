@@ -3,6 +3,7 @@ import type { MigrationObject } from '@mikro-orm/core';
 import { Audit } from './audit.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
+import { DaySeals } from './daySeals.ts';
 import { Events } from './events.ts';
 import { Giving } from './giving.ts';
 import { HoldPositions } from './holdPositions.ts';
@@ -18,6 +19,7 @@ import { ScanTimes } from './scanTimes.ts';
 import { SeenDevices } from './seenDevices.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
+import { UsersDomain } from './usersDomain.ts';
 
 export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0001-base', class: Base },
@@ -38,4 +40,6 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0016-reservations', class: Reservations },
   { name: '0017-market', class: Market },
   { name: '0019-giving', class: Giving },
+  { name: '0020-users-domain', class: UsersDomain },
+  { name: '0021-day-seals', class: DaySeals },
 ];

@@ -7,8 +7,8 @@
  *   rows of its offers in one order, after its accounts, and writes each once.
  * - `market.redemption`: one for each pending entry with stock, under the same id. Whatever becomes of it does so with the
  *   points: sold when they are posted (what is not posted is free again), cancelled or expired when they are voided. What was
- *   given back of a sale is counted here, and never more than was sold (`market.refund`: one row for each time). Its user's account is locked by whoever reads or
- *   changes it, because the points are his.
+ *   given back of a sale is counted here, and never more than was sold (`market.refund`: one row for each time). Its user's
+ *   account is locked by whoever reads or changes it, because the points are his.
  * - `market.stock_movement`: the log; `on_hand` and `reserved` are the sums of it. Kinds: an allocation sets aside, a sale
  *   takes away what was, a release sets free, a cancellation brings back what was sold; adjustments and receipts are the
  *   merchant's.

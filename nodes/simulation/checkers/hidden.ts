@@ -47,6 +47,9 @@ export class Hidden {
   readonly #judge: Judge;
   readonly #people = new Map<string, Person>();
   readonly #newest = new Map<string, Life>();
+  /** How often each person's actor began anew, and how often it had when an area heard of the person. */
+  readonly #begun = new Map<string, number>();
+  readonly #heardOf = new Map<string, number>();
 
   constructor(judge: Judge) {
     this.#judge = judge;
@@ -80,6 +83,17 @@ export class Hidden {
     person.coarse = op.body.mode === 'coarse';
   }
 
+  /** People: whose actor begins anew knows not whom it told before. */
+  watchUsers(behaviour: AnyBehaviour): AnyBehaviour {
+    return {
+      ...behaviour,
+      create: (id, loaded, turn) => {
+        this.#begun.set(id, this.#livesOf(id) + 1);
+        return behaviour.create(id, loaded, turn);
+      },
+    };
+  }
+
   /** The regions or areas of one process: the newest life of each is kept in sight. */
   watch(process: string, behaviour: AnyBehaviour): AnyBehaviour {
     const { kind } = behaviour;
@@ -89,6 +103,8 @@ export class Hidden {
       receive: (state, message, turn) => {
         const next = behaviour.receive(state, message, turn);
         const { id } = turn.self;
+        if (kind === 'area' && message.type === 'enter')
+          this.#heardOf.set(`${id} ${message.userId}`, this.#livesOf(message.userId));
         this.#newest.set(`${kind} ${id}`, { process, kind, id, state: next });
         return next;
       },
@@ -98,9 +114,10 @@ export class Hidden {
   /**
    * Everybody has gone, and everything is quiet.
    *
-   * What a person's actor told whom dies with it. So a region is asked for positions that were taken since `sinceMs` (town
-   * milliseconds of the world), when all was well and everybody shared once more; and in lossy weather nobody is asked for
-   * hubs, which an officer leaves once.
+   * What a person's actor told whom dies with it, and then they forget by themselves, later. So a region is asked for
+   * positions that were taken since `sinceMs` (town milliseconds of the world), when all was well and everybody shared once
+   * more, and an area for people of whom it heard from the last life of their actor; and in lossy weather nobody is asked
+   * for hubs, which an officer leaves once.
    *
    * @param lives whether a process is there and owns this actor of the square
    */
@@ -117,13 +134,21 @@ export class Hidden {
       if (!lives(life)) continue;
       const left =
         life.kind === 'area'
-          ? inArea(life.state as AreaState, !isLossy).filter(userId => !this.#of(userId).coarse)
+          ? inArea(life.state as AreaState, !isLossy).filter(
+              userId =>
+                !this.#of(userId).coarse &&
+                this.#heardOf.get(`${life.id} ${userId}`) === this.#livesOf(userId),
+            )
           : inRegion(life.state as RegionState, sinceMs).filter(isDated);
       const known = left.filter(userId => this.isHidden(userId));
       if (known.length === 0) continue;
       const words = `the ${life.kind} ${life.id} of ${life.process} remembers ${known.join(' ')}, who went`;
       this.#judge.fail('who is off is forgotten', words);
     }
+  }
+
+  #livesOf(userId: string): number {
+    return this.#begun.get(userId) ?? 0;
   }
 
   #of(userId: string): Person {

@@ -1,0 +1,190 @@
+/**
+ * Where operators say who may receive points, and what an account may spend: the catalogue of charities and families, limits,
+ * and closing. As at the other desks, each request is of a known operator and stands in the audit log before it takes effect.
+ */
+import { type Static, Type } from 'typebox';
+import type { CatalogEntry, CatalogKind, CatalogStatus, GivingStore } from '../../nodes/givingPort.ts';
+import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
+import { isUuid } from '../../protocol/ids.ts';
+import type { Verifier } from '../auth/identify.ts';
+import { reaching } from '../rest/errors.ts';
+import { POINTS_MAX } from '../rest/giving.ts';
+import { Id } from '../rest/schemas.ts';
+import {
+  type Answer,
+  answered,
+  bodyOf,
+  type Line,
+  type LineOptions,
+  operatorOf,
+  type Request,
+  said,
+  writeLine,
+} from './entrance.ts';
+import { OPERATOR } from './limits.ts';
+
+export interface GivingDeskOptions extends Verifier, LineOptions {
+  readonly store: GivingStore;
+}
+
+export const GIVING_ROUTES = [
+  'GET    /admin/catalogs/{charities|families}?after=   entries of the catalogue by id',
+  'PUT    /admin/catalogs/{charities|families}/{id}     {name, registration?, account?, zip?}: makes or changes an entry',
+  'POST   /admin/catalogs/{charities|families}/{id}/verify   its account may receive points',
+  'POST   /admin/catalogs/{charities|families}/{id}/suspend  and may not any more',
+  'GET    /admin/accounts/{id}              balance, limits, open or closed',
+  'PUT    /admin/accounts/{id}/limits       {entryMax, dayMax}: points it may spend at once and in a day (UTC), null for no limit',
+  'POST   /admin/accounts/{id}/close        nothing moves on it any more',
+  'POST   /admin/accounts/{id}/open         and again',
+] as const;
+
+const KINDS: Readonly<Record<string, CatalogKind>> = { charities: 'charity', families: 'family' };
+const CATALOG = /^\/admin\/catalogs\/(charities|families)(?:\/([^/]+)(?:\/(verify|suspend))?)?$/;
+const ACCOUNT = /^\/admin\/accounts\/([^/]+)(?:\/(limits|close|open))?$/;
+
+const closed = { additionalProperties: false };
+const orNull = <T extends Parameters<typeof Type.Optional>[0]>(type: T) =>
+  Type.Optional(Type.Union([type, Type.Null()]));
+const Entry = Type.Object(
+  {
+    name: Type.String({ pattern: '^[^\\x00-\\x1f\\x7f]{1,120}$' }),
+    registration: orNull(Type.String({ pattern: '^[^\\x00-\\x1f\\x7f]{1,64}$' })),
+    account: orNull(Id),
+    zip: orNull(Type.String({ pattern: '^[0-9]{5}(-[0-9]{4})?$' })),
+  },
+  closed,
+);
+const Max = Type.Union([Type.Integer({ minimum: 0, maximum: POINTS_MAX }), Type.Null()]);
+const Limits = Type.Object({ entryMax: Max, dayMax: Max }, closed);
+
+const noSuchEntry = refuse(ERROR.notFound, 'no such entry');
+const noSuchAccount = refuse(ERROR.notFound, 'no such account');
+
+/** What is written down, and then done. */
+interface Deed {
+  readonly line: Line;
+  readonly work: () => Promise<Result<object> | object | null>;
+}
+
+export class GivingDesk {
+  readonly #options: GivingDeskOptions;
+
+  constructor(options: GivingDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Null when this is no route of ours. */
+  async handle(request: Request): Promise<Answer | null> {
+    const deed = this.#deedOf(request);
+    if (deed === null) return null;
+    const operator = await operatorOf(this.#options, request);
+    if (!operator.ok) return said(operator);
+    const known = await deed();
+    return said('ok' in known ? known : await this.#through(operator.value, known));
+  }
+
+  #deedOf(request: Request): (() => Promise<Deed | Result<never>>) | null {
+    const { method, path } = request;
+    const catalog = CATALOG.exec(path);
+    if (catalog) {
+      const [, list = '', id, verb] = catalog;
+      const kind = KINDS[list]!;
+      if (method === 'GET' && id === undefined) return () => this.#list(kind, request);
+      if (method === 'PUT' && id !== undefined && verb === undefined)
+        return () => this.#put(kind, id, request);
+      if (method === 'POST' && id !== undefined && verb !== undefined)
+        return () => this.#judge(kind, id, verb);
+    }
+    const account = ACCOUNT.exec(path);
+    if (!account) return null;
+    const [, id = '', verb] = account;
+    if (method === 'GET' && verb === undefined) return () => this.#look(id);
+    if (method === 'PUT' && verb === 'limits') return () => this.#limit(id, request);
+    return method === 'POST' && (verb === 'close' || verb === 'open') ? () => this.#close(id, verb) : null;
+  }
+
+  async #through(operatorId: string, { line, work }: Deed): Promise<Result<Answer>> {
+    const refusal = await writeLine(this.#options, { operatorId, ...line });
+    if (refusal !== null) return refusal;
+    const done = await reaching(this.#options.log, work);
+    if (!done.ok) return done;
+    const result = done.value;
+    if (result === null) return noSuchAccount;
+    if (!('ok' in result)) return answered(200, result);
+    const { ok: isDone } = result as Result<object>;
+    return isDone ? answered(200, (result as { value: object }).value) : (result as Result<never>);
+  }
+
+  async #list(kind: CatalogKind, { query }: Request): Promise<Deed | Result<never>> {
+    const after = query.get('after');
+    if (after !== null && !isUuid(after)) return noSuchEntry;
+    const limit = OPERATOR.placesShown;
+    const filter = { verifiedOnly: false, after: after?.toLowerCase() ?? null, limit: limit + 1 };
+    return {
+      line: { action: 'catalog.list', userId: null, detail: { kind } },
+      work: async () => {
+        const found = await this.#options.store.entries(kind, filter);
+        const items = found.slice(0, limit);
+        return { items, next: found.length > limit ? (items.at(-1) as CatalogEntry).id : null };
+      },
+    };
+  }
+
+  async #put(kind: CatalogKind, given: string, request: Request): Promise<Deed | Result<never>> {
+    if (!isUuid(given)) return noSuchEntry;
+    const body = await bodyOf(Entry, request);
+    if (!body.ok) return body;
+    const { name, registration = null, account = null, zip = null } = body.value as Static<typeof Entry>;
+    const id = given.toLowerCase();
+    const entry = { id, kind, name, registration, account: account?.toLowerCase() ?? null, zip };
+    return {
+      line: { action: 'catalog.put', userId: entry.account, detail: { kind, entryId: id } },
+      work: () => this.#options.store.putEntry(entry),
+    };
+  }
+
+  async #judge(kind: CatalogKind, given: string, verb: string): Promise<Deed | Result<never>> {
+    if (!isUuid(given)) return noSuchEntry;
+    const id = given.toLowerCase();
+    const status: Exclude<CatalogStatus, 'listed'> = verb === 'verify' ? 'verified' : 'suspended';
+    return {
+      line: {
+        action: verb === 'verify' ? 'catalog.verify' : 'catalog.suspend',
+        userId: null,
+        detail: { kind, entryId: id },
+      },
+      work: () => this.#options.store.judgeEntry(kind, id, status),
+    };
+  }
+
+  async #look(given: string): Promise<Deed | Result<never>> {
+    if (!isUuid(given)) return noSuchAccount;
+    const id = given.toLowerCase();
+    return {
+      line: { action: 'account.look', userId: id, detail: {} },
+      work: () => this.#options.store.account(id),
+    };
+  }
+
+  async #limit(given: string, request: Request): Promise<Deed | Result<never>> {
+    if (!isUuid(given)) return noSuchAccount;
+    const body = await bodyOf(Limits, request);
+    if (!body.ok) return body;
+    const { entryMax, dayMax } = body.value as Static<typeof Limits>;
+    const id = given.toLowerCase();
+    const detail = { ...(entryMax !== null && { entryMax }), ...(dayMax !== null && { dayMax }) };
+    return {
+      line: { action: 'account.limit', userId: id, detail },
+      work: () => this.#options.store.limitAccount(id, entryMax, dayMax),
+    };
+  }
+
+  async #close(given: string, verb: 'close' | 'open'): Promise<Deed | Result<never>> {
+    if (!isUuid(given)) return noSuchAccount;
+    const id = given.toLowerCase();
+    return {
+      line: { action: verb === 'close' ? 'account.close' : 'account.open', userId: id, detail: {} },
+      work: () => this.#options.store.closeAccount(id, verb === 'close'),
+    };
+  }
+}

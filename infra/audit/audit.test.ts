@@ -1,0 +1,416 @@
+/**
+ * The auditor finds whatever is spoiled, says whom it concerns, and has nothing to say of a town where all is well. Each test
+ * spoils a copy of the database by hand, past every guard of the writers.
+ */
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CHECKS } from './audit.ts';
+import { exitCodeOf, jsonOf, tableOf } from './report.ts';
+import { type AuditedTown, auditedTown, type Copy, type Story, wrongIn } from './testTown.ts';
+
+let town: AuditedTown;
+let story: Story;
+let copy: Copy;
+beforeAll(async () => {
+  town = await auditedTown();
+  ({ story } = town);
+  copy = await town.copy();
+});
+afterAll(async () => {
+  await copy.drop();
+  await town.close();
+});
+
+/** Checks that need PostgreSQL alone. */
+const SQL = new Set(
+  CHECKS.filter(({ store, name }) => store === 'postgresql' && name !== 'chain').map(({ name }) => name),
+);
+
+it('a town where all is well', async () => {
+  const report = await copy.audit();
+  expect(wrongIn(report)).toEqual([]);
+  expect(exitCodeOf(report)).toBe(0);
+  expect(report.checks.filter(({ skipped, check }) => skipped !== null && check !== 'archive')).toEqual([]);
+  for (const { check, looked } of report.checks) {
+    if (check !== 'archive' && !check.startsWith('outbox'))
+      expect([check, looked > 0]).toEqual([check, true]);
+  }
+});
+
+interface Plant {
+  readonly name: string;
+  readonly sql: (story: Story, fresh: string) => string | readonly string[];
+  /** `check` and the id that it names. */
+  readonly finds: (story: Story, fresh: string) => readonly string[];
+}
+
+/** Without the conditions on its rows. */
+const unguarded = (table: string): string => `do $$ declare name text; begin
+  for name in select conname from pg_constraint where conrelid = '${table}'::regclass and contype = 'c' loop
+    execute format('alter table ${table} drop constraint %I', name);
+  end loop; end $$`;
+const twice = (table: string, columns: string, id: string, fresh: string): string =>
+  `insert into ${table} (${columns.replace('ID', table === 'ledger.posting' ? 'transfer_id' : 'id')})
+   select ${columns.replace('ID', `'${fresh}'`)} from ${table} where ${table === 'ledger.posting' ? 'transfer_id' : 'id'} = '${id}'`;
+
+const PLANTS: readonly Plant[] = [
+  {
+    name: 'a lost posting',
+    sql: ({ gift, civilian }) =>
+      `delete from ledger.posting where transfer_id = '${gift}' and account_id = '${civilian}'`,
+    finds: ({ gift, civilian }) => [
+      `transfer-sums ${gift}`,
+      'ledger-total all accounts',
+      `account-balance ${civilian}`,
+    ],
+  },
+  {
+    name: 'a lost last posting, with the row of its account put right',
+    sql: ({ payment, merchant }) => [
+      `delete from ledger.posting where transfer_id = '${payment}' and account_id = '${merchant}'`,
+      `update ledger.account set balance = balance - 25, version = version - 1 where account_id = '${merchant}'`,
+    ],
+    finds: ({ payment, posted }) => [
+      `transfer-sums ${payment}`,
+      `pending-transfers ${posted}`,
+      'ledger-total all accounts',
+    ],
+  },
+  {
+    name: 'a lost transfer',
+    sql: ({ gift }) => `delete from ledger.transfer where id = '${gift}'`,
+    finds: ({ gift }) => [`transfer-postings ${gift}`],
+  },
+  {
+    name: 'a transfer without postings',
+    sql: ({ gift }, fresh) =>
+      twice('ledger.transfer', 'ID, reason, rule_id, rule_version, request_hash, at', gift, fresh),
+    finds: (_, fresh) => [`transfer-postings ${fresh}`],
+  },
+  {
+    name: 'a doubled transfer',
+    sql: ({ gift }, fresh) => [
+      'drop index ledger.posting_history',
+      twice('ledger.transfer', 'ID, reason, rule_id, rule_version, request_hash, at', gift, fresh),
+      twice(
+        'ledger.posting',
+        'ID, seq, account_id, stripe, delta, balance_after, account_version_after',
+        gift,
+        fresh,
+      ),
+    ],
+    finds: ({ civilian }, fresh) => [`posting-chain ${fresh}`, `account-balance ${civilian}`],
+  },
+  {
+    name: 'a wrong balance after a posting',
+    sql: ({ gift, civilian }) =>
+      `update ledger.posting set balance_after = balance_after + 1 where transfer_id = '${gift}' and account_id = '${civilian}'`,
+    finds: ({ gift }) => [`posting-chain ${gift}`],
+  },
+  {
+    name: 'a gap in the versions of an account',
+    sql: ({ refund, merchant }) => [
+      `update ledger.posting set account_version_after = account_version_after + 1
+         where transfer_id = '${refund}' and account_id = '${merchant}'`,
+      `update ledger.account set version = version + 1 where account_id = '${merchant}'`,
+    ],
+    finds: ({ refund }) => [`posting-chain ${refund}`],
+  },
+  {
+    name: 'times that fall',
+    sql: ({ gift }) => `update ledger.transfer set at = at - interval '1 hour' where id = '${gift}'`,
+    finds: ({ gift }) => [`posting-times ${gift}`],
+  },
+  {
+    name: 'points in the row of an account that nobody gave',
+    sql: ({ officer }) => `update ledger.account set balance = balance + 5 where account_id = '${officer}'`,
+    finds: ({ officer }) => [`account-balance ${officer}`, 'ledger-total all accounts'],
+  },
+  {
+    name: 'a changed amount on both sides',
+    sql: ({ gift, civilian }) =>
+      `update ledger.posting set delta = case when account_id = '${civilian}' then -8 else 8 end where transfer_id = '${gift}'`,
+    finds: ({ gift, civilian }) => [`posting-chain ${gift}`, `account-balance ${civilian}`],
+  },
+  {
+    name: 'less than is set aside',
+    sql: ({ civilian }) => [
+      unguarded('ledger.account'),
+      `update ledger.account set reserved = balance + 1 where account_id = '${civilian}'`,
+    ],
+    finds: ({ civilian }) => [`available ${civilian}`, `reserved ${civilian}`],
+  },
+  {
+    name: 'points that were set aside and forgotten',
+    sql: ({ open }) => `delete from ledger.pending where id = '${open}'`,
+    finds: ({ civilian, open }) => [`reserved ${civilian}`, `idempotency ${open}`],
+  },
+  {
+    name: 'a pending that was resolved twice',
+    sql: ({ posted }) => [
+      unguarded('ledger.pending'),
+      `update ledger.pending set state = 'voided' where id = '${posted}'`,
+    ],
+    finds: ({ posted }) => [`pending-once ${posted}`],
+  },
+  {
+    name: 'a transfer that pays two pendings',
+    sql: ({ voided, payment }) => [
+      'alter table ledger.pending drop constraint pending_transfer_id_key',
+      `update ledger.pending set state = 'posted', posted_points = 5, transfer_id = '${payment}' where id = '${voided}'`,
+    ],
+    finds: ({ voided, payment }) => [`pending-once ${payment}`, `pending-transfers ${voided}`],
+  },
+  {
+    name: 'a payment of something else than was posted',
+    sql: ({ posted }) => `update ledger.pending set posted_points = 24 where id = '${posted}'`,
+    finds: ({ posted }) => [`pending-transfers ${posted}`],
+  },
+  {
+    name: 'a redemption that was paid without being pending',
+    sql: ({ gift }) => `update ledger.transfer set reason = 'redemption' where id = '${gift}'`,
+    finds: ({ gift }) => [`pending-transfers ${gift}`],
+  },
+  {
+    name: 'a payment after the time was over',
+    sql: ({ posted }) => `update ledger.pending set expires_at = settled_at where id = '${posted}'`,
+    finds: ({ posted }) => [`pending-once ${posted}`],
+  },
+  {
+    name: 'points that nobody gives back',
+    sql: ({ open }) =>
+      `update ledger.pending set expires_at = now() - interval '2 hours' where id = '${open}'`,
+    finds: ({ open }) => [`pending-overdue ${open}`],
+  },
+  {
+    name: 'an encounter without its row',
+    sql: ({ encounter }) => `delete from meet.encounter where id = '${encounter}'`,
+    finds: ({ encounter }) => [`encounters ${encounter}`],
+  },
+  {
+    name: 'an encounter that paid something else',
+    sql: ({ encounter }) => `update meet.encounter set officer_points = 6 where id = '${encounter}'`,
+    finds: ({ encounter }) => [`encounters ${encounter}`],
+  },
+  {
+    name: 'a pair that met twice',
+    sql: ({ released, civilian }) =>
+      `update meet.encounter set civilian = '${civilian}', at = at + interval '1 minute' where id = '${released}'`,
+    finds: ({ released }) => [`cooldown ${released}`, `encounters ${released}`],
+  },
+  {
+    name: 'an encounter that was rejected and paid',
+    sql: ({ released }) => `update meet.hold set verdict = 'rejected' where encounter_id = '${released}'`,
+    finds: ({ released }) => [`holds ${released}`],
+  },
+  {
+    name: 'an encounter that was released and not paid',
+    sql: ({ rejected }) => `update meet.hold set verdict = 'released' where encounter_id = '${rejected}'`,
+    finds: ({ rejected }) => [`holds ${rejected}`],
+  },
+  {
+    name: 'a key that leads to nothing',
+    sql: ({ encounter }, fresh) =>
+      `update ops.idempotency set transfer_id = '${fresh}' where transfer_id = '${encounter}'`,
+    finds: (_, fresh) => [`idempotency ${fresh}`],
+  },
+  {
+    name: 'a refused id that moved all the same',
+    sql: ({ burned, gift }) => `update ledger.burned set id = '${gift}' where id = '${burned}'`,
+    finds: ({ gift }) => [`burned ${gift}`],
+  },
+  {
+    name: 'stock that drifted',
+    sql: ({ offer }) => `update market.stock set on_hand = on_hand + 1 where offer_id = '${offer}'`,
+    finds: ({ offer }) => [`stock ${offer}`],
+  },
+  {
+    name: 'more set aside than there is',
+    sql: ({ offer }) => [
+      unguarded('market.stock'),
+      `update market.stock set reserved = on_hand + 1 where offer_id = '${offer}'`,
+    ],
+    finds: ({ offer }) => [`stock ${offer}`],
+  },
+  {
+    name: 'a lost movement of stock',
+    sql: ({ cancelled }) =>
+      `delete from market.stock_movement where op_id = '${cancelled}' and kind = 'release'`,
+    finds: ({ offer, cancelled }) => [
+      `stock ${offer}`,
+      `redemption-stock ${cancelled}`,
+      `stock-chain ${offer}`,
+    ],
+  },
+  {
+    name: 'a sale that was counted twice, in the log and in the stock',
+    sql: ({ offer, sold }) => [
+      `insert into market.stock_movement (offer_id, kind, op_id, on_hand_delta, reserved_delta, on_hand, reserved, at)
+         select offer_id, 'sale', op_id, -1, 0, (select on_hand - 1 from market.stock where offer_id = '${offer}'),
+           (select reserved from market.stock where offer_id = '${offer}'), now()
+         from market.stock_movement where op_id = '${sold}' and kind = 'sale'`,
+      `update market.stock set on_hand = on_hand - 1 where offer_id = '${offer}'`,
+    ],
+    finds: ({ sold }) => [`redemption-stock ${sold}`],
+  },
+  {
+    name: 'a redemption that was cancelled and paid',
+    sql: ({ sold }) => [
+      unguarded('market.redemption'),
+      `update market.redemption set state = 'cancelled' where id = '${sold}'`,
+    ],
+    finds: ({ sold }) => [`redemptions ${sold}`],
+  },
+  {
+    name: 'a redemption whose points were given back without it',
+    sql: ({ reserved }) =>
+      `update ledger.pending set state = 'voided', settled_at = now() where id = '${reserved}'`,
+    finds: ({ reserved, civilian }) => [`redemptions ${reserved}`, `reserved ${civilian}`],
+  },
+  {
+    name: 'a redemption without points',
+    sql: ({ reserved }) => `delete from ledger.pending where id = '${reserved}'`,
+    finds: ({ reserved }) => [`redemptions ${reserved}`],
+  },
+  {
+    name: 'more given back than was sold',
+    sql: ({ sold }) => [
+      unguarded('market.redemption'),
+      `update market.redemption set refunded_quantity = 3, refunded_points = 18 where id = '${sold}'`,
+    ],
+    finds: ({ sold }) => [`refunds ${sold}`],
+  },
+  {
+    name: 'a refund that nobody wrote down',
+    sql: ({ refund }) => `delete from market.refund where transfer_id = '${refund}'`,
+    finds: ({ refund, sold }) => [`refunds ${refund}`, `refunds ${sold}`],
+  },
+  {
+    name: 'a refund whose units did not come back',
+    sql: ({ refund }) => `update market.refund set restocked = false where transfer_id = '${refund}'`,
+    finds: ({ refund }) => [`refunds ${refund}`],
+  },
+  {
+    name: 'news of a transfer that is none',
+    sql: ({ civilian }, fresh) =>
+      `insert into ops.outbox (target, keys, event_ids) values (2, '{${civilian}}', '{${fresh}}')`,
+    finds: (_, fresh) => [`outbox-events ${fresh}`],
+  },
+  {
+    name: 'news that nobody publishes',
+    sql: ({ civilian, gift }) =>
+      `insert into ops.outbox (target, keys, event_ids, created_at)
+       values (2, '{${civilian}}', '{${gift}}', now() - interval '2 hours')`,
+    finds: () => ['outbox-late transactions'],
+  },
+];
+
+describe('finds in PostgreSQL', () => {
+  it.each(PLANTS)('$name', async ({ sql, finds }) => {
+    const fresh = town.uuid();
+    const statements = sql(story, fresh);
+    const report = await copy.spoiled(typeof statements === 'string' ? [statements] : statements, SQL);
+    expect(wrongIn(report)).toEqual(expect.arrayContaining([...finds(story, fresh)]));
+    expect(exitCodeOf(report)).toBe(1);
+    expect(JSON.parse(jsonOf(report))).toMatchObject({ audit: 'wrong', differences: expect.any(Array) });
+    expect(tableOf(report)).toContain(finds(story, fresh)[0]!.split(' ')[1]);
+  });
+});
+
+describe('finds in followers', () => {
+  let own: Copy;
+  beforeEach(async () => {
+    own = await town.copy();
+  });
+  afterEach(() => own.drop());
+
+  const gift = (fresh: string) => [
+    `insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at)
+       values ('${fresh}', 'gift', 'gift', 1, '${fresh}', now())`,
+    `insert into ledger.posting
+       select '${fresh}', row_number() over (order by account_id) - 1, account_id, stripe, d, balance + d, version + 1
+       from ledger.account join (values ('${story.civilian}'::uuid, -1), ('${story.merchant}'::uuid, 1)) as l(id, d) on id = account_id`,
+    `update ledger.account a set balance = balance_after, version = account_version_after
+       from ledger.posting p where p.transfer_id = '${fresh}' and p.account_id = a.account_id`,
+  ];
+
+  it('a transfer of which nobody was told, and balances that stayed behind', async () => {
+    const fresh = town.uuid();
+    for (const text of gift(fresh)) await own.sql(text);
+    const { civilian, merchant } = story;
+    expect(wrongIn(await own.audit())).toEqual(
+      [`balances ${civilian}`, `balances ${merchant}`, `stream ${fresh}`].sort(),
+    );
+  });
+
+  it('nothing where it still waits to be told', async () => {
+    const fresh = town.uuid();
+    for (const text of gift(fresh)) await own.sql(text);
+    const { civilian, merchant } = story;
+    await own.sql(`insert into ops.outbox (target, keys, event_ids) values
+      (2, '{${civilian}}', '{${fresh}}'), (3, '{${civilian},${merchant}}', null)`);
+    expect(wrongIn(await own.audit())).toEqual([]);
+  });
+
+  it('an event that is missing, one that was changed, one that was made up', async () => {
+    const records = await town.records();
+    const fresh = town.uuid();
+    const changed = records.flatMap(({ key, event }) => {
+      if (event.id === story.gift) return [];
+      if (event.id !== story.payment)
+        return [
+          { key, event },
+          { key, event },
+        ];
+      const data = event.data as { legs: { delta: number }[] };
+      const legs = data.legs.map(leg => ({ ...leg, delta: leg.delta * 2 }));
+      return [
+        { key, event: { ...event, data: { ...data, legs } } },
+        { key, event: { ...event, id: fresh, data: { ...data, transferId: fresh } } },
+      ];
+    });
+    const report = await own.audit({ only: new Set(['stream']), stream: await town.streamOf(changed) });
+    const { gift: missing, payment } = story;
+    expect(wrongIn(report)).toEqual([`stream ${missing}`, `stream ${payment}`, `stream ${fresh}`].sort());
+  });
+
+  it('a balance that is behind, one that is wrong, one that is ahead, one of nobody', async () => {
+    const nobody = town.uuid();
+    const { officer, civilian, merchant } = story;
+    const before = await own.sql(
+      `select account_id as id, balance::text, version::text from ledger.account where account_id = any ($1)`,
+      [[officer, civilian, merchant]],
+    );
+    const put = (id: string, balance: string, version: string) =>
+      town.tables.send(
+        new PutItemCommand({
+          TableName: town.names.balances,
+          Item: { pk: { S: id }, balance: { N: balance }, version: { N: version } },
+        }),
+      );
+    await put(officer, '0', '1');
+    await put(civilian, '999', String(before.find(({ id }) => id === civilian)?.version));
+    await put(merchant, '999', '999');
+    await put(nobody, '5', '1');
+    const only = new Set(['balances']);
+    expect(wrongIn(await own.audit({ only }))).toEqual(
+      [officer, civilian, merchant, nobody].map(id => `balances ${id}`).sort(),
+    );
+    // and what belongs to another town is left alone
+    for (const { id, balance, version } of before) await put(String(id), String(balance), String(version));
+    expect(wrongIn(await own.audit({ only, shared: true }))).toEqual([]);
+    expect(wrongIn(await own.audit({ only }))).toEqual([`balances ${nobody}`]);
+  });
+});
+
+it('a store that cannot be read is said, and is another exit code', async () => {
+  const nowhere = 'http://127.0.0.1:9';
+  const { kinesis, ...stores } = copy.stores;
+  const report = await copy.audit({
+    only: new Set(['ledger-total', 'stream']),
+    stores: { ...stores, kinesis: { ...kinesis!, endpoint: nowhere } },
+  });
+  expect(report.unreachable).toEqual([{ store: 'kinesis', why: expect.any(String) }]);
+  expect(exitCodeOf(report)).toBe(2);
+  expect(report.checks.find(({ check }) => check === 'ledger-total')?.skipped).toBeNull();
+});

@@ -1,0 +1,161 @@
+/**
+ * The auditor: believes nobody. It reads every store by itself, with its own statements and its own sums, and says what does
+ * not fit together and whom it concerns. It needs no pause of anybody: PostgreSQL is read as of one moment, and of the others
+ * only that is asked which must have arrived by then.
+ */
+import { checkArchive } from './archiveCheck.ts';
+import { checkBalances } from './balanceCheck.ts';
+import { checkChain } from './chainCheck.ts';
+import { IdSet } from './idSet.ts';
+import { LEDGER_CHECKS } from './ledgerChecks.ts';
+import { MARKET_CHECKS } from './marketChecks.ts';
+import { MEETING_CHECKS } from './meetingChecks.ts';
+import { OUTBOX_CHECKS } from './outboxChecks.ts';
+import { PENDING_CHECKS } from './pendingChecks.ts';
+import { type Checked, differencesOf, type Finds, type Report, type StoreName } from './report.ts';
+import { Snapshot } from './snapshot.ts';
+import { runSql, type SqlCheck, type SqlSettings } from './sqlChecks.ts';
+import type { AuditedStores } from './stores.ts';
+import { checkStream } from './streamCheck.ts';
+
+export interface AuditOptions extends SqlSettings {
+  readonly stores: AuditedStores;
+  /** Names of checks; null: all but `chain`. */
+  readonly only: ReadonlySet<string> | null;
+  /** The streams, tables and archives have what other towns wrote, too: what is not ours is not looked at. */
+  readonly shared: boolean;
+  /** How far back followers are compared, hours; null: as far as they remember. */
+  readonly hours: number | null;
+  /** Seconds after which what came into the stream is in the archive. */
+  readonly archiveBoundS: number;
+  /** Progress, for people. */
+  readonly say: (line: string) => void;
+}
+
+const SQL_CHECKS: readonly SqlCheck[] = [
+  ...LEDGER_CHECKS,
+  ...PENDING_CHECKS,
+  ...MEETING_CHECKS,
+  ...MARKET_CHECKS,
+  ...OUTBOX_CHECKS,
+];
+
+/** Every check by its name, and what it looks at. */
+export const CHECKS: readonly { readonly name: string; readonly store: StoreName; readonly about: string }[] =
+  [
+    ...SQL_CHECKS.map(({ name, about }) => ({ name, store: 'postgresql' as const, about })),
+    {
+      name: 'stream',
+      store: 'kinesis',
+      about: 'every transfer is in the stream as it was, and nothing that was none',
+    },
+    { name: 'balances', store: 'dynamodb', about: 'every balance there is that of the ledger' },
+    {
+      name: 'archive',
+      store: 'archive',
+      about: 'every transfer is in the archive as it was, and nothing that was none',
+    },
+    {
+      name: 'chain',
+      store: 'postgresql',
+      about: 'the days that were sealed are as they were sealed (with --chain)',
+    },
+  ];
+
+/** What a check of a follower answers: what it looked at, or why it was not done. */
+type Answer = { readonly looked: number; readonly finds: Finds } | { readonly skipped: string };
+
+const NONE_SAID = 'none is set';
+
+class Audit {
+  readonly #options: AuditOptions;
+  readonly #snapshot: Snapshot;
+  readonly #checks: Checked[] = [];
+  readonly #unreachable: { store: StoreName; why: string }[] = [];
+
+  constructor(options: AuditOptions, snapshot: Snapshot) {
+    this.#options = options;
+    this.#snapshot = snapshot;
+  }
+
+  async run(): Promise<Report> {
+    for (const check of SQL_CHECKS) {
+      await this.#check(check.name, 'postgresql', async () => {
+        const done = await runSql(this.#snapshot, check, this.#options);
+        return done ?? { skipped: `there is no ${check.of}` };
+      });
+    }
+    const { stores, shared, hours, say } = this.#options;
+    const { kinesis, dynamodb, archive, names = {} } = stores;
+    const sinceMs = hours === null ? 0 : this.#snapshot.atMs - hours * 3_600_000;
+    const snapshot = this.#snapshot;
+    const youngMs = snapshot.atMs - this.#options.archiveBoundS * 1_000;
+    const follower = { shared, sinceMs, young: new IdSet(), youngMs, say };
+    await this.#check('stream', 'kinesis', async () =>
+      kinesis === null
+        ? { skipped: NONE_SAID }
+        : checkStream(snapshot, { ...follower, kinesis, stream: names.transactions }),
+    );
+    await this.#check('balances', 'dynamodb', async () =>
+      dynamodb === null
+        ? { skipped: NONE_SAID }
+        : checkBalances(snapshot, { dynamodb, table: names.balances, shared, say }),
+    );
+    await this.#check('archive', 'archive', async () =>
+      archive === null ? { skipped: NONE_SAID } : checkArchive(snapshot, { ...follower, archive }),
+    );
+    if (this.#options.only?.has('chain')) {
+      await this.#check('chain', 'postgresql', () => checkChain(snapshot, say));
+    }
+    const found = { checks: this.#checks };
+    const ok = differencesOf(found) === 0 && this.#unreachable.length === 0;
+    return { ok, atMs: snapshot.atMs, ...found, unreachable: this.#unreachable };
+  }
+
+  async #check(check: string, store: StoreName, work: () => Promise<Answer>): Promise<void> {
+    const { only, say } = this.#options;
+    if (only !== null && !only.has(check)) return;
+    say(`${check}...`);
+    const began = performance.now();
+    const none = { check, store, looked: 0, differences: 0, found: [] };
+    try {
+      const answer = await work();
+      const ms = performance.now() - began;
+      if ('skipped' in answer) this.#checks.push({ ...none, skipped: answer.skipped, ms });
+      else {
+        const { looked, finds } = answer;
+        const differences = finds.count;
+        this.#checks.push({ check, store, looked, differences, found: finds.first, skipped: null, ms });
+      }
+    } catch (error) {
+      const why = wordsOf(error);
+      this.#unreachable.push({ store, why });
+      this.#checks.push({ ...none, skipped: why, ms: performance.now() - began });
+    }
+  }
+}
+
+const wordsOf = (error: unknown): string => {
+  const { name = '', message = '', code = '' } = error as { name?: string; message?: string; code?: string };
+  return message || code || name || String(error);
+};
+
+/** Looks at everything that is asked for. A store that cannot be read is said in the report, not thrown. */
+export const audit = async (options: AuditOptions): Promise<Report> => {
+  let snapshot: Snapshot;
+  try {
+    snapshot = await Snapshot.open(options.stores.databaseUrl);
+  } catch (error) {
+    const unreachable = [{ store: 'postgresql' as const, why: wordsOf(error) }];
+    return { ok: false, atMs: Date.now(), checks: [], unreachable };
+  }
+  try {
+    return await auditAt(snapshot, options);
+  } finally {
+    await snapshot.close();
+  }
+};
+
+/** The same as of a moment that is open already. */
+export const auditAt = (snapshot: Snapshot, options: AuditOptions): Promise<Report> =>
+  new Audit(options, snapshot).run();

@@ -1,0 +1,349 @@
+/**
+ * A town to audit: everything that can happen to points has happened in it and was published. Copies of its database are made
+ * in a moment, so that each test spoils its own.
+ */
+import { randomBytes } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  ListShardsCommand,
+  PutRecordCommand,
+} from '@aws-sdk/client-kinesis';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { Metrics } from '../../nodes/ports.ts';
+import { systemScheduler } from '../clock.ts';
+import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
+import { temporaryDatabase, withDatabase } from '../embedded/index.ts';
+import { StreamTarget } from '../kinesis/streamTarget.ts';
+import { OUTBOX_SHARD } from '../outbox/lead.ts';
+import { Publisher } from '../outbox/publisher.ts';
+import { PgOutboxSource } from '../outbox/source.ts';
+import type { Target } from '../outbox/target.ts';
+import { ensureAuditor } from '../postgres/auditorRole.ts';
+import { PgCommitStore } from '../postgres/commitStore.ts';
+import { PgEpochStore } from '../postgres/epochStore.ts';
+import { Lines } from '../postgres/lines.ts';
+import { migrate } from '../postgres/migrate.ts';
+import { PgNoteStore } from '../postgres/noteStore.ts';
+import type { OutboxTarget } from '../postgres/outboxTargets.ts';
+import { silent } from '../postgres/testTown.ts';
+import { systemRandom } from '../random.ts';
+import { type AuditOptions, audit, auditAt } from './audit.ts';
+import type { Report } from './report.ts';
+import { Snapshot } from './snapshot.ts';
+import { type AuditedStores, type AwsAt, clientConfig } from './stores.ts';
+
+const KEYS = { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' };
+const awsAt = (endpoint: string): AwsAt => ({ endpoint, region: 'us-east-1', credentials: KEYS });
+const NO_METRICS: Metrics = { count() {}, observe() {}, gauge() {} };
+
+/** Ids of what has happened, by what it was. */
+export interface Story {
+  readonly officer: string;
+  readonly civilian: string;
+  readonly merchant: string;
+  readonly encounter: string;
+  readonly released: string;
+  readonly rejected: string;
+  readonly gift: string;
+  readonly open: string;
+  readonly posted: string;
+  readonly payment: string;
+  readonly voided: string;
+  readonly burned: string;
+  readonly offer: string;
+  readonly reserved: string;
+  readonly sold: string;
+  readonly sale: string;
+  readonly cancelled: string;
+  readonly refund: string;
+}
+
+/** A database of the test's own, as the audited town left it. */
+export interface Copy {
+  /** As the owner, past every guard that the writers have. */
+  sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  readonly ownerUrl: string;
+  readonly appUrl: string;
+  readonly stores: AuditedStores;
+  /** What an audit of PostgreSQL says after these statements, which nobody else sees and which are then taken back. */
+  spoiled(statements: readonly string[], only: ReadonlySet<string>): Promise<Report>;
+  audit(change?: Partial<AuditOptions> & { readonly stream?: string }): Promise<Report>;
+  drop(): Promise<void>;
+}
+
+const AS_USUAL = {
+  only: null,
+  shared: false,
+  hours: null,
+  cooldownS: 86_400,
+  boundS: 3_600,
+  archiveBoundS: 600,
+  say: () => {},
+} satisfies Omit<AuditOptions, 'stores'>;
+
+/** What a report says is wrong, `check id`, without repeats. */
+export const wrongIn = (report: Report): string[] =>
+  [...new Set(report.checks.flatMap(({ check, found }) => found.map(({ id }) => `${check} ${id}`)))].sort();
+
+const onServer = async <T>(work: (client: pg.Client) => Promise<T>): Promise<T> => {
+  const client = new pg.Client({ connectionString: withDatabase(inject('databaseUrl'), 'postgres') });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+};
+
+export type AuditedTown = Awaited<ReturnType<typeof auditedTown>>;
+
+export async function auditedTown() {
+  const name = randomBytes(4).toString('hex');
+  const names = { transactions: `audit-${name}`, balances: `audit-${name}` };
+  const database = await temporaryDatabase(inject('databaseUrl'));
+  const { appUrl } = await migrate(database.url);
+  const random = systemRandom();
+  const uuid = (): string => random.uuid(Date.now());
+  const owner = new pg.Client({ connectionString: database.url });
+  await owner.connect();
+  const commits = new PgCommitStore({ url: appUrl, log: silent });
+  const epochs = new PgEpochStore({ url: appUrl, log: silent });
+  const notes = new PgNoteStore({ url: appUrl, log: silent });
+  await Promise.all([commits.tried(), epochs.tried(), notes.tried()]);
+
+  const [epoch = 0] = await epochs.mint([1], 'test');
+  const commit = async (op: DurableOp, expected = 'created'): Promise<string> => {
+    const [outcome] = await commits.commit([{ shard: 1, epoch, op }]);
+    if (outcome?.code !== expected) throw new Error(`${op.type} came out as ${outcome?.code}`);
+    return op.id;
+  };
+  const note = async (op: DurableOp): Promise<void> => {
+    const [outcome] = await notes.commit([{ shard: 1, epoch, op }]);
+    if (outcome?.code !== 'created') throw new Error(`${op.type} came out as ${outcome?.code}`);
+  };
+  const story = await tell(commit, note, uuid, async ids => {
+    await owner.query('insert into ledger.account (account_id) select unnest($1::uuid[])', [ids]);
+  });
+
+  // published by the real publishers, to a stream and a table of our own
+  const lines = new Lines(2, { url: appUrl, name: 'test', log: silent, settings: {}, silenceMsMax: 5_000 });
+  await lines.tried();
+  const kinesis = awsAt(inject('kinesisEndpoint'));
+  const dynamodb = awsAt(inject('dynamodbEndpoint'));
+  const targets: [OutboxTarget, Target & { close(): void }][] = [
+    ['transactions', new StreamTarget(names.transactions, kinesis)],
+    ['balances', new BalanceTarget(dynamodb, names.balances)],
+  ];
+  for (const [from, target] of targets) {
+    const publisher = new Publisher({
+      name: from,
+      source: new PgOutboxSource(lines, from),
+      target,
+      scheduler: systemScheduler,
+      log: silent,
+      metrics: NO_METRICS,
+    });
+    publisher.lead((await epochs.mint([OUTBOX_SHARD[from]], 'publisher'))[0] ?? 0);
+    await publisher.stop(30_000);
+    target.close();
+  }
+  await ensureAuditor(database.url);
+  await Promise.all([lines.close(), commits.close(), epochs.close(), notes.close(), owner.end()]);
+
+  const streams = new KinesisClient(clientConfig(kinesis));
+  const tables = new DynamoDBClient(clientConfig(dynamodb));
+  const template = new URL(database.url).pathname.slice(1);
+  return {
+    story,
+    names,
+    uuid,
+    tables,
+    async copy(): Promise<Copy> {
+      const copied = `test_${randomBytes(6).toString('hex')}`;
+      await onServer(client => client.query(`create database ${copied} template ${template}`));
+      const ownerUrl = withDatabase(database.url, copied);
+      const client = new pg.Client({ connectionString: ownerUrl });
+      client.on('error', () => {});
+      await client.connect();
+      const databaseUrl = await ensureAuditor(ownerUrl);
+      const stores: AuditedStores = { databaseUrl, kinesis, dynamodb, archive: null, names };
+      return {
+        ownerUrl,
+        stores,
+        appUrl: withDatabase(appUrl, copied),
+        sql: async (text, values) => (await client.query(text, values)).rows,
+        audit: ({ stream, ...change } = {}) => {
+          const named =
+            stream === undefined ? stores : { ...stores, names: { ...names, transactions: stream } };
+          return audit({ ...AS_USUAL, stores: named, ...change });
+        },
+        async spoiled(statements, only) {
+          await client.query('begin');
+          try {
+            for (const text of statements) await client.query(text);
+            return await auditAt(await Snapshot.within(client), { ...AS_USUAL, stores, only });
+          } finally {
+            await client.query('rollback');
+          }
+        },
+        async drop() {
+          await client.end();
+          await onServer(other => other.query(`drop database ${copied} with (force)`));
+        },
+      };
+    },
+    /** What the publisher has sent. */
+    async records(): Promise<{ key: string; event: Record<string, unknown> }[]> {
+      const { Shards = [] } = await streams.send(new ListShardsCommand({ StreamName: names.transactions }));
+      const found: { key: string; event: Record<string, unknown> }[] = [];
+      for (const { ShardId } of Shards) {
+        const from = { StreamName: names.transactions, ShardId, ShardIteratorType: 'TRIM_HORIZON' } as const;
+        const { ShardIterator } = await streams.send(new GetShardIteratorCommand(from));
+        const { Records = [] } = await streams.send(new GetRecordsCommand({ ShardIterator }));
+        for (const { Data, PartitionKey } of Records) {
+          found.push({ key: PartitionKey!, event: JSON.parse(Buffer.from(Data!).toString()) });
+        }
+      }
+      return found;
+    },
+    /** Another stream, with these records. */
+    async streamOf(records: readonly { key: string; event: unknown }[]): Promise<string> {
+      const stream = `audit-${randomBytes(4).toString('hex')}`;
+      const target = new StreamTarget(stream, kinesis);
+      await target.prepare(AbortSignal.timeout(30_000));
+      target.close();
+      for (const { key, event } of records) {
+        const Data = Buffer.from(JSON.stringify(event));
+        await streams.send(new PutRecordCommand({ StreamName: stream, PartitionKey: key, Data }));
+      }
+      return stream;
+    },
+    async close(): Promise<void> {
+      streams.destroy();
+      tables.destroy();
+      await database.drop();
+    },
+  };
+}
+
+const RULE = { id: 'encounter', version: 1 };
+const NO_KEY = { rule: RULE, idempotency: null };
+
+/** Everything that can happen to points, once. */
+async function tell(
+  commit: (op: DurableOp, expected?: string) => Promise<string>,
+  note: (op: DurableOp) => Promise<void>,
+  uuid: () => string,
+  open: (ids: readonly string[]) => Promise<void>,
+): Promise<Story> {
+  const [officer, civilian, merchant, neighbour] = [uuid(), uuid(), uuid(), uuid()];
+  await open([officer, civilian, merchant, neighbour]);
+  const meeting = { method: 'qr', officerPoints: 5, civilianPoints: 10, ...NO_KEY } as const;
+  const meet = (one: string, two: string, trust: number): DurableOp & { type: 'encounter' } => {
+    const pair = { id: uuid(), officer: one, civilian: two, trust };
+    return { type: 'encounter', cell: 'dr5ru', cooldownS: 86_400, ...meeting, ...pair };
+  };
+  const review = ({ id, officer, civilian }: { id: string; officer: string; civilian: string }) =>
+    ({ type: 'review', id, officer, civilian, ...meeting }) as const;
+  const move = (from: string, to: string, points: number): DurableOp => {
+    const legs = [
+      { account: from, delta: -points },
+      { account: to, delta: points },
+    ];
+    return { type: 'transfer', id: uuid(), reason: 'donation', legs, ...NO_KEY };
+  };
+  const payment = { reason: 'redemption', payer: civilian, payee: merchant, ...NO_KEY };
+  const pending = (points: number) =>
+    ({ type: 'pending', id: uuid(), points, holdS: 600, ...payment }) as const;
+
+  const idempotency = { userId: civilian, key: 'scan-1', requestHash: 'aa' };
+  const met = await commit({ ...meet(officer, civilian, 0), idempotency });
+  const held = meet(officer, neighbour, 1);
+  await commit(held, 'held');
+  await commit({ ...review(held), verdict: 'released' });
+  const other = meet(merchant, neighbour, 2);
+  await commit(other, 'held');
+  await commit({ ...review(other), verdict: 'rejected' }, 'rejected');
+  await commit(move(MINT_ACCOUNT, civilian, 100));
+  const gift = await commit(move(civilian, neighbour, 7));
+  const waiting = pending(20);
+  await commit({ ...waiting, idempotency: { userId: civilian, key: 'buy-1', requestHash: 'bb' } });
+  const paid = pending(30);
+  await commit(paid);
+  const posted = await commit({ type: 'post', id: uuid(), pendingId: paid.id, points: 25, ...payment });
+  const given = pending(5);
+  await commit(given);
+  await commit({ type: 'void', id: given.id, payer: civilian, verdict: 'voided', ...NO_KEY });
+  const burned = move(neighbour, civilian, 1_000_000);
+  await commit(burned, 'insufficient_points');
+  const market = await trade(commit, note, uuid, civilian, merchant);
+  return {
+    ...market,
+    officer,
+    civilian,
+    merchant,
+    encounter: met,
+    released: held.id,
+    rejected: other.id,
+    gift,
+    open: waiting.id,
+    posted: paid.id,
+    payment: posted,
+    voided: given.id,
+    burned: burned.id,
+  };
+}
+
+/** Five units at 6 points: one is set aside, two of three are sold and one of these given back, one is cancelled. */
+async function trade(
+  commit: (op: DurableOp) => Promise<string>,
+  note: (op: DurableOp) => Promise<void>,
+  uuid: () => string,
+  user: string,
+  merchant: string,
+): Promise<Pick<Story, 'offer' | 'reserved' | 'sold' | 'sale' | 'cancelled' | 'refund'>> {
+  const offer = uuid();
+  const record = { id: offer, merchant, version: 1, title: 'Bread', description: '', points: 6 };
+  const open = { perUserMax: 0, opensAtMs: 0, closesAtMs: 0, lowStock: 0, placeId: null };
+  await note({
+    type: 'offer',
+    id: uuid(),
+    offer: { ...record, ...open, kind: 'goods', state: 'published' },
+  });
+  await note({ type: 'stock', id: uuid(), offer, delta: 5, kind: 'receipt', reason: '' });
+  const payment = { reason: 'redemption', payer: user, payee: merchant, ...NO_KEY };
+  const reserve = async (quantity: number, code: string): Promise<string> => {
+    const stock = { offer, quantity, perUserMax: 0, code };
+    const points = 6 * quantity;
+    return commit({ type: 'pending', id: uuid(), points, holdS: 600, stock, ...payment });
+  };
+  const reserved = await reserve(1, 'A');
+  const sold = await reserve(3, 'B');
+  const sale = await commit({
+    type: 'post',
+    id: uuid(),
+    pendingId: sold,
+    points: 12,
+    quantity: 2,
+    ...payment,
+  });
+  const cancelled = await reserve(1, 'C');
+  await commit({ type: 'void', id: cancelled, payer: user, verdict: 'voided', ...NO_KEY });
+  const refund = await commit({
+    type: 'refund',
+    id: uuid(),
+    redemption: sold,
+    payer: merchant,
+    payee: user,
+    points: 6,
+    quantity: 1,
+    restock: true,
+    ...NO_KEY,
+  });
+  return { offer, reserved, sold, sale, cancelled, refund };
+}

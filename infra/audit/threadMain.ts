@@ -1,0 +1,34 @@
+/** The thread of the auditor; see `thread.ts`. */
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { ensureAuditor } from '../postgres/auditorRole.ts';
+import { audit } from './audit.ts';
+import { sealDays } from './sealer.ts';
+import type { ThreadAnswer, ThreadOrder } from './thread.ts';
+
+/** When the cores are short, everybody else goes first. */
+function stepBack(): void {
+  try {
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    setPriority(thread, constants.priority.PRIORITY_LOW);
+  } catch {
+    // no such place or no permission: nothing depends on it
+  }
+}
+
+const say = (): void => {};
+
+async function work(order: ThreadOrder): Promise<ThreadAnswer> {
+  if (order.type === 'seal') return { type: 'sealed', days: await sealDays({ url: order.url, say }) };
+  const began = performance.now();
+  const databaseUrl = order.auditUrl || (await ensureAuditor(order.ownerUrl));
+  const report = await audit({ ...order.options, stores: { ...order.stores, databaseUrl }, say });
+  return { type: 'audited', report, ms: performance.now() - began };
+}
+
+stepBack();
+const answer = await work(workerData as ThreadOrder).catch(
+  (error): ThreadAnswer => ({ type: 'failed', why: error?.message || error?.code || String(error) }),
+);
+parentPort!.postMessage(answer);

@@ -1,0 +1,74 @@
+/**
+ * The role of the auditor: it reads what it audits, and can do nothing else. What concerns persons (names, passwords, events
+ * on their way to phones) it cannot even read.
+ */
+import { createHmac } from 'node:crypto';
+import pg from 'pg';
+import { AUDITOR_ROLE, CONNECT_MS_MAX } from './limits.ts';
+import { canConnect, withRole } from './migrate.ts';
+
+/** Whole schemas, and single tables of others. */
+const SCHEMAS = ['ledger', 'meet', 'market'];
+const TABLES = ['ops.outbox', 'ops.idempotency'];
+
+/** From the owner's, the same on every start and node, never stored. */
+const passwordOf = (ownerUrl: string): string =>
+  createHmac('sha256', `heyblue:${new URL(ownerUrl).password}`)
+    .update('auditor role')
+    .digest('base64url');
+
+const UNREADABLE = `
+  select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p') and (n.nspname = any ($1) or n.nspname || '.' || c.relname = any ($2))
+    and not has_table_privilege('${AUDITOR_ROLE}', c.oid, 'select')`;
+
+/**
+ * Makes the role, or lets it read what is new. Idempotent; changes nothing where nothing is missing.
+ *
+ * @param ownerUrl `postgres://` URL of the role that owns the tables, migrated
+ * @returns the same database as {@link AUDITOR_ROLE}
+ */
+export async function ensureAuditor(ownerUrl: string): Promise<string> {
+  const password = passwordOf(ownerUrl);
+  const url = withRole(ownerUrl, AUDITOR_ROLE, password);
+  const owner = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_MS_MAX });
+  owner.on('error', () => {}); // the query that is lost tells
+  await owner.connect();
+  try {
+    // roles belong to the whole server: two databases may be made ready at the same moment
+    await owner.query('begin');
+    await owner.query('select pg_advisory_xact_lock(hashtext($1))', [AUDITOR_ROLE]);
+    const found = await owner.query('select 1 from pg_roles where rolname = $1', [AUDITOR_ROLE]);
+    if (found.rowCount === 0) {
+      await ignoringRaces(owner, `create role ${AUDITOR_ROLE} nosuperuser nocreatedb nocreaterole`);
+    }
+    const { rows } = await owner.query<{ name: string }>(UNREADABLE, [SCHEMAS, TABLES]);
+    if (rows.length > 0) {
+      const there = await owner.query<{ name: string }>(
+        'select quote_ident(nspname) as name from pg_namespace where nspname = any ($1)',
+        [[...SCHEMAS, 'ops']],
+      );
+      await owner.query(
+        `grant usage on schema ${there.rows.map(({ name }) => name).join(', ')} to ${AUDITOR_ROLE}`,
+      );
+      await owner.query(`grant select on ${rows.map(({ name }) => name).join(', ')} to ${AUDITOR_ROLE}`);
+    }
+    await owner.query('commit');
+    if (!(await canConnect(url))) {
+      await ignoringRaces(
+        owner,
+        `alter role ${AUDITOR_ROLE} login password ${owner.escapeLiteral(password)}`,
+      );
+    }
+    return url;
+  } finally {
+    await owner.end().catch(() => {});
+  }
+}
+
+/** Another database of the server made the same change at this moment. */
+async function ignoringRaces(owner: pg.Client, sql: string): Promise<void> {
+  await owner.query(
+    `do $$ begin ${sql}; exception when duplicate_object or unique_violation or internal_error then null; end $$`,
+  );
+}

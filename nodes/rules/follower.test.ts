@@ -1,0 +1,214 @@
+/** Nodes that follow the rules: two of them, one store, and a store that is away. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DEFAULT_RULES } from '../../actors/rules.ts';
+import type { ScoreQuery } from '../../actors/scoring.ts';
+import { silent } from '../../infra/postgres/testTown.ts';
+import { ZenRules } from '../../infra/rules/zenEngine.ts';
+import { ERROR } from '../../protocol/errors.ts';
+import { type MemoryBus, MemoryHub } from '../memory/memoryBus.ts';
+import { MemoryRules } from '../memory/memoryRules.ts';
+import { VirtualTime } from '../simulation/virtualTime.ts';
+import type { RuleDraft, RuleVersion } from './envelope.ts';
+import { type LastKnown, RuleFollower } from './follower.ts';
+import { RuleKeeper } from './keeper.ts';
+import { RULE_LIMITS } from './limits.ts';
+import { RuleBook } from './ruleBook.ts';
+import { seedRules } from './seeds.ts';
+import type { RuleStore } from './store.ts';
+
+const metrics = { count() {}, observe() {}, gauge() {} };
+const SEEDS = seedRules(DEFAULT_RULES);
+const [MEETING] = SEEDS as [RuleVersion];
+const HEY: ScoreQuery = { type: 'score', kind: 'encounter.points', input: { method: 'hey' } };
+
+/** The rules of meetings, with other points for a hey. */
+function worth(points: number): Pick<RuleDraft, 'content' | 'tests'> {
+  const text = JSON.stringify(MEETING.content).replaceAll('"10"', `"${points}"`);
+  const both = { officer: points, civilian: points };
+  return {
+    content: JSON.parse(text),
+    tests: [{ name: 'hey', in: { method: 'hey' }, out: { points: both } }],
+  };
+}
+
+let time: VirtualTime;
+let hub: MemoryHub;
+let stored: MemoryRules;
+let away: boolean;
+const running: RuleFollower[] = [];
+
+/** The store as long as it is not away. */
+const store = new Proxy({} as RuleStore, {
+  get:
+    (_target, name) =>
+    async (...args: unknown[]) => {
+      if (away) throw new Error('no connection');
+      return (stored as unknown as Record<string, (...args: unknown[]) => unknown>)[String(name)]!(...args);
+    },
+});
+
+const disk = (): LastKnown & { kept: readonly RuleVersion[] | null } => ({
+  kept: null,
+  read() {
+    return this.kept;
+  },
+  write(versions) {
+    this.kept = structuredClone(versions);
+  },
+});
+
+function node(lastKnown: LastKnown = disk(), bus: MemoryBus | null = hub.connect()) {
+  const engine = new ZenRules();
+  const book = new RuleBook({ engine, clock: time, log: silent, metrics });
+  const world = { store, scheduler: time, log: silent, metrics };
+  const follower = new RuleFollower({ ...world, book, seeds: SEEDS, lastKnown, bus, subject: 'rules' });
+  const changed = () => follower.changed();
+  const keeper = new RuleKeeper({ store, engine, rules: book, seeds: SEEDS, changed, wallMs: () => 5 });
+  running.push(follower);
+  return { follower, keeper, points: async () => (await book.score(HEY)).points.officer };
+}
+
+beforeEach(() => {
+  time = new VirtualTime();
+  hub = new MemoryHub(time, silent);
+  stored = new MemoryRules();
+  away = false;
+});
+afterEach(() => {
+  for (const follower of running.splice(0)) follower.stop();
+});
+
+describe('nodes that follow the rules', () => {
+  test('begin with the built-in ones, and write them where operators see them', async () => {
+    const [one, two] = [node(), node()];
+    await Promise.all([one.follower.start(), two.follower.start()]);
+    expect(await one.points()).toBe(10);
+    expect((await stored.pointers()).map(({ id, active }) => [id, active])).toEqual(
+      SEEDS.map(({ id }) => [id, 1]).sort(),
+    );
+  });
+
+  test('have what one of them published within a second', async () => {
+    const [one, two] = [node(), node()];
+    await Promise.all([one.follower.start(), two.follower.start()]);
+    await one.keeper.patch('olga', MEETING.id, worth(11));
+    expect(await one.points()).toBe(10);
+    expect(await one.keeper.publish(MEETING.id, 2, null)).toMatchObject({ ok: true });
+    expect(await one.points()).toBe(11);
+    await time.advance(1_000);
+    expect(await two.points()).toBe(11);
+    await two.keeper.retire(MEETING.id, null);
+    await time.advance(1_000);
+    expect(await one.points()).toBeUndefined();
+  });
+
+  test('find out by themselves when nobody tells them', async () => {
+    const [one, two] = [node(), node(disk(), null)];
+    await Promise.all([one.follower.start(), two.follower.start()]);
+    await one.keeper.patch('olga', MEETING.id, worth(12));
+    await one.keeper.publish(MEETING.id, 2, null);
+    expect(await two.points()).toBe(10);
+    await time.advance(RULE_LIMITS.pollMs);
+    expect(await two.points()).toBe(12);
+  });
+
+  test('start with what they knew last while the store is away, and follow when it is back', async () => {
+    const known = disk();
+    const one = node(known);
+    await one.follower.start();
+    await one.keeper.patch('olga', MEETING.id, worth(13));
+    await one.keeper.publish(MEETING.id, 2, null);
+    away = true;
+    const [again, fresh] = [node(known), node()];
+    await Promise.all([again.follower.start(), fresh.follower.start()]);
+    expect(await again.points()).toBe(13);
+    expect(await fresh.points()).toBe(10);
+    away = false;
+    await time.advance(RULE_LIMITS.retryMs);
+    expect(await fresh.points()).toBe(13);
+  });
+});
+
+describe('operators', () => {
+  const olga = async () => {
+    const one = node();
+    await one.follower.start();
+    return one.keeper;
+  };
+
+  test('who publish at once: one of them wins, the other is told', async () => {
+    const [one, two] = [await olga(), await olga()];
+    await one.patch('olga', MEETING.id, worth(11));
+    await two.patch('otto', MEETING.id, worth(12));
+    const outcomes = await Promise.all([one.publish(MEETING.id, 2, null), two.publish(MEETING.id, 3, null)]);
+    const won = outcomes.findIndex(({ ok }) => ok);
+    expect(outcomes[1 - won]).toMatchObject({ ok: false, code: ERROR.conflict });
+    expect(await stored.pointer(MEETING.id)).toMatchObject({ active: won + 2, retired: [1], revision: 2 });
+    expect(await two.publish(MEETING.id, 3, 1)).toMatchObject({ ok: false, code: ERROR.conflict });
+    expect(await two.publish(MEETING.id, 3, 2)).toMatchObject({ ok: true });
+  });
+
+  test('who write the next version at once: one of them has to look again', async () => {
+    const [one, two] = [await olga(), await olga()];
+    const outcomes = await Promise.all([
+      one.patch('olga', MEETING.id, worth(11)),
+      two.patch('otto', MEETING.id, worth(12)),
+    ]);
+    expect(outcomes.map(({ ok }) => ok).sort()).toEqual([false, true]);
+    expect((await stored.versions(MEETING.id)).map(({ version }) => version)).toEqual([1, 2]);
+  });
+
+  test('see what differs when a rule does not keep its own tests, and nothing changes', async () => {
+    const one = await olga();
+    const { tests } = worth(12);
+    await one.patch('olga', MEETING.id, { ...worth(11), tests });
+    const refused = await one.publish(MEETING.id, 2, null);
+    expect(refused).toMatchObject({
+      ok: false,
+      code: ERROR.invalid,
+      differences: [
+        {
+          test: 'hey',
+          expected: { points: { officer: 12 } },
+          got: { points: { officer: 11, civilian: 11 } },
+        },
+      ],
+    });
+    expect(await stored.pointer(MEETING.id)).toMatchObject({ active: 1, revision: 1, tested: [1] });
+  });
+
+  test('do not publish what gives points to nobody, or brings no test', async () => {
+    const one = await olga();
+    await one.patch('olga', MEETING.id, worth(0));
+    expect(await one.publish(MEETING.id, 2, null)).toMatchObject({ ok: false, code: ERROR.invalid });
+    await one.patch('olga', MEETING.id, { ...worth(5), tests: [] });
+    expect(await one.publish(MEETING.id, 3, null)).toMatchObject({ ok: false, code: ERROR.invalid });
+  });
+
+  test('see a version live: draft, tested, active, retired', async () => {
+    const one = await olga();
+    const states = async () => {
+      const rule = await one.look('double');
+      return rule.ok && rule.value.versions.map(({ version, state }) => `${version} ${state}`);
+    };
+    const draft: RuleDraft = { ...MEETING, ...worth(20), priority: 5 };
+    expect(await one.create('olga', 'double', draft)).toMatchObject({ ok: true });
+    expect(await one.create('otto', 'double', draft)).toMatchObject({ ok: false, code: ERROR.conflict });
+    expect(await states()).toEqual(['1 draft']);
+    expect(await one.test('double', 1)).toMatchObject({ ok: true, value: { passed: true, tests: 1 } });
+    expect(await states()).toEqual(['1 tested']);
+    await one.publish('double', 1, null);
+    await one.patch('olga', 'double', worth(30));
+    expect(await states()).toEqual(['1 active', '2 draft']);
+    await one.publish('double', 2, null);
+    expect(await states()).toEqual(['1 retired', '2 active']);
+    expect((await one.evaluate(HEY)).rule).toMatchObject({ id: 'double', version: 2 });
+    await one.retire('double', null);
+    expect(await states()).toEqual(['1 retired', '2 retired']);
+    expect((await one.evaluate(HEY)).rule).toMatchObject({ id: MEETING.id, version: 1 });
+    expect(await one.evaluateVersion('double', 1, { method: 'hey' })).toMatchObject({
+      ok: true,
+      value: { said: { points: { officer: 20 } } },
+    });
+  });
+});

@@ -1,0 +1,163 @@
+/**
+ * A node follows the rules: it starts with those it knew last (or the built-in ones), asks the store which count, and asks
+ * again when another node says so or a while has passed. Whoever cannot reach the store goes on with what it has.
+ *
+ * The built-in version 1 always has the numbers of this node's configuration; the first node that finds no rules in the
+ * store writes them there, so that operators see what counts.
+ */
+import { FIRST_VERSION } from '../../actors/ruleNumbers.ts';
+import type { Bus, Log, Metrics, Scheduler } from '../ports.ts';
+import { checksumOf, type RulePointer, type RuleVersion } from './envelope.ts';
+import { RULE_LIMITS } from './limits.ts';
+import type { RuleBook } from './ruleBook.ts';
+import type { RuleStore } from './store.ts';
+
+/** What a node knew when it last reached the store, kept on its own disk. */
+export interface LastKnown {
+  /** What stands there, unread; null when nothing does. */
+  read(): unknown;
+  write(versions: readonly RuleVersion[]): void;
+}
+
+export interface FollowerOptions {
+  readonly store: RuleStore;
+  readonly book: RuleBook;
+  readonly seeds: readonly RuleVersion[];
+  readonly lastKnown: LastKnown;
+  /** Null for a node that is alone. */
+  readonly bus: Pick<Bus, 'publish' | 'subscribe'> | null;
+  readonly subject: string;
+  readonly scheduler: Scheduler;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** What stands there is what was written: what somebody changed, or what was cut off, is nobody's rules. */
+const isWhole = (kept: unknown): kept is readonly RuleVersion[] =>
+  Array.isArray(kept) && kept.every(one => typeof one?.id === 'string' && checksumOf(one) === one.checksum);
+
+export const rulesSubject = (cluster: string): string => `hb.rules.${cluster}`;
+
+/** The word says that something changed; what, the store knows. */
+const WORD = new Uint8Array([1]);
+
+const keyOf = ({ id, version }: Pick<RuleVersion, 'id' | 'version'>): string => `${id}@${version}`;
+
+export class RuleFollower {
+  readonly #options: FollowerOptions;
+  /** Versions never change, so each is read once. */
+  readonly #known = new Map<string, RuleVersion>();
+  #active: readonly RuleVersion[] = [];
+  #looking: Promise<void> | null = null;
+  #again = false;
+  #timer: (() => void) | null = null;
+  #unsubscribe: (() => void) | null = null;
+  #stopped = false;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    for (const seed of options.seeds) this.#known.set(keyOf(seed), seed);
+    this.#take(this.#before() ?? options.seeds);
+  }
+
+  /** Resolves when the store has answered, or did not within its time: then the node goes on with what it knew. */
+  async start(): Promise<void> {
+    const { bus, subject } = this.#options;
+    this.#unsubscribe = bus?.subscribe(subject, () => void this.look()) ?? null;
+    await this.look();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#unsubscribe?.();
+    this.#timer?.();
+  }
+
+  /** What this node has changed in the store it follows at once, and tells the others. */
+  async changed(): Promise<void> {
+    this.#options.bus?.publish(this.#options.subject, WORD);
+    await this.look();
+  }
+
+  /** Looks now; one look at a time, and one more when something was said meanwhile. */
+  look(): Promise<void> {
+    if (this.#looking !== null) {
+      this.#again = true;
+      return this.#looking;
+    }
+    this.#timer?.();
+    this.#timer = null;
+    this.#looking = this.#look();
+    return this.#looking;
+  }
+
+  /** What this node knew before it stopped. */
+  #before(): readonly RuleVersion[] | null {
+    const { lastKnown, log } = this.#options;
+    const kept = lastKnown.read();
+    if (kept === null) return null;
+    if (isWhole(kept)) return kept.map(one => this.#known.get(keyOf(one)) ?? one);
+    log.warn({}, 'the rules known last are damaged; the built-in ones count');
+    return null;
+  }
+
+  async #look(): Promise<void> {
+    const { scheduler, log, metrics } = this.#options;
+    let waitMs: number = RULE_LIMITS.pollMs;
+    do {
+      this.#again = false;
+      try {
+        await this.#read();
+        metrics.count('heyblue_rules_followed_total', { result: 'read' });
+      } catch (error) {
+        metrics.count('heyblue_rules_followed_total', { result: 'away' });
+        log.warn({ err: error }, 'the rules cannot be read; those known last count');
+        waitMs = RULE_LIMITS.retryMs;
+        break;
+      }
+    } while (this.#again && !this.#stopped);
+    // in the same step as the last look at `#again`: whoever says something from now on begins a look
+    this.#looking = null;
+    if (!this.#stopped) this.#timer = scheduler.after(waitMs, () => void this.look());
+  }
+
+  async #read(): Promise<void> {
+    const { store, lastKnown, log } = this.#options;
+    let pointers = await store.pointers();
+    if (await this.#plant(pointers)) pointers = await store.pointers();
+    const active: RuleVersion[] = [];
+    for (const { id, active: version } of pointers) {
+      if (version === 0) continue;
+      const rule = this.#known.get(keyOf({ id, version })) ?? (await store.version(id, version));
+      if (rule === null) {
+        log.error({ rule: id, version }, 'a rule points to a version that is not there');
+        continue;
+      }
+      this.#known.set(keyOf(rule), rule);
+      active.push(rule);
+    }
+    if (active.map(keyOf).join() === this.#active.map(keyOf).join()) return;
+    this.#take(active);
+    lastKnown.write(active);
+  }
+
+  /** Writes the built-in rules that the store does not have. Whoever else does so at once writes the same. */
+  async #plant(pointers: readonly RulePointer[]): Promise<boolean> {
+    const { store, seeds } = this.#options;
+    const there = new Set(pointers.map(({ id }) => id));
+    const missing = seeds.filter(({ id }) => !there.has(id));
+    for (const seed of missing) {
+      await store.add(seed);
+      const { id, kind } = seed;
+      const pointer = { id, kind, active: FIRST_VERSION, retired: [], tested: [FIRST_VERSION], revision: 1 };
+      await store.point(pointer, 0);
+    }
+    return missing.length > 0;
+  }
+
+  #take(active: readonly RuleVersion[]): void {
+    this.#active = active;
+    this.#options.book.replace(active);
+    this.#options.metrics.gauge('heyblue_rules_active', active.length);
+  }
+}

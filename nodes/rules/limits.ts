@@ -1,0 +1,33 @@
+/** Every bound of what operators may write as a rule, and of how nodes follow. */
+export const RULE_LIMITS = {
+  /** Nodes of one graph, and rows and columns of its tables together. */
+  graphNodes: 32,
+  tableRows: 1_000,
+  tableColumns: 32,
+  /** Characters of one expression: longer is not read by people any more. */
+  expressionChars: 500,
+  /** Of a version as JSON: an item of the store holds 400 KB. */
+  versionBytes: 131_072,
+  tests: 100,
+  titleChars: 120,
+  /** Places, merchants or kinds that one rule is for. */
+  scopeItems: 200,
+  priorityMax: 1_000_000,
+  /** Awards that are remembered, of each kind; twice as many for a moment. */
+  remembered: 32_768,
+  /** Versions whose graphs are kept compiled, beside the active ones. */
+  compiled: 64,
+  /** Without a word from the one who published, a node looks this often. */
+  pollMs: 10_000,
+  /** A node that starts waits so long for the store, then goes on with what it knew last. */
+  startMs: 2_000,
+  /** After a poll that failed. */
+  retryMs: 1_000,
+  /** Evaluations that wait to be written down, to be explained later; the oldest make room. */
+  unwritten: 4_096,
+  /** Of those, written at once. */
+  writtenAtOnce: 8,
+  /** Words of an input: longer is cut. */
+  wordChars: 64,
+  cooldownSMax: 366 * 86_400,
+} as const;
