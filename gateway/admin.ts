@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import type { Drained } from '../nodes/departure.ts';
 import type { ClusterView } from '../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { CORRECTION_ROUTES } from './operator/correctionDesk.ts';
 import { OPERATOR_ROUTES } from './operator/desk.ts';
 import type { Answer, Request } from './operator/entrance.ts';
 import { GIVING_ROUTES } from './operator/givingDesk.ts';
@@ -99,6 +100,7 @@ const HELP = [
   ...PLACE_ROUTES,
   ...GIVING_ROUTES,
   ...STREAM_ROUTES,
+  ...CORRECTION_ROUTES,
   '',
 ].join('\n');
 

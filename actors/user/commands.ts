@@ -145,7 +145,11 @@ export function finish(
   for (const replyTo of command.replyTo) turn.reply(result, replyTo);
   const { [command.key]: _, ...underWay } = state.underWay;
   const next = { ...state, underWay };
-  const isDecided = command.settling !== null || command.name === 'give' || command.gift !== null;
+  const isDecided =
+    command.settling !== null ||
+    command.name === 'give' ||
+    command.name === 'reversal' ||
+    command.gift !== null;
   // points that moved carry the key in the ledger; who was refused without anybody's decision may try again
   if (result.ok === isDecided) return remember(next, command, result);
   return rememberForGood(next, command, result, turn);

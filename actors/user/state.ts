@@ -102,7 +102,7 @@ export interface Gift {
 
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
 export interface CommandUnderWay {
-  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give' | GiftName;
+  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give' | 'reversal' | GiftName;
   readonly key: string;
   readonly requestHash: string;
   readonly replyTo: readonly ReplyTo[];

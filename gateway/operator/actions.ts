@@ -33,5 +33,6 @@ export const OPERATOR_ACTIONS = [
   'account.limit',
   'account.close',
   'account.open',
+  'account.reverse',
 ] as const;
 export type OperatorAction = (typeof OPERATOR_ACTIONS)[number];

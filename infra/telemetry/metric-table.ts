@@ -450,6 +450,7 @@ export const METRICS = {
         'account.limit',
         'account.close',
         'account.open',
+        'account.reverse',
       ],
       result: ['written', 'unwritten'],
     },

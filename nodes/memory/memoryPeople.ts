@@ -4,6 +4,7 @@ import type { PairHistory } from '../../actors/fraud/history.ts';
 import type { Opinion } from '../../actors/fraud/opinion.ts';
 import type {
   EncounterView,
+  EntryView,
   HoldView,
   Movement,
   RememberedCommand,
@@ -180,6 +181,8 @@ export class MemoryPeople implements Directory, QueryStore {
         return this.#ledger.market.open('merchant', query.merchant);
       case 'myRedemptions':
         return this.#ledger.market.open('user', query.user);
+      case 'entries':
+        return query.ids.flatMap(id => this.#entry(id) ?? []);
       case 'balanceAt':
         return this.balanceAt(query.account, query.atMs);
       case 'movements':
@@ -193,6 +196,13 @@ export class MemoryPeople implements Directory, QueryStore {
       case 'fee':
         return this.giving.fee(query.id, query.payer);
     }
+  }
+
+  #entry(id: string): EntryView | null {
+    const transfer = this.#ledger.transfers.get(id);
+    if (!transfer) return null;
+    const legs = transfer.postings.map(({ account, delta }) => ({ account, delta }));
+    return { id, reason: transfer.reason, legs };
   }
 
   #pairMet({ officer, civilian, afterMs, beforeMs }: StoreQuery & { type: 'pairMet' }): string[] {
