@@ -14,6 +14,7 @@ import type { Answer, Request } from './operator/entrance.ts';
 import { GIVING_ROUTES } from './operator/givingDesk.ts';
 import { OPERATOR } from './operator/limits.ts';
 import { PLACE_ROUTES } from './operator/placesDesk.ts';
+import { RULE_ROUTES } from './operator/rulesDesk.ts';
 import { STREAM_ROUTES } from './operator/streamsDesk.ts';
 import { PortInUse } from './portInUse.ts';
 
@@ -98,6 +99,7 @@ const HELP = [
   'With Authorization: Bearer and the access token of an operator, each access audited:',
   ...OPERATOR_ROUTES,
   ...PLACE_ROUTES,
+  ...RULE_ROUTES,
   ...GIVING_ROUTES,
   ...STREAM_ROUTES,
   ...CORRECTION_ROUTES,

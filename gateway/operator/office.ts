@@ -15,6 +15,7 @@ import { Inquiry, operatorSubject } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { Local } from './local.ts';
 import { PlacesDesk } from './placesDesk.ts';
+import { RulesDesk } from './rulesDesk.ts';
 import { StreamsDesk } from './streamsDesk.ts';
 
 export interface OfficeParts {
@@ -69,7 +70,7 @@ export class Office {
 
   #open(auditLog: AuditLog): Pick<Desk, 'handle'>[] {
     const { options, tokens, revocations, passwords } = this.#parts;
-    const { door, directory, log, metrics, cluster, places, giving: store, domain: streams } = options;
+    const { door, directory, log, metrics, cluster, places, giving: store, domain: streams, rules } = options;
     const entrance = { tokens, revocations, auditLog, log, metrics };
     const desk = new Desk({
       ...entrance,
@@ -86,6 +87,7 @@ export class Office {
       new CorrectionDesk({ ...entrance, door }),
       ...(places ? [new PlacesDesk({ ...entrance, ...places })] : []),
       ...(store ? [new GivingDesk({ ...entrance, store })] : []),
+      ...(rules ? [new RulesDesk({ ...entrance, ...rules, directory })] : []),
       ...(streams
         ? [new StreamsDesk({ ...entrance, domain: streams.users, deadLetters: streams.deadLetters })]
         : []),

@@ -27,6 +27,7 @@ import { errorBody, refused } from './errors.ts';
 import { feeRoutes } from './fees.ts';
 import { givingRoutes } from './giving.ts';
 import { peopleRoutes } from './people.ts';
+import { ruleRoutes } from './rules.ts';
 import { scoringRoutes } from './scoring.ts';
 import { serviceRoutes } from './service.ts';
 import { signOutRoutes } from './signOut.ts';
@@ -117,6 +118,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
     }
   }
   if (options.usersDomain) domainRoutes(app, options, options.usersDomain);
+  if (options.explainer) ruleRoutes(app, options, options.explainer);
   await docRoutes(app, options.tokens);
   await app.ready();
   return app;

@@ -23,6 +23,7 @@ import type {
   Random,
   TransactionView,
 } from '../ports.ts';
+import type { MovementRecord } from '../rules/explainer.ts';
 import { MemoryGiving } from './memoryGiving.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
 import type { MemoryNotes } from './memoryNotes.ts';
@@ -159,6 +160,26 @@ export class MemoryPeople implements Directory, QueryStore {
       for (const posting of transfer.postings) if (posting.account === userId) balance += posting.delta;
     }
     return balance;
+  }
+
+  async movement(transferId: string): Promise<MovementRecord | null> {
+    const found = this.#ledger.transfers.get(transferId);
+    if (!found) return null;
+    const { op, reason, atMs, postings } = found;
+    const { id, version, trace = null } = op.rule;
+    const { officer, civilian, method } = op as EncounterOp;
+    return {
+      id: op.id,
+      reason,
+      rule: { id, version, trace },
+      atMs,
+      postings: postings.map(({ account, delta }) => ({
+        account,
+        kind: this.#people.get(account)?.kind ?? null,
+        delta,
+      })),
+      encounter: op.type === 'encounter' ? { method, officer, civilian } : null,
+    };
   }
 
   async query(query: StoreQuery): Promise<unknown> {
