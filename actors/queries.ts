@@ -1,7 +1,7 @@
 /** What an actor may ask the store to read. Answers come back as `queried` messages (or hydrate a starting actor). */
 import type { AccountKind, Method } from '../protocol/catalogue.ts';
 import type { Result } from '../protocol/errors.ts';
-import type { OfferRecord, RuleRef } from './durable.ts';
+import type { Leg, OfferRecord, RuleRef } from './durable.ts';
 import type { FeeKind } from './fees.ts';
 import type { PairHistory } from './fraud/history.ts';
 import type { Opinion } from './fraud/opinion.ts';
@@ -46,6 +46,8 @@ export type StoreQuery =
   /** Redemptions that are reserved at a merchant, or by a user; also when their time is over. Oldest first. */
   | { readonly type: 'openRedemptions'; readonly merchant: string }
   | { readonly type: 'myRedemptions'; readonly user: string }
+  /** Entries of the ledger with all their sides, those that there are. */
+  | { readonly type: 'entries'; readonly ids: readonly string[] }
   /** Points of an account at a moment of the database clock; null when there is no such account. */
   | { readonly type: 'balanceAt'; readonly account: string; readonly atMs: number }
   /** Who is on the other side of a gift, and what was given away: {@link GivingView}. */
@@ -65,6 +67,13 @@ export type StoreQuery =
       readonly withinMs: number;
       readonly limit: number;
     };
+
+/** What an entry moved, the mint's side too. */
+export interface EntryView {
+  readonly id: string;
+  readonly reason: string;
+  readonly legs: readonly Leg[];
+}
 
 /** One settled meeting as a person sees it. */
 export interface EncounterView {
@@ -279,4 +288,5 @@ export interface QueryAnswers {
   readonly settledLately: readonly SettledLately[];
   readonly giving: GivingView;
   readonly fee: FeeView | null;
+  readonly entries: readonly EntryView[];
 }

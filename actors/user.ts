@@ -56,6 +56,7 @@ import {
   scanSettled,
   showQr,
 } from './user/qr.ts';
+import { REVERSAL, reversalFound, reverse } from './user/reversal.ts';
 import {
   offerHeld,
   pointsSetAside,
@@ -231,6 +232,8 @@ function receive(
       return give(state, message, turn);
     case 'spend':
       return spend(state, message, turn);
+    case 'reverse':
+      return reverse(state, message, turn);
     case 'credited':
       return credited(state, message.credit, turn);
     case 'insist':
@@ -424,6 +427,7 @@ function answered(
   if (step === 'shown') return presenterAgreed(state, command, result, rules, fences, turn);
   if (step === 'told') return officerTold(state, command, result, rules, turn);
   if (step === GIVING) return giftJudged(state, command, result, turn);
+  if (step === REVERSAL) return reversalFound(state, command, result, turn);
   if (step === SCORE && command.gift) return giftScored(state, command, Number(part), result, turn);
   if (step === 'known') return known(state, command, result, turn);
   if (step === 'price') return priced(state, command, result, rules, turn);

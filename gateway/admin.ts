@@ -8,11 +8,13 @@ import type { AddressInfo } from 'node:net';
 import type { Drained } from '../nodes/departure.ts';
 import type { ClusterView } from '../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { CORRECTION_ROUTES } from './operator/correctionDesk.ts';
 import { OPERATOR_ROUTES } from './operator/desk.ts';
 import type { Answer, Request } from './operator/entrance.ts';
 import { GIVING_ROUTES } from './operator/givingDesk.ts';
 import { OPERATOR } from './operator/limits.ts';
 import { PLACE_ROUTES } from './operator/placesDesk.ts';
+import { RULE_ROUTES } from './operator/rulesDesk.ts';
 import { STREAM_ROUTES } from './operator/streamsDesk.ts';
 import { PortInUse } from './portInUse.ts';
 
@@ -97,8 +99,10 @@ const HELP = [
   'With Authorization: Bearer and the access token of an operator, each access audited:',
   ...OPERATOR_ROUTES,
   ...PLACE_ROUTES,
+  ...RULE_ROUTES,
   ...GIVING_ROUTES,
   ...STREAM_ROUTES,
+  ...CORRECTION_ROUTES,
   '',
 ].join('\n');
 

@@ -160,6 +160,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       ...(options.domain && { usersDomain: options.domain.users }),
       ...(options.services && { services: new Services(options.services) }),
       ...(options.scoring && { scoring: options.scoring }),
+      ...(options.rules && { explainer: options.rules.explainer }),
       idValidator: options.idValidator,
       tokens,
       revocations,

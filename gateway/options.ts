@@ -20,6 +20,7 @@ import type {
   Tracer,
 } from '../nodes/ports.ts';
 import type { RulesPort } from '../nodes/rules/port.ts';
+import type { Explainer, RuleKeeper } from '../nodes/rulesPort.ts';
 import type { UsersDomain } from '../nodes/usersDomainPort.ts';
 import type { ServiceAccount } from './auth/services.ts';
 import type { SigningKey } from './auth/tokens.ts';
@@ -50,6 +51,8 @@ export interface GatewayOptions {
   readonly services?: readonly ServiceAccount[];
   /** What rules say, for machines that ask what would be; absent: nobody knows. */
   readonly scoring?: RulesPort;
+  /** The business rules, for operators and for who asks why points moved; absent: nobody may. */
+  readonly rules?: { readonly keeper: RuleKeeper; readonly explainer: Explainer };
   /** The way to the other gateways; absent for a node that is alone. */
   readonly bus?: Bus;
   /** Name of the cluster: several may use the same bus. Default `heyblue`. */

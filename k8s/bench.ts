@@ -41,6 +41,7 @@ const MODULES: Record<string, string> = {
   churn: './bench/churn.bench.ts',
   fraud: './bench/fraud.bench.ts',
   archive: './bench/archive.bench.ts',
+  converge: './bench/converge.bench.ts',
 };
 
 /** A load average above which the figures belong to more than us. */

@@ -231,6 +231,7 @@ async function main(): Promise<void> {
     domain: { users: stores.usersDomain, deadLetters: stores.deadLetters },
     services: readServiceAccounts(config.serviceAccounts),
     scoring: business.port,
+    rules: { keeper: business.keeper, explainer: business.explainer },
     ...(nats && { bus: nats.bus }),
     clusterName: config.cluster,
     idValidator: await idValidator({

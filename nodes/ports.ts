@@ -8,6 +8,7 @@ import type { HoldView, StoreQuery } from '../actors/queries.ts';
 import type { ActorKind, Address, SessionRef } from '../actors/turn.ts';
 import type { AccountKind } from '../protocol/catalogue.ts';
 import type { Result } from '../protocol/errors.ts';
+import type { MovementRecord } from './rules/explainer.ts';
 
 export interface Clock {
   /** Town clock, Unix milliseconds. May be scaled for replays; never used for ownership. */
@@ -444,6 +445,8 @@ export interface Directory {
   transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]>;
   /** Points of an account at a moment, Unix milliseconds of the database clock; null when there is no such account. */
   balanceAt(userId: string, atMs: number): Promise<number | null>;
+  /** One movement with everybody's part; null when there is none of this id. */
+  movement(transferId: string): Promise<MovementRecord | null>;
 }
 
 export interface EncounterRow {

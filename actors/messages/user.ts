@@ -137,6 +137,12 @@ export type UserMessage =
       readonly requestHash: string;
     }
   | SpendMessage
+  /**
+   * Ask, from an operator's desk: what this entry brought the user goes back where it came from, as a new entry. Answer
+   * `Result<Given>`, the same however often it is asked for. 404 no such entry; 409 when it brought nothing, the points are
+   * not there any more, or it was a redemption.
+   */
+  | { readonly type: 'reverse'; readonly transferId: string }
   /** Ask, from who gave: points came to this user, durably. Comes until it is answered, so it may come twice. */
   | { readonly type: 'credited'; readonly credit: CreditView }
   /** Ask, from who redeems: points are set aside for this merchant. Comes until it is answered. */

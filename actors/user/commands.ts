@@ -167,7 +167,11 @@ export function finish(
   turn: Turn,
 ): UserState {
   const next = conclude(state, command, result, turn);
-  const isDecided = command.settling !== null || command.name === 'give' || command.gift !== null;
+  const isDecided =
+    command.settling !== null ||
+    command.name === 'give' ||
+    command.name === 'reversal' ||
+    command.gift !== null;
   // points that moved carry the key in the ledger; who was refused without anybody's decision may try again
   if (result.ok === isDecided) return remember(next, command, result);
   return rememberForGood(next, command, result, turn);

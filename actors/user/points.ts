@@ -109,7 +109,7 @@ export function given(
 ): UserState {
   const result = givenResult(state, command, committed);
   const answered = forgetGiven(finish(state, command, result, turn));
-  const reason = command.gift?.reason ?? GIVE;
+  const reason = command.gift?.reason ?? command.name;
   const transferId = committed.id;
   const credits = committed.postings.map(({ account, delta: points, balance, version: balanceVersion }) => ({
     account,
@@ -141,7 +141,7 @@ function givenResult(state: UserState, command: CommandUnderWay, committed: Comm
     case 'exists': {
       const mine = committed.postings.find(posting => posting.account === state.me.id);
       if (!mine) return refuse(ERROR.internal, 'the stored gift lacks a side');
-      return ok({ transferId: committed.id, points: -command.points, balance: mine.balance });
+      return ok({ transferId: committed.id, points: mine.delta, balance: mine.balance });
     }
     case 'insufficient_points':
       return NOT_ENOUGH;

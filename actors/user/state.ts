@@ -113,7 +113,15 @@ export interface Gift {
 
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
 export interface CommandUnderWay {
-  readonly name: 'hey.say' | 'hey.accept' | 'qr.scan' | 'qr.upload' | 'give' | GiftName | MarketName;
+  readonly name:
+    | 'hey.say'
+    | 'hey.accept'
+    | 'qr.scan'
+    | 'qr.upload'
+    | 'give'
+    | 'reversal'
+    | GiftName
+    | MarketName;
   readonly key: string;
   readonly requestHash: string;
   readonly replyTo: readonly ReplyTo[];

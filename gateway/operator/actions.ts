@@ -33,5 +33,15 @@ export const OPERATOR_ACTIONS = [
   'account.limit',
   'account.close',
   'account.open',
+  'account.reverse',
+  'rule.list',
+  'rule.look',
+  'rule.create',
+  'rule.patch',
+  'rule.test',
+  'rule.publish',
+  'rule.retire',
+  'rule.evaluate',
+  'transfer.explain',
 ] as const;
 export type OperatorAction = (typeof OPERATOR_ACTIONS)[number];

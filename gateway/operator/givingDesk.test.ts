@@ -4,6 +4,7 @@ import { MemoryAudit } from '../../nodes/memory/memoryAudit.ts';
 import { MemoryGiving } from '../../nodes/memory/memoryGiving.ts';
 import { MemoryLedger } from '../../nodes/memory/memoryLedger.ts';
 import type { AccountKind } from '../../protocol/catalogue.ts';
+import { ERROR, ok, refuse } from '../../protocol/errors.ts';
 import { createGateway, type Gateway, type Ports } from '../index.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from '../testing/town.ts';
 
@@ -15,6 +16,7 @@ let gateway: Gateway;
 let ports: Ports;
 let audit: MemoryAudit;
 let ledger: MemoryLedger;
+let door: FakeDoor;
 let token: string;
 
 const call = async (port: number, method: string, path: string, body?: object, as: string | null = token) => {
@@ -38,7 +40,8 @@ beforeEach(async () => {
   const kindOf = (id: string): AccountKind | null => (id === CHARITY ? 'charity' : null);
   const giving = new MemoryGiving(ledger, { kindOf, idOf: () => null }, Date.now);
   const directory = new FakeDirectory();
-  gateway = createGateway({ ...optionsFor(new FakeDoor(), directory), auditLog: audit, giving });
+  door = new FakeDoor();
+  gateway = createGateway({ ...optionsFor(door, directory), auditLog: audit, giving });
   ports = await gateway.start();
   const operator = { handle: 'desk', password: 'correct horse' };
   await call(ports.adminPort, 'POST', '/admin/operators', operator, null);
@@ -103,7 +106,31 @@ test('accounts get limits, are closed, and opened again', async () => {
   expect(lines.find(line => line.action === 'account.limit')!.detail).toEqual({ entryMax: 50 });
 });
 
+test('what an entry brought an account is taken back by its actor, after the line with the reason', async () => {
+  const value = { transferId: ENTRY, points: -5, balance: 0 };
+  door.answers.reverse = () => ok(value);
+  const correction = { transferId: ENTRY, why: 'paid twice by the import' };
+  expect(await admin('POST', `/accounts/${CHARITY}/reverse`, correction)).toEqual({
+    status: 200,
+    body: value,
+  });
+  expect(door.asked.at(-1)).toMatchObject({
+    to: { kind: 'user', id: CHARITY },
+    message: { type: 'reverse', transferId: ENTRY },
+  });
+  expect((await audit.newest(1))[0]).toMatchObject({
+    action: 'account.reverse',
+    userId: CHARITY,
+    detail: correction,
+  });
+  door.answers.reverse = () => refuse(ERROR.conflict, 'not enough points');
+  expect((await admin('POST', `/accounts/${CHARITY}/reverse`, correction)).status).toBe(409);
+});
+
 test.each([
+  ['a correction without a reason', 'POST', `/accounts/${CHARITY}/reverse`, { transferId: ENTRY }, 422],
+  ['a correction of no entry', 'POST', `/accounts/${CHARITY}/reverse`, { transferId: 'x', why: 'y' }, 422],
+  ['a correction of nobody', 'POST', '/accounts/x/reverse', { transferId: ENTRY, why: 'y' }, 404],
   ['an account that does not exist', 'GET', `/accounts/${NOBODY}`, undefined, 404],
   ['no id', 'POST', '/accounts/x/close', undefined, 404],
   ['no id of an entry', 'POST', '/catalogs/charities/x/verify', undefined, 404],

@@ -1,11 +1,13 @@
 /** The operators' side of one gateway, put together: its desk on the admin port, and its ear on the bus. */
 import { randomUUID } from 'node:crypto';
+import type { AuditLog } from '../../nodes/ports.ts';
 import { shardOf } from '../../protocol/shard.ts';
 import type { Passwords } from '../auth/passwords.ts';
 import type { Tokens } from '../auth/tokens.ts';
 import type { GatewayOptions } from '../options.ts';
 import type { Revocations } from '../revocations.ts';
 import type { Sessions } from '../sessions.ts';
+import { CorrectionDesk } from './correctionDesk.ts';
 import { Desk } from './desk.ts';
 import type { Answer, Request } from './entrance.ts';
 import { GivingDesk } from './givingDesk.ts';
@@ -13,6 +15,7 @@ import { Inquiry, operatorSubject } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { Local } from './local.ts';
 import { PlacesDesk } from './placesDesk.ts';
+import { RulesDesk } from './rulesDesk.ts';
 import { StreamsDesk } from './streamsDesk.ts';
 
 export interface OfficeParts {
@@ -26,20 +29,15 @@ export interface OfficeParts {
 export class Office {
   readonly #parts: OfficeParts;
   readonly #inquiry: Inquiry;
-  /** Null without an audit log: then nobody is looked at. */
-  readonly #desk: Desk | null;
-  /** Null without an audit log or without places. */
-  readonly #places: PlacesDesk | null;
-  /** Null without an audit log or without a catalogue. */
-  readonly #giving: GivingDesk | null;
-  readonly #streams: StreamsDesk | null;
+  /** Who is asked, in order, whether a route is his. Nobody without an audit log: then nobody is looked at. */
+  readonly #desks: readonly Pick<Desk, 'handle'>[];
   /** Traces that were begun here, and when they are over, monotonic milliseconds. */
   readonly #traces = new Map<string, number>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(parts: OfficeParts) {
-    const { options, sessions, tokens, revocations, passwords } = parts;
-    const { clock, log, metrics, gatewayId, door, directory, auditLog, cluster } = options;
+    const { options, sessions } = parts;
+    const { clock, log, metrics, gatewayId, auditLog, cluster } = options;
     this.#parts = parts;
     this.#inquiry = new Inquiry({
       bus: options.bus ?? null,
@@ -67,26 +65,33 @@ export class Office {
       log,
       metrics,
     });
-    const desk = { door, directory, passwords, tokens, revocations, log, metrics, inquiry: this.#inquiry };
-    this.#desk = auditLog
-      ? new Desk({
-          ...desk,
-          auditLog,
-          nodeOf: userId => cluster?.().owners[shardOf('user', userId)] ?? null,
-          traced: (userId, leftMs) => this.#traced(userId, leftMs),
-          newDeviceId: () => `none-${randomUUID()}`,
-        })
-      : null;
-    const { places, giving: store, domain: streams } = options;
-    this.#giving =
-      auditLog && store ? new GivingDesk({ store, tokens, revocations, auditLog, log, metrics }) : null;
-    this.#streams = null;
-    if (auditLog && streams) {
-      const { users: domain, deadLetters } = streams;
-      this.#streams = new StreamsDesk({ domain, deadLetters, tokens, revocations, auditLog, log, metrics });
-    }
-    this.#places =
-      auditLog && places ? new PlacesDesk({ ...places, tokens, revocations, auditLog, log, metrics }) : null;
+    this.#desks = auditLog ? this.#open(auditLog) : [];
+  }
+
+  #open(auditLog: AuditLog): Pick<Desk, 'handle'>[] {
+    const { options, tokens, revocations, passwords } = this.#parts;
+    const { door, directory, log, metrics, cluster, places, giving: store, domain: streams, rules } = options;
+    const entrance = { tokens, revocations, auditLog, log, metrics };
+    const desk = new Desk({
+      ...entrance,
+      door,
+      directory,
+      passwords,
+      inquiry: this.#inquiry,
+      nodeOf: userId => cluster?.().owners[shardOf('user', userId)] ?? null,
+      traced: (userId, leftMs) => this.#traced(userId, leftMs),
+      newDeviceId: () => `none-${randomUUID()}`,
+    });
+    return [
+      desk,
+      new CorrectionDesk({ ...entrance, door }),
+      ...(places ? [new PlacesDesk({ ...entrance, ...places })] : []),
+      ...(store ? [new GivingDesk({ ...entrance, store })] : []),
+      ...(rules ? [new RulesDesk({ ...entrance, ...rules, directory })] : []),
+      ...(streams
+        ? [new StreamsDesk({ ...entrance, domain: streams.users, deadLetters: streams.deadLetters })]
+        : []),
+    ];
   }
 
   start(): void {
@@ -102,13 +107,11 @@ export class Office {
 
   /** Null when this is no route of operators. */
   async handle(request: Request): Promise<Answer | null> {
-    return (
-      (await this.#desk?.handle(request)) ??
-      (await this.#places?.handle(request)) ??
-      (await this.#giving?.handle(request)) ??
-      (await this.#streams?.handle(request)) ??
-      null
-    );
+    for (const desk of this.#desks) {
+      const answer = await desk.handle(request);
+      if (answer !== null) return answer;
+    }
+    return null;
   }
 
   /** Address of the network that a person's phone calls from, dotted IPv4; null when nobody knows one. */

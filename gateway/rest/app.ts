@@ -31,6 +31,7 @@ import { offerRoutes } from './offers.ts';
 import { Once } from './once.ts';
 import { peopleRoutes } from './people.ts';
 import { redemptionRoutes } from './redemptions.ts';
+import { ruleRoutes } from './rules.ts';
 import { scoringRoutes } from './scoring.ts';
 import { serviceRoutes } from './service.ts';
 import { signOutRoutes } from './signOut.ts';
@@ -130,6 +131,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
     }
   }
   if (options.usersDomain) domainRoutes(app, options, options.usersDomain);
+  if (options.explainer) ruleRoutes(app, options, options.explainer);
   await docRoutes(app, options.tokens);
   await app.ready();
   return app;

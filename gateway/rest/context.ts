@@ -6,6 +6,7 @@ import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
 import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
 import type { RulesPort } from '../../nodes/rules/port.ts';
+import type { Explainer } from '../../nodes/rulesPort.ts';
 import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
 import type { Result } from '../../protocol/errors.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
@@ -20,6 +21,8 @@ import { refused } from './errors.ts';
 import { traceOf } from './trace.ts';
 
 export interface RestOptions {
+  /** Explains movements; absent: nobody does. */
+  readonly explainer?: Explainer;
   readonly door: ActorDoor;
   readonly directory: Directory;
   readonly idValidator: IdValidator;

@@ -4,11 +4,15 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DEFAULT_RULES } from '../../actors/rules.ts';
+import { ZenRules } from '../../infra/rules/zenEngine.ts';
+import { MemoryRules } from '../../nodes/memory/memoryRules.ts';
 import { memoryTown } from '../../nodes/memory/memoryTown.ts';
 import { builtInRules } from '../../nodes/rules/builtIn.ts';
+import type { MovementRecord } from '../../nodes/rulesPort.ts';
 import { ERROR, ok } from '../../protocol/errors.ts';
 import { createGateway, type Gateway } from '../index.ts';
 import { FakeMarket, OFFER_ID, offerActors, offerOf, REDEMPTION_ID } from '../testing/market.ts';
+import { testRules } from '../testing/rules.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from '../testing/town.ts';
 import { markdown } from './docsMarkdown.ts';
 
@@ -43,6 +47,7 @@ const market = new FakeMarket();
 const TRANSFER = '01900000-0000-7000-8000-0000000000c1';
 
 let gateway: Gateway;
+let directory: FakeDirectory;
 let base: string;
 let document: OpenApi;
 const ajv = new Ajv2020({ strict: false });
@@ -75,12 +80,10 @@ beforeAll(async () => {
     { id: TRANSFER, name: 'kiosk', secretSha256: createHash('sha256').update('s').digest('hex') },
   ];
   const scoring = builtInRules(DEFAULT_RULES);
-  gateway = createGateway({
-    ...optionsFor(door, new FakeDirectory(), { market }),
-    giving,
-    services,
-    scoring,
-  });
+  directory = new FakeDirectory();
+  const rules = testRules(DEFAULT_RULES, new ZenRules(), new MemoryRules());
+  const options = optionsFor(door, directory, { market });
+  gateway = createGateway({ ...options, giving, services, scoring, rules });
   base = `http://127.0.0.1:${(await gateway.start()).restPort}`;
   document = (await ask('GET', '/docs/openapi.json')).json;
 });
@@ -205,6 +208,19 @@ const score = async (call: Call, officer: string, civilian: string): Promise<voi
     await call('post', `/v1/scoring/${path}`, encounter, access_token);
 };
 
+/** What is explained. */
+const donationOf = (giver: string): MovementRecord => ({
+  id: TRANSFER,
+  reason: 'donation',
+  rule: { id: 'donation', version: 1, trace: null },
+  atMs: 7,
+  postings: [
+    { account: giver, kind: 'civilian', delta: -5 },
+    { account: 'c', kind: 'charity', delta: 5 },
+  ],
+  encounter: null,
+});
+
 /** Every way of giving. */
 const give = async (call: Call, token: string, officer: string): Promise<void> => {
   const part = { userId: TRANSFER, points: 5 };
@@ -291,6 +307,8 @@ describe('OpenAPI 3.1', () => {
     await call('get', '/v1/officers/{id}', undefined, token, `/v1/officers/${officer.userId}`);
     await give(call, token, officer.accessToken);
     await score(call, officer.userId, civilian.userId);
+    directory.movements.set(TRANSFER, donationOf(civilian.userId));
+    await call('get', '/v1/transfers/{id}/explain', undefined, token, `/v1/transfers/${TRANSFER}/explain`);
     for (const [method, path] of operations()) {
       if (path.startsWith('/docs') || path.startsWith('/.well-known')) await call(method, path);
     }

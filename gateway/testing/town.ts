@@ -7,6 +7,7 @@ import type { ActorDoor, Address, AskOptions, HoldView, SessionRef } from '../..
 import { MemoryAudit } from '../../nodes/memory/memoryAudit.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import type { Credential, Directory, IdValidator, Log, Metrics } from '../../nodes/ports.ts';
+import type { MovementRecord } from '../../nodes/rulesPort.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import type { SigningKey } from '../auth/tokens.ts';
 import type { GatewayOptions } from '../options.ts';
@@ -174,6 +175,13 @@ export class FakeDirectory implements Directory {
   async balanceAt(userId: string, atMs: number): Promise<number | null> {
     await this.up();
     return this.people.has(userId) ? Math.floor(atMs / 1_000) : null;
+  }
+
+  /** Movements by id. */
+  readonly movements = new Map<string, MovementRecord>();
+  async movement(id: string): Promise<MovementRecord | null> {
+    await this.up();
+    return this.movements.get(id) ?? null;
   }
   async transactions(_userId: string, limit: number, before: string | null) {
     await this.up();

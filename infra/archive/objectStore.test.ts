@@ -149,6 +149,19 @@ describe('a bucket', () => {
     },
   );
 
+  it('says what lies in a cold tier', async () => {
+    const home = await s3Home();
+    await home.store.put('warm', bytes('1'));
+    await home.store.put('cold', bytes('1'));
+    home.server.cold.add('cold');
+    expect(await home.store.list('')).toEqual([
+      { key: 'cold', bytes: 1, isCold: true },
+      { key: 'warm', bytes: 1 },
+    ]);
+    await expect(home.store.get('cold')).rejects.toThrow('InvalidObjectState');
+    await home.close();
+  });
+
   it('that is not there is away', async () => {
     const home = await s3Home();
     const credentials = { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' };

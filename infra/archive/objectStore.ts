@@ -9,6 +9,8 @@
 export interface StoredObject {
   readonly key: string;
   readonly bytes: number;
+  /** It lies in a tier from which it must be called back before anybody reads it: `get` rejects. */
+  readonly isCold?: true;
 }
 
 /** Bytes from `start` to before `end`. */

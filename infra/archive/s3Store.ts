@@ -3,7 +3,7 @@
  *
  * That only one of two puts a new object is asked of the store itself (`If-None-Match: *`, which S3 has since August
  * 2024 and the usual stores after it). Encryption, retention and cold tiers are the bucket's business
- * (`bucket/lifecycle.json`, `bucket/policy.json`): what writes here may neither weaken nor remove them.
+ * (`bucket/`): what writes here may neither weaken nor remove them.
  */
 import {
   DeleteObjectCommand,
@@ -33,6 +33,9 @@ export interface S3Options {
   /** Empty texts leave it to the standard chain (roles, profiles). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
+
+/** Tiers that answer after hours; GLACIER_IR answers at once. */
+const COLD = new Set(['GLACIER', 'DEEP_ARCHIVE']);
 
 const statusOf = (error: unknown): number =>
   (error as Partial<S3ServiceException>).$metadata?.httpStatusCode ?? 0;
@@ -111,7 +114,9 @@ export class S3Store implements ObjectStore {
         const page = await this.#client.send(
           new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, ContinuationToken: after }),
         );
-        for (const { Key = '', Size = 0 } of page.Contents ?? []) found.push({ key: Key, bytes: Size });
+        for (const { Key = '', Size = 0, StorageClass = '' } of page.Contents ?? []) {
+          found.push({ key: Key, bytes: Size, ...(COLD.has(StorageClass) && { isCold: true }) });
+        }
         after = page.NextContinuationToken;
         if (after === undefined) return found.sort(byKey);
       }

@@ -10,6 +10,8 @@ export interface TestS3 {
   readonly objects: Map<string, Buffer>;
   /** The status that the next requests are answered with; empty for the truth. */
   readonly failing: number[];
+  /** Keys of what lies in a cold tier. */
+  readonly cold: Set<string>;
   /** Keys in one page of a list. */
   pageKeys: number;
   close(): Promise<void>;
@@ -20,6 +22,7 @@ const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceA
 export async function testS3(bucket: string): Promise<TestS3> {
   const objects = new Map<string, Buffer>();
   const failing: number[] = [];
+  const cold = new Set<string>();
 
   const fail = (answer: ServerResponse, status: number, code: string): void => {
     answer.writeHead(status, { 'content-type': 'application/xml' });
@@ -31,7 +34,9 @@ export async function testS3(bucket: string): Promise<TestS3> {
     const keys = [...objects.keys()].filter(key => key.startsWith(prefix) && key > after).sort();
     const page = keys.slice(0, town.pageKeys);
     const contents = page.map(
-      key => `<Contents><Key>${escaped(key)}</Key><Size>${objects.get(key)!.length}</Size></Contents>`,
+      key =>
+        `<Contents><Key>${escaped(key)}</Key><Size>${objects.get(key)!.length}</Size>` +
+        `<StorageClass>${cold.has(key) ? 'DEEP_ARCHIVE' : 'STANDARD'}</StorageClass></Contents>`,
     );
     const more = keys.length > page.length;
     const next = more ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : '';
@@ -56,6 +61,7 @@ export async function testS3(bucket: string): Promise<TestS3> {
     if (status !== undefined) return fail(answer, status, status === 403 ? 'AccessDenied' : 'SlowDown');
     if (name !== bucket) return fail(answer, 404, 'NoSuchBucket');
     if (request.method === 'GET' && key === '') return list(answer, url.searchParams);
+    if (request.method === 'GET' && cold.has(key)) return fail(answer, 403, 'InvalidObjectState');
     if (request.method === 'GET') return get(answer, objects.get(key), request.headers.range);
     if (request.method === 'DELETE') {
       objects.delete(key);
@@ -78,6 +84,7 @@ export async function testS3(bucket: string): Promise<TestS3> {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     objects,
     failing,
+    cold,
     pageKeys: 1_000,
     close: () =>
       new Promise(resolve => {

@@ -261,15 +261,10 @@ class Town {
   ): TownEvent {
     const { id, user, offer, quantity } = one;
     const points = quantity * offer.points;
-    const data = {
-      redemptionId: id,
-      user,
-      merchant: offer.merchant,
-      offer: offer.id,
-      quantity,
-      points,
-      ...more,
-    };
+    const rule = { id: 'redemption', version: 1, trace: null };
+    const { onHand, reserved } = offer;
+    const whose = { redemptionId: id, user, merchant: offer.merchant, offer: offer.id };
+    const data = { ...whose, quantity, points, rule, onHand, reserved, ...more };
     return this.#event('transactions', atMs, type, user, data);
   }
 

@@ -8,11 +8,12 @@
  * shard's owner made it, and is read in PostgreSQL together with the balance. Whatever a publisher puts was true when it
  * read it, also one that leads no more; it can only be late, and then the condition refuses it.
  */
-import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
 import { PUTS_IN_FLIGHT } from '../outbox/limits.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
 import { ensureTable } from './ensureTable.ts';
+import { SignedCall } from './signedCall.ts';
 
 const BALANCES_TABLE = 'balances';
 
@@ -24,10 +25,16 @@ interface State {
 
 export class BalanceTarget implements Target {
   readonly #client: DynamoDBClient;
+  /** The puts, hundreds a second. */
+  readonly #puts: SignedCall;
   readonly #table: string;
 
   constructor(options: AwsOptions, table = BALANCES_TABLE) {
-    this.#client = new DynamoDBClient(awsClientConfig(options));
+    const config = awsClientConfig(options);
+    this.#client = new DynamoDBClient(config);
+    const { endpoint, region, requestHandler: handler } = config;
+    const credentials = () => this.#client.config.credentials();
+    this.#puts = new SignedCall({ endpoint, region, handler, credentials });
     this.#table = table;
   }
 
@@ -73,15 +80,13 @@ export class BalanceTarget implements Target {
 
   async #put(account: string, state: State, signal: AbortSignal): Promise<void> {
     try {
-      await this.#client.send(
-        new PutItemCommand({
-          TableName: this.#table,
-          Item: { pk: { S: account }, balance: { N: state.balance }, version: { N: state.version } },
-          ConditionExpression: 'attribute_not_exists(pk) OR version < :v',
-          ExpressionAttributeValues: { ':v': { N: state.version } },
-        }),
-        { abortSignal: signal },
-      );
+      const put = {
+        TableName: this.#table,
+        Item: { pk: { S: account }, balance: { N: state.balance }, version: { N: state.version } },
+        ConditionExpression: 'attribute_not_exists(pk) OR version < :v',
+        ExpressionAttributeValues: { ':v': { N: state.version } },
+      };
+      await this.#puts.call('PutItem', JSON.stringify(put), signal);
     } catch (error) {
       // what stands there is as new or newer
       if ((error as { name?: string }).name !== 'ConditionalCheckFailedException') throw error;

@@ -8,7 +8,7 @@ export const PUT_RECORDS_BYTES_MAX = 4.5 * 1024 * 1024;
 /** Shards of a stream that we create. */
 export const STREAM_SHARDS = 2;
 /** Conditional puts under way at once. */
-export const PUTS_IN_FLIGHT = 4;
+export const PUTS_IN_FLIGHT = 16;
 
 /** After the first word of new rows we wait so long for more: one round for many. */
 export const LINGER_MS = 100;

@@ -15,6 +15,7 @@ import type {
   Random,
   TransactionView,
 } from '../../nodes/ports.ts';
+import type { MovementRecord } from '../../nodes/rules/explainer.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { Device, LinkedDevice, NewAccount, Officer, OutboxRow, StoredCredential, User } from './entities.ts';
 import { HOLDS, NOTE_OPINION } from './holdRows.ts';
@@ -59,6 +60,18 @@ const TRANSACTIONS = `
   from ledger.posting p join ledger.transfer t on t.id = p.transfer_id
   where p.account_id = ?1 and p.stripe = 0 and {page}
   order by p.account_version_after desc limit ?2`;
+const MOVEMENT = `
+  select json_build_object('id', t.id, 'reason', t.reason,
+    'rule', json_build_object('id', t.rule_id, 'version', t.rule_version, 'trace', t.rule_trace),
+    'atMs', (extract(epoch from t.at) * 1000)::bigint,
+    'postings', (
+      select json_agg(json_build_object('account', p.account_id, 'kind', u.kind, 'delta', p.delta) order by p.seq)
+      from ledger.posting p left join user_schema.users u on u.id = p.account_id
+      where p.transfer_id = t.id),
+    'encounter', case when e.id is not null
+      then json_build_object('method', e.method, 'officer', e.officer, 'civilian', e.civilian) end) as movement
+  from ledger.transfer t left join meet.encounter e on e.id = t.id
+  where t.id = ?`;
 const TRANSACTION_PAGE = `p.account_version_after <
   (select b.account_version_after from ledger.posting b where b.transfer_id = ?3 and b.account_id = ?1 limit 1)`;
 
@@ -186,6 +199,11 @@ export class PgDirectory implements Directory {
 
   async noteOpinion(encounterId: string, userId: string, opinion: Opinion): Promise<void> {
     await this.#rows(...numbered(NOTE_OPINION, { '?1': encounterId, '?2': userId, '?3': opinion }));
+  }
+
+  async movement(transferId: string): Promise<MovementRecord | null> {
+    const [row] = await this.#rows(MOVEMENT, [transferId]);
+    return (row?.movement as MovementRecord | undefined) ?? null;
   }
 
   async transactions(userId: string, limit: number, before: string | null): Promise<TransactionView[]> {

@@ -33,4 +33,6 @@ export const REDEMPTION = `${VIEW} where m.id = $1`;
 
 const OPEN = `and m.state = 'reserved' order by m.at, m.id limit ${OPEN_REDEMPTIONS}`;
 export const OPEN_AT_MERCHANT = `${VIEW} where m.merchant = $1 ${OPEN}`;
-export const OPEN_OF_USER = `${VIEW} where m.user_id = $1 ${OPEN}`;
+/** What a user has set aside is few, and found by him. */
+export const OPEN_OF_USER = `${VIEW} join ledger.pending p on p.id = m.id
+  where p.payer = $1 and p.state = 'pending' ${OPEN}`;

@@ -199,6 +199,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+const ENTRIES = `
+  select json_build_object('id', t.id, 'reason', t.reason, 'legs', (
+    select json_agg(json_build_object('account', p.account_id, 'delta', p.delta) order by p.seq)
+    from ledger.posting p where p.transfer_id = t.id))
+  from ledger.transfer t where t.id = any ($1)`;
+
 export class PgQueryStore implements QueryStore {
   readonly #lines: Lines;
   readonly #scheduler: Scheduler;
@@ -252,6 +258,8 @@ export class PgQueryStore implements QueryStore {
         return this.#list('open_redemptions', OPEN_AT_MERCHANT, query.merchant);
       case 'myRedemptions':
         return this.#list('my_redemptions', OPEN_OF_USER, query.user);
+      case 'entries':
+        return this.#list('entries', ENTRIES, query.ids);
       case 'balanceAt':
         return this.#balanceAt(query.account, query.atMs);
       case 'settledLately':
@@ -308,7 +316,7 @@ export class PgQueryStore implements QueryStore {
     return rows[0]?.[0] ?? null;
   }
 
-  async #list(name: string, text: string, id: string): Promise<unknown[]> {
+  async #list(name: string, text: string, id: string | readonly string[]): Promise<unknown[]> {
     const rows = await this.#lines.run({ name, text, values: [id] });
     return rows.map(row => row[0]);
   }

@@ -2,6 +2,7 @@
  * What is away comes back, and meanwhile nothing that was said is lost: the node itself by kill -9, PostgreSQL, the
  * streams, the table of balances. The servers are behind wires that the test cuts; nobody else notices.
  */
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { agreement } from '../swarm/agreement.ts';
 import { auditLedger } from '../swarm/ledgerAudit.ts';
@@ -32,6 +33,30 @@ const storesAgree = async (registered: readonly TestPhone[] = []): Promise<void>
   expect(problems).toEqual([]);
   expect(transfers).toBeGreaterThan(0);
 };
+
+/** What a person's actor says is what PostgreSQL has, and that is what DynamoDB shows (`storesAgree`). */
+const actorsAgree = async (people: readonly TestPhone[]): Promise<void> => {
+  const client = new Client({ connectionString: town.databaseUrl });
+  await client.connect();
+  for (const { person } of people) {
+    const { rows } = await client.query<{ balance: number; version: number }>(
+      'select balance::int, version::int from ledger.account where account_id = $1',
+      [person.userId],
+    );
+    expect(await town.rest.balance(person.token)).toMatchObject(rows[0]!);
+  }
+  await client.end();
+};
+
+interface Met {
+  readonly items: readonly { readonly officerId: string; readonly encounters: number }[];
+}
+/** The read model of the streams knows whom a civilian met. */
+const readModelKnows = (officer: TestPhone, civilian: TestPhone) =>
+  until('the read model', async () => {
+    const { items } = await town.rest.read<Met>('/v1/officers-met', civilian.person.token);
+    return items.length === 1 && items[0]!.officerId === officer.person.userId;
+  });
 
 /** Two who are connected, and who have not met. */
 const two = async (): Promise<readonly [TestPhone, TestPhone]> => {
@@ -132,6 +157,22 @@ describe('Kinesis and DynamoDB away', () => {
     await town.wires.kinesis.heal();
     await town.wires.dynamodb.heal();
     await storesAgree(people);
+    await actorsAgree(people);
+    await readModelKnows(people[0], people[1]);
+    await readModelKnows(people[2], people[3]);
+  });
+
+  it('after a burst of movements a balance is the same in actor, PostgreSQL and DynamoDB', async () => {
+    const pairs = [await two(), await two(), await two()];
+    const people = pairs.flat();
+    const civilians = pairs.map(([, civilian]) => civilian);
+    await Promise.all(
+      pairs.map(async ([officer]) => {
+        for (const civilian of civilians) await meetByCode(officer, civilian);
+      }),
+    );
+    await storesAgree(people);
+    await actorsAgree(people);
   });
 });
 

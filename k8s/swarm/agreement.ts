@@ -47,11 +47,14 @@ interface StreamEvent {
   readonly id: string;
   readonly type: string;
   readonly subject: string;
-  readonly seq: number;
+  /** Rises along all events of a subject, whatever they tell. */
+  readonly stamp: { readonly seq: number };
   readonly data: { readonly userId?: string; readonly legs?: readonly { account: string; delta: number }[] };
 }
 
 const POLL_MS = 100;
+/** Events that are transfers; the others tell of what is around them. */
+const MOVES = /^(encounter|points)\./;
 
 const awsConfig = ({ awsEnv }: Stores, endpoint: string) =>
   awsClientConfig({
@@ -116,10 +119,11 @@ class StreamReader {
     if (this.events.has(event.id)) return;
     this.events.set(event.id, event);
     const before = this.#newest.get(event.subject);
-    if (before !== undefined && event.seq <= before) {
+    const { seq } = event.stamp;
+    if (before !== undefined && seq <= before) {
       this.outOfOrder.push(`${this.#name}: event ${event.id} of ${event.subject} came after a later one`);
     }
-    this.#newest.set(event.subject, event.seq);
+    this.#newest.set(event.subject, seq);
   }
 }
 
@@ -188,7 +192,11 @@ const compare = (
     if (event === undefined) missing.push(id);
     else if (legsText(event.data.legs ?? []) !== legs) different.push(id);
   }
-  const invented = shared ? [] : [...transactions.events.keys()].filter(id => !truth.transfers.has(id));
+  const invented = shared
+    ? []
+    : [...transactions.events.values()]
+        .filter(({ id, type }) => MOVES.test(type) && !truth.transfers.has(id))
+        .map(({ id }) => id);
   const stale: string[] = [];
   for (const [id, { balance, version }] of truth.accounts) {
     const seen = balances.get(id);

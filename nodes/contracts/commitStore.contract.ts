@@ -1,6 +1,7 @@
 /** What every commit store must do. Run against memory and PostgreSQL. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { EntryView } from '../../actors/queries.ts';
 import type { EntryOutcome } from '../ports.ts';
 import { at, encounter, move, pending, post, review, type StoreTown, transfer, voidOf } from './town.ts';
 
@@ -446,6 +447,17 @@ export function commitStoreContract(name: string, open: () => Promise<StoreTown>
         const wrong = [-1, 0.5, 2 ** 31].map(trust => ({ ...op, id: town.uuid(), trust }));
         expect(await codes(...wrong)).toEqual(['invalid', 'invalid', 'invalid']);
       });
+    });
+
+    it('tells of entries with all their sides, and nothing of what is none', async () => {
+      const [a, b] = [await person('civilian'), await person('civilian')];
+      const [grant, gift] = [move(town.uuid(), MINT_ACCOUNT, a, 9), move(town.uuid(), a, b, 4)];
+      await commit(grant, gift);
+      const ids = [gift.id, town.uuid(), grant.id];
+      const found = (await town.queryStore.query({ type: 'entries', ids })) as readonly EntryView[];
+      const sides = new Map(found.map(({ id, reason, legs }) => [id, { reason, legs }]));
+      expect(sides.size).toBe(2);
+      for (const { id, reason, legs } of [grant, gift]) expect(sides.get(id)).toEqual({ reason, legs });
     });
 
     it('knows what an account had at any moment', async () => {

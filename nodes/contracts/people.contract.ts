@@ -128,6 +128,26 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
       expect(await town.directory.officer(civilian)).toBeNull();
     });
 
+    it('shows a movement with its rule, its trace and the part of everybody', async () => {
+      const [officer, civilian] = [await person({ kind: 'officer' }), await person()];
+      const op = encounter(town.uuid(), officer, civilian);
+      const trace = '00112233445566ff';
+      await commit({ ...op, rule: { ...op.rule, trace } });
+      const movement = await town.directory.movement(op.id);
+      expect(movement).toMatchObject({
+        id: op.id,
+        reason: 'encounter',
+        rule: { ...op.rule, trace },
+        encounter: { method: op.method, officer, civilian },
+      });
+      const people = movement!.postings.filter(({ kind }) => kind !== null);
+      expect(people.sort((a, b) => (a.kind! < b.kind! ? -1 : 1))).toEqual([
+        { account: civilian, kind: 'civilian', delta: op.civilianPoints },
+        { account: officer, kind: 'officer', delta: op.officerPoints },
+      ]);
+      expect(await town.directory.movement(town.uuid())).toBeNull();
+    });
+
     it('lists encounters and transactions page by page, newest first', async () => {
       const officer = await person({ kind: 'officer' });
       const civilians = await Promise.all(Array.from({ length: 20 }, () => person()));

@@ -4,6 +4,7 @@ import type { PairHistory } from '../../actors/fraud/history.ts';
 import type { Opinion } from '../../actors/fraud/opinion.ts';
 import type {
   EncounterView,
+  EntryView,
   HoldView,
   Movement,
   RememberedCommand,
@@ -22,6 +23,7 @@ import type {
   Random,
   TransactionView,
 } from '../ports.ts';
+import type { MovementRecord } from '../rules/explainer.ts';
 import { MemoryGiving } from './memoryGiving.ts';
 import type { MemoryLedger, MemoryTransfer } from './memoryLedger.ts';
 import type { MemoryNotes } from './memoryNotes.ts';
@@ -160,6 +162,26 @@ export class MemoryPeople implements Directory, QueryStore {
     return balance;
   }
 
+  async movement(transferId: string): Promise<MovementRecord | null> {
+    const found = this.#ledger.transfers.get(transferId);
+    if (!found) return null;
+    const { op, reason, atMs, postings } = found;
+    const { id, version, trace = null } = op.rule;
+    const { officer, civilian, method } = op as EncounterOp;
+    return {
+      id: op.id,
+      reason,
+      rule: { id, version, trace },
+      atMs,
+      postings: postings.map(({ account, delta }) => ({
+        account,
+        kind: this.#people.get(account)?.kind ?? null,
+        delta,
+      })),
+      encounter: op.type === 'encounter' ? { method, officer, civilian } : null,
+    };
+  }
+
   async query(query: StoreQuery): Promise<unknown> {
     switch (query.type) {
       case 'user':
@@ -180,6 +202,8 @@ export class MemoryPeople implements Directory, QueryStore {
         return this.#ledger.market.open('merchant', query.merchant);
       case 'myRedemptions':
         return this.#ledger.market.open('user', query.user);
+      case 'entries':
+        return query.ids.flatMap(id => this.#entry(id) ?? []);
       case 'balanceAt':
         return this.balanceAt(query.account, query.atMs);
       case 'movements':
@@ -193,6 +217,13 @@ export class MemoryPeople implements Directory, QueryStore {
       case 'fee':
         return this.giving.fee(query.id, query.payer);
     }
+  }
+
+  #entry(id: string): EntryView | null {
+    const transfer = this.#ledger.transfers.get(id);
+    if (!transfer) return null;
+    const legs = transfer.postings.map(({ account, delta }) => ({ account, delta }));
+    return { id, reason: transfer.reason, legs };
   }
 
   #pairMet({ officer, civilian, afterMs, beforeMs }: StoreQuery & { type: 'pairMet' }): string[] {

@@ -31,3 +31,9 @@ export const RULE_LIMITS = {
   wordChars: 64,
   cooldownSMax: 366 * 86_400,
 } as const;
+
+/** Bounds of what a rule may limit. */
+export const AWARD_LIMITS = {
+  /** Points, times or revisions. */
+  countMax: 1_000_000_000,
+} as const;

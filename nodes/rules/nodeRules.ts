@@ -3,6 +3,7 @@ import type { Bus, Clock, Log, Metrics, Scheduler } from '../ports.ts';
 import type { FirstNumbers } from './builtIn.ts';
 import type { RuleEngine } from './engine.ts';
 import { Evaluations } from './evaluations.ts';
+import { Explainer } from './explainer.ts';
 import { type LastKnown, RuleFollower, rulesSubject } from './follower.ts';
 import { RuleKeeper } from './keeper.ts';
 import { RULE_LIMITS } from './limits.ts';
@@ -33,6 +34,8 @@ export interface NodeRules {
   readonly port: RulesPort;
   /** Serves operators. */
   readonly keeper: RuleKeeper;
+  /** Serves who asks why points moved. */
+  readonly explainer: Explainer;
   /** Begins to follow; resolves when the store has answered, or has not for a moment: then what is known counts. */
   start(): Promise<void>;
   stop(): void;
@@ -64,6 +67,7 @@ export function nodeRules(options: NodeRulesOptions): NodeRules {
   return {
     port: book,
     keeper,
+    explainer: new Explainer({ store, engine, seeds }),
     start: () =>
       new Promise(resolve => {
         const giveUp = scheduler.after(RULE_LIMITS.startMs, resolve);

@@ -123,8 +123,10 @@ async function folderOf({ place, dataDir }: Wish, say: (line: string) => void): 
   const folder = join(dataDir, 'archive-cache');
   const store = openObjects(place);
   try {
-    const fetched = await mirror(store, folder);
+    const { fetched, cold } = await mirror(store, folder);
     if (fetched > 0) say(`${fetched} objects fetched from ${store.name}\n`);
+    if (cold > 0)
+      say(`${cold} objects lie in a cold tier and are not asked: restore them in ${store.name} first\n`);
   } finally {
     store.close();
   }

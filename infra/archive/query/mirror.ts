@@ -9,21 +9,30 @@ import type { ObjectStore } from '../objectStore.ts';
 /** Objects fetched at once. */
 const SIDE_BY_SIDE = 8;
 
-/** @returns how many objects were fetched */
-export async function mirror(from: ObjectStore, folder: string): Promise<number> {
+export interface Mirrored {
+  /** Objects that were fetched now. */
+  readonly fetched: number;
+  /** Objects that cannot be, unless they are called back from their tier. */
+  readonly cold: number;
+}
+
+export async function mirror(from: ObjectStore, folder: string): Promise<Mirrored> {
   const to = new FolderStore(folder);
   const prefix = `${ARCHIVE}/`;
-  const there = new Map((await from.list(prefix)).map(({ key, bytes }) => [key, bytes]));
+  const objects = await from.list(prefix);
+  const there = new Map(objects.map(({ key, bytes }) => [key, bytes]));
+  const cold = new Set(objects.filter(({ isCold }) => isCold).map(({ key }) => key));
   const here = new Map((await to.list(prefix)).map(({ key, bytes }) => [key, bytes]));
   for (const key of here.keys()) if (!there.has(key)) await to.remove(key);
-  const missing = [...there].filter(([key, bytes]) => here.get(key) !== bytes).map(([key]) => key);
+  const wanted = [...there].filter(([key, bytes]) => here.get(key) !== bytes).map(([key]) => key);
+  const missing = wanted.filter(key => !cold.has(key));
   const fetchOne = async (): Promise<void> => {
     for (let key = missing.pop(); key !== undefined; key = missing.pop()) {
       const body = await from.get(key);
       if (body !== null) await to.put(key, body);
     }
   };
-  const count = missing.length;
+  const fetched = missing.length;
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, fetchOne));
-  return count;
+  return { fetched, cold: wanted.length - fetched };
 }

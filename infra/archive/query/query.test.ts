@@ -362,6 +362,12 @@ describe('npm run query', () => {
     expect(first.said).toMatch(/^\d+ objects fetched from the bucket heyblue-archive\n\nPoints per day/);
     server.objects.delete([...server.objects.keys()].find(key => key.startsWith('archive/user-events'))!);
     expect((await ask(['points-per-day'], env)).said).toMatch(/^Points per day/);
+    const [late = ''] = server.objects.keys();
+    server.objects.set(late.replace('hour=00', 'hour=23'), server.objects.get(late)!);
+    server.cold.add(late.replace('hour=00', 'hour=23'));
+    expect((await ask(['points-per-day'], env)).said).toMatch(
+      /^1 objects lie in a cold tier and are not asked/,
+    );
     await server.close();
     expect((await ask(['points-per-day'], env)).code).toBe(1);
   });

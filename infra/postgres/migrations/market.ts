@@ -97,7 +97,7 @@ const TABLES = [
      at timestamptz not null,
      expires_at timestamptz not null,
      settled_at timestamptz,
-     transfer_id uuid unique,
+     transfer_id uuid,
      sold_quantity int not null default 0 check (sold_quantity between 0 and quantity),
      sold_points bigint not null default 0 check (sold_points between 0 and points),
      refunded_quantity int not null default 0,
@@ -108,7 +108,6 @@ const TABLES = [
      check ((state = 'reserved') = (settled_at is null))
    ) with (fillfactor = 80)`,
   `create unique index redemption_code on market.redemption (merchant, code) where state = 'reserved'`,
-  `create index redemption_open on market.redemption (user_id) where state = 'reserved'`,
   'create index redemption_of_user on market.redemption (offer_id, user_id)',
   `create index redemption_sold on market.redemption (merchant, settled_at) where state = 'confirmed'`,
   // op_id: the redemption, the refund, or the operation of the merchant
@@ -147,18 +146,8 @@ const TABLES = [
   'alter table meet.hold add column rule_trace text',
 ];
 
-/** One event of a redemption; `quantity` and `points` are those of this step. */
-const TOLD = [
-  `create function market.told(r market.redemption, p_type text, p_cause uuid, p_quantity int, p_points bigint,
-     p_on_hand int, p_reserved int, p_more jsonb) returns jsonb
-   language sql stable set search_path = pg_catalog
-   begin atomic
-     select jsonb_strip_nulls(jsonb_build_object('type', 'redemption.' || p_type, 'causationId', p_cause,
-       'data', p_more || jsonb_build_object(
-         'redemptionId', r.id, 'user', r.user_id, 'merchant', r.merchant, 'offer', r.offer_id,
-         'quantity', p_quantity, 'points', p_points, 'transferId', nullif(p_cause, r.id),
-         'onHand', p_on_hand, 'reserved', p_reserved)));
-   end`,
+/** When stock has run low, and how that is told. */
+const LOW = [
   // so much was free, and so much is now
   `create function market.ran_low(p_before bigint, p_after bigint, p_low int) returns boolean
    language sql immutable set search_path = pg_catalog
@@ -185,9 +174,21 @@ const DECLARED = `
   v_kept int[];
   v_redemption market.redemption%rowtype;
   v_units int;
-  v_told jsonb[] := '{}';
-  v_told_key uuid[] := '{}';
-  v_told_trace text[] := '{}';
+  v_moved_offer uuid[] := '{}';
+  v_moved_kind text[] := '{}';
+  v_moved_op uuid[] := '{}';
+  v_moved_on_hand int[] := '{}';
+  v_moved_kept int[] := '{}';
+  v_moved_then int[] := '{}';
+  v_moved_then_kept int[] := '{}';
+  v_told text[] := '{}';
+  v_told_id uuid[] := '{}';
+  v_told_entry int[] := '{}';
+  v_told_cause uuid[] := '{}';
+  v_told_units int[] := '{}';
+  v_told_points bigint[] := '{}';
+  v_told_on_hand int[] := '{}';
+  v_told_kept int[] := '{}';
   q int;
 `;
 
@@ -210,19 +211,26 @@ const LOCKED = `  if v_market or v_two_phase or cardinality(p_refund_entry) > 0 
   end if;
 `;
 
-const told = (type: string, cause: string, quantity: string, points: string, more = ''): string => `
-          v_told := v_told || market.told(v_redemption, ${type}, ${cause}, ${quantity}, ${points}, v_on_hand[q], v_kept[q],
-            jsonb_build_object('rule', jsonb_build_object(
-              'id', p_rule[i], 'version', p_rule_version[i], 'trace', p_rule_trace[i])${more}));
-          v_told_key := v_told_key || v_redemption.user_id;
-          v_told_trace := v_told_trace || p_trace[i];`;
+/** One event of a redemption, or `low` of its offer; with the units and points of this step. */
+const told = (type: string, cause: string, units: string, points: string): string => `
+          v_told := v_told || ${type};
+          v_told_id := v_told_id || v_redemption.id;
+          v_told_entry := v_told_entry || i;
+          v_told_cause := v_told_cause || ${cause};
+          v_told_units := v_told_units || ${units};
+          v_told_points := v_told_points || ${points};
+          v_told_on_hand := v_told_on_hand || v_on_hand[q];
+          v_told_kept := v_told_kept || v_kept[q];`;
 
-const EXPIRES = `, 'expiresAt',
-              to_char(v_redemption.expires_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-
+/** One line of the log. */
 const moved = (kind: string, op: string, onHand: string, reserved: string): string => `
-          insert into market.stock_movement (offer_id, kind, op_id, on_hand_delta, reserved_delta, on_hand, reserved, at)
-            values (v_offer[q], '${kind}', ${op}, ${onHand}, ${reserved}, v_on_hand[q], v_kept[q], v_now);`;
+          v_moved_offer := v_moved_offer || v_offer[q];
+          v_moved_kind := v_moved_kind || '${kind}'::text;
+          v_moved_op := v_moved_op || ${op};
+          v_moved_on_hand := v_moved_on_hand || ${onHand};
+          v_moved_kept := v_moved_kept || ${reserved};
+          v_moved_then := v_moved_then || v_on_hand[q];
+          v_moved_then_kept := v_moved_then_kept || v_kept[q];`;
 
 const MORE: MoreOfPending = {
   looked: `        v_redemption := null;
@@ -261,12 +269,9 @@ const MORE: MoreOfPending = {
                       v_code[i] := ${code('code_taken')};
                     else
                       v_kept[q] := v_kept[q] + v_units;
-${moved('allocation', 'p_id[i]', '0', 'v_units')}${told("'reserved'", 'v_redemption.id', 'v_units', 'b', EXPIRES)}
+${moved('allocation', 'p_id[i]', '0', 'v_units')}${told("'reserved'::text", 'v_redemption.id', 'v_units', 'b')}
                       u := v_on_hand[q] - v_kept[q];
-                      if market.ran_low(u + v_units, u, v_low[q]) then
-                        v_told := v_told || market.told_low(v_offer[q], v_merchant[q], v_on_hand[q], v_kept[q], v_low[q]);
-                        v_told_key := v_told_key || v_merchant[q];
-                        v_told_trace := v_told_trace || p_trace[i];
+                      if v_low[q] > 0 and market.ran_low(u + v_units, u, v_low[q]) then${told("'low'::text", 'v_redemption.id', 'v_units', 'b')}
                       end if;
                     end if;
                   end if;
@@ -327,7 +332,7 @@ ${moved('sale', 'v_redemption.id', '-v_units', '-v_units')}
               v_kept[q] := v_kept[q] - v_units;
 ${moved('release', 'v_redemption.id', '0', '-v_units')}
             end if;
-${told("'confirmed'", 'p_id[i]', 'v_redemption.sold_quantity', 'v_redemption.sold_points')}
+${told("'confirmed'::text", 'p_id[i]', 'v_redemption.sold_quantity', 'v_redemption.sold_points')}
           end if;
         else
           u := array_position(p_refund_entry, i);
@@ -343,7 +348,7 @@ ${told("'confirmed'", 'p_id[i]', 'v_redemption.sold_quantity', 'v_redemption.sol
               v_on_hand[q] := v_on_hand[q] + v_units;
 ${moved('cancellation', 'p_id[i]', 'v_units', '0')}
             end if;
-${told("'refunded'", 'p_id[i]', 'v_units', 'b', ", 'restock', p_refund_restock[u]")}
+${told("'refunded'::text", 'p_id[i]', 'v_units', 'b')}
           end if;
         end if;
       end if;
@@ -363,12 +368,35 @@ const UPDATED = `
     update market.stock s set on_hand = n.on_hand, reserved = n.reserved
       from unnest(v_offer, v_on_hand, v_kept) as n(offer_id, on_hand, reserved)
       where s.offer_id = n.offer_id and (s.on_hand <> n.on_hand or s.reserved <> n.reserved);
+    insert into market.stock_movement (offer_id, kind, op_id, on_hand_delta, reserved_delta, on_hand, reserved, at)
+      select n.offer_id, n.kind, n.op_id, n.on_hand_delta, n.reserved_delta, n.on_hand, n.reserved, v_now
+      from unnest(v_moved_offer, v_moved_kind, v_moved_op, v_moved_on_hand, v_moved_kept, v_moved_then, v_moved_then_kept)
+        with ordinality as n(offer_id, kind, op_id, on_hand_delta, reserved_delta, on_hand, reserved, ix)
+      order by n.ix;
   end if;`;
 
 const OUTBOX = `${RESERVED_OUTBOX}
   if cardinality(v_told) > 0 then
     insert into ops.outbox (target, keys, traces, payload, created_at)
-      values (${OUTBOX_TARGET.transactions}, v_told_key, v_told_trace, to_jsonb(v_told), v_now);
+      select ${OUTBOX_TARGET.transactions}, array_agg(case n.type when 'low' then m.merchant else m.user_id end order by n.ix),
+        array_agg(p_trace[n.entry] order by n.ix),
+        jsonb_agg(case n.type
+          when 'low' then market.told_low(m.offer_id, m.merchant, n.on_hand, n.reserved, d.low_stock)
+          else jsonb_strip_nulls(jsonb_build_object('type', 'redemption.' || n.type, 'causationId', n.cause,
+            'data', jsonb_build_object(
+              'redemptionId', m.id, 'user', m.user_id, 'merchant', m.merchant, 'offer', m.offer_id,
+              'quantity', n.units, 'points', n.points, 'transferId', nullif(n.cause, m.id),
+              'onHand', n.on_hand, 'reserved', n.reserved, 'restock', f.restocked,
+              'expiresAt', case n.type when 'reserved'
+                then to_char(m.expires_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end,
+              'rule', jsonb_build_object(
+                'id', p_rule[n.entry], 'version', p_rule_version[n.entry], 'trace', p_rule_trace[n.entry])))) end
+          order by n.ix), v_now
+      from unnest(v_told, v_told_id, v_told_entry, v_told_cause, v_told_units, v_told_points, v_told_on_hand, v_told_kept)
+          with ordinality as n(type, id, entry, cause, units, points, on_hand, reserved, ix)
+        join market.redemption m on m.id = n.id
+        join market.offer d on d.id = m.offer_id
+        left join market.refund f on f.transfer_id = n.cause;
   end if;`;
 
 const TRANSFERS = `    insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at, epoch, shard, rule_trace)
@@ -397,7 +425,7 @@ const granted = (migration: Migration): void => {
 
 export class Market extends Migration {
   override up(): void {
-    for (const sql of [...TABLES, ...TOLD]) this.addSql(sql);
+    for (const sql of [...TABLES, ...LOW]) this.addSql(sql);
     this.addSql('drop function ledger.commit_group');
     this.addSql(commitFunction(PARAMETERS, OUTBOX, PIECES));
     granted(this);
