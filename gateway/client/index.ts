@@ -4,6 +4,7 @@ export { CLOSE, ERROR, type ErrorCode, type Refusal, type Result } from '../../p
 export type { Resume } from '../../protocol/frames.ts';
 export { watchBrowser } from './browser.ts';
 export { HeyBlueClient } from './client.ts';
+export type { Beneficiary, Fee, GiftPart, Given, GivingRest, NewFee } from './giving.ts';
 export * from './rest.ts';
 export { browserStorage, keyedStorage, memoryStorage, type Storage } from './storage.ts';
 export { tokenSource } from './tokens.ts';

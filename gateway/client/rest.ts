@@ -11,6 +11,7 @@
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import type { CodeBook } from '../../protocol/codeBook.ts';
 import { ERROR, type ErrorCode, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { type GivingRest, givingRest } from './giving.ts';
 import { freshUuid, messageOf } from './platform.ts';
 
 export interface SignInRequest {
@@ -80,7 +81,7 @@ export interface QrImage {
   readonly image: string;
 }
 
-export interface RestClient {
+export interface RestClient extends GivingRest {
   /** `key` makes a repeat harmless; default a fresh one for each call. */
   signUp(request: SignUpRequest, key?: string): Promise<Result<Granted>>;
   signIn(request: SignInRequest): Promise<Result<Granted>>;
@@ -103,7 +104,7 @@ export interface RestClient {
   codeBook(accessToken: string): Promise<Result<CodeBook>>;
 }
 
-interface Ask {
+export interface Ask {
   readonly token?: string;
   readonly body?: object;
   readonly key?: string;
@@ -181,5 +182,6 @@ export const restClient = (
     officer: (token, userId) => ask('GET', `/v1/officers/${encodeURIComponent(userId)}`, { token }),
     codeBook: token => ask('GET', '/v1/qr/book', { token }),
     qr: (token, format) => ask('GET', '/v1/qr', { token, query: { format } }),
+    ...givingRest(ask),
   };
 };
