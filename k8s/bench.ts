@@ -40,6 +40,7 @@ const MODULES: Record<string, string> = {
   drain: './bench/drain.bench.ts',
   churn: './bench/churn.bench.ts',
   fraud: './bench/fraud.bench.ts',
+  rules: './bench/rules.bench.ts',
   archive: './bench/archive.bench.ts',
   converge: './bench/converge.bench.ts',
 };

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { MINT_ACCOUNT } from '../actors/durable.ts';
 import { ok } from '../protocol/errors.ts';
-import { at, move } from './contracts/town.ts';
+import { at, move, pending, voidOf } from './contracts/town.ts';
 import { EntryQueue, keysOf } from './entryQueue.ts';
 
 const account = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
@@ -33,6 +33,24 @@ it('one account may stand in one group many times, but not in two groups', () =>
   expect(take(5).names).toBe('');
   entries.release(first.group);
   expect(take(5).names).toBe('3');
+});
+
+it('what sets points aside or gives them back touches the account of who pays', () => {
+  const entries = new EntryQueue<string>();
+  const aside = pending(account(50), account(1), account(2), 5);
+  for (const [done, op] of [
+    ['void', voidOf(aside)],
+    ['move', move(account(51), account(1), account(3), 5)],
+    ['again', pending(account(52), account(1), account(2), 5)],
+    ['to its payee', gift(2).op],
+  ] as const) {
+    const entry = at(0, 1, op);
+    entries.push({ entry, done, keys: keysOf(entry), deadlineMs: 10 });
+  }
+  const first = entries.take(1, 100);
+  expect(entries.take(5, 100).map(one => one.done)).toEqual(['to its payee']);
+  entries.release(first);
+  expect(entries.take(5, 100).map(one => one.done)).toEqual(['move', 'again']);
 });
 
 it('the young do not overtake elders that had to wait', () => {

@@ -22,8 +22,11 @@ export interface Waiting<D> {
 }
 
 export function keysOf(entry: CommitEntry): string[] {
-  const keys = [...claimsOf(entry.op)];
-  for (const leg of legsOf(entry.op)) if (leg.account !== MINT_ACCOUNT) keys.push(leg.account);
+  const { op } = entry;
+  const keys = [...claimsOf(op)];
+  // nothing moves yet, or ever, and yet it decides what else can be spent
+  if (op.type === 'pending' || op.type === 'void') keys.push(op.payer);
+  for (const leg of legsOf(op)) if (leg.account !== MINT_ACCOUNT) keys.push(leg.account);
   return keys;
 }
 

@@ -110,6 +110,9 @@ export type EventStore = CommitStore;
 /**
  * Both in one: what actors note besides points. One call of `commit` is one transaction, whatever it takes: the timers,
  * events and answers of one turn are stored together. Anything else is `invalid`.
+ *
+ * With them go offers and what merchants change of their stock (`nodes/market/stockRules.ts`), whose codes say when that
+ * cannot be: another version, no such offer, less than is reserved.
  */
 export type NoteStore = TimerStore;
 

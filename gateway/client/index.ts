@@ -5,6 +5,7 @@ export type { Resume } from '../../protocol/frames.ts';
 export { readRedeemText, redeemText, typedCode } from '../../protocol/redeemCode.ts';
 export { watchBrowser } from './browser.ts';
 export { HeyBlueClient } from './client.ts';
+export type { Beneficiary, Fee, GiftPart, Given, GivingRest, NewFee } from './giving.ts';
 export type {
   EditedOffer,
   MarketRest,

@@ -11,6 +11,7 @@
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import type { CodeBook } from '../../protocol/codeBook.ts';
 import { ERROR, type ErrorCode, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { type GivingRest, givingRest } from './giving.ts';
 import { type MarketRest, marketRest } from './market.ts';
 import { freshUuid, messageOf } from './platform.ts';
 
@@ -81,7 +82,7 @@ export interface QrImage {
   readonly image: string;
 }
 
-export interface RestClient extends MarketRest {
+export interface RestClient extends GivingRest, MarketRest {
   /** `key` makes a repeat harmless; default a fresh one for each call. */
   signUp(request: SignUpRequest, key?: string): Promise<Result<Granted>>;
   signIn(request: SignInRequest): Promise<Result<Granted>>;
@@ -183,5 +184,6 @@ export const restClient = (
     codeBook: token => ask('GET', '/v1/qr/book', { token }),
     qr: (token, format) => ask('GET', '/v1/qr', { token, query: { format } }),
     ...marketRest(ask),
+    ...givingRest(ask),
   };
 };

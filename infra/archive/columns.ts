@@ -77,6 +77,13 @@ function soleParty(event: ArchivedEvent, sign: number): string | null {
   return parties.length === 1 ? parties[0]!.account : null;
 }
 
+/** Who got how much, as JSON, when one gave to several; null otherwise: then `payee` and `points` say it. */
+function sharesOf(event: ArchivedEvent): string | null {
+  const credits = legsOf(event).filter(leg => leg.delta > 0 && isPerson(leg));
+  if (credits.length < 2 || soleParty(event, -1) === null) return null;
+  return JSON.stringify(credits.map(({ account, delta }) => ({ account, delta })));
+}
+
 const head = (name: string, type: ColumnType, field: string, inField?: string): Column => ({
   name,
   type,
@@ -135,6 +142,8 @@ export const COLUMNS: readonly Column[] = [
   data('delta', 'bigint', 'delta'),
   data('on_hand', 'bigint', 'onHand'),
   data('reserved', 'bigint', 'reserved'),
+  // what was given to several
+  { name: 'shares', type: 'text', of: sharesOf },
 ];
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

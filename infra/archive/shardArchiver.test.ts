@@ -14,6 +14,12 @@ const idsIn = async (store: MemoryStore): Promise<unknown[]> =>
   (await rowsIn(store)).map(row => row.event_id);
 const ids = (count: number): string[] => Array.from({ length: count }, (_, i) => idOf(i));
 
+/** Of 9 points. */
+const SHARES = JSON.stringify([
+  { account: idOf(1), delta: 4 },
+  { account: idOf(2), delta: 5 },
+]);
+
 describe('what is archived', () => {
   it('lies by stream and hour, under the shard and its first record', async () => {
     const store = new MemoryStore();
@@ -88,8 +94,8 @@ describe('what is archived', () => {
   });
 
   it.each([
-    ['gives', [-7, 7, 0], { payer: idOf(0), payee: idOf(1), points: 7n, issued: 0n }],
-    ['splits', [-9, 4, 5], { payer: idOf(0), payee: null, points: 9n, issued: 0n }],
+    ['gives', [-7, 7, 0], { payer: idOf(0), payee: idOf(1), points: 7n, issued: 0n, shares: null }],
+    ['splits', [-9, 4, 5], { payer: idOf(0), payee: null, points: 9n, issued: 0n, shares: SHARES }],
   ])('says who gave and who got when one person %s', async (_, deltas, expected) => {
     const store = new MemoryStore();
     const shard = archiver(store);

@@ -20,10 +20,13 @@ let waiting: Map<number, () => void>;
 
 beforeAll(async () => {
   town = await auditedTown();
-});
-afterAll(() => town.close());
-beforeEach(async () => {
   copy = await town.copy();
+});
+afterAll(async () => {
+  await copy.drop();
+  await town.close();
+});
+beforeEach(() => {
   owned = null;
   figures = new Map();
   lines = [];
@@ -43,10 +46,7 @@ beforeEach(async () => {
     metrics,
   });
 });
-afterEach(async () => {
-  await job.close();
-  await copy.drop();
-});
+afterEach(() => job.close());
 
 const figure = (name: string, labels: Record<string, string> = {}): string =>
   [name, ...Object.values(labels)].join(' ');
@@ -111,6 +111,7 @@ describe('the node that owns the shard', () => {
       }),
       message: 'the audit found differences',
     });
+    await copy.sql('update ledger.account set balance = balance - 1 where account_id = $1', [officer]);
   });
 
   it('seals the days that are over, when there are any', async () => {

@@ -1,7 +1,7 @@
 /** What is committed reaches the streams and the balances: in order per key, at least once, whatever is away meanwhile. */
 import { randomBytes } from 'node:crypto';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { DeleteStreamCommand } from '@aws-sdk/client-kinesis';
+import { DeleteStreamCommand, ListShardsCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
 import { at, encounter, move } from '../../nodes/contracts/town.ts';
@@ -291,6 +291,31 @@ describe('transactions to Kinesis', () => {
     publisher.poke();
     await drained();
     expect(sequences(await town.eventsIn(stream))).toEqual(new Map(ids.map(id => [id, [2]])));
+  });
+
+  it('throttled as a whole, it waits and goes on; resharded meanwhile, it goes on in order', async () => {
+    const ids = await town.people(6);
+    let refused = 0;
+    proxy.behaviour = async ({ action }) => {
+      if (action !== 'PutRecords' || refused++ > 4) return null;
+      const throttled = { __type: 'ProvisionedThroughputExceededException', message: 'slow down' };
+      return { status: 400, body: JSON.stringify(throttled) };
+    };
+    await town.earn(ids, 2);
+    const publisher = publish('transactions', target);
+    await drained();
+    expect(refused).toBeGreaterThan(4);
+    const [first] = (await town.kinesis.send(new ListShardsCommand({ StreamName: stream }))).Shards ?? [];
+    const half = String(BigInt(first!.HashKeyRange!.EndingHashKey!) / 2n);
+    const split = { StreamName: stream, ShardToSplit: first!.ShardId, NewStartingHashKey: half };
+    await town.kinesis.send(new SplitShardCommand(split));
+    await town.earn(ids, 2);
+    publisher.poke();
+    await drained();
+    await town.earn(ids, 2);
+    publisher.poke();
+    await drained();
+    await inOrder(ids, 6);
   });
 
   it('works off more rows than it holds, and says how many wait', async () => {

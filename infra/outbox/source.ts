@@ -36,7 +36,7 @@ const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`;
 const MOVEMENT = `json_build_object(
         'transferId', t.id,
         'reason', t.reason,
-        'rule', json_build_object('id', t.rule_id, 'version', t.rule_version, 'trace', to_jsonb(t) ->> 'rule_trace'),
+        'rule', json_build_object('id', t.rule_id, 'version', t.rule_version, 'trace', t.rule_trace),
         'method', e.method, 'officer', e.officer, 'civilian', e.civilian, 'zip', e.zip,
         'legs', (select json_agg(
             case when p.account_id = '${MINT_ACCOUNT}'

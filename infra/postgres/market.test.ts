@@ -93,7 +93,7 @@ const sketches = fc.array(
     quantity: fc.constantFrom(1, 1, 2, 2, 3, 4),
     price: fc.constantFrom(3, 3, 3, 3, 3, 2),
     code: fc.nat(9),
-    perUserMax: fc.constantFrom(0, 0, 5),
+    perUserMax: fc.constantFrom(0, 2, 3),
     restock: fc.boolean(),
     key: fc.nat(23).map(n => (n < 4 ? n : null)),
     shard: fc.constantFrom(...SHARDS),

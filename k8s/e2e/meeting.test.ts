@@ -56,6 +56,13 @@ const bothEarned = async (officer: TestPhone, civilian: TestPhone, method: strin
       token,
     );
     expect(moved.items.map(({ delta, balance }) => [delta, balance])).toEqual([[seen.points, seen.balance]]);
+    const why = await town.rest.read<object>(`/v1/transfers/${seen.encounterId}/explain`, token);
+    expect(why).toMatchObject({
+      rule: { id: 'encounter.points', version: 1 },
+      given: { method },
+      replay: 'same',
+      agrees: true,
+    });
   }
 };
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { AccountKind } from '../../protocol/catalogue.ts';
 import type { CodeBook } from '../../protocol/codeBook.ts';
 import type { PhoneIdentity } from './phone.ts';
 
@@ -19,7 +20,7 @@ interface Granted {
 
 /** Somebody who signed up. */
 export interface Person extends PhoneIdentity {
-  readonly kind: 'officer' | 'civilian';
+  readonly kind: Exclude<AccountKind, 'operator'>;
   readonly handle: string;
   readonly password: string;
 }

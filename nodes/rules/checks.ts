@@ -1,4 +1,5 @@
 /** What a rule must be before it is written, in sentences for whoever writes it. */
+import type { AwardLimits, RuleKind } from '../../actors/scoring.ts';
 import { ERROR, type Refusal, refuse } from '../../protocol/errors.ts';
 import { scopedBy } from './compiledRule.ts';
 import { canonical, type RuleDraft, type RuleScope } from './envelope.ts';
@@ -31,10 +32,17 @@ function refusedScope({ kind, scope }: RuleDraft): Refusal | null {
   return null;
 }
 
+/** What actors keep count of, by kind: a limit that nobody would keep is no limit. */
+const KEPT: Partial<Record<RuleKind, readonly (keyof AwardLimits)[]>> = {
+  'encounter.points': ['cooldownS'],
+  donation: ['pointsPerUserDay', 'timesPerUserDay'],
+  giveaway: ['pointsPerUserDay', 'timesPerUserDay'],
+};
+
 function refusedLimits({ kind, limits }: RuleDraft): Refusal | null {
-  if (limits.cooldownS !== undefined && kind !== 'encounter.points')
-    return no('a cooldown is of two people who meet: of encounter.points');
-  return null;
+  const kept = KEPT[kind] ?? [];
+  const other = Object.keys(limits).find(name => !kept.includes(name as keyof AwardLimits));
+  return other === undefined ? null : no(`nobody keeps the limit ${other} for ${kind}`);
 }
 
 /** Null: it may be written. Whether its own tests pass is asked when it is published. */

@@ -35,6 +35,7 @@ const VIEWS = `Views, each event once:
   encounters    event_id, time, method, officer, civilian, zip, points, rule_id, rule_version
   redemptions   event_id, type, time, redemption, buyer, merchant, offer, quantity, points, restock
   stock         event_id, type, time, merchant, offer, delta, kind, on_hand, reserved
+  transfers     event_id, type, time, payer, payee, points
   donations     event_id, time, payer, beneficiary, points
   people        account, kind, zip, time
   transactions, user_events: every column, payload (the data as JSON) among them`;

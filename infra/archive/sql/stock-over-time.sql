@@ -5,13 +5,12 @@ with changes as (
   from stock
   where type = 'stock.adjusted'
   union all
-  select cast(time as date), merchant, offer, 0, quantity, 0
+  select
+    cast(time as date), merchant, offer, 0,
+    case when type = 'redemption.confirmed' then quantity else 0 end,
+    case when type = 'redemption.refunded' then quantity else 0 end
   from redemptions
-  where type = 'redemption.confirmed'
-  union all
-  select cast(time as date), merchant, offer, 0, 0, quantity
-  from redemptions
-  where type = 'redemption.refunded' and restock
+  where type = 'redemption.confirmed' or (type = 'redemption.refunded' and restock)
 ),
 days as (
   select day, merchant, offer, sum(received) as received, sum(sold) as sold, sum(returned) as returned

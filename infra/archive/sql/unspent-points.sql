@@ -8,13 +8,12 @@ with sellers as (
 ),
 paid as (
   select
-    cast(movements.time as date) as day,
-    case when payee.account is null then 0 else movements.points end as spent,
-    case when payer.account is null then 0 else movements.points end as returned
-  from movements
-  left join sellers payee on payee.account = movements.payee
-  left join sellers payer on payer.account = movements.payer
-  where movements.type in ('points.transferred', 'points.reversed')
+    cast(transfers.time as date) as day,
+    case when payee.account is null then 0 else transfers.points end as spent,
+    case when payer.account is null then 0 else transfers.points end as returned
+  from transfers
+  left join sellers payee on payee.account = transfers.payee
+  left join sellers payer on payer.account = transfers.payer
 ),
 changes as (
   select cast(time as date) as day, issued, 0 as spent, 0 as returned,

@@ -11,6 +11,24 @@ from (
 ) copies
 where copy = 1;
 
+create or replace view transfers as
+select event_id, type, time, payer, payee, points
+from (
+  select *, row_number() over (partition by event_id) as copy
+  from transactions_raw
+  where type in ('points.transferred', 'points.reversed')
+) copies
+where copy = 1;
+
+create or replace view gifts as
+select event_id, time, payer, payee, points, shares
+from (
+  select *, row_number() over (partition by event_id) as copy
+  from transactions_raw
+  where type = 'points.donated'
+) copies
+where copy = 1;
+
 create or replace view encounters as
 select event_id, time, method, officer, civilian, zip, points, rule_id, rule_version
 from (

@@ -37,7 +37,8 @@ create external table if not exists user_events_raw (
   `restock` boolean,
   `delta` bigint,
   `on_hand` bigint,
-  `reserved` bigint
+  `reserved` bigint,
+  `shares` string
 )
 partitioned by (`year` int, `month` int, `day` int, `hour` int)
 stored as parquet
@@ -96,7 +97,8 @@ create external table if not exists transactions_raw (
   `restock` boolean,
   `delta` bigint,
   `on_hand` bigint,
-  `reserved` bigint
+  `reserved` bigint,
+  `shares` string
 )
 partitioned by (`year` int, `month` int, `day` int, `hour` int)
 stored as parquet

@@ -1,12 +1,12 @@
--- A row for each that a donation went to: a donation may be split. The legs stand in the payload, and DuckDB and Athena
--- unpack JSON in words of their own (`../athena/donations.sql`).
+-- A row for each that a donation went to. What was split stands in a column as JSON, which DuckDB and Athena unpack in words
+-- of their own (`../athena/donations.sql`).
 
 create or replace view donations as
-select event_id, time, payer, leg.account as beneficiary, leg.delta as points
-from (
-  select *, row_number() over (partition by event_id) as copy
-  from transactions_raw
-  where type = 'points.donated'
-) copies
-cross join unnest(from_json(json_extract(payload, '$.legs'), '[{"account":"VARCHAR","delta":"BIGINT"}]')) as t(leg)
-where copy = 1 and leg.delta > 0;
+select event_id, time, payer, payee as beneficiary, points
+from gifts
+where payee is not null
+union all
+select event_id, time, payer, share.account as beneficiary, share.delta as points
+from gifts
+cross join unnest(from_json(shares, '[{"account":"VARCHAR","delta":"BIGINT"}]')) as t(share)
+where payee is null;
