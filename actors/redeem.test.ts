@@ -65,6 +65,41 @@ describe('a redemption', () => {
     expect(till.events('points.changed')).toMatchObject([{ delta: 20, balance: 20 }]);
   });
 
+  test('is tried without being made: everything is checked, and nothing is kept', async () => {
+    const { market, phone } = await story({ perUserMax: 3 });
+    const body = { offerId: market.offer.id, quantity: 2 };
+    const dry = (change: object = {}) =>
+      phone.ask({
+        type: 'order',
+        name: 'redeem.reserve',
+        body: { ...body, ...change },
+        key: '',
+        requestHash: '',
+        dry: true,
+      });
+    const preview = { ok: true, value: { points: 20, balance: 80, title: 'Coffee' } };
+    for (let times = 0; times < 4; times++) expect(await dry()).toEqual(preview);
+    expect(await dry({ quantity: 4 })).toMatchObject({ code: ERROR.conflict });
+    expect(await dry({ quantity: 0 })).toMatchObject({ code: ERROR.invalid });
+    expect(await dry({ offerId: market.town.key() })).toMatchObject({ code: ERROR.notFound });
+    expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 0, points: [0, 100] });
+    expect(states(phone)).toEqual([]);
+    // nothing is held for what was only tried
+    idOf(await market.reserve(phone, 3));
+    expect(await dry({ quantity: 1 })).toMatchObject({ code: ERROR.conflict });
+    const poor = await market.customer(15);
+    const asked = {
+      type: 'order',
+      name: 'redeem.reserve',
+      body,
+      key: '',
+      requestHash: '',
+      dry: true,
+    } as const;
+    expect(await poor.ask(asked)).toMatchObject({ code: ERROR.conflict, message: 'not enough points' });
+    idOf(await market.reserve(await market.customer(20), 2));
+  });
+
   test('is paid in part, and the rest is free again', async () => {
     const { market, phone, till } = await story();
     const id = idOf(await market.reserve(phone, 3));

@@ -175,6 +175,8 @@ function receive(
       return repeat(present, message, turn) ?? commanded(present, message, rules, keys, fencesNow, turn);
     }
     case 'order':
+      // what only asks has no key of its own
+      if (message.dry) return ordered(state, message.name, { ...message, key: turn.newId() }, turn);
       return repeat(state, message, turn) ?? ordered(state, message.name, message, turn);
     case 'attach': {
       const attached = attach(state, message, rules, turn);

@@ -6,7 +6,7 @@ import type { OfferRecord } from '../actors/durable.ts';
 import type { RedemptionView } from '../actors/queries.ts';
 
 export type { OfferMessage, StockView } from '../actors/messages/offer.ts';
-export type { OrderName } from '../actors/messages/user.ts';
+export type { OrderName, RedeemPreview } from '../actors/messages/user.ts';
 export type { OfferView, RedemptionView } from '../actors/queries.ts';
 export { KEY_CONFLICT } from '../actors/user/commands.ts';
 export type { OfferRecord };

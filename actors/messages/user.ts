@@ -62,6 +62,8 @@ export type UserMessage =
       readonly body: object;
       readonly key: string;
       readonly requestHash: string;
+      /** Of `redeem.reserve`: everything is checked and nothing is kept; the answer is a {@link RedeemPreview}. */
+      readonly dry?: true;
     }
   /** Coalesced: while one waits, a newer one takes its place. Answered by a `report.next` frame, or an ERROR frame. */
   | { readonly type: 'location'; readonly session: SessionRef; readonly location: Location }
@@ -339,4 +341,13 @@ export interface UserInspection {
 export interface Balance {
   readonly balance: number;
   readonly version: number;
+}
+
+/** What a redemption would do, were it asked for now. */
+export interface RedeemPreview {
+  /** That would be set aside. */
+  readonly points: number;
+  /** That could be spent then. */
+  readonly balance: number;
+  readonly title: string;
 }

@@ -136,7 +136,7 @@ export function refusedOrKnown(
 }
 
 /** Everybody who waits for the answer of a command gets it, and it is under way no more. */
-function conclude(
+export function conclude(
   state: UserState,
   command: CommandUnderWay,
   result: Result<unknown>,

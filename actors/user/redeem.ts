@@ -16,12 +16,12 @@ import type { Committed, PendingOp } from '../durable.ts';
 import { insist } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Held, OfferMessage } from '../messages/offer.ts';
-import type { UserMessage } from '../messages/user.ts';
+import type { RedeemPreview, UserMessage } from '../messages/user.ts';
 import { SOLD_OUT, TOO_MANY } from '../offer.ts';
 import type { QueryAnswers } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finishMarket, KEY_CONFLICT } from './commands.ts';
+import { begin, conclude, finishMarket, KEY_CONFLICT } from './commands.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH } from './points.ts';
 import { type Redemption, redemptionOf } from './redemption.ts';
@@ -49,7 +49,8 @@ export function reserve(state: UserState, message: Order, turn: Turn): UserState
     expiresAtMs: 0,
     rule: NO_RULE,
   };
-  const reserving = { redemption, perUserMax: 0, tries: 0, isTimed: false };
+  const isDry = message.dry === true;
+  const reserving = { redemption, perUserMax: 0, tries: 0, isTimed: false, isDry };
   const command = underWay(message, turn, 'redeem.reserve', { reserving });
   const refusal = refuseReserve(state, quantity);
   if (refusal) return refuseUnlessReserved(state, command, refusal, turn);
@@ -101,6 +102,14 @@ export function priced(
   const points = (each.payer ?? 0) * redemption.quantity;
   if (points < 1) return refuseUnlessReserved(state, command, NO_PRICE, turn);
   if (points > availablePoints(state)) return refuseUnlessReserved(state, command, NOT_ENOUGH, turn);
+  if (command.reserving!.isDry) {
+    const preview: RedeemPreview = {
+      points,
+      balance: availablePoints(state) - points,
+      title: redemption.title,
+    };
+    return giveUp(state, command, ok(preview), turn);
+  }
   const code = redeemCode(turn.random32(), turn.random32());
   const wanted = { ...redemption, points, code, rule };
   // stored first: from the moment that anything is set aside there is something that ends it
@@ -183,17 +192,18 @@ export function pointsSetAside(
 function giveUp(
   state: UserState,
   command: CommandUnderWay,
-  refusal: Refusal,
+  result: Result<unknown>,
   turn: Turn,
   isOff = false,
 ): UserState {
-  const { redemption, isTimed } = command.reserving!;
+  const { redemption, isTimed, isDry } = command.reserving!;
   const { id: redemptionId, offer, merchant } = redemption;
   const letGo: OfferMessage = { type: 'letGo', redemptionId, isOff };
   // only who held it has said whose it is
   if (merchant !== '') turn.tell({ kind: 'offer', id: offer }, letGo);
   if (isTimed) turn.cancelDurableTimer(REDEEM_TIMER + redemptionId);
-  return finishMarket(state, { ...command, points: 0 }, refusal, false, turn);
+  if (isDry) return conclude(state, command, result, turn);
+  return finishMarket(state, { ...command, points: 0 }, result, false, turn);
 }
 
 /** Refuses, unless an earlier life of this actor has set it aside already: then that is the answer. */
@@ -203,7 +213,7 @@ function refuseUnlessReserved(
   refusal: Refusal,
   turn: Turn,
 ): UserState {
-  if (refusal.retryable) return giveUp(state, command, refusal, turn);
+  if (refusal.retryable || command.reserving!.isDry) return giveUp(state, command, refusal, turn);
   turn.query({ type: 'redemption', id: command.reserving!.redemption.id }, `${command.key}/known`);
   return begin(state, { ...command, points: 0, refusal });
 }

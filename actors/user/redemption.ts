@@ -71,6 +71,8 @@ export interface Reserving {
   readonly tries: number;
   /** The timer that ends it is stored. */
   readonly isTimed: boolean;
+  /** Everything is checked, and nothing kept. */
+  readonly isDry?: boolean;
 }
 
 /** What a command of a till needs when an answer comes. */

@@ -154,6 +154,8 @@ export interface Order {
   readonly requestHash: string | null;
   /** Absent by REST. */
   readonly session?: SessionRef;
+  /** What only asks. */
+  readonly dry?: true;
 }
 
 export interface CommandDone {

@@ -181,6 +181,20 @@ test('what a request orders is the command of the socket, under a key of its own
   expect(door.asked[2]!.message.key).not.toBe(message.key);
 });
 
+test('what is only tried needs no key, and is answered as it would be', async () => {
+  const preview = { points: 12, balance: 88, title: 'Bread' };
+  door.answers.order = () => ok(preview);
+  const body = { offerId: OFFER_ID };
+  const tried = await call('POST', '/v1/redemptions?dry=true', await ana(), body, null);
+  expect(tried).toMatchObject({ status: 200, body: preview });
+  const [{ message }] = door.asked as [(typeof door.asked)[0]];
+  expect(message).toMatchObject({ type: 'order', dry: true, body: { offerId: OFFER_ID, quantity: 1 } });
+  door.answers.order = () => ok(RESERVED);
+  expect((await call('POST', '/v1/redemptions?dry=false', await ana(), body, 'k')).status).toBe(201);
+  expect(door.asked[1]!.message).not.toHaveProperty('dry');
+  expect((await call('POST', '/v1/redemptions?dry=perhaps', await ana(), body, 'k')).status).toBe(422);
+});
+
 test('a key: required, answered alike, not to be used for another body, and never twice at once', async () => {
   door.answers.order = () => ok(RESERVED);
   const token = await ana();

@@ -113,6 +113,15 @@ export const Reserved = Type.Object({
   points: Points,
   expiresS: Type.Integer({ description: 'Unix second at which it is over by itself.' }),
 });
+export const Dry = Type.Object(
+  { dry: Type.Optional(Type.Boolean({ description: 'Says what would be, and does nothing.' })) },
+  closed,
+);
+export const Preview = Type.Object({
+  points: Points,
+  balance: Type.Integer({ description: 'What you could still spend.' }),
+  title: Type.String(),
+});
 export const Part = Type.Object(
   { quantity: Type.Optional(Units) },
   { ...closed, description: 'All of them unless a number is named.' },

@@ -5,7 +5,7 @@
  * refusal that would be the same again is an answer like another; one that passes is not kept.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { KEY_CONFLICT, type OrderName } from '../../nodes/marketPort.ts';
+import { KEY_CONFLICT, type OrderName, type RedeemPreview } from '../../nodes/marketPort.ts';
 import { COMMANDS, type CommandBody, type CommandResult } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
@@ -75,6 +75,16 @@ export class Once {
     }
   }
 
+  /** What `redeem.reserve` would do: nothing is kept of it, so it has no key. */
+  preview(
+    request: FastifyRequest,
+    me: Identity,
+    body: CommandBody<'redeem.reserve'>,
+  ): Promise<Result<RedeemPreview>> {
+    const message = { type: 'order', name: 'redeem.reserve', body, key: '', requestHash: '', dry: true };
+    return this.#ask(request, me, message);
+  }
+
   /** Gives a command of the socket for who has none at hand: the same actor, the same answer. */
   order<N extends OrderName>(
     request: FastifyRequest,
@@ -84,11 +94,14 @@ export class Once {
     key: string,
   ): Promise<Result<CommandResult<N>>> {
     const hash = requestHash(COMMANDS[name].code, body);
-    const message = { type: 'order', name, body, key, requestHash: hash };
+    return this.#ask(request, me, { type: 'order', name, body, key, requestHash: hash });
+  }
+
+  #ask<T>(request: FastifyRequest, me: Identity, message: object): Promise<Result<T>> {
     const options = { timeoutMs: LIMITS.commandMs, keyed: true, trace: traceOf(request) };
     const to = { kind: 'user', id: me.userId } as const;
     return new Promise(resolve => {
-      const done = (result: Result<unknown>): void => resolve(result as Result<CommandResult<N>>);
+      const done = (result: Result<unknown>): void => resolve(result as Result<T>);
       this.#options.door.ask(to, message, done, options);
     });
   }

@@ -14,9 +14,11 @@ import type { RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
 import {
   Confirmed,
+  Dry,
   Freed,
   NewRedemption,
   Part,
+  Preview,
   Redemption,
   Redemptions,
   Refund,
@@ -125,16 +127,21 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       schema: {
         ...secured,
         summary: 'Reserve something: points and stock are set aside together',
-        description: `For ten minutes at most; a till makes a sale of it. As \`redeem.reserve\`. ${KEYED}`,
+        description: `For ten minutes at most; a till makes a sale of it. As \`redeem.reserve\`. ${KEYED} With \`dry\` everything is checked and nothing is set aside; it needs no key.`,
         headers,
+        querystring: Dry,
         body: NewRedemption,
-        response: { 201: Reserved, ...failures },
+        response: { 200: Preview, 201: Reserved, ...failures },
       },
     },
     async (request, reply) => {
       const me = callerOf(request);
       const { offerId, quantity = 1 } = request.body;
       const body = { offerId: offerId.toLowerCase(), quantity };
+      if (request.query.dry === true) {
+        const preview = await once.preview(request, me, body);
+        return preview.ok ? reply.send(preview.value) : refused(reply, preview);
+      }
       return once.run(request, reply, me, 201, key => once.order(request, me, 'redeem.reserve', body, key));
     },
   );
