@@ -52,6 +52,8 @@ export async function openWarehouse({ folder, threads }: WarehouseOptions): Prom
     ...(threads !== undefined && { threads: String(threads) }),
   });
   const connection = await instance.connect();
+  // a query looks into the same objects several times
+  await connection.run('set parquet_metadata_cache = true');
   for (const [table, stream] of Object.entries(TABLES)) {
     const glob = join(ARCHIVE, stream, '**', '*.parquet');
     const [any] = globSync(glob, { cwd: root });

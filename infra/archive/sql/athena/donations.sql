@@ -2,11 +2,11 @@
 -- of their own (`../duckdb/donations.sql`).
 
 create or replace view donations as
-select event_id, time, payer, payee as beneficiary, points
-from gifts
-where payee is not null
-union all
 select event_id, time, payer, account as beneficiary, delta as points
 from gifts
-cross join unnest(cast(json_parse(shares) as array(row(account varchar, delta bigint)))) as t(account, delta)
-where payee is null;
+cross join unnest(
+  case when payee is null
+    then cast(json_parse(shares) as array(row(account varchar, delta bigint)))
+    else array[cast(row(payee, points) as row(account varchar, delta bigint))]
+  end
+) as t(account, delta);

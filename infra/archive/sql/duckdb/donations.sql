@@ -2,11 +2,11 @@
 -- of their own (`../athena/donations.sql`).
 
 create or replace view donations as
-select event_id, time, payer, payee as beneficiary, points
-from gifts
-where payee is not null
-union all
 select event_id, time, payer, share.account as beneficiary, share.delta as points
 from gifts
-cross join unnest(from_json(shares, '[{"account":"VARCHAR","delta":"BIGINT"}]')) as t(share)
-where payee is null;
+cross join unnest(
+  case when payee is null
+    then from_json(shares, '[{"account":"VARCHAR","delta":"BIGINT"}]')
+    else [{'account': payee, 'delta': points}]
+  end
+) as t(share);
