@@ -56,7 +56,6 @@ import {
   scanSettled,
   showQr,
 } from './user/qr.ts';
-import { REVERSAL, reversalFound, reverse } from './user/reversal.ts';
 import {
   offerHeld,
   pointsSetAside,
@@ -76,6 +75,7 @@ import {
   redemptionSettled,
   redemptionsRead,
 } from './user/redeemed.ts';
+import { REVERSAL, reversalFound, reverse } from './user/reversal.ts';
 import {
   acked,
   attach,

@@ -607,6 +607,30 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [{ file: 'actors/review.ts', find: "  tell(civilian, 'civilian', officer);", replace: '' }],
     profile: 'calm',
   },
+  {
+    name: 'points set aside',
+    removes: 'an actor lets go of points that wait at a till',
+    patches: [
+      {
+        file: 'actors/user/points.ts',
+        find: 'newest(state).balance - setAside(state.spending),',
+        replace: 'newest(state).balance + 0 * setAside(state.spending),',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'end of a redemption',
+    removes: 'the timer of a redemption ends nothing',
+    patches: [
+      {
+        file: 'actors/user/redeemed.ts',
+        find: "turn.persist(voidOf({ id, user: state.me.id }, 'expired'), OVER + id);",
+        replace: 'turn.reply(ok({}));',
+      },
+    ],
+    profile: 'calm',
+  },
 ];
 
 export function mutantByName(name: string): Mutant {
