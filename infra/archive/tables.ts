@@ -28,11 +28,13 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 /** @param glob of the objects, as a path; null: there are none yet, and the table is empty */
 export function duckdbTable(table: string, glob: string | null): string {
   const columns = COLUMNS.map(({ name, type }) => `cast(null as ${DUCKDB[type]}) as ${name}`);
-  const source =
+  // all columns are there, also when every object is older than the newest of them
+  const none = `select ${columns.join(', ')} where false`;
+  const objects =
     glob === null
-      ? `(select ${columns.join(', ')} where false)`
-      : `read_parquet(${quoted(glob)}, hive_partitioning = true, union_by_name = true)`;
-  return `create or replace view ${table} as select * from ${source}`;
+      ? ''
+      : ` union all by name select * from read_parquet(${quoted(glob)}, hive_partitioning = true, union_by_name = true)`;
+  return `create or replace view ${table} as ${none}${objects}`;
 }
 
 /** For Athena: partitions are reckoned from the path, so that none has to be announced. `BUCKET` is to be replaced. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { isEventType, schemaOf } from '../../events/catalogue.ts';
 import { FolderStore } from '../folderStore.ts';
+import { makeFolder } from '../makeFolder.ts';
 import { S3Store } from '../s3Store.ts';
 import { ShardArchiver } from '../shardArchiver.ts';
 import { athenaTables } from '../tables.ts';
@@ -303,6 +304,20 @@ describe('the standard queries answer as a naive reckoning does', () => {
       expect(chartFrom(await warehouse.ask(sql), chart!, title)).toMatchObject({ title });
     }
   });
+});
+
+it('objects from before a column was there have none of it', async () => {
+  const old = join(folder, 'old');
+  const place = join(old, 'archive/transactions/year=2026/month=11/day=01/hour=00');
+  await makeFolder(place);
+  await warehouse.ask(
+    `copy (select event_id, type, time, payer, payee, points from transactions_raw where type = 'points.donated'
+     and payee is not null) to '${place}/shardId-000000000000-1.parquet' (format parquet)`,
+  );
+  const before = await openWarehouse({ folder: old });
+  expect((await before.ask('select * from donations')).rows.length).toBeGreaterThan(0);
+  expect((await before.ask('select * from stock')).rows).toEqual([]);
+  before.close();
 });
 
 it('the tables of Athena are those of the columns', () => {
