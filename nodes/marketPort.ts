@@ -9,6 +9,7 @@ export type { OfferMessage, StockView } from '../actors/messages/offer.ts';
 export type { OrderName, RedeemPreview } from '../actors/messages/user.ts';
 export type { OfferView, RedemptionView } from '../actors/queries.ts';
 export { KEY_CONFLICT } from '../actors/user/commands.ts';
+export { saleIdOf } from '../actors/user/till.ts';
 export type { OfferRecord };
 
 /** An offer as a list shows it. */

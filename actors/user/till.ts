@@ -36,6 +36,9 @@ const TOO_MUCH = refuse(ERROR.conflict, 'that is more than was reserved');
 const ALL_BACK = refuse(ERROR.conflict, 'that is more than was paid and not given back yet');
 
 /** Begins a command of a till. */
+/** Of the entry that pays a redemption; follows from the command of the till. */
+export const saleIdOf = (redemptionId: string, key: string): string => derivedId('sale', redemptionId, key);
+
 export function atTill(state: UserState, name: MarketName, message: Order, turn: Turn): UserState {
   // one without key has a name all the same while it is under way
   const named = { ...message, key: message.key ?? turn.newId() };
@@ -138,7 +141,7 @@ function decide(state: UserState, command: CommandUnderWay, redemption: Redempti
   else {
     const op: PostOp = {
       type: 'post',
-      id: derivedId('sale', id, command.key),
+      id: saleIdOf(id, command.key),
       pendingId: id,
       reason: REDEMPTION,
       payer: user,

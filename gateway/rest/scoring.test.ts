@@ -170,6 +170,35 @@ test('each kind goes to the actor that decides it, and the answer is what the le
   });
 });
 
+test('goods for points are reserved for the customer and confirmed by the merchant; refused there, they are given back', async () => {
+  const token = await tokenOf();
+  const goods = { type: 'redemption', from: ID, merchant: officer, offer: civilian, quantity: 2 };
+  const orders = () =>
+    door.asked
+      .filter(one => one.message.type === 'order')
+      .map(one => [one.to.id, (one.message as unknown as { name: string }).name]);
+  door.answers.order = () => ok({ redemptionId: ID });
+  expect(await post('/v1/scoring/transactions', goods, token, 'a')).toMatchObject({
+    status: 200,
+    body: { type: 'redemption', transferId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+  });
+  expect(orders()).toEqual([
+    [ID, 'redeem.reserve'],
+    [officer, 'till.confirm'],
+  ]);
+  door.answers.order = ({ message }) =>
+    (message as unknown as { name: string }).name === 'till.confirm'
+      ? refuse(ERROR.notFound, 'not of this merchant')
+      : ok({ redemptionId: ID });
+  expect((await post('/v1/scoring/transactions', goods, token, 'b')).status).toBe(404);
+  expect(orders().slice(2)).toEqual([
+    [ID, 'redeem.reserve'],
+    [officer, 'till.confirm'],
+    [ID, 'redeem.cancel'],
+  ]);
+  expect((await post('/v1/scoring/preview', goods, token)).status).toBe(409);
+});
+
 test('once for each key; another body under it is refused, a passing failure is not kept', async () => {
   const token = await tokenOf();
   answer = refuse(ERROR.unavailable, 'not now', 1_000);

@@ -15,6 +15,8 @@ import {
   type UserMessage,
 } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
+import { type OrderName, saleIdOf } from '../../nodes/marketPort.ts';
+import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { identifyService } from '../auth/identify.ts';
 import type { Services } from '../auth/services.ts';
@@ -33,7 +35,10 @@ const secured = { tags: ['scoring'], security: [{ bearer: [] }] };
 
 type Answer = Static<typeof Scored>;
 type Encounter = Transaction & { type: 'encounter' };
-type Gift = Exclude<Transaction, Encounter>;
+type Redemption = Transaction & { type: 'redemption' };
+type Gift = Exclude<Transaction, Encounter | Redemption>;
+
+const NO_PREVIEW = refuse(ERROR.conflict, 'what an offer costs stands with the offer: GET /v1/offers');
 
 const callers = new WeakMap<FastifyRequest, string>();
 
@@ -126,6 +131,31 @@ export const scoringRoutes = (
     return given.ok ? posted(asked.type, given.value.transferId) : given;
   };
 
+  /**
+   * Goods for points, handed over on the spot: reserved for the customer, then confirmed by the merchant, who is asked only
+   * if points and stock were there. What the merchant refuses is given back.
+   */
+  const scoreRedemption = async (
+    request: FastifyRequest,
+    asked: Redemption,
+    { key, requestHash }: Keyed,
+  ): Promise<Result<Answer>> => {
+    const [from, merchant] = [asked.from.toLowerCase(), asked.merchant.toLowerCase()];
+    const order = <T>(whom: string, name: OrderName, body: object, step: string): Promise<Result<T>> => {
+      const message: UserMessage = { type: 'order', name, body, key: derivedId(step, key), requestHash };
+      return askKeyed<T>(options, request, whom, message);
+    };
+    const wanted = { offerId: asked.offer.toLowerCase(), quantity: asked.quantity ?? 1 };
+    const reserved = await order<{ redemptionId: string }>(from, 'redeem.reserve', wanted, 'reserve');
+    if (!reserved.ok) return reserved;
+    const { redemptionId } = reserved.value;
+    const handed = { redemptionId, code: null, quantity: null };
+    const confirmed = await order<object>(merchant, 'till.confirm', handed, 'confirm');
+    if (confirmed.ok) return posted('redemption', saleIdOf(redemptionId, derivedId('confirm', key)));
+    if (!confirmed.retryable) await order(from, 'redeem.cancel', { redemptionId }, 'cancel');
+    return confirmed;
+  };
+
   const previewEncounter = async (asked: Encounter): Promise<Result<Answer>> => {
     const known = await people(asked);
     if (!known.ok) return known;
@@ -169,6 +199,17 @@ export const scoringRoutes = (
     });
   };
 
+  const scored = (request: FastifyRequest, asked: Transaction, keyed: Keyed): Promise<Result<Answer>> => {
+    if (asked.type === 'encounter') return scoreEncounter(request, asked, keyed);
+    if (asked.type === 'redemption') return scoreRedemption(request, asked, keyed);
+    return scoreGift(request, asked, keyed);
+  };
+  const previewed = async (request: FastifyRequest, asked: Transaction): Promise<Result<Answer>> => {
+    if (asked.type === 'encounter') return previewEncounter(asked);
+    if (asked.type === 'redemption') return NO_PREVIEW;
+    return previewGift(request, asked);
+  };
+
   app.post(
     '/v1/scoring/transactions',
     {
@@ -177,7 +218,7 @@ export const scoringRoutes = (
         ...secured,
         summary: 'Scores a transaction and posts it, once',
         description:
-          'For machines (scope `service`). An encounter, a donation, a gift among officers, a municipal fine or fee: the same ' +
+          'For machines (scope `service`). An encounter, a donation, a gift among officers, goods for points, a municipal fine or fee: the same ' +
           'rules and answers as for people. `held`: an operator looks at the encounter first, and nothing is posted.',
         headers: IdempotencyHeaders,
         body: TransactionBody,
@@ -187,9 +228,7 @@ export const scoringRoutes = (
     async (request, reply) => {
       const asked = request.body as Transaction;
       const name = { who: serviceOf(request), route: 'scoring', asked };
-      await keyedDoor.answer(request, reply, name, keyed =>
-        asked.type === 'encounter' ? scoreEncounter(request, asked, keyed) : scoreGift(request, asked, keyed),
-      );
+      await keyedDoor.answer(request, reply, name, keyed => scored(request, asked, keyed));
       return reply;
     },
   );
@@ -208,9 +247,7 @@ export const scoringRoutes = (
     },
     async (request, reply) => {
       const asked = request.body as Transaction;
-      const would = await (asked.type === 'encounter'
-        ? previewEncounter(asked)
-        : previewGift(request, asked));
+      const would = await previewed(request, asked);
       return would.ok ? reply.send(would.value) : refused(reply, would);
     },
   );

@@ -5,7 +5,7 @@ import { Amount, GiftParts } from './giving.ts';
 import { Id } from './schemas.ts';
 
 const closed = { additionalProperties: false };
-export const TRANSACTION_TYPES = ['encounter', 'donation', 'giveaway', 'fee'] as const;
+export const TRANSACTION_TYPES = ['encounter', 'donation', 'giveaway', 'fee', 'redemption'] as const;
 
 const EncounterBody = Type.Object(
   {
@@ -23,7 +23,24 @@ const GiveawayBody = Type.Object(
 );
 const FeeBody = Type.Object({ type: Type.Literal('fee'), from: Id, fee: Id }, closed);
 
-export const TransactionBody = Type.Union([EncounterBody, DonationBody, GiveawayBody, FeeBody]);
+const RedemptionBody = Type.Object(
+  {
+    type: Type.Literal('redemption'),
+    from: Id,
+    merchant: Id,
+    offer: Id,
+    quantity: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535, description: 'Units; default 1.' })),
+  },
+  closed,
+);
+
+export const TransactionBody = Type.Union([
+  EncounterBody,
+  DonationBody,
+  GiveawayBody,
+  FeeBody,
+  RedemptionBody,
+]);
 export type Transaction = Static<typeof TransactionBody>;
 
 const orNull = <T extends Parameters<typeof Type.Optional>[0]>(type: T) => Type.Union([type, Type.Null()]);
