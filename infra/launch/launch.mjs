@@ -32,6 +32,7 @@ const COMMANDS = {
   client: ['infra/check/clientPackage.ts'],
   query: ['infra/archive/query/main.ts'],
   keys: ['infra/rotateKeys.ts'],
+  'service-account': ['infra/serviceAccounts.ts'],
   generate: ['protocol/generate.ts'],
   check: ['infra/check/check.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],
