@@ -28,7 +28,7 @@ import { feeRoutes } from './fees.ts';
 import { givingRoutes } from './giving.ts';
 import { merchantRoutes } from './merchants.ts';
 import { offerRoutes } from './offers.ts';
-import { Once } from './once.ts';
+import { Orders } from './orders.ts';
 import { peopleRoutes } from './people.ts';
 import { redemptionRoutes } from './redemptions.ts';
 import { ruleRoutes } from './rules.ts';
@@ -83,9 +83,9 @@ const build = (tls: TlsPair | undefined): Rest =>
 
 const marketRoutes = (app: Rest, options: RestOptions): void => {
   if (options.market === undefined) return;
-  const once = new Once(options);
-  offerRoutes(app, options, options.market, once);
-  redemptionRoutes(app, options, options.market, once);
+  const orders = new Orders(options);
+  offerRoutes(app, options, options.market, orders);
+  redemptionRoutes(app, options, options.market, orders);
   merchantRoutes(app, options, options.market);
 };
 

@@ -3,7 +3,8 @@
  * is known three times: here, which makes a repeat quick and tells two at once apart; in the actor; and in the ledger, which
  * counts. So here may be forgotten what was said.
  *
- * A refusal for a reason of the request is the answer to its key from then on; one for a reason of ours is not.
+ * A refusal for a reason of the request is the answer to its key from then on; one for a reason of ours is not. A repeat is
+ * told by `Idempotent-Replayed` (`reference/domain.md` 5.4).
  */
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -67,7 +68,7 @@ export class KeyedDoor {
       const result = await work({ key: derivedId('rest', route, who, given), requestHash });
       if (result.ok) said = { status, value: result.value, refusal: null };
       else if (isKeyConflict(result)) return refused(reply, anotherBody);
-      else if (result.retryable) return refused(reply, result);
+      else if (result.retryable || result.code === ERROR.internal) return refused(reply, result);
       else said = { status: 0, value: null, refusal: result };
       return say(reply, said);
     } finally {

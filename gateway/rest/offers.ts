@@ -14,7 +14,7 @@ import { callerOf, entering } from './caller.ts';
 import type { RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
 import { EditedOffer, NewOffer, Offer, Offers, Stock, StockChange } from './marketSchemas.ts';
-import type { Once } from './once.ts';
+import type { Orders } from './orders.ts';
 import { Id, IdempotencyHeaders, Page } from './schemas.ts';
 import { traceOf } from './trace.ts';
 
@@ -33,7 +33,7 @@ const shown = ({ offer, onHand, reserved }: Omit<OfferView, 'perUser'>): Shown =
   return { ...rest, merchantId, onHand, left: onHand - reserved };
 };
 
-export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook, once: Once): void => {
+export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook, orders: Orders): void => {
   const { door, log } = options;
   const anybody = entering(options);
   const merchant = entering(options, 'merchant');
@@ -159,7 +159,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
         lowStock,
         placeId,
       };
-      return once.run(request, reply, me, 201, key =>
+      return orders.run(request, reply, me, 201, key =>
         save(request, {
           id: derivedId('offer', key),
           merchant: me.userId,
@@ -252,7 +252,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       if (delta === 0) return refused(reply, refuse(ERROR.invalid, 'a change of nothing'));
       if (kind === 'receipt' && delta < 0)
         return refused(reply, refuse(ERROR.invalid, 'what was received is more, not less'));
-      return once.run(request, reply, me, 200, async key => {
+      return orders.run(request, reply, me, 200, async key => {
         const message = { type: 'adjust', id: key, merchant: me.userId, delta, kind, reason } as const;
         const done = await ask<StockView>(request, request.params.id, message);
         if (!done.ok) return done;

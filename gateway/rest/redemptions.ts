@@ -25,7 +25,7 @@ import {
   Refunded,
   Reserved,
 } from './marketSchemas.ts';
-import type { Once } from './once.ts';
+import type { Orders } from './orders.ts';
 import { Id, IdempotencyHeaders, Page } from './schemas.ts';
 
 const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
@@ -66,7 +66,12 @@ const shown = (one: RedemptionView): Static<typeof Redemption> => {
   };
 };
 
-export const redemptionRoutes = (app: Rest, options: RestOptions, market: MarketBook, once: Once): void => {
+export const redemptionRoutes = (
+  app: Rest,
+  options: RestOptions,
+  market: MarketBook,
+  orders: Orders,
+): void => {
   const { log } = options;
   const anybody = entering(options);
   const spender = entering(options, 'spend');
@@ -139,10 +144,12 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       const { offerId, quantity = 1 } = request.body;
       const body = { offerId: offerId.toLowerCase(), quantity };
       if (request.query.dry === true) {
-        const preview = await once.preview(request, me, body);
+        const preview = await orders.preview(request, me, body);
         return preview.ok ? reply.send(preview.value) : refused(reply, preview);
       }
-      return once.run(request, reply, me, 201, key => once.order(request, me, 'redeem.reserve', body, key));
+      return orders.run(request, reply, me, 201, key =>
+        orders.order(request, me, 'redeem.reserve', body, key),
+      );
     },
   );
 
@@ -162,9 +169,9 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
     async (request, reply) => {
       const me = callerOf(request);
       const body = { redemptionId: request.params.id.toLowerCase() };
-      return once.run(request, reply, me, 200, async (key): Promise<Result<{ points: number }>> => {
-        if (!isMerchant(me)) return once.order(request, me, 'redeem.cancel', body, key);
-        const declined = await once.order(request, me, 'till.refuse', body, key);
+      return orders.run(request, reply, me, 200, async (key): Promise<Result<{ points: number }>> => {
+        if (!isMerchant(me)) return orders.order(request, me, 'redeem.cancel', body, key);
+        const declined = await orders.order(request, me, 'till.refuse', body, key);
         if (!declined.ok) return declined;
         const now = await reaching(log, () => market.redemption(body.redemptionId));
         return now.ok ? ok({ points: now.value?.points ?? 0 }) : now;
@@ -190,7 +197,7 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       const me = callerOf(request);
       const { quantity = null } = request.body;
       const body = { redemptionId: request.params.id.toLowerCase(), code: null, quantity };
-      return once.run(request, reply, me, 200, key => once.order(request, me, 'till.confirm', body, key));
+      return orders.run(request, reply, me, 200, key => orders.order(request, me, 'till.confirm', body, key));
     },
   );
 
@@ -212,7 +219,7 @@ export const redemptionRoutes = (app: Rest, options: RestOptions, market: Market
       const me = callerOf(request);
       const { quantity = null, restock } = request.body;
       const body = { redemptionId: request.params.id.toLowerCase(), quantity, restock };
-      return once.run(request, reply, me, 200, key => once.order(request, me, 'till.refund', body, key));
+      return orders.run(request, reply, me, 200, key => orders.order(request, me, 'till.refund', body, key));
     },
   );
 };
