@@ -50,7 +50,7 @@ export const SECRETS = 'heyblue-secrets.json';
 const SETTINGS: Record<string, string> = {
   listen_addresses: LOOPBACK,
   unix_socket_directories: '',
-  max_connections: '100',
+  max_connections: '300',
   shared_buffers: '256MB',
   wal_compression: 'on',
   max_wal_size: '1GB',

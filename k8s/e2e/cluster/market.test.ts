@@ -253,7 +253,10 @@ it('kill -9 under every step of a redemption: each ends in one way, and everybod
         const customer = customers[i % customers.length]!;
         const redemptionId = step === 'reserve' || step === 'opened' ? '' : await reserve(customer);
         if (step === 'refund') expect(await sell(redemptionId)).toMatchObject({ ok: true });
-        if (redemptionId !== '' && step !== 'refund') await cashier.sees(redemptionId, 'reserved');
+        if (redemptionId !== '' && step !== 'refund') {
+          await customer.shows(redemptionId, 'reserved');
+          await cashier.sees(redemptionId, 'reserved');
+        }
         return { step, customer, redemptionId };
       }),
     );
