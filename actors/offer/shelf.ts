@@ -7,7 +7,8 @@
  * want of stock is refused at once only by numbers that are sure and fresh; else the store is read first.
  *
  * Numbers are not sure any more when something is told of which nobody can say whether the store had counted it already:
- * a lease that was over, or that stood while the store was read; a redemption of an earlier life of the actor.
+ * a lease that was over; a lease or a redemption that stood while the store was read; a redemption of an earlier life of the
+ * actor.
  */
 import type { OfferView } from '../queries.ts';
 
@@ -22,6 +23,8 @@ interface Lease {
 interface Taken {
   readonly user: string;
   readonly quantity: number;
+  /** It stood while the store was read, which may have counted the end of it. */
+  isDoubtful: boolean;
 }
 
 /** How long what ended is remembered, because it may be told again: in redemptions. */
@@ -88,7 +91,7 @@ export class Shelf {
     if (lease.isDoubtful) this.isSure = false;
     const { user, quantity } = lease;
     this.#moved = true;
-    this.#taken.set(redemptionId, { user, quantity });
+    this.#taken.set(redemptionId, { user, quantity, isDoubtful: false });
     this.reserved += quantity;
     this.#count(user, quantity);
   }
@@ -99,9 +102,9 @@ export class Shelf {
     this.#remember(redemptionId);
     this.letGo(redemptionId);
     const one = this.#taken.get(redemptionId);
-    if (!one) return this.doubt();
-    this.#moved = true;
     this.#taken.delete(redemptionId);
+    if (!one || one.isDoubtful) return this.doubt();
+    this.#moved = true;
     this.reserved -= one.quantity;
     this.onHand -= sold;
     this.#count(one.user, sold - one.quantity);
@@ -124,6 +127,7 @@ export class Shelf {
     this.readAtMs = nowMs;
     this.#moved = false;
     for (const lease of this.leases.values()) lease.isDoubtful = true;
+    for (const one of this.#taken.values()) one.isDoubtful = true;
   }
 
   /** As the store has it. */
