@@ -205,9 +205,13 @@ function learnt(state: UserState, id: string, result: Result<unknown>, turn: Tur
   switch (view.state) {
     case 'reserved':
       return opened(next, redemption);
-    case 'confirmed':
+    case 'confirmed': {
       readMovements(next, turn);
-      return ended(next, redemption, { state: view.state, ...view.sold }, turn);
+      // the till that was to tell may be gone
+      const sold = { type: 'settled', redemptionId: id, sold: view.sold.quantity } as const;
+      const told = tellOffer(next, redemption, sold, turn);
+      return ended(told, redemption, { state: view.state, ...view.sold }, turn);
+    }
     default:
       return gaveBack(next, redemption, view.state, turn);
   }
