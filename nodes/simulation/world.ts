@@ -604,6 +604,7 @@ export class World implements Judge {
     this.#until(quietMs);
     const reads = new Map<Phone, Op>();
     const asked: Op[] = [];
+    this.#trade.askAgain();
     for (const phone of this.#everybody) {
       phone.reconnect();
       reads.set(phone, phone.command('balance'));
@@ -616,11 +617,16 @@ export class World implements Judge {
         if (result.ok) this.#trade.looked(id, result.value as OfferView);
       });
     const isHeard = (op: Op | undefined): boolean => op?.outcome === 'ok';
+    const untold = (): readonly Phone[] =>
+      this.#everybody.filter(({ person }) => !this.#trade.isTold(person.id));
     this.#until(
       quietMs + HEAL_MS_MAX,
-      () => looking === 0 && asked.every(isHeard) && [...reads.values()].every(isHeard),
+      () =>
+        looking === 0 && asked.every(isHeard) && [...reads.values()].every(isHeard) && untold().length === 0,
     );
     if (this.#violations.length > 0) return;
+    for (const { person } of untold())
+      this.fail('everybody is served again', `${person.nick} gets no snapshot at the end`);
     const acknowledged = new Acknowledged(this, this.#truth);
     for (const [phone, { outcome, result }] of reads) {
       if (outcome === 'ok' && result?.ok) {

@@ -45,6 +45,15 @@ export class Trade {
     this.#told.set(userId, { reserved, redemptions });
   }
 
+  /** All is quiet: only what users are told from now on is judged. An answer alone says nothing, its snapshot follows it. */
+  askAgain(): void {
+    this.#told.clear();
+  }
+
+  isTold(userId: string): boolean {
+    return this.#told.has(userId);
+  }
+
   /** Redemptions that wait. */
   get open(): number {
     return [...this.#ledger.market.redemptions.values()].filter(({ state }) => state === 'reserved').length;
