@@ -38,11 +38,14 @@ function kept(tills: readonly Till[]): readonly Till[] {
   return tills.filter(till => till !== goes);
 }
 
+/** Passes: the actor began anew, and forgot who is a till. */
+export const NO_TILL = refuse(ERROR.conflict, 'open a till first');
+
 /** The name of the till of this session; empty by REST. */
 export function tillOf({ counter }: UserState, session: SessionRef | undefined): Result<string> {
   if (session === undefined) return ok('');
   const till = counter.tills.find(one => same(one.session, session));
-  return till ? ok(till.name) : refuse(ERROR.conflict, 'open a till first');
+  return till ? ok(till.name) : NO_TILL;
 }
 
 /** Why this till takes no code now, or null. */

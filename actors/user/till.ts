@@ -18,7 +18,7 @@ import type { UserMessage } from '../messages/user.ts';
 import type { Movement, QueryAnswers, RedemptionView, UserRecord } from '../queries.ts';
 import type { SessionRef, Turn } from '../turn.ts';
 import { begin, finishMarket, KEY_CONFLICT } from './commands.ts';
-import { codeTried, isOver, openTill, refuseCode, tillOf, waiting, waits } from './counter.ts';
+import { codeTried, isOver, NO_TILL, openTill, refuseCode, tillOf, waiting, waits } from './counter.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH } from './points.ts';
 import { REDEMPTION } from './redeem.ts';
@@ -43,6 +43,11 @@ export function atTill(state: UserState, name: MarketName, message: Order, turn:
   // one without key has a name all the same while it is under way
   const named = { ...message, key: message.key ?? turn.newId() };
   const handling = handlingOf(state, name, message);
+  if (handling === NO_TILL) {
+    // no answer to the key: an earlier life of this actor may have done what is asked for
+    turn.reply(NO_TILL);
+    return state;
+  }
   const command = underWay(named, turn, name, handling.ok ? { handling: handling.value } : {});
   if (!handling.ok) return finishMarket(state, command, handling, false, turn);
   if (name !== 'till.open') return handle(state, command, turn);

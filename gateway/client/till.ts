@@ -11,6 +11,7 @@
 import type { CommandBody, CommandResult } from '../../protocol/catalogue.ts';
 import { ERROR, type Result } from '../../protocol/errors.ts';
 import type { HeyBlueClient } from './client.ts';
+import { freshUuid } from './platform.ts';
 import type { CommandOptions } from './types.ts';
 
 export type TillCommand = 'till.look' | 'till.confirm' | 'till.refuse' | 'till.refund';
@@ -41,17 +42,18 @@ export class Till {
 
   /**
    * Like `client.command`. A conflict may mean that this connection is no till yet: then it is opened and asked once more,
-   * under another key; what was in conflict for another reason still is.
+   * under the same key, because it may have been done before the server forgot the till; what was in conflict for another
+   * reason still is.
    */
   async command<N extends TillCommand>(
     name: N,
     body: CommandBody<N>,
     options?: CommandOptions,
   ): Promise<Result<CommandResult<N>>> {
-    const first = await this.client.command(name, body, options);
+    const keyed = { idem: freshUuid(), ...options };
+    const first = await this.client.command(name, body, keyed);
     if (first.ok || first.code !== ERROR.conflict || !(await this.open()).ok) return first;
-    const { timeoutMs } = options ?? {};
-    return this.client.command(name, body, timeoutMs === undefined ? {} : { timeoutMs });
+    return this.client.command(name, body, keyed);
   }
 
   /** No till any more; the connection stays. */

@@ -32,8 +32,11 @@ class App {
   }
 
   /** A command that is repeated under its key until its outcome is known. */
-  async surely<N extends CommandName>(name: N, body: CommandBody<N>): Promise<Awaited<CommandOutcome<N>>> {
-    const idem = crypto.randomUUID();
+  async surely<N extends CommandName>(
+    name: N,
+    body: CommandBody<N>,
+    idem: string = crypto.randomUUID(),
+  ): Promise<Awaited<CommandOutcome<N>>> {
     return until(
       `an outcome of ${name}`,
       async () => {
@@ -102,11 +105,12 @@ export class Cashier extends App {
   override async surely<N extends CommandName>(
     name: N,
     body: CommandBody<N>,
+    idem: string = crypto.randomUUID(),
   ): Promise<Awaited<CommandOutcome<N>>> {
-    const result = await super.surely(name, body);
+    const result = await super.surely(name, body, idem);
     if (result.ok || !/open a till/.test(result.message)) return result;
     await until('the till to be opened', async () => (await this.till.open()).ok, PATIENCE_MS);
-    return super.surely(name, body);
+    return super.surely(name, body, idem);
   }
 
   sees(id: string, state: RedemptionState): Promise<Seen> {
