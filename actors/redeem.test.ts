@@ -368,6 +368,59 @@ describe('a till', () => {
   });
 });
 
+/** The store takes what is set aside and loses the answer; what it keeps of redemptions cannot be read for a while. */
+function answerLost(town: SmallTown): { readable(): void } {
+  const commit = town.ledger.commit.bind(town.ledger);
+  town.ledger.commit = async entries => {
+    const outcomes = await commit(entries);
+    if (!entries.some(({ op }) => op.type === 'pending')) return outcomes;
+    town.ledger.commit = commit;
+    throw new Error('the connection is gone');
+  };
+  const query = town.people.query.bind(town.people);
+  town.people.query = async asked => {
+    if (asked.type === 'redemption' || asked.type === 'myRedemptions') throw new Error('the store hangs');
+    return query(asked);
+  };
+  return {
+    readable: () => {
+      town.people.query = query;
+    },
+  };
+}
+
+describe('points that are set aside while nobody can say so', () => {
+  test('cannot be spent meanwhile, and come back by their time when nobody asks again', async () => {
+    const { town, market, phone } = await story();
+    const { readable } = answerLost(town);
+    expect(await market.reserve(phone, 4)).toMatchObject({ code: ERROR.unavailable, retryable: true });
+    expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 4, points: [0, [100, 40]] });
+    expect(await phone.snapshot()).toMatchObject({ balance: 100, reserved: 40 });
+    readable();
+    await town.time.advance(2_000);
+    expect(await phone.snapshot()).toMatchObject({ reserved: 40, redemptions: [{ points: 40 }] });
+    await town.time.advance(town.rules.redeemS * 1_000 + 60_000);
+    expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 0, points: [0, 100] });
+    expect(await phone.snapshot()).toMatchObject({ balance: 100, reserved: 0, redemptions: [] });
+    expect(await market.say({ type: 'look' })).toMatchObject({ value: { onHand: 5, reserved: 0 } });
+    expect(await town.stored.due(SHARDS, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+    town.stop();
+  });
+
+  test('are the answer to the same words said again, and end by their time all the same', async () => {
+    const { town, market, phone } = await story();
+    const { readable } = answerLost(town);
+    const key = town.key();
+    expect(await market.reserve(phone, 4, key)).toMatchObject({ code: ERROR.unavailable });
+    readable();
+    expect(await market.reserve(phone, 4, key)).toMatchObject({ ok: true, value: { points: 40 } });
+    await town.time.advance(town.rules.redeemS * 1_000 + 60_000);
+    expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 0, points: [0, 100] });
+    expect(await town.stored.due(SHARDS, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+    town.stop();
+  });
+});
+
 /** Stands for the death of the node at its n-th commit, whose answer nobody gets: it was stored, or it was not. */
 function dieAt(town: SmallTown, n: number, stored: boolean): { readonly died: () => boolean } {
   let commits = 0;

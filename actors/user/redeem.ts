@@ -24,6 +24,7 @@ import type { Turn } from '../turn.ts';
 import { begin, conclude, finishMarket, KEY_CONFLICT } from './commands.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH } from './points.ts';
+import { readMine } from './redeemed.ts';
 import { type Redemption, redemptionOf } from './redemption.ts';
 import { seconds } from './sessions.ts';
 import { opened, redemptionChanged, tellOffer } from './spending.ts';
@@ -188,7 +189,7 @@ export function pointsSetAside(
   }
 }
 
-/** `isOff`: the store knows better than the actor of the offer what is left. */
+/** Nothing is set aside. `isOff`: the store knows better than the actor of the offer what is left. */
 function giveUp(
   state: UserState,
   command: CommandUnderWay,
@@ -204,6 +205,20 @@ function giveUp(
   if (isTimed) turn.cancelDurableTimer(REDEEM_TIMER + redemptionId);
   if (isDry) return conclude(state, command, result, turn);
   return finishMarket(state, { ...command, points: 0 }, result, false, turn);
+}
+
+/**
+ * The store has it, and does not say what became of it: what waits is read until it is known, the points are not spent
+ * meanwhile, and the timer stays, for it ends what nobody asks for again.
+ */
+function leaveInDoubt(state: UserState, command: CommandUnderWay, refusal: Refusal, turn: Turn): UserState {
+  const { id: redemptionId, offer, points } = command.reserving!.redemption;
+  const letGo: OfferMessage = { type: 'letGo', redemptionId, isOff: true };
+  turn.tell({ kind: 'offer', id: offer }, letGo);
+  const { spending } = state;
+  const next = { ...state, spending: { ...spending, unread: spending.unread + points } };
+  readMine(next, turn);
+  return finishMarket(next, { ...command, points: 0 }, refusal, false, turn);
 }
 
 /** Refuses, unless an earlier life of this actor has set it aside already: then that is the answer. */
@@ -225,23 +240,31 @@ export function redemptionKnown(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  const { redemption } = command.reserving!;
-  if (!result.ok) return giveUp(state, command, result, turn);
+  const { redemption, isTimed } = command.reserving!;
+  // a try that stored its timer comes here because the store has a redemption of this id
+  const unread = isTimed ? leaveInDoubt : giveUp;
+  if (!result.ok) return unread(state, command, result, turn);
   const view = result.value as QueryAnswers['redemption'];
-  if (!view) return giveUp(state, command, command.refusal ?? NOT_KNOWN, turn);
-  if (view.offer !== redemption.offer || view.quantity !== redemption.quantity)
-    return giveUp(state, command, KEY_CONFLICT, turn);
+  if (!view) return unread(state, command, command.refusal ?? NOT_KNOWN, turn);
   const known = redemptionOf(view);
-  if (view.state !== 'reserved') {
+  const isTheSame = view.offer === redemption.offer && view.quantity === redemption.quantity;
+  if (isTheSame && view.state !== 'reserved') {
     const letGo: OfferMessage = { type: 'letGo', redemptionId: known.id, isOff: true };
     turn.tell({ kind: 'offer', id: known.offer }, letGo);
     return finishMarket(state, { ...command, points: 0 }, reservedResult(known), false, turn);
   }
   // the timer of this try would come later than that of the first one
   const leftMs = known.expiresAtMs - turn.nowMs + ACTOR_LIMITS.redeemLateMs;
-  if (command.reserving!.isTimed) turn.durableTimer(REDEEM_TIMER + known.id, leftMs, {});
+  if (isTimed) turn.durableTimer(REDEEM_TIMER + known.id, leftMs, {});
+  if (!isTheSame) return giveUp(state, untimed(command), KEY_CONFLICT, turn);
   return reserved(state, command, known, turn);
 }
+
+/** The timer is of what another try has set aside: it stays. */
+const untimed = (command: CommandUnderWay): CommandUnderWay => ({
+  ...command,
+  reserving: { ...command.reserving!, isTimed: false },
+});
 
 const NOT_KNOWN = refuse(ERROR.unavailable, 'the outcome is not known, try again', 250);
 
