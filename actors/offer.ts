@@ -97,9 +97,7 @@ function hold(state: OfferState, message: Hold, replyTo: ReplyTo | null, atLast:
   shelf.letGo(redemptionId);
   const isTooMany = perUserMax > 0 && shelf.had(user) + quantity > perUserMax;
   if (isTooMany || quantity > shelf.free(turn.nowMs)) {
-    const { isSure, readAtMs } = shelf;
-    if (atLast || (isSure && turn.nowMs - readAtMs < ACTOR_LIMITS.stockFreshMs))
-      return turn.reply(isTooMany ? TOO_MANY : SOLD_OUT, replyTo);
+    if (atLast || isFresh(state, turn)) return turn.reply(isTooMany ? TOO_MANY : SOLD_OUT, replyTo);
     return readFirst(state, message, replyTo, turn);
   }
   shelf.hold(redemptionId, user, quantity, turn.nowMs + ACTOR_LIMITS.leaseMs);
@@ -140,11 +138,14 @@ function wasRead(state: OfferState, result: Result<unknown>, turn: Turn): void {
   }
 }
 
-/** Doors show what the store has. */
+/** Doors show what the store has, or had a moment ago: whoever was to tell of a sale or a return may have died with it. */
 function look(state: OfferState, turn: Turn): void {
-  if (state.offer && !state.shelf.isSure) readFirst(state, null, turn.replyTo, turn);
+  if (state.offer && !isFresh(state, turn)) readFirst(state, null, turn.replyTo, turn);
   else turn.reply(shown(state));
 }
+
+const isFresh = ({ shelf }: OfferState, { nowMs }: Turn): boolean =>
+  shelf.isSure && nowMs - shelf.readAtMs < ACTOR_LIMITS.stockFreshMs;
 
 function shown({ offer, shelf }: OfferState): Result<OfferView> {
   if (!offer) return NO_OFFER;
