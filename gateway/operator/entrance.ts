@@ -7,7 +7,7 @@ import type { AuditEntry, AuditLog, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
 import { permits } from '../auth/scopes.ts';
-import { errorBody, statusOf } from '../rest/errors.ts';
+import { errorBody, reaching, statusOf } from '../rest/errors.ts';
 import type { OperatorAction } from './actions.ts';
 
 export interface Request {
@@ -66,13 +66,40 @@ export const writeLine = async (
   return null;
 };
 
+/** What is written down, and then done. */
+export interface Deed {
+  readonly line: Line;
+  readonly work: (operatorId: string) => Promise<Result<Answer>>;
+}
+
+/** Who asks is known before it is looked at what he wants, and the line stands before the deed. */
+export const attend = async (
+  options: Verifier & LineOptions,
+  request: Request,
+  find: () => Deed | Result<never> | Promise<Deed | Result<never>>,
+): Promise<Result<Answer>> => {
+  const operator = await operatorOf(options, request);
+  if (!operator.ok) return operator;
+  const deed = await find();
+  if ('ok' in deed) return deed;
+  const refusal = await writeLine(options, { operatorId: operator.value, ...deed.line });
+  if (refusal !== null) return refusal;
+  const done = await reaching(options.log, () => deed.work(operator.value));
+  return done.ok ? done.value : done;
+};
+
 export const answered = (status: number, body: object): Result<Answer> => ok({ status, body });
 
 /** The parsed body when it is what the schema says. */
 export const bodyOf = async (schema: TSchema, request: Request): Promise<Result<unknown>> => {
   const body = await request.body();
-  if (!body.ok || Value.Check(schema, body.value)) return body;
-  const [first] = Value.Errors(schema, body.value);
+  return body.ok ? conforming(schema, body.value) : body;
+};
+
+/** The value when it is what the schema says. */
+export const conforming = (schema: TSchema, value: unknown): Result<unknown> => {
+  if (Value.Check(schema, value)) return ok(value);
+  const [first] = Value.Errors(schema, value);
   return refuse(ERROR.invalid, `the body is not right: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
 };
 

@@ -7,19 +7,18 @@ import type { CatalogEntry, CatalogKind, CatalogStatus, GivingStore } from '../.
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
-import { reaching } from '../rest/errors.ts';
 import { POINTS_MAX } from '../rest/giving.ts';
 import { Id } from '../rest/schemas.ts';
 import {
   type Answer,
   answered,
+  attend,
   bodyOf,
+  type Deed,
   type Line,
   type LineOptions,
-  operatorOf,
   type Request,
   said,
-  writeLine,
 } from './entrance.ts';
 import { OPERATOR } from './limits.ts';
 
@@ -60,11 +59,22 @@ const Limits = Type.Object({ entryMax: Max, dayMax: Max }, closed);
 const noSuchEntry = refuse(ERROR.notFound, 'no such entry');
 const noSuchAccount = refuse(ERROR.notFound, 'no such account');
 
-/** What is written down, and then done. */
-interface Deed {
+/** What the store says of a deed; null when there is no such account. */
+type Done = Result<object> | object | null;
+
+const answerOf = (done: Done): Result<Answer> => {
+  if (done === null) return noSuchAccount;
+  if (!('ok' in done)) return answered(200, done);
+  const result = done as Result<object>;
+  return result.ok ? answered(200, result.value) : result;
+};
+
+interface GivingDeed {
   readonly line: Line;
-  readonly work: () => Promise<Result<object> | object | null>;
+  readonly work: () => Promise<Done>;
 }
+
+const audited = ({ line, work }: GivingDeed): Deed => ({ line, work: async () => answerOf(await work()) });
 
 export class GivingDesk {
   readonly #options: GivingDeskOptions;
@@ -75,15 +85,16 @@ export class GivingDesk {
 
   /** Null when this is no route of ours. */
   async handle(request: Request): Promise<Answer | null> {
-    const deed = this.#deedOf(request);
-    if (deed === null) return null;
-    const operator = await operatorOf(this.#options, request);
-    if (!operator.ok) return said(operator);
-    const known = await deed();
-    return said('ok' in known ? known : await this.#through(operator.value, known));
+    const find = this.#deedOf(request);
+    if (find === null) return null;
+    const deed = async () => {
+      const found = await find();
+      return 'ok' in found ? found : audited(found);
+    };
+    return said(await attend(this.#options, request, deed));
   }
 
-  #deedOf(request: Request): (() => Promise<Deed | Result<never>>) | null {
+  #deedOf(request: Request): (() => Promise<GivingDeed | Result<never>>) | null {
     const { method, path } = request;
     const catalog = CATALOG.exec(path);
     if (catalog) {
@@ -103,19 +114,7 @@ export class GivingDesk {
     return method === 'POST' && (verb === 'close' || verb === 'open') ? () => this.#close(id, verb) : null;
   }
 
-  async #through(operatorId: string, { line, work }: Deed): Promise<Result<Answer>> {
-    const refusal = await writeLine(this.#options, { operatorId, ...line });
-    if (refusal !== null) return refusal;
-    const done = await reaching(this.#options.log, work);
-    if (!done.ok) return done;
-    const result = done.value;
-    if (result === null) return noSuchAccount;
-    if (!('ok' in result)) return answered(200, result);
-    const { ok: isDone } = result as Result<object>;
-    return isDone ? answered(200, (result as { value: object }).value) : (result as Result<never>);
-  }
-
-  async #list(kind: CatalogKind, { query }: Request): Promise<Deed | Result<never>> {
+  async #list(kind: CatalogKind, { query }: Request): Promise<GivingDeed | Result<never>> {
     const after = query.get('after');
     if (after !== null && !isUuid(after)) return noSuchEntry;
     const limit = OPERATOR.placesShown;
@@ -130,7 +129,7 @@ export class GivingDesk {
     };
   }
 
-  async #put(kind: CatalogKind, given: string, request: Request): Promise<Deed | Result<never>> {
+  async #put(kind: CatalogKind, given: string, request: Request): Promise<GivingDeed | Result<never>> {
     if (!isUuid(given)) return noSuchEntry;
     const body = await bodyOf(Entry, request);
     if (!body.ok) return body;
@@ -143,7 +142,7 @@ export class GivingDesk {
     };
   }
 
-  async #judge(kind: CatalogKind, given: string, verb: string): Promise<Deed | Result<never>> {
+  async #judge(kind: CatalogKind, given: string, verb: string): Promise<GivingDeed | Result<never>> {
     if (!isUuid(given)) return noSuchEntry;
     const id = given.toLowerCase();
     const status: Exclude<CatalogStatus, 'listed'> = verb === 'verify' ? 'verified' : 'suspended';
@@ -157,7 +156,7 @@ export class GivingDesk {
     };
   }
 
-  async #look(given: string): Promise<Deed | Result<never>> {
+  async #look(given: string): Promise<GivingDeed | Result<never>> {
     if (!isUuid(given)) return noSuchAccount;
     const id = given.toLowerCase();
     return {
@@ -166,7 +165,7 @@ export class GivingDesk {
     };
   }
 
-  async #limit(given: string, request: Request): Promise<Deed | Result<never>> {
+  async #limit(given: string, request: Request): Promise<GivingDeed | Result<never>> {
     if (!isUuid(given)) return noSuchAccount;
     const body = await bodyOf(Limits, request);
     if (!body.ok) return body;
@@ -179,7 +178,7 @@ export class GivingDesk {
     };
   }
 
-  async #close(given: string, verb: 'close' | 'open'): Promise<Deed | Result<never>> {
+  async #close(given: string, verb: 'close' | 'open'): Promise<GivingDeed | Result<never>> {
     if (!isUuid(given)) return noSuchAccount;
     const id = given.toLowerCase();
     return {

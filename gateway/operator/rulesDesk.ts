@@ -3,7 +3,6 @@
  * other desks, each request is of a known operator and stands in the audit log before it takes effect.
  */
 import { type Static, type TSchema, Type } from 'typebox';
-import { Value } from 'typebox/value';
 import type { AuditEntry, Directory } from '../../nodes/ports.ts';
 import {
   AWARD_LIMITS,
@@ -19,16 +18,17 @@ import { ACCOUNT_KINDS } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
-import { errorBody, reaching, statusOf } from '../rest/errors.ts';
+import { errorBody, statusOf } from '../rest/errors.ts';
 import type { OperatorAction } from './actions.ts';
 import {
   type Answer,
   answered,
+  attend,
+  conforming,
+  type Deed,
   type LineOptions,
-  operatorOf,
   type Request,
   said,
-  writeLine,
 } from './entrance.ts';
 import { OPERATOR } from './limits.ts';
 
@@ -132,7 +132,7 @@ const EXPLAIN = /^\/admin\/transfers\/([^/]+)\/explain$/;
 
 const noMovement = refuse(ERROR.notFound, 'no such movement');
 
-interface Deed {
+interface RuleDeed {
   readonly action: OperatorAction;
   readonly detail: AuditEntry['detail'];
   readonly work: (operatorId: string) => Promise<Result<object>>;
@@ -150,9 +150,7 @@ const ruleOf = async <T extends TSchema>(schema: T, { bytes }: Request): Promise
   } catch {
     return refuse(ERROR.malformed, 'the body is no JSON');
   }
-  if (Value.Check(schema, value)) return ok(value);
-  const [first] = Value.Errors(schema, value);
-  return refuse(ERROR.invalid, `the body is not right: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
+  return conforming(schema, value) as Result<Static<T>>;
 };
 
 /** A refusal to publish brings along what its tests differ in. */
@@ -161,6 +159,14 @@ const saidOf = (result: Result<Answer>): Answer => {
   const { differences } = result as unknown as Differing;
   return { status: statusOf(result), body: { ...errorBody(result), differences } };
 };
+
+const audited = ({ action, detail, work, status = 200 }: RuleDeed): Deed => ({
+  line: { action, userId: null, detail },
+  work: async operatorId => {
+    const done = await work(operatorId);
+    return done.ok ? answered(status, done.value) : done;
+  },
+});
 
 export class RulesDesk {
   readonly #options: RulesDeskOptions;
@@ -173,21 +179,14 @@ export class RulesDesk {
   async handle(request: Request): Promise<Answer | null> {
     const find = this.#routeOf(request);
     if (find === null) return null;
-    const operator = await operatorOf(this.#options, request);
-    if (!operator.ok) return said(operator);
-    const deed = await find();
-    return saidOf(deed.ok ? await this.#do(operator.value, deed.value) : deed);
+    const deed = async () => {
+      const found = await find();
+      return found.ok ? audited(found.value) : found;
+    };
+    return saidOf(await attend(this.#options, request, deed));
   }
 
-  async #do(operatorId: string, { action, detail, work, status = 200 }: Deed): Promise<Result<Answer>> {
-    const refusal = await writeLine(this.#options, { operatorId, action, userId: null, detail });
-    if (refusal) return refusal;
-    const done = await reaching(this.#options.log, () => work(operatorId));
-    if (!done.ok) return done;
-    return done.value.ok ? answered(status, done.value.value) : done.value;
-  }
-
-  #routeOf(request: Request): (() => Promise<Result<Deed>>) | null {
+  #routeOf(request: Request): (() => Promise<Result<RuleDeed>>) | null {
     const { method, path } = request;
     const { keeper } = this.#options;
     switch (`${method} ${path}`) {
@@ -216,7 +215,7 @@ export class RulesDesk {
     return what === 'retire' ? () => this.#retire(id, request) : null;
   }
 
-  #look(id: string, version: number | null): Deed {
+  #look(id: string, version: number | null): RuleDeed {
     const { keeper } = this.#options;
     return {
       action: 'rule.look',
@@ -225,7 +224,7 @@ export class RulesDesk {
     };
   }
 
-  async #create(request: Request): Promise<Result<Deed>> {
+  async #create(request: Request): Promise<Result<RuleDeed>> {
     const body = await ruleOf(NewRule, request);
     if (!body.ok) return body;
     const { id, ...rest } = body.value;
@@ -240,7 +239,7 @@ export class RulesDesk {
     });
   }
 
-  async #patch(id: string, request: Request): Promise<Result<Deed>> {
+  async #patch(id: string, request: Request): Promise<Result<RuleDeed>> {
     const body = await ruleOf(Changes, request);
     if (!body.ok) return body;
     const changes = body.value as unknown as Partial<RuleDraft>;
@@ -252,7 +251,7 @@ export class RulesDesk {
     });
   }
 
-  async #test(id: string, request: Request): Promise<Result<Deed>> {
+  async #test(id: string, request: Request): Promise<Result<RuleDeed>> {
     const body = await ruleOf(Chosen, request);
     if (!body.ok) return body;
     const { version } = body.value;
@@ -263,7 +262,7 @@ export class RulesDesk {
     });
   }
 
-  async #publish(id: string, request: Request): Promise<Result<Deed>> {
+  async #publish(id: string, request: Request): Promise<Result<RuleDeed>> {
     const body = await ruleOf(Publish, request);
     if (!body.ok) return body;
     const { version, revision = null } = body.value;
@@ -274,7 +273,7 @@ export class RulesDesk {
     });
   }
 
-  async #retire(id: string, request: Request): Promise<Result<Deed>> {
+  async #retire(id: string, request: Request): Promise<Result<RuleDeed>> {
     const body = await ruleOf(Retire, request);
     if (!body.ok) return body;
     const { revision = null } = body.value;
@@ -285,7 +284,7 @@ export class RulesDesk {
     });
   }
 
-  async #evaluate(request: Request): Promise<Result<Deed>> {
+  async #evaluate(request: Request): Promise<Result<RuleDeed>> {
     const body = await ruleOf(Evaluate, request);
     if (!body.ok) return body;
     const { keeper } = this.#options;
@@ -300,7 +299,7 @@ export class RulesDesk {
     return ok({ action: 'rule.evaluate', detail: { rule: id, version }, work });
   }
 
-  #explain(id: string): Result<Deed> {
+  #explain(id: string): Result<RuleDeed> {
     if (!isUuid(id)) return noMovement;
     const transferId = id.toLowerCase();
     const { directory, explainer } = this.#options;

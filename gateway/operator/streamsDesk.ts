@@ -7,17 +7,16 @@ import type { Participation, UsersDomain } from '../../nodes/usersDomainPort.ts'
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
-import { reaching } from '../rest/errors.ts';
 import { daysOf } from './days.ts';
 import {
   type Answer,
   answered,
+  attend,
+  type Deed,
   type Line,
   type LineOptions,
-  operatorOf,
   type Request,
   said,
-  writeLine,
 } from './entrance.ts';
 import { OPERATOR } from './limits.ts';
 
@@ -47,12 +46,6 @@ const CONSUMER = /^[a-z][a-z-]{0,31}$/;
 /** Stream, shard and number. */
 const LETTER = /^[\w.-]{1,128}\/[\w-]{1,128}\/\d{1,128}$/;
 
-/** What is written down, and then done. */
-interface Deed {
-  readonly line: Line;
-  readonly work: () => Promise<Result<Answer>>;
-}
-
 /** A day and zip code with few people says nothing but that, as in the other report. */
 const withheld = (row: Participation): object =>
   row.civilians + row.officers < OPERATOR.reportPeopleMin
@@ -69,15 +62,7 @@ export class StreamsDesk {
   /** Null when this is no route of ours. */
   async handle(request: Request): Promise<Answer | null> {
     const asked = this.#askedOf(request);
-    if (asked === null) return null;
-    const operator = await operatorOf(this.#options, request);
-    if (!operator.ok) return said(operator);
-    const deed = asked();
-    if ('ok' in deed) return said(deed);
-    const refusal = await writeLine(this.#options, { operatorId: operator.value, ...deed.line });
-    if (refusal !== null) return said(refusal);
-    const done = await reaching(this.#options.log, deed.work);
-    return said(done.ok ? done.value : done);
+    return asked && said(await attend(this.#options, request, asked));
   }
 
   #askedOf(request: Request): (() => Deed | Result<never>) | null {
