@@ -7,7 +7,7 @@ import { readConfig } from '../infra/config/index.ts';
 import { NODES_MAX } from '../infra/launch/arguments.ts';
 import { PORT_STEP } from '../infra/launch/plan.ts';
 import type { ClusterView } from '../nodes/ports.ts';
-import { drawCluster } from './cluster/picture.ts';
+import { drawCluster } from './demo/clusterPicture.ts';
 
 const HELP = `npm run cluster [-- --url URL] [--json]
 

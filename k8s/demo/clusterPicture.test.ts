@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ClusterView, NodeView } from '../../nodes/ports.ts';
-import { drawCluster } from './picture.ts';
+import { drawCluster } from './clusterPicture.ts';
 
 const node = (more: Partial<NodeView> & { node: string }): NodeView => ({
   incarnation: '00000000000000aa',
