@@ -16,7 +16,7 @@ import { OPERATOR } from './operator/limits.ts';
 import { PLACE_ROUTES } from './operator/placesDesk.ts';
 import { RULE_ROUTES } from './operator/rulesDesk.ts';
 import { STREAM_ROUTES } from './operator/streamsDesk.ts';
-import { PortInUse } from './portInUse.ts';
+import { listenProblem } from './portInUse.ts';
 
 export interface AdminOptions {
   readonly port: number;
@@ -177,22 +177,42 @@ export const startAdmin = async (options: AdminOptions): Promise<Admin> => {
       if (!res.headersSent) say(res, 500, 'failed\n');
     });
   });
-  await listening(server, options.port);
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise(resolve => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  await listening(server, HOST, options.port, 'HEYBLUE_ADMIN_PORT');
+  return opened(server);
 };
 
-const listening = (server: Server, port: number): Promise<void> =>
+/** What may be asked from outside of the machine. */
+const PROBES = ['/livez', '/startupz', '/readyz', '/metrics'];
+
+/**
+ * Probes and metrics on an address that the kubelet and Prometheus reach, which the admin port has not: whoever finds this
+ * one can drain nothing and ask after nobody.
+ */
+export const startProbes = async (options: AdminOptions & { readonly host: string }): Promise<Admin> => {
+  const server = createServer((req, res) => {
+    const path = (req.url ?? '/').split('?')[0]!;
+    if (req.method !== 'GET' || !PROBES.includes(path)) return say(res, 404, `${PROBES.join(' ')}\n`);
+    answer(options, 'GET', path, req, res).catch(() => {
+      if (!res.headersSent) say(res, 500, 'failed\n');
+    });
+  });
+  await listening(server, options.host, options.port, 'HEYBLUE_PROBE_PORT');
+  return opened(server);
+};
+
+const opened = (server: Server): Admin => ({
+  port: (server.address() as AddressInfo).port,
+  close: () =>
+    new Promise(resolve => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    }),
+});
+
+const listening = (server: Server, host: string, port: number, setting: string): Promise<void> =>
   new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE' || error.code === 'EACCES';
-      reject(taken ? new PortInUse(HOST, port, 'HEYBLUE_ADMIN_PORT') : error);
+      reject(listenProblem(error, host, port, setting));
     });
-    server.listen(port, HOST, resolve);
+    server.listen(port, host, resolve);
   });

@@ -6,7 +6,7 @@ import type { Server as TlsServer } from 'node:tls';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
-import { type Admin, startAdmin } from './admin.ts';
+import { type Admin, type AdminOptions, startAdmin, startProbes } from './admin.ts';
 import { createPasswords } from './auth/passwords.ts';
 import { Services } from './auth/services.ts';
 import { tellMoved } from './auth/tellMoved.ts';
@@ -147,6 +147,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   let phase: 'starting' | 'serving' | 'draining' | 'stopping' = 'starting';
   let rest: Rest | null = null;
   let admin: Admin | null = null;
+  let probes: Admin | null = null;
   let busLag: BusLag | null = null;
   const sweeping: NodeJS.Timeout[] = [];
 
@@ -190,7 +191,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     watch?.stop();
     transport.close();
     await rest?.close();
-    await admin?.close();
+    await Promise.all([admin?.close(), probes?.close()]);
   };
 
   /** Until nobody is left, it is too late, or `going` says so. */
@@ -204,7 +205,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     sink: sessions,
     start: async () => {
       try {
-        admin = await startAdmin({
+        const watched: AdminOptions = {
           port: options.adminPort,
           notReady: () => (phase === 'serving' ? (options.notReady?.() ?? []) : [phase]),
           started: () => phase !== 'starting',
@@ -214,12 +215,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
               return exposeMetrics();
             },
           }),
+        };
+        admin = await startAdmin({
+          ...watched,
           ...(options.collectGarbage && { collectGarbage: options.collectGarbage }),
           ...(options.cluster && { cluster: options.cluster }),
           ...(options.regions && { regions: options.regions }),
           ...(options.drain && { drain: options.drain }),
           operators: request => office.handle(request),
         });
+        const { host, probePort = 0 } = options;
+        if (probePort !== 0) probes = await startProbes({ ...watched, host, port: probePort });
         // A node that does not know what was revoked lets nobody in.
         await revocations.start();
         office.start();

@@ -71,6 +71,8 @@ export interface GatewayOptions {
   readonly restPort: number;
   readonly realtimePort: number;
   readonly adminPort: number;
+  /** Port of the probes and metrics on `host`; 0 or absent: only the admin port has them. */
+  readonly probePort?: number;
   /** Web origins that may call; `*` is every one. */
   readonly origins: readonly string[];
   readonly connectionsPerAddress: number;

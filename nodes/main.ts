@@ -251,6 +251,7 @@ async function main(): Promise<void> {
     restPort: config.restPort,
     realtimePort: config.realtimePort,
     adminPort: config.adminPort,
+    probePort: config.probePort,
     origins: config.allowedOrigins,
     connectionsPerAddress: config.connectionsPerAddress,
     handshakesPerS: config.handshakeRate,

@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { type Config, fieldOf, readConfig, renderHelp, renderTable } from './index.ts';
 import { withTable } from './readme.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
@@ -87,6 +89,7 @@ test('settings that contradict each other are refused', () => {
     'HEYBLUE_EXIT_RADIUS_M (50) must be more than HEYBLUE_ENTER_RADIUS_M (60).',
   );
   expect(sentence({ HEYBLUE_ADMIN_PORT: '8080' })).toMatch(/three different ports/);
+  expect(sentence({ HEYBLUE_PROBE_PORT: '9090' })).toMatch(/another port/);
   expect(sentence({ DATABASE_APP_URL: 'postgres://a@b/c' })).toMatch(/needs DATABASE_URL/);
 });
 
@@ -99,6 +102,31 @@ test('NATS takes one address or several, and a certificate only with its key', (
   expect(sentence({ NATS_CERT: 'cert.pem' })).toBe(
     'NATS_CERT and NATS_KEY belong together: set both or none.',
   );
+});
+
+test('secrets come as files named like their settings, as Kubernetes lays them', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'heyblue-secrets-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
+  const env = { HEYBLUE_SECRETS_DIR: folder };
+  mkdirSync(join(folder, '..data'));
+  write('DATABASE_URL', 'postgres://me:hunter2@db/heyblue\n');
+  write('nats.creds', 'of another setting');
+  expect(config({ ...env, DATABASE_URL: '', HEYBLUE_DWELL_S: '5' })).toMatchObject({
+    databaseUrl: 'postgres://me:hunter2@db/heyblue',
+    dwellS: 5,
+  });
+  expect(sentence({ ...env, DATABASE_URL: 'postgres://other/x' })).toBe(
+    'DATABASE_URL is set twice, in the environment and by a file in HEYBLUE_SECRETS_DIR: leave one out.',
+  );
+  write('DATABASE_ULR', 'x');
+  expect(sentence(env)).toBe('HEYBLUE_SECRETS_DIR has a file DATABASE_ULR, and there is no such setting.');
+  rmSync(join(folder, 'DATABASE_ULR'));
+  write('DATABASE_URL', 'mysql://me:hunter2@db/heyblue');
+  expect(sentence(env)).toMatch(/^DATABASE_URL is not right/);
+  write('DATABASE_URL', 'x'.repeat(70_000));
+  expect(sentence(env)).toMatch(/DATABASE_URL .* too long/);
+  expect(sentence({ HEYBLUE_SECRETS_DIR: join(folder, 'none') })).toMatch(/cannot be read \(ENOENT\)/);
 });
 
 test('a secret is never repeated', () => {

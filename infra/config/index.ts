@@ -4,6 +4,7 @@
  * A typing error in a name must not silently leave the default in force, so unknown `HEYBLUE_*` names stop the start, as
  * bad values do: one sentence that names what is wrong and what would be right.
  */
+import { readSecretFiles } from './secretFiles.ts';
 import { SETTINGS, type Setting, type SettingName } from './settings.ts';
 
 export { LOG_LEVELS, type LogLevel, type LogLevels, type SettingName } from './settings.ts';
@@ -61,6 +62,9 @@ function contradiction(config: Config): string | null {
   if (new Set(ports).size !== ports.length) {
     return 'HEYBLUE_REST_PORT, HEYBLUE_REALTIME_PORT and HEYBLUE_ADMIN_PORT must be three different ports.';
   }
+  if (config.probePort !== 0 && ports.includes(config.probePort)) {
+    return 'HEYBLUE_PROBE_PORT must be another port than the three others.';
+  }
   if (config.databaseAppUrl !== '' && config.databaseUrl === '') {
     return 'DATABASE_APP_URL needs DATABASE_URL beside it: the embedded PostgreSQL makes its own role.';
   }
@@ -82,8 +86,23 @@ function contradiction(config: Config): string | null {
   return null;
 }
 
+/** The environment, and what the files of `HEYBLUE_SECRETS_DIR` say: each setting from one of the two. */
+export function withSecrets(
+  env: Readonly<Record<string, string | undefined>>,
+): { ok: true; texts: Readonly<Record<string, string | undefined>> } | { ok: false; sentence: string } {
+  const folder = env.HEYBLUE_SECRETS_DIR?.trim();
+  if (!folder) return { ok: true, texts: env };
+  const files = readSecretFiles(folder, name => name in SETTINGS && name !== 'HEYBLUE_SECRETS_DIR');
+  if (!files.ok) return files;
+  const twice = Object.keys(files.values).find(name => env[name]?.trim());
+  if (twice === undefined) return { ok: true, texts: { ...env, ...files.values } };
+  const sentence = `${twice} is set twice, in the environment and by a file in HEYBLUE_SECRETS_DIR: leave one out.`;
+  return { ok: false, sentence };
+}
+
 /**
- * Reads every setting; an empty or missing variable means the default.
+ * Reads every setting; an empty or missing variable means the default. `HEYBLUE_SECRETS_DIR` names a folder in which
+ * others are files.
  *
  * @returns the configuration, or one sentence that says what is wrong
  */
@@ -92,10 +111,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     if (!name.startsWith(PREFIX) || name in SETTINGS) continue;
     return { ok: false, sentence: `There is no setting ${name}: did you mean ${closestName(name)}?` };
   }
+  const given = withSecrets(env);
+  if (!given.ok) return given;
   const config: Record<string, unknown> = {};
   for (const name of NAMES) {
     const setting: Setting<unknown> = SETTINGS[name];
-    const text = env[name]?.trim() || setting.default;
+    const text = given.texts[name]?.trim() || setting.default;
     const value = setting.parse(text);
     if (value === null) {
       const shown = setting.secret ? '' : ` "${text}"`;

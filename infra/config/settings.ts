@@ -176,6 +176,14 @@ export const SETTINGS = {
     9090,
     'Port of `/livez /readyz /startupz /metrics /admin`, always on 127.0.0.1; 0 takes any free one.',
   ),
+  HEYBLUE_PROBE_PORT: port(
+    0,
+    'Port of `/livez /readyz /startupz /metrics` and nothing else on `HEYBLUE_HOST`, for whoever looks after the node from outside; 0: none.',
+  ),
+  HEYBLUE_SECRETS_DIR: words(
+    '',
+    'Folder with settings as files, one named like each (`DATABASE_URL`), as Kubernetes and Vault give secrets; empty: none.',
+  ),
   HEYBLUE_NODE_ID: token('', 'Name of this node, its own among all nodes; empty takes the host name.'),
   HEYBLUE_NODE_WEIGHT: decimal(
     1,

@@ -33,7 +33,7 @@ export function planNodes(config: Config, nodes: number | null): Plan {
   if (config.publicUrl !== '') {
     return no('HEYBLUE_PUBLIC_URL leads to one node; with --nodes each tells its own: leave it out.');
   }
-  const given = [config.restPort, config.realtimePort, config.adminPort];
+  const given = [config.restPort, config.realtimePort, config.adminPort, config.probePort];
   const taken = new Set<number>();
   const plans: NodePlan[] = [];
   for (let i = 0; i < nodes; i++) {
@@ -47,7 +47,7 @@ export function planNodes(config: Config, nodes: number | null): Plan {
       }
       taken.add(port);
     }
-    const [rest = 0, realtime = 0, admin = 0] = ports;
+    const [rest = 0, realtime = 0, admin = 0, probe = 0] = ports;
     const host = EVERYWHERE.includes(config.host) ? '127.0.0.1' : config.host;
     plans.push({
       id: `n${i + 1}`,
@@ -57,6 +57,7 @@ export function planNodes(config: Config, nodes: number | null): Plan {
         HEYBLUE_REST_PORT: String(rest),
         HEYBLUE_REALTIME_PORT: String(realtime),
         HEYBLUE_ADMIN_PORT: String(admin),
+        ...(probe !== 0 && { HEYBLUE_PROBE_PORT: String(probe) }),
         ...(realtime !== 0 && { HEYBLUE_PUBLIC_URL: `ws://${host}:${realtime}/v1/ws` }),
       },
     });

@@ -3,7 +3,7 @@
  * sentences and exit codes: 0 stopped as asked, 1 could not start or go on, 2 asked for something that does not exist.
  */
 import { resolve } from 'node:path';
-import { readConfig, renderHelp } from '../config/index.ts';
+import { readConfig, renderHelp, withSecrets } from '../config/index.ts';
 import { sentenceOf } from '../embedded/failure.ts';
 import { NODES_MAX, readArguments } from './arguments.ts';
 import { planNodes } from './plan.ts';
@@ -34,7 +34,11 @@ if (wish.kind === 'help') {
 }
 
 // the one variable that is no setting: tests of the supervisor put a small program in the place of the node
-const { HEYBLUE_NODE_ENTRY: nodeEntry, ...env } = process.env;
+const { HEYBLUE_NODE_ENTRY: nodeEntry, ...given } = process.env;
+const secrets = withSecrets(given);
+if (!secrets.ok) refuse(secrets.sentence, EXIT_USAGE);
+// servers and nodes get what the files say in their environment, beside what was started for them
+const env = { ...secrets.texts, HEYBLUE_SECRETS_DIR: undefined };
 const read = readConfig(env);
 if (!read.ok) refuse(read.sentence, EXIT_USAGE);
 const config = { ...read.config, dataDir: resolve(read.config.dataDir) };
