@@ -28,6 +28,8 @@ export interface ClusterOptions {
   readonly env?: Record<string, string>;
   /** Lay wires that can be cut between each node and its NATS and PostgreSQL. Default: true. */
   readonly wires?: boolean;
+  /** Lay a wire between phones and the realtime door of each node as well. Default: false. */
+  readonly doors?: boolean;
   /** The nats-server to run. Default: found, else fetched into the data folder of the town. */
   readonly natsServerBin?: string;
   readonly log?: (line: string) => void;
@@ -56,6 +58,8 @@ export interface NodePlan {
   readonly id: string;
   readonly env: Record<string, string>;
   readonly wires: { readonly nats: Wire; readonly postgres: Wire } | null;
+  /** Between phones and its realtime door. */
+  readonly door: Wire | null;
   readonly logFile: string;
 }
 
@@ -78,7 +82,7 @@ export class ClusterNode {
     this.logFile = plan.logFile;
     this.urls = {
       rest: `http://127.0.0.1:${env.HEYBLUE_REST_PORT}`,
-      realtime: `ws://127.0.0.1:${env.HEYBLUE_REALTIME_PORT}/v1/ws`,
+      realtime: plan.door?.url ?? `ws://127.0.0.1:${env.HEYBLUE_REALTIME_PORT}/v1/ws`,
       admin: `http://127.0.0.1:${env.HEYBLUE_ADMIN_PORT}`,
     };
   }
@@ -97,10 +101,15 @@ export class ClusterNode {
     return this.#plan.wires;
   }
 
-  /** Starts the process and waits until it serves. */
-  async start(): Promise<void> {
+  get door(): Wire {
+    if (this.#plan.door === null) throw new Error('this cluster has no doors');
+    return this.#plan.door;
+  }
+
+  /** Starts the process, this time with these settings on top of its own, and waits until it serves. */
+  async start(env: Record<string, string> = {}): Promise<void> {
     if (this.#running !== null) throw new Error(`node ${this.id} runs already`);
-    const running = await spawnNode({ env: this.#plan.env, output: { file: this.logFile } });
+    const running = await spawnNode({ env: { ...this.#plan.env, ...env }, output: { file: this.logFile } });
     this.#running = running;
     this.#ending = false;
     running.exited.then(words => {
@@ -164,6 +173,7 @@ export class ClusterNode {
     if (this.#running !== null) await this.#end('SIGKILL', Number.POSITIVE_INFINITY);
     await this.#plan.wires?.nats.close();
     await this.#plan.wires?.postgres.close();
+    await this.#plan.door?.close();
   }
 }
 
@@ -255,10 +265,13 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
           ? null
           : { nats: await layWire(running.natsUrl!), postgres: await layWire(running.databaseUrl) };
       const [restPort, realtimePort, adminPort] = await freePorts(3);
+      const inner = `ws://127.0.0.1:${realtimePort}/v1/ws`;
+      const door = options.doors ? await layWire(inner) : null;
       const node = new ClusterNode(
         {
           id,
           wires,
+          door,
           logFile: join(dataDir, `${id}-${nodes.length}.log`),
           env: {
             ...running.env,
@@ -268,7 +281,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
             HEYBLUE_NODE_ID: id,
             HEYBLUE_REST_PORT: String(restPort),
             HEYBLUE_REALTIME_PORT: String(realtimePort),
-            HEYBLUE_PUBLIC_URL: `ws://127.0.0.1:${realtimePort}/v1/ws`,
+            HEYBLUE_PUBLIC_URL: door?.url ?? inner,
             HEYBLUE_ADMIN_PORT: String(adminPort),
             ...FOR_LOAD,
             ...options.env,

@@ -7,6 +7,8 @@
  *   meanwhile comes late, in order and complete, once the wire is healed, as TCP does it.
  * - `delay`: everything takes so much longer.
  *
+ * What passes may be changed on its way as well (`mangle`), for servers whose messages a stream of bytes does not show.
+ *
  * Everything that a fault did is counted: a test whose fault touched nothing proves nothing.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -30,6 +32,8 @@ export interface Wire {
   readonly counts: WireCounts;
   /** Hears what comes through, when it is passed on; for tests that read what a server answered. */
   tap: ((direction: Exclude<Direction, 'both'>, chunk: Buffer) => void) | null;
+  /** Makes, for each new connection and direction, what turns the bytes that arrive into those that go on. */
+  mangle: ((direction: Exclude<Direction, 'both'>) => ((chunk: Buffer) => Buffer) | null) | null;
   cut(): void;
   drop(direction?: Direction): void;
   delay(ms: number): void;
@@ -45,6 +49,7 @@ const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 
 interface State {
   tap: Wire['tap'];
+  mangle: Wire['mangle'];
   dropped: Direction | null;
   delayMs: number;
   readonly counts: { -readonly [K in keyof WireCounts]: WireCounts[K] };
@@ -65,7 +70,8 @@ class Flow {
     this.#to = to;
     this.#direction = direction;
     this.#state = state;
-    from.on('data', chunk => this.#take(chunk));
+    const mangle = state.mangle?.(direction) ?? null;
+    from.on('data', chunk => this.#take(mangle === null ? chunk : mangle(chunk)));
     from.on('end', () => this.#take('end'));
     from.on('close', () => this.#take('gone'));
     from.on('error', () => {});
@@ -141,6 +147,7 @@ export const layWire = async (url: string): Promise<Wire> => {
   const open = new Set<Connection>();
   const state: State = {
     tap: null,
+    mangle: null,
     dropped: null,
     delayMs: 0,
     counts: { closed: 0, heldBytes: 0, heldConnections: 0, delayedBytes: 0 },
@@ -189,6 +196,12 @@ export const layWire = async (url: string): Promise<Wire> => {
     },
     set tap(tap) {
       state.tap = tap;
+    },
+    get mangle() {
+      return state.mangle;
+    },
+    set mangle(mangle) {
+      state.mangle = mangle;
     },
     cut,
     hangUp,
