@@ -1,7 +1,8 @@
 /** Merchants with tills and offers, and points to spend there, for load and for tests with real nodes. */
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import { MINT_ACCOUNT, type TransferOp } from '../../actors/durable.ts';
+import { PgCommitStore } from '../../infra/postgres/commitStore.ts';
 import { uuidv7 } from '../../protocol/index.ts';
 import type { PhoneIdentity } from './phone.ts';
 import { RestClient } from './rest.ts';
@@ -14,6 +15,7 @@ export interface Shop {
   readonly tills: readonly PhoneIdentity[];
 }
 
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const TOKEN_TTL_S = 6 * 3_600;
 
 export const seedShops = async (target: SeedTarget, count: number, tills: number): Promise<Shop[]> => {
@@ -31,39 +33,59 @@ export const seedShops = async (target: SeedTarget, count: number, tills: number
   );
 };
 
-/** Entries from the mint, one for each account; for fresh accounts, while nothing else moves. */
-const GIVE = `
-with given as (
-  select account, transfer, i from unnest($1::uuid[], $2::uuid[]) with ordinality as n(account, transfer, i)
-), mint as (
-  update ledger.account
-  set balance = balance - $3::bigint * cardinality($1::uuid[]), version = version + cardinality($1::uuid[])
-  where account_id = '${MINT_ACCOUNT}' and stripe = 0
-  returning balance + $3::bigint * cardinality($1::uuid[]) as balance, version - cardinality($1::uuid[]) as version
-), moved as (
-  insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at)
-  select transfer, 'grant', 'seed', 1, transfer, date_trunc('milliseconds', clock_timestamp()) from given
-), posted as (
-  insert into ledger.posting (transfer_id, seq, account_id, stripe, delta, balance_after, account_version_after)
-  select g.transfer, 0, '${MINT_ACCOUNT}', 0, -$3::bigint, m.balance - $3::bigint * g.i, m.version + g.i from given g, mint m
-  union all
-  select g.transfer, 1, g.account, 0, $3::bigint, $3::bigint, 1 from given g
-)
-update ledger.account a set balance = $3::bigint, version = 1 from given g where a.account_id = g.account and a.version = 0`;
+/** Grants that are committed at once: as many as a node's group takes. */
+const GROUP = 512;
+/** Shards are handed on while a cluster comes up, and their epochs rise. */
+const TRIES_MAX = 20;
 
-/** Gives each of these fresh accounts so many points. */
+/**
+ * Gives each of these fresh accounts so many points, by the way that all points go: the ledger's one statement, with what it
+ * tells the publishers, so that every follower hears of them and an auditor finds them everywhere.
+ */
 export const givePoints = async (
   target: SeedTarget,
   accounts: readonly PhoneIdentity[],
   points: number,
 ): Promise<void> => {
   const client = new Client({ connectionString: target.town.databaseUrl });
-  await client.connect();
+  const store = new PgCommitStore({ url: target.town.databaseUrl, log: silent, connections: 1 });
+  await Promise.all([client.connect(), store.tried()]);
   try {
-    const transfers = accounts.map(() => uuidv7(Date.now(), randomBytes(10)));
-    await client.query(GIVE, [accounts.map(one => one.userId), transfers, points]);
+    for (let at = 0; at < accounts.length; at += GROUP) {
+      const ops = accounts.slice(at, at + GROUP).map(one => grant(one.userId, points));
+      await commitUnderFence(client, store, ops);
+    }
   } finally {
-    await client.end();
+    await Promise.all([client.end(), store.close()]);
+  }
+};
+
+const grant = (account: string, points: number): TransferOp => ({
+  type: 'transfer',
+  id: uuidv7(Date.now(), randomBytes(10)),
+  reason: 'grant',
+  legs: [
+    { account: MINT_ACCOUNT, delta: -points },
+    { account, delta: points },
+  ],
+  rule: { id: 'seed', version: 1 },
+  idempotency: null,
+});
+
+/** Under whatever epoch some shard has by now: credits need no owner of theirs. */
+const commitUnderFence = async (
+  client: Client,
+  store: PgCommitStore,
+  ops: readonly TransferOp[],
+): Promise<void> => {
+  for (let attempt = 1; ; attempt++) {
+    const fence = 'select shard, epoch::float8 as epoch from ops.shard_fence order by shard limit 1';
+    const { shard, epoch } = (await client.query<{ shard: number; epoch: number }>(fence)).rows[0]!;
+    const outcomes = await store.commit(ops.map(op => ({ shard, epoch, op })));
+    const refused = outcomes.find(({ code }) => code !== 'created' && code !== 'exists');
+    if (refused === undefined) return;
+    if (refused.code !== 'stale_epoch' || attempt === TRIES_MAX)
+      throw new Error(`points were given as ${refused.code}`);
   }
 };
 

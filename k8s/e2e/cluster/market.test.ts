@@ -1,14 +1,15 @@
 /**
  * Phones and tills through the whole flow on three nodes, each connected to a node of its own; then the same steps with the
  * node killed under each of them at once. Whatever became of a redemption, both screens agree about it in the end, and points
- * and stock are the same in the actors and in PostgreSQL.
+ * and stock are the same in the actors and in PostgreSQL; DynamoDB, the stream and the archive have all of it, and once.
  */
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { shardOf } from '../../../protocol/index.ts';
 import { type Cluster, startCluster } from '../../swarm/clusterTown.ts';
-import { auditLedger } from '../../swarm/ledgerAudit.ts';
+import { auditEverything, auditLedger } from '../../swarm/ledgerAudit.ts';
 import { auditMarket } from '../../swarm/marketAudit.ts';
 import { RestClient } from '../../swarm/rest.ts';
 import { type SeededAccount, seedAccounts } from '../../swarm/seed.ts';
@@ -22,6 +23,8 @@ const STOCK = 200;
 /** Longer than a takeover on a busy machine, short enough to see one end by itself. */
 const REDEEM_S = 30;
 const AGREE_MS_MAX = 90_000;
+/** Often enough that nobody waits for it, seldom enough that an object has more than one event. */
+const FLUSH_S = 5;
 
 let cluster: Cluster;
 let people: SeededAccount[];
@@ -33,7 +36,11 @@ beforeAll(async () => {
     nodes: 3,
     natsServerBin: inject('natsServerBin'),
     wires: false,
-    env: { HEYBLUE_REDEEM_S: String(REDEEM_S) },
+    env: {
+      HEYBLUE_REDEEM_S: String(REDEEM_S),
+      HEYBLUE_ARCHIVE: 'on',
+      HEYBLUE_ARCHIVE_FLUSH_S: String(FLUSH_S),
+    },
   });
   const target = { town: cluster.town, dataDir: cluster.dataDir };
   people = await seedAccounts(target, [...new Array(60).fill('civilian'), 'family']);
@@ -76,6 +83,16 @@ const rowsOf = async <T extends object>(text: string, values: unknown[] = []): P
 /** REST of a node that runs. */
 const restUrl = (): string => cluster.nodes.find(node => node.isRunning)!.urls.rest;
 const anyRest = (): RestClient => new RestClient(restUrl());
+
+/** What the auditor finds when everybody has caught up: PostgreSQL, DynamoDB, stream and archive. */
+const auditedEverywhere = async (): Promise<string[]> => {
+  const end = performance.now() + AGREE_MS_MAX;
+  for (;;) {
+    const found = await auditEverything(cluster.town, join(cluster.dataDir, 'archive'));
+    if (found.length === 0 || performance.now() > end) return found;
+    await pause(1_000);
+  }
+};
 
 /** Nothing waits any more, the books add up, and every actor says what PostgreSQL says. */
 const allAgrees = async (offers: readonly string[]): Promise<void> => {
@@ -321,4 +338,5 @@ it('kill -9 under every step of a redemption: each ends in one way, and everybod
   );
   expect(new Map(stored.map(row => [row.id, row.state]))).toEqual(ended);
   await allAgrees(offers);
+  expect(await auditedEverywhere()).toEqual([]);
 });
