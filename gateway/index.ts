@@ -167,6 +167,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       revocations,
       passwords,
       log,
+      metrics,
       ...(options.tracer && { tracer: options.tracer }),
       rates: rates?.rest ?? null,
       origins,

@@ -35,6 +35,7 @@ import { ruleRoutes } from './rules.ts';
 import { scoringRoutes } from './scoring.ts';
 import { serviceRoutes } from './service.ts';
 import { signOutRoutes } from './signOut.ts';
+import { timeRequests } from './timing.ts';
 import { traceOf, traceRequests } from './trace.ts';
 
 const STATUS: Record<number, ErrorCode> = {
@@ -113,6 +114,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
     if (options.tls) reply.header('strict-transport-security', 'max-age=31536000');
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
+  timeRequests(app, options.metrics);
   traceRequests(app, options);
   crossOrigin(app, options.origins);
 

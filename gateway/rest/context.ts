@@ -4,7 +4,7 @@ import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
-import type { Credential, Directory, IdValidator, Log, Tracer } from '../../nodes/ports.ts';
+import type { Credential, Directory, IdValidator, Log, Metrics, Tracer } from '../../nodes/ports.ts';
 import type { RulesPort } from '../../nodes/rules/port.ts';
 import type { Explainer } from '../../nodes/rulesPort.ts';
 import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
@@ -43,6 +43,8 @@ export interface RestOptions {
   readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token' | 'again' | 'isUnstored'>;
   readonly passwords: Passwords;
   readonly log: Log;
+  /** Where requests are counted; absent: nowhere. */
+  readonly metrics?: Metrics;
   /** Begins the trace of each request; absent: nobody follows them. */
   readonly tracer?: Tracer;
   /** Null switches rate limits off. */

@@ -674,3 +674,17 @@ test('the keys that verify our tokens are published', async () => {
   ]);
   expect(headers['cache-control']).toContain('max-age');
 });
+
+test('every request is timed by how it ended: for the service level, whose fault it was counts', async () => {
+  await app.close();
+  const metrics = counting();
+  app = await doors({ metrics });
+  const { body } = await post('/v1/signup', ana);
+  await get('/v1/nothing');
+  door.ask = () => {
+    throw new Error('a bug');
+  };
+  await get('/v1/balance', body.accessToken);
+  for (const result of ['ok', 'refused', 'failed'])
+    expect(metrics.observed.get(`rt_request_seconds ${result}`), result).toHaveLength(1);
+});

@@ -536,6 +536,12 @@ export const METRICS = {
     labels: { op: CLOSED_SET, result: ['ok', 'refused', 'failed', 'timeout'] },
     buckets: WAIT_S,
   },
+  rt_request_seconds: {
+    kind: 'histogram',
+    help: 'From a request to REST to its answer; refused: the caller was wrong (4xx), failed: we were (5xx).',
+    labels: { result: ['ok', 'refused', 'failed'] },
+    buckets: WAIT_S,
+  },
   rt_conflated_total: {
     kind: 'counter',
     help: 'Volatile frames that a newer version replaced, or that too many others pushed out, before they were sent.',
