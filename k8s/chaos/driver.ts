@@ -50,6 +50,7 @@ export const runFaults = async (
     records.push(line);
     watch.onRecord(line);
   };
+  const problems: string[] = [];
   const sick = new Set<ChaosNode>();
   const running = new Map<Promise<void>, Fault>();
   const minority = Math.max(1, Math.floor((target.nodes.length - 1) / 2));
@@ -86,6 +87,7 @@ export const runFaults = async (
       await fault.run(context);
     } catch (error) {
       trouble = wordsOf(error);
+      problems.push(`${fault.name} (${n}): ${trouble}`);
     }
     for (const node of mine) sick.delete(node);
     const began = hit as FaultRecord | null;
@@ -138,5 +140,12 @@ export const runFaults = async (
   const quietFromMs = Math.round(target.nowMs());
   if (watch.abort?.aborted !== true)
     await sleep(plan.quietS * 1_000, undefined, { signal: watch.abort }).catch(() => {});
-  return { seed: plan.seed, faults: records, unsteady, quietFromMs, endMs: Math.round(target.nowMs()) };
+  return {
+    seed: plan.seed,
+    faults: records,
+    problems,
+    unsteady,
+    quietFromMs,
+    endMs: Math.round(target.nowMs()),
+  };
 };

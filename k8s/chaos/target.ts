@@ -151,6 +151,8 @@ export interface FaultRecord {
 export interface Timeline {
   readonly seed: number;
   readonly faults: readonly FaultRecord[];
+  /** What faults found wrong by themselves, in words: a drain that did not end, a balance that is not so. */
+  readonly problems: readonly string[];
   /** Why the nodes did not agree about a settled cluster after the last fault was mended; null: they did. */
   readonly unsteady: string | null;
   /** Since when nothing is broken, and the end: the quiet phase in which everything must work again. */

@@ -1,0 +1,74 @@
+/** What `npm run chaos` is told. */
+import { parseArgs } from 'node:util';
+import { anySeed } from '../swarm/random.ts';
+import type { Fault } from './fault.ts';
+import { FAULTS } from './faults/index.ts';
+
+export interface ChaosArguments {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly nodes: number;
+  readonly target: 'processes' | 'kubernetes';
+  readonly faults: readonly Fault[];
+  readonly mutants: boolean;
+  /** Where history, timeline and report are written. */
+  readonly out: string;
+}
+
+export const HELP = `npm run chaos -- [options]
+
+Breaks a cluster of real processes under load by a seeded schedule, mends it, and has checkers look for what was lost.
+
+  --minutes N      how long faults come (2); a quiet phase follows
+  --seed S         the same faults in the same order again (any)
+  --faults a,b     only these: ${FAULTS.map(fault => fault.name).join(', ')}
+  --nodes N        node processes, 3 to 9 (3)
+  --target T       processes (kubernetes: see k8s/README.md)
+  --mutants        switches off one safety after the other; each run must fail
+  --out DIR        where history, timeline, logs and report go (.data/chaos-SEED)
+
+Exit 0 when the verdict is "pass". The last line is one JSON object. Only processes that it started are touched.`;
+
+const NODES_MIN = 3;
+const NODES_MAX = 9;
+const MINUTES_MAX = 24 * 60;
+
+/** @returns the arguments, null for help, or one sentence that says what is wrong */
+export const readArguments = (args: readonly string[]): ChaosArguments | null | string => {
+  const text = { type: 'string' } as const;
+  const options = {
+    help: { type: 'boolean', short: 'h' },
+    mutants: { type: 'boolean' },
+    minutes: text,
+    seed: text,
+    faults: text,
+    nodes: text,
+    target: text,
+    out: text,
+  } as const;
+  const parse = () => parseArgs({ args: [...args], options }).values;
+  let values: ReturnType<typeof parse>;
+  try {
+    values = parse();
+  } catch (error) {
+    return `${(error as Error).message.split('. ')[0]}. Try --help.`;
+  }
+  if (values.help) return null;
+  const { target = 'processes' } = values;
+  if (target !== 'processes' && target !== 'kubernetes')
+    return '--target takes processes or kubernetes. Try --help.';
+  const minutes = Number(values.minutes ?? 2);
+  if (!(minutes > 0 && minutes <= MINUTES_MAX)) return `--minutes takes a number up to ${MINUTES_MAX}.`;
+  const nodes = Number(values.nodes ?? NODES_MIN);
+  if (!(Number.isInteger(nodes) && nodes >= NODES_MIN && nodes <= NODES_MAX))
+    return `--nodes takes a whole number from ${NODES_MIN} to ${NODES_MAX}.`;
+  const seed = values.seed === undefined ? anySeed() : Number(values.seed);
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
+    return '--seed takes a whole number below 2^32.';
+  const names = values.faults?.split(',').map(name => name.trim());
+  const unknown = names?.find(name => !FAULTS.some(fault => fault.name === name));
+  if (unknown !== undefined) return `There is no fault "${unknown}". Try --help.`;
+  const faults = FAULTS.filter(fault => names === undefined || names.includes(fault.name));
+  const { mutants = false, out = `.data/chaos-${seed}` } = values;
+  return { seed, minutes, nodes, target, faults, mutants, out };
+};

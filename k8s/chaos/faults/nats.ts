@@ -1,0 +1,58 @@
+/** NATS is restarted, is away for everybody for a while, or begins again with nothing. */
+import type { Fault } from '../fault.ts';
+
+const AWAY_MS_MIN = 5_000;
+const AWAY_MS_MAX = 20_000;
+const RESTING_MS = 3_000;
+
+export const natsRestart: Fault = {
+  name: 'nats-restart',
+  row: '4',
+  weight: 1,
+  reach: 'all',
+  durationS: 20,
+  run: async ({ target, lasts, hit }) => {
+    hit(await target.restartServer('nats'));
+    await lasts(RESTING_MS);
+  },
+};
+
+export const natsAway: Fault = {
+  name: 'nats-away',
+  row: '4',
+  weight: 1,
+  reach: 'all',
+  needs: ['partition'],
+  durationS: 30,
+  run: async ({ target, random, lasts, hit, counted }) => {
+    const mode = random.pick(['drop', 'reset'] as const);
+    const ms = random.between(AWAY_MS_MIN, AWAY_MS_MAX);
+    const nodes = target.nodes.filter(node => node.isRunning);
+    for (const node of nodes) target.partition(node, 'nats', 'both', mode);
+    hit({
+      targets: nodes.map(node => node.id),
+      what: `NATS is away for everybody (${mode}) for ${(ms / 1_000).toFixed(1)} s`,
+      counts: {},
+    });
+    await lasts(ms);
+    const total: Record<string, number> = {};
+    for (const node of nodes)
+      for (const [name, count] of Object.entries(await target.heal(node, 'nats')))
+        total[name] = (total[name] ?? 0) + count;
+    counted(total);
+    await lasts(RESTING_MS);
+  },
+};
+
+export const natsDataLoss: Fault = {
+  name: 'nats-data-loss',
+  row: '5',
+  weight: 1,
+  reach: 'all',
+  needs: ['loseData'],
+  durationS: 30,
+  run: async ({ target, lasts, hit }) => {
+    hit(await target.loseData('nats'));
+    await lasts(2 * RESTING_MS);
+  },
+};

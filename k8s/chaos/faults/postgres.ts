@@ -1,0 +1,74 @@
+/** PostgreSQL crashes and recovers, loses its backends, is slow, or has no room. */
+import type { Fault } from '../fault.ts';
+
+const RESTING_MS = 2_000;
+const SLOW_MS = 500;
+const SLOW_FOR_MS_MIN = 5_000;
+const SLOW_FOR_MS_MAX = 12_000;
+const FULL_FOR_MS_MIN = 4_000;
+const FULL_FOR_MS_MAX = 10_000;
+
+export const postgresRestart: Fault = {
+  name: 'postgres-restart',
+  row: '6a',
+  weight: 1,
+  reach: 'all',
+  durationS: 30,
+  run: async ({ target, lasts, hit }) => {
+    hit(await target.restartServer('postgres'));
+    await lasts(RESTING_MS);
+  },
+};
+
+export const postgresBackends: Fault = {
+  name: 'postgres-backends',
+  row: '6a',
+  weight: 1,
+  reach: 'all',
+  durationS: 10,
+  run: async ({ target, lasts, hit }) => {
+    hit(await target.terminateBackends());
+    await lasts(RESTING_MS);
+  },
+};
+
+export const postgresSlow: Fault = {
+  name: 'postgres-slow',
+  row: '6b',
+  weight: 1,
+  reach: 'all',
+  needs: ['partition'],
+  durationS: 15,
+  run: async ({ target, random, lasts, hit, counted }) => {
+    const nodes = target.nodes.filter(node => node.isRunning);
+    for (const node of nodes) target.delay(node, 'postgres', SLOW_MS);
+    hit({
+      targets: nodes.map(node => node.id),
+      what: `PostgreSQL answers ${2 * SLOW_MS} ms later`,
+      counts: {},
+    });
+    await lasts(random.between(SLOW_FOR_MS_MIN, SLOW_FOR_MS_MAX));
+    const total: Record<string, number> = {};
+    for (const node of nodes)
+      for (const [name, count] of Object.entries(await target.heal(node, 'postgres')))
+        total[name] = (total[name] ?? 0) + count;
+    counted(total);
+  },
+};
+
+export const diskFull: Fault = {
+  name: 'disk-full',
+  row: '6c',
+  weight: 1,
+  reach: 'all',
+  needs: ['fillDisk'],
+  durationS: 15,
+  run: async ({ target, random, lasts, hit }) => {
+    try {
+      hit(await target.fillDisk());
+      await lasts(random.between(FULL_FOR_MS_MIN, FULL_FOR_MS_MAX));
+    } finally {
+      await target.freeDisk();
+    }
+  },
+};
