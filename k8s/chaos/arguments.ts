@@ -51,7 +51,7 @@ export const readArguments = (args: readonly string[]): ChaosArguments | null | 
   try {
     values = parse();
   } catch (error) {
-    return `${(error as Error).message.split('. ')[0]}. Try --help.`;
+    return `${(error as Error).message.split(/[.\n]/)[0]}. Try --help.`;
   }
   if (values.help) return null;
   const { target = 'processes' } = values;

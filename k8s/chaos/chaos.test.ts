@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { Random } from '../swarm/random.ts';
+import { readArguments } from './arguments.ts';
+import { FAULTS } from './faults/index.ts';
+import { schedule } from './schedule.ts';
+import { NatsFrames, type Repeats } from './wires/natsFrames.ts';
+
+describe('the schedule of faults', () => {
+  const firstOf = (seed: number, count: number): string[] => {
+    const plan = schedule(FAULTS, new Random(seed));
+    return Array.from({ length: count }, () => plan.next().value).map(
+      ({ n, fault, afterMs }) => `${n} ${fault.name} ${afterMs}`,
+    );
+  };
+
+  it('is the same for one seed and another for another', () => {
+    expect(firstOf(1, 50)).toEqual(firstOf(1, 50));
+    expect(firstOf(1, 50)).not.toEqual(firstOf(2, 50));
+  });
+
+  it('has every fault once before any comes twice, and each as often as it weighs', () => {
+    const rounds = FAULTS.reduce((sum, fault) => sum + fault.weight, 0);
+    const names = firstOf(3, rounds).map(line => line.split(' ')[1]!);
+    expect(new Set(names.slice(0, FAULTS.length)).size).toBe(FAULTS.length);
+    for (const fault of FAULTS)
+      expect(
+        names.filter(name => name === fault.name),
+        fault.name,
+      ).toHaveLength(fault.weight);
+  });
+
+  it('covers every row of the catalogue that is asked for', () => {
+    const rows = [
+      '1',
+      '2',
+      '3a',
+      '3b',
+      '4',
+      '5',
+      '6a',
+      '6b',
+      '6c',
+      '7',
+      '8',
+      '9',
+      '10',
+      '11',
+      '12',
+      '13',
+      '14',
+      '15',
+    ];
+    expect(new Set(FAULTS.map(fault => fault.row))).toEqual(new Set([...rows, '17', '19', '20']));
+    expect(new Set(FAULTS.map(fault => fault.name)).size).toBe(FAULTS.length);
+  });
+});
+
+describe('what NATS delivers', () => {
+  const message = (subject: string, n: number): string => {
+    const payload = `payload ${n}\r\nMSG hb.n.x 1 3\r\n`;
+    return `MSG ${subject} 7 ${Buffer.byteLength(payload)}\r\n${payload}\r\n`;
+  };
+  const spoken = [
+    'INFO {"server_name":"x"}\r\n',
+    'PING\r\n+OK\r\n',
+    ...Array.from({ length: 200 }, (_, n) => message(n % 2 === 0 ? 'hb.n.n1.abc' : '_INBOX.q.1', n)),
+    'HMSG hb.g.x 1 reply 12 17\r\nNATS/1.0\r\n\r\nhello\r\n',
+  ];
+  const through = (share: number, pieceBytes: number): { text: string; repeats: Repeats } => {
+    const repeats = { share, doubled: 0, replayed: 0 };
+    const frames = new NatsFrames(repeats, new Random(5));
+    const all = Buffer.from(spoken.join(''));
+    const out: Buffer[] = [];
+    for (let at = 0; at < all.length; at += pieceBytes)
+      out.push(Buffer.from(frames.take(all.subarray(at, at + pieceBytes))));
+    return { text: Buffer.concat(out).toString(), repeats };
+  };
+
+  it('passes as it is without a share, in whatever pieces it comes', () => {
+    for (const piece of [1, 7, 100_000]) expect(through(0, piece).text).toBe(spoken.join(''));
+  });
+
+  it('says messages between nodes twice and later, whole, and no others', () => {
+    const { text, repeats } = through(0.5, 13);
+    expect(repeats.doubled).toBeGreaterThan(20);
+    expect(repeats.replayed).toBeGreaterThan(0);
+    for (const frame of spoken) {
+      const times = text.split(frame).length - 1;
+      if (/^H?MSG hb/.test(frame)) expect(times).toBeGreaterThanOrEqual(1);
+      else expect(times, frame).toBe(1);
+    }
+    expect(text.length).toBe(through(0.5, 13).text.length);
+  });
+});
+
+describe('arguments of chaos', () => {
+  it('have defaults, and one sentence for each that is wrong', () => {
+    expect(readArguments([])).toMatchObject({ minutes: 2, nodes: 3, target: 'processes', faults: FAULTS });
+    expect(readArguments(['--help'])).toBeNull();
+    expect(readArguments(['--faults', 'kill,pause'])).toMatchObject({
+      faults: [{ name: 'kill' }, { name: 'pause' }],
+    });
+    for (const wrong of [
+      ['--faults', 'nothing'],
+      ['--minutes', '-1'],
+      ['--minutes', 'x'],
+      ['--nodes', '2'],
+      ['--seed', '1.5'],
+      ['--target', 'cloud'],
+      ['--what'],
+    ])
+      expect(readArguments(wrong), wrong.join(' ')).toMatch(/^[^\n]+\.$/);
+  });
+});
