@@ -11,6 +11,7 @@ import {
   type CommandResult,
   ERROR,
   type OpenedDurable,
+  type OpenedVolatile,
   type Refusal,
   type Result,
   type ServerFrame,
@@ -27,6 +28,17 @@ export interface RoamingOptions {
   /** Where the person stands; without it the phone sends no positions. */
   readonly point?: Point;
   readonly onEvent?: (event: OpenedDurable) => void;
+  /** Hears everything, before this phone draws its conclusions. */
+  readonly watch?: RoamingWatch;
+}
+
+export interface RoamingWatch {
+  /** @param node place of its URL in `urls` */
+  welcome(frame: Welcome, node: number): void;
+  event(event: OpenedDurable, frame: ServerFrame & { type: 'event' }): void;
+  volatile(frame: OpenedVolatile): void;
+  /** A connection is over, also one that was never welcome. */
+  closed(code: number, reason: string): void;
 }
 
 /** What became of a command that was said until it was certain, or until there was no time left. */
@@ -94,12 +106,16 @@ export class Roaming {
       url: () => options.urls[this.#at]!,
       identity: options.person,
       upgradeMsMax: UPGRADE_MS,
-      onEvent: (event, frame) => this.#event(event, frame.offset),
+      onEvent: (event, frame) => {
+        options.watch?.event(event, frame);
+        this.#event(event, frame.offset);
+      },
       onGap: () => {
         this.stats.gaps++;
         this.#phone.drop();
       },
       onVolatile: frame => {
+        options.watch?.volatile(frame);
         if (frame.name !== 'report.next' || frame.body === null) return;
         this.nextPositionAt = performance.now() + Math.min(frame.body.periodS * 1_000, POSITION_MS);
       },
@@ -108,7 +124,10 @@ export class Roaming {
       },
       onRaw: frame => {
         if (frame.type === 'goaway') this.#leaveSoon(frame);
-        else if (frame.type === 'welcome') this.#lineage(frame);
+        else if (frame.type === 'welcome') {
+          this.#lineage(frame);
+          options.watch?.welcome(frame, this.#at);
+        }
       },
       onClose: (code, reason) => this.#closed(code, reason),
     });
@@ -168,6 +187,7 @@ export class Roaming {
   }
 
   #closed(code: number, reason: string): void {
+    this.#options.watch?.closed(code, reason);
     if (this.#leaving !== null) clearTimeout(this.#leaving);
     this.#leaving = null;
     const was = this.#isReady;
