@@ -14,6 +14,7 @@ import type {
   UserRecord,
 } from '../../actors/queries.ts';
 import { CommitError, type Log, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
+import { ERROR, refuse } from '../../protocol/errors.ts';
 import { FEE_OF_PAYER, feeOf, feeView, POSTED, paymentOf } from './feeRows.ts';
 import { HOLDS, PAIR_HISTORY } from './holdRows.ts';
 import {
@@ -78,6 +79,9 @@ const TOLD = `case when last.n > 0 then (
     from ops.user_event e where e.user_id = u.id and e.about is not null and e.lineage = last.lineage)
   end`;
 
+/** Many users are read at once: a row of one that nobody can read must not keep the others away. */
+const UNREADABLE = JSON.stringify(refuse(ERROR.internal, 'the stored answer cannot be read'));
+
 const USERS = `
 select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance, a.version, a.reserved,
   (select count(*) from meet.encounter e where e.officer = u.id)
@@ -90,7 +94,8 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
       left join user_schema.users o on o.id = e.other), '[]'),
   coalesce((
     select json_agg(case when k.result is not null
-        then json_build_object('key', k.key, 'requestHash', k.request_hash, 'result', k.result::json)
+        then json_build_object('key', k.key, 'requestHash', k.request_hash, 'result',
+          case when pg_input_is_valid(k.result, 'json') then k.result::json else '${UNREADABLE}'::json end)
         else json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
           'reason', coalesce(t.reason, w.reason, 'encounter'),
           'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) end order by k.at desc)
@@ -107,7 +112,7 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
       left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]'),
   coalesce((
     select json_agg(json_build_object('name', t.name, 'dueAtMs', t.due_ms, 'message', t.message::json) order by t.due_ms)
-    from ops.actor_timer t where t.kind = 'user' and t.actor = u.id::text), '[]'),
+    from ops.actor_timer t where t.kind = 'user' and t.actor = u.id::text and pg_input_is_valid(t.message, 'json')), '[]'),
   (select id || '/' || (select timeline_id from pg_control_checkpoint()) from ops.town),
   last.n, last.after_version, last.lineage,
   ${MOVEMENTS_LATELY},

@@ -124,3 +124,30 @@ it('timer, event and answer of one turn are one transaction: what stops one of t
     await held.end();
   }
 });
+
+it('a row that nobody can read keeps neither the timers of its shard nor those who wake with it away', async () => {
+  const person = async (handle: string): Promise<string> => {
+    const made = await town.directory.createUser({
+      ...{ kind: 'civilian', handle, passwordHash: 'x', deviceId: 'd', zip: null, badge: null },
+    });
+    return made.ok ? made.value.userId : '';
+  };
+  const [torn, whole] = [await person('torn'), await person('whole')];
+  await town.database.sql(
+    `insert into ops.actor_timer values
+       ('user', $1, 'torn', 9, 5, gen_random_uuid(), '{"type":'), ('user', $1, 'x', 9, 6, gen_random_uuid(), '{}'),
+       ('user', $2, 'x', 9, 7, gen_random_uuid(), '{}')`,
+    [torn, whole],
+  );
+  await town.database.sql(
+    `insert into ops.answer values ($1, 'k', gen_random_uuid(), 'h', '{"ok":', now())`,
+    [torn],
+  );
+  expect(await store.due([9], 10, 2)).toMatchObject([{ actor: torn }, { actor: whole }]);
+  const load = (id: string) => town.queryStore.query({ type: 'user', id });
+  expect(await Promise.all([load(torn), load(whole)])).toMatchObject([
+    // what was answered is not known any more: the command is refused, never carried out again
+    { id: torn, timers: [{ name: 'x' }], commands: [{ key: 'k', result: { ok: false, code: 500 } }] },
+    { id: whole, timers: [{ name: 'x' }], commands: [] },
+  ]);
+});

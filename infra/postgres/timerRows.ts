@@ -5,8 +5,9 @@ import type { CommitEntry, DueTimer } from '../../nodes/ports.ts';
 import { isTimer, messageText, timerKey } from '../../nodes/timers/timerRules.ts';
 import type { Lines } from './lines.ts';
 
+/** One row that nobody can read keeps no other from coming; it stays for people to look at. */
 const DUE = `select shard, kind, actor, name, due_ms, message from ops.actor_timer
-  where shard = any ($1) and due_ms <= $2 order by due_ms limit $3`;
+  where shard = any ($1) and due_ms <= $2 and pg_input_is_valid(message, 'json') order by due_ms limit $3`;
 const THERE = `select t.kind, t.actor, t.name, t.due_ms, t.op_id
   from unnest($1::text[], $2::text[], $3::text[]) as n(kind, actor, name)
     join ops.actor_timer t on t.kind = n.kind and t.actor = n.actor and t.name = n.name`;
