@@ -1,6 +1,7 @@
 /**
  * `npm run bench` lists the benchmarks, `npm run bench -- NAME` runs one: it starts what it needs, prints a table for
- * people and then one JSON object as the last line. Whatever it started is stopped, whatever happens.
+ * people and then one JSON object as the last line. `npm run bench -- --all` runs all of them, with what they must reach.
+ * Whatever it started is stopped, whatever happens.
  */
 import { cpus, loadavg } from 'node:os';
 
@@ -17,7 +18,7 @@ export interface Bench {
 }
 
 /** Where each one stands: a fixed list, so that the name of a missing file is a sentence and not a surprise. */
-const MODULES: Record<string, string> = {
+export const MODULES: Record<string, string> = {
   ledger: '../infra/postgres/ledger.bench.ts',
   location: './bench/location.bench.ts',
   encounter: './bench/encounter.bench.ts',
@@ -62,6 +63,30 @@ const list = async (): Promise<void> => {
     );
     console.log(`  ${name.padEnd(10)} ${line}`);
   }
+  console.log('\nAll of them in turn, with what they must reach (npm run bench -- --all):\n');
+  console.log('  --quick        with little: that they run, and about what they say');
+  console.log('  --only A,B,C   only these');
+};
+
+/** `--all [--quick] [--only a,b]` */
+const all = async (args: readonly string[]): Promise<number> => {
+  const { runAll } = await import('./bench/all.ts');
+  const at = args.indexOf('--only');
+  const only = at < 0 ? [] : (args[at + 1] ?? '').split(',');
+  const known = ['--all', '--quick', '--only', ...(at < 0 ? [] : [args[at + 1] ?? ''])];
+  const strange = args.find(one => !known.includes(one)) ?? only.find(one => !(one in MODULES));
+  if (strange !== undefined) {
+    console.error(`--all takes --quick and --only with names of benchmarks, not "${strange}".`);
+    return 2;
+  }
+  console.log(machineLine());
+  const { figures } = await runAll({
+    quick: args.includes('--quick'),
+    only,
+    report: line => console.log(line),
+  });
+  console.log(JSON.stringify(figures));
+  return 0;
 };
 
 /** The machine that the figures belong to. */
@@ -76,8 +101,11 @@ const main = async (args: readonly string[]): Promise<number> => {
     await list();
     return 0;
   }
+  if (name === '--all') return all(args);
   if (!(name in MODULES)) {
-    console.error(`There is no benchmark ${name}: it is one of ${Object.keys(MODULES).join(', ')}.`);
+    console.error(
+      `There is no benchmark ${name}: it is one of ${Object.keys(MODULES).join(', ')}, or --all.`,
+    );
     return 2;
   }
   const bench = await load(name);

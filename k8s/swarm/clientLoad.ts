@@ -27,6 +27,10 @@ export interface ClientLoadPlan {
   readonly random: Random;
   /** Source address of this process's phones. */
   readonly localAddress: string;
+  /** Seconds of load that are due after so many seconds; without it the load is even. */
+  readonly loadedS?: (elapsedS: number) => number;
+  /** A fresh token of somebody, for runs that are longer than a token lives; without it the one that they came with. */
+  readonly token?: (person: SeededPerson) => Promise<string>;
 }
 
 /** A question, and whether its phone had to ask again. */
@@ -56,6 +60,7 @@ const AGAIN_MIN_MS = 50;
 const OPEN_MS_MAX = 6 * CONNECT_MS_MAX;
 
 const now = (): number => performance.timeOrigin + performance.now();
+const even = (elapsedS: number): number => elapsedS;
 
 export class ClientLoad {
   readonly phones: readonly ClientPhone[];
@@ -76,9 +81,15 @@ export class ClientLoad {
 
   constructor(plan: ClientLoadPlan) {
     this.#plan = plan;
-    const { urls, localAddress, random } = plan;
+    const { urls, localAddress, random, token } = plan;
     const phone = (person: SeededPerson): ClientPhone =>
-      new ClientPhone({ urls, person, localAddress, random: random.fork(person.userId) });
+      new ClientPhone({
+        urls,
+        person,
+        localAddress,
+        random: random.fork(person.userId),
+        ...(token && { token: () => token(person) }),
+      });
     this.#officers = random.shuffled(plan.officers).map(phone);
     this.#civilians = random.shuffled(plan.civilians).map(phone);
     this.phones = [...this.#officers, ...this.#civilians];
@@ -100,8 +111,8 @@ export class ClientLoad {
   }
 
   #tick(): void {
-    const { perS, probesPerS } = this.#plan;
-    const elapsedS = (performance.now() - this.#startedAt) / 1_000;
+    const { perS, probesPerS, loadedS = even } = this.#plan;
+    const elapsedS = loadedS((performance.now() - this.#startedAt) / 1_000);
     for (; this.#due < elapsedS * perS; this.#due++) this.#begin();
     for (; this.#probesDue < elapsedS * probesPerS; this.#probesDue++) {
       this.#track(this.ask(this.phones[this.#nextProbe++ % this.phones.length]!));

@@ -6,7 +6,7 @@
 import { HeyBlueClient } from '../../gateway/client/client.ts';
 import type { Message, Outcome } from '../../gateway/client/types.ts';
 import type { ServerFrame } from '../../protocol/index.ts';
-import { socketsOf } from './clientSocket.ts';
+import { lose, socketsOf } from './clientSocket.ts';
 import type { PhoneIdentity } from './phone.ts';
 import type { Random } from './random.ts';
 
@@ -18,6 +18,8 @@ export interface ClientPhoneOptions {
   readonly person: PhoneIdentity;
   readonly random: Random;
   readonly localAddress?: string;
+  /** Where the client gets its tokens; without it the one of the person, which must outlive the run. */
+  readonly token?: () => string | Promise<string>;
 }
 
 /** One WELCOME. */
@@ -56,14 +58,16 @@ export class ClientPhone {
   /** When the last welcome socket went; 0 while there is one, or before the first. */
   #goneAtMs = 0;
   #ending = false;
+  /** Left, and comes back. */
+  #away = false;
   #ready = Promise.withResolvers<void>();
 
-  constructor({ urls, person, random, localAddress }: ClientPhoneOptions) {
+  constructor({ urls, person, random, localAddress, token = () => person.token }: ClientPhoneOptions) {
     this.person = person;
     this.#urls = urls;
     this.client = new HeyBlueClient({
       url: urls,
-      getToken: () => person.token,
+      getToken: token,
       deviceId: person.deviceId,
       app: 'heyblue-swarm/1',
       random: () => random.unit(),
@@ -80,7 +84,8 @@ export class ClientPhone {
     });
     this.client.on('event', message => this.#heard(message));
     this.client.on('state', ({ state, code, reason }) => {
-      if (state === 'closed' && !this.#ending) this.#problem(`the client ended: ${code} ${reason}`);
+      if (state === 'closed' && !this.#ending && !this.#away)
+        this.#problem(`the client ended: ${code} ${reason}`);
     });
     this.client.on('outcome', ({ name }: Outcome) => this.#problem(`an outcome of an earlier run: ${name}`));
   }
@@ -117,6 +122,22 @@ export class ClientPhone {
   /** The longest time without a welcome socket up to now, one that goes on included. */
   gapMs(): number {
     return Math.max(this.longestGapMs, this.#goneAtMs === 0 ? 0 : clock() - this.#goneAtMs);
+  }
+
+  /** The network takes its connection away, without a word to either side; the client comes back by itself. */
+  lose(): void {
+    for (const socket of this.#welcome) lose(socket);
+  }
+
+  /** Somebody puts the phone away, and takes it out again later: a goodbye, and not the end. */
+  leave(): void {
+    this.#away = true;
+    this.client.close();
+  }
+
+  comeBack(): void {
+    this.#away = false;
+    this.client.connect();
   }
 
   end(): void {

@@ -23,6 +23,11 @@ export interface SocketPlan {
   readonly watch: SocketWatch;
 }
 
+const raws = new WeakMap<object, RawSocket>();
+
+/** Ends a socket that a watch was told of as a network does that is gone: no close frame, no goodbye. */
+export const lose = (socket: object): void => raws.get(socket)?.destroy();
+
 /** A constructor for the option `WebSocket` of the client. */
 export const socketsOf = ({ localAddress, watch }: SocketPlan): SocketConstructor =>
   class ClientSocket implements SocketLike {
@@ -55,6 +60,7 @@ export const socketsOf = ({ localAddress, watch }: SocketPlan): SocketConstructo
           this.onclose?.({ code, reason });
         },
       });
+      raws.set(this, this.#raw);
     }
 
     send(data: Uint8Array<ArrayBuffer>): void {

@@ -1,0 +1,159 @@
+/**
+ * What a run writes down, one JSON object a line: everything that the verdict and the page are made from, so that somebody
+ * else can judge the same run again. Times are seconds since the start of the recording.
+ */
+import type { HistogramData } from '../swarm/histogram.ts';
+
+/** One look at a node. A node that sleeps or is cut off does not answer: then there is none. */
+export interface NodeSample {
+  readonly kind: 'node';
+  readonly tS: number;
+  readonly node: string;
+  /** Of one life: a node that was ended and started again is another process. */
+  readonly pid: number;
+  /** Seconds since this life began to serve. */
+  readonly upS: number;
+  readonly rss: number;
+  readonly heapUsed: number;
+  readonly external: number;
+  /** Old space now, and after the last whole collection. */
+  readonly oldUsed: number;
+  readonly oldAfterMajor: number;
+  /** How late the loop ran since the last look, milliseconds. */
+  readonly loopP50Ms: number;
+  readonly loopP99Ms: number;
+  readonly loopMaxMs: number;
+  readonly utilization: number;
+  /** Since the life began. */
+  readonly cpuS: number;
+  readonly gcMajorMs: number;
+  readonly gcMinorMs: number;
+  readonly gcOtherMs: number;
+  readonly fds: number;
+  readonly timeouts: number;
+  readonly sockets: number;
+  readonly actors: number;
+  readonly timers: number;
+  readonly subscriptions: number;
+  readonly outbox: number;
+  readonly routeBytes: number;
+  readonly mailboxFull: number;
+  readonly natsDisconnects: number;
+}
+
+/** A server, or a process of the generator. */
+export interface ServerSample {
+  readonly kind: 'server';
+  readonly tS: number;
+  readonly name: string;
+  readonly rss: number;
+  readonly cpuS: number;
+  readonly fds: number;
+}
+
+export interface StoreSample {
+  readonly kind: 'store';
+  readonly tS: number;
+  readonly connections: number;
+  readonly locksWaiting: number;
+  readonly databaseBytes: number;
+  readonly deadRows: number;
+  /** Of the whole town: PostgreSQL, JetStream, tables and streams. */
+  readonly diskBytes: number;
+}
+
+/** What the phones saw, of all commands that ended since the last look. */
+export interface OpsSample {
+  readonly kind: 'ops';
+  readonly tS: number;
+  /** Which process of the generator. */
+  readonly worker: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly unknown: number;
+  /** From the moment a meeting was due to its answer, from its scan to the other phone, from a question to its answer. */
+  readonly meet: HistogramData;
+  readonly push: HistogramData;
+  readonly ask: HistogramData;
+  readonly connected: number;
+  readonly phones: number;
+  readonly positions: number;
+  /** Connections lost or left on purpose since the last look. */
+  readonly churned: number;
+}
+
+/** A collection was asked for, and this is what stayed. */
+export interface FloorSample {
+  readonly kind: 'floor';
+  readonly tS: number;
+  readonly node: string;
+  readonly pid: number;
+  readonly upS: number;
+  readonly heapUsed: number;
+  readonly rss: number;
+}
+
+/** Something was broken on purpose; the window ends when everybody is served again. */
+export interface FaultWindow {
+  readonly kind: 'fault';
+  readonly fault: string;
+  readonly node: string;
+  readonly fromS: number;
+  toS: number;
+  /** What it hit, in words. */
+  readonly hit: string;
+}
+
+export type Line = NodeSample | ServerSample | StoreSample | OpsSample | FloorSample | FaultWindow;
+
+/** What a node held at some moment with nobody connected, after collections. */
+export interface AtRest {
+  readonly node: string;
+  readonly sockets: number;
+  readonly actors: number;
+  readonly fds: number;
+  readonly subscriptions: number;
+  readonly timeouts: number;
+  readonly timers: number;
+  readonly outbox: number;
+  readonly heapUsed: number;
+  readonly rss: number;
+}
+
+/** Lines by kind. */
+export class Recording {
+  readonly nodes: NodeSample[] = [];
+  readonly servers: ServerSample[] = [];
+  readonly stores: StoreSample[] = [];
+  readonly ops: OpsSample[] = [];
+  readonly floors: FloorSample[] = [];
+  readonly faults: FaultWindow[] = [];
+
+  add(line: Line): void {
+    switch (line.kind) {
+      case 'node':
+        this.nodes.push(line);
+        break;
+      case 'server':
+        this.servers.push(line);
+        break;
+      case 'store':
+        this.stores.push(line);
+        break;
+      case 'ops':
+        this.ops.push(line);
+        break;
+      case 'floor':
+        this.floors.push(line);
+        break;
+      case 'fault':
+        this.faults.push(line);
+        break;
+    }
+  }
+
+  /** Whether nothing was broken, and nothing was getting well, at any moment from `fromS` to `toS`. */
+  isQuiet(fromS: number, toS: number): boolean {
+    return this.faults.every(fault => toS <= fault.fromS || fromS >= fault.toS);
+  }
+}
