@@ -1,0 +1,100 @@
+/**
+ * The box in which the cluster lives: processes, mounts and network of their own, so that a run changes nothing outside
+ * and leaves nothing behind, however it ends. What remains to be taken away is a folder and empty cgroups.
+ */
+import { spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { exitOf, signal, within } from '../../infra/embedded/processes.ts';
+import { stopOnSignal } from '../swarm/cleanup.ts';
+import type { Order } from './inside.ts';
+
+const BOX = fileURLToPath(new URL('./box.sh', import.meta.url));
+const INSIDE = fileURLToPath(new URL('./inside.ts', import.meta.url));
+const CGROUPS = '/sys/fs/cgroup';
+/** Inside it has this long to stop its programs in order; then the box is closed. */
+const STOP_MS_MAX = 30_000;
+const RMDIR_TRIES = 50;
+
+/** Runs `inside.ts` in a box and takes everything away after it. @returns its exit code */
+export const runInBox = async (order: Omit<Order, 'folder' | 'cgroup'>): Promise<number> => {
+  const { work, keep } = order.asked;
+  mkdirSync(join(work, 'runs'), { recursive: true });
+  const folder = mkdtempSync(join(work, 'runs', 'run-'));
+  const cgroup = `/heyblue-${folder.slice(-6)}`;
+  const file = join(folder, 'order.json');
+  writeFileSync(file, JSON.stringify({ ...order, folder, cgroup } satisfies Order));
+  const child = spawn(
+    'unshare',
+    [
+      ...[
+        '--mount',
+        '--net',
+        '--pid',
+        '--ipc',
+        '--fork',
+        '--kill-child=SIGKILL',
+        '--propagation',
+        'private',
+        '--',
+      ],
+      ...['bash', BOX, folder, process.execPath, '--no-warnings', INSIDE, file],
+    ],
+    // inside notices by its stdin that nobody wants it any more; a session of its own, so that Ctrl-C reaches us alone
+    { stdio: ['pipe', 'inherit', 'inherit'], detached: true },
+  );
+  const exited = exitOf(child);
+  const stop = stopOnSignal(async () => {
+    child.stdin.end();
+    if (!(await within(exited, STOP_MS_MAX))) signal(child.pid!, 'SIGKILL');
+    await exited;
+    await removeCgroups(cgroup);
+    if (keep) console.error(`Logs of the run: ${folder}`);
+    else rmSync(folder, { recursive: true, force: true });
+  });
+  if (order.asked.hold) sayHowToEnter(child.pid!, folder, work);
+  const words = await exited;
+  await stop();
+  return words === 'ended with code 0' ? 0 : 1;
+};
+
+/** The first process of the box is the child of the one that we started. */
+const sayHowToEnter = (pid: number, folder: string, work: string): void => {
+  const first =
+    readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim() ||
+    '$(pgrep -P PID)'.replace('PID', `${pid}`);
+  const kubectl = `${join(work, 'bin/kubectl')} --kubeconfig=${join(folder, 'control/admin.kubeconfig')}`;
+  console.error(`kubernetes: nsenter --target ${first} --mount --net --pid -- ${kubectl} get pods -A`);
+};
+
+const removeCgroups = async (cgroup: string): Promise<void> => {
+  for (const controller of readdirSync(CGROUPS)) {
+    const root = join(CGROUPS, controller, cgroup);
+    for (let i = 0; existsSync(root) && i < RMDIR_TRIES; i++) {
+      removeTree(root);
+      if (existsSync(root)) await pause(100);
+    }
+  }
+};
+
+/** Folders of cgroups cannot be emptied, only removed from the leaves on. */
+const removeTree = (folder: string): void => {
+  for (const name of readdirSync(folder))
+    if (statSync(join(folder, name)).isDirectory()) removeTree(join(folder, name));
+  try {
+    rmdirSync(folder);
+  } catch {
+    // a process of it is not buried yet
+  }
+};
