@@ -9,7 +9,7 @@ import type { Daemons } from './daemons.ts';
 import { CONTROL, MACHINES, PODS, SERVICES } from './network.ts';
 
 const API = `https://${CONTROL}:6443`;
-const UP_MS_MAX = 120_000;
+const UP_MS_MAX = 300_000;
 
 export interface ControlPlane {
   /** File with which somebody reaches the API server as this one. */

@@ -3,11 +3,13 @@
  * that was fetched before, and `npm ci` takes the packages that are installed here instead of fetching them.
  */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -19,6 +21,11 @@ import { findNatsServer } from '../../infra/embedded/nats-server.ts';
 import type { Tools } from './tools.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+const SOURCES = [
+  ...['Containerfile', 'package.json', 'package-lock.json', 'k8s/devServers.ts'],
+  ...['actors', 'gateway', 'infra', 'nodes', 'protocol'],
+];
 
 interface Locked {
   readonly packages: Record<string, { readonly dev?: boolean; readonly devOptional?: boolean }>;
@@ -103,11 +110,34 @@ class Builder {
   }
 }
 
-/** Builds pause, node and servers. @throws Error with what buildah said */
+/** What images are made of: another one means another image. */
+const sourcesHash = (): string => {
+  const hash = createHash('sha256');
+  for (const one of SOURCES) {
+    const path = join(ROOT, one);
+    const files = statSync(path).isDirectory()
+      ? readdirSync(path, { recursive: true, withFileTypes: true })
+          .filter(entry => entry.isFile())
+          .map(entry => join(entry.parentPath, entry.name))
+          .sort()
+      : [path];
+    for (const file of files) hash.update(file).update(readFileSync(file));
+  }
+  return hash.digest('hex');
+};
+
+/** Builds pause, node and servers; those of an earlier run when nothing of them has changed since. @throws Error with what buildah said */
 export const buildImages = async (tools: Tools, log: (line: string) => void): Promise<Image[]> => {
   const folder = join(tools.folder, 'images');
   const installed = join(folder, 'installed');
   mkdirSync(folder, { recursive: true });
+  const stamp = join(folder, 'images.json');
+  const hash = sourcesHash();
+  if (existsSync(stamp)) {
+    const earlier = JSON.parse(readFileSync(stamp, 'utf8')) as { hash: string; images: Image[] };
+    if (earlier.hash === hash && earlier.images.every(one => existsSync(one.archive))) return earlier.images;
+  }
+  log('building the images; a few minutes the first time');
   const builder = new Builder(tools, folder);
   builder.write(
     'localhost/pause:1',
@@ -124,7 +154,11 @@ export const buildImages = async (tools: Tools, log: (line: string) => void): Pr
   rmSync(installed, { recursive: true, force: true });
   mkdirSync(installed, { recursive: true });
   for (const path of productionPackages())
-    cpSync(join(ROOT, path), join(installed, path), { recursive: true, verbatimSymlinks: true });
+    cpSync(join(ROOT, path), join(installed, path), {
+      recursive: true,
+      verbatimSymlinks: true,
+      preserveTimestamps: true,
+    });
   writeFileSync(join(installed, 'npm'), NPM);
   chmodSync(join(installed, 'npm'), 0o755);
   builder.write(
@@ -147,5 +181,7 @@ export const buildImages = async (tools: Tools, log: (line: string) => void): Pr
     builder.build(name, ROOT, join(ROOT, 'Containerfile'), ['--target', target, ...args]);
     images.push(builder.archive(name));
   }
+  rmSync(installed, { recursive: true, force: true });
+  writeFileSync(stamp, JSON.stringify({ hash, images }));
   return images;
 };

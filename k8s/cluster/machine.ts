@@ -8,7 +8,9 @@ import { type Machine, PODS } from './network.ts';
 import { cniPlugins, runcOf } from './tools.ts';
 
 const CGROUPS = '/sys/fs/cgroup';
-const READY_MS_MAX = 120_000;
+/** Weight of the pods, where one process of this computer has 1,024. */
+const SHARES = 16_384;
+const READY_MS_MAX = 300_000;
 
 /** Where containerd of this machine is spoken to. */
 const socketOf = (name: string): string => `/run/${name}/containerd.sock`;
@@ -30,6 +32,8 @@ export const startMachine = (
     if (controller === 'unified') continue;
     mkdirSync(join(CGROUPS, controller, within), { recursive: true });
   }
+  // All pods together are one among the processes of this computer: give them the weight of several.
+  writeFileSync(join(CGROUPS, 'cpu', cgroup, 'cpu.shares'), String(SHARES));
   const file = (path: string, text: string): string => {
     writeFileSync(join(folder, path), text);
     return join(folder, path);
@@ -76,8 +80,8 @@ export const startProxy = (
       clientConnection: { kubeconfig: plane.kubeconfig('proxy') },
       // limits of the whole machine are not ours
       conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
-      healthzBindAddress: '127.0.0.1:0',
-      metricsBindAddress: '127.0.0.1:0',
+      healthzBindAddress: '127.0.0.1:10256',
+      metricsBindAddress: '127.0.0.1:10249',
       iptables: { syncPeriod: '30s', minSyncPeriod: '0s' },
     }),
   );
