@@ -14,6 +14,7 @@ export type Wrong =
   | 'stale'
   | 'not resumed'
   | 'untold'
+  | 'not handed over'
   | 'order'
   | 'ghost'
   | 'missing'

@@ -77,6 +77,13 @@ export interface LostRecord {
   readonly reason: string;
 }
 
+/** The phone was told that its node is about to stop. */
+export interface GoawayRecord {
+  readonly type: 'goaway';
+  readonly t_ms: number;
+  readonly who: string;
+}
+
 /** What one node said of itself at one moment; nulls when it did not answer. */
 export interface SampleRecord {
   readonly type: 'sample';
@@ -132,6 +139,7 @@ export type HistoryRecord =
   | EventRecord
   | WelcomeRecord
   | LostRecord
+  | GoawayRecord
   | SampleRecord
   | OverlapRecord
   | AreaRecord

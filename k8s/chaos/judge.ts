@@ -3,6 +3,7 @@ import { acknowledged } from './checkers/acknowledged.ts';
 import { balances, balancesFollow } from './checkers/balances.ts';
 import { bounds } from './checkers/bounds.ts';
 import { failStop } from './checkers/failStop.ts';
+import { handover } from './checkers/handover.ts';
 import { isolation, unaffected } from './checkers/isolation.ts';
 import { liveness } from './checkers/liveness.ts';
 import { meetings } from './checkers/meetings.ts';
@@ -38,13 +39,14 @@ const promptResumes: Checker = evidence => {
   return found;
 };
 
-export const CHECKERS: Readonly<Record<string, Checker>> = {
+export const CHECKERS = {
   acknowledged,
   once,
   balances,
   owners,
   resumes,
   promptResumes,
+  handover,
   order,
   presence,
   meetings,
@@ -54,7 +56,7 @@ export const CHECKERS: Readonly<Record<string, Checker>> = {
   liveness,
   failStop,
   streams,
-};
+} satisfies Readonly<Record<string, Checker>>;
 
 /** How often each fault hit something, by its name. */
 const hitsOf = (faults: readonly FaultRecord[]): Record<string, number> => {
@@ -87,6 +89,7 @@ export interface Verdict {
   readonly disagree: number;
   readonly illegal: number;
   readonly untold: number;
+  readonly not_handed_over: number;
   readonly disorder: number;
   readonly not_live: number;
   readonly not_isolated: number;
@@ -122,7 +125,9 @@ export const readFinalState = (stores: Stores, history: History, timeline: Timel
 
 export const judge = (evidence: Evidence, commit: string): Verdict => {
   const { history, timeline, state } = evidence;
-  const byChecker = Object.entries(CHECKERS).map(([name, check]) => [name, check(evidence)] as const);
+  const byChecker = Object.entries<Checker>(CHECKERS).map(
+    ([name, check]) => [name, check(evidence)] as const,
+  );
   const all: readonly Finding[] = byChecker.flatMap(([, found]) => found);
   const count = (wrong: Wrong): number => all.filter(one => one.wrong === wrong).length;
   const ops = opsOf(history);
@@ -155,6 +160,7 @@ export const judge = (evidence: Evidence, commit: string): Verdict => {
     disagree: count('disagree'),
     illegal: count('illegal'),
     untold: count('untold'),
+    not_handed_over: count('not handed over'),
     disorder: count('order'),
     not_live: count('not live'),
     not_isolated: count('not isolated'),

@@ -37,6 +37,8 @@ export interface RoamingWatch {
   welcome(frame: Welcome, node: number): void;
   event(event: OpenedDurable, frame: ServerFrame & { type: 'event' }): void;
   volatile(frame: OpenedVolatile): void;
+  /** The node is about to stop, and says so. */
+  goaway(): void;
   /** A connection is over, also one that was never welcome. */
   closed(code: number, reason: string): void;
 }
@@ -123,8 +125,10 @@ export class Roaming {
         this.stats.refusedPositions++;
       },
       onRaw: frame => {
-        if (frame.type === 'goaway') this.#leaveSoon(frame);
-        else if (frame.type === 'welcome') {
+        if (frame.type === 'goaway') {
+          options.watch?.goaway();
+          this.#leaveSoon(frame);
+        } else if (frame.type === 'welcome') {
           this.#lineage(frame);
           options.watch?.welcome(frame, this.#at);
         }

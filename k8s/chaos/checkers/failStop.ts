@@ -7,15 +7,14 @@ import { opsOf } from '../history.ts';
 
 /** A lease lives 4 s (nodes/limits.ts); the rest is for answers that were on their way. */
 const ALONE_MS = 6_000;
-/** Faults that cut a node from NATS for all its traffic, by their words. */
-const ALONE = /partition/;
-const OF_NATS = /nats/i;
+/** Faults that cut a node off from NATS, for all that it says and hears. */
+const ALONE = new Set(['partition', 'partition-reset']);
 
 export const failStop: Checker = ({ history, timeline }) => {
   const { found, fail } = findings('I11');
   const ops = opsOf(history).filter(op => op.op !== 'ask' && op.outcome === 'ok');
-  for (const { fault, what, targets, fromMs, toMs } of spellsOf(timeline)) {
-    if (!ALONE.test(fault) || !OF_NATS.test(`${fault} ${what}`) || !/both/.test(what)) continue;
+  for (const { fault, targets, fromMs, toMs } of spellsOf(timeline)) {
+    if (!ALONE.has(fault)) continue;
     for (const op of ops) {
       const isAlone =
         targets.includes(op.node ?? '') && op.answered_ms > fromMs + ALONE_MS && op.answered_ms < toMs;

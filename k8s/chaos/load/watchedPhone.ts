@@ -109,6 +109,7 @@ export class WatchedPhone {
           this.shown.set(cell, officers);
           recorder.add({ type: 'area', t_ms: nowMs(), who, cell, officers });
         },
+        goaway: () => recorder.add({ type: 'goaway', t_ms: nowMs(), who }),
         closed: (code, reason) => {
           if (this.#isWelcome) recorder.add({ type: 'lost', t_ms: nowMs(), who, code, reason });
           this.#isWelcome = false;

@@ -1,0 +1,122 @@
+/**
+ * The safeties that chaos switches off, one at a time, to show that its checkers notice. A mutant is a patch of source text,
+ * applied while a node of a test start loads it (`mutantHook.ts`): nothing in the product knows of it.
+ */
+import { join } from 'node:path';
+import type { Patch } from '../simulate/mutants.ts';
+import type { CHECKERS } from './judge.ts';
+
+export interface ChaosMutant {
+  readonly name: string;
+  /** What is removed, in words. */
+  readonly removes: string;
+  readonly patches: readonly Patch[];
+  /** Faults in which it shows. */
+  readonly faults: readonly string[];
+  readonly minutes: number;
+  /** One of these must have found something. */
+  readonly noticed: readonly (keyof typeof CHECKERS)[];
+}
+
+export const MUTANTS: readonly ChaosMutant[] = [
+  {
+    name: 'fence',
+    removes: 'PostgreSQL takes commits of an owner that is none any more, and a node goes on after its lease',
+    patches: [
+      {
+        file: 'infra/postgres/migrations/commitGroup.ts',
+        find: 'on s.shard = n.shard and s.epoch = n.epoch\n      order by s.shard for share of s',
+        replace: 'on s.shard = n.shard\n      order by s.shard for share of s',
+      },
+      {
+        file: 'nodes/cluster/clusterCoordinator.ts',
+        find: 'return this.#clock.monotonicMs() < this.#lease.deadlineMs;',
+        replace: 'return this.#lease.deadlineMs > 0;',
+      },
+    ],
+    faults: ['zombie', 'partition', 'pause'],
+    minutes: 1.5,
+    noticed: ['owners', 'failStop'],
+  },
+  {
+    name: 'gate',
+    removes:
+      'replies and pushes leave before the commit that they promise, and those of a failed commit all the same',
+    patches: [
+      {
+        file: 'nodes/outputs.ts',
+        find: 'if (gate !== null && !gate.open) for (const output of outputs) gate.hold(output);\n    else if',
+        replace: 'void gate;\n    if',
+      },
+    ],
+    faults: ['kill', 'postgres-restart', 'postgres-backends', 'partition-postgres-reset'],
+    minutes: 1.5,
+    noticed: ['acknowledged', 'order', 'resumes', 'meetings'],
+  },
+  {
+    name: 'deduplication',
+    removes: 'a key that comes again is something new: to the door, to the actor and to the ledger',
+    patches: [
+      { file: 'actors/user/commands.ts', find: '  if (done) {\n', replace: "  if (done && key === '') {\n" },
+      {
+        file: 'actors/user/gifts.ts',
+        find: 'const id = derivedId(gift.reason, state.me.id, command.key);',
+        replace: 'const id = crypto.randomUUID();',
+      },
+      {
+        file: 'infra/postgres/migrations/commitGroup.ts',
+        find: 'and (o.request_hash <> n.hash or o.transfer_id <> p_id[n.entry])',
+        replace: 'and false',
+      },
+    ],
+    faults: ['storm', 'kill', 'partition-reset'],
+    minutes: 1.5,
+    noticed: ['once'],
+  },
+  {
+    name: 'resume',
+    removes: 'the newest event that a phone missed is left out when it resumes',
+    patches: [
+      {
+        file: 'actors/user/outbox.ts',
+        find: 'return ring.filter(event => event.offset > offset).map(event => event.bytes);',
+        replace: 'return ring.filter(event => event.offset > offset).map(event => event.bytes).slice(0, -1);',
+      },
+    ],
+    faults: ['storm', 'kill'],
+    minutes: 1.5,
+    noticed: ['resumes'],
+  },
+  {
+    name: 'order of the outbox',
+    removes: 'rows of the outbox leave for the stream in any order',
+    patches: [
+      {
+        file: 'infra/kinesis/streamTarget.ts',
+        find: '    let rest = rows;\n',
+        replace: '    let rest: readonly OutboxRow[] = [...rows].reverse();\n',
+      },
+    ],
+    faults: ['cloud-throttle', 'cloud-outage'],
+    minutes: 1,
+    noticed: ['streams'],
+  },
+  {
+    name: 'drain',
+    removes: 'a node that is told to end goes at once: nobody is handed over',
+    patches: [
+      {
+        file: 'nodes/departure.ts',
+        find: '      await Promise.race([this.drain(), this.#hurry.promise]);\n',
+        replace: '',
+      },
+    ],
+    faults: ['scale-down'],
+    minutes: 1,
+    noticed: ['handover'],
+  },
+];
+
+/** What `startProcesses` is told, so that its nodes load a mutant. */
+export const MUTANT_HOOK = join(import.meta.dirname, 'mutantHook.ts');
+export const mutantEnv = ({ name }: ChaosMutant): Record<string, string> => ({ CHAOS_MUTANT: name });
