@@ -43,6 +43,15 @@ export const ACTOR_LIMITS = {
   userIdleMs: 90_000,
   pairIdleMs: 10_000,
   offerIdleMs: 60_000,
+  /** A stripe of a budget that nobody asks hands back what it has, and then both leave memory. */
+  budgetRestMs: 10_000,
+  budgetIdleMs: 60_000,
+  /** What a day holds is asked of a person, or of a budget: a takeover must not end a meeting that a retry would settle. */
+  claimMs: 3_000,
+  /** What somebody was let earn is in the ledger by then, or will never be. */
+  earningMs: 300_000,
+  /** Who waits at a stripe for what is leased; more are told to try again. */
+  budgetWaiting: 4_096,
   /** Characters of an offer, and what it counts at most. */
   offerTitleMax: 120,
   offerDescriptionMax: 2_000,

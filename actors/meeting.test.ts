@@ -22,6 +22,7 @@ import {
   shardOf,
 } from '../protocol/index.ts';
 import { areaBehaviour } from './area.ts';
+import { budgetBehaviour } from './budget.ts';
 import type { Committed, EncounterOp } from './durable.ts';
 import { openAreas } from './geo/areaRules.ts';
 import type { Attached } from './messages/user.ts';
@@ -192,6 +193,7 @@ class Town {
         area: areaBehaviour(RULES.area),
         pair: pure(pairBehaviour(DEFAULT_RULES)),
         offer: offerBehaviour(),
+        budget: budgetBehaviour(),
       },
       coordinator: soleOwner(),
       writer: routeOperations({

@@ -9,6 +9,7 @@ import { decodeParcels, encodeParcels } from '../nodes/routing/body.ts';
 import { seededRandom, VirtualTime } from '../nodes/simulation/virtualTime.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { areaBehaviour } from './area.ts';
+import { budgetBehaviour } from './budget.ts';
 import type { Cell } from './cell.ts';
 import { offerBehaviour } from './offer.ts';
 import { pairBehaviour } from './pair.ts';
@@ -27,6 +28,7 @@ const BEHAVIOURS: Record<ActorKind, Behaviour<any, any>> = {
   area: areaBehaviour(DEFAULT_RULES.area),
   pair: pairBehaviour(DEFAULT_RULES),
   offer: offerBehaviour(),
+  budget: budgetBehaviour(),
 };
 
 /** A town that lives by dice; the dice do not depend on what happens. */
@@ -239,7 +241,9 @@ describe('a packed actor', () => {
 test('what the version before packed is not read: a person starts from the store, a region or area from the next fixes', async () => {
   for (const { address, state } of await parcels(16)) {
     const { packed } = state as { packed: Record<string, unknown> };
-    for (const v of { user: [1, 2], region: [1, 2, 3, 4], area: [0], pair: [0], offer: [0] }[address.kind])
+    for (const v of { user: [1, 2], region: [1, 2, 3, 4], area: [0], pair: [0], offer: [0], budget: [0] }[
+      address.kind
+    ])
       expect([address.kind, unpack(address, { ...structuredClone(packed), v }).ok]).toEqual([
         address.kind,
         false,

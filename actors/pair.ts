@@ -9,6 +9,18 @@
  */
 import { derivedId } from '../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../protocol/errors.ts';
+import {
+  type Bounds,
+  beginClaim,
+  boundsOf,
+  CLAIM,
+  type Claim,
+  type Claimed,
+  claimAnswered,
+  claimLate,
+  giveBack,
+  unclaim,
+} from './claims.ts';
 import type { Committed, EncounterOp } from './durable.ts';
 import { historyTrust, type PairHistory } from './fraud/history.ts';
 import {
@@ -20,11 +32,12 @@ import {
   insistedKey,
 } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
-import type { Evidence, PairMessage, Review } from './messages/pair.ts';
+import type { ClaimLate, EarnedMessage, Evidence, PairMessage, Review } from './messages/pair.ts';
 import * as read from './packed.ts';
 import type { QueryAnswers } from './queries.ts';
 import { type ReviewUnderWay, review, reviewed, reviewFound } from './review.ts';
 import type { MeetRules } from './rules.ts';
+import type { Award } from './scoring.ts';
 import { heldMessage, MET, settledMessage, settlementOf } from './settlement.ts';
 import type { Behaviour, ReplyTo, Turn } from './turn.ts';
 
@@ -41,6 +54,10 @@ interface UnderWay {
   readonly officer: Side;
   readonly civilian: Side;
   readonly replyTo: ReplyTo | null;
+  /** What the rules limit of it; null: nothing. */
+  readonly bounds: Bounds | null;
+  /** What was let through, when something is limited. */
+  readonly claim: Claim | null;
 }
 
 /** Two answers are under way at once. */
@@ -58,6 +75,8 @@ export interface PairState {
   readonly reviews: ReadonlyMap<string, ReviewUnderWay>;
   /** By tag: the store is asked when the two have met (a scan that was uploaded late). */
   readonly judged: ReadonlyMap<string, UnderWay>;
+  /** By tag: what the rules limit is asked for. */
+  readonly claiming: ReadonlyMap<string, UnderWay & { readonly claim: Claim }>;
   /** By tag: the store is to settle. */
   readonly underWay: ReadonlyMap<string, UnderWay>;
   /** Who must still hear of an encounter. */
@@ -68,6 +87,7 @@ const WAITING_FOR_NOTHING = {
   weighed: new Map<string, never>(),
   reviews: new Map<string, never>(),
   judged: new Map<string, never>(),
+  claiming: new Map<string, never>(),
   underWay: new Map<string, never>(),
 };
 
@@ -81,6 +101,8 @@ export function without<T>(waiting: ReadonlyMap<string, T>, tag: string): Readon
 /** What is asked of the rules is answered under the tag of what is weighed, behind this. */
 const SCORE = 'score/';
 
+type Said = PairMessage | EarnedMessage | ClaimLate | Review | InsistMessage;
+
 export const pairId = (officerId: string, civilianId: string): string => `${officerId}|${civilianId}`;
 
 /** The id of the encounter that evidence proves; evidence without an id of its own gets `otherwise`. */
@@ -92,7 +114,7 @@ export const encounterIdOf = (
 ): string =>
   derivedId('encounter', method, id ?? otherwise, ...(once ? [civilianId] : [officerId, civilianId]));
 
-export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessage | Review | InsistMessage> {
+export function pairBehaviour(rules: MeetRules): Behaviour<PairState, Said> {
   return {
     kind: 'pair',
     hydrate: () => null,
@@ -108,6 +130,7 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessag
           return review(state, message, turn);
         case 'queried':
           if (state.reviews.has(message.tag)) return reviewFound(state, message.tag, message.result, turn);
+          if (message.tag.startsWith(CLAIM)) return claimed(state, message.tag, message.result, turn);
           if (message.tag.startsWith(SCORE)) return score(state, message.tag, message.result, rules, turn);
           return state.weighed.has(message.tag)
             ? weigh(state, message.tag, message.result, rules, turn)
@@ -116,7 +139,14 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessag
           return state.reviews.has(message.tag)
             ? reviewed(state, message.tag, message.committed, turn)
             : settled(state, message.tag, message.committed, turn);
+        case 'earned':
+          return claimed(state, message.tag, message.result, turn);
+        case 'claimLate': {
+          const one = state.claiming.get(message.tag);
+          return one ? claim(state, message.tag, one, claimLate(one.claim, turn), turn) : state;
+        }
         case 'answer': {
+          if (message.tag.startsWith(CLAIM)) return claimed(state, message.tag, message.result, turn);
           const key = insistedKey(message.tag);
           return key === null
             ? state
@@ -132,8 +162,8 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, PairMessag
 }
 
 /** The runtime packs a pair that waits for nothing but its next try to tell somebody. */
-function packPair({ weighed, reviews, judged, underWay, telling }: PairState): unknown {
-  const waiting = [weighed, reviews, judged, underWay].flatMap(one => [...one.values()]);
+function packPair({ weighed, reviews, judged, claiming, underWay, telling }: PairState): unknown {
+  const waiting = [weighed, reviews, judged, claiming, underWay].flatMap(one => [...one.values()]);
   const open = waiting.flatMap(one => one.replyTo ?? []);
   return { v: VERSION, telling: read.packInsisting(telling), open };
 }
@@ -174,10 +204,11 @@ function observe(state: PairState, message: PairMessage, rules: MeetRules, turn:
     ...(scannedAtMs !== null && { scannedAtMs }),
     idempotency: message.idempotency ?? null,
   };
-  const one: UnderWay = { op, officer, civilian, replyTo: turn.replyTo };
+  const one: UnderWay = { op, officer, civilian, replyTo: turn.replyTo, bounds: null, claim: null };
   const tag = turn.newId();
+  const { method } = evidence;
   turn.query(
-    { type: 'score', kind: 'encounter.points', input: { method: evidence.method } },
+    { type: 'scores', of: [{ type: 'score', kind: 'encounter.points', input: { method } }, ...DAYS] },
     `${SCORE}${tag}`,
   );
   // how far back a late scan is looked at is for the rules to say
@@ -186,6 +217,11 @@ function observe(state: PairState, message: PairMessage, rules: MeetRules, turn:
   const weighed: Weighed = { ...one, scored: false, history };
   return { ...state, weighed: new Map(state.weighed).set(tag, weighed) };
 }
+
+/** What a day holds, for officers and for civilians. */
+const DAYS = (['officer', 'civilian'] as const).map(
+  userKind => ({ type: 'score', kind: 'earning.limit', input: { userKind } }) as const,
+);
 
 /** What the rules say of it is frozen with it, whatever they say later. */
 function score(
@@ -198,11 +234,12 @@ function score(
   const tag = scoreTag.slice(SCORE.length);
   const before = state.weighed.get(tag);
   if (!before) return state;
-  const award = result.ok ? (result.value as QueryAnswers['score']) : null;
+  const [award, ...days] = result.ok ? (result.value as readonly [Award, Award, Award]) : [null];
   if (award === null || award.refusal !== undefined) {
     turn.reply(result.ok ? refuse(ERROR.forbidden, award!.refusal!) : (result as Refusal), before.replyTo);
     return { ...state, weighed: without(state.weighed, tag) };
   }
+  const bounds = boundsOf(award, days as unknown as readonly [Award, Award]);
   const { points, rule, limits } = award;
   const op: EncounterOp = {
     ...before.op,
@@ -211,7 +248,7 @@ function score(
     civilianPoints: points.civilian ?? 0,
     cooldownS: limits.cooldownS ?? before.op.cooldownS,
   };
-  const one: Weighed = { ...before, op, scored: true };
+  const one: Weighed = { ...before, op, bounds, scored: true };
   if (op.scannedAtMs === undefined) return decide(state, tag, one, rules, turn);
   return lookBack({ ...state, weighed: without(state.weighed, tag) }, one, op.scannedAtMs, turn);
 }
@@ -222,8 +259,30 @@ function decide(state: PairState, tag: string, one: Weighed, rules: MeetRules, t
     return { ...state, weighed: new Map(state.weighed).set(tag, one) };
   const { op, history } = one;
   const more = history === 'unasked' ? 0 : historyTrust(history, op.cooldownS, rules.fraud);
-  const weighed = { ...one, op: { ...op, trust: (op.trust ?? 0) | more } };
-  return persist({ ...state, weighed: without(state.weighed, tag) }, weighed, turn);
+  const trust = (op.trust ?? 0) | more;
+  const weighed = { ...one, op: { ...op, trust } };
+  const next = { ...state, weighed: without(state.weighed, tag) };
+  // what is held moves no points: an operator decides of those
+  if (one.bounds === null || trust > 0) return persist(next, weighed, turn);
+  return claim(next, tag, weighed, beginClaim(weighed.op, one.bounds, tag, turn), turn);
+}
+
+/** Goes to the store when everything that is limited lets it through. */
+function claim(state: PairState, tag: string, one: UnderWay, said: Claimed, turn: Turn): PairState {
+  const { claim: made, go, refusal } = said;
+  const next = { ...state, claiming: without(state.claiming, tag) };
+  if (go) return persist(next, { ...one, op: made.op, claim: made }, turn);
+  if (refusal) {
+    turn.reply(refusal, one.replyTo);
+    return next;
+  }
+  return { ...state, claiming: new Map(state.claiming).set(tag, { ...one, claim: made }) };
+}
+
+function claimed(state: PairState, claimTag: string, result: Result<unknown>, turn: Turn): PairState {
+  const [tag = '', step = ''] = claimTag.slice(CLAIM.length).split('/');
+  const one = state.claiming.get(tag);
+  return one ? claim(state, tag, one, claimAnswered(one.claim, tag, step, result, turn), turn) : state;
 }
 
 /** The store's own check looks back from now. A scan of yesterday must not count beside a meeting around its own time. */
@@ -315,6 +374,8 @@ function settled(state: PairState, tag: string, committed: Committed, turn: Turn
   if (!one) return state;
   const result = settlementOf(one, committed);
   turn.reply(result, one.replyTo);
+  if (one.claim && !result.ok) unclaim(one.claim, turn);
+  else if (one.claim && committed.code !== 'created') giveBack(one.claim, turn);
   let { telling } = state;
   if (result.ok && committed.code !== 'rejected') {
     const { op, officer, civilian } = one;

@@ -5,10 +5,11 @@ import type { Leg, OfferRecord, RuleRef } from './durable.ts';
 import type { FeeKind } from './fees.ts';
 import type { PairHistory } from './fraud/history.ts';
 import type { Opinion } from './fraud/opinion.ts';
-import type { Award, ScoreQuery } from './scoring.ts';
+import type { Award, ScoreQuery, ScoresQuery } from './scoring.ts';
+import type { ActorKind } from './turn.ts';
 
 /** The store's, and what the node answers from the business rules. */
-export type Query = StoreQuery | ScoreQuery;
+export type Query = StoreQuery | ScoreQuery | ScoresQuery;
 
 export type StoreQuery =
   | { readonly type: 'user'; readonly id: string }
@@ -60,6 +61,18 @@ export type StoreQuery =
     }
   /** A fine or a fee as this person has it to pay; null when there is none of this id for him. */
   | { readonly type: 'fee'; readonly id: string; readonly payer: string }
+  /** What the mint gave an account for encounters and promotions in 24 h of the database clock. */
+  | { readonly type: 'earned'; readonly account: string }
+  /** What `from` gave for a reason within a time of the database clock, by entry and by who got it; to these only. */
+  | {
+      readonly type: 'lastGiven';
+      readonly from: string;
+      readonly to: readonly string[];
+      readonly reason: string;
+      readonly withinMs: number;
+    }
+  /** Durable timers of an actor, which are the memory of those that have no table of their own. */
+  | { readonly type: 'timers'; readonly kind: ActorKind; readonly id: string }
   /** What actors of these shards committed within the last so many milliseconds of the database clock, newest first. */
   | {
       readonly type: 'settledLately';
@@ -279,6 +292,10 @@ export interface QueryAnswers {
   readonly openRedemptions: readonly RedemptionView[];
   readonly myRedemptions: readonly RedemptionView[];
   readonly score: Award;
+  readonly scores: readonly Award[];
+  readonly earned: readonly { readonly id: string; readonly reason: string; readonly points: number }[];
+  readonly lastGiven: readonly { readonly id: string; readonly to: string }[];
+  readonly timers: readonly TimerView[];
   readonly pairHistory: PairHistory;
   readonly hold: HoldView | null;
   readonly user: UserRecord | null;

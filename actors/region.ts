@@ -45,6 +45,8 @@ const NIL = -1;
 export interface RegionState {
   /** Another one when the region handed over what it knew. */
   matcher: Matcher;
+  /** Those that the matcher goes by. */
+  rules: ProximityRules;
   /** Whether this is a region at all, by the layout of its cell, and what it waits for. */
   readonly division: Division;
   /** Taken since the region is in memory. */
@@ -57,17 +59,29 @@ export interface RegionState {
   readonly asked: Set<string>;
 }
 
-/** The behaviour of regions under these rules; `watch` hears of every slot. */
+/** The behaviour of regions under the rules that these are now; `watch` hears of every slot. */
 export function regionBehaviour(
-  rules: ProximityRules,
+  given: ProximityRules | (() => ProximityRules),
   fraud: FraudRules = FRAUD_RULES,
   watch: MatchWatch | null = null,
   layoutsNow: () => Layouts = () => NO_LAYOUTS,
 ): Behaviour<RegionState, RegionMessage> {
+  const rulesNow = typeof given === 'function' ? given : () => given;
+  /** Who stands beside whom, and for how long, goes on under other rules. */
+  const ruled = (state: RegionState): RegionState => {
+    const rules = rulesNow();
+    if (rules === state.rules) return state;
+    const packed = state.matcher.pack();
+    state.matcher = new Matcher(state.division.ground.cell, rules, watch);
+    state.matcher.restore(packed);
+    state.rules = rules;
+    return state;
+  };
   const parts: DivisionParts<RegionState> = {
     layoutsNow,
-    reachM: rules.reachM,
-    fresh: cell => new Matcher(cell, rules, watch),
+    // no rule changes how far away positions are heard
+    reachM: rulesNow().reachM,
+    fresh: cell => new Matcher(cell, rulesNow(), watch),
     read: readPieces,
     dissolved: state => {
       state.footprints = new Footprints(fraud);
@@ -87,7 +101,8 @@ export function regionBehaviour(
       if (ground === null) return refuse(ERROR.notFound, 'no such region');
       turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies RegionMessage);
       return ok({
-        matcher: new Matcher(ground.cell, rules, watch),
+        matcher: new Matcher(ground.cell, rulesNow(), watch),
+        rules: rulesNow(),
         division: newDivision(ground),
         fixes: 0,
         footprints: new Footprints(fraud),
@@ -95,13 +110,13 @@ export function regionBehaviour(
         asked: new Set(),
       });
     },
-    receive: (state, message, turn) => receive(state, message, parts, turn),
+    receive: (state, message, turn) => receive(ruled(state), message, parts, turn),
     pack: packRegion,
     unpack(id, packed, turn) {
       const ground = groundOf(id);
       return ground === null
         ? refuse(ERROR.notFound, 'no such region')
-        : unpackRegion(ground, packed, rules, fraud, watch, turn);
+        : unpackRegion(ground, packed, rulesNow(), fraud, watch, turn);
     },
     idleMs: () => SILENT_MS,
   };

@@ -88,6 +88,7 @@ function stateOf(
   matcher.restore(plain);
   return {
     matcher,
+    rules,
     division: divisionOf(packed.division, ground, turn.nowMs),
     fixes: 0,
     footprints: new Footprints(fraud),

@@ -67,6 +67,12 @@ export type ScoreQuery = {
   };
 }[RuleKind];
 
+/** Several questions at once, answered in their order. */
+export interface ScoresQuery {
+  readonly type: 'scores';
+  readonly of: readonly ScoreQuery[];
+}
+
 /** What actors keep; absent: no such limit. */
 export interface AwardLimits {
   /** Of a pair of people, seconds, sliding. */
@@ -75,8 +81,11 @@ export interface AwardLimits {
   readonly timesPerUserDay?: number;
   /** How many points of this kind one user may earn, or give, in 24 h. */
   readonly pointsPerUserDay?: number;
-  /** All points that the rule ever gives, spread over so many stripes. */
-  readonly budget?: { readonly id: string; readonly points: number; readonly stripes: number };
+  /**
+   * All points that the mint ever gives by rules that name this budget (`budget.ts`). Who gives his own points takes nothing
+   * of it; what a rule lets arrive beyond them does.
+   */
+  readonly budget?: { readonly id: string; readonly points: number };
 }
 
 /** What the rules say. */

@@ -19,6 +19,13 @@ const AWAY = refuse(ERROR.unavailable, 'away');
 
 const NEVER_MET = { agesMs: [], officerDay: 0, civilianMet: 0, civilianOfficers: 0, knowsOfficer: false };
 
+const NO_LIMIT: Award = {
+  points: {},
+  values: { pointsPerDay: 0 },
+  rule: { id: 'earning.limit', version: 1 },
+  limits: {},
+};
+
 /** One pair, turn by turn. */
 class PairStory {
   readonly behaviour;
@@ -49,9 +56,9 @@ class PairStory {
 
   /** What the rules are asked, they answer at once. */
   #scored(said: ReturnType<PairStory['collected']>): ReturnType<PairStory['collected']> {
-    const asked = said.queries.find(({ query }) => query.type === 'score');
+    const asked = said.queries.find(({ query }) => query.type === 'scores');
     if (asked === undefined) return said;
-    const more = this.say({ type: 'queried', tag: asked.tag, result: ok(this.award) });
+    const more = this.say({ type: 'queried', tag: asked.tag, result: ok([this.award, NO_LIMIT, NO_LIMIT]) });
     const queries = said.queries.filter(one => one !== asked);
     return { ...more, queries: [...queries, ...more.queries] };
   }
@@ -275,11 +282,15 @@ describe('what the rules say of a meeting', () => {
       civilian: { id: CIVILIAN, handle: 'c' },
     };
     const { queries } = story.alone(observe);
-    expect(queries.map(({ query }) => query.type).sort()).toEqual(['pairHistory', 'score']);
+    expect(queries.map(({ query }) => query.type).sort()).toEqual(['pairHistory', 'scores']);
     const tagOf = (type: string) => queries.find(({ query }) => query.type === type)!.tag;
     const known = story.alone({ type: 'queried', tag: tagOf('pairHistory'), result: ok(NEVER_MET) });
     expect(known.operations).toEqual([]);
-    const scored = story.alone({ type: 'queried', tag: tagOf('score'), result: ok(story.award) });
+    const scored = story.alone({
+      type: 'queried',
+      tag: tagOf('scores'),
+      result: ok([story.award, NO_LIMIT, NO_LIMIT]),
+    });
     expect(scored.operations).toHaveLength(1);
   });
 

@@ -12,7 +12,7 @@ import type { Cell } from './cell.ts';
 import type { Committed, DurableOp } from './durable.ts';
 import type { Query, StoreQuery } from './queries.ts';
 
-export const ACTOR_KINDS = ['user', 'region', 'area', 'pair', 'offer'] as const;
+export const ACTOR_KINDS = ['user', 'region', 'area', 'pair', 'offer', 'budget'] as const;
 export type ActorKind = (typeof ACTOR_KINDS)[number];
 
 export interface Address {

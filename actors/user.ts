@@ -15,7 +15,19 @@ import type { Behaviour, SystemMessage, Turn } from './turn.ts';
 import { areaChanged } from './user/around.ts';
 import { judgePresence } from './user/attendance.ts';
 import { refusedOrKnown, remember, rememberForGood, repeat, settleAgain } from './user/commands.ts';
-import { GIVING, giftCommand, giftJudged, giftScored, SCORE, spend } from './user/gifts.ts';
+import { earn, earningOf, ledgerRead, unearned } from './user/earning.ts';
+import {
+  BUDGET,
+  GIVING,
+  giftBudgeted,
+  giftCommand,
+  giftJudged,
+  giftScored,
+  giftsLately,
+  LATELY,
+  SCORE,
+  spend,
+} from './user/gifts.ts';
 import {
   acceptHey,
   closeHey,
@@ -44,7 +56,15 @@ import {
 import { packUser, unpackUser } from './user/packing.ts';
 import { peerPresence } from './user/peers.ts';
 import { located, setInstant, setSwitch, suspected } from './user/place.ts';
-import { credited, give, given, held, rejected, settled } from './user/points.ts';
+import { credited, give, given, held, promotionGiven, rejected, settled } from './user/points.ts';
+import {
+  budgetedBy,
+  PROMOTION,
+  promotedBy,
+  promotionGranted,
+  promotionScored,
+  promotionTaken,
+} from './user/promotion.ts';
 import {
   codeBook,
   confirmScan,
@@ -117,12 +137,14 @@ type CommandMessage = UserMessage & { type: 'command' };
 /** Tag of the read after a move to another device; keys of commands are UUIDs and never this. */
 const DEVICE_READ = 'device';
 
+/** @param given the rules as they are now */
 export function userBehaviour(
-  rules: MeetRules,
+  given: MeetRules | (() => MeetRules),
   keys: QrKeys,
   fencesNow: FencesNow = () => NO_FENCES,
   layoutsNow: () => Layouts = () => NO_LAYOUTS,
 ): Behaviour<UserState, UserMessage> {
+  const rulesNow = typeof given === 'function' ? given : () => given;
   return {
     kind: 'user',
     hydrate: id => ({ type: 'user', id }),
@@ -138,13 +160,13 @@ export function userBehaviour(
     idleMs: state =>
       state.sessions.length > 0 || Object.keys(state.crediting).length > 0 ? false : ACTOR_LIMITS.userIdleMs,
     pack: packUser,
-    unpack: (id, packed, turn) => unpackUser(id, packed, rules, turn),
+    unpack: (id, packed, turn) => unpackUser(id, packed, rulesNow(), turn),
     sessions: state => refs(state.sessions),
     standing: state => state.presence.state,
     discarded(state, turn) {
       turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     },
-    receive: (state, message, turn) => receive(state, message, rules, keys, fencesNow, layoutsNow, turn),
+    receive: (state, message, turn) => receive(state, message, rulesNow(), keys, fencesNow, layoutsNow, turn),
   };
 }
 
@@ -230,6 +252,10 @@ function receive(
       return held(state, message.held, turn);
     case 'encounterRejected':
       return rejected(state, message.encounterId, turn);
+    case 'earn':
+      return earn(state, message, turn);
+    case 'unearn':
+      return unearned(state, message.id);
     case 'give':
       return give(state, message, turn);
     case 'spend':
@@ -283,6 +309,12 @@ function receive(
   }
 }
 
+/** The ledger said what was earned: a pair waits for it, or what comes on top of a meeting. */
+function earnedRead(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
+  const { state: next, one, said } = ledgerRead(state, id, result, turn);
+  return one?.reason === PROMOTION && said ? promotionGranted(next, id, said, turn) : next;
+}
+
 /** A durable timer. One whose name nobody knows is of another version: it is done with. */
 function due(
   state: UserState,
@@ -307,6 +339,8 @@ function committed(
   turn: Turn,
 ): UserState {
   if (isRedemptionTag(tag)) return redemptionOver(state, tag, turn);
+  const promotedFor = promotedBy(tag);
+  if (promotedFor !== null) return promotionGiven(state, promotedFor, outcome, turn);
   const [key = '', step] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
@@ -421,6 +455,12 @@ function answered(
   const insisted = insistedKey(tag);
   if (insisted !== null)
     return { ...state, crediting: insistAnswered(state.crediting, insisted, result, turn) };
+  const earned = earningOf(tag);
+  if (earned !== null) return earnedRead(state, earned, result, turn);
+  const promotedFor = promotedBy(tag);
+  if (promotedFor !== null) return promotionScored(state, promotedFor, result, turn);
+  const budgetedFor = budgetedBy(tag);
+  if (budgetedFor !== null) return promotionTaken(state, budgetedFor, result, turn);
   if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
   if (isRedemptionTag(tag)) return redemptionsRead(state, tag, result, turn);
   const [key = '', step, part] = tag.split('/');
@@ -430,6 +470,8 @@ function answered(
   if (step === 'told') return officerTold(state, command, result, rules, turn);
   if (step === GIVING) return giftJudged(state, command, result, turn);
   if (step === REVERSAL) return reversalFound(state, command, result, turn);
+  if (step === LATELY) return giftsLately(state, command, result, turn);
+  if (step === BUDGET) return giftBudgeted(state, command, result, turn);
   if (step === SCORE && command.gift) return giftScored(state, command, Number(part), result, turn);
   if (step === 'known') return known(state, command, result, turn);
   if (step === 'price') return priced(state, command, result, rules, turn);

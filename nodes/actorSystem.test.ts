@@ -70,6 +70,7 @@ class Town {
         area: toy('area'),
         pair: toy('pair'),
         offer: toy('offer'),
+        budget: toy('budget'),
       },
       coordinator: soleOwner(
         'n1.0',

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { areaBehaviour } from '../actors/area.ts';
+import { budgetBehaviour } from '../actors/budget.ts';
 import { fraudRules } from '../actors/fraud/rules.ts';
 import { areaRules } from '../actors/geo/areaRules.ts';
 import { depthMax } from '../actors/geo/layout.ts';
@@ -48,6 +49,7 @@ import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
 import type { Log, Metrics } from './ports.ts';
 import { KvRegionDirectory } from './regionDirectory.ts';
+import { MeetingRules } from './rules/meetingRules.ts';
 import { nodeRules } from './rules/nodeRules.ts';
 import { Sampling } from './sampling.ts';
 import { Verifying } from './verifying.ts';
@@ -187,7 +189,8 @@ async function main(): Promise<void> {
     log: logs.of('infra'),
     metrics,
   });
-  const following = business.start();
+  const meeting = new MeetingRules({ first: rules, rules: business.port, scheduler, log });
+  const following = business.start().then(() => meeting.start());
   const windowMs = Math.round(config.hotRegionWindowS * 1_000);
   const regions = new KvRegionDirectory({
     kv: nats?.kv ?? new MemoryKv(new MemoryBucket(scheduler)),
@@ -298,15 +301,21 @@ async function main(): Promise<void> {
     url: config.publicUrl,
     behaviours: {
       user: userBehaviour(
-        rules,
+        meeting.now,
         qrKeysOf(keys, () => clock.nowMs()),
         () => stores.atlas.fences,
         () => regions,
       ),
-      region: regionBehaviour(rules.proximity, rules.fraud, null, () => regions),
+      region: regionBehaviour(
+        () => meeting.now().proximity,
+        rules.fraud,
+        null,
+        () => regions,
+      ),
       area: areaBehaviour(rules.area),
       pair: pairBehaviour(rules),
       offer: offerBehaviour(),
+      budget: budgetBehaviour(),
     },
     commitStore: stores.commitStore,
     queryStore: stores.queryStore,
@@ -391,6 +400,7 @@ async function main(): Promise<void> {
       archiving?.stop();
     },
     close: async budgetMs => {
+      meeting.stop();
       business.stop();
       ruleStore.close();
       await Promise.all([

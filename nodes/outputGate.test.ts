@@ -94,7 +94,14 @@ beforeEach(async () => {
   const metrics = { count() {}, observe() {}, gauge() {} };
   const writer = new LedgerWriter({ store, scheduler: time, clock: time, log: quiet, metrics });
   system = new ActorSystem({
-    behaviours: { user: account, region: account, area: account, pair: account, offer: account },
+    behaviours: {
+      user: account,
+      region: account,
+      area: account,
+      pair: account,
+      offer: account,
+      budget: account,
+    },
     coordinator: soleOwner(
       'n1.0',
       shard => epochs[shard] ?? null,

@@ -219,9 +219,9 @@ export class Outputs {
 
   async #answerOf(query: Query): Promise<unknown> {
     const { queries, rules } = this.#core.options;
-    if (query.type !== 'score') return queries.query(query);
+    if (query.type !== 'score' && query.type !== 'scores') return queries.query(query);
     if (rules === undefined) throw new Error('nobody knows the rules here');
-    return rules.score(query);
+    return query.type === 'score' ? rules.score(query) : Promise.all(query.of.map(one => rules.score(one)));
   }
 
   #arm(activation: Activation, effect: Inner & { k: 'timer' }): void {

@@ -13,6 +13,7 @@ export class Residents {
     area: new Map(),
     pair: new Map(),
     offer: new Map(),
+    budget: new Map(),
   };
   readonly #heads: (Activation | null)[] = new Array(LIMITS.shards).fill(null);
 

@@ -124,6 +124,7 @@ function toys() {
       area: toy('area'),
       pair: toy('pair'),
       offer: toy('offer'),
+      budget: toy('budget'),
     },
     coordinator: soleOwner(
       'n1.0',

@@ -22,6 +22,7 @@ const TURN = {
   area: 'turn area',
   pair: 'turn pair',
   offer: 'turn offer',
+  budget: 'turn budget',
 } as const;
 
 const PARKED = 'the actor is parked after repeated errors';

@@ -1,6 +1,8 @@
 /** Everything that is said to a pair actor (id `officer|civilian`). */
 import type { Method } from '../../protocol/catalogue.ts';
+import type { Result } from '../../protocol/errors.ts';
 import type { Idempotency } from '../durable.ts';
+import type { Earned } from './user.ts';
 
 export interface Evidence {
   readonly method: Method;
@@ -23,6 +25,19 @@ export type PairMessage = {
   readonly civilian: { readonly id: string; readonly handle: string };
   readonly idempotency?: Idempotency | null;
 };
+
+/** From one of the two: what of its points the day still holds, as {@link Earned}; told, not answered. */
+export interface EarnedMessage {
+  readonly type: 'earned';
+  readonly tag: string;
+  readonly result: Result<Earned>;
+}
+
+/** Its own timer: who was to say what a day holds has not. */
+export interface ClaimLate {
+  readonly type: 'claimLate';
+  readonly tag: string;
+}
 
 /** Ask, from an operator's desk: ends the wait of an encounter that is held. Answer `Result<Reviewed>`; a repeat is harmless. */
 export interface Review {

@@ -128,6 +128,21 @@ export type UserMessage =
   /** Ask, from a pair: an encounter that was held stays without points. Comes until it is answered. */
   | { readonly type: 'encounterRejected'; readonly encounterId: string }
   /**
+   * From a pair: may this user earn so many points by this encounter, today? Whoever asks may be asked by this user himself,
+   * so the answer is told (`earned` of `messages/pair.ts`): {@link Earned}; 409 when no more encounters count in a day. What
+   * is let through and comes to nothing is said with `unearn`.
+   */
+  | {
+      readonly type: 'earn';
+      readonly id: string;
+      readonly points: number;
+      readonly limits: EarnLimits;
+      /** Goes back with the answer. */
+      readonly pair: string;
+      readonly tag: string;
+    }
+  | { readonly type: 'unearn'; readonly id: string }
+  /**
    * Ask, inside the nodes: gives points of this user to another. Answer `Result<Given>` once they are durable; a repeat
    * of the key gets the first answer. 409 when the points are not there.
    */
@@ -254,6 +269,21 @@ export interface OfflineScan {
   readonly scannedAtMs: number;
   /** What spoke against the scanner when it was uploaded (`fraud/trust.ts`). */
   readonly trust?: number;
+}
+
+/** What somebody may earn in 24 h; null: no such limit. */
+export interface EarnLimits {
+  /** How often, for one reason. */
+  readonly times: number | null;
+  /** Points for one reason. */
+  readonly points: number | null;
+  /** Points for whatever the mint gives them for. */
+  readonly all: number | null;
+}
+
+/** What of it comes to the account: all, or what the day still holds. */
+export interface Earned {
+  readonly points: number;
 }
 
 /** One side's view of a settled encounter. */

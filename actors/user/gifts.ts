@@ -12,11 +12,13 @@
 import { type CommandBody, GIFT_PARTS_MAX } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
-import { MINT_ACCOUNT, type RuleRef, type TransferOp } from '../durable.ts';
+import { stripeOf } from '../budget.ts';
+import { type CommitCode, MINT_ACCOUNT, type RuleRef, type TransferOp } from '../durable.ts';
 import { FEE, feePaymentId } from '../fees.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
+import type { BudgetMessage } from '../messages/budget.ts';
 import type { GiftPreview, SpendMessage, UserMessage } from '../messages/user.ts';
-import type { FeeView, GivingView, Party } from '../queries.ts';
+import type { FeeView, GivingView, Party, QueryAnswers } from '../queries.ts';
 import type { Award, ScoreQuery } from '../scoring.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, remember, repeat } from './commands.ts';
@@ -29,6 +31,9 @@ type Asked = Pick<SpendMessage, 'name' | 'body' | 'key' | 'requestHash' | 'dry'>
 /** Steps of a gift, behind its key in the tag of a query; behind `score` the number of the part. */
 export const GIVING = 'giving';
 export const SCORE = 'score';
+/** What is asked further when a rule has a cooldown, or a budget. */
+export const LATELY = 'lately';
+export const BUDGET = 'budget';
 
 /** Which kinds of account may give, and to which: DOMAIN. A rule says less, never more. */
 const GIVERS: Readonly<Record<Gift['reason'], readonly Party['kind'][]>> = {
@@ -86,7 +91,15 @@ function giftOf({ name, body, dry = false }: Asked): Gift {
   return { ...NOTHING_YET, reason: 'donation', to: (body as CommandBody<'points.donate'>).to, dry };
 }
 
-const NOTHING_YET = { to: [], feeId: null, id: '', given: [], awards: [] } as const;
+const NOTHING_YET = {
+  to: [],
+  feeId: null,
+  id: '',
+  given: [],
+  awards: [],
+  lately: null,
+  taken: 0,
+} as const;
 
 const totalOf = ({ to }: Gift): number => sum(to.map(part => part.points));
 
@@ -183,7 +196,17 @@ function giveOut(state: UserState, command: CommandUnderWay, turn: Turn): UserSt
   const [first] = gift.awards as readonly [Award, ...Award[]];
   const leaves = sum(gift.awards.map(award => award?.points.payer ?? 0));
   const to = gift.to.map((part, i) => arriving(gift, part, gift.awards[i] as Award));
-  const refusal = refuseAwards(gift, leaves) ?? refuseDay(state, gift, leaves);
+  const { cooldownS = 0 } = first.limits;
+  if (cooldownS > 0 && gift.lately === null) {
+    const whom = gift.to.map(part => part.userId);
+    const { id: from } = state.me;
+    const withinMs = cooldownS * 1_000;
+    const asked = { type: 'lastGiven', from, to: whom, reason: gift.reason, withinMs } as const;
+    turn.query(asked, `${command.key}/${LATELY}`);
+    return begin(state, command);
+  }
+  const refusal =
+    refuseAwards(gift, leaves) ?? refuseDay(state, gift, leaves) ?? refuseSoon(state, gift, cooldownS);
   if (refusal) return over(state, command, refusal, turn);
   // what this very command has spoken for is still there
   if (leaves > availablePoints(state) + command.points) return over(state, command, NOT_ENOUGH, turn);
@@ -192,9 +215,64 @@ function giveOut(state: UserState, command: CommandUnderWay, turn: Turn): UserSt
     const preview: GiftPreview = { points: -leaves, balance, to, rule: first.rule };
     return over(state, command, ok(preview), turn);
   }
-  turn.persist(entryOf(state.me.id, command, leaves, to, first.rule), command.key);
-  const begun = begin(state, { ...command, points: leaves });
-  return { ...begun, gave: [...state.gave, { id: gift.id, reason: gift.reason, points: leaves }] };
+  const { id, reason } = gift;
+  const one = { id, reason, points: leaves, to: to.map(part => part.userId) };
+  const giving = { ...state, gave: [...state.gave.filter(other => other.id !== id), one] };
+  const next = { ...command, points: leaves };
+  const onTop = onTopOf(gift);
+  if (onTop === 0 || !first.limits.budget) return enter(giving, next, turn);
+  const take: BudgetMessage = { type: 'take', points: onTop, of: first.limits.budget.points };
+  turn.ask(stripeOf(first.limits.budget, id), take, `${command.key}/${BUDGET}`);
+  return begin(giving, next);
+}
+
+/** What the mint adds for those who receive it. */
+function onTopOf(gift: Gift): number {
+  const awards = gift.awards as readonly Award[];
+  const leaves = sum(awards.map(award => award.points.payer ?? 0));
+  const arrives = sum(gift.to.map((part, i) => arriving(gift, part, awards[i] as Award).points));
+  return Math.max(0, arrives - leaves);
+}
+
+/** One entry, for the store to decide. */
+function enter(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
+  const gift = command.gift as Gift;
+  const [first] = gift.awards as readonly [Award, ...Award[]];
+  const to = gift.to.map((part, i) => arriving(gift, part, gift.awards[i] as Award));
+  turn.persist(entryOf(state.me.id, command, command.points, to, first.rule), command.key);
+  return begin(state, command);
+}
+
+/** The store said who got something within the cooldown. */
+export function giftsLately(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return over(state, command, result, turn);
+  const gift = { ...(command.gift as Gift), lately: result.value as QueryAnswers['lastGiven'] };
+  return giveOut(state, { ...command, gift }, turn);
+}
+
+/** The budget of the rule has what comes on top, or not any more. */
+export function giftBudgeted(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return over(state, command, result, turn);
+  const gift = command.gift as Gift;
+  return enter(state, { ...command, gift: { ...gift, taken: onTopOf(gift) } }, turn);
+}
+
+/** The entry came to nothing, or was there before: what comes on top was not given by it. */
+export function giveBackOnTop({ gift }: CommandUnderWay, code: CommitCode, turn: Turn): void {
+  const budget = gift?.awards[0]?.limits.budget;
+  if (!gift || !budget || gift.taken === 0 || code === 'created') return;
+  const back: BudgetMessage = { type: 'giveBack', points: gift.taken };
+  turn.tell(stripeOf(budget, gift.id), back);
 }
 
 /** A municipality gets what is paid; a rule may let more reach a charity than leaves the giver. */
@@ -257,6 +335,19 @@ function refuseDay(state: UserState, { reason, given, id, awards }: Gift, leaves
     : null;
 }
 
+/** Whoever gave somebody something gives him no more until the cooldown is over. */
+function refuseSoon(state: UserState, { id, to, reason, lately }: Gift, cooldownS: number): Refusal | null {
+  if (cooldownS === 0) return null;
+  const stored = (lately ?? []).filter(one => one.id !== id).map(one => one.to);
+  const underWay = state.gave.filter(one => one.id !== id && one.reason === reason).flatMap(one => one.to);
+  const soon = new Set([...stored, ...underWay]);
+  return to.some(part => soon.has(part.userId))
+    ? refuse(ERROR.conflict, `this account got something of yours within the last ${hours(cooldownS)}`)
+    : null;
+}
+
+const hours = (s: number): string => (s % 3_600 === 0 ? `${s / 3_600} h` : `${s} s`);
+
 function refuseParty(
   party: Party | undefined,
   taking: readonly Party['kind'][],
@@ -278,7 +369,10 @@ function refuseFee(fee: FeeView | null): Refusal | null {
 }
 
 /** Nothing moves. Answers of the rules to its other parts find nothing under way any more. */
-function over(state: UserState, command: CommandUnderWay, result: Result<unknown>, turn: Turn): UserState {
+function over(before: UserState, command: CommandUnderWay, result: Result<unknown>, turn: Turn): UserState {
+  const { id } = command.gift as Gift;
+  // nothing of it is on its way
+  const state = { ...before, gave: before.gave.filter(one => one.id !== id) };
   if (!(command.gift as Gift).dry) return finish(state, command, result, turn);
   for (const replyTo of command.replyTo) turn.reply(result, replyTo);
   const { [command.key]: _, ...underWay } = state.underWay;

@@ -162,6 +162,8 @@ function stateOf(
     claimed: 0,
     crediting: read.insisting(packed.crediting),
     gave: [],
+    earning: {},
+    promoting: {},
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
     spending: spendingOf(packed.spending),
     counter: counterOf(packed.counter),

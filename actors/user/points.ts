@@ -11,8 +11,11 @@ import { insist } from '../insist.ts';
 import type { CreditView, Given, HeldView, SettledView, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, KEY_CONFLICT, remember, repeat } from './commands.ts';
+import { unearned } from './earning.ts';
+import { giveBackOnTop } from './gifts.ts';
 import { underWay } from './hey.ts';
 import { verifyPlace } from './place.ts';
+import { promote, promoted } from './promotion.ts';
 import { checkMine } from './redeemed.ts';
 import { setAside } from './redemption.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
@@ -21,12 +24,12 @@ import { emit, moved, newest } from './stream.ts';
 const GIVE = 'give';
 const GIVE_RULE: RuleRef = { id: GIVE, version: 1 };
 
-/** Both phones hear of it once. */
+/** Both phones hear of it once; whoever tells it is answered when what comes on top of it is durable, too. */
 export function settled(state: UserState, view: SettledView, turn: Turn): UserState {
-  turn.reply(ok({}));
   const { encounterId, method, otherHandle, points, balance, balanceVersion, atMs } = view;
   const movement = { transferId: encounterId, version: balanceVersion, delta: points, balance, atMs };
-  return moved(state, { ...movement, reason: 'encounter', method, otherHandle }, turn);
+  const told = moved(state, { ...movement, reason: 'encounter', method, otherHandle }, turn);
+  return promote(unearned(told, encounterId), view, turn);
 }
 
 /** The phones hear that an operator looks at it first; never why. */
@@ -49,6 +52,17 @@ export function credited(state: UserState, credit: CreditView, turn: Turn): User
   turn.reply(ok({}));
   if (credit.reason === 'redemption' && credit.points < 0) checkMine(state, turn);
   return changed(state, credit, turn);
+}
+
+/** What came on top of a meeting is durable. */
+export function promotionGiven(
+  state: UserState,
+  encounterId: string,
+  committed: Committed,
+  turn: Turn,
+): UserState {
+  const { state: next, credit } = promoted(state, encounterId, committed, turn);
+  return credit ? changed(next, credit, turn) : next;
 }
 
 /** The phone hears once of points that moved otherwise than by an encounter. */
@@ -107,6 +121,7 @@ export function given(
   committed: Committed,
   turn: Turn,
 ): UserState {
+  giveBackOnTop(command, committed.code, turn);
   const result = givenResult(state, command, committed);
   const answered = forgetGiven(finish(state, command, result, turn));
   const reason = command.gift?.reason ?? command.name;

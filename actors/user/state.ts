@@ -22,10 +22,12 @@ import type {
 import type { Award } from '../scoring.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import { Answers } from './answers.ts';
+import type { Earning } from './earning.ts';
 import { rememberedMode } from './modeMemory.ts';
 import { type Near, NOBODY_NEAR } from './near.ts';
 import type { Outbox } from './outbox.ts';
 import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
+import type { Promoting } from './promotion.ts';
 import {
   type Counter,
   type Handling,
@@ -109,6 +111,10 @@ export interface Gift {
   readonly given: readonly { readonly id: string; readonly points: number }[];
   /** What the rules say of each part, as far as they have. */
   readonly awards: readonly (Award | undefined)[];
+  /** Who of them got something for this reason within the cooldown; null while, or if, nobody asks. */
+  readonly lately: readonly { readonly id: string; readonly to: string }[] | null;
+  /** What comes on top for those who receive it, taken of the budget of the rule. */
+  readonly taken: number;
 }
 
 /** A command that waits for others: who asked, and what it needs when the answer comes. */
@@ -262,7 +268,16 @@ export interface UserState {
   /** Of a merchant: tills, and what waits there. */
   readonly counter: Counter;
   /** Gifts that were under way while the ledger was asked what was given lately; memory only. */
-  readonly gave: readonly { readonly id: string; readonly reason: Gift['reason']; readonly points: number }[];
+  readonly gave: readonly {
+    readonly id: string;
+    readonly reason: Gift['reason'];
+    readonly points: number;
+    readonly to: readonly string[];
+  }[];
+  /** What was let earn and is not in the ledger yet, by its id; memory only. */
+  readonly earning: Readonly<Record<string, Earning>>;
+  /** Meetings of which it is asked what comes on top; memory only. */
+  readonly promoting: Readonly<Record<string, Promoting>>;
 }
 
 const NOBODY: readonly never[] = [];
@@ -328,6 +343,8 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     spending: record.reserved > 0 ? { ...NOTHING_SPENT, unread: record.reserved } : NOTHING_SPENT,
     counter: NOBODY_CAME,
     gave: NOBODY,
+    earning: NOTHING,
+    promoting: NOTHING,
   };
 }
 

@@ -82,6 +82,9 @@ const parts = {
       cooldownS: Type.Optional(Type.Integer({ minimum: 0, maximum: RULE_LIMITS.cooldownSMax })),
       timesPerUserDay: Type.Optional(Count),
       pointsPerUserDay: Type.Optional(Count),
+      budget: Type.Optional(
+        Type.Object({ id: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,63}$' }), points: Count }, closed),
+      ),
     },
     closed,
   ),

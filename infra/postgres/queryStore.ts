@@ -11,6 +11,7 @@ import type {
   SettledLately,
   StoreQuery,
   StreamRecord,
+  TimerView,
   UserRecord,
 } from '../../actors/queries.ts';
 import { CommitError, type Log, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
@@ -204,6 +205,33 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** Postings of one person that are looked at; nobody meets so many, or gives so often. */
+const POSTINGS_MAX = 4_096;
+
+/** The newest postings of $1, each with its transfer. */
+const NEWEST_OF = `
+  ledger.account a
+    join ledger.posting p on p.account_id = a.account_id and p.stripe = 0
+      and p.account_version_after > a.version - ${POSTINGS_MAX}
+    cross join lateral (select one.id, one.reason, one.at from ledger.transfer one
+                        where one.id = p.transfer_id offset 0) t
+  where a.account_id = $1 and a.stripe = 0`;
+
+const EARNED = `
+  select json_build_object('id', t.id, 'reason', t.reason, 'points', p.delta)
+  from ${NEWEST_OF} and p.delta >= 0 and t.reason in ('encounter', 'promotion')
+    and t.at > now() - interval '24 hours'`;
+
+/** $2 whom, $3 why, $4 milliseconds. */
+const LAST_GIVEN = `
+  select json_build_object('id', t.id, 'to', g.account_id)
+  from (select t.id from ${NEWEST_OF} and p.delta < 0 and t.reason = $3
+          and t.at > now() - $4 * interval '1 millisecond') t
+    join ledger.posting g on g.transfer_id = t.id and g.delta > 0 and g.account_id = any ($2::uuid[])`;
+
+const TIMERS = `
+  select name, due_ms, message from ops.actor_timer where kind = $1 and actor = $2 order by due_ms`;
+
 const ENTRIES = `
   select json_build_object('id', t.id, 'reason', t.reason, 'legs', (
     select json_agg(json_build_object('account', p.account_id, 'delta', p.delta) order by p.seq)
@@ -271,6 +299,12 @@ export class PgQueryStore implements QueryStore {
         return this.#settledLately(query);
       case 'giving':
         return this.#giving(query);
+      case 'earned':
+        return this.#list('earned', EARNED, query.account);
+      case 'lastGiven':
+        return this.#lastGiven(query);
+      case 'timers':
+        return this.#timers(query.kind, query.id);
       case 'fee':
         return this.#fee(query.id, query.payer);
     }
@@ -324,6 +358,24 @@ export class PgQueryStore implements QueryStore {
   async #list(name: string, text: string, id: string | readonly string[]): Promise<unknown[]> {
     const rows = await this.#lines.run({ name, text, values: [id] });
     return rows.map(row => row[0]);
+  }
+
+  async #lastGiven(query: StoreQuery & { type: 'lastGiven' }): Promise<unknown[]> {
+    const { from, to, reason, withinMs } = query;
+    const rows = await this.#lines.run({
+      name: 'last_given',
+      text: LAST_GIVEN,
+      values: [from, to, reason, withinMs],
+    });
+    return rows.map(row => row[0]);
+  }
+
+  async #timers(kind: string, id: string): Promise<TimerView[]> {
+    const rows = await this.#lines.run({ name: 'timers', text: TIMERS, values: [kind, id] });
+    return rows.map(row => {
+      const [name, dueMs, message] = row as [string, string, string];
+      return { name, dueAtMs: Number(dueMs), message: JSON.parse(message) as unknown };
+    });
   }
 
   async #movements({ user, after, limit }: StoreQuery & { type: 'movements' }): Promise<readonly Movement[]> {

@@ -67,6 +67,7 @@ const ACTOR_KINDS = [
   'area',
   'pair',
   'offer',
+  'budget',
   'merchant',
   'order',
   'journey',

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { areaBehaviour } from '../../actors/area.ts';
+import { budgetBehaviour } from '../../actors/budget.ts';
 import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
@@ -96,6 +97,7 @@ export const run = async (job: Job<ActivateArgs>): Promise<ActivateResult> => {
       area: areaBehaviour(DEFAULT_RULES.area),
       pair: pairBehaviour(DEFAULT_RULES),
       offer: offerBehaviour(),
+      budget: budgetBehaviour(),
     },
     coordinator,
     writer: { submit: () => {} },

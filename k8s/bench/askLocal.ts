@@ -37,7 +37,7 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 /** Turns of local actors per second on one core. */
 export async function localTurnsPerS(seconds: number): Promise<number> {
   const system = new ActorSystem({
-    behaviours: { user: ring, region: ring, area: ring, pair: ring, offer: ring },
+    behaviours: { user: ring, region: ring, area: ring, pair: ring, offer: ring, budget: ring },
     coordinator: soleOwner(),
     writer: { submit: () => {} },
     queries: { query: async () => null },

@@ -152,6 +152,38 @@ export function givingContract(name: string, open: () => Promise<StoreTown>): vo
       expect((await asked(other, [])).given).toEqual([]);
     });
 
+    it('what a rule limits is read: what somebody earned today, and who got something of him lately', async () => {
+      const [officer, other, third] = [
+        await rich('officer'),
+        await person('officer'),
+        await person('officer'),
+      ];
+      const from = (account: string, delta: number) => [
+        { account: MINT_ACCOUNT, delta: -delta },
+        { account, delta },
+      ];
+      const promotion = await post(from(officer, 7), { reason: 'promotion' });
+      const gift = await post(
+        [
+          { account: officer, delta: -5 },
+          { account: other, delta: 3 },
+          { account: third, delta: 2 },
+        ],
+        { reason: 'giveaway' },
+      );
+      // neither what was granted otherwise, nor what was given away
+      expect(await town.queryStore.query({ type: 'earned', account: officer })).toEqual([
+        { id: promotion.id, reason: 'promotion', points: 7 },
+      ]);
+      expect(await town.queryStore.query({ type: 'earned', account: other })).toEqual([]);
+      const lately = (reason: string, to: readonly string[], withinMs = 3_600_000) =>
+        town.queryStore.query({ type: 'lastGiven', from: officer, to, reason, withinMs });
+      expect(await lately('giveaway', [third])).toEqual([{ id: gift.id, to: third }]);
+      expect(await lately('giveaway', [officer, town.uuid()])).toEqual([]);
+      expect(await lately('donation', [third])).toEqual([]);
+      expect(await town.queryStore.query({ type: 'timers', kind: 'budget', id: 'none' })).toEqual([]);
+    });
+
     it('a fine is one person’s and paid once; a fee is everybody’s, and paid once by each', async () => {
       const municipality = await person('municipality');
       const [ana, ben] = [await rich('civilian'), await rich('civilian')];

@@ -1,5 +1,5 @@
 /** Catalogue, fees and accounts in memory: the twin of the store in PostgreSQL, upon a ledger and people in memory. */
-import type { FeeView, GivingView, Party } from '../../actors/queries.ts';
+import type { FeeView, GivingView, Party, QueryAnswers, StoreQuery } from '../../actors/queries.ts';
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import {
@@ -182,6 +182,22 @@ export class MemoryGiving implements GivingStore {
         : [];
     });
     return { parties, given };
+  }
+
+  lastGiven({
+    from,
+    to,
+    reason: why,
+    withinMs,
+  }: StoreQuery & { type: 'lastGiven' }): QueryAnswers['lastGiven'] {
+    const sinceMs = this.#nowMs() - withinMs;
+    return [...this.#ledger.transfers.values()].flatMap(({ op, reason, atMs, postings }) => {
+      const gave = postings.some(one => one.account === from && one.delta < 0);
+      if (!gave || reason !== why || atMs <= sinceMs) return [];
+      return postings.flatMap(one =>
+        one.delta > 0 && to.includes(one.account) ? [{ id: op.id, to: one.account }] : [],
+      );
+    });
   }
 
   fee(id: string, payer: string): FeeView | null {

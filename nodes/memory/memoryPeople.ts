@@ -7,6 +7,7 @@ import type {
   EntryView,
   HoldView,
   Movement,
+  QueryAnswers,
   RememberedCommand,
   SettledLately,
   StoreQuery,
@@ -214,9 +215,26 @@ export class MemoryPeople implements Directory, QueryStore {
         return this.#settledLately(query);
       case 'giving':
         return this.giving.giving(query.from, query.to, query.reason);
+      case 'earned':
+        return this.#earned(query.account);
+      case 'lastGiven':
+        return this.giving.lastGiven(query);
+      case 'timers':
+        return this.#notes.timers
+          .of(query.kind, query.id)
+          .map(({ name, dueAtMs, message }) => ({ name, dueAtMs, message }));
       case 'fee':
         return this.giving.fee(query.id, query.payer);
     }
+  }
+
+  #earned(account: string): QueryAnswers['earned'] {
+    const sinceMs = this.#nowMs() - DAY_MS;
+    return [...this.#ledger.transfers.values()].flatMap(({ op, reason, atMs, postings }) => {
+      const mine = postings.find(one => one.account === account);
+      const isEarned = (reason === 'encounter' || reason === 'promotion') && mine && mine.delta >= 0;
+      return isEarned && atMs > sinceMs ? [{ id: op.id, reason, points: mine.delta }] : [];
+    });
   }
 
   #entry(id: string): EntryView | null {

@@ -231,6 +231,7 @@ export class TestNode {
       area: behaviour,
       pair: behaviour,
       offer: behaviour,
+      budget: behaviour,
     };
     this.system = new ActorSystem({
       ...world,

@@ -34,9 +34,10 @@ function refusedScope({ kind, scope }: RuleDraft): Refusal | null {
 
 /** What actors keep count of, by kind: a limit that nobody would keep is no limit. */
 const KEPT: Partial<Record<RuleKind, readonly (keyof AwardLimits)[]>> = {
-  'encounter.points': ['cooldownS'],
-  donation: ['pointsPerUserDay', 'timesPerUserDay'],
-  giveaway: ['pointsPerUserDay', 'timesPerUserDay'],
+  'encounter.points': ['cooldownS', 'pointsPerUserDay', 'timesPerUserDay', 'budget'],
+  donation: ['cooldownS', 'pointsPerUserDay', 'timesPerUserDay', 'budget'],
+  giveaway: ['cooldownS', 'pointsPerUserDay', 'timesPerUserDay', 'budget'],
+  promotion: ['pointsPerUserDay', 'timesPerUserDay', 'budget'],
 };
 
 function refusedLimits({ kind, limits }: RuleDraft): Refusal | null {

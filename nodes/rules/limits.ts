@@ -21,6 +21,8 @@ export const RULE_LIMITS = {
   pollMs: 10_000,
   /** A node that starts waits so long for the store, then goes on with what it knew last. */
   startMs: 2_000,
+  /** So often it is looked whether the numbers of meeting are others. */
+  meetingMs: 500,
   /** After a poll that failed. */
   retryMs: 1_000,
   /** Evaluations that wait to be written down, to be explained later; the oldest make room. */

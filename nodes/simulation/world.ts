@@ -7,6 +7,7 @@
  */
 
 import { areaBehaviour } from '../../actors/area.ts';
+import { budgetBehaviour } from '../../actors/budget.ts';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
 import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
@@ -424,6 +425,7 @@ export class World implements Judge {
       area: this.#hidden.watch(process, areaBehaviour(rules.area)),
       pair: pairBehaviour(rules),
       offer: offerBehaviour(),
+      budget: budgetBehaviour(),
     } as Behaviours;
   }
 

@@ -5,6 +5,7 @@
  */
 
 import { areaBehaviour } from '../../actors/area.ts';
+import { budgetBehaviour } from '../../actors/budget.ts';
 import { openAreas } from '../../actors/geo/areaRules.ts';
 import type { Attached, UserMessage } from '../../actors/messages/user.ts';
 import { offerBehaviour } from '../../actors/offer.ts';
@@ -40,6 +41,7 @@ import type { Metrics, Parcel, PushSink, Random } from '../ports.ts';
 import { routeOperations } from '../routeOperations.ts';
 import { decodeParcels, encodeParcels } from '../routing/body.ts';
 import { builtInRules } from '../rules/builtIn.ts';
+import type { Award, RulesPort, ScoreQuery } from '../rules/port.ts';
 import { seededRandom, VirtualTime } from '../simulation/virtualTime.ts';
 import { DurableTimers } from '../timers/durableTimers.ts';
 
@@ -57,6 +59,8 @@ export interface SmallTownOptions {
   /** The places of the town, and the public keys of the codes on the walls of hubs; none unless given. */
   readonly fences?: FencesNow;
   readonly hubs?: QrKeys['hubs'];
+  /** What operators published in place of the rules that are built in, kind by kind. */
+  readonly published?: (query: ScoreQuery) => Partial<Award> | null;
 }
 
 export interface Seen {
@@ -351,6 +355,7 @@ export class SmallTown {
         area: areaBehaviour(this.rules.area),
         pair: pairBehaviour(this.rules),
         offer: offerBehaviour(),
+        budget: budgetBehaviour(),
       }),
       writer: routeOperations({
         ledger: new LedgerWriter({ ...world, store: this.ledger }),
@@ -358,7 +363,7 @@ export class SmallTown {
         events: eventWriter(notes),
       }),
       queries: this.people,
-      rules: builtInRules(this.rules),
+      rules: this.#published(builtInRules(this.rules)),
       sink: this.#sink(),
       random: seededRandom(seed + 200 + epoch),
       encodeLocal: true,
@@ -367,6 +372,11 @@ export class SmallTown {
     this.timers = timers;
     for (const [shard, packed] of parcels) system.opened(shard, epoch, packed);
     for (const shard of SHARDS) timers.opened(shard, epoch);
+  }
+
+  #published(builtIn: RulesPort): RulesPort {
+    const { published = () => null } = this.#options;
+    return { score: async query => ({ ...(await builtIn.score(query)), ...published(query) }) };
   }
 
   #sink(): PushSink {

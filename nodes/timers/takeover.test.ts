@@ -4,6 +4,7 @@
  */
 import { beforeEach, expect, test } from 'vitest';
 import { areaBehaviour } from '../../actors/area.ts';
+import { budgetBehaviour } from '../../actors/budget.ts';
 import { TRUST } from '../../actors/fraud/trust.ts';
 import type { Attached } from '../../actors/messages/user.ts';
 import { offerBehaviour } from '../../actors/offer.ts';
@@ -72,6 +73,7 @@ class World {
         area: areaBehaviour(DEFAULT_RULES.area),
         pair: pairBehaviour(DEFAULT_RULES),
         offer: offerBehaviour(),
+        budget: budgetBehaviour(),
       },
       commitStore: this.#commits(id),
       queryStore: this.people,

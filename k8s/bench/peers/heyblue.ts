@@ -4,6 +4,7 @@
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { areaBehaviour } from '../../../actors/area.ts';
+import { budgetBehaviour } from '../../../actors/budget.ts';
 import { offerBehaviour } from '../../../actors/offer.ts';
 import { pairBehaviour } from '../../../actors/pair.ts';
 import { regionBehaviour } from '../../../actors/region.ts';
@@ -115,6 +116,7 @@ node = createNode({
     area: areaBehaviour(DEFAULT_RULES.area),
     pair: pairBehaviour(DEFAULT_RULES),
     offer: offerBehaviour(),
+    budget: budgetBehaviour(),
   },
   commitStore: ledger,
   queryStore: store,

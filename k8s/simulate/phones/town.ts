@@ -6,6 +6,7 @@
  */
 
 import { areaBehaviour } from '../../../actors/area.ts';
+import { budgetBehaviour } from '../../../actors/budget.ts';
 import { MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { openAreas } from '../../../actors/geo/areaRules.ts';
 import { offerBehaviour } from '../../../actors/offer.ts';
@@ -141,6 +142,7 @@ export class Town implements AppWorld {
           area: areaBehaviour(RULES.area),
           pair: pairBehaviour(RULES),
           offer: offerBehaviour(),
+          budget: budgetBehaviour(),
         }) as Behaviours,
       threw: words => this.#threw(words),
     };
