@@ -119,8 +119,13 @@ export async function canConnect(url: string): Promise<boolean> {
  *
  * @param ownerUrl `postgres://` URL of a role that may create schemas, and roles unless the application role exists
  * @param appUrl the same database as the role that shall serve; null makes {@link APP_ROLE} able to log in
+ * @param to the last migration that is applied, for a restore that begins with an older schema; default: the newest
  */
-export async function migrate(ownerUrl: string, appUrl: string | null = null): Promise<Migrated> {
+export async function migrate(
+  ownerUrl: string,
+  appUrl: string | null = null,
+  to?: string,
+): Promise<Migrated> {
   const owner = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_MS_MAX });
   owner.on('error', () => {}); // the query that is lost tells
   await owner.connect();
@@ -129,7 +134,7 @@ export async function migrate(ownerUrl: string, appUrl: string | null = null): P
     await ensureRole(owner, ownerUrl, appUrl);
     const migrator = await openMigrator(ownerUrl);
     try {
-      const applied = await migrator.up();
+      const applied = await migrator.up(to);
       return { appUrl: appUrl ?? withRole(ownerUrl, APP_ROLE, appPassword(ownerUrl)), applied };
     } finally {
       await migrator.close();
