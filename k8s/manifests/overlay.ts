@@ -1,0 +1,92 @@
+/** What one overlay deploys, as the checks look at it. */
+import type {
+  V1ConfigMap,
+  V1Container,
+  V1Deployment,
+  V1Ingress,
+  V1NetworkPolicy,
+  V1PodDisruptionBudget,
+  V1PodTemplateSpec,
+  V1Service,
+  V2HorizontalPodAutoscaler,
+} from '@kubernetes/client-node';
+import type { Resource } from './document.ts';
+
+interface Kinds {
+  ConfigMap: V1ConfigMap;
+  Deployment: V1Deployment;
+  Ingress: V1Ingress;
+  NetworkPolicy: V1NetworkPolicy;
+  PodDisruptionBudget: V1PodDisruptionBudget;
+  Service: V1Service;
+  HorizontalPodAutoscaler: V2HorizontalPodAutoscaler;
+  ServiceMonitor: ServiceMonitor;
+}
+
+/** As much of it as we use. */
+export interface ServiceMonitor {
+  metadata: { name: string };
+  spec: { selector: { matchLabels: Record<string, string> }; endpoints: { port: string; path: string }[] };
+}
+
+/** The Deployment, and its container, that all others serve. */
+export const NODE = { deployment: 'heyblue', container: 'node', configMap: 'heyblue-config' } as const;
+
+export class Overlay {
+  readonly name: string;
+  readonly resources: readonly Resource[];
+
+  constructor(name: string, resources: readonly Resource[]) {
+    this.name = name;
+    this.resources = resources;
+  }
+
+  all<K extends keyof Kinds>(kind: K): Kinds[K][] {
+    return this.resources.filter(one => one.kind === kind) as unknown as Kinds[K][];
+  }
+
+  find<K extends keyof Kinds>(kind: K, name: string): Kinds[K] | undefined {
+    return this.all(kind).find(one => one.metadata?.name === name);
+  }
+
+  /** Deployments whose pods have these labels. */
+  selected(labels: Readonly<Record<string, string>> | undefined): V1Deployment[] {
+    return this.all('Deployment').filter(one => has(one.spec!.template, labels));
+  }
+
+  /** The container of a node; undefined where the overlay has none. */
+  get node(): { deployment: V1Deployment; container: V1Container } | undefined {
+    const deployment = this.find('Deployment', NODE.deployment);
+    const container = deployment?.spec?.template.spec?.containers.find(one => one.name === NODE.container);
+    return deployment && container && { deployment, container };
+  }
+
+  /** Settings of every node. */
+  get settings(): Readonly<Record<string, string>> {
+    return this.find('ConfigMap', NODE.configMap)?.data ?? {};
+  }
+
+  /** Files of the secrets of a node: path in the container, by the secret they are of. */
+  get secretFiles(): { path: string; key: string; secret: string }[] {
+    const { deployment, container } = this.node ?? {};
+    return (deployment?.spec?.template.spec?.volumes ?? []).flatMap(volume => {
+      const mount = container?.volumeMounts?.find(one => one.name === volume.name);
+      if (mount === undefined || volume.secret === undefined) return [];
+      const secret = volume.secret.secretName ?? '';
+      return (volume.secret.items ?? []).map(({ key, path }) => ({
+        key,
+        secret,
+        path: `${mount.mountPath}/${path}`,
+      }));
+    });
+  }
+}
+
+const has = (template: V1PodTemplateSpec, labels: Readonly<Record<string, string>> | undefined): boolean =>
+  Object.entries(labels ?? {}).every(([label, value]) => template.metadata?.labels?.[label] === value);
+
+/** Names and numbers of the ports that pods of this template open. */
+export const portsOf = (template: V1PodTemplateSpec): (string | number)[] =>
+  (template.spec?.containers ?? []).flatMap(one =>
+    (one.ports ?? []).flatMap(port => [port.containerPort, ...(port.name === undefined ? [] : [port.name])]),
+  );
