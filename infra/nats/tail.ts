@@ -115,6 +115,7 @@ export async function readAll(bucket: BucketOfStream): Promise<KvEntry[]> {
   const found = new Map<string, Change>();
   let timer: NodeJS.Timeout | undefined;
   let consumer: Consumer | undefined;
+  let over = false;
   let expected = 1;
   try {
     await bucket.link.answered(
@@ -130,6 +131,8 @@ export async function readAll(bucket: BucketOfStream): Promise<KvEntry[]> {
           },
           () => {},
         ).then(started => {
+          // it came after we had given up: nobody else would ever stop it
+          if (over) return started.stop();
           consumer = started;
           if (started.waiting === 0) resolve();
         }, reject);
@@ -137,6 +140,7 @@ export async function readAll(bucket: BucketOfStream): Promise<KvEntry[]> {
       () => new Error('the connection to NATS broke'),
     );
   } finally {
+    over = true;
     clearTimeout(timer);
     consumer?.stop();
   }

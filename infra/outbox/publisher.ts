@@ -72,8 +72,8 @@ export class Publisher {
     this.#signal = AbortSignal.any([this.#abort.signal, this.#leading.signal]);
     this.#backoffMs = BACKOFF_MS_MIN;
     this.#poked = true;
-    if (epoch === null) this.#depth(0);
     const { metrics, name } = this.#options;
+    if (epoch === null) metrics.gauge('heyblue_outbox_depth', 0, { target: name });
     metrics.gauge('heyblue_outbox_leading', epoch === null ? 0 : 1, { target: name });
     this.#wake?.();
   }
@@ -128,8 +128,8 @@ export class Publisher {
     const signal = this.#signal;
     this.#poked = false;
     const rows = await source.read(ROWS_MAX);
-    if (rows.length < ROWS_MAX) this.#depth(rows.length);
-    else await this.#measure();
+    if (rows.length < ROWS_MAX) this.#depth(rows.length, epoch);
+    else await this.#measure(epoch);
     if (!this.#prepared) await target.prepare(signal);
     this.#prepared = true;
     if (rows.length === 0) return false;
@@ -140,7 +140,7 @@ export class Publisher {
       this.#say(rows, done);
       this.#backoffMs = BACKOFF_MS_MIN;
     }
-    if (rows.length < ROWS_MAX) this.#depth(rows.length - done.length);
+    if (rows.length < ROWS_MAX) this.#depth(rows.length - done.length, epoch);
     if (failure !== null) throw new Error(failure);
     return rows.length >= ROWS_MAX;
   }
@@ -161,18 +161,20 @@ export class Publisher {
     return false;
   }
 
-  #depth(rows: number): void {
+  /** Of the leader: a round that ends after another node took over says nothing more. */
+  #depth(rows: number, epoch: number): void {
+    if (this.#epoch !== epoch) return;
     this.#options.metrics.gauge('heyblue_outbox_depth', rows, { target: this.#options.name });
   }
 
   /** Counting a long queue costs: not more often than each few seconds. */
-  async #measure(): Promise<void> {
+  async #measure(epoch: number): Promise<void> {
     if (this.#sinceDepthMs < DEPTH_MS) return;
     this.#sinceDepthMs = 0;
     this.#options.scheduler.after(DEPTH_MS, () => {
       this.#sinceDepthMs = DEPTH_MS;
     });
-    this.#depth(await this.#options.source.depth(DEPTH_MAX));
+    this.#depth(await this.#options.source.depth(DEPTH_MAX), epoch);
   }
 
   #failed(error: unknown): void {
