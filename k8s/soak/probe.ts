@@ -7,7 +7,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { type NodeGCPerformanceDetail, PerformanceObserver, performance } from 'node:perf_hooks';
-import { getHeapSpaceStatistics, writeHeapSnapshot } from 'node:v8';
+import { getHeapSpaceStatistics, setHeapSnapshotNearHeapLimit, writeHeapSnapshot } from 'node:v8';
 import { isMainThread } from 'node:worker_threads';
 import { ageSources } from './ageing.ts';
 import { orderFile, PROBE_MS, type Probed, type ProbeOrder, probeFile } from './probed.ts';
@@ -37,6 +37,13 @@ const start = (dir: string): void => {
   }).observe({ entryTypes: ['gc'] });
   process.on('uncaughtExceptionMonitor', (error, origin) => note(`${origin}: ${error?.stack ?? error}`));
   process.on('warning', warning => note(`${warning.name}: ${warning.message}`));
+
+  // out of memory: what filled it is kept
+  if (process.env.SOAK_REPORTS && process.report !== undefined) {
+    process.report.directory = process.env.SOAK_REPORTS;
+    process.report.reportOnFatalError = true;
+    setHeapSnapshotNearHeapLimit(1);
+  }
 
   let session: Session | null = null;
   const profile = (file: string, seconds: number): void => {

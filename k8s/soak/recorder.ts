@@ -53,6 +53,7 @@ const heldOf = (page: string, pid: number) => ({
   timeouts: metricSum(page, 'nodejs_active_resources', '"Timeout"'),
   sockets: metricSum(page, 'rt_connections'),
   actors: metricSum(page, 'heyblue_actors', '"user"'),
+  otherActors: metricSum(page, 'heyblue_actors') - metricSum(page, 'heyblue_actors', '"user"'),
   timers: metricSum(page, 'heyblue_timers_armed'),
   subscriptions: metricSum(page, 'heyblue_nats_subscriptions'),
   outbox: metricSum(page, 'heyblue_outbox_depth'),

@@ -32,7 +32,9 @@ export interface NodeSample {
   readonly fds: number;
   readonly timeouts: number;
   readonly sockets: number;
+  /** Of people, and all the others: regions, pairs, offers. */
   readonly actors: number;
+  readonly otherActors: number;
   readonly timers: number;
   readonly subscriptions: number;
   readonly outbox: number;
@@ -110,7 +112,9 @@ export type Line = NodeSample | ServerSample | StoreSample | OpsSample | FloorSa
 export interface AtRest {
   readonly node: string;
   readonly sockets: number;
+  /** Of people, and all the others: regions, pairs, offers. */
   readonly actors: number;
+  readonly otherActors: number;
   readonly fds: number;
   readonly subscriptions: number;
   readonly timeouts: number;

@@ -41,6 +41,7 @@ const node = (tS: number, change: Partial<NodeSample> = {}): NodeSample => ({
   timeouts: 20,
   sockets: 100,
   actors: 100,
+  otherActors: 5,
   timers: 50,
   subscriptions: 10,
   outbox: 0,
@@ -81,6 +82,7 @@ const rest = (change: Partial<AtRest> = {}): AtRest => ({
   node: 'n1',
   sockets: 0,
   actors: 0,
+  otherActors: 2,
   fds: 60,
   subscriptions: 10,
   timeouts: 20,
@@ -188,6 +190,7 @@ describe('at rest', () => {
   const planted: [string, Partial<AtRest>][] = [
     ['a socket', { sockets: 1 }],
     ['a person in memory', { actors: 1 }],
+    ['pairs in memory', { otherActors: 40 }],
     ['an unpublished row', { outbox: 3 }],
     ['files', { fds: 64 }],
     ['a subscription', { subscriptions: 11 }],

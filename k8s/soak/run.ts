@@ -6,14 +6,16 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { Report } from '../bench.ts';
+import { type ProcessTarget, startProcesses } from '../chaos/processes/processTarget.ts';
 import { agreement } from '../swarm/agreement.ts';
-import { type Cluster, startCluster } from '../swarm/clusterTown.ts';
+import type { Cluster } from '../swarm/clusterTown.ts';
 import { NEW_YORK } from '../swarm/crowd.ts';
 import { judge, readMeetings, untold } from '../swarm/judge.ts';
 import { machineCpuSeconds } from '../swarm/processCost.ts';
 import { Random } from '../swarm/random.ts';
-import type { Load } from '../swarm/saturation.ts';
+import { isSaturated, type Load, SelfWatch, worstLoad } from '../swarm/saturation.ts';
 import { type SeededPeople, seedPeople } from '../swarm/seed.ts';
 import { Swarm } from '../swarm/swarm.ts';
 import { agedSettings } from './ageing.ts';
@@ -50,7 +52,7 @@ export interface SoakOutcome {
   readonly kept: readonly string[];
 }
 
-const PROBE = new URL('./probe.ts', import.meta.url).href;
+const PROBE = fileURLToPath(new URL('./probe.ts', import.meta.url));
 const PER_KM2 = 530;
 /** Source addresses of the phones: 127.0.0.11 and on. */
 const FIRST_ADDRESS = 11;
@@ -182,13 +184,13 @@ const reckon = async (
   ];
 };
 
-/** The rolling restarts of the profile, evenly spread. */
-const rollAll = async (cluster: Cluster, recorder: Recorder, report: Report): Promise<void> => {
-  for (const node of cluster.nodes.slice(1))
-    await inWindow(cluster, { ...hooksOf(recorder), report }, 'rolling restart', node.id, async () => {
-      const { words, tookMs } = await node.drain();
-      await node.start();
-      return `drained in ${(tookMs / 1_000).toFixed(1)} s (${words}), started again`;
+/** A rolling restart of all nodes but the witness. */
+const rollAll = async (target: ProcessTarget, recorder: Recorder, report: Report): Promise<void> => {
+  for (const node of target.nodes.slice(1))
+    await inWindow(target, { ...hooksOf(recorder), report }, 'rolling restart', async () => {
+      const hit = await target.drain([node]);
+      await target.start(node);
+      return hit;
     });
 };
 
@@ -199,7 +201,7 @@ const hooksOf = (recorder: Recorder) => ({
 
 /** Breaks things while the load runs; resolves when the run is over. */
 const trouble = async (
-  cluster: Cluster,
+  target: ProcessTarget,
   recorder: Recorder,
   { plan, seed, report }: SoakOptions,
   endMs: number,
@@ -213,8 +215,8 @@ const trouble = async (
       beganMs + ((endMs - beganMs) * part) / parts - (part === parts ? LAST_FAULT_S * 1_000 : 0);
     const { peaceS } = plan;
     const inTurn = short ? SHORT : null;
-    await breakThings(cluster, { random, peaceS, untilMs, inTurn, ...hooksOf(recorder), report });
-    if (part < parts) await rollAll(cluster, recorder, report);
+    await breakThings(target, { random, peaceS, untilMs, inTurn, ...hooksOf(recorder), report });
+    if (part < parts) await rollAll(target, recorder, report);
   }
   const leftMs = endMs - performance.now();
   if (leftMs > 0) await pause(leftMs);
@@ -225,16 +227,19 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
   const { plan, out, report } = options;
   const probes = join(out, 'probes');
   mkdirSync(probes, { recursive: true });
-  const cluster = await startCluster({
+  const target = await startProcesses({
     nodes: plan.nodes,
+    random: new Random(options.seed).fork('target'),
+    imports: [PROBE],
     env: {
       HEYBLUE_ADMIN_GC: '1',
-      NODE_OPTIONS: `--import ${PROBE} --report-on-fatalerror --heapsnapshot-near-heap-limit=2 --diagnostic-dir=${out}`,
       SOAK_DIR: probes,
+      SOAK_REPORTS: out,
       ...(plan.aged ? { SOAK_AGED: '1', ...agedSettings() } : {}),
     },
     log: report,
   });
+  const { cluster } = target;
   try {
     await cluster.steady();
     const warm = await warmUp(cluster, options);
@@ -255,12 +260,15 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
       const machineBefore = machineCpuSeconds() ?? 0;
       const beganMs = performance.now();
       recorder.start();
+      // the wires and doors of the cluster run here
+      const self = new SelfWatch();
+      self.begin();
       swarm.go('connected');
       report(`${plan.phones} phones are connected to ${plan.nodes} nodes; ${plan.seconds} s begin`);
       const profiling = profileTroubles(cluster, recorder, out, probes);
       try {
         await Promise.race([
-          trouble(cluster, recorder, options, beganMs + plan.seconds * 1_000),
+          trouble(target, recorder, options, beganMs + plan.seconds * 1_000),
           swarm.finished(),
         ]);
       } finally {
@@ -269,11 +277,14 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
       await cluster.steady(cluster.nodes);
       await swarm.pass('loaded');
       await swarm.reached('settled');
+      const own = self.end();
       await recorder.stop();
       const spanS = (performance.now() - beganMs) / 1_000;
       const othersCores = ((machineCpuSeconds() ?? 0) - machineBefore - ourCpuS(recorder.recording)) / spanS;
       swarm.go('settled');
-      const { results, load, saturated } = await swarm.finished();
+      const { results, load: theirs } = await swarm.finished();
+      const load = worstLoad([own, theirs]);
+      const saturated = isSaturated(load);
       report('Everybody left; waiting until they are forgotten');
       const end = await atRest(cluster, REST_MS_MAX);
       const problems = await reckon(cluster, [...warm, ...results], plan.aged ? 2.4 : 24);
@@ -297,7 +308,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
       await swarm.stop();
     }
   } finally {
-    await cluster.stop();
+    await target.stop();
   }
 };
 

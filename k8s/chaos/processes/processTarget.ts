@@ -49,7 +49,12 @@ const difference = (wire: Wire, before: Readonly<Record<string, number>>): Recor
       .filter(([, more]) => more > 0),
   );
 
-export const startProcesses = async (options: ProcessOptions): Promise<ChaosTarget> => {
+/** With the processes themselves, for runs that look at them from outside. */
+export interface ProcessTarget extends ChaosTarget {
+  readonly cluster: Cluster;
+}
+
+export const startProcesses = async (options: ProcessOptions): Promise<ProcessTarget> => {
   const { random } = options;
   const beganAtMs = Date.now();
   const began = performance.now();
@@ -137,8 +142,9 @@ export const startProcesses = async (options: ProcessOptions): Promise<ChaosTarg
       }
     };
 
-    const target: ChaosTarget = {
+    const target: ProcessTarget = {
       kind: 'processes',
+      cluster,
       nodes: cluster.nodes,
       town,
       dataDir,
