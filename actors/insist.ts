@@ -2,6 +2,9 @@
  * What another actor must hear although a message may be lost on its way: an ask that is repeated, with growing pauses,
  * until the other side says that it has heard. The listener tells repeats apart by itself. It ends after some tries (the
  * other side is away for long then, and starts from the store when it is back) or when the refusal is final.
+ *
+ * Two messages each repeated by itself overtake each other when the first is lost. What must be heard in order is said
+ * `inTurn`: it waits, with attempt 0, until what was said before it about the same thing to the same actor is heard.
  */
 import type { Result } from '../protocol/errors.ts';
 import { ACTOR_LIMITS } from './limits.ts';
@@ -39,14 +42,38 @@ export function insist(
   return { ...all, [key]: { to, message, attempt: 1 } };
 }
 
+/** What a key is about: what stands before its first slash. */
+const aboutOf = (key: string): string => key.split('/', 1)[0]!;
+
+/** As `insist`, after everything of which the key begins with the same words up to a slash and that goes to the same actor. */
+export function insistInTurn(
+  all: Insisting,
+  key: string,
+  to: Address,
+  message: { readonly type: string },
+  turn: Turn,
+): Insisting {
+  const isNext = !Object.entries(all).some(([other, one]) => isBefore(other, one, key, to));
+  return isNext ? insist(all, key, to, message, turn) : { ...all, [key]: { to, message, attempt: 0 } };
+}
+
+const isBefore = (other: string, { to: its }: Insisted, key: string, to: Address): boolean =>
+  other !== key && aboutOf(other) === aboutOf(key) && its.kind === to.kind && its.id === to.id;
+
+/** It is heard, or nobody hears it: what waited for that is said. */
+function ended(all: Insisting, key: string, turn: Turn): Insisting {
+  const { [key]: one, ...rest } = all;
+  const waiting = Object.entries(rest).find(
+    ([other, its]) => its.attempt === 0 && isBefore(other, its, key, one!.to),
+  );
+  return waiting ? insist(rest, waiting[0], waiting[1].to, waiting[1].message, turn) : rest;
+}
+
 export function insistAnswered(all: Insisting, key: string, result: Result<unknown>, turn: Turn): Insisting {
   const one = all[key];
   if (!one) return all;
   const { insistTries, insistPauseMs, insistPauseMaxMs } = ACTOR_LIMITS;
-  if (result.ok || !result.retryable || one.attempt >= insistTries) {
-    const { [key]: _, ...rest } = all;
-    return rest;
-  }
+  if (result.ok || !result.retryable || one.attempt >= insistTries) return ended(all, key, turn);
   const pauseMs = Math.min(insistPauseMaxMs, insistPauseMs * 2 ** (one.attempt - 1));
   const jitter = 0.75 + (turn.random32() / 2 ** 32) * 0.5;
   turn.timer(TAG + key, pauseMs * jitter, { type: 'insist', key } satisfies InsistMessage);
@@ -56,7 +83,7 @@ export function insistAnswered(all: Insisting, key: string, result: Result<unkno
 /** Says it again: the pause is over, or the actor has moved to another node. */
 export function insistAgain(all: Insisting, key: string, turn: Turn): Insisting {
   const one = all[key];
-  if (!one) return all;
+  if (!one || one.attempt === 0) return all;
   turn.ask(one.to, one.message, TAG + key, ACTOR_LIMITS.insistAskMs);
   return { ...all, [key]: { ...one, attempt: one.attempt + 1 } };
 }

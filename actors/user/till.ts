@@ -11,7 +11,7 @@ import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { readRedeemText } from '../../protocol/redeemCode.ts';
 import type { Committed, PostOp, RefundOp } from '../durable.ts';
-import { insist } from '../insist.ts';
+import { insistInTurn } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { OfferMessage } from '../messages/offer.ts';
 import type { UserMessage } from '../messages/user.ts';
@@ -315,8 +315,15 @@ function settled(
   const toOffer: OfferMessage = isRefund
     ? { type: 'gaveBack', refundId: committed.id }
     : { type: 'settled', redemptionId: id, sold: ending.state === 'confirmed' ? ending.quantity : 0 };
-  let crediting = insist(told.crediting, `${id}/${what}`, { kind: 'user', id: user }, settledThere, turn);
-  crediting = insist(crediting, `${id}/${what}/offer`, { kind: 'offer', id: offer }, toOffer, turn);
+  // a refund is not heard before the payment, whatever was lost of it
+  let crediting = insistInTurn(
+    told.crediting,
+    `${id}/${what}`,
+    { kind: 'user', id: user },
+    settledThere,
+    turn,
+  );
+  crediting = insistInTurn(crediting, `${id}/${what}/offer`, { kind: 'offer', id: offer }, toOffer, turn);
   return { ...told, crediting };
 }
 

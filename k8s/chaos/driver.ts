@@ -73,6 +73,7 @@ export const runFaults = async (
       victim: () => takeSome(1)[0] ?? null,
       victims: () => takeSome(minority),
       lasts,
+      stopped: () => over.signal.aborted,
       hit: ({ targets, what, counts: first }) => {
         counts = first;
         hit = { ...one, phase: 'hit', t_ms: Math.round(target.nowMs()), targets, what, counts: first };

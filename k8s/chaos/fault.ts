@@ -11,6 +11,8 @@ export interface FaultContext {
   victims(): readonly ChaosNode[];
   /** Waits, less when the run is being stopped. */
   lasts(ms: number): Promise<void>;
+  /** The run is being stopped: nothing lasts any more. */
+  stopped(): boolean;
   /** It has begun: stands in the timeline at this moment. */
   hit(hit: Hit): void;
   /** Figures that are known when it is over. */

@@ -89,13 +89,20 @@ export const hotUser: Fault = {
   reach: 'node',
   durationS: 15,
   run: async context => {
-    const { lasts, hit, counted } = context;
+    const { target, lasts, stopped, hit, counted } = context;
     const [phone] = await phonesOf(context, 1);
     if (phone === undefined) return;
     let asked = 0;
     let refused = 0;
     hit({ targets: [phone.userId], what: `one user asks ${HOT_PER_S} times a second`, counts: {} });
-    for (let passed = 0; passed < HOT_MS && phone.isConnected; passed += TICK_MS) {
+    let shown = 0;
+    const end = target.nowMs() + HOT_MS;
+    while (target.nowMs() < end) {
+      if (!phone.isConnected) {
+        // shown the door, he comes back at once
+        shown++;
+        await phone.connect().catch(() => {});
+      }
       for (let i = 0; i < (HOT_PER_S * TICK_MS) / 1_000; i++) {
         asked++;
         void phone.command('state.get', {}).then(answer => {
@@ -103,8 +110,9 @@ export const hotUser: Fault = {
         });
       }
       await lasts(TICK_MS);
+      if (stopped()) break;
     }
-    counted({ asked, refused });
+    counted({ asked, refused, shown });
     phone.drop();
   },
 };
