@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly doors?: boolean;
   /** The nats-server to run. Default: found, else fetched into the data folder of the town. */
   readonly natsServerBin?: string;
+  /** nodes/main.ts of another release. Default: ours. */
+  readonly entry?: string;
   readonly log?: (line: string) => void;
 }
 
@@ -61,6 +63,7 @@ export interface NodePlan {
   /** Between phones and its realtime door. */
   readonly door: Wire | null;
   readonly logFile: string;
+  readonly entry?: string | undefined;
 }
 
 /** One node of the cluster, dead or alive. */
@@ -106,10 +109,18 @@ export class ClusterNode {
     return this.#plan.door;
   }
 
-  /** Starts the process, this time with these settings on top of its own, and waits until it serves. */
-  async start(env: Record<string, string> = {}): Promise<void> {
+  /**
+   * Starts the process, this time with these settings on top of its own, and waits until it serves.
+   *
+   * @param entry nodes/main.ts of another release; default: that of the cluster
+   */
+  async start(env: Record<string, string> = {}, entry = this.#plan.entry): Promise<void> {
     if (this.#running !== null) throw new Error(`node ${this.id} runs already`);
-    const running = await spawnNode({ env: { ...this.#plan.env, ...env }, output: { file: this.logFile } });
+    const running = await spawnNode({
+      env: { ...this.#plan.env, ...env },
+      output: { file: this.logFile },
+      ...(entry !== undefined && { entry }),
+    });
     this.#running = running;
     this.#ending = false;
     running.exited.then(words => {
@@ -272,6 +283,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
           id,
           wires,
           door,
+          entry: options.entry,
           logFile: join(dataDir, `${id}-${nodes.length}.log`),
           env: {
             ...running.env,
