@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { connect as connectNats } from 'nats';
 import { Client } from 'pg';
 import { exitOf, signal } from '../../../infra/embedded/processes.ts';
-import { gatewaySubject, nodeSubject } from '../../../nodes/routing/envelope.ts';
+import { nodeSubject } from '../../../nodes/routing/envelope.ts';
 import { stopOnSignal } from '../../swarm/cleanup.ts';
 import { type Cluster, type ClusterNode, type ServerName, startCluster } from '../../swarm/clusterTown.ts';
 import type { Random } from '../../swarm/random.ts';
@@ -328,12 +328,17 @@ const poison = async (
   if (view === null) throw new Error(`${node.id} does not answer`);
   const { incarnation } = view;
   const counts: Record<string, number> = {};
-  const nats = await connectNats({ servers: target.stores.natsUrl, maxReconnectAttempts: 3 });
+  const { host, username, password } = new URL(target.stores.natsUrl);
+  const nats = await connectNats({
+    servers: host,
+    user: decodeURIComponent(username),
+    pass: decodeURIComponent(password),
+    maxReconnectAttempts: 3,
+  });
   try {
     for (const { to, name, bytes } of messages) {
       if (to === 'subject') {
-        for (const subject of [nodeSubject(`${node.id}.${incarnation}`), gatewaySubject(node.id)])
-          nats.publish(subject, bytes);
+        nats.publish(nodeSubject(`${node.id}.${incarnation}`), bytes);
       } else await pour(node.urls.realtime, bytes);
       counts[name] = (counts[name] ?? 0) + 1;
     }
