@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { anySeed } from '../swarm/random.ts';
 import type { Fault } from './fault.ts';
 import { FAULTS } from './faults/index.ts';
+import { MUTANTS } from './mutants.ts';
 
 export interface ChaosArguments {
   readonly seed: number;
@@ -11,6 +12,8 @@ export interface ChaosArguments {
   readonly target: 'processes' | 'kubernetes';
   readonly faults: readonly Fault[];
   readonly mutants: boolean;
+  /** Of the mutants, only these; empty: all. */
+  readonly only: readonly string[];
   /** Where history, timeline and report are written. */
   readonly out: string;
 }
@@ -25,6 +28,7 @@ Breaks a cluster of real processes under load by a seeded schedule, mends it, an
   --nodes N        node processes, 3 to 9 (3)
   --target T       processes (kubernetes: see k8s/README.md)
   --mutants        switches off one safety after the other; each run must fail
+  --only a,b       of these safeties: ${MUTANTS.map(one => one.name).join(', ')}
   --out DIR        where history, timeline, logs and report go (.data/chaos-SEED)
 
 Exit 0 when the verdict is "pass". The last line is one JSON object. Only processes that it started are touched.`;
@@ -42,6 +46,7 @@ export const readArguments = (args: readonly string[]): ChaosArguments | null | 
     minutes: text,
     seed: text,
     faults: text,
+    only: text,
     nodes: text,
     target: text,
     out: text,
@@ -69,6 +74,9 @@ export const readArguments = (args: readonly string[]): ChaosArguments | null | 
   const unknown = names?.find(name => !FAULTS.some(fault => fault.name === name));
   if (unknown !== undefined) return `There is no fault "${unknown}". Try --help.`;
   const faults = FAULTS.filter(fault => names === undefined || names.includes(fault.name));
+  const only = values.only?.split(',').map(name => name.trim()) ?? [];
+  const stranger = only.find(name => !MUTANTS.some(one => one.name === name));
+  if (stranger !== undefined) return `There is no mutant "${stranger}". Try --help.`;
   const { mutants = false, out = `.data/chaos-${seed}` } = values;
-  return { seed, minutes, nodes, target, faults, mutants, out };
+  return { seed, minutes, nodes, target, faults, mutants, only, out };
 };

@@ -88,7 +88,7 @@ export const MUTANTS: readonly ChaosMutant[] = [
     noticed: ['resumes'],
   },
   {
-    name: 'order of the outbox',
+    name: 'order',
     removes: 'rows of the outbox leave for the stream in any order',
     patches: [
       {
