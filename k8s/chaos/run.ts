@@ -10,6 +10,7 @@ import { judge, readFinalState, type Verdict } from './judge.ts';
 import { LOAD_ENV } from './load/limits.ts';
 import { startLoad } from './load/load.ts';
 import { startProcesses } from './processes/processTarget.ts';
+import { reportPage } from './report.ts';
 import type { FaultRecord } from './target.ts';
 
 export interface RunPlan {
@@ -106,6 +107,7 @@ export const runChaos = async (plan: RunPlan): Promise<Run> => {
       const evidence: Evidence = { history, timeline, state, crashes: [...target.crashes] };
       const verdict = withProblems(judge(evidence, commitOf()), timeline.problems);
       writeFileSync(join(out, 'verdict.json'), `${JSON.stringify(verdict, null, 2)}\n`);
+      writeFileSync(join(out, 'report.html'), reportPage(evidence, verdict));
       if (verdict.verdict === 'fail') target.keepLogs(join(out, 'logs'));
       return { verdict, evidence };
     } finally {
