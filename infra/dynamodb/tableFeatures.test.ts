@@ -54,6 +54,8 @@ it('items that expire, where it is wanted', async () => {
   expect(asked.join()).toContain('"AttributeName":"exp"');
   answer = refusing('ValidationException', 'TimeToLive is already enabled');
   expect(await askTimeToLive(client, TABLE, signal)).toBe(true);
+  answer = refusing('AccessDeniedException', 'not authorized to perform: dynamodb:UpdateTimeToLive');
+  expect(await askTimeToLive(client, TABLE, signal)).toBe(true);
   answer = refusing('ValidationException', 'TimeToLive is active on a different AttributeName');
   await expect(askTimeToLive(client, TABLE, signal)).rejects.toThrow('different');
 });
