@@ -55,23 +55,26 @@ export class BalanceTarget implements Target {
     }
     const done: string[] = [];
     let failure: string | null = null;
+    let failed = 0;
     let missing = false;
     const work = newest.entries();
     const worker = async (): Promise<void> => {
       for (const [account, { state, ids }] of work) {
-        if (failure !== null) return;
+        // one account that is refused keeps no other waiting; a table that is away is not asked for each
+        if (missing || failed >= PUTS_IN_FLIGHT) return;
         try {
           await this.#put(account, state, signal);
           done.push(...ids);
         } catch (error) {
           missing ||= isMissing(error);
           failure = wordsOf(error);
+          failed++;
         }
       }
     };
     await Promise.all(Array.from({ length: Math.min(PUTS_IN_FLIGHT, newest.size) }, worker));
     if (missing) throw new Missing(failure ?? '');
-    return { done, failure };
+    return { done, failure, partial: done.length > 0 };
   }
 
   close(): void {

@@ -29,6 +29,12 @@ interface Wave {
   waitMs: number;
 }
 
+/** Whose record was refused, and why the last one was. */
+interface Refusals {
+  readonly keys: ReadonlySet<string>;
+  readonly why: string | null;
+}
+
 /** Throttled: by this the service says that a shard has enough. */
 const ENOUGH = 'ProvisionedThroughputExceededException';
 
@@ -67,20 +73,22 @@ export class StreamTarget implements Target {
   async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<Published> {
     const done: string[] = [];
     let rest = rows;
+    let failure: string | null = null;
     while (rest.length > 0) {
       const wave = nextWave(rest, (row, size) => this.#budget.take(row.key, size));
       try {
         if (wave.send.length === 0) await sleep(Math.ceil(wave.waitMs), undefined, { signal });
         if (this.#resharded) await this.#look(signal);
-        const failure = await this.#send(wave, done, signal);
-        if (failure !== null) return { done, failure };
+        const refused = await this.#send(wave, done, signal);
+        failure = refused.why ?? failure;
+        // the later rows of a key wait for the one that was refused; other keys go on
+        rest = refused.keys.size === 0 ? wave.hold : wave.hold.filter(row => !refused.keys.has(row.key));
       } catch (error) {
         if (isMissing(error)) throw new Missing(wordsOf(error));
         return { done, failure: wordsOf(error) };
       }
-      rest = wave.hold;
     }
-    return { done, failure: null };
+    return { done, failure, partial: failure !== null };
   }
 
   close(): void {
@@ -92,9 +100,10 @@ export class StreamTarget implements Target {
     this.#resharded = false;
   }
 
-  /** One request; ids of what arrived go to `done`. Returns why some did not. */
-  async #send(wave: Wave, done: string[], signal: AbortSignal): Promise<string | null> {
-    if (wave.send.length === 0) return null;
+  /** One request; ids of what arrived go to `done`. Returns what did not. */
+  async #send(wave: Wave, done: string[], signal: AbortSignal): Promise<Refusals> {
+    const keys = new Set<string>();
+    if (wave.send.length === 0) return { keys, why: null };
     const answer = await this.#client.send(
       new PutRecordsCommand({
         StreamName: this.#stream,
@@ -102,15 +111,18 @@ export class StreamTarget implements Target {
       }),
       { abortSignal: signal },
     );
-    let failure: string | null = null;
+    let why: string | null = null;
     for (let i = 0; i < wave.send.length; i++) {
       const row = wave.send[i]!;
       const one = answer.Records?.[i];
       if (one?.SequenceNumber && !one.ErrorCode) done.push(row.id);
-      else failure = one?.ErrorCode ?? 'a record was not answered';
+      else {
+        why = one?.ErrorCode ?? 'a record was not answered';
+        keys.add(row.key);
+      }
       this.#note(row, one);
     }
-    return failure;
+    return { keys, why };
   }
 
   #note({ key }: OutboxRow, { ErrorCode, ShardId }: PutRecordsResultEntry = {}): void {

@@ -2,6 +2,8 @@
 
 /** Rows that one publisher holds in memory. */
 export const ROWS_MAX = 500;
+/** So many when rows that are refused again and again stand in front: those behind them are not kept waiting. */
+export const ROWS_BEHIND_MAX = 8_000;
 /** One PutRecords: 500 records and 5 MiB; half a MiB is left for keys and the envelope of the request. */
 export const PUT_RECORDS_MAX = 500;
 export const PUT_RECORDS_BYTES_MAX = 4.5 * 1024 * 1024;
@@ -33,6 +35,7 @@ export const DEPTH_MAX = 100_000;
 export const DEPTH_MS = 5_000;
 
 if (BACKOFF_MS_MIN > BACKOFF_MS_MAX) throw new Error('the backoff grows');
+if (ROWS_BEHIND_MAX < ROWS_MAX) throw new Error('the window grows');
 
 /** A thread of publishers that broke is started again after this long. */
 export const THREAD_RESTART_MS = 1_000;

@@ -221,6 +221,33 @@ describe('transactions to Kinesis', () => {
     expect(await town.eventsIn(stream)).toHaveLength(48);
   });
 
+  it('who is refused again and again keeps nobody else waiting, and what was refused goes out in order', async () => {
+    const sick = await town.people(ROWS_MAX + 100);
+    const well = await town.people(4);
+    const refused = new Set(sick);
+    proxy.behaviour = async ({ action, body }, pass) => {
+      if (action !== 'PutRecords') return null;
+      const request = JSON.parse(body) as { Records: { PartitionKey: string }[] };
+      const Records = request.Records.filter(one => !refused.has(one.PartitionKey));
+      const failed = { ErrorCode: 'InternalFailure', ErrorMessage: 'not this one' };
+      const answered = JSON.stringify({ ...request, Records });
+      const passed = Records.length === 0 ? [] : JSON.parse((await pass(answered)).body).Records;
+      const all = request.Records.map(one => (refused.has(one.PartitionKey) ? failed : passed.shift()));
+      return { status: 200, body: JSON.stringify({ FailedRecordCount: 1, Records: all }) };
+    };
+    await town.earn(sick, 2);
+    await town.earn(well, 3);
+    const publisher = publish('transactions', target);
+    await expect.poll(() => town.waiting(2), PATIENCE).toBe(2 * sick.length);
+    await town.earn(well, 1);
+    publisher.poke();
+    await expect.poll(() => town.waiting(2), PATIENCE).toBe(2 * sick.length);
+    await inOrder(well, 4);
+    refused.clear();
+    await drained();
+    await inOrder(sick, 2);
+  });
+
   it('two nodes that publish the same rows lose nothing and keep the order', async () => {
     const ids = await town.people(6);
     const other = new StreamTarget(stream, awsAt(inject('kinesisEndpoint')));

@@ -6,6 +6,9 @@
  * DynamoDB being away costs nothing but rows: memory holds one batch, acknowledgements to people do not wait, and when
  * the target is back the publisher catches up by itself.
  *
+ * A place that refuses some rows and takes others pauses nobody but those: the rows of other keys go on, new ones at once,
+ * and when what is refused fills the window, the window grows.
+ *
  * One node leads, the others stand by (`lead.ts`). For a moment two may publish the same rows: each sends a key's rows in
  * order and a later one only when the earlier one has arrived by its own hand or is gone, so the first arrival of each
  * event stays in order. Only who has the newest epoch can remove rows; who is refused stands by.
@@ -18,6 +21,7 @@ import {
   DEPTH_MS,
   LINGER_MS,
   POLL_MS,
+  ROWS_BEHIND_MAX,
   ROWS_MAX,
 } from './limits.ts';
 import { Missing, type OutboxRow, type Source, type Target } from './target.ts';
@@ -36,6 +40,9 @@ export interface PublisherOptions {
   readonly onFenced?: (epoch: number) => void;
 }
 
+/** Some rows were refused by a place that is there. */
+class Refused extends Error {}
+
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #abort = new AbortController();
@@ -48,6 +55,8 @@ export class Publisher {
   #leading = new AbortController();
   #signal: AbortSignal = this.#abort.signal;
   #backoffMs = BACKOFF_MS_MIN;
+  /** Rows that are read at once; more while some in front are refused. */
+  #window = ROWS_MAX;
   #wake: (() => void) | null = null;
   #sinceDepthMs = DEPTH_MS;
   readonly #ended: Promise<void>;
@@ -111,7 +120,11 @@ export class Publisher {
         if (this.#abort.signal.aborted) return;
         if (this.#epoch !== epoch) continue;
         this.#failed(error);
-        await this.#pause(this.#backoffMs, false);
+        // what some rows are refused is no reason to let new ones wait; what is not there has time
+        await this.#pause(BACKOFF_MS_MIN, false);
+        const restMs = this.#backoffMs - BACKOFF_MS_MIN;
+        const isPartial = error instanceof Refused;
+        if (restMs > 0 && !(isPartial && this.#poked)) await this.#pause(restMs, isPartial);
         this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS_MAX);
         continue;
       }
@@ -127,22 +140,25 @@ export class Publisher {
     const { name, source, target, metrics } = this.#options;
     const signal = this.#signal;
     this.#poked = false;
-    const rows = await source.read(ROWS_MAX);
-    if (rows.length < ROWS_MAX) this.#depth(rows.length, epoch);
+    const window = this.#window;
+    const rows = await source.read(window);
+    if (rows.length < window) this.#depth(rows.length, epoch);
     else await this.#measure(epoch);
     if (!this.#prepared) await target.prepare(signal);
     this.#prepared = true;
     if (rows.length === 0) return false;
-    const { done, failure } = await target.publish(rows, signal);
+    const { done, failure, partial = false } = await target.publish(rows, signal);
     if (done.length > 0) {
       if (!(await source.remove(done, epoch))) return this.#fenced(epoch);
       metrics.count('heyblue_published_total', { target: name }, done.length);
       this.#say(rows, done);
       this.#backoffMs = BACKOFF_MS_MIN;
     }
-    if (rows.length < ROWS_MAX) this.#depth(rows.length - done.length, epoch);
-    if (failure !== null) throw new Error(failure);
-    return rows.length >= ROWS_MAX;
+    if (rows.length < window) this.#depth(rows.length - done.length, epoch);
+    const isBlocked = failure !== null && partial && rows.length >= window;
+    this.#window = isBlocked ? Math.min(2 * window, ROWS_BEHIND_MAX) : failure === null ? ROWS_MAX : window;
+    if (failure !== null) throw partial ? new Refused(failure) : new Error(failure);
+    return rows.length >= window;
   }
 
   /** How late the oldest of what has arrived is. */

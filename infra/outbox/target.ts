@@ -15,6 +15,8 @@ export interface Published {
   readonly done: readonly string[];
   /** Why the others did not; null when all arrived. */
   readonly failure: string | null;
+  /** The place answers, and refused some rows: those of other keys went on. Absent: it may not be there at all. */
+  readonly partial?: boolean;
 }
 
 /** Thrown by `publish` when stream or table is not there: `prepare` comes again. */

@@ -14,7 +14,7 @@ import { postgresTown, silent } from '../postgres/testTown.ts';
 import { awsClientConfig } from './awsClient.ts';
 import { OUTBOX_SHARD } from './lead.ts';
 
-export const PATIENCE = { timeout: 15_000, interval: 20 };
+export const PATIENCE = { timeout: 60_000, interval: 20 };
 
 export const AWS = {
   region: 'us-east-1',
