@@ -44,6 +44,8 @@ export type StoreQuery =
   | { readonly type: 'offer'; readonly id: string }
   /** A redemption, whatever became of it; null when there is none of this id. */
   | { readonly type: 'redemption'; readonly id: string }
+  /** Redemptions of a merchant that had this code and were paid within the last hour, newest first. */
+  | { readonly type: 'soldByCode'; readonly merchant: string; readonly code: string }
   /** Redemptions that are reserved at a merchant, or by a user; also when their time is over. Oldest first. */
   | { readonly type: 'openRedemptions'; readonly merchant: string }
   | { readonly type: 'myRedemptions'; readonly user: string }
@@ -289,6 +291,7 @@ export interface RedemptionView {
 export interface QueryAnswers {
   readonly offer: OfferView | null;
   readonly redemption: RedemptionView | null;
+  readonly soldByCode: readonly RedemptionView[];
   readonly openRedemptions: readonly RedemptionView[];
   readonly myRedemptions: readonly RedemptionView[];
   readonly score: Award;

@@ -100,6 +100,31 @@ describe('a redemption', () => {
     idOf(await market.reserve(await market.customer(20), 2));
   });
 
+  test.each([0, 2, 5, 10, 15, 20, 25, 30, 40, 60])(
+    'a code that is typed again after a kill %i ms behind the first time gets the first answer',
+    async afterMs => {
+      const { town, market, phone, till } = await story();
+      const reserved = await market.reserve(phone, 2);
+      if (!reserved.ok) throw new Error(reserved.message);
+      const { redemptionId, code } = reserved.value;
+      const key = town.key();
+      const confirm = () => till.command('till.confirm', { redemptionId: null, code, quantity: 1 }, key);
+      void confirm().catch(() => {});
+      await town.time.advance(afterMs);
+      town.kill();
+      await phone.connect();
+      await till.connect();
+      await till.command('till.open', { till: 'one' });
+      expect(await confirm()).toEqual({ ok: true, value: { redemptionId, quantity: 1, points: 10 } });
+      expect(market.stored(phone)).toEqual({ onHand: 4, reserved: 0, points: [10, 90] });
+      // somebody else's try, and the same code in another hand, is no key
+      expect(await till.command('till.confirm', { redemptionId: null, code, quantity: 1 })).toMatchObject({
+        ok: false,
+      });
+      town.stop();
+    },
+  );
+
   test('is paid in part, and the rest is free again', async () => {
     const { market, phone, till } = await story();
     const id = idOf(await market.reserve(phone, 3));

@@ -125,6 +125,7 @@ import {
   givenBackKnown,
   redemptionClosed,
   redemptionOpened,
+  soldRead,
   stockLow,
   tillDecided,
   tillKnows,
@@ -477,6 +478,7 @@ function answered(
   if (step === 'price') return priced(state, command, result, rules, turn);
   if (step === 'first') return givenBackKnown(state, command, result, turn);
   if (step === 'open') return waitingRead(state, command, result, turn);
+  if (step === 'sold') return soldRead(state, command, result, turn);
   switch (command.name) {
     case 'hey.say':
       return heySaid(state, command, result, turn);

@@ -90,6 +90,29 @@ function byCode(state: UserState, command: CommandUnderWay, text: string, turn: 
   const open = isOurs ? waiting(state, turn.nowMs).find(({ code }) => code === read.code) : undefined;
   if (open) return decide(codeTried(state, till, true, turn), command, open, turn);
   if (isOurs && !isFresh) return readWaiting(state, command, turn);
+  if (isOurs && command.name === 'till.confirm') {
+    turn.query({ type: 'soldByCode', merchant: state.me.id, code: read.code }, `${command.key}/sold`);
+    return begin(state, command);
+  }
+  return finishMarket(codeTried(state, till, false, turn), command, WRONG_CODE, false, turn);
+}
+
+/**
+ * A code is nobody's any more once it was paid. When this very command did that, in an earlier life of this actor that could
+ * not say so any more, it gets its first answer: the store finds the sale under the same id.
+ */
+export function soldRead(
+  state: UserState,
+  command: CommandUnderWay,
+  result: Result<unknown>,
+  turn: Turn,
+): UserState {
+  if (!result.ok) return finishMarket(state, command, result, false, turn);
+  const sold = (result.value as QueryAnswers['soldByCode']).find(
+    one => one.transferId === saleIdOf(one.id, command.key),
+  );
+  if (sold) return decide(state, command, redemptionOf(sold), turn);
+  const { till } = command.handling!;
   return finishMarket(codeTried(state, till, false, turn), command, WRONG_CODE, false, turn);
 }
 

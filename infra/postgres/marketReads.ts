@@ -33,6 +33,9 @@ export const REDEMPTION = `${VIEW} where m.id = $1`;
 
 const OPEN = `and m.state = 'reserved' order by m.at, m.id limit ${OPEN_REDEMPTIONS}`;
 export const OPEN_AT_MERCHANT = `${VIEW} where m.merchant = $1 ${OPEN}`;
+/** Sold within the hour: along an index, and of a busy merchant a few thousand. */
+export const SOLD_BY_CODE = `${VIEW} where m.merchant = $1 and m.state = 'confirmed'
+  and m.settled_at > now() - interval '1 hour' and m.code = $2 order by m.settled_at desc limit ${OPEN_REDEMPTIONS}`;
 /** What a user has set aside is few, and found by him. */
 export const OPEN_OF_USER = `${VIEW} join ledger.pending p on p.id = m.id
   where p.payer = $1 and p.state = 'pending' ${OPEN}`;

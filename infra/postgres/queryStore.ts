@@ -31,7 +31,7 @@ import {
   REMEMBERED_HOURS,
 } from './limits.ts';
 import { Lines } from './lines.ts';
-import { OFFER, OPEN_AT_MERCHANT, OPEN_OF_USER, REDEMPTION } from './marketReads.ts';
+import { OFFER, OPEN_AT_MERCHANT, OPEN_OF_USER, REDEMPTION, SOLD_BY_CODE } from './marketReads.ts';
 
 /** One side of the encounters of `u`; each person is on one side only, so one of the two is empty. */
 const side = (self: 'officer' | 'civilian', other: 'officer' | 'civilian'): string => `
@@ -289,6 +289,8 @@ export class PgQueryStore implements QueryStore {
         return this.#one('redemption', REDEMPTION, query.id);
       case 'openRedemptions':
         return this.#list('open_redemptions', OPEN_AT_MERCHANT, query.merchant);
+      case 'soldByCode':
+        return this.#soldByCode(query.merchant, query.code);
       case 'myRedemptions':
         return this.#list('my_redemptions', OPEN_OF_USER, query.user);
       case 'entries':
@@ -357,6 +359,15 @@ export class PgQueryStore implements QueryStore {
 
   async #list(name: string, text: string, id: string | readonly string[]): Promise<unknown[]> {
     const rows = await this.#lines.run({ name, text, values: [id] });
+    return rows.map(row => row[0]);
+  }
+
+  async #soldByCode(merchant: string, code: string): Promise<unknown[]> {
+    const rows = await this.#lines.run({
+      name: 'sold_by_code',
+      text: SOLD_BY_CODE,
+      values: [merchant, code],
+    });
     return rows.map(row => row[0]);
   }
 

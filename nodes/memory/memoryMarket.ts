@@ -142,6 +142,13 @@ export class MemoryMarket {
       .map(one => this.#view(one));
   }
 
+  soldByCode(merchant: string, code: string): RedemptionView[] {
+    return [...this.redemptions.values()]
+      .filter(one => one.state === 'confirmed' && one.merchant === merchant && one.code === code)
+      .reverse()
+      .map(one => this.#view(one));
+  }
+
   #view(one: Redemption): RedemptionView {
     return { ...one, offerTitle: this.offers.get(one.offer)!.offer.title };
   }

@@ -201,6 +201,8 @@ export class MemoryPeople implements Directory, QueryStore {
         return this.#ledger.market.redemptionView(query.id);
       case 'openRedemptions':
         return this.#ledger.market.open('merchant', query.merchant);
+      case 'soldByCode':
+        return this.#ledger.market.soldByCode(query.merchant, query.code);
       case 'myRedemptions':
         return this.#ledger.market.open('user', query.user);
       case 'entries':
