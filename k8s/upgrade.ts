@@ -6,7 +6,7 @@
  * with a newer schema and with what the newer nodes wrote. Phones are the real client all the while. In the end nothing may be
  * lost, doubled or refused, and the auditor must find nothing.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -116,19 +116,14 @@ const previous = (from: string | null): string => {
 };
 
 /** Its tree in a folder of its own, with the packages of this one. */
-const unpack = async (commit: string, folder: string): Promise<string> => {
+const unpack = (commit: string, folder: string): string => {
   mkdirSync(folder, { recursive: true });
-  const archive = spawn('git', ['archive', '--format=tar', commit], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const tar = spawn('tar', ['-x', '-C', folder], { stdio: [archive.stdout, 'inherit', 'inherit'] });
-  const ended = (child: ChildProcess) =>
-    new Promise<number | null>((done, failed) => child.once('error', failed).once('close', done));
-  const codes = await Promise.all([ended(archive), ended(tar)]);
+  const archive = join(folder, 'tree.tar');
+  git('archive', '--format=tar', `--output=${archive}`, commit);
+  execFileSync('tar', ['-x', '-f', archive, '-C', folder]);
+  rmSync(archive);
   const entry = join(folder, 'nodes/main.ts');
-  if (codes.some(code => code !== 0) || !existsSync(entry))
-    throw new Wrong(`The tree of ${commit.slice(0, 12)} cannot be unpacked into ${folder}.`);
+  if (!existsSync(entry)) throw new Wrong(`${commit.slice(0, 12)} is no release: it has no nodes/main.ts.`);
   symlinkSync(resolve(ROOT, 'node_modules'), join(folder, 'node_modules'));
   return entry;
 };
@@ -241,7 +236,7 @@ const main = async (args: readonly string[]): Promise<void> => {
   const clean = stopOnSignal(async () => rmSync(folder, { recursive: true, force: true }));
   try {
     say(`Seed ${asked.seed}; from ${commit.slice(0, 12)} to this tree and back`);
-    const found = await run(asked, commit, await unpack(commit, join(folder, 'previous')));
+    const found = await run(asked, commit, unpack(commit, join(folder, 'previous')));
     const { lost, doubled, failed, drains_clean, problems } = found;
     const isClean = lost + doubled + failed + problems.length === 0 && drains_clean;
     for (const problem of problems) say(`WRONG: ${problem}`);

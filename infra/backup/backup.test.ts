@@ -181,6 +181,8 @@ it('a town out of a backup is the town that it was: the audit of ledger, stream,
   const facts = `select (select count(*) from ledger.transfer) as transfers, (select count(*) from ledger.posting) as postings,
     (select sum(balance) from ledger.account where balance > 0) as points, (select count(*) from market.offer) as offers`;
   expect(await rowsOf(database.url, facts)).toEqual(await rowsOf(source.ownerUrl, facts));
+  const name = 'select id from ops.town';
+  expect(await rowsOf(database.url, name)).not.toEqual(await rowsOf(source.ownerUrl, name));
   const Key = { pk: { S: 'RULE#a' }, sk: { S: 'V#29' } };
   const { Item } = await client.send(new GetItemCommand({ TableName: named(RULES), Key }));
   expect([...(Item?.bytes?.B ?? [])]).toEqual([29, 255]);

@@ -25,8 +25,12 @@ const inRows = (target: number, ordered: string, ids: string): string => `
 
 const ONE_BY_ONE = 'array_agg(event order by n)';
 
-/** Within the transaction that restores. */
+/**
+ * Within the transaction that restores. The town gets another name: phones may know of events that came after the backup, and
+ * must not take those that now get the same numbers for what they have already.
+ */
 export const tellAgain = async (client: pg.Client, at: string): Promise<void> => {
+  await client.query('update ops.town set id = gen_random_uuid()');
   await client.query('create temporary table waiting on commit drop as select * from ops.outbox');
   await client.query('delete from ops.outbox');
   const movements = `select t.id as event, ${SUBJECT} as key from ledger.transfer t
