@@ -8,6 +8,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { machineLine } from './bench.ts';
+import { type Grown, heapDiffOf } from './soak/heapDiff.ts';
 import { pageOf } from './soak/page.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName, type SoakPlan, sized } from './soak/profiles.ts';
 import { growthOf } from './soak/rules.ts';
@@ -158,6 +159,15 @@ const figuresOf = (outcome: SoakOutcome, { plan, seed }: Wanted) => {
   };
 };
 
+/** What fills the heap of the witness in the end that did not in the beginning: asked when something is broken. */
+const grownIn = (out: string, { verdict, kept }: SoakOutcome): Grown[] => {
+  const [start, end] = ['start', 'end'].map(when =>
+    kept.find(name => name.endsWith(`-${when}.heapsnapshot`)),
+  );
+  if (verdict.verdict !== 'fail' || start === undefined || end === undefined) return [];
+  return heapDiffOf(join(out, start), join(out, end));
+};
+
 /** Snapshots of a run that passed tell nothing, and are large. */
 const tidy = (out: string, outcome: SoakOutcome): void => {
   rmSync(join(out, 'probes'), { recursive: true, force: true });
@@ -208,7 +218,10 @@ const main = async (args: readonly string[]): Promise<number> => {
   ] as const;
   const { verdict, recording } = outcome;
   const title = `Soak ${plan.profile}`;
-  writeFileSync(join(out, 'report.html'), pageOf({ title, facts, verdict, recording, aged: plan.aged }));
+  writeFileSync(
+    join(out, 'report.html'),
+    pageOf({ title, facts, verdict, recording, aged: plan.aged, grown: grownIn(out, outcome) }),
+  );
   tidy(out, outcome);
   for (const { rule, ok, words } of verdict.findings)
     report(`  ${ok === null ? 'not judged' : ok ? 'holds     ' : 'BROKEN    '} ${rule}: ${words}`);

@@ -12,7 +12,7 @@ import type { Random } from '../swarm/random.ts';
 import type { FaultWindow } from './recording.ts';
 
 /** About the weights of TigerBeetle's Vortex: pauses often, ends and partitions seldom, servers as well. */
-const WEIGHTS: Readonly<Record<string, number>> = {
+export const WEIGHTS: Readonly<Record<string, number>> = {
   kill: 2,
   pause: 3,
   zombie: 1,

@@ -1,6 +1,7 @@
 /** The report of a soak as one page: the verdict rule by rule, what was broken, and everything that was recorded as plots. */
 import { Histogram } from '../swarm/histogram.ts';
 import { AGED } from './ageing.ts';
+import type { Grown } from './heapDiff.ts';
 import { type Band, escaped, type Plot, plotSvg, type Series } from './plot.ts';
 import type { NodeSample, OpsSample, Recording } from './recording.ts';
 import { growthOf, type Verdict } from './rules.ts';
@@ -12,6 +13,8 @@ export interface PageFacts {
   readonly verdict: Verdict;
   readonly recording: Recording;
   readonly aged: boolean;
+  /** What there is more of on the witness in the end, when the run failed. */
+  readonly grown: readonly Grown[];
 }
 
 const STYLE = `body{font:14px/1.5 system-ui,sans-serif;max-width:1040px;margin:2em auto;padding:0 1em;color:#1f2328}
@@ -186,7 +189,14 @@ const agedTable = (): string =>
     ),
   ).join('')}</table>`;
 
-export const pageOf = ({ title, facts, verdict, recording, aged }: PageFacts): string => {
+const grownTable = (grown: readonly Grown[]): string =>
+  grown.length === 0
+    ? ''
+    : `<h2>More of in the end, on the witness</h2><table>${grown
+        .map(one => row(String(one.bytes), String(one.count), escaped(one.name)))
+        .join('')}</table>`;
+
+export const pageOf = ({ title, facts, verdict, recording, aged, grown }: PageFacts): string => {
   const growths = growthOf(recording.floors);
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>${escaped(title)}</title><style>${STYLE}</style>
@@ -210,6 +220,7 @@ export const pageOf = ({ title, facts, verdict, recording, aged }: PageFacts): s
 <table>${recording.faults.map(one => row(`${one.fromS.toFixed(0)} to ${one.toS.toFixed(0)} s`, escaped(`${one.fault} of ${one.node}`), escaped(one.hit))).join('') || row('nothing')}</table>
 <h2>What was recorded</h2><p>Red: something was broken, or getting well.</p>
 ${plotsOf(recording).map(plotSvg).join('\n')}
+${grownTable(grown)}
 ${aged ? agedTable() : ''}
 </html>
 `;

@@ -2,12 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { SETTINGS } from '../../infra/config/settings.ts';
 import type { Op } from '../../nodes/simulation/history.ts';
+import { FAULTS } from '../chaos/faults/index.ts';
 import { sourcesOf } from '../simulate/mutate.ts';
 import { wantedOf } from '../soak.ts';
 import type { AskedOp } from '../swarm/clientLoad.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import type { MeetOp } from '../swarm/meetings.ts';
 import { AGED } from './ageing.ts';
+import { BAG, SHORT, WEIGHTS } from './faults.ts';
 import { plotsOf } from './page.ts';
 import { plotSvg, stepOf } from './plot.ts';
 import { loadedS, PROFILES, sized } from './profiles.ts';
@@ -116,6 +118,14 @@ test('what ended is told once, in whatever order; a push waits for the event on 
   expect([push.count, Math.round(push.maxMs)]).toEqual([1, 40]);
   expect(tail.reasons).toEqual({ '503 away': 1, 'no reason': 1 });
   expect(tail.look()).toMatchObject({ ok: 0, failed: 0, unknown: 0 });
+});
+
+test('faults that are drawn from are faults of chaos, partitions of both ways among them', () => {
+  const names = new Set(FAULTS.map(fault => fault.name));
+  for (const name of Object.keys(WEIGHTS)) expect(names, name).toContain(name);
+  expect(SHORT.map(fault => fault.row)).toEqual(['1', '2', expect.stringMatching(/^3a/)]);
+  expect(BAG.length).toBeGreaterThan(12);
+  expect(BAG.filter(fault => fault.row.startsWith('3a')).length).toBeGreaterThan(1);
 });
 
 describe('plots', () => {
