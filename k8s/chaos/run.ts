@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Random } from '../swarm/random.ts';
 import { runFaults } from './driver.ts';
 import type { Evidence } from './evidence.ts';
@@ -27,8 +28,16 @@ export interface RunPlan {
   readonly log: (line: string) => void;
 }
 
+export interface RunVerdict extends Verdict {
+  /** How long the process with the load and the wires was kept from working, milliseconds: most of what is late then is ours. */
+  readonly loop_p99_ms: number;
+  readonly loop_max_ms: number;
+  /** It was kept longer than a lease lives: what this run says of times says nothing of the product. */
+  readonly starved: boolean;
+}
+
 export interface Run {
-  readonly verdict: Verdict;
+  readonly verdict: RunVerdict;
   readonly evidence: Evidence;
 }
 
@@ -36,6 +45,9 @@ export interface Run {
 const QUIET_S = 20;
 /** Start, stop and settling, beside the faults: the load has people enough for so long. */
 const AROUND_S = 60;
+/** A node stops by itself when its lease was not renewed for so long, and its wire runs here. */
+const STARVED_MS = 2_000;
+const NS = 1e6;
 
 const commitOf = (): string => {
   const { status, stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], {
@@ -87,6 +99,8 @@ export const runChaos = async (plan: RunPlan): Promise<Run> => {
     });
     try {
       log(`${seconds(target.nowMs())}  the load is on`);
+      const loop = monitorEventLoopDelay({ resolution: 20 });
+      loop.enable();
       const timeline = await runFaults(
         target,
         { seed, random: random.fork('faults'), minutes, faults, quietS: QUIET_S },
@@ -98,6 +112,7 @@ export const runChaos = async (plan: RunPlan): Promise<Run> => {
           ...(plan.abort === undefined ? {} : { abort: plan.abort }),
         },
       );
+      loop.disable();
       const history = await load.stop();
       const { attempted, ok, fail, unknown } = load.counts;
       log(
@@ -105,7 +120,15 @@ export const runChaos = async (plan: RunPlan): Promise<Run> => {
       );
       const state = await readFinalState(target.stores, history, timeline);
       const evidence: Evidence = { history, timeline, state, crashes: [...target.crashes] };
-      const verdict = withProblems(judge(evidence, commitOf()), timeline.problems);
+      const judged = withProblems(judge(evidence, commitOf()), timeline.problems);
+      const verdict: RunVerdict = {
+        ...judged,
+        loop_p99_ms: Math.round(loop.percentile(99) / NS),
+        loop_max_ms: Math.round(loop.max / NS),
+        starved: loop.max / NS > STARVED_MS,
+      };
+      if (verdict.starved)
+        log(`This machine had other work: nothing ran here for ${verdict.loop_max_ms} ms.`);
       writeFileSync(join(out, 'verdict.json'), `${JSON.stringify(verdict, null, 2)}\n`);
       writeFileSync(join(out, 'report.html'), reportPage(evidence, verdict));
       if (verdict.verdict === 'fail') target.keepLogs(join(out, 'logs'));

@@ -35,6 +35,7 @@ export interface ProcessOptions {
 const NAMES: Record<Server, ServerName> = { nats: 'nats-server', postgres: 'PostgreSQL' };
 const SERVER_MS_MAX = 60_000;
 const POLL_MS = 50;
+const START_ATTEMPTS = 3;
 const CLOCK = join(import.meta.dirname, 'shiftedClock.mjs');
 /** A process that does nothing but that. */
 const BURN = 'for (;;) {}';
@@ -171,10 +172,10 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
         asleep.delete(node.id);
         return { targets: [node.id], what: `${node.id} (pid ${pid}) is killed`, counts: { killed: 1 } };
       },
-      start: node => nodeOf(node).start(),
+      start: node => startAgain(nodeOf(node)),
       startSqueezed: async (node, heapMb) => {
         const NODE_OPTIONS = [...imports, `--max-old-space-size=${heapMb}`].join(' ');
-        await nodeOf(node).start({ NODE_OPTIONS });
+        await startAgain(nodeOf(node), { NODE_OPTIONS });
         return { targets: [node.id], what: `${node.id} has ${heapMb} MB of heap`, counts: { heapMb } };
       },
       pause: node => {
@@ -298,7 +299,7 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
           await healWire(node.wires.postgres);
           await node.door.heal();
           if (asleep.has(node.id)) target.wake(node);
-          if (!node.isRunning) await node.start();
+          if (!node.isRunning) await startAgain(node);
         }
       },
       steady: async timeoutMs => {
@@ -315,6 +316,17 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
   } catch (error) {
     await stop();
     throw error;
+  }
+};
+
+/** As an orchestrator does it: what could not start is started again, and some servers take their time. */
+const startAgain = async (node: ClusterNode, env: Record<string, string> = {}): Promise<void> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await node.start(env);
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error;
+    }
   }
 };
 
