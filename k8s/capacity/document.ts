@@ -4,6 +4,7 @@ import { ASSUMED, PRICES } from './prices.ts';
 import {
   COSTS,
   LOCATION_ALONE,
+  LOCATION_SAMPLED,
   POD_CARRIES,
   perEncounter,
   perPhoneS,
@@ -73,6 +74,7 @@ Every position written to a tracker and evaluated against the geofences of offic
 ${whole(LOCATION_ALONE.positions / 1e6)} million positions a month x (${PRICES.locationWritten} + ${PRICES.locationEvaluated} dollars a thousand) = **${whole(LOCATION_ALONE.dollars)} dollars**, ${whole(LOCATION_ALONE.dollars / TOTAL)} times everything
 above; twenty times that at a position each 15 seconds. Large volumes are cheaper, and it would still not do: officers move, so the geofences
 would be written as often as the positions, and 50 requests a second of ten positions each are ${whole(NATION.positionsPeakPerS / 500)} times too few for the peak.
-So Amazon Location gets what it is good at, static places and the check of a position in doubt. The history of sampled
-positions stays in DynamoDB (\`LOCATION_PROVIDER=memory\`) for the same reason: in a tracker it would cost ${whole((LOCATION_ALONE.positions / 1_000) * PRICES.locationWritten)} dollars.
+So Amazon Location gets what it is good at: static places, and the check of a position in doubt. The sheet keeps the history of sampled
+positions in DynamoDB (\`LOCATION_PROVIDER=memory\`). With \`amazon\` it goes to a tracker: ${whole(LOCATION_SAMPLED.dollars)} dollars a month at the quota of
+50 requests a second, which keeps ${whole(LOCATION_SAMPLED.share * 100)} % of the positions; all of them would be ${whole((LOCATION_ALONE.positions / 1_000) * PRICES.locationWritten)} dollars.
 `;

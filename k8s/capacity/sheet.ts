@@ -124,3 +124,11 @@ export const LOCATION_ALONE = {
   positions: positionsPerMonth,
   dollars: (positionsPerMonth / 1_000) * (PRICES.locationWritten + PRICES.locationEvaluated),
 };
+
+/** Positions a second that the quota of Amazon Location lets a tracker take: 50 requests of ten. */
+const QUOTA_PER_S = 500;
+/** The history of positions in a tracker, as far as the quota goes. */
+export const LOCATION_SAMPLED = {
+  share: QUOTA_PER_S / NATION.positionsPerS,
+  dollars: ((QUOTA_PER_S * NATION.secondsPerMonth) / 1_000) * PRICES.locationWritten,
+};

@@ -148,3 +148,10 @@ test('what the runbook asks of the admin port is offered there', () => {
   expect(asked.length).toBeGreaterThan(5);
   expect(asked.map(([, one]) => one!).filter(one => !offered.has(one))).toEqual([]);
 });
+
+test('the job that rules ask for is the one under which pods are scraped', () => {
+  const monitor = parse(read('../components/monitoring/servicemonitor.yaml'));
+  expect(monitor.spec.jobLabel).toBe('app.kubernetes.io/name');
+  const jobs = rules.flatMap(({ expr }) => [...expr.matchAll(/job="([^"]*)"/g)].map(([, job]) => job));
+  expect(new Set(jobs)).toEqual(new Set([monitor.metadata.labels['app.kubernetes.io/name']]));
+});
