@@ -52,10 +52,22 @@ export const runMutants = async (
     if (only.length > 0 && !only.includes(mutant.name)) continue;
     if (plan.abort?.aborted) break;
     plan.log(`without ${mutant.name}: ${mutant.removes}`);
-    const result = await runMutant(mutant, plan);
+    const result = await runMutant(mutant, plan).catch(
+      (error: unknown): MutantResult => ({
+        mutant: mutant.name,
+        removes: mutant.removes,
+        seed: plan.seed,
+        verdict: 'fail',
+        failed: [],
+        noticed: [],
+        first: error instanceof Error ? error.message : String(error),
+        // a run that did not come about proves nothing
+        killed: false,
+      }),
+    );
     const words = result.killed
       ? `noticed by ${result.noticed.join(' and ')}: ${result.first}`
-      : `NOT noticed: ${result.verdict}${result.failed.length > 0 ? `, by ${result.failed.join(' and ')} only` : ''}`;
+      : `NOT noticed: ${result.verdict}${result.failed.length > 0 ? `, by ${result.failed.join(' and ')} only` : ''} ${result.first}`;
     plan.log(words);
     results.push(result);
   }

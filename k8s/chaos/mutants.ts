@@ -35,7 +35,7 @@ export const MUTANTS: readonly ChaosMutant[] = [
       },
     ],
     faults: ['zombie', 'partition', 'pause'],
-    minutes: 1.5,
+    minutes: 1,
     noticed: ['owners', 'failStop'],
   },
   {
@@ -50,7 +50,7 @@ export const MUTANTS: readonly ChaosMutant[] = [
       },
     ],
     faults: ['kill', 'postgres-restart', 'postgres-backends', 'partition-postgres-reset'],
-    minutes: 1.5,
+    minutes: 1,
     noticed: ['acknowledged', 'order', 'resumes', 'meetings'],
   },
   {
@@ -70,7 +70,7 @@ export const MUTANTS: readonly ChaosMutant[] = [
       },
     ],
     faults: ['storm', 'kill', 'partition-reset'],
-    minutes: 1.5,
+    minutes: 1,
     noticed: ['once'],
   },
   {
@@ -84,7 +84,7 @@ export const MUTANTS: readonly ChaosMutant[] = [
       },
     ],
     faults: ['storm', 'kill'],
-    minutes: 1.5,
+    minutes: 1,
     noticed: ['resumes'],
   },
   {
