@@ -73,12 +73,13 @@ const gapsOf = (events: readonly EventRecord[]): string[] => {
   return gaps;
 };
 
-/** Rows of the catalogue that take a server away from everybody: until it is back, there is nobody to resume with. */
-const OUTAGE = /^(4|5|6)/;
+/** Faults that take a server away from everybody: until it is back, there is nobody to resume with. */
+const OUTAGE_ROWS = /^(4|5|6)/;
+const OUTAGES = new Set(['swizzle-clog', 'rotation']);
 
 /** Seconds from the loss of a socket to the next WELCOME; what the outage of a server takes is not counted. */
 export const resumeTimes = ({ history, timeline }: Pick<Evidence, 'history' | 'timeline'>): number[] => {
-  const outages = spellsOf(timeline).filter(one => OUTAGE.test(one.row));
+  const outages = spellsOf(timeline).filter(one => OUTAGE_ROWS.test(one.row) || OUTAGES.has(one.fault));
   const times: number[] = [];
   for (const list of turnsOf(history).values()) {
     for (const [i, turn] of list.entries()) {
