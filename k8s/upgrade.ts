@@ -145,6 +145,13 @@ const roll = async (cluster: Cluster, way: string, entry: string) => {
   return drains;
 };
 
+/** How often each was said. */
+const counted = (words: readonly string[]): Record<string, number> => {
+  const found: Record<string, number> = {};
+  for (const one of words) found[one] = (found[one] ?? 0) + 1;
+  return found;
+};
+
 const audited = async (databaseUrl: string): Promise<string[]> => {
   for (let attempt = 1; ; attempt++) {
     const findings = await auditLedger(databaseUrl);
@@ -196,6 +203,7 @@ const run = async (asked: Asked, commit: string, entry: string) => {
       const told = new Map(results.flatMap(one => one.told.map(([id, ids]) => [id, new Set(ids)] as const)));
       const gaps = new Histogram();
       for (const ms of results.flatMap(one => one.gapsMs)) gaps.record(ms);
+      const failures = results.flatMap(one => one.failures);
       const sum = (of: 'lost' | 'doubled'): number => results.reduce((all, one) => all + one[of], 0);
       return {
         from: commit,
@@ -206,7 +214,8 @@ const run = async (asked: Asked, commit: string, entry: string) => {
         lost: sum('lost') + verdict.lost + untold(meetings, told).length,
         doubled: sum('doubled') + verdict.doubled,
         commands: results.reduce((all, one) => all + one.tookMs.length, 0),
-        failed: results.flatMap(one => one.failures).length,
+        failed: failures.length,
+        failures: counted(failures.map(({ why }) => why)),
         gap_p99_s: Number((gaps.percentileMs(99) / 1_000).toFixed(3)),
         drain_max_s: Number((Math.max(...[...forward, ...back].map(one => one.tookMs)) / 1_000).toFixed(1)),
         drains_clean: [...forward, ...back].every(one => one.words === 'ended with code 0'),

@@ -27,8 +27,11 @@ export interface RestoreOptions {
   readonly say: (line: string) => void;
 }
 
-/** Tables of DynamoDB that are made again from the ledger; they must be empty, for they only ever go upwards. */
-const FOLLOWING = ['balances', 'catalogs'];
+/**
+ * Tables of DynamoDB that must be empty, too: what is made again from the ledger, for it only ever goes upwards, and how far
+ * readers had come in streams that were others.
+ */
+const FOLLOWING = ['balances', 'catalogs', 'kinesis_checkpoints'];
 
 /** @throws BackupFailure */
 export const restore = async (options: RestoreOptions, folder: string): Promise<Manifest> => {
