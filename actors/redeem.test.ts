@@ -13,6 +13,8 @@ type Answer = Awaited<ReturnType<TownMarket['reserve']>>;
 
 const SHARDS = Array.from({ length: LIMITS.shards }, (_, shard) => shard);
 
+const PRICE = { id: 'redemption.price', version: 1 };
+
 const idOf = (answer: Answer): string => {
   if (!answer.ok) throw new Error(answer.message);
   return answer.value.redemptionId;
@@ -77,7 +79,10 @@ describe('a redemption', () => {
         requestHash: '',
         dry: true,
       });
-    const preview = { ok: true, value: { points: 20, balance: 80, title: 'Coffee' } };
+    const preview = {
+      ok: true,
+      value: { points: 20, balance: 80, title: 'Coffee', merchant: market.merchant.id, rule: PRICE },
+    };
     for (let times = 0; times < 4; times++) expect(await dry()).toEqual(preview);
     expect(await dry({ quantity: 4 })).toMatchObject({ code: ERROR.conflict });
     expect(await dry({ quantity: 0 })).toMatchObject({ code: ERROR.invalid });

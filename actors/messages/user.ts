@@ -380,4 +380,6 @@ export interface RedeemPreview {
   /** That could be spent then. */
   readonly balance: number;
   readonly title: string;
+  readonly merchant: string;
+  readonly rule: RuleRef;
 }

@@ -108,6 +108,8 @@ export function priced(
       points,
       balance: availablePoints(state) - points,
       title: redemption.title,
+      merchant: redemption.merchant,
+      rule: { id: rule.id, version: rule.version },
     };
     return giveUp(state, command, ok(preview), turn);
   }

@@ -196,6 +196,28 @@ test('goods for points are reserved for the customer and confirmed by the mercha
     [officer, 'till.confirm'],
     [ID, 'redeem.cancel'],
   ]);
+});
+
+test('goods for points are previewed as the customer would reserve them, and of this merchant only', async () => {
+  const token = await tokenOf();
+  const goods = { type: 'redemption', from: ID, merchant: officer, offer: civilian, quantity: 2 };
+  const rule = { id: 'redemption.price', version: 3 };
+  door.answers.order = () => ok({ points: 14, balance: 6, title: 'Bread', merchant: officer, rule });
+  expect(await post('/v1/scoring/preview', goods, token)).toMatchObject({
+    status: 200,
+    body: {
+      type: 'redemption',
+      transferId: null,
+      parties: [
+        { userId: ID, points: -14 },
+        { userId: officer, points: 14 },
+      ],
+      rule,
+    },
+  });
+  expect(door.asked.at(-1)!.message).toMatchObject({ type: 'order', name: 'redeem.reserve', dry: true });
+  expect((await post('/v1/scoring/preview', { ...goods, merchant: ID }, token)).status).not.toBe(200);
+  door.answers.order = () => refuse(ERROR.conflict, 'not enough points');
   expect((await post('/v1/scoring/preview', goods, token)).status).toBe(409);
 });
 

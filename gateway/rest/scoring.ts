@@ -15,7 +15,7 @@ import {
   type UserMessage,
 } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
-import { type OrderName, saleIdOf } from '../../nodes/marketPort.ts';
+import { type OrderName, type RedeemPreview, saleIdOf } from '../../nodes/marketPort.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { identifyService } from '../auth/identify.ts';
@@ -38,7 +38,7 @@ type Encounter = Transaction & { type: 'encounter' };
 type Redemption = Transaction & { type: 'redemption' };
 type Gift = Exclude<Transaction, Encounter | Redemption>;
 
-const NO_PREVIEW = refuse(ERROR.conflict, 'what an offer costs stands with the offer: GET /v1/offers');
+const OTHER_MERCHANT = refuse(ERROR.conflict, 'this offer is of another merchant');
 
 const callers = new WeakMap<FastifyRequest, string>();
 
@@ -199,6 +199,28 @@ export const scoringRoutes = (
     });
   };
 
+  const previewRedemption = async (request: FastifyRequest, asked: Redemption): Promise<Result<Answer>> => {
+    const [from, merchant] = [asked.from.toLowerCase(), asked.merchant.toLowerCase()];
+    const body = { offerId: asked.offer.toLowerCase(), quantity: asked.quantity ?? 1 };
+    const message: UserMessage = {
+      type: 'order',
+      name: 'redeem.reserve',
+      body,
+      key: '',
+      requestHash: '',
+      dry: true,
+    };
+    const would = await askKeyed<RedeemPreview>(options, request, from, message);
+    if (!would.ok) return would;
+    const { points, merchant: seller, rule } = would.value;
+    if (seller !== merchant) return OTHER_MERCHANT;
+    const parties = [
+      { userId: from, points: -points },
+      { userId: merchant, points },
+    ];
+    return ok({ type: 'redemption', transferId: null, held: false, parties, rule, atMs: null });
+  };
+
   const scored = (request: FastifyRequest, asked: Transaction, keyed: Keyed): Promise<Result<Answer>> => {
     if (asked.type === 'encounter') return scoreEncounter(request, asked, keyed);
     if (asked.type === 'redemption') return scoreRedemption(request, asked, keyed);
@@ -206,7 +228,7 @@ export const scoringRoutes = (
   };
   const previewed = async (request: FastifyRequest, asked: Transaction): Promise<Result<Answer>> => {
     if (asked.type === 'encounter') return previewEncounter(asked);
-    if (asked.type === 'redemption') return NO_PREVIEW;
+    if (asked.type === 'redemption') return previewRedemption(request, asked);
     return previewGift(request, asked);
   };
 

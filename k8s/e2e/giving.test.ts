@@ -12,6 +12,7 @@ import { CATALOGS_TABLE, catalogKey } from '../../infra/dynamodb/catalogTarget.t
 import { addService } from '../../infra/serviceAccounts.ts';
 import { auditLedger } from '../swarm/ledgerAudit.ts';
 import type { Answer } from '../swarm/rest.ts';
+import { openOffer } from '../swarm/shops.ts';
 import { startTestTown, type TestPhone, type TestTown, until } from './testTown.ts';
 
 const MS_MAX = 90_000;
@@ -144,6 +145,38 @@ describe('in a town', { timeout: MS_MAX }, () => {
       return Item?.status?.S === 'verified' && Item.account?.S === idOf(soup);
     });
     dynamodb.destroy();
+  });
+
+  it('a machine sells goods for points: tried, sold once through a kill, refused and given back', async () => {
+    const merchant = await town.phone('merchant');
+    const shop = { account: merchant.person, tills: [] };
+    const offer = await openOffer(town.node.urls.rest, shop, { title: 'Bread', points: 7, stock: 3 });
+    const goods = { type: 'redemption', from: idOf(ana), merchant: idOf(merchant), offer, quantity: 2 };
+    const parties = [
+      { userId: idOf(ana), points: -14 },
+      { userId: idOf(merchant), points: 14 },
+    ];
+    const preview = (body: object) =>
+      town.rest.call<Scored>('POST', '/v1/scoring/preview', { token: machine, body });
+    expect(await preview(goods)).toMatchObject({ status: 200, body: { transferId: null, parties } });
+    const before = await balanceOf(ana);
+    const key = crypto.randomUUID();
+    const cut = score(goods, key).catch(() => null);
+    await town.node.kill();
+    await cut;
+    await town.node.restart();
+    for (const phone of [ana, officer, colleague, soup, smiths, unverified, city]) await phone.connect(true);
+    const sold = await score(goods, key);
+    expect(sold).toMatchObject({ status: 200, body: { type: 'redemption' } });
+    expect(new Set(sold.body.parties)).toEqual(new Set(parties));
+    expect(await score(goods, key)).toMatchObject({ status: 200, body: sold.body });
+    expect([await balanceOf(ana), await balanceOf(merchant)]).toEqual([before - 14, 14]);
+    expect((await score(goods)).status).toBe(409);
+    const strange = await town.phone('merchant');
+    expect((await score({ ...goods, merchant: idOf(strange), quantity: 1 })).status).toBe(404);
+    // what was set aside for it is free again
+    expect(await preview({ ...goods, quantity: 1 })).toMatchObject({ status: 200 });
+    expect(await balanceOf(ana)).toBe(before - 14);
   });
 
   it('gifts leave once and arrive at each, told once; a kill changes neither that nor the cap of a day', async () => {
