@@ -62,6 +62,19 @@ const figures = (counts: Readonly<Record<string, number>>): string =>
     .map(([name, n]) => `${name} ${n}`)
     .join(', ');
 
+/** A machine that has much other work may not start a node at once: it is started again, as a supervisor would. */
+const MENDS = 3;
+
+const mended = async (target: ProcessTarget): Promise<void> => {
+  for (let i = 1; ; i++) {
+    try {
+      return await target.mend();
+    } catch (error) {
+      if (i === MENDS) throw error;
+    }
+  }
+};
+
 /** Something that is done to the cluster, as one window of the recording: until all is well again. */
 export const inWindow = async (
   target: ProcessTarget,
@@ -70,8 +83,12 @@ export const inWindow = async (
   work: () => Promise<Hit>,
 ): Promise<void> => {
   const fromS = plan.nowS();
-  const { targets, what, counts } = await work();
-  await target.mend();
+  const { targets, what, counts } = await work().catch((error: Error) => ({
+    targets: [],
+    what: `not as planned: ${error.message.split('\n')[0]}`,
+    counts: {},
+  }));
+  await mended(target);
   await target.steady(STEADY_MS_MAX);
   await pause(CALM_MS);
   const window: FaultWindow = {

@@ -111,7 +111,9 @@ export class Recorder {
     this.#out.write(`${JSON.stringify(line)}\n`);
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    // a page tells how late the loop was since the page before it: what was before the recording is not part of it
+    await Promise.all(this.#options.cluster.nodes.map(node => node.metrics()));
     this.#timer = setInterval(() => {
       // one that takes longer than its turn is not overtaken
       this.#looking = this.#looking.then(() => this.look());

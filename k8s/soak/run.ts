@@ -259,7 +259,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
       recorder = new Recorder({ cluster, file: join(out, 'recording.jsonl'), probes, workers: swarm.pids });
       const machineBefore = machineCpuSeconds() ?? 0;
       const beganMs = performance.now();
-      recorder.start();
+      await recorder.start();
       // the wires and doors of the cluster run here
       const self = new SelfWatch();
       self.begin();
