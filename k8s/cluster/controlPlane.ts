@@ -65,6 +65,7 @@ export const startControlPlane = async (daemons: Daemons): Promise<ControlPlane>
     `--service-account-signing-key-file=${file('accounts.key')}`,
     `--service-cluster-ip-range=${SERVICES}`,
     '--allow-privileged=false',
+    '--kubelet-preferred-address-types=InternalIP',
   ]);
   const plane = { kubeconfig: kubeconfigOf };
   await daemons.until('the API server is up', UP_MS_MAX, () => {

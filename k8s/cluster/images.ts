@@ -5,7 +5,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -110,6 +109,25 @@ class Builder {
   }
 }
 
+/** The image in which packages are installed: they lie there already. */
+const buildPackages = (builder: Builder, folder: string): void => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const path of productionPackages())
+    cpSync(join(ROOT, path), join(folder, path), {
+      recursive: true,
+      verbatimSymlinks: true,
+      preserveTimestamps: true,
+    });
+  writeFileSync(join(folder, 'npm'), NPM, { mode: 0o755 });
+  builder.write(
+    'localhost/build:1',
+    folder,
+    'FROM localhost/debian:12\nCOPY node_modules /installed/node_modules\nCOPY npm /usr/local/bin/npm\n',
+  );
+  rmSync(folder, { recursive: true, force: true });
+};
+
 /** What images are made of: another one means another image. */
 const sourcesHash = (): string => {
   const hash = createHash('sha256');
@@ -151,21 +169,15 @@ export const buildImages = async (tools: Tools, log: (line: string) => void): Pr
   cpSync(nats, join(folder, 'nats/nats-server'));
   builder.write('localhost/nats:1', join(folder, 'nats'), 'FROM scratch\nCOPY nats-server /nats-server\n');
 
-  rmSync(installed, { recursive: true, force: true });
-  mkdirSync(installed, { recursive: true });
-  for (const path of productionPackages())
-    cpSync(join(ROOT, path), join(installed, path), {
-      recursive: true,
-      verbatimSymlinks: true,
-      preserveTimestamps: true,
-    });
-  writeFileSync(join(installed, 'npm'), NPM);
-  chmodSync(join(installed, 'npm'), 0o755);
-  builder.write(
-    'localhost/build:1',
-    installed,
-    'FROM localhost/debian:12\nCOPY node_modules /installed/node_modules\nCOPY npm /usr/local/bin/npm\n',
-  );
+  // half a gigabyte that seldom changes
+  const lock = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
+  const lockStamp = join(folder, 'packages');
+  if (!existsSync(lockStamp) || readFileSync(lockStamp, 'utf8') !== lock) {
+    buildPackages(builder, installed);
+    writeFileSync(lockStamp, lock);
+  }
   const bases = {
     BUILD_IMAGE: 'localhost/build:1',
     BASE_IMAGE: 'localhost/debian:12',
@@ -181,7 +193,6 @@ export const buildImages = async (tools: Tools, log: (line: string) => void): Pr
     builder.build(name, ROOT, join(ROOT, 'Containerfile'), ['--target', target, ...args]);
     images.push(builder.archive(name));
   }
-  rmSync(installed, { recursive: true, force: true });
   writeFileSync(stamp, JSON.stringify({ hash, images }));
   return images;
 };

@@ -11,7 +11,6 @@ import { Histogram } from '../swarm/histogram.ts';
 import { judge, readMeetings, untold } from '../swarm/judge.ts';
 import { seedPeople } from '../swarm/seed.ts';
 import { Swarm } from '../swarm/swarm.ts';
-import { CONTROL } from './network.ts';
 import type { KubernetesTown } from './town.ts';
 
 export interface LoadPlan {
@@ -71,7 +70,7 @@ export const underLoad = async (
         perS: plan.perS,
         probesPerS: plan.asksPerS,
         deadlineMs: DEADLINE_MS,
-        localAddress: CONTROL,
+        localAddress: '127.0.0.1',
       }) satisfies DrainArgs,
   });
   try {

@@ -97,17 +97,7 @@ export const machinesReady = (daemons: Daemons, plane: ControlPlane, count: numb
 
 /** Lays an image (an archive of the OCI or Docker format) into the machine. */
 export const importImage = (daemons: Daemons, { name }: Machine, archive: string): void => {
-  daemons.run(name, [
-    'ctr',
-    '-a',
-    socketOf(name),
-    '-n',
-    'k8s.io',
-    'images',
-    'import',
-    '--no-unpack',
-    archive,
-  ]);
+  daemons.run(name, ['ctr', '-a', socketOf(name), '-n', 'k8s.io', 'images', 'import', archive]);
 };
 
 /** containerd answers. */
@@ -190,4 +180,6 @@ const kubeletConfig = (address: string, cgroupRoot: string) => ({
   },
   imageGCHighThresholdPercent: 100,
   nodeStatusUpdateFrequency: '5s',
+  // a machine that has other work
+  runtimeRequestTimeout: '10m',
 });

@@ -3,7 +3,6 @@
  * namespace of its own (`box.ts`), which has no way to anywhere else: the rules that kube-proxy writes reach nobody.
  */
 import { writeFileSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
 import type { Daemons } from './daemons.ts';
 
 export interface Machine {
@@ -39,6 +38,8 @@ export const layNetwork = (daemons: Daemons): void => {
     at(name, 'route', 'add', 'default', 'via', CONTROL);
     forward(daemons, name);
   }
+  // kube-proxy turns addresses of services into those of pods only after a way was found for them
+  ip('route', 'add', SERVICES, 'dev', 'machines');
   for (const one of MACHINES) {
     ip('route', 'add', one.pods, 'via', one.address);
     for (const other of MACHINES)
@@ -49,21 +50,4 @@ export const layNetwork = (daemons: Daemons): void => {
 const forward = (daemons: Daemons, machine: string | null): void => {
   if (machine === null) writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   else daemons.run(machine, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
-};
-
-/** Lets pods reach a server that listens on 127.0.0.1 only, under the same port of `CONTROL`. */
-export const relay = async (port: number): Promise<Server> => {
-  const server = createServer({ noDelay: true }, socket => {
-    const onward = connect({ host: '127.0.0.1', port, noDelay: true });
-    socket.pipe(onward).pipe(socket);
-    socket.on('error', () => onward.destroy());
-    onward.on('error', () => socket.destroy());
-    socket.on('close', () => onward.destroy());
-    onward.on('close', () => socket.destroy());
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, CONTROL, resolve);
-  });
-  return server;
 };

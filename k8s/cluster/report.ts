@@ -54,7 +54,7 @@ export const renderReport = (run: Run): string => {
       .map(([name, mb]) => `${name} ${mb} MB`)
       .join(', ')}.`,
     '',
-    `Load during each trial: ${run.phones} phones with the real client through the Service (kube-proxy, iptables), ${run.perS} meetings and ${run.asksPerS} questions a second. A command *fails* when it is not done within the 5 s that the client gives it, however often the phone says it again; *lost* and *doubled* are counted by the judge of the swarm against PostgreSQL, and by what every phone was told; afterwards PostgreSQL, DynamoDB and both streams agree, and the auditor finds no difference.`,
+    `Load during each trial: ${run.phones} phones with the real client through the Service (kube-proxy's rules, behind a door on the loopback), ${run.perS} meetings and ${run.asksPerS} questions a second. A command *fails* when it is not done within the 5 s that the client gives it, however often the phone says it again; *lost* and *doubled* are counted by the judge of the swarm against PostgreSQL, and by what every phone was told; afterwards PostgreSQL, DynamoDB and both streams agree, and the auditor finds no difference.`,
     '',
     row([
       'trial',

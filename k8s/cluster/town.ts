@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATABASE } from '../../infra/embedded/database.ts';
 import { loadKeys } from '../../infra/keys.ts';
+import { NATS_USER, POSTGRES_USER } from '../devServers.ts';
 import type { Stores } from '../swarm/agreement.ts';
 import { OPEN_AREAS } from '../swarm/openAreas.ts';
 import { apply, type ControlPlane, kubectl } from './controlPlane.ts';
@@ -14,10 +15,9 @@ import type { Daemons } from './daemons.ts';
 
 export const NAMESPACE = 'heyblue';
 export const LABEL = 'app.kubernetes.io/name=heyblue,app.kubernetes.io/component=node';
-/** Where the servers are and who we are there (`components/servers`, k8s/devServers.ts). */
+/** Where the servers are (`components/servers`, overlays/compat-1.20). */
 const SERVERS = '10.96.0.50';
-const USER = 'heyblue_dev';
-const UP_MS_MAX = 300_000;
+const UP_MS_MAX = 600_000;
 
 /** All phones come from one address here, and a few officers meet everybody. */
 const FOR_LOAD: Record<string, string> = {
@@ -50,9 +50,8 @@ export interface KubernetesTown {
   readonly stores: Stores;
   /** Folder with the keys of the town, for tokens. */
   readonly dataDir: string;
-  /** Service addresses as pods and phones reach them. */
+  /** Where phones connect: leads to the Service. */
   readonly realtime: string;
-  readonly rest: string;
 }
 
 /** @param objects of the overlay */
@@ -82,8 +81,8 @@ export const startKubernetesTown = async (
   apply(daemons, plane, first);
   apply(daemons, plane, [
     secret('heyblue-secrets', {
-      DATABASE_URL: `postgres://${USER}:${password}@${SERVERS}:5432/${DATABASE}`,
-      NATS_URL: `nats://${USER}:${password}@${SERVERS}:4222`,
+      DATABASE_URL: `postgres://${POSTGRES_USER}:${password}@${SERVERS}:5432/${DATABASE}`,
+      NATS_URL: `nats://${NATS_USER}:${password}@${SERVERS}:4222`,
       AWS_ACCESS_KEY_ID: 'heyblue',
       AWS_SECRET_ACCESS_KEY: 'heyblue',
     }),
@@ -104,12 +103,17 @@ export const startKubernetesTown = async (
     '-o',
     'jsonpath={.spec.clusterIP}',
   );
+  // Load generators speak to the loopback only: a door there leads to the Service, a connection each.
+  const door = [
+    'TCP-LISTEN:8081,bind=127.0.0.1,fork,reuseaddr,nodelay,backlog=1024',
+    `TCP:${address}:8081,nodelay`,
+  ];
+  daemons.start('door', null, ['socat', ...door]);
   return {
     dataDir,
-    realtime: `ws://${address}:8081/v1/ws`,
-    rest: `http://${address}:8080`,
+    realtime: 'ws://127.0.0.1:8081/v1/ws',
     stores: {
-      databaseUrl: `postgres://${USER}:${password}@${SERVERS}:5432/${DATABASE}`,
+      databaseUrl: `postgres://${POSTGRES_USER}:${password}@${SERVERS}:5432/${DATABASE}`,
       dynamodbEndpoint: `http://${SERVERS}:8000`,
       kinesisEndpoint: `http://${SERVERS}:4567`,
       awsEnv: { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'heyblue', AWS_SECRET_ACCESS_KEY: 'heyblue' },
