@@ -67,7 +67,7 @@ if [ ! -f "$W/openapi.done" ]; then
   touch "$W/openapi.done"
 fi
 say "building; about six minutes on two cores"
-V=k8s.io/component-base/version
+V=k8s.io/kubernetes/vendor/k8s.io/component-base/version
 go build -ldflags "-s -w -X $V.gitVersion=v1.20.2 -X $V.gitMajor=1 -X $V.gitMinor=20" -o "$W/bin/" \
   ./cmd/kube-apiserver ./cmd/kube-controller-manager ./cmd/kube-scheduler ./cmd/kube-proxy ./cmd/kubectl ./cmd/kubelet
 # What a pod is while its containers come and go: a process that waits.

@@ -2,12 +2,13 @@
  * What happens in the box: network, control plane, machines, the town, the trials, the report. `box.ts` starts it, and
  * wants no more of it when its stdin ends.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { rounded } from '../bench/table.ts';
 import type { Asked } from './arguments.ts';
-import { kubectl, startControlPlane } from './controlPlane.ts';
+import { startControlPlane } from './controlPlane.ts';
 import { Daemons } from './daemons.ts';
 import type { Image } from './images.ts';
 import { underLoad } from './load.ts';
@@ -92,11 +93,7 @@ const main = async (order: Order): Promise<boolean> => {
       perS: asked.perS,
       asksPerS: asked.asksPerS,
       machine: `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-      versions: [
-        kubectl(daemons, plane, 'version', '--short').match(/Server Version: (.*)/)?.[1] ?? '',
-        'etcd 3.4',
-        'containerd 1.6',
-      ],
+      versions: versionsOf(asked.work),
       images: images.map(({ name, sizeMb }) => ({ name: name.replace(/^.*\//, ''), sizeMb })),
       upS: { control, machines, town: up },
       objects: objects.map(one => `${one.kind} ${one.metadata.name}`),
@@ -105,16 +102,28 @@ const main = async (order: Order): Promise<boolean> => {
       verdict: tried.every(one => one.wrong.length === 0) && daemons.ended.length === 0 ? 'pass' : 'fail',
     };
     if (asked.report !== null) writeFileSync(asked.report, renderReport(run));
+    console.log(JSON.stringify(resultOf(run, daemons.ended)));
     if (asked.hold) {
       log('it stays until Ctrl-C');
       await pause(2 ** 31 - 1);
     }
-    console.log(JSON.stringify(resultOf(run, daemons.ended)));
     return run.verdict === 'pass';
   } finally {
     await daemons.stop();
   }
 };
+
+/** From the names of Debian's packages. */
+const versionsOf = (work: string): string[] =>
+  [
+    ['Kubernetes', 'src', /^kubernetes_(.*)\.dsc$/],
+    ['etcd', 'debs', /^etcd-server_(.*)_/],
+    ['containerd', 'debs', /^containerd_(.*)_/],
+    ['runc', 'debs', /^runc_(.*)_/],
+  ].map(([name, folder, pattern]) => {
+    const found = readdirSync(join(work, folder as string)).map(one => (pattern as RegExp).exec(one)?.[1]);
+    return `${name} ${found.find(one => one !== undefined) ?? 'unknown'}`;
+  });
 
 /** The last line. */
 const resultOf = (run: Run, ended: readonly string[]) => {
