@@ -48,6 +48,7 @@ const strict = (properties: object, required: readonly string[]) =>
 const CUSTOM: Readonly<Record<string, object>> = {
   'monitoring.coreos.com/v1 ServiceMonitor': strict(
     {
+      jobLabel: text,
       selector: strict({ matchLabels: labels }, ['matchLabels']),
       endpoints: {
         type: 'array',
