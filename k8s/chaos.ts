@@ -2,11 +2,19 @@
  * `npm run chaos`: a cluster is broken under load by a seeded schedule and mended, and checkers look for what was lost,
  * doubled or told differently to two sides. The last line is one JSON object.
  */
-import { HELP, readArguments } from './chaos/arguments.ts';
+import { join } from 'node:path';
+import { type ChaosArguments, HELP, readArguments } from './chaos/arguments.ts';
+import { campaignOf } from './chaos/campaign.ts';
 import { runMutants } from './chaos/mutantRuns.ts';
-import { runChaos } from './chaos/run.ts';
+import { type RunVerdict, runChaos } from './chaos/run.ts';
 
 const EXIT_USAGE = 2;
+
+const run = async (asked: ChaosArguments, seed: number, out: string): Promise<RunVerdict> => {
+  const { verdict } = await runChaos({ ...asked, seed, out, log: line => console.log(line) });
+  for (const words of verdict.problems) console.log(`wrong: ${words}`);
+  return verdict;
+};
 
 const main = async (): Promise<number> => {
   const asked = readArguments(process.argv.slice(2));
@@ -36,10 +44,20 @@ const main = async (): Promise<number> => {
     );
     return alive.length === 0 ? 0 : 1;
   }
-  const { verdict } = await runChaos({ ...asked, log: line => console.log(line) });
-  for (const words of verdict.problems) console.log(`wrong: ${words}`);
-  console.log(JSON.stringify(verdict));
-  return verdict.verdict === 'pass' ? 0 : 1;
+  if (asked.runs === 1) {
+    const verdict = await run(asked, asked.seed, asked.out);
+    console.log(JSON.stringify(verdict));
+    return verdict.verdict === 'pass' ? 0 : 1;
+  }
+  const verdicts: RunVerdict[] = [];
+  for (let i = 0; i < asked.runs; i++) {
+    const seed = (asked.seed + i) % 2 ** 32;
+    console.log(`run ${i + 1} of ${asked.runs}, seed ${seed}`);
+    verdicts.push(await run(asked, seed, join(asked.out, String(seed))));
+  }
+  const campaign = campaignOf(asked.seed, asked.faults, verdicts);
+  console.log(JSON.stringify(campaign));
+  return campaign.verdict === 'pass' ? 0 : 1;
 };
 
 process.exitCode = await main();

@@ -11,6 +11,8 @@ export interface ChaosArguments {
   readonly nodes: number;
   readonly target: 'processes' | 'kubernetes';
   readonly faults: readonly Fault[];
+  /** So many runs, each with the next seed. */
+  readonly runs: number;
   readonly mutants: boolean;
   /** Of the mutants, only these; empty: all. */
   readonly only: readonly string[];
@@ -24,6 +26,7 @@ Breaks a cluster of real processes under load by a seeded schedule, mends it, an
 
   --minutes N      how long faults come (2); a quiet phase follows
   --seed S         the same faults in the same order again (any)
+  --runs N         so many runs in a row, each with the next seed (1)
   --faults a,b     only these: ${FAULTS.map(fault => fault.name).join(', ')}
   --nodes N        node processes, 3 to 9 (3)
   --target T       processes (kubernetes: see k8s/README.md)
@@ -36,6 +39,7 @@ Exit 0 when the verdict is "pass". The last line is one JSON object. Only proces
 const NODES_MIN = 3;
 const NODES_MAX = 9;
 const MINUTES_MAX = 24 * 60;
+const RUNS_MAX = 1_000;
 
 /** @returns the arguments, null for help, or one sentence that says what is wrong */
 export const readArguments = (args: readonly string[]): ChaosArguments | null | string => {
@@ -44,6 +48,7 @@ export const readArguments = (args: readonly string[]): ChaosArguments | null | 
     help: { type: 'boolean', short: 'h' },
     mutants: { type: 'boolean' },
     minutes: text,
+    runs: text,
     seed: text,
     faults: text,
     only: text,
@@ -70,6 +75,9 @@ export const readArguments = (args: readonly string[]): ChaosArguments | null | 
   const seed = values.seed === undefined ? anySeed() : Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     return '--seed takes a whole number below 2^32.';
+  const runs = Number(values.runs ?? 1);
+  if (!(Number.isInteger(runs) && runs >= 1 && runs <= RUNS_MAX))
+    return `--runs takes a whole number from 1 to ${RUNS_MAX}.`;
   const names = values.faults?.split(',').map(name => name.trim());
   const unknown = names?.find(name => !FAULTS.some(fault => fault.name === name));
   if (unknown !== undefined) return `There is no fault "${unknown}". Try --help.`;
@@ -78,5 +86,5 @@ export const readArguments = (args: readonly string[]): ChaosArguments | null | 
   const stranger = only.find(name => !MUTANTS.some(one => one.name === name));
   if (stranger !== undefined) return `There is no mutant "${stranger}". Try --help.`;
   const { mutants = false, out = `.data/chaos-${seed}` } = values;
-  return { seed, minutes, nodes, target, faults, mutants, only, out };
+  return { seed, minutes, nodes, target, faults, runs, mutants, only, out };
 };

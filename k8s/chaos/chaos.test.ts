@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../swarm/random.ts';
 import { readArguments } from './arguments.ts';
+import { campaignOf } from './campaign.ts';
 import { FAULTS } from './faults/index.ts';
+import type { RunVerdict } from './run.ts';
 import { schedule } from './schedule.ts';
 import { NatsFrames, type Repeats } from './wires/natsFrames.ts';
 
@@ -55,6 +57,32 @@ describe('the schedule of faults', () => {
   });
 });
 
+describe('several runs', () => {
+  const run = (seed: number, hits: number, verdict: 'pass' | 'fail') =>
+    ({
+      ...{
+        seed,
+        verdict,
+        lost: 0,
+        doubled: 0,
+        stale_rejected: 2,
+        stale_accepted: 0,
+        disagree: 0,
+        illegal: 0,
+      },
+      ...{ faults: { kill: hits }, ops: { attempted: 5, acked: 4, failed: 1, unknown: 0 } },
+      ...{ resume_p50_s: null, resume_p99_s: seed, ghosts: 0, overlap_ms_max: seed, starved: false },
+    }) as unknown as RunVerdict;
+
+  it('are one answer: who failed, the worst time, and which faults came too seldom', () => {
+    const faults = FAULTS.filter(one => one.name === 'kill' || one.name === 'pause');
+    const all = campaignOf(7, faults, [run(7, 2, 'pass'), run(8, 1, 'fail')]);
+    expect(all).toMatchObject({ runs: 2, failed: [8], faults: { kill: 3, pause: 0 }, seldom: ['pause'] });
+    expect(all).toMatchObject({ stale_rejected: 4, resume_p99_s: 8, overlap_ms_max: 8, verdict: 'fail' });
+    expect(campaignOf(7, faults, [run(7, 2, 'pass')]).verdict).toBe('pass');
+  });
+});
+
 describe('what NATS delivers', () => {
   const message = (subject: string, n: number): string => {
     const payload = `payload ${n}\r\nMSG hb.n.x 1 3\r\n`;
@@ -105,6 +133,7 @@ describe('arguments of chaos', () => {
       ['--minutes', 'x'],
       ['--nodes', '2'],
       ['--seed', '1.5'],
+      ['--runs', '0'],
       ['--target', 'cloud'],
       ['--what'],
     ])

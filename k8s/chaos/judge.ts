@@ -149,7 +149,14 @@ export const judge = (evidence: Evidence, commit: string): Verdict => {
     },
     lost: count('lost'),
     doubled: count('doubled'),
-    stale_rejected: [...stale.values()].reduce((sum, n) => sum + n, 0),
+    // what nodes counted, or what was seen on the wire of sleepers, who may give up before they read it
+    stale_rejected: Math.max(
+      [...stale.values()].reduce((sum, n) => sum + n, 0),
+      timeline.faults.reduce(
+        (sum, one) => sum + (one.phase === 'healed' ? (one.counts.staleRefused ?? 0) : 0),
+        0,
+      ),
+    ),
     stale_accepted: count('stale'),
     overlap_ms_max: Math.round(Math.max(0, ...overlaps)),
     resume_p50_s: rounded(resumeQuantile(evidence, 0.5), 3),

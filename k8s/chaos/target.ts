@@ -71,7 +71,8 @@ export interface ChaosTarget {
   /** Starts a node again with less heap than it wants: whole megabytes of old space. */
   startSqueezed(node: ChaosNode, heapMb: number): Promise<Hit>;
   pause(node: ChaosNode): Hit;
-  wake(node: ChaosNode): void;
+  /** What PostgreSQL refused of it since it stands still, as that of an older owner: `staleRefused`. */
+  wake(node: ChaosNode): Readonly<Record<string, number>>;
   /** SIGTERM to all of them at once, and waits for their ends. */
   drain(nodes: readonly ChaosNode[]): Promise<Hit>;
 

@@ -6,6 +6,8 @@ import type { Fault } from '../fault.ts';
 
 /** Commits collect on the wire for so long; the lease lives longer. */
 const COLLECTS_MS = 800;
+/** What was on the wire arrives and is refused, before it wakes. */
+const REFUSED_MS = 1_000;
 /** Longer than a lease and the takeover after it. */
 const MS_MIN = 12_000;
 const MS_MAX = 20_000;
@@ -26,6 +28,7 @@ export const zombie: Fault = {
     hit({ ...paused, what: `${paused.what}, with commits on its wire` });
     await lasts(random.between(MS_MIN, MS_MAX));
     counted(await target.heal(node, 'postgres'));
-    target.wake(node);
+    await lasts(REFUSED_MS);
+    counted(target.wake(node));
   },
 };

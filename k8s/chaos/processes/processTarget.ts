@@ -18,6 +18,7 @@ import type { Wire } from '../../swarm/wire.ts';
 import type { ChaosNode, ChaosTarget, Deed, Hit, Link, PoisonMessage, Server } from '../target.ts';
 import { Cloud } from '../wires/cloud.ts';
 import { NatsFrames, type Repeats } from '../wires/natsFrames.ts';
+import { staleIn } from '../wires/staleAnswers.ts';
 import { Disk } from './disk.ts';
 import { pour } from './pour.ts';
 
@@ -122,6 +123,8 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
     };
     const asleep = new Set<string>();
     const shifted = new Set<string>();
+    /** What was refused to nodes that stand still. */
+    const staleOf = new Map<string, number>();
 
     /** Waits for another process of the server, and until PostgreSQL takes connections. */
     const another = async (server: Server, pid: number): Promise<void> => {
@@ -181,11 +184,17 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
       pause: node => {
         nodeOf(node).freeze();
         asleep.add(node.id);
+        staleOf.set(node.id, 0);
+        wireOf(node, 'postgres').tap = (direction, chunk) => {
+          if (direction === 'toNode') staleOf.set(node.id, (staleOf.get(node.id) ?? 0) + staleIn(chunk));
+        };
         return { targets: [node.id], what: `${node.id} stands still`, counts: { paused: 1 } };
       },
       wake: node => {
         asleep.delete(node.id);
         if (nodeOf(node).isRunning) nodeOf(node).thaw();
+        wireOf(node, 'postgres').tap = null;
+        return { staleRefused: staleOf.get(node.id) ?? 0 };
       },
       drain: async nodes => {
         const ends = await Promise.all(nodes.map(node => nodeOf(node).drain()));

@@ -4,7 +4,7 @@
  * for hours: HEYBLUE_CLUSTER_ROUNDS repeats each scenario, HEYBLUE_CLUSTER_SEED replays its moments.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { STALE } from '../../../infra/postgres/migrations/holds.ts';
+import { staleIn } from '../../chaos/wires/staleAnswers.ts';
 import { until } from '../testTown.ts';
 import { type Arena, openArena, ROUNDS } from './arena.ts';
 
@@ -15,20 +15,6 @@ beforeAll(async () => {
 }, 120_000);
 afterEach(() => arena?.mend(), 60_000);
 afterAll(() => arena?.stop(), 60_000);
-
-/** Entries that PostgreSQL refused as those of an older owner, by the codes that `commit_group` answers. */
-const staleIn = (answer: Buffer): number => {
-  let stale = 0;
-  // DataRow of five columns, the first of which are the codes
-  for (let at = answer.indexOf(0x44); at >= 0; at = answer.indexOf(0x44, at + 1)) {
-    if (at + 11 > answer.length || answer.readUInt16BE(at + 5) !== 5) continue;
-    const length = answer.readUInt32BE(at + 7);
-    const codes = answer.toString('latin1', at + 11, Math.min(at + 11 + length, answer.length));
-    if (/^[0-9]+(,[0-9]+)*$/.test(codes))
-      stale += codes.split(',').filter(code => Number(code) === STALE).length;
-  }
-  return stale;
-};
 
 /** A machine that has other work takes so many times as long. */
 const BUSY = 3;
