@@ -242,4 +242,26 @@ describe('a movement', () => {
     expect(json).toMatchObject({ replay: 'different', agrees: false });
     expect(json.sentences).toContain('That is not what the rule says: ask an operator.');
   });
+
+  test('that a limit of the day has cut is not called wrong, and what it was is said', async () => {
+    const civilian = await signUp('carla', { kind: 'civilian' });
+    directory.movements.set(TRANSFER, {
+      id: TRANSFER,
+      reason: 'encounter',
+      rule: { id: 'encounter.points', version: 1, trace: null },
+      atMs: 7,
+      postings: [
+        { account: civilian.userId, kind: 'civilian', delta: 5 },
+        { account: 'x', kind: 'officer', delta: 20 },
+      ],
+      encounter: { method: 'qr', officer: 'x', civilian: civilian.userId },
+    });
+    const path = `/v1/transfers/${TRANSFER}/explain`;
+    const { json } = await call(ports.restPort, 'GET', path, undefined, civilian.accessToken);
+    expect(json).toMatchObject({ points: { civilian: 20 }, agrees: null });
+    expect(json.sentences).toContain('Your account got 5 points.');
+    expect(json.sentences).toContain(
+      'Less came than the rule gives: so it is when somebody has earned what a day holds.',
+    );
+  });
 });

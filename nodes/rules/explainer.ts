@@ -91,16 +91,27 @@ function rebuilt({ encounter, reason, postings }: MovementRecord): Given | null 
   return { points: -payer.delta, payerKind: payer.kind, payeeKind: payee.kind };
 }
 
+/** To the point; less may have come because a limit of the day was reached, which nobody can see any more: null. */
+function reached(parts: readonly (readonly [came: number, said: number])[]): boolean | null {
+  if (parts.every(([came, said]) => came === said)) return true;
+  return parts.every(([came, said]) => came <= said) ? null : false;
+}
+
 /** Whether what was posted is what the rule says: to the point, or a whole number of units of a price. */
 function agreement({ encounter, postings }: MovementRecord, said: Said): boolean | null {
   const deltaOf = (account: string): number => postings.find(one => one.account === account)?.delta ?? 0;
-  const { officer = 0, civilian = 0, payer, payee } = said.points;
-  if (encounter) return deltaOf(encounter.officer) === officer && deltaOf(encounter.civilian) === civilian;
+  const { officer = 0, civilian = 0, payer, payee, user } = said.points;
+  if (encounter)
+    return reached([
+      [deltaOf(encounter.officer), officer],
+      [deltaOf(encounter.civilian), civilian],
+    ]);
   const people = postings.filter(({ kind }) => kind !== null);
   const [credits, debits] = [
     people.filter(({ delta }) => delta > 0),
     people.filter(({ delta }) => delta < 0),
   ];
+  if (user !== undefined) return reached([[credits[0]?.delta ?? 0, user]]);
   if (payee !== undefined) return credits.some(({ delta }) => delta === payee);
   if (payer === undefined || payer === 0) return null;
   const left = debits.reduce((sum, { delta }) => sum - delta, 0);
@@ -147,6 +158,7 @@ export class Explainer {
         const whose = of === null ? `The ${kind}'s account` : 'Your account';
         return delta < 0 ? `${whose} paid ${points(-delta)}.` : `${whose} got ${points(delta)}.`;
       }),
+      ...(agrees === null && said && isEarned(movement) ? [CUT] : []),
       ...(agrees === false ? ['That is not what the rule says: ask an operator.'] : []),
       REPLAY_WORDS[replay],
     ];
@@ -179,6 +191,11 @@ export class Explainer {
     return evaluation.ok ? evaluation.value : null;
   }
 }
+
+/** What the mint gives a person, of which a day may hold only so much. */
+const isEarned = ({ encounter, reason }: MovementRecord): boolean =>
+  encounter !== null || reason === 'promotion';
+const CUT = 'Less came than the rule gives: so it is when somebody has earned what a day holds.';
 
 const REPLAY_WORDS: Readonly<Record<Explanation['replay'], string>> = {
   same: 'Asked again, the stored version says the same.',
