@@ -88,6 +88,13 @@ const TELLING: readonly Alert[] = [
     'Rows wait to be published and become more: a stream or table does not take them.',
   ),
   row(
+    'HeyBlueOutboxOld',
+    page,
+    '5m',
+    'histogram_quantile(0.99, sum by (le, target) (rate(heyblue_publish_staleness_seconds_bucket[5m]))) > 60',
+    'What is published now was committed more than a minute ago.',
+  ),
+  row(
     'HeyBlueOutboxLeaderless',
     page,
     '2m',
