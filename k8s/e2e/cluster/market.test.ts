@@ -47,7 +47,7 @@ beforeAll(async () => {
   await givePoints(target, people, POINTS);
   shops = await seedShops(target, 12, 2);
   await cluster.steady();
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   for (const app of apps) app.client.close();
   await cluster?.stop();
