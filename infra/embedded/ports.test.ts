@@ -30,3 +30,7 @@ test.each([
 test('several free ports are different ones', async () => {
   for (let round = 0; round < 20; round++) expect(new Set(await freePorts(10)).size).toBe(10);
 });
+
+test('they are none that an outgoing connection may be given before they are used', async () => {
+  for (const port of await freePorts(20)) expect(port).toBeLessThan(32_768);
+});

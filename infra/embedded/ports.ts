@@ -2,8 +2,9 @@
  * Ports of the embedded servers: any free one at the first start, the same one afterwards while it is free, so that a
  * bookmarked `psql` line keeps working. Loopback only.
  */
+import { randomInt } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 
 export const LOOPBACK = '127.0.0.1';
@@ -28,22 +29,33 @@ export async function freePort(wanted = 0): Promise<number> {
   return port;
 }
 
+/**
+ * Ports that no system gives to outgoing connections by itself (Linux begins at 32,768, others at 49,152): what is free now
+ * is still free some seconds later, when the process that it is for listens, however many connections are made meanwhile.
+ */
+const QUIET_FIRST = 15_000;
+const QUIET_COUNT = 17_000;
+const TRIES = 50;
+
+/** Listens on a quiet port; after many that are taken, on any. */
+async function listenQuietly(): Promise<Server> {
+  for (let i = 0; ; i++) {
+    const server = createServer();
+    const port = i < TRIES ? QUIET_FIRST + randomInt(QUIET_COUNT) : 0;
+    const listens = await new Promise<boolean>((resolve, reject) => {
+      server.once('error', error => (port === 0 ? reject(error) : resolve(false)));
+      server.listen({ host: LOOPBACK, port, exclusive: true }, () => resolve(true));
+    });
+    if (listens) return server;
+  }
+}
+
 /** So many free ports, no two of them the same: one that is closed may be given again at once. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
+  const servers: Server[] = [];
   try {
-    return await Promise.all(
-      servers.map(
-        server =>
-          new Promise<number>((resolve, reject) => {
-            server.once('error', reject);
-            server.listen({ host: LOOPBACK, port: 0, exclusive: true }, () => {
-              const address = server.address();
-              if (typeof address === 'object' && address) resolve(address.port);
-            });
-          }),
-      ),
-    );
+    for (let i = 0; i < count; i++) servers.push(await listenQuietly());
+    return servers.map(server => (server.address() as AddressInfo).port);
   } finally {
     await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
   }
