@@ -45,7 +45,7 @@ export interface Town {
   kinesisEndpoint: string;
   /** Region and credentials for the AWS clients, as environment variables. */
   awsEnv: Record<string, string>;
-  /** With user and password; null without `nats`. */
+  /** With user and password, of who may do everything there; `env.NATS_URL` is a node's. Null without `nats`. */
   natsUrl: string | null;
   /** The nats-server that we run, for tests that start more of them; null when we run none. */
   natsServerBin: string | null;
@@ -171,7 +171,9 @@ export async function startTown(options: TownOptions): Promise<Town> {
   const dynamodbEndpoint = env.DYNAMODB_ENDPOINT || aws!.current.dynamodbEndpoint!;
   const kinesisEndpoint = env.KINESIS_ENDPOINT || aws!.current.kinesisEndpoint!;
   const awsEnv = awsEnvironment(env, [dynamodbEndpoint, kinesisEndpoint]);
-  const natsUrl = options.nats ? env.NATS_URL || (nats as Kept<Nats> | undefined)!.current.url : null;
+  const ownNats = (nats as Kept<Nats> | undefined)?.current;
+  const natsUrl = options.nats ? env.NATS_URL || ownNats!.url : null;
+  const nodeNatsUrl = options.nats ? env.NATS_URL || ownNats!.nodeUrl : null;
   return {
     databaseUrl,
     dynamodbEndpoint,
@@ -184,7 +186,7 @@ export async function startTown(options: TownOptions): Promise<Town> {
       DYNAMODB_ENDPOINT: dynamodbEndpoint,
       KINESIS_ENDPOINT: kinesisEndpoint,
       ...awsEnv,
-      ...(natsUrl && { NATS_URL: natsUrl }),
+      ...(nodeNatsUrl && { NATS_URL: nodeNatsUrl }),
     },
     processes: () => [
       ...(postgres ? [{ name: 'PostgreSQL', pid: postgres.current.pid }] : []),

@@ -27,6 +27,7 @@ import {
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { processCommand, processIdentity } from '../launch/process-identity.mjs';
+import { KEEPER_USER, NODE_USER, nodePermissions } from '../nats/permissions.ts';
 import { StartFailure } from './failure.ts';
 import {
   LOG_BYTES_MAX,
@@ -39,12 +40,12 @@ import {
 import { freePort, keepPorts, LOOPBACK, readPorts } from './ports.ts';
 import { endInSteps, exitOf, gone, pause, type Running, signal } from './processes.ts';
 
-const USER = 'heyblue';
-
 export interface Nats extends Running {
   port: number;
-  /** With user and password: what NATS_URL is to be. */
+  /** With user and password, of who may do everything on this server: for tests that break it, and for people. */
   url: string;
+  /** The same as a node: what its NATS_URL is to be. */
+  nodeUrl: string;
 }
 
 /**
@@ -66,16 +67,21 @@ export async function startNats(
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   await endOrphans(folder, log);
   if (options.fresh) rmSync(join(folder, 'store'), { recursive: true, force: true });
-  const password = passwordIn(folder);
+  const passwords = passwordsIn(folder);
   let reason = '';
   for (let attempt = 0; attempt < NATS_START_ATTEMPTS_MAX; attempt++) {
     // a port that was free a moment ago may be taken now: ask again at each attempt
     const wanted = readPorts(dataDir).nats ?? 0;
     const port = options.samePort && wanted !== 0 ? wanted : await freePort(wanted);
     keepPorts(dataDir, { nats: port });
-    const started = await launch({ program, dataDir, folder, port, password, abort: options.abort });
+    const started = await launch({ program, dataDir, folder, port, passwords, abort: options.abort });
     if (!('refused' in started)) {
-      return { ...started, port, url: `nats://${USER}:${password}@${LOOPBACK}:${port}` };
+      const as = (user: string, password: string): string => `nats://${user}:${password}@${LOOPBACK}:${port}`;
+      const urls = {
+        url: as(KEEPER_USER, passwords.password),
+        nodeUrl: as(NODE_USER, passwords.nodePassword),
+      };
+      return { ...started, port, ...urls };
     }
     reason = started.refused;
     if (!/address already in use/.test(reason)) break;
@@ -90,7 +96,7 @@ interface Launch {
   dataDir: string;
   folder: string;
   port: number;
-  password: string;
+  passwords: Passwords;
   abort: AbortSignal | undefined;
 }
 
@@ -140,7 +146,12 @@ function settings(name: string, order: Launch, logPath: string): string {
       server_name: name,
       listen: `${LOOPBACK}:${order.port}`,
       jetstream: { store_dir: join(order.folder, 'store'), sync_interval: 'always' },
-      authorization: { user: USER, password: order.password },
+      authorization: {
+        users: [
+          { user: KEEPER_USER, password: order.passwords.password },
+          { user: NODE_USER, password: order.passwords.nodePassword, permissions: nodePermissions() },
+        ],
+      },
       log_file: logPath,
       logfile_size_limit: LOG_BYTES_MAX,
       logfile_max_num: 2,
@@ -150,18 +161,26 @@ function settings(name: string, order: Launch, logPath: string): string {
   )}\n`;
 }
 
-function passwordIn(folder: string): string {
+interface Passwords {
+  readonly password: string;
+  readonly nodePassword: string;
+}
+
+function passwordsIn(folder: string): Passwords {
   const path = join(folder, 'heyblue-secrets.json');
+  const isGood = (one: unknown): one is string => typeof one === 'string' && /^[\w-]{16,}$/.test(one);
+  let kept: Partial<Record<keyof Passwords, unknown>> = {};
   try {
-    const { password } = JSON.parse(readFileSync(path, 'utf8')) as { password: unknown };
-    if (typeof password === 'string' && /^[\w-]{16,}$/.test(password)) return password;
+    kept = JSON.parse(readFileSync(path, 'utf8')) as typeof kept;
   } catch {
     // the first start, or a torn file: nothing but our own nodes knows the old one
   }
-  const password = randomBytes(24).toString('base64url');
-  writeFileSync(`${path}.tmp`, JSON.stringify({ password }), { mode: 0o600, flush: true });
+  const asKept = (one: unknown): string => (isGood(one) ? one : randomBytes(24).toString('base64url'));
+  const passwords = { password: asKept(kept?.password), nodePassword: asKept(kept?.nodePassword) };
+  if (isGood(kept?.password) && isGood(kept?.nodePassword)) return passwords;
+  writeFileSync(`${path}.tmp`, JSON.stringify(passwords), { mode: 0o600, flush: true });
   renameSync(`${path}.tmp`, path);
-  return password;
+  return passwords;
 }
 
 function openLog(dataDir: string): { path: string; from: number } {

@@ -274,7 +274,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       const wires =
         options.wires === false
           ? null
-          : { nats: await layWire(running.natsUrl!), postgres: await layWire(running.databaseUrl) };
+          : { nats: await layWire(running.env.NATS_URL!), postgres: await layWire(running.databaseUrl) };
       const [restPort, realtimePort, adminPort] = await freePorts(3);
       const inner = `ws://127.0.0.1:${realtimePort}/v1/ws`;
       const door = options.doors ? await layWire(inner) : null;
