@@ -23,7 +23,7 @@ import type { RulesPort } from '../nodes/rules/port.ts';
 import type { Explainer, RuleKeeper } from '../nodes/rulesPort.ts';
 import type { UsersDomain } from '../nodes/usersDomainPort.ts';
 import type { ServiceAccount } from './auth/services.ts';
-import type { SigningKey } from './auth/tokens.ts';
+import type { SigningKeys } from './auth/tokens.ts';
 import type { Rates } from './limits.ts';
 import type { TlsFiles } from './tls.ts';
 
@@ -62,8 +62,8 @@ export interface GatewayOptions {
   readonly metrics: Metrics;
   /** Begins the trace of each command and request; absent: nobody follows them. */
   readonly tracer?: Tracer;
-  /** The first signs, all verify. */
-  readonly signingKeys: readonly SigningKey[];
+  /** The first signs, all verify; a function where they change while the node runs. */
+  readonly signingKeys: SigningKeys;
   /** Seconds that an access token lives. */
   readonly tokenTtlS: number;
   /** Address of the REST and realtime ports; the admin port listens on 127.0.0.1. Port 0 takes a free one. */

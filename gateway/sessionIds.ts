@@ -6,7 +6,7 @@
  */
 import { createHmac, hkdfSync, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { bytesToUuid, tryUuidToBytes } from '../protocol/ids.ts';
-import type { SigningKey } from './auth/tokens.ts';
+import { keysNow, type SigningKey, type SigningKeys } from './auth/tokens.ts';
 
 /** Whose session it is. */
 export interface SessionOwner {
@@ -24,12 +24,21 @@ export interface SessionIds {
 const RANDOM_BYTES = 8;
 const PROOF_BYTES = 8;
 
+const secretOf = ({ privateKey }: SigningKey): Buffer => {
+  const material = privateKey.export({ format: 'der', type: 'pkcs8' });
+  return Buffer.from(hkdfSync('sha256', material, '', 'heyblue session id', 32));
+};
+
 /** @param keys the newest mints; ids of the others stay good */
-export const createSessionIds = (keys: readonly SigningKey[]): SessionIds => {
-  const secrets = keys.map(({ privateKey }) => {
-    const material = privateKey.export({ format: 'der', type: 'pkcs8' });
-    return Buffer.from(hkdfSync('sha256', material, '', 'heyblue session id', 32));
-  });
+export const createSessionIds = (keys: SigningKeys): SessionIds => {
+  let from: readonly SigningKey[] = [];
+  let made: Buffer[] = [];
+  const secrets = (): readonly Buffer[] => {
+    const now = keysNow(keys);
+    if (now !== from) made = now.map(secretOf);
+    from = now;
+    return made;
+  };
   const proof = (secret: Buffer, random: Uint8Array, { userId, deviceId }: SessionOwner): Buffer =>
     createHmac('sha256', secret)
       .update(random)
@@ -40,7 +49,7 @@ export const createSessionIds = (keys: readonly SigningKey[]): SessionIds => {
     mint: owner => {
       const id = new Uint8Array(RANDOM_BYTES + PROOF_BYTES);
       randomFillSync(id, 0, RANDOM_BYTES);
-      id.set(proof(secrets[0]!, id.subarray(0, RANDOM_BYTES), owner), RANDOM_BYTES);
+      id.set(proof(secrets()[0]!, id.subarray(0, RANDOM_BYTES), owner), RANDOM_BYTES);
       return bytesToUuid(id);
     },
     owns: (text, owner) => {
@@ -48,7 +57,7 @@ export const createSessionIds = (keys: readonly SigningKey[]): SessionIds => {
       if (id === null) return false;
       const random = id.subarray(0, RANDOM_BYTES);
       const claimed = id.subarray(RANDOM_BYTES);
-      return secrets.some(secret => timingSafeEqual(proof(secret, random, owner), claimed));
+      return secrets().some(secret => timingSafeEqual(proof(secret, random, owner), claimed));
     },
   };
 };

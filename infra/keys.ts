@@ -40,6 +40,8 @@ export interface HubKey {
 export interface Keys {
   /** Ed25519 keys of access tokens; the first signs, all verify. */
   readonly signingKeys: readonly SigningKey[];
+  /** From when on each of them signs, by its name, Unix milliseconds. */
+  readonly signFromMs: ReadonlyMap<string, number>;
   /** 32 bytes for each key number that a QR token may name. */
   readonly qrMasters: ReadonlyMap<number, Uint8Array>;
   /** From when on each of them makes codes, Unix milliseconds; the latest that has come makes them, all verify. */
@@ -53,7 +55,7 @@ export interface Keys {
 /** The file. `fromMs` and `hub` came later: absent is 0, and none. */
 export interface StoredKeys {
   readonly version: 1;
-  readonly jwt: readonly { readonly kid: string; readonly pkcs8: string }[];
+  readonly jwt: readonly { readonly kid: string; readonly pkcs8: string; readonly fromMs?: number }[];
   readonly qr: readonly { readonly kid: number; readonly key: string; readonly fromMs?: number }[];
   readonly hub?: readonly { readonly kid: number; readonly pkcs8: string }[];
 }
@@ -66,9 +68,11 @@ export const freshQrKey = (): string => randomBytes(QR_KEY_BYTES).toString('base
 export const freshEd25519 = (): string =>
   generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64');
 
+export const freshTokenKid = (): string => randomBytes(8).toString('hex');
+
 const fresh = (): StoredKeys => ({
   version: 1,
-  jwt: [{ kid: randomBytes(8).toString('hex'), pkcs8: freshEd25519() }],
+  jwt: [{ kid: freshTokenKid(), pkcs8: freshEd25519() }],
   qr: [{ kid: 1, key: freshQrKey(), fromMs: 0 }],
   hub: [{ kid: 1, pkcs8: freshEd25519() }],
 });
@@ -94,7 +98,8 @@ export const parseKeys = (text: string): Omit<Keys, 'putAside'> => {
   for (const key of qrMasters.values()) if (key.length !== QR_KEY_BYTES) throw new Error('a short key');
   const qrFromMs = new Map(qr.map(({ kid, fromMs = 0 }) => [kid, fromMs]));
   const hubKeys = new Map(hub.map(({ kid, pkcs8 }) => [kid, pairOf(pkcs8)]));
-  return { signingKeys, qrMasters, qrFromMs, hubKeys };
+  const signFromMs = new Map(jwt.map(({ kid, fromMs = 0 }) => [kid, fromMs]));
+  return { signingKeys, signFromMs, qrMasters, qrFromMs, hubKeys };
 };
 
 /**
@@ -107,19 +112,34 @@ export const qrKidAt = (fromMs: ReadonlyMap<number, number>, nowMs: number): num
   return (begun.at(-1) ?? inOrder[0]!)[0];
 };
 
+/** The key that signs at a moment first: of those whose time has come the latest, and of one time the first of the file. */
+export const inSigningOrder = (
+  { signingKeys, signFromMs }: Pick<Keys, 'signingKeys' | 'signFromMs'>,
+  nowMs: number,
+): readonly SigningKey[] => {
+  const from = ({ kid }: SigningKey): number => signFromMs.get(kid) ?? 0;
+  const begun = signingKeys.filter(key => from(key) <= nowMs);
+  const newest = begun.toSorted((a, b) => from(b) - from(a))[0] ?? signingKeys[0]!;
+  return [newest, ...signingKeys.filter(key => key !== newest)];
+};
+
 /** Master keys as actors use them; which one is newest follows the clock. */
 export const qrKeysOf = (
-  { qrMasters, qrFromMs, hubKeys }: Pick<Keys, 'qrMasters' | 'qrFromMs' | 'hubKeys'>,
+  keys: Pick<Keys, 'qrMasters' | 'qrFromMs' | 'hubKeys'>,
   nowMs: () => number,
 ): {
   readonly newest: number;
   readonly masters: ReadonlyMap<number, Uint8Array>;
   readonly hubs: ReadonlyMap<number, KeyObject>;
 } => ({
-  masters: qrMasters,
-  hubs: new Map([...hubKeys].map(([kid, { publicKey }]) => [kid, publicKey])),
+  get masters() {
+    return keys.qrMasters;
+  },
+  get hubs() {
+    return new Map([...keys.hubKeys].map(([kid, { publicKey }]) => [kid, publicKey]));
+  },
   get newest() {
-    return qrKidAt(qrFromMs, nowMs());
+    return qrKidAt(keys.qrFromMs, nowMs());
   },
 });
 

@@ -6,8 +6,9 @@
  * parent is gone, the node stops by itself.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { areaBehaviour } from '../actors/area.ts';
 import { budgetBehaviour } from '../actors/budget.ts';
 import { fraudRules } from '../actors/fraud/rules.ts';
@@ -28,6 +29,7 @@ import { systemClock, systemScheduler } from '../infra/clock.ts';
 import { type Config, readConfig } from '../infra/config/index.ts';
 import { idValidator } from '../infra/identity/index.ts';
 import { loadKeys, qrKeysOf } from '../infra/keys.ts';
+import { LiveKeys } from '../infra/liveKeys.ts';
 import { openLocation } from '../infra/location/index.ts';
 import { type Nats, NatsFailure, openNats } from '../infra/nats/index.ts';
 import { followShards } from '../infra/outbox/index.ts';
@@ -103,7 +105,9 @@ const ratesOf = ({ locationRate }: Config): Rates => {
 const natsOf = async (config: Config, nodeId: string, log: Log, metrics: Metrics): Promise<Nats | null> => {
   const { natsUrl: url, natsCreds: creds, natsCa: ca, natsCert: cert, natsKey: key, natsReplicas } = config;
   if (url === '') return null;
-  const options = { url, creds, ca, cert, key, replicas: natsReplicas };
+  const inFile = config.secretsDir !== '' && existsSync(join(config.secretsDir, 'NATS_URL'));
+  const urlFile = inFile ? { urlFile: join(config.secretsDir, 'NATS_URL') } : {};
+  const options = { url, ...urlFile, creds, ca, cert, key, replicas: natsReplicas };
   return openNats({ ...options, bucket: config.cluster, name: nodeId }, log, metrics);
 };
 
@@ -133,6 +137,7 @@ async function main(): Promise<void> {
   const stores = await openStores({
     databaseUrl: config.databaseUrl,
     appUrl: config.databaseAppUrl || null,
+    secretsDir: config.secretsDir,
     dynamodbEndpoint: config.dynamodbEndpoint,
     kinesisEndpoint: config.kinesisEndpoint,
     region: config.awsRegion,
@@ -152,8 +157,10 @@ async function main(): Promise<void> {
     scheduler,
   });
 
-  const keys = loadKeys(config.dataDir);
-  if (keys.putAside) log.warn({ file: keys.putAside }, 'the key file was unreadable and is replaced');
+  const loaded = loadKeys(config.dataDir);
+  if (loaded.putAside) log.warn({ file: loaded.putAside }, 'the key file was unreadable and is replaced');
+  const keys = new LiveKeys({ dataDir: config.dataDir, keys: loaded, wallMs: Date.now, scheduler, log });
+  keys.start();
   const location = openLocation({
     provider: config.locationProvider,
     endpoint: config.locationEndpoint,
@@ -248,7 +255,7 @@ async function main(): Promise<void> {
     log: logs.of('gateway'),
     metrics,
     tracer: tracing.tracer,
-    signingKeys: keys.signingKeys,
+    signingKeys: () => keys.signingKeys,
     tokenTtlS: config.accessTokenTtlS,
     host: config.host,
     restPort: config.restPort,
@@ -402,6 +409,7 @@ async function main(): Promise<void> {
     close: async budgetMs => {
       meeting.stop();
       business.stop();
+      keys.stop();
       ruleStore.close();
       await Promise.all([
         stores.close(budgetMs),

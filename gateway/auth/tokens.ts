@@ -33,6 +33,11 @@ interface Said extends Claimed {
   readonly expiresAtMs: number;
 }
 
+/** Keys as they are now: the same list until they change. The first signs, all verify. */
+export type SigningKeys = readonly SigningKey[] | (() => readonly SigningKey[]);
+export const keysNow = (keys: SigningKeys): readonly SigningKey[] =>
+  typeof keys === 'function' ? keys() : keys;
+
 /** One signing key; the newest signs, all verify. */
 export interface SigningKey {
   readonly kid: string;
@@ -80,18 +85,16 @@ export interface ServiceTokens {
   verifyService(token: string): Promise<Result<ServiceIdentity>>;
 }
 
-/**
- * @param wallMs Unix milliseconds of the real clock: tokens do not follow a town clock that is scaled for a replay
- * @param issuedUntilMs tokens of this user on this device that were issued until then are revoked: a new one is issued
- *   later, by a second at most, for a token says its second only
- */
-export const createTokens = (
-  keys: readonly SigningKey[],
-  ttlS: number,
-  wallMs: () => number = Date.now,
-  issuedUntilMs: (userId: string, deviceId: string) => number = () => 0,
-): Tokens & ServiceTokens => {
-  const signing = keys[0];
+/** What is made of keys, once for each list. */
+interface Ring {
+  readonly keys: readonly SigningKey[];
+  readonly signing: SigningKey;
+  readonly byKid: ReadonlyMap<string, KeyObject>;
+  readonly jwks: JSONWebKeySet;
+}
+
+const ringOf = (keys: readonly SigningKey[]): Ring => {
+  const [signing] = keys;
   if (signing === undefined) throw new Error('at least one signing key is needed');
   const jwks = {
     keys: keys.map(({ kid, publicKey }) => {
@@ -99,10 +102,29 @@ export const createTokens = (
       return { kty, crv, x, kid, alg: ALGORITHM, use: 'sig' };
     }),
   } as JSONWebKeySet;
-  const byKid = new Map(keys.map(({ kid, publicKey }) => [kid, publicKey]));
+  return { keys, signing, jwks, byKid: new Map(keys.map(({ kid, publicKey }) => [kid, publicKey])) };
+};
+
+/**
+ * @param wallMs Unix milliseconds of the real clock: tokens do not follow a town clock that is scaled for a replay
+ * @param issuedUntilMs tokens of this user on this device that were issued until then are revoked: a new one is issued
+ *   later, by a second at most, for a token says its second only
+ */
+export const createTokens = (
+  keys: SigningKeys,
+  ttlS: number,
+  wallMs: () => number = Date.now,
+  issuedUntilMs: (userId: string, deviceId: string) => number = () => 0,
+): Tokens & ServiceTokens => {
+  let ring = ringOf(keysNow(keys));
+  const now = (): Ring => {
+    const list = keysNow(keys);
+    if (list !== ring.keys) ring = ringOf(list);
+    return ring;
+  };
   /** Only a key that we published, named by its id; a header that brings its own key is not looked at. */
   const find = ({ kid = '' }: JWSHeaderParameters): KeyObject => {
-    const key = byKid.get(kid);
+    const key = now().byKid.get(kid);
     if (key === undefined) throw new errors.JWKSNoMatchingKey();
     return key;
   };
@@ -111,6 +133,7 @@ export const createTokens = (
 
   const sign = (subject: string, claims: Claimed): Promise<string> => {
     const revokedS = Math.floor(issuedUntilMs(subject, claims.dev) / 1_000);
+    const { signing } = now();
     const nowS = Math.max(Math.floor(wallMs() / 1_000), revokedS + 1);
     return new SignJWT({ ...claims })
       .setProtectedHeader({ alg: ALGORITHM, kid: signing.kid, typ: TYPE })
@@ -156,7 +179,9 @@ export const createTokens = (
 
   return {
     ttlS,
-    jwks,
+    get jwks() {
+      return now().jwks;
+    },
     mint: ({ userId, kind, handle, deviceId }) =>
       sign(userId, { scope: scopesOf(kind).join(' '), kind, handle, dev: deviceId }),
     mintService: ({ serviceId, name }) =>

@@ -8,6 +8,7 @@
 import type { Coordinator, Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import { shardOf } from '../../protocol/shard.ts';
 import { Lines } from '../postgres/lines.ts';
+import { liveUrl } from '../postgres/liveUrl.ts';
 import type { AuditOptions } from './audit.ts';
 import {
   BOUND_S,
@@ -133,7 +134,7 @@ export class AuditJob {
   async #seal(): Promise<void> {
     const [due] = await this.#lines!.run({ name: 'seal_due', text: SEAL_DUE, values: [] });
     if (due?.[0] !== true) return;
-    const answer = await this.#onThread({ type: 'seal', url: this.#options.appUrl });
+    const answer = await this.#onThread({ type: 'seal', url: liveUrl(this.#options.appUrl) });
     if (answer === null) return;
     if (answer.type !== 'sealed') throw new Error(answer.type === 'failed' ? answer.why : answer.type);
     for (const day of answer.days) this.#options.log.info({ day }, 'the ledger of a day is sealed');
@@ -150,7 +151,13 @@ export class AuditJob {
       cooldownS,
       archiveBoundS,
     };
-    const answer = await this.#onThread({ type: 'audit', options, stores, ownerUrl, auditUrl });
+    const answer = await this.#onThread({
+      type: 'audit',
+      options,
+      stores,
+      ownerUrl: liveUrl(ownerUrl),
+      auditUrl,
+    });
     if (answer === null) return;
     if (answer.type !== 'audited') {
       metrics.count('heyblue_audits_total', { result: 'failed' });

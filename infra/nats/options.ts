@@ -10,6 +10,8 @@ import { NATS_LIMITS } from './limits.ts';
 export interface NatsOptions {
   /** NATS_URL: one or several of the same cluster, separated by commas; `nats://` or `tls://`, may hold user and password. */
   readonly url: string;
+  /** The file that the URL came from: user and password are read again at each connect, so they may be rotated. */
+  readonly urlFile?: string;
   /** NATS_CREDS: a credentials file (JWT and seed); read again at each connect, so it may be rotated. */
   readonly creds?: string;
   /** NATS_CA, NATS_CERT, NATS_KEY: files for TLS. */
@@ -81,13 +83,32 @@ export function clientOptions(options: NatsOptions, purpose: string): Connection
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
     ...(secure || Object.keys(files).length > 0 ? { tls: files } : {}),
-    ...(options.creds ? { authenticator: credentials(options.creds) } : login ? loginOf(login) : {}),
+    ...(options.creds ? { authenticator: credentials(options.creds) } : {}),
+    ...(!options.creds && login
+      ? options.urlFile
+        ? { authenticator: loginIn(options.urlFile, login) }
+        : loginOf(login)
+      : {}),
   };
 }
 
-function loginOf({ username, password }: URL): ConnectionOptions {
+function loginOf({ username, password }: URL): { user: string; pass: string } | { token: string } {
   const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
   return pass === '' ? { token: user } : { user, pass };
+}
+
+/** User and password as the file says at each connect; the last ones that could be read when it is away for a moment. */
+function loginIn(path: string, first: URL): ConnectionOptions['authenticator'] {
+  let last = loginOf(first);
+  return () => {
+    try {
+      const login = addresses(readFileSync(path, 'utf8').trim()).find(one => one.username !== '');
+      if (login) last = loginOf(login);
+    } catch {
+      // gone or half-written: whoever writes it is not done
+    }
+    return 'token' in last ? { auth_token: last.token } : last;
+  };
 }
 
 /** The file as it is at each connect; the last one that could be read when it is away for a moment. */

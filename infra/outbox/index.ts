@@ -15,6 +15,8 @@ import type { Target } from './target.ts';
 /** Where the rows wait and where they go; plain values, so that they can be handed to a thread. */
 export interface OutboxAddresses {
   readonly url: string;
+  /** HEYBLUE_SECRETS_DIR, where the URL may be read again; empty or absent: it stays. */
+  readonly secretsDir?: string;
   readonly dynamodbEndpoint: string;
   readonly kinesisEndpoint: string;
   readonly region: string;

@@ -48,8 +48,8 @@ export class OutboxThread implements Led {
   #closed = false;
 
   constructor({ log, metrics, scheduler, ...addresses }: OutboxOptions) {
-    const { url, dynamodbEndpoint, kinesisEndpoint, region, credentials } = addresses;
-    this.#addresses = { url, dynamodbEndpoint, kinesisEndpoint, region, credentials };
+    const { url, dynamodbEndpoint, kinesisEndpoint, region, credentials, secretsDir = '' } = addresses;
+    this.#addresses = { url, dynamodbEndpoint, kinesisEndpoint, region, credentials, secretsDir };
     this.#log = log;
     this.#metrics = metrics;
     this.#scheduler = scheduler;

@@ -4,6 +4,7 @@ import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Log, Metrics } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
+import { followUrls } from '../postgres/liveUrl.ts';
 import { openStreams } from '../streams/index.ts';
 import { Outbox, type OutboxAddresses } from './index.ts';
 import type { FromThread, ToThread } from './thread.ts';
@@ -39,6 +40,7 @@ const metrics: Metrics = {
 };
 
 const addresses = workerData as OutboxAddresses;
+followUrls(addresses.secretsDir ?? '', { appUrl: addresses.url });
 const outbox = new Outbox({ ...addresses, log, metrics, scheduler: systemScheduler });
 const streams = openStreams({ ...addresses, log, metrics, scheduler: systemScheduler });
 streams.onFenced = (shard, epoch) => say({ type: 'unowned', shard, epoch });

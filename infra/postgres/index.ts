@@ -28,11 +28,13 @@ import { systemRandom } from '../random.ts';
 import { openDeadLetters } from '../streams/deadLetters.ts';
 import { PgAuditLog } from './auditLog.ts';
 import { PgCommitStore } from './commitStore.ts';
+import { DerivedLogin } from './derivedLogin.ts';
 import { PgDeviceBook } from './deviceBook.ts';
 import { PgDirectory } from './directory.ts';
 import { PgEpochStore } from './epochStore.ts';
 import { PgGivingStore } from './givingStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
+import { followUrls } from './liveUrl.ts';
 import { PgMarketBook } from './marketBook.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { PgNoteStore } from './noteStore.ts';
@@ -58,6 +60,8 @@ export interface StoresOptions {
   readonly kinesisEndpoint: string;
   readonly region: string;
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** HEYBLUE_SECRETS_DIR: URLs that are files there are read again whenever a connection is opened. */
+  readonly secretsDir?: string;
   /** Name of this node; decides which rows of the mint its groups use. */
   readonly owner: string;
   readonly log: Log;
@@ -125,6 +129,9 @@ const stripeOf = (owner: string): number =>
 export async function openStores(options: StoresOptions): Promise<Stores> {
   const { log, scheduler, owner } = options;
   const url = await migrateWhenUp(options);
+  const { secretsDir = '', appUrl: named } = options;
+  followUrls(secretsDir, { ownerUrl: options.databaseUrl, ...(named !== null && { appUrl: url }) });
+  const login = secretsDir !== '' && named === null ? new DerivedLogin({ ...options, appUrl: url }) : null;
   const orm = await openOrm(url, log);
   const placeStore = new PgPlaceStore({ url, log });
   const atlas = new NodeAtlas({ store: placeStore, scheduler, log, metrics: options.metrics });
@@ -180,6 +187,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     notReady: () => (commitStore.up && queryStore.up ? [] : ['postgresql']),
     async close(budgetMs) {
       atlas.stop();
+      login?.stop();
       await Promise.all([outbox.close(budgetMs), devices.close(budgetMs)]);
       await Promise.all(lines.map(store => store.close()));
       deadLetters.close();

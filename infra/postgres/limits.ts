@@ -4,6 +4,8 @@
 export const APP_ROLE = 'heyblue_app';
 /** The role that the auditor reads with, and nothing else. */
 export const AUDITOR_ROLE = 'heyblue_auditor';
+/** How often it is looked whether the password of the owner is another one. */
+export const LOGIN_LOOK_MS = 2_000;
 /** Shards of the town, for life (DESIGN section 5). */
 export const SHARDS = 512;
 /** Rows that share the balance of the mint, so that groups of different nodes do not wait for each other. */

@@ -10,6 +10,7 @@ import type { Log } from '../../nodes/ports.ts';
 import { CommitError } from '../../nodes/ports.ts';
 import { commitError } from './faults.ts';
 import { CONNECT_MS_MAX, RECONNECT_MS_MAX, RECONNECT_MS_MIN } from './limits.ts';
+import { liveUrl } from './liveUrl.ts';
 
 /** A server process, so that nobody else with the same number is mistaken for it. */
 export interface Backend {
@@ -113,7 +114,7 @@ export class Line {
   async #connect(): Promise<void> {
     const { url, settings, name, log } = this.#options;
     const client = new pg.Client({
-      connectionString: url,
+      connectionString: liveUrl(url),
       connectionTimeoutMillis: CONNECT_MS_MAX,
       keepAlive: true,
       application_name: `heyblue ${name}`,

@@ -3,10 +3,10 @@
  *
  * The owner's connection does this and nothing else; what comes back is the URL of the role that the node works with.
  */
-import { createHmac } from 'node:crypto';
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
+import { appPassword } from './appPassword.ts';
 import {
   APP_ROLE,
   CONNECT_MS_MAX,
@@ -62,12 +62,6 @@ export async function openMigrator(ownerUrl: string): Promise<{
   };
 }
 
-/** The password of the application role, from the owner's: the same on every start and node, never stored. */
-export const appPassword = (ownerUrl: string): string =>
-  createHmac('sha256', `heyblue:${new URL(ownerUrl).password}`)
-    .update('application role')
-    .digest('base64url');
-
 /** Roles belong to the whole server, so two databases may be made ready at the same moment: the loser tries again. */
 async function ensureRole(owner: pg.Client, ownerUrl: string, appUrl: string | null): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -88,7 +82,7 @@ async function ensureRole(owner: pg.Client, ownerUrl: string, appUrl: string | n
 }
 
 /** Nobody gave us a way to log in: ours is derived. */
-async function ensureLogin(owner: pg.Client, ownerUrl: string): Promise<void> {
+export async function ensureLogin(owner: pg.Client, ownerUrl: string): Promise<void> {
   const password = appPassword(ownerUrl);
   if (await canConnect(withRole(ownerUrl, APP_ROLE, password))) return;
   await owner.query(`alter role ${APP_ROLE} login password ${owner.escapeLiteral(password)}`);

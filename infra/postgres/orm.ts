@@ -8,11 +8,14 @@ import {
   QUERY_SILENCE_MS_MAX,
   QUERY_STATEMENT_MS_MAX,
 } from './limits.ts';
+import { livePassword } from './liveUrl.ts';
 
 export function openOrm(url: string, log: Log): Promise<MikroORM> {
   return MikroORM.init(
     defineConfig({
       clientUrl: url,
+      // asked whenever the pool opens a connection
+      password: () => livePassword(url),
       entities: ENTITIES,
       pool: { min: 0, max: ORM_CONNECTIONS_MAX },
       driverOptions: {

@@ -141,9 +141,14 @@ export interface TestTown {
   stop(): Promise<void>;
 }
 
-export const startTestTown = async (settings: Record<string, string> = {}): Promise<TestTown> => {
+/** @param prepare does something with the database before the node starts */
+export const startTestTown = async (
+  settings: Record<string, string> = {},
+  prepare: (databaseUrl: string) => Promise<void> = async () => {},
+): Promise<TestTown> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'heyblue-e2e-'));
   const database = await temporaryDatabase(inject('databaseUrl'));
+  await prepare(database.url);
   const wires = {
     postgres: await layWire(database.url),
     dynamodb: await layWire(inject('dynamodbEndpoint')),
