@@ -158,6 +158,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       ...(options.devices && { devices: options.devices }),
       ...(options.market && { market: options.market }),
       ...(options.giving && { giving: options.giving }),
+      ...(options.persons && { persons: options.persons }),
       ...(options.domain && { usersDomain: options.domain.users }),
       ...(options.services && { services: new Services(options.services) }),
       ...(options.scoring && { scoring: options.scoring }),

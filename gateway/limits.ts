@@ -182,6 +182,8 @@ export const LIMITS = {
   /** How long the answer to an idempotency key is remembered. */
   idempotencyMs: 86_400_000,
   page: 50,
+  /** Rows of each list in the copy of what is kept of a person. */
+  exportRows: 10_000,
   pageMax: 100,
   /** Units of one redemption, and of an offer that one person may have: what a position of a command can say. */
   unitsMax: 65_535,

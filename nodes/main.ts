@@ -238,6 +238,7 @@ async function main(): Promise<void> {
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
     giving: stores.givingStore,
+    persons: stores.persons,
     domain: { users: stores.usersDomain, deadLetters: stores.deadLetters },
     services: readServiceAccounts(config.serviceAccounts),
     scoring: business.port,

@@ -23,6 +23,7 @@ import type { RestOptions } from './context.ts';
 import { crossOrigin } from './crossOrigin.ts';
 import { docRoutes, OPENAPI } from './docs.ts';
 import { domainRoutes } from './domain.ts';
+import { erasureRoutes } from './erasure.ts';
 import { errorBody, refused } from './errors.ts';
 import { feeRoutes } from './fees.ts';
 import { givingRoutes } from './giving.ts';
@@ -133,6 +134,7 @@ export const createRest = async (options: RestOptions): Promise<Rest> => {
     }
   }
   if (options.usersDomain) domainRoutes(app, options, options.usersDomain);
+  if (options.persons) erasureRoutes(app, options, options.persons);
   if (options.explainer) ruleRoutes(app, options, options.explainer);
   await docRoutes(app, options.tokens);
   await app.ready();

@@ -8,6 +8,7 @@ import type { DeadLetters } from '../../nodes/deadLetterPort.ts';
 import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
+import type { PersonBook } from '../../nodes/personPort.ts';
 import type { PlaceStore } from '../../nodes/placesPort.ts';
 import type {
   AuditLog,
@@ -39,6 +40,7 @@ import { PgMarketBook } from './marketBook.ts';
 import { canConnect, migrate } from './migrate.ts';
 import { PgNoteStore } from './noteStore.ts';
 import { openOrm } from './orm.ts';
+import { PgPersonBook } from './personBook.ts';
 import { PgPlaceStore } from './placeStore.ts';
 import { PgQueryStore } from './queryStore.ts';
 import { PgRevocationStore } from './revocationStore.ts';
@@ -84,6 +86,8 @@ export interface Stores {
   readonly directory: Directory;
   /** Who may receive, and what can be paid. */
   readonly givingStore: GivingStore;
+  /** All that is kept of one person. */
+  readonly persons: PersonBook;
   readonly devices: DeviceBook;
   readonly market: MarketBook;
   /** What the streams told of people. */
@@ -153,7 +157,9 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     onEvent: () => outbox.poke(),
   });
   const givingStore = new PgGivingStore({ url, log, onEvent: () => outbox.poke() });
+  const persons = new PgPersonBook({ url, log });
   const lines = [
+    persons,
     commitStore,
     epochStore,
     queryStore,
@@ -178,6 +184,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     atlas,
     directory,
     givingStore,
+    persons,
     devices,
     market,
     usersDomain,

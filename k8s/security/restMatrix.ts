@@ -63,7 +63,10 @@ export const REST_MATRIX: readonly RestRow[] = [
   all('GET /v1/catalogs/families'),
   // One's own things: there is no id in the request that could be somebody else's.
   people('GET /v1/me'),
+  people('GET /v1/me/export'),
   people('GET /v1/me/devices'),
+  // a token is not enough: the password decides
+  people('DELETE /v1/me', { answers: 403, body: () => ({ password: 'wrong horse' }) }),
   people('GET /v1/balance'),
   people('GET /v1/transactions'),
   people('GET /v1/encounters'),

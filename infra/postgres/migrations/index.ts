@@ -4,6 +4,7 @@ import { Audit } from './audit.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { DaySeals } from './daySeals.ts';
+import { Erasure } from './erasure.ts';
 import { Events } from './events.ts';
 import { Giving } from './giving.ts';
 import { HoldPositions } from './holdPositions.ts';
@@ -42,4 +43,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0019-giving', class: Giving },
   { name: '0020-users-domain', class: UsersDomain },
   { name: '0021-day-seals', class: DaySeals },
+  { name: '0024-erasure', class: Erasure },
 ];

@@ -1,0 +1,157 @@
+/**
+ * The end of a person (GDPR; ASVS 5.0: 14.2.4, 14.2.7), at a real node: a copy of everything, then the erasure, then a search
+ * through every table of the database for what named her. The ledger stays, under an id that means nobody.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { addService } from '../../infra/serviceAccounts.ts';
+import { startTestTown, type TestTown, until } from '../e2e/testTown.ts';
+import { auditLedger } from '../swarm/ledgerAudit.ts';
+import { Phone } from '../swarm/phone.ts';
+import type { Person } from '../swarm/rest.ts';
+import { type Cast, hireCast } from './cast.ts';
+
+const MS_MAX = 120_000;
+const ZIP = '98765';
+let folder: string;
+let town: TestTown;
+let cast: Cast;
+let database: pg.Client;
+let ana: Person;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'heyblue-erasure-'));
+  const file = join(folder, 'services.json');
+  const service = addService(file, 'kiosk');
+  town = await startTestTown({ HEYBLUE_SERVICE_ACCOUNTS: file, HEYBLUE_HISTORY_REVIEW: 'off' });
+  cast = await hireCast(town, service);
+  database = new pg.Client({ connectionString: town.databaseUrl });
+  await database.connect();
+}, MS_MAX);
+afterAll(async () => {
+  await database?.end();
+  await town?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, MS_MAX);
+
+/** Tables in which some row, as text, has this word. */
+const tablesWith = async (word: string): Promise<string[]> => {
+  const { rows: tables } = await database.query<{ name: string }>(
+    `select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema') order by 1`,
+  );
+  const found: string[] = [];
+  for (const { name } of tables) {
+    const { rowCount } = await database.query(
+      `select 1 from ${name} t where position(lower($1) in lower(t::text)) > 0 limit 1`,
+      [word],
+    );
+    if (rowCount) found.push(name);
+  }
+  return found;
+};
+
+const erase = (token: string, password: string) =>
+  town.rest.call('DELETE', '/v1/me', { token, body: { password } });
+
+it(
+  'a copy has everything, the wrong password and a stranger erase nothing, and afterwards nothing names her',
+  async () => {
+    const handle = `ana-${crypto.randomUUID().slice(0, 8)}`;
+    const signUp = {
+      kind: 'civilian',
+      handle,
+      password: 'correct horse',
+      deviceId: `phone-of-${handle}`,
+      zip: ZIP,
+    };
+    const up = await town.rest.call<{ userId: string; accessToken: string }>('POST', '/v1/signup', {
+      body: signUp,
+    });
+    expect(up.status).toBe(201);
+    ana = { ...signUp, kind: 'civilian', userId: up.body.userId, token: up.body.accessToken };
+    const scored = await town.rest.call('POST', '/v1/scoring/transactions', {
+      token: cast.serviceToken,
+      headers: { 'idempotency-key': crypto.randomUUID() },
+      body: { type: 'encounter', officer: cast.of.officer.userId, civilian: ana.userId, method: 'qr' },
+    });
+    expect(scored.status).toBe(200);
+    let closed = 0;
+    const phone = new Phone({
+      url: town.node.urls.realtime,
+      identity: ana,
+      onClose: code => {
+        closed = code;
+      },
+    });
+    await phone.connect();
+    const reserved = await phone.command(
+      'redeem.reserve',
+      { offerId: cast.ids.offer, quantity: 1 },
+      crypto.randomUUID(),
+    );
+    if (!reserved.ok) throw new Error(reserved.message);
+
+    const copy = await town.rest.read<Record<string, never[]>>('/v1/me/export', ana.token);
+    expect(copy).toMatchObject({
+      profile: { userId: ana.userId, handle, zip: ZIP, kind: 'civilian', badge: null },
+      account: { reserved: 5 },
+      devices: [{ deviceId: ana.deviceId }],
+      encounters: [{ method: 'qr' }],
+      movements: [{ reason: expect.any(String) }],
+      redemptions: [{ offerId: cast.ids.offer, quantity: 1 }],
+    });
+    // hers alone: nobody else is named in it
+    for (const other of [cast.of.officer, cast.of.merchant])
+      expect(JSON.stringify(copy)).not.toContain(other.handle);
+
+    expect(await erase(ana.token, 'wrong horse')).toMatchObject({ status: 403 });
+    expect(await erase(ana.token, 'correct horse')).toMatchObject({ status: 409 });
+    const { redemptionId } = reserved.value;
+    expect(await phone.command('redeem.cancel', { redemptionId }, crypto.randomUUID())).toMatchObject({
+      ok: true,
+    });
+    await until('her events and timers to be written', async () =>
+      (await tablesWith(ana.userId)).includes('ops.user_event'),
+    );
+    expect(await tablesWith(handle)).toContain('user_schema.users');
+    const merchant = await town.rest.call('DELETE', '/v1/me', {
+      token: cast.of.merchant.token,
+      body: { password: 'walk-softly-and-say-hey' },
+    });
+    expect(merchant.status).toBe(409);
+
+    expect(await erase(ana.token, 'correct horse')).toMatchObject({ status: 200, body: { erased: true } });
+    await until('the socket to end', () => closed);
+    expect(closed).toBe(4_003);
+    expect(await town.rest.call('GET', '/v1/me', { token: ana.token })).toMatchObject({ status: 401 });
+    const { kind: _, zip: __, ...signIn } = signUp;
+    expect(await town.rest.call('POST', '/v1/signin', { body: signIn })).toMatchObject({ status: 401 });
+
+    expect(await tablesWith(handle)).toEqual([]);
+    expect(await tablesWith(ana.deviceId)).toEqual([]);
+    // the zip code of a place where people met is nobody's
+    const kept = await tablesWith(ana.userId);
+    expect(
+      kept.filter(name =>
+        /^(user_schema|identity_schema\.credential|ops\.(user_event|answer|idempotency))/.test(name),
+      ),
+    ).toEqual([]);
+    expect(kept).toEqual(expect.arrayContaining(['ledger.account', 'ledger.posting', 'meet.encounter']));
+    expect(await auditLedger(town.databaseUrl)).toEqual([]);
+
+    // nothing is posted to her any more, and her name is free
+    const again = await town.rest.call<{ error: object }>('POST', '/v1/scoring/transactions', {
+      token: cast.serviceToken,
+      headers: { 'idempotency-key': crypto.randomUUID() },
+      body: { type: 'encounter', officer: cast.other.officer.userId, civilian: ana.userId, method: 'qr' },
+    });
+    expect(again.status).toBeGreaterThanOrEqual(400);
+    expect(again.status).toBeLessThan(500);
+    expect((await town.rest.call('POST', '/v1/signup', { body: signUp })).status).toBe(201);
+  },
+  MS_MAX,
+);

@@ -1,0 +1,14 @@
+/**
+ * What is kept of one person, for that person: a copy of all of it, and its end (GDPR, articles 15, 17 and 20). The ledger
+ * stays, because the points of others hang on it: what names the person goes, and the id means nobody from then on.
+ */
+
+/** `reserved`: points wait at a till; `listed`: a catalogue names the account; `selling`: offers are published. */
+export type Erasure = 'erased' | 'absent' | 'reserved' | 'listed' | 'selling';
+
+export interface PersonBook {
+  /** Everything, as JSON; null when there is no such person. At most `rows` of each list, newest first. */
+  copy(userId: string, rows: number): Promise<Readonly<Record<string, unknown>> | null>;
+  /** Again it is `absent`. What hinders it changes nothing. */
+  erase(userId: string): Promise<Erasure>;
+}
