@@ -48,6 +48,9 @@ const twice = (table: string, columns: string, id: string, fresh: string): strin
   `insert into ${table} (${columns.replace('ID', table === 'ledger.posting' ? 'transfer_id' : 'id')})
    select ${columns.replace('ID', `'${fresh}'`)} from ${table} where ${table === 'ledger.posting' ? 'transfer_id' : 'id'} = '${id}'`;
 
+const LINES =
+  "insert into ops.operator_audit (action) values ('user.look 1'), ('user.look 2'), ('user.look 3')";
+
 const PLANTS: readonly Plant[] = [
   {
     name: 'a lost posting',
@@ -297,6 +300,21 @@ const PLANTS: readonly Plant[] = [
       `insert into ops.outbox (target, keys, event_ids, created_at)
        values (2, '{${civilian}}', '{${gift}}', now() - interval '2 hours')`,
     finds: () => ['outbox-late transactions'],
+  },
+  {
+    name: 'a line of the audit trail that was changed',
+    sql: () => [LINES, "update ops.operator_audit set action = 'b' where action = 'user.look 2'"],
+    finds: () => ['trail 2'],
+  },
+  {
+    name: 'one that was taken away',
+    sql: () => [LINES, "delete from ops.operator_audit where action = 'user.look 2'"],
+    finds: () => ['trail 3'],
+  },
+  {
+    name: 'the last one taken away',
+    sql: () => [LINES, "delete from ops.operator_audit where action = 'user.look 3'"],
+    finds: () => ['trail 3'],
   },
 ];
 

@@ -17,6 +17,7 @@ import { Snapshot } from './snapshot.ts';
 import { runSql, type SqlCheck, type SqlSettings } from './sqlChecks.ts';
 import type { AuditedStores } from './stores.ts';
 import { checkStream } from './streamCheck.ts';
+import { TRAIL_CHECKS } from './trailChecks.ts';
 
 export interface AuditOptions extends SqlSettings {
   readonly stores: AuditedStores;
@@ -38,6 +39,7 @@ const SQL_CHECKS: readonly SqlCheck[] = [
   ...MEETING_CHECKS,
   ...MARKET_CHECKS,
   ...OUTBOX_CHECKS,
+  ...TRAIL_CHECKS,
 ];
 
 /** Every check by its name, and what it looks at. */

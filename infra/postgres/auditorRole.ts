@@ -9,7 +9,7 @@ import { canConnect, withRole } from './migrate.ts';
 
 /** Whole schemas, and single tables of others. */
 const SCHEMAS = ['ledger', 'meet', 'market'];
-const TABLES = ['ops.outbox', 'ops.idempotency'];
+const TABLES = ['ops.outbox', 'ops.idempotency', 'ops.operator_audit', 'ops.audit_head'];
 
 /** From the owner's, the same on every start and node, never stored. */
 const passwordOf = (ownerUrl: string): string =>

@@ -57,9 +57,9 @@ const MAY_WRITE: Readonly<Record<string, string>> = {
   'users.transaction': 'insert',
 };
 /** The role that serves sees nothing of these. */
-const HIDDEN = ['ops.migration'];
+const HIDDEN = ['ops.audit_head', 'ops.migration'];
 /** The auditor reads these schemas and tables and nothing of persons (auditorRole.ts). */
-const AUDITED = /^(ledger|meet|market)\.|^ops\.(outbox|idempotency)$/;
+const AUDITED = /^(ledger|meet|market)\.|^ops\.(outbox|idempotency|operator_audit|audit_head)$/;
 
 const PRIVILEGES = `
   select n.nspname || '.' || c.relname as name,
@@ -163,6 +163,8 @@ it('really: nothing that was posted is changed, taken back or added by hand', as
       "update ops.operator_audit set action = 'nothing'",
       'delete from ops.operator_audit',
       "insert into ops.operator_audit (action, at) values ('x', now())",
+      "insert into ops.operator_audit (action, hash) values ('x', '')",
+      'update ops.audit_head set lines = 0',
       'select * from ops.migration',
       'create table ledger.mine (a int)',
       'create table public.mine (a int)',

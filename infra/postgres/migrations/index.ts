@@ -1,6 +1,7 @@
 /** Every version of the schema, oldest first. A released one is never changed: what comes later is a new one. */
 import type { MigrationObject } from '@mikro-orm/core';
 import { Audit } from './audit.ts';
+import { AuditChain } from './auditChain.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { DaySeals } from './daySeals.ts';
@@ -44,4 +45,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0020-users-domain', class: UsersDomain },
   { name: '0021-day-seals', class: DaySeals },
   { name: '0024-erasure', class: Erasure },
+  { name: '0025-audit-chain', class: AuditChain },
 ];
