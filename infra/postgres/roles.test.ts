@@ -70,7 +70,8 @@ const PRIVILEGES = `
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and not has_table_privilege($1, c.oid, p)
         and has_column_privilege($1, c.oid, a.attnum, p) order by 1) as columns
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')`;
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
+  order by 1`;
 
 interface Privilege {
   readonly name: string;
