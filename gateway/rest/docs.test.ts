@@ -83,7 +83,8 @@ beforeAll(async () => {
   directory = new FakeDirectory();
   const rules = testRules(DEFAULT_RULES, new ZenRules(), new MemoryRules());
   const options = optionsFor(door, directory, { market });
-  gateway = createGateway({ ...options, giving, services, scoring, rules });
+  const persons = { copy: async () => ({ profile: {} }), erase: async () => 'erased' as const };
+  gateway = createGateway({ ...options, giving, services, scoring, rules, persons });
   base = `http://127.0.0.1:${(await gateway.start()).restPort}`;
   document = (await ask('GET', '/docs/openapi.json')).json;
 });
@@ -312,6 +313,8 @@ describe('OpenAPI 3.1', () => {
     for (const [method, path] of operations()) {
       if (path.startsWith('/docs') || path.startsWith('/.well-known')) await call(method, path);
     }
+    await call('get', '/v1/me/export', undefined, token);
+    await call('delete', '/v1/me', { password }, till);
     await call('post', '/v1/signout', undefined, token);
     expect([...tried].sort()).toEqual(
       operations()
