@@ -154,7 +154,7 @@ export const CLUSTER_LIMITS = {
   nodesMax: 64,
   nodeIdMax: 63,
   recordBytes: 1_024,
-  /** SIGTERM to exit with other nodes there; below the pod's grace of 60 s. */
+  /** SIGTERM to exit with other nodes there; a pod's grace is twice this and more (k8s/manifests/podChecks.ts). */
   drainMs: 45_000,
   /** Of it, side by side: for the shards, and for the phones to go elsewhere (20 s to tell them, 10 s for the last). */
   drainShardsMs: 25_000,
