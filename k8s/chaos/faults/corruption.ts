@@ -6,13 +6,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
 import { shardOf, uuidv7 } from '../../../protocol/index.ts';
 import { RestClient } from '../../swarm/rest.ts';
-import { seedAccounts } from '../../swarm/seed.ts';
+import { type SeededAccount, seedAccounts } from '../../swarm/seed.ts';
 import { givePoints } from '../../swarm/shops.ts';
 import type { Fault } from '../fault.ts';
+import type { ChaosTarget } from '../target.ts';
 
 const PEOPLE = 6;
 const POINTS = 77;
 const ASKS = 5;
+const SEED_ATTEMPTS = 5;
 const ASK_MS = 1_000;
 
 const EVENTS = `insert into ops.user_event (user_id, n, after_version, lineage, id, about, at, frame)
@@ -21,6 +23,20 @@ const TIMERS = `insert into ops.actor_timer (kind, actor, name, shard, due_ms, o
   select 'user', u.id, 'chaos', u.shard, $3::bigint, u.op, case when u.n % 2 = 0 then '{"type":' else '{"type":"of a later version"}' end
   from unnest($1::text[], $2::int[], $4::uuid[]) with ordinality as u(id, shard, op, n)`;
 
+/** People with points; what a server that has other work refuses is asked again, with new people. */
+const seeded = async (target: ChaosTarget): Promise<SeededAccount[]> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const people = await seedAccounts(target, new Array(PEOPLE).fill('civilian'));
+      await givePoints(target, people, POINTS);
+      return people;
+    } catch (error) {
+      if (attempt === SEED_ATTEMPTS) throw error;
+      await pause(ASK_MS);
+    }
+  }
+};
+
 export const corruption: Fault = {
   name: 'corruption',
   row: '20',
@@ -28,8 +44,7 @@ export const corruption: Fault = {
   reach: 'node',
   durationS: 20,
   run: async ({ target, random, hit, counted }) => {
-    const people = await seedAccounts(target, new Array(PEOPLE).fill('civilian'));
-    await givePoints(target, people, POINTS);
+    const people = await seeded(target);
     const ids = people.map(one => one.userId);
     const client = new Client({ connectionString: target.stores.databaseUrl });
     await client.connect();
