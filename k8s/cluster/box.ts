@@ -24,16 +24,18 @@ import type { Order } from './inside.ts';
 const BOX = fileURLToPath(new URL('./box.sh', import.meta.url));
 const INSIDE = fileURLToPath(new URL('./inside.ts', import.meta.url));
 const CGROUPS = '/sys/fs/cgroup';
-/** Inside it has this long to stop its programs in order; then the box is closed. */
-const STOP_MS_MAX = 30_000;
+/** Inside it has this long to hear that nobody wants it any more; then the box is closed. */
+const STOP_MS_MAX = 4_000;
 const RMDIR_TRIES = 50;
 
 /** Runs `inside.ts` in a box and takes everything away after it. @returns its exit code */
 export const runInBox = async (order: Omit<Order, 'folder' | 'cgroup'>): Promise<number> => {
   const { work, keep } = order.asked;
   mkdirSync(join(work, 'runs'), { recursive: true });
+  await removeLeftOvers(join(work, 'runs'));
   const folder = mkdtempSync(join(work, 'runs', 'run-'));
-  const cgroup = `/heyblue-${folder.slice(-6)}`;
+  const cgroup = cgroupOf(folder);
+  writeFileSync(join(folder, 'pid'), String(process.pid));
   const file = join(folder, 'order.json');
   writeFileSync(file, JSON.stringify({ ...order, folder, cgroup } satisfies Order));
   const child = spawn(
@@ -77,6 +79,19 @@ const sayHowToEnter = (pid: number, folder: string, work: string): void => {
     '$(pgrep -P PID)'.replace('PID', `${pid}`);
   const kubectl = `${join(work, 'bin/kubectl')} --kubeconfig=${join(folder, 'control/admin.kubeconfig')}`;
   console.error(`kubernetes: nsenter --target ${first} --mount --net --pid -- ${kubectl} get pods -A`);
+};
+
+const cgroupOf = (folder: string): string => `/heyblue-${folder.slice(-6)}`;
+
+/** What runs left that were killed before they could clean up. Kept ones are kept until the next run, too. */
+const removeLeftOvers = async (runs: string): Promise<void> => {
+  for (const name of readdirSync(runs)) {
+    const folder = join(runs, name);
+    const pid = existsSync(join(folder, 'pid')) ? readFileSync(join(folder, 'pid'), 'utf8') : '';
+    if (pid !== '' && existsSync(`/proc/${pid}`)) continue;
+    await removeCgroups(cgroupOf(folder));
+    rmSync(folder, { recursive: true, force: true });
+  }
 };
 
 const removeCgroups = async (cgroup: string): Promise<void> => {

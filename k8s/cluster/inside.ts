@@ -37,11 +37,8 @@ const main = async (order: Order): Promise<boolean> => {
   const daemons = new Daemons(toolsIn(asked.work), order.folder);
   const began = performance.now();
   const sinceS = (): number => rounded((performance.now() - began) / 1_000, 1);
-  const leave = async (): Promise<never> => {
-    await daemons.stop();
-    process.exit(1);
-  };
-  process.stdin.resume().once('end', () => void leave());
+  // the first process of the box goes with us, and the kernel takes everything else in it
+  process.stdin.resume().once('end', () => process.exit(1));
   try {
     layNetwork(daemons);
     const plane = await startControlPlane(daemons);
