@@ -80,6 +80,12 @@ function defaultUrls(env: NodeJS.ProcessEnv): NodeUrls {
   };
 }
 
+/** All that a node has of our own environment. */
+const inherited = (): NodeJS.ProcessEnv => {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }) };
+};
+
 /**
  * Starts the process and waits until it serves.
  *
@@ -94,7 +100,7 @@ export async function spawnNode(options: NodeOptions): Promise<NodeProcess> {
     cwd: ROOT,
     execPath: process.execPath,
     execArgv: NODE_FLAGS,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
+    env: { ...inherited(), ...options.env },
     stdio,
   });
   if (typeof output === 'object' && 'line' in output) {

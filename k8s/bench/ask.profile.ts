@@ -141,7 +141,14 @@ export async function run({ args, index, barrier }: Job<AskArgs>): Promise<AskRe
     metrics: createMetrics(false),
     sink: { push() {}, close() {} },
     coordinator,
-    behaviours: { user: answering, region: answering, area: answering, pair: answering, offer: answering, budget: answering },
+    behaviours: {
+      user: answering,
+      region: answering,
+      area: answering,
+      pair: answering,
+      offer: answering,
+      budget: answering,
+    },
   };
   const system = new ActorSystem({
     ...world,
