@@ -51,28 +51,29 @@ describe('migrations', () => {
     const fresh = await testDatabase(inject('databaseUrl'));
     const newest = await shapeOf(fresh.ownerUrl);
     await fresh.drop();
-    for (const from of names.slice(0, -1)) {
-      const database = await temporaryDatabase(inject('databaseUrl'));
-      const migrator = await openMigrator(database.url);
-      await migrator.up(from);
-      const client = new pg.Client({ connectionString: database.url });
-      await client.connect();
-      const person = '01900000-0000-7000-8000-0000000000aa';
+    // one database that stands still at each version: from there on nothing depends on where it came from
+    const database = await temporaryDatabase(inject('databaseUrl'));
+    const migrator = await openMigrator(database.url);
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const people = names.slice(0, -1).map((_, i) => `01900000-0000-7000-8000-${String(i).padStart(12, '0')}`);
+    for (const [i, person] of people.entries()) {
+      expect(await migrator.up(names[i])).toEqual([names[i]]);
       await client.query(`insert into ledger.account (account_id, balance, version) values ($1, 7, 2)`, [
         person,
       ]);
-      expect(await migrator.up()).toEqual(names.slice(names.indexOf(from) + 1));
-      const kept = await client.query('select balance, version from ledger.account where account_id = $1', [
-        person,
-      ]);
-      expect(kept.rows).toEqual([{ balance: '7', version: '2' }]);
-      await client.end();
-      await migrator.close();
-      expect(await shapeOf(database.url)).toEqual(newest);
-      await database.drop();
     }
-    // a database and all later versions for each earlier one
-  }, 120_000);
+    expect(await migrator.up()).toEqual(names.slice(-1));
+    const kept = await client.query(
+      'select account_id, balance, version from ledger.account where account_id = any ($1) order by account_id',
+      [people],
+    );
+    expect(kept.rows).toEqual(people.map(account_id => ({ account_id, balance: '7', version: '2' })));
+    await client.end();
+    await migrator.close();
+    expect(await shapeOf(database.url)).toEqual(newest);
+    await database.drop();
+  });
 
   it('go down a version and up again', async () => {
     const database = await testDatabase(inject('databaseUrl'));

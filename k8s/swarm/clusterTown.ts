@@ -56,10 +56,12 @@ const FOR_LOAD: Record<string, string> = {
   ...OPEN_AREAS,
 };
 
+export type NodeWires = { readonly nats: Wire; readonly postgres: Wire } | null;
+
 export interface NodePlan {
   readonly id: string;
   readonly env: Record<string, string>;
-  readonly wires: { readonly nats: Wire; readonly postgres: Wire } | null;
+  readonly wires: NodeWires;
   /** Between phones and its realtime door. */
   readonly door: Wire | null;
   readonly logFile: string;
@@ -214,8 +216,8 @@ export interface Cluster {
   /** Signals one of the servers: SIGKILL and SIGQUIT end it, it is started again by itself. */
   signalServer(server: ServerName, name: NodeJS.Signals): void;
   pidOf(server: ServerName): number;
-  /** A node more, not started; it joins with `start`. */
-  addNode(id: string, env?: Record<string, string>): Promise<ClusterNode>;
+  /** A node more, not started; it joins with `start`. Its settings may follow from its wires. */
+  addNode(id: string, env?: (wires: NodeWires) => Record<string, string>): Promise<ClusterNode>;
   /** Waits until these nodes (default: all that run) own all shards between them and agree about it. */
   steady(nodes?: readonly ClusterNode[], timeoutMs?: number): Promise<ClusterView>;
   stop(): Promise<void>;
@@ -270,7 +272,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       if (found === undefined) throw new Error(`${server} does not run`);
       return found.pid;
     };
-    const addNode = async (id: string, env: Record<string, string> = {}): Promise<ClusterNode> => {
+    const addNode: Cluster['addNode'] = async (id, envOf = () => ({})) => {
       const wires =
         options.wires === false
           ? null
@@ -297,7 +299,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
             HEYBLUE_ADMIN_PORT: String(adminPort),
             ...FOR_LOAD,
             ...options.env,
-            ...env,
+            ...envOf(wires),
           },
         },
         crashes,

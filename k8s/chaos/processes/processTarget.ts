@@ -20,6 +20,7 @@ import { Cloud } from '../wires/cloud.ts';
 import { NatsFrames, type Repeats } from '../wires/natsFrames.ts';
 import { staleIn } from '../wires/staleAnswers.ts';
 import { Disk } from './disk.ts';
+import { Logins } from './logins.ts';
 import { pour } from './pour.ts';
 
 export interface ProcessOptions {
@@ -88,18 +89,20 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
       random.fork('cloud'),
     );
     cloud = open;
+    const logins = await Logins.open(town.databaseUrl, dataDir);
     const imports = [CLOCK, ...(options.imports ?? [])].map(path => `--import=${pathToFileURL(path).href}`);
     const clockOf = (id: string): string => join(dataDir, `clock-${id}`);
     const repeatsOf = new Map<string, Repeats>();
     for (let i = 1; i <= options.nodes; i++) {
       const id = `n${i}`;
-      const node = await cluster.addNode(id, {
+      const node = await cluster.addNode(id, wires => ({
         DYNAMODB_ENDPOINT: open.dynamodb.url,
         KINESIS_ENDPOINT: open.kinesis.url,
         CHAOS_CLOCK_FILE: clockOf(id),
         NODE_OPTIONS: imports.join(' '),
+        HEYBLUE_SECRETS_DIR: logins.folderOf(id, wires!.postgres.url),
         ...options.env,
-      });
+      }));
       const repeats: Repeats = { share: 0, doubled: 0, replayed: 0 };
       repeatsOf.set(id, repeats);
       const chance = random.fork(`repeats of ${id}`);
@@ -165,7 +168,6 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
       nowMs: () => performance.now() - began,
       cannot: (deed: Deed) => {
         if (deed === 'fillDisk' && !(disk instanceof Disk)) return disk ?? 'There is no disk.';
-        if (deed === 'rotate') return 'Servers of this back end keep their passwords.';
         return null;
       },
 
@@ -295,7 +297,11 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
         }
         return { targets: ['machine'], what: `${processes} busy processes`, counts: { processes } };
       },
-      rotate: () => Promise.reject(new Error('servers of this back end keep their passwords')),
+      rotate: async () => {
+        const sessions = await logins.rotate();
+        const what = 'another password of PostgreSQL, its sessions ended; another key signs tokens';
+        return { targets: ['PostgreSQL', 'keys'], what, counts: { sessions } };
+      },
 
       mend: async () => {
         await cool();

@@ -185,7 +185,7 @@ describe('nodes that should not be', () => {
   it('a node that believes it is alone on the same database takes nothing for long', {
     timeout: 90_000,
   }, async () => {
-    const loner = await arena.cluster.addNode('loner', { NATS_URL: '' });
+    const loner = await arena.cluster.addNode('loner', () => ({ NATS_URL: '' }));
     const said = await loner.start().then(
       () => 'started',
       (error: Error) => error.message,
@@ -202,7 +202,7 @@ describe('nodes that should not be', () => {
 
 describe('a NATS that cannot be used is one sentence', () => {
   const refusedWith = async (url: string): Promise<string> => {
-    const node = await arena.cluster.addNode(`lost-${arena.cluster.nodes.length}`, { NATS_URL: url });
+    const node = await arena.cluster.addNode(`lost-${arena.cluster.nodes.length}`, () => ({ NATS_URL: url }));
     const said = await node.start().then(
       () => 'it started',
       (error: Error) => error.message,
