@@ -145,13 +145,6 @@ describe('npm run bench', () => {
       closed: 0,
       refused: 0,
     });
-    expect(lastLine(await run('k8s/bench.ts', 'idle', ...small))).toMatchObject({
-      bench: 'idle',
-      bytes_per_phone: expect.any(Number),
-      server_cores: expect.any(Number),
-      signed_in: 60,
-      closed: 0,
-    });
     const encounter = await run('k8s/bench.ts', 'encounter', '--rate', '20', '--seconds', '2');
     expect(lastLine(encounter)).toMatchObject({
       bench: 'encounter',
