@@ -49,7 +49,7 @@ export const MUTANTS: readonly ChaosMutant[] = [
         replace: 'void gate;\n    if',
       },
     ],
-    faults: ['kill', 'postgres-restart', 'postgres-backends', 'partition-postgres-reset'],
+    faults: ['kill-late'],
     minutes: 1,
     noticed: ['acknowledged', 'order', 'resumes', 'meetings'],
   },

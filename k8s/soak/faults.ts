@@ -25,7 +25,7 @@ export const WEIGHTS: Readonly<Record<string, number>> = {
   repeats: 1,
 };
 /** A node that is hit by these ends, or stands still until others have taken its place: not the witness. */
-const DEADLY = new Set(['kill', 'zombie', 'scale-down']);
+const DEADLY = new Set(['kill', 'kill-late', 'zombie', 'scale-down']);
 
 const isPartition = (fault: Fault): boolean => fault.row.startsWith('3a');
 

@@ -4,6 +4,7 @@ import { clockJump, clockStrobe } from './clock.ts';
 import { CLOUDS } from './cloud.ts';
 import { corruption } from './corruption.ts';
 import { kill } from './kill.ts';
+import { killLate } from './killLate.ts';
 import { natsAway, natsDataLoss, natsRestart } from './nats.ts';
 import { PARTITIONS } from './partition.ts';
 import { pause } from './pause.ts';
@@ -19,6 +20,7 @@ import { zombie } from './zombie.ts';
 
 export const FAULTS: readonly Fault[] = [
   kill,
+  killLate,
   pause,
   zombie,
   ...PARTITIONS,

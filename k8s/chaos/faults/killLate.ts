@@ -1,0 +1,32 @@
+/**
+ * A node is killed while what it said to PostgreSQL is still on its way: whatever it let out before that arrived was a promise
+ * of nobody. It arrives when others own its users, and is refused.
+ */
+import type { Fault } from '../fault.ts';
+
+/** Commits collect on the wire for so long; the lease lives longer. */
+const COLLECTS_MS_MIN = 400;
+const COLLECTS_MS_MAX = 1_500;
+/** Longer than a lease and the takeover after it. */
+const AWAY_MS_MIN = 12_000;
+const AWAY_MS_MAX = 16_000;
+
+export const killLate: Fault = {
+  name: 'kill-late',
+  row: '1',
+  weight: 1,
+  reach: 'node',
+  needs: ['partition'],
+  durationS: 50,
+  run: async ({ target, random, victim, lasts, hit, counted }) => {
+    const node = victim();
+    if (node === null) return;
+    target.partition(node, 'postgres', 'toServer', 'drop');
+    await lasts(random.between(COLLECTS_MS_MIN, COLLECTS_MS_MAX));
+    const killed = await target.kill(node);
+    hit({ ...killed, what: `${killed.what}, with commits on its wire` });
+    await lasts(random.between(AWAY_MS_MIN, AWAY_MS_MAX));
+    counted(await target.heal(node, 'postgres'));
+    await target.start(node);
+  },
+};
