@@ -38,7 +38,7 @@ const main = async (): Promise<number> => {
     return 1;
   }
   console.error(`kubernetes: seed ${asked.seed}, cache ${asked.work}`);
-  const tools = fetchTools(asked.work);
+  const tools = await fetchTools(asked.work);
   const images = await buildImages(tools, line => console.error(`kubernetes: ${line}`));
   for (const { name, sizeMb } of images) console.error(`kubernetes: image ${name}, ${sizeMb} MB`);
   if (asked.build) return 0;

@@ -6,21 +6,18 @@
  * and moved to its place in one step, so a torn download is never taken for a server. The machine's mirror, proxies and
  * keys are used as they are: apt verifies the signature of the lists and the checksum of the package as always.
  */
-import { spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { NATS_FETCH_MS_MAX } from './limits.ts';
-import { exitOf } from './processes.ts';
+import { type ClientOptions, mirrorsOf, osRelease, run } from './package-client.ts';
 
 /** Where the distributions have a server that is new enough, and who signs for it. The mirror is the machine's own. */
 const DISTRIBUTIONS: Record<string, Distribution> = {
@@ -42,11 +39,9 @@ interface Distribution {
   readonly keyring: string;
 }
 
-export interface FetchOptions {
+export interface FetchOptions extends ClientOptions {
   readonly dataDir: string;
-  readonly env: NodeJS.ProcessEnv;
   readonly log: (line: string) => void;
-  readonly abort?: AbortSignal | undefined;
   /** Why the fetched program cannot be used; null when it can. */
   readonly check: (path: string) => Promise<string | null>;
 }
@@ -59,7 +54,7 @@ const DRAFT = 'nats-server.new-';
  * @returns null when it is there, else why not, in words that fit into a sentence
  */
 export async function fetchNatsServer(options: FetchOptions): Promise<string | null> {
-  const distribution = DISTRIBUTIONS[distributionOf()];
+  const distribution = DISTRIBUTIONS[osRelease('ID') ?? ''];
   if (!distribution) return 'none on PATH, and only Debian and Ubuntu have a package that can be fetched';
   if (!existsSync('/usr/bin/apt-get') || !existsSync('/usr/bin/dpkg-deb')) {
     return 'none on PATH, and this machine has no apt-get to fetch one';
@@ -68,7 +63,7 @@ export async function fetchNatsServer(options: FetchOptions): Promise<string | n
   for (const name of readdirSync(dataDir)) {
     if (name.startsWith(DRAFT)) rmSync(join(dataDir, name), { recursive: true, force: true });
   }
-  const mirrors = await ownMirrors(distribution, options);
+  const mirrors = await mirrorsOf([osRelease('VERSION_CODENAME'), distribution.suite], options);
   if (mirrors.length === 0) {
     return 'none on PATH, and the package sources of this machine name no mirror to fetch one from';
   }
@@ -97,39 +92,6 @@ export async function fetchNatsServer(options: FetchOptions): Promise<string | n
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
-}
-
-/** `debian`, `ubuntu` or whatever /etc/os-release says. */
-function distributionOf(): string {
-  return osRelease('ID') ?? '';
-}
-
-function osRelease(name: string): string | null {
-  try {
-    const text = readFileSync('/etc/os-release', 'utf8');
-    return new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1] ?? null;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * The mirrors that the machine's own sources name for its release over the network, in their order. Asked of what an
- * update would read: that is known before there was one. A vendor may use the suite's name for an archive of his own;
- * as the archive's mirrors end in its name, others count only when there is none that does.
- */
-async function ownMirrors(distribution: Distribution, options: FetchOptions): Promise<string[]> {
-  const releases = [osRelease('VERSION_CODENAME'), distribution.suite];
-  const { output } = await run('apt-get', ['-q', '--print-uris', 'update'], options);
-  const named = new Set<string>();
-  for (const [, mirror = '', release = ''] of output.matchAll(
-    /^'((?:https?|mirror(?:\+\w+)?):\S+?)\/+dists\/([^/\s]+)\/main\/binary-/gm,
-  )) {
-    if (releases.includes(release)) named.add(mirror);
-  }
-  const mirrors = [...named];
-  const archives = mirrors.filter(mirror => /\/(debian|ubuntu|ubuntu-ports)$/.test(mirror));
-  return archives.length > 0 ? archives : mirrors;
 }
 
 /** Null when the package lies unpacked in `draft/unpacked`. */
@@ -209,37 +171,4 @@ function prepare(
   // what the system wants done after an update or an installation is not for us
   writeFileSync(path, `#clear APT::Update;\n#clear DPkg;\n#clear APT::Architectures;\n${lines.join('\n')}\n`);
   return path;
-}
-
-interface Ran {
-  readonly words: string;
-  readonly output: string;
-  readonly errors: string;
-}
-
-async function run(command: string, args: string[], options: FetchOptions, cwd = '/'): Promise<Ran> {
-  const env = {
-    ...options.env,
-    PATH: `${options.env.PATH ?? ''}:/usr/bin:/bin:/usr/sbin:/sbin`,
-    LC_ALL: 'C',
-  };
-  const child = spawn(command, args, {
-    cwd,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: NATS_FETCH_MS_MAX,
-    killSignal: 'SIGKILL',
-    ...(options.abort && { signal: options.abort }),
-  });
-  const texts = { output: '', errors: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    texts.output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    texts.errors += text;
-  });
-  const closed = new Promise<void>(done => child.once('close', () => done()));
-  const words = await exitOf(child);
-  if (child.pid !== undefined) await closed;
-  return { words, ...texts };
 }

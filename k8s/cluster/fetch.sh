@@ -3,18 +3,18 @@
 # nothing is installed on this machine, no list of packages of its own is touched, and a second run finds everything
 # done. About six minutes the first time. Newer ones are not in Debian: its 1.32 holds kubectl alone.
 #
-# fetch.sh FOLDER
+# fetch.sh FOLDER MIRROR [SECURITY_MIRROR]     the mirrors of Debian that this machine's owner chose (tools.ts asks apt)
 set -euo pipefail
-W=$(realpath -m "${1:?fetch.sh FOLDER}")
-if [ -f "$W/done" ]; then exit 0; fi
+USAGE='fetch.sh FOLDER MIRROR [SECURITY_MIRROR]'
+W=$(realpath -m "${1:?$USAGE}")
+MIRROR=${2:?$USAGE}
+SECURITY_MIRROR=${3:-}
 say() { echo "kubernetes: $*" >&2; }
 mkdir -p "$W"/{apt/lists/partial,apt/cache/archives/partial,src,debs,tools,bin,gocache}
-cat > "$W/apt/sources.list" <<'S'
-deb http://deb.debian.org/debian bookworm main
-deb-src http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian-security bookworm-security main
-deb-src http://deb.debian.org/debian-security bookworm-security main
-S
+for kind in deb deb-src; do
+  echo "$kind $MIRROR bookworm main"
+  if [ -n "$SECURITY_MIRROR" ]; then echo "$kind $SECURITY_MIRROR bookworm-security main"; fi
+done > "$W/apt/sources.list"
 APT=(-o "Dir::Etc::sourcelist=$W/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State::lists=$W/apt/lists"
   -o "Dir::Cache=$W/apt/cache" -o APT::Sandbox::User=root -qq)
 
@@ -33,7 +33,7 @@ if [ ! -f "$W/rootfs.done" ]; then
   say "a small Debian for images"
   rm -rf "$W/rootfs"
   DEBOOTSTRAP_DIR="$W/tools/usr/share/debootstrap" PATH="$PATH:/usr/sbin:/sbin" \
-    "$W/tools/usr/sbin/debootstrap" --variant=minbase bookworm "$W/rootfs" http://deb.debian.org/debian > "$W/debootstrap.log"
+    "$W/tools/usr/sbin/debootstrap" --variant=minbase bookworm "$W/rootfs" "$MIRROR" > "$W/debootstrap.log"
   rm -rf "$W"/rootfs/var/cache/apt/archives/*.deb "$W"/rootfs/var/lib/apt/lists/*
   touch "$W/rootfs.done"
 fi

@@ -7,8 +7,11 @@ import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mirrorsOf, osRelease } from '../../infra/embedded/package-client.ts';
 
 const FETCH = fileURLToPath(new URL('./fetch.sh', import.meta.url));
+/** The release of Debian that has the sources of a whole Kubernetes. */
+const RELEASE = 'bookworm';
 /** iptables comes as one program with many names, which Debian gives out when it is installed. */
 const IPTABLES = [
   'iptables',
@@ -42,12 +45,28 @@ export const unable = (): string | null => {
   return missing.length === 0 ? null : `This machine has no ${missing.join(', no ')}.`;
 };
 
-/** Fetches and builds what is not there yet, minutes the first time. @throws Error with the step that failed */
-export const fetchTools = (folder: string): Tools => {
-  const made = spawnSync('bash', [FETCH, folder], { stdio: ['ignore', 2, 2] });
-  if (made.status !== 0) throw new Error(`fetch.sh ${folder} ended with ${made.status ?? made.signal}.`);
+/**
+ * Fetches and builds what is not there yet, minutes the first time, from the mirror that this machine's own package
+ * sources name.
+ *
+ * @throws Error when they name none, or with the step that failed
+ */
+export const fetchTools = async (folder: string): Promise<Tools> => {
+  if (!existsSync(join(folder, 'done'))) {
+    if (osRelease('ID') !== 'debian') throw new Error('Kubernetes is built from the sources of Debian.');
+    const options = { env: process.env };
+    const [mirror] = overHttp(await mirrorsOf([RELEASE, osRelease('VERSION_CODENAME')], options));
+    if (mirror === undefined)
+      throw new Error('The package sources of this machine name no mirror of Debian.');
+    const [security = ''] = overHttp(await mirrorsOf([`${RELEASE}-security`], options));
+    const made = spawnSync('bash', [FETCH, folder, mirror, security], { stdio: ['ignore', 2, 2] });
+    if (made.status !== 0) throw new Error(`fetch.sh ${folder} ended with ${made.status ?? made.signal}.`);
+  }
   return toolsIn(folder);
 };
+
+/** A small Debian is made by a program that knows no lists of mirrors. */
+const overHttp = (mirrors: readonly string[]): string[] => mirrors.filter(mirror => /^https?:/.test(mirror));
 
 export const toolsIn = (folder: string): Tools => {
   const root = join(folder, 'tools');
