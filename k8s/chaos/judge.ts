@@ -105,6 +105,8 @@ export interface Verdict {
   readonly isolated: { readonly asked: number; readonly p99_ms: number | null };
   /** Checkers that found something. */
   readonly failed: readonly string[];
+  /** The first thing that each of them found, in words. */
+  readonly found: Readonly<Record<string, string>>;
   readonly problems: readonly string[];
   readonly verdict: 'pass' | 'fail';
 }
@@ -122,6 +124,8 @@ export const readFinalState = (stores: Stores, history: History, timeline: Timel
     },
     FOLLOW_MS_MAX,
   );
+
+const wordsOf = ({ invariant, wrong, words }: Finding): string => `${invariant} ${wrong}: ${words}`;
 
 export const judge = (evidence: Evidence, commit: string): Verdict => {
   const { history, timeline, state } = evidence;
@@ -188,7 +192,10 @@ export const judge = (evidence: Evidence, commit: string): Verdict => {
       ),
     },
     failed: byChecker.filter(([, found]) => found.length > 0).map(([name]) => name),
-    problems: all.slice(0, WORDS_MAX).map(one => `${one.invariant} ${one.wrong}: ${one.words}`),
+    found: Object.fromEntries(
+      byChecker.flatMap(([name, [first]]) => (first === undefined ? [] : [[name, wordsOf(first)]])),
+    ),
+    problems: all.slice(0, WORDS_MAX).map(wordsOf),
     verdict: all.length === 0 ? 'pass' : 'fail',
   };
 };

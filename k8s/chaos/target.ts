@@ -78,13 +78,17 @@ export interface ChaosTarget {
 
   partition(node: ChaosNode, link: Link, way: Way, mode: Mode): Hit;
   delay(node: ChaosNode, link: Link, ms: number): void;
+  /** What the node says to PostgreSQL to commit stays on its wire until that is healed; what it reads comes through. */
+  keepCommits(node: ChaosNode): void;
   /** Ends the open connections of a link; new ones are let through. */
   hangUp(node: ChaosNode, link: Link): Hit;
   /** Heals this link of the node. What it held and closed since the last healing. */
   heal(node: ChaosNode, link: Link): Promise<Readonly<Record<string, number>>>;
   /** Doubles this share of what NATS delivers to the node, and says some of it again later. 0 ends it. */
   repeat(node: ChaosNode, share: number): Readonly<Record<string, number>>;
-  /** Ends every socket of phones with these nodes at once. */
+  /** Nothing that these nodes say reaches a phone, until the doors are slammed; what phones say comes through. */
+  muteDoors(nodes: readonly ChaosNode[]): void;
+  /** Ends every socket of phones with these nodes at once, and what is on its way to them is lost. */
   slamDoors(nodes: readonly ChaosNode[]): Hit;
 
   restartServer(server: Server): Promise<Hit>;

@@ -124,3 +124,21 @@ it('a slow wire is slow and complete', async () => {
   await one.hears('onetwo');
   expect(wire.counts.delayedBytes).toBe(12);
 });
+
+it('a connection on which something chosen is said is kept back from there on, and others go on', async () => {
+  const wire = await echoBehindWire();
+  const [one, other] = [await client(wire), await client(wire)];
+  wire.keepBack(chunk => chunk.includes('commit'));
+  one.socket.write('read ');
+  await one.hears('read ');
+  one.socket.write('commit_this ');
+  // it is on the wire before anything else is said there
+  while (wire.counts.heldBytes === 0) await new Promise(resolve => setImmediate(resolve));
+  one.socket.write('and this');
+  other.socket.write('read as well');
+  await other.hears('read as well');
+  expect(one.heard()).toBe('read ');
+  await wire.heal();
+  await one.hears('and this');
+  expect(one.heard()).toBe('read commit_this and this');
+});

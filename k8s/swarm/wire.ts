@@ -6,6 +6,7 @@
  * - `drop`: as a partition that loses packets: connections stay open, nothing arrives, not even their end. What was sent
  *   meanwhile comes late, in order and complete, once the wire is healed, as TCP does it.
  * - `delay`: everything takes so much longer.
+ * - `keepBack`: a connection on which something is said to the server keeps that and everything behind it; others go on.
  *
  * What passes may be changed on its way as well (`mangle`), for servers whose messages a stream of bytes does not show.
  *
@@ -37,6 +38,8 @@ export interface Wire {
   cut(): void;
   drop(direction?: Direction): void;
   delay(ms: number): void;
+  /** @param chosen whether these bytes for the server, and all that follow on their connection, stay on the wire */
+  keepBack(chosen: (chunk: Buffer) => boolean): void;
   /** Ends every fault. */
   heal(): Promise<void>;
   /** Ends the open connections; new ones are let through. */
@@ -51,6 +54,7 @@ interface State {
   tap: Wire['tap'];
   mangle: Wire['mangle'];
   dropped: Direction | null;
+  keepBack: ((chunk: Buffer) => boolean) | null;
   delayMs: number;
   readonly counts: { -readonly [K in keyof WireCounts]: WireCounts[K] };
 }
@@ -63,6 +67,8 @@ class Flow {
   readonly #state: State;
   readonly #waiting: { readonly chunk: Buffer | 'end' | 'gone'; readonly dueAt: number }[] = [];
   #waitingBytes = 0;
+  /** What keeps this flow back; another fault, or none, lets it go. */
+  #keptBackBy: State['keepBack'] = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(from: Socket, to: Socket, direction: Exclude<Direction, 'both'>, state: State) {
@@ -79,13 +85,16 @@ class Flow {
   }
 
   get #dropped(): boolean {
-    const { dropped } = this.#state;
+    const { dropped, keepBack } = this.#state;
+    if (keepBack !== null && this.#keptBackBy === keepBack) return true;
     return dropped === 'both' || dropped === this.#direction;
   }
 
   #take(chunk: Buffer | 'end' | 'gone'): void {
-    const { delayMs, counts } = this.#state;
+    const { delayMs, keepBack, counts } = this.#state;
     const bytes = typeof chunk === 'string' ? 0 : chunk.length;
+    if (this.#direction === 'toServer' && typeof chunk !== 'string' && keepBack?.(chunk) === true)
+      this.#keptBackBy = keepBack;
     if (this.#dropped) counts.heldBytes += bytes;
     else if (delayMs > 0) counts.delayedBytes += bytes;
     this.#waitingBytes += bytes;
@@ -149,6 +158,7 @@ export const layWire = async (url: string): Promise<Wire> => {
     tap: null,
     mangle: null,
     dropped: null,
+    keepBack: null,
     delayMs: 0,
     counts: { closed: 0, heldBytes: 0, heldConnections: 0, delayedBytes: 0 },
   };
@@ -212,8 +222,12 @@ export const layWire = async (url: string): Promise<Wire> => {
     delay: ms => {
       state.delayMs = ms;
     },
+    keepBack: chosen => {
+      state.keepBack = chosen;
+    },
     heal: async () => {
       state.dropped = null;
+      state.keepBack = null;
       state.delayMs = 0;
       pumpAll();
       if (server !== null) return;

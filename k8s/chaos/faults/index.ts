@@ -8,7 +8,7 @@ import { killLate } from './killLate.ts';
 import { natsAway, natsDataLoss, natsRestart } from './nats.ts';
 import { PARTITIONS } from './partition.ts';
 import { pause } from './pause.ts';
-import { hotUser, slowReaders, storm } from './people.ts';
+import { deafPhones, hotUser, slowReaders, storm } from './people.ts';
 import { poison } from './poison.ts';
 import { diskFull, postgresBackends, postgresRestart, postgresSlow } from './postgres.ts';
 import { memory, processor } from './pressure.ts';
@@ -38,6 +38,7 @@ export const FAULTS: readonly Fault[] = [
   repeats,
   slowReaders,
   storm,
+  deafPhones,
   hotUser,
   poison,
   memory,

@@ -1,6 +1,7 @@
 /**
- * People who are a burden: some who ask and never read the answers, everybody coming back at once, and one who asks as
- * fast as he can. Their accounts are their own, so that what they suffer is nobody's loss.
+ * People who are a burden: some who ask and never read the answers, everybody coming back at once, with or without what they
+ * were told last, and one who asks as fast as he can. Slow and hot ones have accounts of their own, so that what they suffer
+ * is nobody's loss.
  */
 
 import { Phone } from '../../swarm/phone.ts';
@@ -13,6 +14,9 @@ const SLOW_MS_MIN = 8_000;
 const SLOW_MS_MAX = 15_000;
 const STORMS = 3;
 const STORM_PAUSE_MS = 1_500;
+/** Phones wait 4 s for an answer before they come back by themselves (k8s/swarm/roaming.ts). */
+const DEAF_MS_MIN = 2_000;
+const DEAF_MS_MAX = 3_500;
 const HOT_PER_S = 1_000;
 const HOT_MS = 8_000;
 const TICK_MS = 20;
@@ -78,6 +82,25 @@ export const storm: Fault = {
       closed += target.slamDoors(well).counts.closed ?? 0;
     }
     counted({ closed });
+    await lasts(2 * STORM_PAUSE_MS);
+  },
+};
+
+/** What was asked is done and nobody hears of it: each command comes again under its key, and each phone has missed something. */
+export const deafPhones: Fault = {
+  name: 'deaf-phones',
+  row: '11',
+  weight: 1,
+  reach: 'all',
+  needs: ['slamDoors'],
+  durationS: 10,
+  run: async ({ target, random, lasts, hit, counted }) => {
+    const well = target.nodes.filter(node => node.isRunning);
+    const targets = well.map(node => node.id);
+    target.muteDoors(well);
+    hit({ targets, what: `nothing that ${targets.join(', ')} say reaches a phone`, counts: {} });
+    await lasts(random.between(DEAF_MS_MIN, DEAF_MS_MAX));
+    counted(target.slamDoors(well).counts);
     await lasts(2 * STORM_PAUSE_MS);
   },
 };

@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { keyFileOf, replaceKeys, type StoredKeys } from '../../../infra/keys.ts';
-import { migrate, withRole } from '../../../infra/postgres/migrate.ts';
+import { withRole } from '../../../infra/postgres/migrate.ts';
 import { addTokenKey } from '../../../infra/rotateKeys.ts';
 
 const ROLE = 'heyblue_rotated';
@@ -27,10 +27,10 @@ export class Logins {
     this.#dataDir = dataDir;
   }
 
+  /** The first node to start migrates, and gives the role its rights: a mutant's tables are made by the mutant. */
   static async open(databaseUrl: string, dataDir: string): Promise<Logins> {
     const logins = new Logins(databaseUrl, dataDir);
     await logins.#sql(`create role ${ROLE} login password '${logins.#password}'`);
-    await migrate(databaseUrl);
     return logins;
   }
 

@@ -37,6 +37,8 @@ export interface ProcessOptions {
 const NAMES: Record<Server, ServerName> = { nats: 'nats-server', postgres: 'PostgreSQL' };
 const SERVER_MS_MAX = 60_000;
 const POLL_MS = 50;
+/** Begins the names of the prepared statements that commit (infra/postgres). */
+const COMMITS = 'commit_';
 const START_ATTEMPTS = 3;
 const CLOCK = join(import.meta.dirname, 'shiftedClock.mjs');
 /** A process that does nothing but that. */
@@ -216,6 +218,7 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
         return { targets: [node.id], what: `${node.id} to ${link} ${words}`, counts: {} };
       },
       delay: (node, link, ms) => wireOf(node, link).delay(ms),
+      keepCommits: node => wireOf(node, 'postgres').keepBack(chunk => chunk.includes(COMMITS)),
       hangUp: (node, link) => {
         const wire = wireOf(node, link);
         const { closed } = wire.counts;
@@ -230,12 +233,16 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
         Object.assign(repeats, { share, doubled: 0, replayed: 0 });
         return { doubled, replayed };
       },
+      muteDoors: nodes => {
+        for (const node of nodes) nodeOf(node).door.drop('toNode');
+      },
       slamDoors: nodes => {
         let closed = 0;
         for (const node of nodes) {
           const { door } = nodeOf(node);
           const { closed: was } = door.counts;
           door.hangUp();
+          void door.heal();
           closed += door.counts.closed - was;
         }
         const ids = nodes.map(node => node.id);
