@@ -22,12 +22,12 @@ const story = () => {
 test('what is said in turn waits until the word before it about the same thing is heard', () => {
   const { said, turn } = story();
   let all: Insisting = {};
-  all = insistInTurn(all, 'r/confirmed', USER, { type: 'confirmed' }, turn);
-  all = insistInTurn(all, 'r/refund-1', USER, { type: 'refunded' }, turn);
-  all = insistInTurn(all, 'r/refund-2', USER, { type: 'refunded again' }, turn);
+  all = insistInTurn(all, 'r/confirmed', { to: USER, message: { type: 'confirmed' } }, turn);
+  all = insistInTurn(all, 'r/refund-1', { to: USER, message: { type: 'refunded' } }, turn);
+  all = insistInTurn(all, 'r/refund-2', { to: USER, message: { type: 'refunded again' } }, turn);
   // another thing, and another listener, wait for nothing
-  all = insistInTurn(all, 's/confirmed', USER, { type: 'other' }, turn);
-  all = insistInTurn(all, 'r/confirmed/offer', OFFER, { type: 'settled' }, turn);
+  all = insistInTurn(all, 's/confirmed', { to: USER, message: { type: 'other' } }, turn);
+  all = insistInTurn(all, 'r/confirmed/offer', { to: OFFER, message: { type: 'settled' } }, turn);
   expect(said.splice(0)).toEqual(['user confirmed', 'user other', 'offer settled']);
   // lost on its way, said again; the ones behind it wait on, also in another life on another node
   all = insistAnswered(all, 'r/confirmed', AWAY, turn);
@@ -44,8 +44,8 @@ test('what is said in turn waits until the word before it about the same thing i
 
 test('who never hears the first word hears the second all the same', () => {
   const { said, turn } = story();
-  let all: Insisting = insist({}, 'r/confirmed', USER, { type: 'confirmed' }, turn);
-  all = insistInTurn(all, 'r/refund', USER, { type: 'refunded' }, turn);
+  let all: Insisting = insist({}, 'r/confirmed', { to: USER, message: { type: 'confirmed' } }, turn);
+  all = insistInTurn(all, 'r/refund', { to: USER, message: { type: 'refunded' } }, turn);
   for (let i = 1; i < ACTOR_LIMITS.insistTries; i++) {
     all = insistAnswered(all, 'r/confirmed', AWAY, turn);
     all = insistAgain(all, 'r/confirmed', turn);

@@ -31,30 +31,25 @@ const TAG = 'insist/';
 export const insistedKey = (tag: string): string | null =>
   tag.startsWith(TAG) ? tag.slice(TAG.length) : null;
 
-export function insist(
-  all: Insisting,
-  key: string,
-  to: Address,
-  message: { readonly type: string },
-  turn: Turn,
-): Insisting {
-  turn.ask(to, message, TAG + key, ACTOR_LIMITS.insistAskMs);
-  return { ...all, [key]: { to, message, attempt: 1 } };
+/** Who is told, and what. */
+export type Telling = Pick<Insisted, 'to' | 'message'>;
+
+export const insist = (all: Insisting, key: string, what: Telling, turn: Turn): Insisting =>
+  say(all, key, { ...what, attempt: 0 }, turn);
+
+function say(all: Insisting, key: string, one: Insisted, turn: Turn): Insisting {
+  turn.ask(one.to, one.message, TAG + key, ACTOR_LIMITS.insistAskMs);
+  return { ...all, [key]: { ...one, attempt: one.attempt + 1 } };
 }
 
 /** What a key is about: what stands before its first slash. */
 const aboutOf = (key: string): string => key.split('/', 1)[0]!;
 
 /** As `insist`, after everything of which the key begins with the same words up to a slash and that goes to the same actor. */
-export function insistInTurn(
-  all: Insisting,
-  key: string,
-  to: Address,
-  message: { readonly type: string },
-  turn: Turn,
-): Insisting {
-  const isNext = !Object.entries(all).some(([other, one]) => isBefore(other, one, key, to));
-  return isNext ? insist(all, key, to, message, turn) : { ...all, [key]: { to, message, attempt: 0 } };
+export function insistInTurn(all: Insisting, key: string, what: Telling, turn: Turn): Insisting {
+  const one = { ...what, attempt: 0 };
+  const isNext = !Object.entries(all).some(([other, its]) => isBefore(other, its, key, what.to));
+  return isNext ? say(all, key, one, turn) : { ...all, [key]: one };
 }
 
 const isBefore = (other: string, { to: its }: Insisted, key: string, to: Address): boolean =>
@@ -66,7 +61,7 @@ function ended(all: Insisting, key: string, turn: Turn): Insisting {
   const waiting = Object.entries(rest).find(
     ([other, its]) => its.attempt === 0 && isBefore(other, its, key, one!.to),
   );
-  return waiting ? insist(rest, waiting[0], waiting[1].to, waiting[1].message, turn) : rest;
+  return waiting ? say(rest, ...waiting, turn) : rest;
 }
 
 export function insistAnswered(all: Insisting, key: string, result: Result<unknown>, turn: Turn): Insisting {
@@ -83,7 +78,5 @@ export function insistAnswered(all: Insisting, key: string, result: Result<unkno
 /** Says it again: the pause is over, or the actor has moved to another node. */
 export function insistAgain(all: Insisting, key: string, turn: Turn): Insisting {
   const one = all[key];
-  if (!one || one.attempt === 0) return all;
-  turn.ask(one.to, one.message, TAG + key, ACTOR_LIMITS.insistAskMs);
-  return { ...all, [key]: { ...one, attempt: one.attempt + 1 } };
+  return one && one.attempt > 0 ? say(all, key, one, turn) : all;
 }

@@ -262,5 +262,5 @@ function tellLow(state: OfferState, turn: Turn): void {
   const crossingId = turn.newId();
   const { id: offerId, merchant, title } = offer;
   const message = { type: 'stockLow', crossingId, offerId, title, left: shelf.left };
-  state.telling = insist(state.telling, crossingId, { kind: 'user', id: merchant }, message, turn);
+  state.telling = insist(state.telling, crossingId, { to: { kind: 'user', id: merchant }, message }, turn);
 }

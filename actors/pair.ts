@@ -385,7 +385,7 @@ function settled(state: PairState, tag: string, committed: Committed, turn: Turn
         ? heldMessage(op, result.value, other.handle)
         : settledMessage(op, result.value, side, other.handle);
       const key = held ? `${op.id}/${side}/held` : `${op.id}/${side}`;
-      telling = insist(telling, key, { kind: 'user', id: to.id }, message, turn);
+      telling = insist(telling, key, { to: { kind: 'user', id: to.id }, message }, turn);
     };
     tell(officer, 'officer', civilian);
     tell(civilian, 'civilian', officer);

@@ -5,7 +5,7 @@
  */
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import type { Committed, ReviewOp } from './durable.ts';
-import { insist } from './insist.ts';
+import { insist, type Telling } from './insist.ts';
 import type { Review, Reviewed } from './messages/pair.ts';
 import { type PairState, pairId, without } from './pair.ts';
 import type { HoldView, QueryAnswers } from './queries.ts';
@@ -77,13 +77,8 @@ export function reviewed(state: PairState, tag: string, committed: Committed, tu
       one.verdict === 'released' && settlement.ok
         ? settledMessage(op, settlement.value, side, other.handle)
         : { type: 'encounterRejected', encounterId: one.encounterId };
-    telling = insist(
-      telling,
-      `${one.encounterId}/${side}/reviewed`,
-      { kind: 'user', id: to.id },
-      message,
-      turn,
-    );
+    const what: Telling = { to: { kind: 'user', id: to.id }, message };
+    telling = insist(telling, `${one.encounterId}/${side}/reviewed`, what, turn);
   };
   tell(officer, 'officer', civilian);
   tell(civilian, 'civilian', officer);

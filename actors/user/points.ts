@@ -7,7 +7,7 @@ import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import type { Committed, RuleRef, TransferOp } from '../durable.ts';
 import { FEE } from '../fees.ts';
-import { insist } from '../insist.ts';
+import { insist, type Telling } from '../insist.ts';
 import type { CreditView, Given, HeldView, SettledView, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, KEY_CONFLICT, remember, repeat } from './commands.ts';
@@ -135,9 +135,10 @@ export function given(
   let { crediting } = answered;
   for (const { account, credit } of credits) {
     if (account === state.me.id) continue;
-    const heard: UserMessage = { type: 'credited', credit };
+    const message: UserMessage = { type: 'credited', credit };
+    const what: Telling = { to: { kind: 'user', id: account }, message };
     // one entry may give to many
-    crediting = insist(crediting, `${transferId} ${account}`, { kind: 'user', id: account }, heard, turn);
+    crediting = insist(crediting, `${transferId} ${account}`, what, turn);
   }
   return changed({ ...answered, crediting }, mine.credit, turn);
 }

@@ -13,7 +13,7 @@ import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { redeemCode, redeemText } from '../../protocol/redeemCode.ts';
 import type { Committed, PendingOp } from '../durable.ts';
-import { insist } from '../insist.ts';
+import { insist, type Telling } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Held, OfferMessage } from '../messages/offer.ts';
 import type { RedeemPreview, UserMessage } from '../messages/user.ts';
@@ -285,6 +285,7 @@ function reserved(state: UserState, command: CommandUnderWay, redemption: Redemp
   const done = finishMarket(state, command, reservedResult(redemption), false, turn);
   const told = tellOffer(opened(done, redemption), redemption, { type: 'reserved', redemptionId: id }, turn);
   const message: UserMessage = { type: 'redemptionOpened', redemption };
-  const crediting = insist(told.crediting, `${id}/opened`, { kind: 'user', id: merchant }, message, turn);
+  const what: Telling = { to: { kind: 'user', id: merchant }, message };
+  const crediting = insist(told.crediting, `${id}/opened`, what, turn);
   return redemptionChanged({ ...told, crediting }, redemption, { state: 'reserved', quantity, points }, turn);
 }

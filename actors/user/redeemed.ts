@@ -6,7 +6,7 @@
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import type { Committed, VoidOp } from '../durable.ts';
-import { insist } from '../insist.ts';
+import { insist, type Telling } from '../insist.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { QueryAnswers, RedemptionView } from '../queries.ts';
 import type { SystemMessage, Turn } from '../turn.ts';
@@ -128,7 +128,8 @@ function gaveBack(
   const { id, merchant } = redemption;
   const told = tellOffer(state, redemption, { type: 'settled', redemptionId: id, sold: 0 }, turn);
   const message: UserMessage = { type: 'redemptionClosed', redemption, state: verdict };
-  const crediting = insist(told.crediting, `${id}/closed`, { kind: 'user', id: merchant }, message, turn);
+  const what: Telling = { to: { kind: 'user', id: merchant }, message };
+  const crediting = insist(told.crediting, `${id}/closed`, what, turn);
   const { quantity, points } = redemption;
   return ended({ ...told, crediting }, redemption, { state: verdict, quantity, points }, turn);
 }

@@ -1,5 +1,5 @@
 /** What a user has set aside for redemptions: how it begins and ends in the state, and how the phones hear of it. */
-import { insist } from '../insist.ts';
+import { insist, type Telling } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { OfferMessage } from '../messages/offer.ts';
 import type { Turn } from '../turn.ts';
@@ -37,7 +37,8 @@ export const tellOffer = (
   turn: Turn,
 ): UserState => {
   const key = `${message.redemptionId}/${message.type}`;
-  return { ...state, crediting: insist(state.crediting, key, { kind: 'offer', id: offer }, message, turn) };
+  const what: Telling = { to: { kind: 'offer', id: offer }, message };
+  return { ...state, crediting: insist(state.crediting, key, what, turn) };
 };
 
 /**

@@ -11,7 +11,7 @@ import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { readRedeemText } from '../../protocol/redeemCode.ts';
 import type { Committed, PostOp, RefundOp } from '../durable.ts';
-import { insistInTurn } from '../insist.ts';
+import { insistInTurn, type Telling } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { OfferMessage } from '../messages/offer.ts';
 import type { UserMessage } from '../messages/user.ts';
@@ -339,15 +339,10 @@ function settled(
     ? { type: 'gaveBack', refundId: committed.id }
     : { type: 'settled', redemptionId: id, sold: ending.state === 'confirmed' ? ending.quantity : 0 };
   // a refund is not heard before the payment, whatever was lost of it
-  let crediting = insistInTurn(
-    told.crediting,
-    `${id}/${what}`,
-    { kind: 'user', id: user },
-    settledThere,
-    turn,
-  );
-  crediting = insistInTurn(crediting, `${id}/${what}/offer`, { kind: 'offer', id: offer }, toOffer, turn);
-  return { ...told, crediting };
+  const toPayer: Telling = { to: { kind: 'user', id: user }, message: settledThere };
+  const toShelf: Telling = { to: { kind: 'offer', id: offer }, message: toOffer };
+  const payerTold = insistInTurn(told.crediting, `${id}/${what}`, toPayer, turn);
+  return { ...told, crediting: insistInTurn(payerTold, `${id}/${what}/offer`, toShelf, turn) };
 }
 
 /** @param what names it among all that is told of the redemption */
