@@ -10,7 +10,7 @@
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
-import type { UserRecord } from '../queries.ts';
+import type { RememberedCommand, UserRecord } from '../queries.ts';
 import type { Turn } from '../turn.ts';
 import { type CommandUnderWay, doneOf, type UserState } from './state.ts';
 
@@ -122,18 +122,25 @@ export function refuseUnlessKnown(
   return begin(state, { ...command, refusal });
 }
 
-/** The store said what it knows of the command. */
-export function refusedOrKnown(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return finish(state, command, result, turn);
-  const { commands = [] } = (result.value as UserRecord | null) ?? {};
-  const known = commands.find(one => one.key === command.key && one.requestHash === command.requestHash);
-  return finish(state, command, known ? doneOf(known).result : (command.refusal as Refusal), turn);
-}
+/** What becomes of a command now that something is known. */
+export type Next<T> = (state: UserState, command: CommandUnderWay, known: T, turn: Turn) => UserState;
+
+/** What was asked for has come, or why not. */
+export const unlessRefused =
+  <T>(refused: Next<Refusal>, then: Next<T>): Next<Result<unknown>> =>
+  (state, command, result, turn) =>
+    result.ok ? then(state, command, result.value as T, turn) : refused(state, command, result, turn);
+
+/** The same for a command of the market: a refusal is its answer. */
+export const whenRead = <T>(then: Next<T>): Next<Result<unknown>> =>
+  unlessRefused((state, command, refusal, turn) => finishMarket(state, command, refusal, false, turn), then);
+
+/** What an account has stored under the key of this command. */
+export const storedOf = (
+  record: UserRecord | null,
+  { key, requestHash }: CommandUnderWay,
+): RememberedCommand | undefined =>
+  record?.commands?.find(one => one.key === key && one.requestHash === requestHash);
 
 /** Everybody who waits for the answer of a command gets it, and it is under way no more. */
 export function conclude(
@@ -158,6 +165,12 @@ export function finishMarket(
   const next = conclude(state, command, result, turn);
   return forGood ? rememberForGood(next, command, result, turn) : remember(next, command, result);
 }
+
+/** The store said what it knows of a command that is refused otherwise. */
+export const refusedOrKnown = unlessRefused(finish, (state, command, record: UserRecord | null, turn) => {
+  const known = storedOf(record, command);
+  return finish(state, command, known ? doneOf(known).result : (command.refusal as Refusal), turn);
+});
 
 /** The answer of a command that was under way. */
 export function finish(

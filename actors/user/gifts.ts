@@ -21,7 +21,7 @@ import type { GiftPreview, SpendMessage, UserMessage } from '../messages/user.ts
 import type { FeeView, GivingView, Party, QueryAnswers } from '../queries.ts';
 import type { Award, ScoreQuery } from '../scoring.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, remember, repeat } from './commands.ts';
+import { begin, conclude, finish, remember, repeat, unlessRefused } from './commands.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH, PAID } from './points.ts';
 import type { CommandUnderWay, Gift, Part, UserState } from './state.ts';
@@ -244,28 +244,16 @@ function enter(state: UserState, command: CommandUnderWay, turn: Turn): UserStat
 }
 
 /** The store said who got something within the cooldown. */
-export function giftsLately(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return over(state, command, result, turn);
-  const gift = { ...(command.gift as Gift), lately: result.value as QueryAnswers['lastGiven'] };
+export const giftsLately = unlessRefused(over, (state, command, lately: QueryAnswers['lastGiven'], turn) => {
+  const gift = { ...(command.gift as Gift), lately };
   return giveOut(state, { ...command, gift }, turn);
-}
+});
 
 /** The budget of the rule has what comes on top, or not any more. */
-export function giftBudgeted(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return over(state, command, result, turn);
+export const giftBudgeted = unlessRefused(over, (state, command, _taken, turn) => {
   const gift = command.gift as Gift;
   return enter(state, { ...command, gift: { ...gift, taken: onTopOf(gift) } }, turn);
-}
+});
 
 /** The entry came to nothing, or was there before: what comes on top was not given by it. */
 export function giveBackOnTop({ gift }: CommandUnderWay, code: CommitCode, turn: Turn): void {
@@ -373,8 +361,7 @@ function over(before: UserState, command: CommandUnderWay, result: Result<unknow
   const { id } = command.gift as Gift;
   // nothing of it is on its way
   const state = { ...before, gave: before.gave.filter(one => one.id !== id) };
-  if (!(command.gift as Gift).dry) return finish(state, command, result, turn);
-  for (const replyTo of command.replyTo) turn.reply(result, replyTo);
-  const { [command.key]: _, ...underWay } = state.underWay;
-  return { ...state, underWay };
+  return (command.gift as Gift).dry
+    ? conclude(state, command, result, turn)
+    : finish(state, command, result, turn);
 }

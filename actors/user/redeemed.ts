@@ -10,7 +10,7 @@ import { insist, type Telling } from '../insist.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { QueryAnswers, RedemptionView } from '../queries.ts';
 import type { SystemMessage, Turn } from '../turn.ts';
-import { begin, finishMarket } from './commands.ts';
+import { begin, finishMarket, whenRead } from './commands.ts';
 import { underWay } from './hey.ts';
 import { type Ending, type Redemption, redemptionOf } from './redemption.ts';
 import { closed, opened, redemptionChanged, tellOffer } from './spending.ts';
@@ -72,18 +72,11 @@ function cancelOpen(
 }
 
 /** The store said what became of a redemption that is not known here. */
-export function cancelKnown(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return finishMarket(state, command, result, false, turn);
-  const view = result.value as QueryAnswers['redemption'];
+export const cancelKnown = whenRead((state, command, view: QueryAnswers['redemption'], turn) => {
   if (view?.user !== state.me.id) return finishMarket(state, command, NO_REDEMPTION, false, turn);
   if (view.state === 'reserved') return cancelOpen(state, command, redemptionOf(view), turn);
   return finishMarket(state, command, cancelledAs(view), view.state === 'cancelled', turn);
-}
+});
 
 /** Given up once more is given up. */
 const cancelledAs = ({ state, points }: RedemptionView): Result<unknown> =>

@@ -9,7 +9,7 @@ import type { TransferOp } from '../durable.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { EntryView, QueryAnswers } from '../queries.ts';
 import type { Turn } from '../turn.ts';
-import { begin, repeat } from './commands.ts';
+import { begin, conclude, repeat } from './commands.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH } from './points.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
@@ -41,7 +41,7 @@ export function reversalFound(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  if (!result.ok) return over(state, command, result, turn);
+  if (!result.ok) return conclude(state, command, result, turn);
   const found = result.value as QueryAnswers['entries'];
   const entry = found.find(({ id }) => id === command.requestHash);
   const isDone = found.some(({ id }) => id === command.key);
@@ -49,7 +49,8 @@ export function reversalFound(
   const from = entry?.legs.filter(leg => leg.delta < 0) ?? [];
   const isThere = isDone || points <= availablePoints(state);
   const refusal = refuseReversal(entry, points, from.length, isThere);
-  if (refusal) return over(state, command, refusal, turn);
+  // nothing is remembered: there may be enough another time
+  if (refusal) return conclude(state, command, refusal, turn);
   const op: TransferOp = {
     type: 'transfer',
     id: command.key,
@@ -64,13 +65,6 @@ export function reversalFound(
   turn.persist(op, command.key);
   // what an earlier life took is not here any more
   return begin(state, { ...command, points: isDone ? 0 : points });
-}
-
-/** Nothing moves, and nothing is remembered: there may be enough another time. */
-function over(state: UserState, command: CommandUnderWay, refusal: Refusal, turn: Turn): UserState {
-  for (const replyTo of command.replyTo) turn.reply(refusal, replyTo);
-  const { [command.key]: _, ...underWay } = state.underWay;
-  return { ...state, underWay };
 }
 
 function refuseReversal(

@@ -17,7 +17,7 @@ import type { OfferMessage } from '../messages/offer.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { Movement, QueryAnswers, RedemptionView, UserRecord } from '../queries.ts';
 import type { SessionRef, Turn } from '../turn.ts';
-import { begin, finishMarket, KEY_CONFLICT } from './commands.ts';
+import { begin, finishMarket, KEY_CONFLICT, storedOf, whenRead } from './commands.ts';
 import { codeTried, isOver, NO_TILL, openTill, refuseCode, tillOf, waiting, waits } from './counter.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH } from './points.ts';
@@ -101,20 +101,12 @@ function byCode(state: UserState, command: CommandUnderWay, text: string, turn: 
  * A code is nobody's any more once it was paid. When this very command did that, in an earlier life of this actor that could
  * not say so any more, it gets its first answer: the store finds the sale under the same id.
  */
-export function soldRead(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return finishMarket(state, command, result, false, turn);
-  const sold = (result.value as QueryAnswers['soldByCode']).find(
-    one => one.transferId === saleIdOf(one.id, command.key),
-  );
-  if (sold) return decide(state, command, redemptionOf(sold), turn);
+export const soldRead = whenRead((state, command, sold: QueryAnswers['soldByCode'], turn) => {
+  const first = sold.find(one => one.transferId === saleIdOf(one.id, command.key));
+  if (first) return decide(state, command, redemptionOf(first), turn);
   const { till } = command.handling!;
   return finishMarket(codeTried(state, till, false, turn), command, WRONG_CODE, false, turn);
-}
+});
 
 function readWaiting(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
   turn.query({ type: 'openRedemptions', merchant: state.me.id }, `${command.key}/open`);
@@ -122,20 +114,13 @@ function readWaiting(state: UserState, command: CommandUnderWay, turn: Turn): Us
 }
 
 /** The store said what waits here. */
-export function waitingRead(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return finishMarket(state, command, result, false, turn);
-  const views = result.value as QueryAnswers['openRedemptions'];
+export const waitingRead = whenRead((state, command, views: QueryAnswers['openRedemptions'], turn) => {
   const next = waits(state, ...views.map(redemptionOf));
   if (command.name !== 'till.open')
     return handle(next, { ...command, handling: { ...command.handling!, isFresh: true } }, turn);
   const shown = waiting(next, turn.nowMs).slice(0, ACTOR_LIMITS.tillShown);
   return finishMarket(next, command, ok({ waiting: shown.map(one => shownAs(one)) }), false, turn);
-}
+});
 
 const shownAs = (redemption: Redemption, now: Ending = { ...redemption, state: 'reserved' }) => {
   const { id: redemptionId, code, offer: offerId, title, expiresAtMs } = redemption;
@@ -144,18 +129,11 @@ const shownAs = (redemption: Redemption, now: Ending = { ...redemption, state: '
 };
 
 /** The store said what became of a redemption that is not known here. */
-export function tillKnows(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return finishMarket(state, command, result, false, turn);
-  const view = result.value as QueryAnswers['redemption'];
+export const tillKnows = whenRead((state, command, view: QueryAnswers['redemption'], turn) => {
   if (view?.merchant !== state.me.id) return finishMarket(state, command, NO_REDEMPTION, false, turn);
   if (command.name === 'till.refund') return refund(state, command, view, turn);
   return decide(state, command, redemptionOf(view), turn);
-}
+});
 
 /** Looks, or asks the store to end it; what it is in truth, the store knows. */
 function decide(state: UserState, command: CommandUnderWay, redemption: Redemption, turn: Turn): UserState {
@@ -226,21 +204,14 @@ function refuseUnlessGivenBack(
 }
 
 /** The store said what it remembers of the keys of this account. */
-export function givenBackKnown(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  if (!result.ok) return finishMarket(state, command, result, false, turn);
-  const { commands = [] } = (result.value as UserRecord | null) ?? {};
-  const known = commands.find(one => one.key === command.key && one.requestHash === command.requestHash);
+export const givenBackKnown = whenRead((state, command, record: UserRecord | null, turn) => {
+  const known = storedOf(record, command);
   if (!known || 'result' in known) return finishMarket(state, command, command.refusal!, false, turn);
   const { points: all, quantity } = command.handling!.redemption!;
   const points = Math.abs(known.points);
   const value = { transferId: known.encounterId, quantity: (points / all) * quantity, points };
   return finishMarket(state, command, ok(value), true, turn);
-}
+});
 
 const NOT_PAID = refuse(ERROR.conflict, 'this redemption is not paid yet');
 
