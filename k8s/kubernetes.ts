@@ -3,24 +3,14 @@
  * when they are not there, brings up two machines in a box of namespaces (k8s/cluster/box.ts), lays the overlay
  * `compat-1.20` on them, and updates, deletes, kills and drains while people use it.
  */
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { HELP, readArguments } from './cluster/arguments.ts';
 import { runInBox } from './cluster/box.ts';
 import { buildImages } from './cluster/images.ts';
 import { overlayObjects } from './cluster/overlay.ts';
 import { fetchTools, unable } from './cluster/tools.ts';
+import { commitOf } from './commit.ts';
 
 const EXIT_USAGE = 2;
-const ROOT = fileURLToPath(new URL('../', import.meta.url));
-
-const commitOf = (): string => {
-  try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).trim();
-  } catch {
-    return 'unknown';
-  }
-};
 
 const main = async (): Promise<number> => {
   const asked = readArguments(process.argv.slice(2));

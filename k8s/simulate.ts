@@ -2,8 +2,8 @@
  * `npm run simulate`: many seeds of simulated clusters on a few threads, or every mutant until it is caught. The last line
  * is one JSON object.
  */
-import { execFileSync } from 'node:child_process';
 import { PROFILES } from '../nodes/simulation/profiles.ts';
+import { commitOf } from './commit.ts';
 import { HELP, parseArguments, type SimulateOptions } from './simulate/arguments.ts';
 import type { Job, Outcome } from './simulate/jobs.ts';
 import { MUTANTS } from './simulate/mutants.ts';
@@ -13,17 +13,6 @@ import { aligned, Tally } from './simulate/tally.ts';
 const PROGRESS_MS = 5_000;
 /** Failing seeds that are told of in words; more are only counted. */
 const FAILURES_TOLD = 3;
-
-function commit(): string {
-  try {
-    const git = (...words: string[]) =>
-      execFileSync('git', words, { encoding: 'utf8', stdio: 'pipe' }).trim();
-    const changed = git('status', '--porcelain', '--', '*.ts') === '' ? '' : ' with changes';
-    return git('rev-parse', '--short', 'HEAD') + changed;
-  } catch {
-    return 'unknown';
-  }
-}
 
 function* jobsOf(options: SimulateOptions): Generator<Job> {
   const { first, seeds, nodes, profile, tell } = options;
@@ -37,7 +26,7 @@ const repeat = ({ seed, nodes, profile }: Job): string =>
   `npm run simulate -- --seeds 1 --first ${seed} --nodes ${nodes} --profile ${profile}`;
 
 function tellFailure(job: Job, outcome: Outcome | Crash): void {
-  console.log(`\nSeed ${job.seed} (${job.profile}, ${job.nodes} nodes, commit ${commit()}):`);
+  console.log(`\nSeed ${job.seed} (${job.profile}, ${job.nodes} nodes, commit ${commitOf()}):`);
   if ('crash' in outcome) console.log(`  ${outcome.crash}`);
   else {
     for (const line of outcome.events) console.log(`  ${line}`);
@@ -88,7 +77,7 @@ async function seeds(options: SimulateOptions): Promise<number> {
   if (options.seeds === 1) console.log(`\ndigest ${digest}`);
   const figures = {
     simulate: 'seeds',
-    commit: commit(),
+    commit: commitOf(),
     seeds: done,
     first: options.first,
     nodes: options.nodes,
@@ -156,7 +145,7 @@ async function mutants(options: SimulateOptions): Promise<number> {
   const seconds = Number(((performance.now() - startedMs) / 1_000).toFixed(1));
   const figures = {
     simulate: 'mutants',
-    commit: commit(),
+    commit: commitOf(),
     mutants: verdicts.length,
     alive: alive.length,
     seconds,

@@ -3,11 +3,11 @@
  * a cluster of its own while things are broken, everything recorded, judged by rules about slopes instead of by eye; a page
  * with plots, and one JSON object as the last line.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { machineLine } from './bench.ts';
+import { commitOf } from './commit.ts';
 import { type Grown, heapDiffOf } from './soak/heapDiff.ts';
 import { pageOf } from './soak/page.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName, type SoakPlan, sized } from './soak/profiles.ts';
@@ -80,20 +80,6 @@ export const wantedOf = (args: readonly string[]): Wanted | null => {
   return { plan, seed, workers, out };
 };
 
-/** The commit that runs, as far as it is known. */
-const commit = (): string => {
-  try {
-    const git = (...args: string[]): string =>
-      execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe' }).trim();
-    return (
-      git('rev-parse', '--short', 'HEAD') +
-      (git('status', '--porcelain', '-uno') === '' ? '' : ' with changes')
-    );
-  } catch {
-    return 'unknown';
-  }
-};
-
 const summed = (all: readonly Record<string, number>[]): Record<string, number> => {
   const sum: Record<string, number> = {};
   for (const one of all) for (const [key, n] of Object.entries(one)) sum[key] = (sum[key] ?? 0) + n;
@@ -119,7 +105,7 @@ const figuresOf = (outcome: SoakOutcome, { plan, seed }: Wanted) => {
     broken: verdict.findings.filter(one => one.ok === false).map(one => `${one.rule} (${one.words})`),
     not_judged: verdict.findings.filter(one => one.ok === null).map(one => one.rule),
     seed,
-    commit: commit(),
+    commit: commitOf(),
     seconds: plan.seconds,
     phones: plan.phones,
     nodes: plan.nodes,

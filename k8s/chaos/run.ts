@@ -1,8 +1,8 @@
 /** One run from an empty folder to its verdict: a cluster, its load, the faults, the final read of everything, the checkers. */
-import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { commitOf } from '../commit.ts';
 import { Random } from '../swarm/random.ts';
 import { runFaults } from './driver.ts';
 import type { Evidence } from './evidence.ts';
@@ -48,14 +48,6 @@ const AROUND_S = 60;
 /** A node stops by itself when its lease was not renewed for so long, and its wire runs here. */
 const STARVED_MS = 2_000;
 const NS = 1e6;
-
-const commitOf = (): string => {
-  const { status, stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
-  });
-  return status === 0 ? stdout.trim() : 'unknown';
-};
 
 /** What faults saw by themselves counts as much as what a checker finds. */
 const withProblems = (verdict: Verdict, problems: readonly string[]): Verdict =>
