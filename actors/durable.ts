@@ -343,3 +343,5 @@ export interface Committed {
 
 /** The account that gives points for meetings: striped, unlimited (it may go below zero). */
 export const MINT_ACCOUNT = '00000000-0000-7000-8000-000000000001';
+/** The account to which points go whose time is over; nothing leaves it. */
+export const EXPIRED_ACCOUNT = '00000000-0000-7000-8000-000000000002';

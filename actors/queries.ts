@@ -7,6 +7,7 @@ import type { PairHistory } from './fraud/history.ts';
 import type { Opinion } from './fraud/opinion.ts';
 import type { Award, ScoreQuery, ScoresQuery } from './scoring.ts';
 import type { ActorKind } from './turn.ts';
+import type { Lot } from './user/lots.ts';
 
 /** The store's, and what the node answers from the business rules. */
 export type Query = StoreQuery | ScoreQuery | ScoresQuery;
@@ -65,6 +66,8 @@ export type StoreQuery =
   | { readonly type: 'fee'; readonly id: string; readonly payer: string }
   /** What the mint gave an account for encounters and promotions in 24 h of the database clock. */
   | { readonly type: 'earned'; readonly account: string }
+  /** What is left of what came to an account, by steps of so many milliseconds: {@link UnspentView}; null: no such account. */
+  | { readonly type: 'unspent'; readonly account: string; readonly stepMs: number }
   /** What `from` gave for a reason within a time of the database clock, by entry and by who got it; to these only. */
   | {
       readonly type: 'lastGiven';
@@ -224,6 +227,15 @@ export interface GivingView {
   readonly given: readonly { readonly id: string; readonly points: number }[];
 }
 
+/** All of it as of one moment. */
+export interface UnspentView {
+  readonly balance: number;
+  readonly reserved: number;
+  readonly version: number;
+  /** Oldest first; together they are what is not set aside. */
+  readonly lots: readonly Lot[];
+}
+
 export interface FeeView {
   readonly id: string;
   readonly kind: FeeKind;
@@ -307,6 +319,7 @@ export interface QueryAnswers {
   readonly movements: readonly Movement[];
   readonly settledLately: readonly SettledLately[];
   readonly giving: GivingView;
+  readonly unspent: UnspentView | null;
   readonly fee: FeeView | null;
   readonly entries: readonly EntryView[];
 }

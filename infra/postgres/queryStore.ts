@@ -2,7 +2,7 @@
  * What starting actors read. Users that wake in the same turn of the event loop are loaded by one statement: after a
  * restart thousands wake at once, and a round trip for each would keep them waiting in line.
  */
-import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import { EXPIRED_ACCOUNT, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { PairHistory } from '../../actors/fraud/history.ts';
 import type {
   FeeView,
@@ -145,7 +145,7 @@ const SETTLED_LATELY = `
   (select coalesce(json_agg(json_build_object('account', p.account_id, 'handle', coalesce(u.handle, ''),
        'delta', p.delta, 'balance', p.balance_after, 'version', p.account_version_after) order by p.seq), '[]')
    from ledger.posting p left join user_schema.users u on u.id = p.account_id
-   where p.transfer_id = t.id and p.account_id <> '${MINT_ACCOUNT}')
+   where p.transfer_id = t.id and p.account_id not in ('${MINT_ACCOUNT}', '${EXPIRED_ACCOUNT}'))
 from (select * from ledger.transfer
       where shard = any ($1) and at > now() - $2 * interval '1 millisecond'
       order by at desc limit $3) t
@@ -229,6 +229,13 @@ const LAST_GIVEN = `
           and t.at > now() - $4 * interval '1 millisecond') t
     join ledger.posting g on g.transfer_id = t.id and g.delta > 0 and g.account_id = any ($2::uuid[])`;
 
+/** $2 milliseconds of a step. One statement: account and postings are of one moment. */
+const UNSPENT = `
+  select json_build_object('balance', a.balance, 'reserved', a.reserved, 'version', a.version, 'lots', (
+    select coalesce(json_agg(json_build_object('step', u.step, 'points', u.points) order by u.step), '[]')
+    from ledger.unspent(a.account_id, a.version, a.balance - a.reserved, $2) u))
+  from ledger.account a where a.account_id = $1 and a.stripe = 0`;
+
 const TIMERS = `
   select name, due_ms, message from ops.actor_timer where kind = $1 and actor = $2 order by due_ms`;
 
@@ -303,6 +310,8 @@ export class PgQueryStore implements QueryStore {
         return this.#giving(query);
       case 'earned':
         return this.#list('earned', EARNED, query.account);
+      case 'unspent':
+        return this.#unspent(query);
       case 'lastGiven':
         return this.#lastGiven(query);
       case 'timers':
@@ -379,6 +388,11 @@ export class PgQueryStore implements QueryStore {
       values: [from, to, reason, withinMs],
     });
     return rows.map(row => row[0]);
+  }
+
+  async #unspent({ account, stepMs }: StoreQuery & { type: 'unspent' }): Promise<unknown> {
+    const rows = await this.#lines.run({ name: 'unspent', text: UNSPENT, values: [account, stepMs] });
+    return rows[0]?.[0] ?? null;
   }
 
   async #timers(kind: string, id: string): Promise<TimerView[]> {

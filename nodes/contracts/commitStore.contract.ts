@@ -1,7 +1,8 @@
 /** What every commit store must do. Run against memory and PostgreSQL. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Committed, type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
-import type { EntryView } from '../../actors/queries.ts';
+import { type Committed, type DurableOp, EXPIRED_ACCOUNT, MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { EntryView, UnspentView } from '../../actors/queries.ts';
+import { type Lot, unspentLots } from '../../actors/user/lots.ts';
 import type { EntryOutcome } from '../ports.ts';
 import { at, encounter, move, pending, post, review, type StoreTown, transfer, voidOf } from './town.ts';
 
@@ -478,6 +479,46 @@ export function commitStoreContract(name: string, open: () => Promise<StoreTown>
       // and for those who have no actor to ask
       expect(await town.directory.balanceAt(b, times[3]!)).toBe(20);
       expect(await town.directory.balanceAt(town.uuid(), times[3]!)).toBeNull();
+    });
+
+    it('knows what is left of what came, by when it came: what came first is spent first', async () => {
+      const [a, b] = [await person('civilian'), await person('civilian')];
+      const unspent = (account: string, stepMs = 1) =>
+        town.queryStore.query({ type: 'unspent', account, stepMs }) as Promise<UnspentView | null>;
+      expect(await unspent(a)).toEqual({ balance: 0, reserved: 0, version: 0, lots: [] });
+      expect(await unspent(town.uuid())).toBeNull();
+      const credits: Lot[] = [];
+      let [balance, version] = [0, 0];
+      const pays = async (points: number, from = MINT_ACCOUNT, to = a): Promise<void> => {
+        const [{ atMs }] = (await commit(move(town.uuid(), from, to, points))) as [Committed];
+        if (to === a) credits.unshift({ step: atMs, points });
+        balance += to === a ? points : -points;
+        version++;
+      };
+      const left = async (reserved = 0): Promise<void> => {
+        const lots = unspentLots(balance - reserved, credits);
+        expect(await unspent(a)).toEqual({ balance, reserved, version, lots });
+      };
+      for (const points of [5, 7, 9, 4]) await pays(points);
+      await left();
+      await pays(6, a, b);
+      await left();
+      const held = pending(town.uuid(), a, b, 10);
+      await commit(held);
+      await left(10);
+      await pays(8);
+      await left(10);
+      await commit(voidOf(held));
+      await left();
+      // what is over is taken away by an entry like any other
+      await pays(6, a, EXPIRED_ACCOUNT);
+      await left();
+      // in one long step all of it is one
+      const stepMs = 1e12;
+      const step = Math.floor(credits[0]!.step / stepMs);
+      expect((await unspent(a, stepMs))!.lots).toEqual([{ step, points: balance }]);
+      await pays(balance, a, b);
+      await left();
     });
 
     describe('points that are set aside', () => {

@@ -7,6 +7,7 @@ import {
   type Committed,
   type DurableOp,
   type EncounterOp,
+  EXPIRED_ACCOUNT,
   type LedgerOp,
   MINT_ACCOUNT,
   type PendingOp,
@@ -100,6 +101,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
     this.openAccount(MINT_ACCOUNT, false);
+    this.openAccount(EXPIRED_ACCOUNT);
   }
 
   openAccount(id: string, limited = true): void {

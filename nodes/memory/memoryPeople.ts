@@ -1,5 +1,5 @@
 /** People in memory: the twin of directory and query store, upon a ledger in memory. */
-import { type EncounterOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import { type EncounterOp, EXPIRED_ACCOUNT, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { PairHistory } from '../../actors/fraud/history.ts';
 import type { Opinion } from '../../actors/fraud/opinion.ts';
 import type {
@@ -14,6 +14,7 @@ import type {
   StreamRecord,
   UserRecord,
 } from '../../actors/queries.ts';
+import { unspentLots } from '../../actors/user/lots.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import type {
   Credential,
@@ -219,6 +220,8 @@ export class MemoryPeople implements Directory, QueryStore {
         return this.giving.giving(query.from, query.to, query.reason);
       case 'earned':
         return this.#earned(query.account);
+      case 'unspent':
+        return this.#unspent(query);
       case 'lastGiven':
         return this.giving.lastGiven(query);
       case 'timers':
@@ -237,6 +240,17 @@ export class MemoryPeople implements Directory, QueryStore {
       const isEarned = (reason === 'encounter' || reason === 'promotion') && mine && mine.delta >= 0;
       return isEarned && atMs > sinceMs ? [{ id: op.id, reason, points: mine.delta }] : [];
     });
+  }
+
+  #unspent({ account, stepMs }: StoreQuery & { type: 'unspent' }): QueryAnswers['unspent'] {
+    const found = this.#ledger.accounts.get(account);
+    if (!found) return null;
+    const { balance, reserved, version } = found;
+    const credits = this.#movements(account).filter(({ delta }) => delta > 0);
+    const newestFirst = credits
+      .reverse()
+      .map(({ atMs, delta }) => ({ step: Math.floor(atMs / stepMs), points: delta }));
+    return { balance, reserved, version, lots: unspentLots(balance - reserved, newestFirst) };
   }
 
   #entry(id: string): EntryView | null {
@@ -346,7 +360,7 @@ export class MemoryPeople implements Directory, QueryStore {
         method: op.type === 'encounter' ? op.method : null,
         atMs,
         sides: postings
-          .filter(posting => posting.account !== MINT_ACCOUNT)
+          .filter(({ account }) => account !== MINT_ACCOUNT && account !== EXPIRED_ACCOUNT)
           .map(posting => ({ ...posting, handle: this.#people.get(posting.account)?.handle ?? '' })),
       }));
     return [...posted, ...held].slice(0, limit);

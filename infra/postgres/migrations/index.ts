@@ -7,6 +7,7 @@ import { CommitGroup } from './commitGroup.ts';
 import { DaySeals } from './daySeals.ts';
 import { Erasure } from './erasure.ts';
 import { Events } from './events.ts';
+import { ExpiredPoints } from './expiredPoints.ts';
 import { Giving } from './giving.ts';
 import { HoldPositions } from './holdPositions.ts';
 import { Holds } from './holds.ts';
@@ -46,4 +47,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0021-day-seals', class: DaySeals },
   { name: '0024-erasure', class: Erasure },
   { name: '0025-audit-chain', class: AuditChain },
+  { name: '0026-expired-points', class: ExpiredPoints },
 ];
