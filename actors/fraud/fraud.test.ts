@@ -205,6 +205,11 @@ describe('two phones with one device', () => {
     expect(trustOf(watch, START_MS + 8 * 400_000, rules)).toBe(0);
     expect(watch.twins.length).toBeLessThanOrEqual(rules.twinTimes);
   });
+  it('a clock that was set back makes nobody a cheat', () => {
+    let watch = UNSUSPECTED;
+    for (let i = 0; i < 9; i++) watch = displaced(watch, -3_600_000, START_MS + i * 1_000, rules);
+    expect(watch).toBe(UNSUSPECTED);
+  });
 });
 
 describe('cloned tracks', () => {

@@ -50,9 +50,13 @@ export function observe(
   return { watch: next, isTaken };
 }
 
-/** Another phone took the place of a socket that was heard `heardMs` ago, and did not know of it. */
+/**
+ * Another phone took the place of a socket that was heard `heardMs` ago, and did not know of it.
+ *
+ * @param heardMs milliseconds; negative when a clock was set back since: more than two clocks differ says nothing
+ */
 export function displaced(watch: Watch, heardMs: number, nowMs: number, rules: FraudRules): Watch {
-  if (heardMs > rules.twinHeardMs) return watch;
+  if (Math.abs(heardMs) > rules.twinHeardMs) return watch;
   const twins = [...watch.twins.filter(atMs => nowMs - atMs < rules.holdsMs), nowMs].slice(-rules.twinTimes);
   const next = { ...watch, twins };
   return twins.length >= rules.twinTimes ? found(next, 'two_phones', nowMs, rules) : next;
