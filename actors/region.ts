@@ -17,7 +17,7 @@ import type { ProximityRules } from './geo/rules.ts';
 import type { PairMessage } from './messages/pair.ts';
 import type { RegionLoad, RegionMessage } from './messages/region.ts';
 import type { UserMessage } from './messages/user.ts';
-import { pairId } from './pair.ts';
+import { pairId } from './pair/state.ts';
 import {
   type Division,
   type DivisionParts,

@@ -7,7 +7,7 @@ import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import type { Committed, ReviewOp } from './durable.ts';
 import { insist, type Telling } from './insist.ts';
 import type { Review, Reviewed } from './messages/pair.ts';
-import { type PairState, pairId, without } from './pair.ts';
+import { type PairState, pairId, without } from './pair/state.ts';
 import type { HoldView, QueryAnswers } from './queries.ts';
 import { settledMessage, settlementOf } from './settlement.ts';
 import type { ReplyTo, Turn } from './turn.ts';

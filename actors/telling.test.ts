@@ -9,7 +9,8 @@ import { fraudRules } from './fraud/rules.ts';
 import { TRUST } from './fraud/trust.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { SettledView } from './messages/user.ts';
-import { type PairState, pairBehaviour, pairId } from './pair.ts';
+import { type PairState, pairId } from './pair/state.ts';
+import { pairBehaviour } from './pair.ts';
 import { DEFAULT_RULES } from './rules.ts';
 import type { Award } from './scoring.ts';
 

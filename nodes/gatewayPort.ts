@@ -33,7 +33,7 @@ export type {
   UserInspection,
   UserMessage,
 } from '../actors/messages/user.ts';
-export { pairId } from '../actors/pair.ts';
+export { pairId } from '../actors/pair/state.ts';
 export type { HoldView } from '../actors/queries.ts';
 export type { Address, SessionRef } from '../actors/turn.ts';
 export { isKeyConflict } from '../actors/user/commands.ts';

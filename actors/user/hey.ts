@@ -18,7 +18,7 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { AreaMessage } from '../messages/area.ts';
 import type { Settlement } from '../messages/pair.ts';
 import type { Fix, PersonRef, UserMessage } from '../messages/user.ts';
-import { pairId } from '../pair.ts';
+import { pairId } from '../pair/state.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import {

@@ -13,7 +13,7 @@ import { isProven } from '../../protocol/qr.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Evidence } from '../messages/pair.ts';
 import type { OfflineScan, UserMessage } from '../messages/user.ts';
-import { encounterIdOf, pairId } from '../pair.ts';
+import { encounterIdOf, pairId } from '../pair/state.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, SystemMessage, Turn } from '../turn.ts';
 import { begin, finish, remember } from './commands.ts';

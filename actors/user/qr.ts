@@ -22,7 +22,7 @@ import { distanceM } from '../geo/distance.ts';
 import type { Fences } from '../geo/places/fence.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Fix, PersonRef, Presenter, UserMessage } from '../messages/user.ts';
-import { pairId } from '../pair.ts';
+import { pairId } from '../pair/state.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, refuseUnlessKnown, settle, settleOn } from './commands.ts';

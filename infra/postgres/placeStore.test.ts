@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { EncounterOp } from '../../actors/durable.ts';
 import { cellOf, regionId } from '../../actors/geo/grid.ts';
-import { pairId } from '../../actors/pair.ts';
+import { pairId } from '../../actors/pair/state.ts';
 import type { CodedShape, PlaceGiven } from '../../nodes/placesPort.ts';
 import { PLACES_LIMITS } from '../../nodes/placesPort.ts';
 import { shardOf } from '../../protocol/shard.ts';

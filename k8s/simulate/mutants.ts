@@ -498,7 +498,7 @@ export const MUTANTS: readonly Mutant[] = [
     removes: 'a scan that is uploaded late counts when it is settled, not when it was made',
     patches: [
       {
-        file: 'actors/pair.ts',
+        file: 'actors/pair/weighing.ts',
         find: 'if (op.scannedAtMs === undefined) return decide(state, tag, one, rules, turn);',
         replace: 'if (lookBack !== null) return decide(state, tag, one, rules, turn);',
       },

@@ -2,7 +2,7 @@
  * What a phone carries through a time without network: its book of codes, to show and to sign with, and the scans that it
  * has not uploaded yet. The real code of both sides makes and checks everything (`protocol/codeBook.ts`).
  */
-import { encounterIdOf } from '../../actors/pair.ts';
+import { encounterIdOf } from '../../actors/pair/state.ts';
 import type { QrKeys } from '../../actors/user/qr.ts';
 import { type CodeBook, mintFrom, proveScan } from '../../protocol/codeBook.ts';
 import { codeBookOf, verifyToken } from '../../protocol/qr.ts';
