@@ -80,7 +80,7 @@ const all = async (args: readonly string[]): Promise<number> => {
     return 2;
   }
   console.log(machineLine());
-  const { figures } = await runAll({
+  const figures = await runAll({
     quick: args.includes('--quick'),
     only,
     report: line => console.log(line),

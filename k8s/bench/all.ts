@@ -130,12 +130,8 @@ export interface AllOptions {
   readonly report: Report;
 }
 
-/** Runs them all and prints the table; what stands in the last line, and whether every goal was reached. */
-export const runAll = async ({
-  quick,
-  only,
-  report,
-}: AllOptions): Promise<{ figures: object; reached: boolean }> => {
+/** Runs them all and prints the table; what stands in the last line. */
+export const runAll = async ({ quick, only, report }: AllOptions): Promise<object> => {
   let child: ChildProcess | null = null;
   let stopping = false;
   const stop = stopOnSignal(async () => {
@@ -177,14 +173,11 @@ export const runAll = async ({
   const missed = judged.filter(one => one.reached === false);
   const goals = judged.filter(one => one.reached !== null).length;
   return {
-    figures: {
-      bench: '--all',
-      quick,
-      goals,
-      reached: goals - missed.length,
-      missed: missed.map(one => `${one.bench}: ${one.figure} ${one.value}, must be ${one.goal}`),
-      figures: all,
-    },
-    reached: missed.length === 0,
+    bench: '--all',
+    quick,
+    goals,
+    reached: goals - missed.length,
+    missed: missed.map(one => `${one.bench}: ${one.figure} ${one.value}, must be ${one.goal}`),
+    figures: all,
   };
 };

@@ -3,7 +3,7 @@ import type { Fault } from './fault.ts';
 import type { RunVerdict } from './run.ts';
 
 /** Each fault must have hit so often over all runs, or it was not tried. */
-export const HITS_MIN = 3;
+const HITS_MIN = 3;
 
 export const campaignOf = (seed: number, faults: readonly Fault[], verdicts: readonly RunVerdict[]) => {
   const sum = (of: (one: RunVerdict) => number): number => verdicts.reduce((all, one) => all + of(one), 0);

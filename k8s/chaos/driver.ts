@@ -22,8 +22,6 @@ export interface ChaosPlan {
 export interface ChaosWatch {
   /** Each line of the timeline when it is written. */
   onRecord(record: FaultRecord): void;
-  /** Somebody wants to stop early: what is broken is mended, and the quiet phase comes. */
-  readonly abort?: AbortSignal;
 }
 
 /** Everybody serves again within this after the last fault was mended; a machine that has other work takes its time. */
@@ -40,11 +38,7 @@ export const runFaults = async (
 ): Promise<Timeline> => {
   const began = target.nowMs();
   const faultsEndMs = began + plan.minutes * 60_000;
-  const over = new AbortController();
-  watch.abort?.addEventListener('abort', () => over.abort(), { once: true });
-  if (watch.abort?.aborted) over.abort();
-  const lasts = (ms: number): Promise<void> =>
-    sleep(Math.max(0, ms), undefined, { signal: over.signal }).catch(() => {});
+  const lasts = (ms: number): Promise<void> => sleep(Math.max(0, ms));
   const records: FaultRecord[] = [];
   const record = (line: FaultRecord): void => {
     records.push(line);
@@ -73,7 +67,6 @@ export const runFaults = async (
       victim: () => takeSome(1)[0] ?? null,
       victims: () => takeSome(minority),
       lasts,
-      stopped: () => over.signal.aborted,
       hit: ({ targets, what, counts: first }) => {
         counts = first;
         hit = { ...one, phase: 'hit', t_ms: Math.round(target.nowMs()), targets, what, counts: first };
@@ -114,8 +107,8 @@ export const runFaults = async (
 
   for (const { n, fault, afterMs, random } of schedule(plan.faults, plan.random)) {
     await lasts(Math.min(afterMs, faultsEndMs - target.nowMs()));
-    while (!over.signal.aborted && target.nowMs() < faultsEndMs && !mayBegin(fault)) await lasts(POLL_MS);
-    if (over.signal.aborted || target.nowMs() >= faultsEndMs) break;
+    while (target.nowMs() < faultsEndMs && !mayBegin(fault)) await lasts(POLL_MS);
+    if (target.nowMs() >= faultsEndMs) break;
     const cannot = (fault.needs ?? []).map(deed => target.cannot(deed)).find(words => words !== null);
     if (cannot !== undefined) {
       const nobody = { targets: [], what: cannot, counts: {} };
@@ -139,8 +132,7 @@ export const runFaults = async (
     error => wordsOf(error),
   );
   const quietFromMs = Math.round(target.nowMs());
-  if (watch.abort?.aborted !== true)
-    await sleep(plan.quietS * 1_000, undefined, { signal: watch.abort }).catch(() => {});
+  await sleep(plan.quietS * 1_000);
   return {
     seed: plan.seed,
     faults: records,

@@ -50,18 +50,6 @@ export const findings = (invariant: Invariant) => {
   return { found, fail: (wrong: Wrong, words: string) => void found.push({ invariant, wrong, words }) };
 };
 
-/** Lists by what they have in common. */
-export const grouped = <T, K>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> => {
-  const by = new Map<K, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const list = by.get(key);
-    if (list === undefined) by.set(key, [item]);
-    else list.push(item);
-  }
-  return by;
-};
-
 /** The value below which this share of all lies; null of nothing. */
 export const quantile = (values: readonly number[], share: number): number | null => {
   if (values.length === 0) return null;

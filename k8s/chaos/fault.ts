@@ -9,10 +9,7 @@ export interface FaultContext {
   victim(): ChaosNode | null;
   /** Several of them, as many as may be sick at once beside those that are. */
   victims(): readonly ChaosNode[];
-  /** Waits, less when the run is being stopped. */
   lasts(ms: number): Promise<void>;
-  /** The run is being stopped: nothing lasts any more. */
-  stopped(): boolean;
   /** It has begun: stands in the timeline at this moment. */
   hit(hit: Hit): void;
   /** Figures that are known when it is over. */
@@ -29,8 +26,6 @@ export interface Fault {
   readonly reach: 'node' | 'all';
   /** What the back end must be able to do. */
   readonly needs?: readonly Deed[];
-  /** How long it lasts at the most, healing included, in seconds. */
-  readonly durationS: number;
   /** Breaks, waits, mends. One that finds nobody to hit ends without `hit`. */
   run(context: FaultContext): Promise<void>;
 }

@@ -178,19 +178,18 @@ export const eventsOf = ({ records }: History): EventRecord[] => records.filter(
 /** Keeps records, and writes each down as it comes. An op is written when its outcome is known. */
 export class Recorder {
   readonly records: HistoryRecord[] = [];
-  readonly #file: WriteStream | null;
+  readonly #file: WriteStream;
 
-  constructor(file: string | null) {
-    this.#file = file === null ? null : createWriteStream(file);
+  constructor(file: string) {
+    this.#file = createWriteStream(file);
   }
 
   add(record: HistoryRecord): void {
     this.records.push(record);
-    this.#file?.write(`${JSON.stringify(record)}\n`);
+    this.#file.write(`${JSON.stringify(record)}\n`);
   }
 
   close(): Promise<void> {
-    const file = this.#file;
-    return file === null ? Promise.resolve() : new Promise(resolve => file.end(() => resolve()));
+    return new Promise(resolve => this.#file.end(() => resolve()));
   }
 }

@@ -19,7 +19,7 @@ import { type FinalState, readStores } from './stores.ts';
 import type { FaultRecord, Stores, Timeline } from './target.ts';
 
 /** In a run that is worth its name nobody waits longer to be resumed, at the 99th percentile. */
-export const RESUME_P99_S_MAX = 8;
+const RESUME_P99_S_MAX = 8;
 /** Followers of PostgreSQL have caught up within this. */
 const FOLLOW_MS_MAX = 90_000;
 const WORDS_MAX = 40;

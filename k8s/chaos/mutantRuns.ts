@@ -108,7 +108,6 @@ export const runMutants = async (
   plan.log(`control: ${control.verdict} ${control.first}`);
   const mutants: MutantResult[] = [];
   for (const mutant of chosen) {
-    if (plan.abort?.aborted) break;
     plan.log(`without ${mutant.name}: ${mutant.removes}`);
     const result = await runMutant(mutant, plan);
     const { killed, noticed, verdict, failed, first } = result;

@@ -24,7 +24,6 @@ export interface RunPlan {
   /** Settings of the nodes, and modules that they load before their own: a test build is made of those. */
   readonly env?: Record<string, string>;
   readonly imports?: readonly string[];
-  readonly abort?: AbortSignal;
   readonly log: (line: string) => void;
 }
 
@@ -101,7 +100,6 @@ export const runChaos = async (plan: RunPlan): Promise<Run> => {
             log(lineOf(record));
             appendFileSync(timelineFile, `${JSON.stringify(record)}\n`);
           },
-          ...(plan.abort === undefined ? {} : { abort: plan.abort }),
         },
       );
       loop.disable();

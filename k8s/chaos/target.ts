@@ -15,6 +15,7 @@ export type Way = 'both' | 'toServer' | 'toNode';
 /** `drop`: packets are lost and connections stand; `reset`: connections end and new ones are refused. */
 export type Mode = 'drop' | 'reset';
 export type Server = 'nats' | 'postgres';
+export type CloudBehaviour = 'pass' | 'throttle' | 'outage' | 'loseAnswers';
 
 /** What a fault touched. */
 export interface Hit {
@@ -50,7 +51,6 @@ export interface Stores {
 }
 
 export interface ChaosTarget {
-  readonly kind: 'processes' | 'kubernetes';
   readonly nodes: readonly ChaosNode[];
   readonly stores: Stores;
   /** As `SeedTarget` of k8s/swarm/seed.ts, so that a target can be handed there. */
@@ -98,7 +98,7 @@ export interface ChaosTarget {
   fillDisk(): Promise<Hit>;
   freeDisk(): Promise<void>;
   /** How DynamoDB and Kinesis behave for everybody, until told otherwise. */
-  cloud(behaviour: 'pass' | 'throttle' | 'outage' | 'loseAnswers'): Readonly<Record<string, number>>;
+  cloud(behaviour: CloudBehaviour): Readonly<Record<string, number>>;
   /** Shifts the wall clock of a node by so much; its monotonic clock goes on. 0: the right time. */
   clockJump(node: ChaosNode, offsetMs: number): Hit;
   /** Bytes that nobody sends: to NATS subjects of a node, and through its doors. */

@@ -10,7 +10,7 @@ import { referenceMistakes } from './referenceChecks.ts';
 import { schemaMistakes, tooNewFor120 } from './schemas.ts';
 import { settingMistakes } from './settingChecks.ts';
 
-export const K8S = fileURLToPath(new URL('../', import.meta.url));
+const K8S = fileURLToPath(new URL('../', import.meta.url));
 const OVERLAYS = fileURLToPath(new URL('../overlays/', import.meta.url));
 
 export const overlayNames = (): string[] => readdirSync(OVERLAYS).sort();

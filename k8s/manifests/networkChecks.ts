@@ -21,7 +21,7 @@ interface Way {
 const portOf = (url: URL): number => Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
 
 /** Where the nodes of this overlay call, as their settings say. */
-export const waysOf = (overlay: Overlay): Way[] => {
+const waysOf = (overlay: Overlay): Way[] => {
   const { settings } = overlay;
   const named = Object.entries(settings)
     .filter(

@@ -12,14 +12,14 @@ const PROBE_PATHS = {
 const PROBES = ['startupProbe', 'readinessProbe', 'livenessProbe'] as const;
 
 /** Seconds of a preStop: it sleeps, or where that is not known yet has a program do so. */
-export const preStopS = (container: V1Container): number => {
+const preStopS = (container: V1Container): number => {
   const { sleep, exec } = container.lifecycle?.preStop ?? {};
   const ms = /^setTimeout\(Boolean, (\d+)\)$/.exec(exec?.command?.at(-1) ?? '')?.[1];
   return sleep?.seconds ?? (ms === undefined ? 0 : Number(ms) / 1_000);
 };
 
 /** Twice what the longest way takes: balancers hear of it, then the drain. */
-export const graceS = (preStop: number): number => 2 * (preStop + CLUSTER_LIMITS.drainMs / 1_000);
+const graceS = (preStop: number): number => 2 * (preStop + CLUSTER_LIMITS.drainMs / 1_000);
 
 const probeMistakes = (container: V1Container, ports: readonly (string | number)[]): string[] =>
   PROBES.flatMap(name => {

@@ -28,7 +28,7 @@ const OLDER: Readonly<Record<string, { readonly model: string; readonly later: r
 };
 
 /** Fields that Kubernetes 1.20 does not know, by where we use them (lowest version in brackets). */
-export const AFTER_1_20: readonly string[] = [
+const AFTER_1_20: readonly string[] = [
   'sleep', // preStop (1.30)
   'matchLabelKeys', // spreading (1.27)
   'unhealthyPodEvictionPolicy', // 1.27

@@ -70,7 +70,7 @@ export const GROUPS: readonly RuleGroup[] = [
   },
 ];
 
-export const prometheusRule = () => ({
+const prometheusRule = () => ({
   apiVersion: 'monitoring.coreos.com/v1' as const,
   kind: 'PrometheusRule' as const,
   metadata: { name: 'heyblue', labels: { 'app.kubernetes.io/name': 'heyblue' } },

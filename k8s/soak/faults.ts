@@ -116,7 +116,6 @@ const perform = async (target: ProcessTarget, fault: Fault, random: Random): Pro
     victim: () => one,
     victims: () => [one],
     lasts: ms => pause(ms),
-    stopped: () => false,
     hit: said => {
       hit = said;
     },

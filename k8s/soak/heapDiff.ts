@@ -38,6 +38,9 @@ const TOGETHER = new Set([
   'regexp',
 ]);
 
+/** Kinds that are told. */
+const MOST = 30;
+
 const kindsOf = ({ snapshot, nodes, strings }: Snapshot): Map<string, Kind> => {
   const { node_fields: fields, node_types: types } = snapshot.meta;
   const [type, name, size] = ['type', 'name', 'self_size'].map(one => fields.indexOf(one)) as [
@@ -58,7 +61,7 @@ const kindsOf = ({ snapshot, nodes, strings }: Snapshot): Map<string, Kind> => {
 };
 
 /** What grew most, by bytes. */
-export const heapDiff = (before: Snapshot, after: Snapshot, most = 30): Grown[] => {
+export const heapDiff = (before: Snapshot, after: Snapshot): Grown[] => {
   const [was, is] = [kindsOf(before), kindsOf(after)];
   const grown = [...is].map(([name, { count, bytes }]) => ({
     name,
@@ -68,14 +71,13 @@ export const heapDiff = (before: Snapshot, after: Snapshot, most = 30): Grown[] 
   return grown
     .filter(one => one.bytes > 0)
     .sort((a, b) => b.bytes - a.bytes)
-    .slice(0, most);
+    .slice(0, MOST);
 };
 
-export const heapDiffOf = (before: string, after: string, most = 30): Grown[] =>
+export const heapDiffOf = (before: string, after: string): Grown[] =>
   heapDiff(
     JSON.parse(readFileSync(before, 'utf8')) as Snapshot,
     JSON.parse(readFileSync(after, 'utf8')) as Snapshot,
-    most,
   );
 
 if (import.meta.main ?? process.argv[1]?.endsWith('/heapDiff.ts')) {

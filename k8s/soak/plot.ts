@@ -3,8 +3,6 @@
 export interface Series {
   readonly name: string;
   readonly points: readonly (readonly [tS: number, value: number])[];
-  /** Dots instead of a line. */
-  readonly dots?: boolean;
 }
 
 export interface Band {
@@ -71,13 +69,8 @@ export const plotSvg = ({ title, unit, series, bands, endS, limit }: Plot): stri
     out.push(`<text x="${x(tS)}" y="${HEIGHT - 6}" text-anchor="middle">${tS / 60} min</text>`);
   if (limit !== undefined && limit <= top)
     out.push(`<path class="limit" d="M${LEFT} ${y(limit)}H${WIDTH - 8}"/>`);
-  for (const [i, { points, dots }] of drawn.entries()) {
+  for (const [i, { points }] of drawn.entries()) {
     const colour = COLOURS[i % COLOURS.length]!;
-    if (dots) {
-      for (const [tS, value] of points)
-        out.push(`<circle cx="${x(tS)}" cy="${y(value)}" r="2" fill="${colour}"/>`);
-      continue;
-    }
     let path = '';
     let before = Number.NEGATIVE_INFINITY;
     for (const [tS, value] of points) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../swarm/random.ts';
-import { floorOf, mannKendall, medianOf, type Point, theilSen } from './statistics.ts';
+import { mannKendall, medianOf, type Point, theilSen } from './statistics.ts';
 
 const series = (count: number, of: (i: number) => number): Point[] =>
   Array.from({ length: count }, (_, i) => [i, of(i)] as const);
@@ -74,13 +74,6 @@ describe('the trend of Mann and Kendall', () => {
     expect(mannKendall(series(7, i => i)).p).toBe(1);
     expect(mannKendall(series(50, () => 4))).toEqual({ s: 0, z: 0, p: 1 });
   });
-});
-
-test('the floor of a saw-tooth is its collected heap, whatever its teeth', () => {
-  const saw = series(60, i => 100 + i * 0.1 + (i % 6) * 20);
-  const floor = floorOf(saw, 6);
-  expect(floor).toHaveLength(10);
-  for (const [x, y] of floor) expect(y).toBeCloseTo(100 + x * 0.1, 9);
 });
 
 test('the median of none is no number', () => {

@@ -67,18 +67,3 @@ export const mannKendall = (points: readonly Point[]): Trend => {
   const z = s === 0 ? 0 : (s - Math.sign(s)) / Math.sqrt(variance);
   return { s, z, p: 1 - erf(Math.abs(z) / Math.SQRT2) };
 };
-
-/** The least of each window of so many x: the floor of a saw-tooth. */
-export const floorOf = (points: readonly Point[], window: number): Point[] => {
-  const floors: Point[] = [];
-  let end = Number.NEGATIVE_INFINITY;
-  for (const point of points) {
-    if (point[0] >= end) {
-      floors.push(point);
-      end = point[0] + window;
-    } else if (point[1] < floors.at(-1)![1]) {
-      floors[floors.length - 1] = point;
-    }
-  }
-  return floors;
-};

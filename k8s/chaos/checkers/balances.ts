@@ -2,7 +2,7 @@
  * I2, the other half: a balance is the sum of its postings, every transfer adds up to nothing, and PostgreSQL, DynamoDB, the
  * actors and the screens of the phones name the same number.
  */
-import { type Checker, type Evidence, findings, grouped, MINT } from '../evidence.ts';
+import { type Checker, type Evidence, findings, MINT } from '../evidence.ts';
 
 interface Has {
   readonly balance: number;
@@ -41,7 +41,7 @@ const booksAddUp: Checker = ({ state }) => {
     const sum = postings.reduce((all, leg) => all + leg.delta, 0);
     if (sum !== 0) fail('disagree', `transfer ${id} adds up to ${sum}`);
   }
-  const legs = grouped(
+  const legs = Map.groupBy(
     state.transfers.flatMap(one => one.postings),
     leg => `${leg.account}/${leg.stripe}`,
   );

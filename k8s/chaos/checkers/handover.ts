@@ -2,7 +2,7 @@
  * I4, for nodes that are told to end: they send their phones away before they go, each with the word where to and when. A
  * phone whose socket just ends was not handed over.
  */
-import { type Checker, findings, grouped, spellsOf } from '../evidence.ts';
+import { type Checker, findings, spellsOf } from '../evidence.ts';
 
 /** Row of the catalogue: several nodes are told to end at once. */
 const DRAINS = /^17/;
@@ -15,7 +15,7 @@ export const handover: Checker = ({ history, timeline }) => {
   const turns = history.records.filter(
     one => one.type === 'welcome' || one.type === 'goaway' || one.type === 'lost',
   );
-  const byPhone = grouped(turns, one => one.who);
+  const byPhone = Map.groupBy(turns, one => one.who);
   for (const { targets, fromMs, toMs } of spellsOf(timeline).filter(one => DRAINS.test(one.row))) {
     let lost = 0;
     let untold = 0;

@@ -3,7 +3,7 @@ import { type Checker, findings } from '../evidence.ts';
 import { opsOf } from '../history.ts';
 
 /** From the last healing, when the nodes agree again, until all of it must work. */
-export const LIVELY_AFTER_MS = 10_000;
+const LIVELY_AFTER_MS = 10_000;
 /** A reservation that nobody paid for ends so long after its time at the latest; a timer is late, and its node may be gone. */
 const OVERDUE_MS_MAX = 60_000;
 /** With fewer, nothing is proved. */

@@ -2,7 +2,7 @@
  * I7: encounters and redemptions go through their states in order, end once, and both sides are told what is stored: the
  * officer his points and the civilian hers, the customer and the till the same end.
  */
-import { type Checker, findings, grouped } from '../evidence.ts';
+import { type Checker, findings } from '../evidence.ts';
 import { eventsOf } from '../history.ts';
 
 /** What may follow what; a phone that was told its whole state anew may have missed some of it. */
@@ -31,7 +31,7 @@ export const meetings: Checker = ({ history, state }) => {
 
   const redemptions = new Map(state.redemptions.map(one => [one.id, one]));
   const told = events.filter(one => one.name === 'redemption.changed' || one.name === 'till.redemption');
-  for (const [what, list] of grouped(told, one => `${one.who} ${one.about[0]}`)) {
+  for (const [what, list] of Map.groupBy(told, one => `${one.who} ${one.about[0]}`)) {
     let before = '';
     const seen = new Set<string>();
     for (const { state: now, event_id } of list) {

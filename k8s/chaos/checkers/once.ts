@@ -2,7 +2,7 @@
  * I2: nothing happened twice, and nothing that nobody asked for. Keys play no part in it: no two meet twice in a run, and
  * nobody lets the same number of points go twice, so what is stored tells by itself which op it was.
  */
-import { type Checker, type Evidence, findings, grouped } from '../evidence.ts';
+import { type Checker, type Evidence, findings } from '../evidence.ts';
 import { type OpRecord, opsOf } from '../history.ts';
 
 /** What the ledger calls a movement that an op of this name makes. */
@@ -16,11 +16,11 @@ const wordsOf = (ops: readonly OpRecord[]): string =>
 type Fail = (words: string) => void;
 
 const meetings = ({ state }: Evidence, ops: readonly OpRecord[], fail: Fail): void => {
-  const asked = grouped(
+  const asked = Map.groupBy(
     ops.filter(op => op.op === 'meet'),
     op => `${op.other} ${op.who}`,
   );
-  for (const [pair, rows] of grouped(state.encounters, one => `${one.officer} ${one.civilian}`)) {
+  for (const [pair, rows] of Map.groupBy(state.encounters, one => `${one.officer} ${one.civilian}`)) {
     if (rows.length > 1) fail(`${pair} met ${rows.length} times: ${rows.map(row => row.id)}`);
     const those = asked.get(pair) ?? [];
     if (those.every(op => op.outcome === 'fail'))
@@ -32,11 +32,11 @@ const meetings = ({ state }: Evidence, ops: readonly OpRecord[], fail: Fail): vo
 
 const gifts = ({ state }: Evidence, ops: readonly OpRecord[], fail: Fail): void => {
   for (const [name, reason] of Object.entries(REASON)) {
-    const asked = grouped(
+    const asked = Map.groupBy(
       ops.filter(op => op.op === name),
       op => `${op.who}: ${op.points}`,
     );
-    const stored = grouped(
+    const stored = Map.groupBy(
       state.transfers.filter(one => one.reason === reason),
       one => {
         const payer = one.postings.find(leg => leg.delta < 0);
@@ -53,12 +53,12 @@ const gifts = ({ state }: Evidence, ops: readonly OpRecord[], fail: Fail): void 
 
 const redemptions = ({ state }: Evidence, ops: readonly OpRecord[], fail: Fail): void => {
   const reserving = ops.filter(op => op.op === 'reserve' && op.outcome !== 'fail');
-  const byUser = grouped(reserving, op => op.who);
-  for (const [user, rows] of grouped(state.redemptions, one => one.user)) {
+  const byUser = Map.groupBy(reserving, op => op.who);
+  for (const [user, rows] of Map.groupBy(state.redemptions, one => one.user)) {
     const most = byUser.get(user)?.length ?? 0;
     if (rows.length > most) fail(`${user} has ${rows.length} redemptions and asked for ${most} at the most`);
   }
-  for (const [id, those] of grouped(reserving, op => op.named))
+  for (const [id, those] of Map.groupBy(reserving, op => op.named))
     if (id !== null && those.length > 1)
       fail(`redemption ${id} is the answer to ${those.length} reservations`);
 };
@@ -70,7 +70,7 @@ export const once: Checker = evidence => {
   meetings(evidence, ops, doubled);
   gifts(evidence, ops, doubled);
   redemptions(evidence, ops, doubled);
-  const versions = grouped(
+  const versions = Map.groupBy(
     evidence.state.transfers.flatMap(one => one.postings),
     leg => `${leg.account}/${leg.stripe} version ${leg.version}`,
   );

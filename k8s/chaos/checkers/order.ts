@@ -3,7 +3,7 @@
  * second time. While messages between nodes are being doubled and replayed on purpose, a repeat is passed over, as apps do;
  * one that is given under a new offset is not.
  */
-import { type Checker, findings, grouped, spellsOf } from '../evidence.ts';
+import { type Checker, findings, spellsOf } from '../evidence.ts';
 import { type EventRecord, eventsOf } from '../history.ts';
 
 /** Rows of the catalogue that say real messages again. */
@@ -12,7 +12,7 @@ const REPLAYS = /^(9|13)/;
 export const order: Checker = ({ history, timeline }) => {
   const { found, fail } = findings('I5');
   const isReplayed = spellsOf(timeline).some(one => REPLAYS.test(one.row));
-  for (const [who, events] of grouped(eventsOf(history), one => one.who)) {
+  for (const [who, events] of Map.groupBy(eventsOf(history), one => one.who)) {
     const newest = new Map<string, number>();
     const seen = new Map<string, EventRecord>();
     const told = new Map<string, EventRecord>();

@@ -2,15 +2,15 @@
  * I3: one owner at a time had any effect. Our own trigger logged when each epoch was minted; whatever an older epoch wrote
  * after that moment, and whatever it wrote behind a newer one, got past the fence.
  */
-import { type Checker, findings, grouped } from '../evidence.ts';
+import { type Checker, findings } from '../evidence.ts';
 
 export const owners: Checker = ({ state }) => {
   const { found, fail } = findings('I3');
-  const mints = grouped(
+  const mints = Map.groupBy(
     state.mints.toSorted((a, b) => a.epoch - b.epoch),
     one => one.shard,
   );
-  for (const [shard, rows] of grouped(state.transfers, one => one.shard)) {
+  for (const [shard, rows] of Map.groupBy(state.transfers, one => one.shard)) {
     if (shard === null) continue;
     const newest = state.fences.get(shard) ?? 0;
     let highest = 0;

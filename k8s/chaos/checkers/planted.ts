@@ -1,5 +1,5 @@
 /** A small run without a fault, as data: tests plant one wrong thing into it, and see who notices. */
-import type { Evidence } from '../evidence.ts';
+import { type Evidence, MINT } from '../evidence.ts';
 import type { EventRecord, History, HistoryRecord, OpRecord } from '../history.ts';
 import type { FinalState, StoredTransfer } from '../stores.ts';
 import type { FaultRecord, Timeline } from '../target.ts';
@@ -8,7 +8,6 @@ export const OFFICER = '0190aaaa-0000-7000-8000-00000000000a';
 export const CIVILIAN = '0190aaaa-0000-7000-8000-00000000000b';
 export const CHARITY = '0190aaaa-0000-7000-8000-00000000000c';
 export const SHOP = '0190aaaa-0000-7000-8000-00000000000d';
-export const MINT_ID = '00000000-0000-7000-8000-000000000001';
 export const NODES = ['n1', 'n2', 'n3'];
 
 /** Everything may be written into: a test breaks what it likes. */
@@ -111,7 +110,7 @@ export const planted = (): PlantedRun => {
   ];
   const transfers = [
     transfer('meeting', {
-      postings: [leg(MINT_ID, -20, -20, 1), leg(OFFICER, 10, 10, 1), leg(CIVILIAN, 10, 10, 1)],
+      postings: [leg(MINT, -20, -20, 1), leg(OFFICER, 10, 10, 1), leg(CIVILIAN, 10, 10, 1)],
     }),
     transfer('gift', {
       reason: 'donation',
@@ -189,7 +188,7 @@ export const planted = (): PlantedRun => {
       transfers,
       accounts: [
         ...[...shows()].map(([id, has]) => ({ id, stripe: 0, reserved: 0, ...has })),
-        { id: MINT_ID, stripe: 0, reserved: 0, balance: -20, version: 1 },
+        { id: MINT, stripe: 0, reserved: 0, balance: -20, version: 1 },
       ],
       encounters: [
         { id: 'meeting', officer: OFFICER, civilian: CIVILIAN, officerPoints: 10, civilianPoints: 10 },

@@ -2,13 +2,13 @@
  * I4: a phone that lost its socket comes back and misses nothing. It is resumed and gets every event in between, or it is
  * told its whole state anew. A state that the phone asked for by itself does not make up for an event that never came.
  */
-import { type Checker, type Evidence, findings, grouped, quantile, spellsOf } from '../evidence.ts';
+import { type Checker, type Evidence, findings, quantile, spellsOf } from '../evidence.ts';
 import { type EventRecord, eventsOf, type History, type LostRecord, type WelcomeRecord } from '../history.ts';
 
 type Turn = LostRecord | WelcomeRecord;
 
 const turnsOf = ({ records }: History): Map<string, Turn[]> =>
-  grouped(
+  Map.groupBy(
     records.filter(one => one.type === 'lost' || one.type === 'welcome'),
     one => one.who,
   );
@@ -34,9 +34,9 @@ const forced = (events: readonly EventRecord[], turns: readonly Turn[]): EventRe
 export const resumes: Checker = ({ history, state }) => {
   const { found, fail } = findings('I4');
   const turns = turnsOf(history);
-  const events = grouped(eventsOf(history), one => one.who);
+  const events = Map.groupBy(eventsOf(history), one => one.who);
   const striped = new Set(state.accounts.filter(one => one.stripe !== 0).map(one => one.id));
-  const moves = grouped(
+  const moves = Map.groupBy(
     state.transfers.flatMap(one => one.postings.map(leg => ({ ...leg, id: one.id }))),
     leg => leg.account,
   );

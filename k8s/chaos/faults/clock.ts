@@ -13,7 +13,6 @@ export const clockJump: Fault = {
   weight: 1,
   reach: 'node',
   needs: ['clockJump'],
-  durationS: 15,
   run: async ({ target, random, victim, lasts, hit }) => {
     const node = victim();
     if (node === null) return;
@@ -29,7 +28,6 @@ export const clockStrobe: Fault = {
   weight: 1,
   reach: 'node',
   needs: ['clockJump'],
-  durationS: 10,
   run: async ({ target, random, victim, lasts, hit }) => {
     const node = victim();
     if (node === null) return;

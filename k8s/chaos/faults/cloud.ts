@@ -1,16 +1,16 @@
 /** DynamoDB and Kinesis are throttled, away, or do what they are asked and lose the answer. */
 import type { Fault } from '../fault.ts';
+import type { CloudBehaviour } from '../target.ts';
 
 const MS_MIN = 5_000;
 const MS_MAX = 15_000;
 
-const cloud = (name: string, behaviour: 'throttle' | 'outage' | 'loseAnswers', what: string): Fault => ({
+const cloud = (name: string, behaviour: CloudBehaviour, what: string): Fault => ({
   name,
   row: '7',
   weight: 1,
   reach: 'node',
   needs: ['cloud'],
-  durationS: 20,
   run: async ({ target, random, lasts, hit, counted }) => {
     target.cloud(behaviour);
     hit({ targets: ['DynamoDB', 'Kinesis'], what, counts: {} });

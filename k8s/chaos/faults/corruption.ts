@@ -42,7 +42,6 @@ export const corruption: Fault = {
   row: '20',
   weight: 1,
   reach: 'node',
-  durationS: 20,
   run: async ({ target, random, hit, counted }) => {
     const people = await seeded(target);
     const ids = people.map(one => one.userId);

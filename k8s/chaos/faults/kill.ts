@@ -9,7 +9,6 @@ export const kill: Fault = {
   row: '1',
   weight: 3,
   reach: 'node',
-  durationS: 40,
   run: async ({ target, random, victim, lasts, hit }) => {
     const node = victim();
     if (node === null) return;

@@ -18,7 +18,6 @@ export const killLate: Fault = {
   weight: 1,
   reach: 'node',
   needs: ['partition'],
-  durationS: 50,
   run: async ({ target, random, victim, lasts, hit, counted }) => {
     const node = victim();
     if (node === null) return;

@@ -10,7 +10,6 @@ export const natsRestart: Fault = {
   row: '4',
   weight: 1,
   reach: 'all',
-  durationS: 20,
   run: async ({ target, lasts, hit }) => {
     hit(await target.restartServer('nats'));
     await lasts(RESTING_MS);
@@ -23,7 +22,6 @@ export const natsAway: Fault = {
   weight: 1,
   reach: 'all',
   needs: ['partition'],
-  durationS: 30,
   run: async ({ target, random, lasts, hit, counted }) => {
     const mode = random.pick(['drop', 'reset'] as const);
     const ms = random.between(AWAY_MS_MIN, AWAY_MS_MAX);
@@ -50,7 +48,6 @@ export const natsDataLoss: Fault = {
   weight: 1,
   reach: 'all',
   needs: ['loseData'],
-  durationS: 30,
   run: async ({ target, lasts, hit }) => {
     hit(await target.loseData('nats'));
     await lasts(2 * RESTING_MS);

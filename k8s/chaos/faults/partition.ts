@@ -11,7 +11,6 @@ const partition = (name: string, link: Link, way: Way, mode: Mode): Fault => ({
   weight: 1,
   reach: 'node',
   needs: ['partition'],
-  durationS: 20,
   run: async ({ target, random, victim, lasts, hit, counted }) => {
     const node = victim();
     if (node === null) return;

@@ -10,7 +10,6 @@ export const pause: Fault = {
   weight: 2,
   reach: 'node',
   needs: ['pause'],
-  durationS: 5,
   run: async ({ target, random, victim, lasts, hit }) => {
     const node = victim();
     if (node === null) return;

@@ -41,7 +41,6 @@ export const slowReaders: Fault = {
   row: '10',
   weight: 1,
   reach: 'node',
-  durationS: 25,
   run: async context => {
     const { random, lasts, hit, counted } = context;
     const phones = await phonesOf(context, SLOW);
@@ -71,7 +70,6 @@ export const storm: Fault = {
   weight: 2,
   reach: 'all',
   needs: ['slamDoors'],
-  durationS: 15,
   run: async ({ target, lasts, hit, counted }) => {
     const well = target.nodes.filter(node => node.isRunning);
     const first = target.slamDoors(well);
@@ -93,7 +91,6 @@ export const deafPhones: Fault = {
   weight: 1,
   reach: 'all',
   needs: ['slamDoors'],
-  durationS: 10,
   run: async ({ target, random, lasts, hit, counted }) => {
     const well = target.nodes.filter(node => node.isRunning);
     const targets = well.map(node => node.id);
@@ -110,9 +107,8 @@ export const hotUser: Fault = {
   row: '12',
   weight: 1,
   reach: 'node',
-  durationS: 15,
   run: async context => {
-    const { target, lasts, stopped, hit, counted } = context;
+    const { target, lasts, hit, counted } = context;
     const [phone] = await phonesOf(context, 1);
     if (phone === undefined) return;
     let asked = 0;
@@ -133,7 +129,6 @@ export const hotUser: Fault = {
         });
       }
       await lasts(TICK_MS);
-      if (stopped()) break;
     }
     counted({ asked, refused, shown });
     phone.drop();

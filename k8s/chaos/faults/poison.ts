@@ -13,7 +13,6 @@ export const poison: Fault = {
   weight: 1,
   reach: 'node',
   needs: ['poison'],
-  durationS: 20,
   run: async ({ target, random, victim, hit }) => {
     const node = victim();
     if (node === null) return;

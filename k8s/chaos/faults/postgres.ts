@@ -13,7 +13,6 @@ export const postgresRestart: Fault = {
   row: '6a',
   weight: 1,
   reach: 'all',
-  durationS: 30,
   run: async ({ target, lasts, hit }) => {
     hit(await target.restartServer('postgres'));
     await lasts(RESTING_MS);
@@ -25,7 +24,6 @@ export const postgresBackends: Fault = {
   row: '6a',
   weight: 1,
   reach: 'all',
-  durationS: 10,
   run: async ({ target, lasts, hit }) => {
     hit(await target.terminateBackends());
     await lasts(RESTING_MS);
@@ -38,7 +36,6 @@ export const postgresSlow: Fault = {
   weight: 1,
   reach: 'all',
   needs: ['partition'],
-  durationS: 15,
   run: async ({ target, random, lasts, hit, counted }) => {
     const nodes = target.nodes.filter(node => node.isRunning);
     for (const node of nodes) target.delay(node, 'postgres', SLOW_MS);
@@ -62,7 +59,6 @@ export const diskFull: Fault = {
   weight: 1,
   reach: 'all',
   needs: ['fillDisk'],
-  durationS: 15,
   run: async ({ target, random, lasts, hit }) => {
     try {
       hit(await target.fillDisk());

@@ -14,7 +14,6 @@ export const memory: Fault = {
   weight: 1,
   reach: 'node',
   needs: ['startSqueezed'],
-  durationS: 60,
   run: async ({ target, random, victim, lasts, hit }) => {
     const node = victim();
     if (node === null) return;
@@ -32,7 +31,6 @@ export const processor: Fault = {
   weight: 1,
   reach: 'all',
   needs: ['burn'],
-  durationS: 10,
   run: async ({ target, random, lasts, hit }) => {
     hit(target.burn(BURNERS));
     await lasts(random.between(BURN_MS_MIN, BURN_MS_MAX));

@@ -11,7 +11,6 @@ export const repeats: Fault = {
   weight: 1,
   reach: 'node',
   needs: ['repeat'],
-  durationS: 25,
   run: async ({ target, random, victim, lasts, hit, counted }) => {
     const node = victim();
     if (node === null) return;

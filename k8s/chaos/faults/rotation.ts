@@ -7,7 +7,6 @@ export const rotation: Fault = {
   weight: 1,
   reach: 'all',
   needs: ['rotate'],
-  durationS: 30,
   run: async ({ target, hit }) => {
     hit(await target.rotate());
   },

@@ -6,7 +6,6 @@ export const scaleDown: Fault = {
   row: '17',
   weight: 1,
   reach: 'all',
-  durationS: 120,
   run: async ({ target, random, hit, counted }) => {
     const nodes = random.shuffled(target.nodes.filter(node => node.isRunning)).slice(1);
     if (nodes.length === 0) return;

@@ -14,7 +14,6 @@ export const swizzleClog: Fault = {
   weight: 1,
   reach: 'all',
   needs: ['partition'],
-  durationS: 25,
   run: async ({ target, random, lasts, hit, counted }) => {
     const all = target.nodes.filter(node => node.isRunning);
     const wires = all.flatMap(node => LINKS.map(link => ({ node, link })));

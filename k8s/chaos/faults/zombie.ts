@@ -18,7 +18,6 @@ export const zombie: Fault = {
   weight: 3,
   reach: 'node',
   needs: ['pause', 'partition'],
-  durationS: 30,
   run: async ({ target, random, victim, lasts, hit, counted }) => {
     const node = victim();
     if (node === null) return;

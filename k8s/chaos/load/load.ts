@@ -24,10 +24,8 @@ export interface LoadOptions {
   readonly random: Random;
   /** Of the whole run, quiet phase included. */
   readonly seconds: number;
-  /** `history.jsonl`; null keeps it in memory only. */
-  readonly file: string | null;
-  /** Of the usual rates: 1. */
-  readonly rate?: number;
+  /** `history.jsonl`. */
+  readonly file: string;
 }
 
 export interface RunningLoad {
@@ -51,16 +49,14 @@ class ChaosLoad implements RunningLoad {
   readonly people: People;
   readonly #context: LoadContext;
   readonly #sampler: Sampler;
-  readonly #rate: number;
   readonly #under = new Set<Promise<unknown>>();
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #due = { meet: 0, donate: 0, give: 0, buy: 0, ask: 0 };
   readonly #gone = new Set<WatchedPhone>();
   #nextAsk = 0;
 
-  constructor(target: ChaosTarget, people: People, { random, file, rate = 1 }: LoadOptions) {
+  constructor(target: ChaosTarget, people: People, { random, file }: LoadOptions) {
     this.people = people;
-    this.#rate = rate;
     this.#context = new LoadContext(target, people, random, new Recorder(file));
     this.#sampler = new Sampler(target, this.#context.recorder);
     const somewhere = (): Point =>
@@ -115,7 +111,7 @@ class ChaosLoad implements RunningLoad {
     this.#every(TICK_MS, () => {
       const elapsedS = (performance.now() - began) / 1_000;
       for (const [name, begin] of works) {
-        for (; this.#due[name] < elapsedS * RATES[name] * this.#rate; this.#due[name]++) {
+        for (; this.#due[name] < elapsedS * RATES[name]; this.#due[name]++) {
           const work = begin();
           if (work !== null) this.#track(work);
         }

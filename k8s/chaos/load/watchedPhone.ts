@@ -61,8 +61,6 @@ export class WatchedPhone {
   readonly roaming: Roaming;
   /** By the newest of what came. */
   view: LastView | null = null;
-  /** Snapshots that came. */
-  snapshots = 0;
   /** Lists of officers by area, as shown now. */
   readonly shown = new Map<string, readonly string[]>();
   onWelcome: () => void = () => {};
@@ -129,7 +127,6 @@ export class WatchedPhone {
     const { recorder, nowMs } = this.#plan;
     const told = toldBy(event);
     const { balance, version } = told;
-    if (event.name === 'snapshot') this.snapshots++;
     if (balance !== null && version !== null && version >= (this.view?.version ?? -1))
       this.view = { balance, version };
     recorder.add({

@@ -152,7 +152,6 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
     };
 
     const target: ProcessTarget = {
-      kind: 'processes',
       cluster,
       nodes: cluster.nodes,
       town,

@@ -1,8 +1,7 @@
 /** DynamoDB and Kinesis as they are on a bad day, in front of the real ones: throttled in part, silent, gone, forgetful. */
 import { type Behaviour, type FaultyProxy, faultyProxy } from '../../../infra/outbox/faultyProxy.ts';
 import type { Random } from '../../swarm/random.ts';
-
-export type CloudBehaviour = 'pass' | 'throttle' | 'outage' | 'loseAnswers';
+import type { CloudBehaviour } from '../target.ts';
 
 const TOO_MUCH = 'ProvisionedThroughputExceededException';
 const WHOLE_REFUSED = 0.3;
