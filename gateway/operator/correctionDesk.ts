@@ -2,7 +2,7 @@
  * Where operators correct: what an entry brought an account by mistake goes back where it came from, by another entry. The
  * account's own actor moves the points; here it is written down who wanted it and why, before he asks.
  */
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import type { ActorDoor, Given } from '../../nodes/gatewayPort.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
@@ -12,12 +12,12 @@ import { Id } from '../rest/schemas.ts';
 import {
   type Answer,
   answered,
+  attend,
   bodyOf,
+  type Deed,
   type LineOptions,
-  operatorOf,
   type Request,
   said,
-  writeLine,
 } from './entrance.ts';
 
 export interface CorrectionDeskOptions extends Verifier, LineOptions {
@@ -46,21 +46,23 @@ export class CorrectionDesk {
   async handle(request: Request): Promise<Answer | null> {
     const [, account] = ROUTE.exec(request.path) ?? [];
     if (account === undefined || request.method !== 'POST') return null;
-    const operator = await operatorOf(this.#options, request);
-    return said(operator.ok ? await this.#reverse(operator.value, account, request) : operator);
+    return said(await attend(this.#options, request, () => this.#reverse(account, request)));
   }
 
-  async #reverse(operatorId: string, account: string, request: Request): Promise<Result<Answer>> {
+  async #reverse(account: string, request: Request): Promise<Deed | Result<never>> {
     if (!isUuid(account)) return noSuchAccount;
     const body = await bodyOf(Correction, request);
     if (!body.ok) return body;
-    const { transferId, why } = body.value as Static<typeof Correction>;
+    const { transferId: given, why } = body.value;
     const userId = account.toLowerCase();
-    const detail = { transferId: transferId.toLowerCase(), why };
-    const refusal = await writeLine(this.#options, { operatorId, action: 'account.reverse', userId, detail });
-    if (refusal !== null) return refusal;
-    const given = await this.#ask(userId, detail.transferId);
-    return given.ok ? answered(200, given.value) : given;
+    const transferId = given.toLowerCase();
+    return {
+      line: { action: 'account.reverse', userId, detail: { transferId, why } },
+      work: async () => {
+        const done = await this.#ask(userId, transferId);
+        return done.ok ? answered(200, done.value) : done;
+      },
+    };
   }
 
   #ask(userId: string, transferId: string): Promise<Result<Given>> {

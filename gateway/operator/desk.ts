@@ -29,9 +29,9 @@ import type { OperatorAction } from './actions.ts';
 import {
   type Answer,
   answered,
+  attend,
   bodyOf,
   type Line,
-  operatorOf,
   type Request,
   said,
   writeLine,
@@ -60,7 +60,6 @@ export interface DeskOptions extends Verifier {
 
 /** What a route does once the operator is known. */
 interface Call {
-  readonly operatorId: string;
   readonly id: string;
   readonly body: unknown;
 }
@@ -227,23 +226,21 @@ export class Desk {
   }
 
   /** Who, what, whom; then the line; then the deed. */
-  async #through(route: Route, id: string | null, request: Request): Promise<Result<Answer>> {
-    const known = await operatorOf(this.#options, request);
-    if (!known.ok) return known;
-    const operatorId = known.value;
-    if (id !== null && !isUuid(id)) return noSuchOne;
-    const body = route.body === undefined ? ok(undefined) : await bodyOf(route.body, request);
-    if (!body.ok) return body;
-    const call = { operatorId, id: (id ?? '').toLowerCase(), body: body.value };
-    const refusal = await writeLine(this.#options, { operatorId, ...route.audit(call) });
-    return refusal ?? route.run(call);
+  #through(route: Route, id: string | null, request: Request): Promise<Result<Answer>> {
+    return attend(this.#options, request, async () => {
+      if (id !== null && !isUuid(id)) return noSuchOne;
+      const body = route.body === undefined ? ok(undefined) : await bodyOf(route.body, request);
+      if (!body.ok) return body;
+      const call = { id: (id ?? '').toLowerCase(), body: body.value };
+      return { line: route.audit(call), work: () => route.run(call) };
+    });
   }
 
   async #hire(request: Request): Promise<Result<Answer>> {
     const { directory, passwords, log, newDeviceId } = this.#options;
     const body = await bodyOf(NewOperator, request);
     if (!body.ok) return body;
-    const { handle: as, password } = body.value as Static<typeof NewOperator>;
+    const { handle: as, password } = body.value;
     const handle = as.toLowerCase();
     const detail = { handle };
     const line = { operatorId: null, action: 'operator.create', userId: null, detail } as const;
@@ -327,9 +324,8 @@ export class Desk {
   }
 
   async #audited({ id }: Call): Promise<Result<Answer>> {
-    const { auditLog, log } = this.#options;
-    const read = await reaching(log, () => auditLog.newest(OPERATOR.audited, id));
-    return read.ok ? answered(200, { userId: id, entries: read.value }) : read;
+    const entries = await this.#options.auditLog.newest(OPERATOR.audited, id);
+    return answered(200, { userId: id, entries });
   }
 
   async #sockets(): Promise<Result<Answer>> {
@@ -341,20 +337,17 @@ export class Desk {
   }
 
   async #holds(): Promise<Result<Answer>> {
-    const { directory, log } = this.#options;
-    const read = await reaching(log, () => directory.holds(OPERATOR.holds));
-    if (!read.ok) return read;
-    const holds = read.value.map(({ trust, ...hold }) => ({ ...hold, reasons: reasonsOf(trust) }));
+    const found = await this.#options.directory.holds(OPERATOR.holds);
+    const holds = found.map(({ trust, ...hold }) => ({ ...hold, reasons: reasonsOf(trust) }));
     return answered(200, { holds });
   }
 
   /** The pair decides, by the ledger's own statement; a repeat of the same verdict changes nothing. */
   async #review(encounterId: string, verdict: Review['verdict']): Promise<Result<Answer>> {
-    const { directory, door, log } = this.#options;
-    const read = await reaching(log, () => directory.hold(encounterId));
-    if (!read.ok) return read;
-    if (read.value === null) return noSuchOne;
-    const { officer, civilian } = read.value;
+    const { directory, door } = this.#options;
+    const found = await directory.hold(encounterId);
+    if (found === null) return noSuchOne;
+    const { officer, civilian } = found;
     const message: Review = { type: 'review', encounterId, verdict };
     const result = await new Promise<Result<unknown>>(resolve => {
       const pair = { kind: 'pair', id: `${officer.id}|${civilian.id}` } as const;

@@ -1,7 +1,7 @@
 /**
  * What every route of operators does, whatever it is about: who asks, what the line says, and the line before the deed.
  */
-import type { TSchema } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { AuditEntry, AuditLog, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
@@ -91,14 +91,14 @@ export const attend = async (
 export const answered = (status: number, body: object): Result<Answer> => ok({ status, body });
 
 /** The parsed body when it is what the schema says. */
-export const bodyOf = async (schema: TSchema, request: Request): Promise<Result<unknown>> => {
+export const bodyOf = async <T extends TSchema>(schema: T, request: Request): Promise<Result<Static<T>>> => {
   const body = await request.body();
   return body.ok ? conforming(schema, body.value) : body;
 };
 
 /** The value when it is what the schema says. */
-export const conforming = (schema: TSchema, value: unknown): Result<unknown> => {
-  if (Value.Check(schema, value)) return ok(value);
+export const conforming = <T extends TSchema>(schema: T, value: unknown): Result<Static<T>> => {
+  if (Value.Check(schema, value)) return ok(value as Static<T>);
   const [first] = Value.Errors(schema, value);
   return refuse(ERROR.invalid, `the body is not right: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
 };

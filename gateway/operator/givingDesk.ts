@@ -2,7 +2,7 @@
  * Where operators say who may receive points, and what an account may spend: the catalogue of charities and families, limits,
  * and closing. As at the other desks, each request is of a known operator and stands in the audit log before it takes effect.
  */
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import type { CatalogEntry, CatalogKind, CatalogStatus, GivingStore } from '../../nodes/givingPort.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
@@ -133,7 +133,7 @@ export class GivingDesk {
     if (!isUuid(given)) return noSuchEntry;
     const body = await bodyOf(Entry, request);
     if (!body.ok) return body;
-    const { name, registration = null, account = null, zip = null } = body.value as Static<typeof Entry>;
+    const { name, registration = null, account = null, zip = null } = body.value;
     const id = given.toLowerCase();
     const entry = { id, kind, name, registration, account: account?.toLowerCase() ?? null, zip };
     return {
@@ -169,7 +169,7 @@ export class GivingDesk {
     if (!isUuid(given)) return noSuchAccount;
     const body = await bodyOf(Limits, request);
     if (!body.ok) return body;
-    const { entryMax, dayMax } = body.value as Static<typeof Limits>;
+    const { entryMax, dayMax } = body.value;
     const id = given.toLowerCase();
     const detail = { ...(entryMax !== null && { entryMax }), ...(dayMax !== null && { dayMax }) };
     return {

@@ -3,7 +3,7 @@
  * As at the other desk, each request is of a known operator and stands in the audit log before it takes effect; the line
  * says which and how many, never where.
  */
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import {
   type AreaReader,
   geoJsonRefusal,
@@ -11,27 +11,24 @@ import {
   PLACES_LIMITS,
   type PlaceRecord,
   type PlaceStore,
-  type ZipDay,
 } from '../../nodes/placesPort.ts';
-import type { AuditEntry } from '../../nodes/ports.ts';
-import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
-import { reaching } from '../rest/errors.ts';
 import { Id } from '../rest/schemas.ts';
-import type { OperatorAction } from './actions.ts';
-import { daysOf } from './days.ts';
 import {
   type Answer,
   answered,
+  attend,
   bodyOf,
+  type Deed,
+  type Line,
   type LineOptions,
-  operatorOf,
   type Request,
   said,
-  writeLine,
 } from './entrance.ts';
 import { OPERATOR } from './limits.ts';
+import { daysOf, reported } from './reports.ts';
 
 export interface PlacesDeskOptions extends Verifier, LineOptions {
   readonly store: PlaceStore;
@@ -71,15 +68,17 @@ const placeView = ({ latE7, lngE7, ...rest }: PlaceRecord): object => ({
   lng: lngE7 / 1e7,
 });
 
-/** A day and zip code with few people says nothing but that: neither how many they were nor how often they met. */
-const withheld = ({ day, zip, encounters, people }: ZipDay): object =>
-  people < OPERATOR.reportPeopleMin
-    ? { day, zip, encounters: null, people: null }
-    : { day, zip, encounters, people };
+/** Concerns nobody in particular. */
+const lineOf = (action: Line['action'], detail: Line['detail'] = {}): Line => ({
+  action,
+  userId: null,
+  detail,
+});
 
 export class PlacesDesk {
   readonly #options: PlacesDeskOptions;
-  #reading = false;
+  /** Whose file of zip codes is being read. */
+  #reading: Request | null = null;
 
   constructor(options: PlacesDeskOptions) {
     this.#options = options;
@@ -87,99 +86,85 @@ export class PlacesDesk {
 
   /** Null when this is no route of ours. */
   async handle(request: Request): Promise<Answer | null> {
-    const work = this.#routeOf(request);
-    if (work === null) return null;
-    const operator = await operatorOf(this.#options, request);
-    return said(operator.ok ? await work(operator.value) : operator);
+    const find = this.#routeOf(request);
+    if (find === null) return null;
+    try {
+      return said(await attend(this.#options, request, find));
+    } finally {
+      if (this.#reading === request) this.#reading = null;
+    }
   }
 
-  #routeOf(request: Request): ((operatorId: string) => Promise<Result<Answer>>) | null {
+  #routeOf(request: Request): (() => Deed | Result<never> | Promise<Deed | Result<never>>) | null {
     const { method, path } = request;
     switch (`${method} ${path}`) {
       case 'GET /admin/zips':
-        return operatorId => this.#zips(operatorId);
+        return () => this.#zips();
       case 'PUT /admin/zips':
-        return operatorId => this.#replace(operatorId, request);
+        return () => this.#replace(request);
       case 'GET /admin/places':
-        return operatorId => this.#list(operatorId, request);
+        return () => this.#list(request);
       case 'GET /admin/reports/zips':
-        return operatorId => this.#report(operatorId, request);
+        return () => this.#report(request);
     }
     const id = /^\/admin\/places\/([^/]+)$/.exec(path)?.[1];
     if (id === undefined) return null;
-    if (method === 'PUT') return operatorId => this.#put(operatorId, id, request);
-    if (method === 'DELETE') return operatorId => this.#delete(operatorId, id);
+    if (method === 'PUT') return () => this.#put(id, request);
+    if (method === 'DELETE') return () => this.#delete(id);
     return null;
   }
 
-  #line(
-    operatorId: string,
-    action: OperatorAction,
-    detail: AuditEntry['detail'] = {},
-  ): Promise<Refusal | null> {
-    return writeLine(this.#options, { operatorId, action, userId: null, detail });
+  #zips(): Deed {
+    return {
+      line: lineOf('zips.look'),
+      work: async () => answered(200, await this.#options.store.zipCount()),
+    };
   }
 
-  /** What the store says, behind the line. */
-  async #after<T>(line: Promise<Refusal | null>, work: () => Promise<T>): Promise<Result<T>> {
-    return (await line) ?? reaching(this.#options.log, work);
-  }
-
-  async #zips(operatorId: string): Promise<Result<Answer>> {
-    const counted = await this.#after(this.#line(operatorId, 'zips.look'), () =>
-      this.#options.store.zipCount(),
-    );
-    return counted.ok ? answered(200, counted.value) : counted;
-  }
-
-  async #replace(operatorId: string, request: Request): Promise<Result<Answer>> {
-    if (this.#reading) return busy;
-    this.#reading = true;
-    try {
-      return await this.#read(operatorId, request);
-    } finally {
-      this.#reading = false;
-    }
-  }
-
-  async #read(operatorId: string, { query, bytes: bytesOf }: Request): Promise<Result<Answer>> {
+  async #replace(request: Request): Promise<Deed | Result<never>> {
+    if (this.#reading !== null) return busy;
+    this.#reading = request;
     const { store, readAreas } = this.#options;
+    const { query } = request;
     const flag = query.get('dryRun') ?? 'false';
     if (flag !== 'true' && flag !== 'false') return badFlag;
-    const bytes = await bytesOf(PLACES_LIMITS.geoJsonBytes, OPERATOR.zipFileMs);
+    const bytes = await request.bytes(PLACES_LIMITS.geoJsonBytes, OPERATOR.zipFileMs);
     if (!bytes.ok) return bytes.code === ERROR.tooLarge ? geoJsonRefusal('too_large') : bytes;
     const read = await readAreas(bytes.value, query.get('property'));
     if (!read.ok) return read;
     const { areas, features, polygons, vertices, slivers } = read.value;
     const counts = { areas: areas.length, features, polygons, vertices, slivers };
     const dryRun = flag === 'true';
-    const line = this.#line(operatorId, 'zips.replace', { ...counts, dryRun });
-    if (dryRun) return (await line) ?? answered(200, { dryRun, version: null, ...counts });
-    const done = await this.#after(line, () => store.replaceZips(areas));
-    if (!done.ok) return done;
-    return done.value.ok
-      ? answered(200, { dryRun, version: done.value.value.version, ...counts })
-      : done.value;
+    return {
+      line: lineOf('zips.replace', { ...counts, dryRun }),
+      work: async () => {
+        if (dryRun) return answered(200, { dryRun, version: null, ...counts });
+        const done = await store.replaceZips(areas);
+        return done.ok ? answered(200, { dryRun, version: done.value.version, ...counts }) : done;
+      },
+    };
   }
 
-  async #list(operatorId: string, { query }: Request): Promise<Result<Answer>> {
-    const after = query.get('after') ?? '';
-    if (after !== '' && !isUuid(after)) return noSuchPlace;
-    const line = this.#line(operatorId, 'places.list');
-    const read = await this.#after(line, () =>
-      this.#options.store.placePage(after === '' ? null : after.toLowerCase(), OPERATOR.placesShown + 1),
-    );
-    if (!read.ok) return read;
-    const items = read.value.slice(0, OPERATOR.placesShown);
-    const next = read.value.length > items.length ? items.at(-1)!.id : null;
-    return answered(200, { items: items.map(placeView), next });
+  #list({ query }: Request): Deed | Result<never> {
+    const after = query.get('after') || null;
+    if (after !== null && !isUuid(after)) return noSuchPlace;
+    const limit = OPERATOR.placesShown;
+    return {
+      line: lineOf('places.list'),
+      work: async () => {
+        const read = await this.#options.store.placePage(after?.toLowerCase() ?? null, limit + 1);
+        const items = read.slice(0, limit);
+        const next = read.length > limit ? items.at(-1)!.id : null;
+        return answered(200, { items: items.map(placeView), next });
+      },
+    };
   }
 
-  async #put(operatorId: string, id: string, request: Request): Promise<Result<Answer>> {
+  async #put(id: string, request: Request): Promise<Deed | Result<never>> {
     if (!isUuid(id)) return noSuchPlace;
     const body = await bodyOf(Place, request);
     if (!body.ok) return body;
-    const { lat, lng, active = true, owner = null, poster = 0, ...rest } = body.value as Static<typeof Place>;
+    const { lat, lng, active = true, owner = null, poster = 0, ...rest } = body.value;
     const place = {
       ...rest,
       id: id.toLowerCase(),
@@ -190,41 +175,34 @@ export class PlacesDesk {
       poster,
     };
     const { kind, radiusM } = place;
-    const line = this.#line(operatorId, 'place.put', { placeId: place.id, kind, radiusM, active, poster });
-    const done = await this.#after(line, () => this.#options.store.putPlace(place));
-    if (!done.ok) return done;
-    return done.value.ok ? answered(200, placeView(done.value.value)) : done.value;
+    return {
+      line: lineOf('place.put', { placeId: place.id, kind, radiusM, active, poster }),
+      work: async () => {
+        const done = await this.#options.store.putPlace(place);
+        return done.ok ? answered(200, placeView(done.value)) : done;
+      },
+    };
   }
 
-  async #delete(operatorId: string, given: string): Promise<Result<Answer>> {
+  #delete(given: string): Deed | Result<never> {
     if (!isUuid(given)) return noSuchPlace;
     const id = given.toLowerCase();
-    const line = this.#line(operatorId, 'place.delete', { placeId: id });
-    const done = await this.#after(line, () => this.#options.store.deletePlace(id));
-    if (!done.ok) return done;
-    return done.value ? answered(200, { id }) : noSuchPlace;
+    return {
+      line: lineOf('place.delete', { placeId: id }),
+      work: async () => ((await this.#options.store.deletePlace(id)) ? answered(200, { id }) : noSuchPlace),
+    };
   }
 
-  async #report(operatorId: string, { query }: Request): Promise<Result<Answer>> {
-    const days = daysOf(query, OPERATOR.reportDays);
+  #report({ query }: Request): Deed | Result<never> {
+    const days = daysOf(query);
     if (!days.ok) return days;
     const { from, to } = days.value;
-    const line = this.#line(operatorId, 'report.zips', { from, to });
-    const rows = await this.#after(line, () =>
-      this.#options.store.zipReport(from, to, OPERATOR.reportRows + 1),
-    );
-    if (!rows.ok) return rows;
-    const shown = rows.value.slice(0, OPERATOR.reportRows);
-    return ok({
-      status: 200,
-      body: {
-        from,
-        to,
-        /** What is null has fewer people than this. */
-        peopleMin: OPERATOR.reportPeopleMin,
-        complete: shown.length === rows.value.length,
-        rows: shown.map(withheld),
+    return {
+      line: lineOf('report.zips', { from, to }),
+      work: async () => {
+        const rows = await this.#options.store.zipReport(from, to, OPERATOR.reportRows + 1);
+        return reported(days.value, rows, row => row.people);
       },
-    });
+    };
   }
 }

@@ -153,7 +153,7 @@ const ruleOf = async <T extends TSchema>(schema: T, { bytes }: Request): Promise
   } catch {
     return refuse(ERROR.malformed, 'the body is no JSON');
   }
-  return conforming(schema, value) as Result<Static<T>>;
+  return conforming(schema, value);
 };
 
 /** A refusal to publish brings along what its tests differ in. */

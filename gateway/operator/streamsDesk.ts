@@ -3,11 +3,10 @@
  * desks, each request is of a known operator and stands in the audit log before it takes effect.
  */
 import type { DeadLetters } from '../../nodes/deadLetterPort.ts';
-import type { Participation, UsersDomain } from '../../nodes/usersDomainPort.ts';
+import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
-import { daysOf } from './days.ts';
 import {
   type Answer,
   answered,
@@ -19,6 +18,7 @@ import {
   said,
 } from './entrance.ts';
 import { OPERATOR } from './limits.ts';
+import { daysOf, reported } from './reports.ts';
 
 export interface StreamsDeskOptions extends Verifier, LineOptions {
   readonly domain: UsersDomain;
@@ -45,12 +45,6 @@ const stillPoison = refuse(ERROR.conflict, 'it still cannot be taken; it stays w
 const CONSUMER = /^[a-z][a-z-]{0,31}$/;
 /** Stream, shard and number. */
 const LETTER = /^[\w.-]{1,128}\/[\w-]{1,128}\/\d{1,128}$/;
-
-/** A day and zip code with few people says nothing but that, as in the other report. */
-const withheld = (row: Participation): object =>
-  row.civilians + row.officers < OPERATOR.reportPeopleMin
-    ? { day: row.day, zip: row.zip, civilians: null, officers: null, encounters: null }
-    : row;
 
 export class StreamsDesk {
   readonly #options: StreamsDeskOptions;
@@ -103,17 +97,14 @@ export class StreamsDesk {
   }
 
   #report({ query }: Request): Deed | Result<never> {
-    const days = daysOf(query, OPERATOR.reportDays);
+    const days = daysOf(query);
     if (!days.ok) return days;
     const { from, to } = days.value;
     return {
       line: { action: 'report.participation', userId: null, detail: { from, to } },
       work: async () => {
         const rows = await this.#options.domain.participation(from, to, OPERATOR.reportRows + 1);
-        const shown = rows.slice(0, OPERATOR.reportRows);
-        const complete = shown.length === rows.length;
-        const peopleMin = OPERATOR.reportPeopleMin;
-        return answered(200, { from, to, peopleMin, complete, rows: shown.map(withheld) });
+        return reported(days.value, rows, row => row.civilians + row.officers);
       },
     };
   }
