@@ -5,13 +5,16 @@
 import { join } from 'node:path';
 import { type ChaosArguments, HELP, readArguments } from './chaos/arguments.ts';
 import { campaignOf } from './chaos/campaign.ts';
+import { runOnKubernetes } from './chaos/kubernetes/run.ts';
 import { runMutants } from './chaos/mutantRuns.ts';
 import { type RunVerdict, runChaos } from './chaos/run.ts';
 
 const EXIT_USAGE = 2;
 
 const run = async (asked: ChaosArguments, seed: number, out: string): Promise<RunVerdict> => {
-  const { verdict } = await runChaos({ ...asked, seed, out, log: line => console.log(line) });
+  const plan = { ...asked, seed, out, log: (line: string) => console.log(line) };
+  const verdict =
+    asked.target === 'kubernetes' ? await runOnKubernetes(plan) : (await runChaos(plan)).verdict;
   for (const words of verdict.problems) console.log(`wrong: ${words}`);
   return verdict;
 };
@@ -24,10 +27,6 @@ const main = async (): Promise<number> => {
   }
   if (typeof asked === 'string') {
     console.error(asked);
-    return EXIT_USAGE;
-  }
-  if (asked.target === 'kubernetes') {
-    console.error('Chaos in a Kubernetes cluster is not there yet: use --target processes.');
     return EXIT_USAGE;
   }
   console.log(`seed ${asked.seed}`);
@@ -52,4 +51,7 @@ const main = async (): Promise<number> => {
   return campaign.verdict === 'pass' ? 0 : 1;
 };
 
-process.exitCode = await main();
+process.exitCode = await main().catch(error => {
+  console.error(`chaos: ${error instanceof Error ? error.message : error}`);
+  return 1;
+});

@@ -3,14 +3,17 @@
  * when they are not there, brings up two machines in a box of namespaces (k8s/cluster/box.ts), lays the overlay
  * `compat-1.20` on them, and updates, deletes, kills and drains while people use it.
  */
+import { fileURLToPath } from 'node:url';
 import { HELP, readArguments } from './cluster/arguments.ts';
 import { runInBox } from './cluster/box.ts';
 import { buildImages } from './cluster/images.ts';
+import type { Order } from './cluster/inside.ts';
 import { overlayObjects } from './cluster/overlay.ts';
 import { fetchTools, unable } from './cluster/tools.ts';
 import { commitOf } from './commit.ts';
 
 const EXIT_USAGE = 2;
+const INSIDE = fileURLToPath(new URL('./cluster/inside.ts', import.meta.url));
 
 const main = async (): Promise<number> => {
   const asked = readArguments(process.argv.slice(2));
@@ -32,7 +35,9 @@ const main = async (): Promise<number> => {
   const images = await buildImages(tools, line => console.error(`kubernetes: ${line}`));
   for (const { name, sizeMb } of images) console.error(`kubernetes: image ${name}, ${sizeMb} MB`);
   if (asked.build) return 0;
-  return runInBox({ asked, images, objects: overlayObjects('compat-1.20'), commit: commitOf() });
+  const { work } = asked;
+  const order = { work, asked, images, objects: overlayObjects('compat-1.20'), commit: commitOf() };
+  return runInBox<Order>(INSIDE, order, asked);
 };
 
 main()

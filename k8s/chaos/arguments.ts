@@ -1,5 +1,6 @@
 /** What `npm run chaos` is told. */
 import { parseArgs } from 'node:util';
+import { DEFAULT_FOLDER } from '../cluster/tools.ts';
 import { anySeed } from '../swarm/random.ts';
 import type { Fault } from './fault.ts';
 import { FAULTS } from './faults/index.ts';
@@ -9,6 +10,8 @@ export interface ChaosArguments {
   readonly seed: number;
   readonly minutes: number;
   readonly nodes: number;
+  /** Cache of the Kubernetes that is built. */
+  readonly work: string;
   readonly target: 'processes' | 'kubernetes';
   readonly faults: readonly Fault[];
   /** So many runs, each with the next seed. */
@@ -29,7 +32,9 @@ Breaks a cluster of real processes under load by a seeded schedule, mends it, an
   --runs N         so many runs in a row, each with the next seed (1)
   --faults a,b     only these: ${FAULTS.map(fault => fault.name).join(', ')}
   --nodes N        node processes, 3 to 9 (3)
-  --target T       processes (kubernetes: see k8s/README.md)
+  --target T       processes; or kubernetes: a real one in a box of its own (npm run kubernetes -- --help), without the
+                   faults that no cluster can be asked for
+  --work DIR       cache of what Kubernetes is built from and to (${DEFAULT_FOLDER})
   --mutants        switches off one safety after the other; each run must fail
   --only a,b       of these safeties: ${MUTANTS.map(one => one.name).join(', ')}
   --out DIR        where history, timeline, logs and report go (.data/chaos-SEED)
@@ -54,6 +59,7 @@ export const readArguments = (args: readonly string[]): ChaosArguments | null | 
     only: text,
     nodes: text,
     target: text,
+    work: text,
     out: text,
   } as const;
   const parse = () => parseArgs({ args: [...args], options }).values;
@@ -85,6 +91,10 @@ export const readArguments = (args: readonly string[]): ChaosArguments | null | 
   const only = values.only?.split(',').map(name => name.trim()) ?? [];
   const stranger = only.find(name => !MUTANTS.some(one => one.name === name));
   if (stranger !== undefined) return `There is no mutant "${stranger}". Try --help.`;
-  const { mutants = false, out = `.data/chaos-${seed}` } = values;
-  return { seed, minutes, nodes, target, faults, runs, mutants, only, out };
+  const { mutants = false, work = DEFAULT_FOLDER, out = `.data/chaos-${seed}` } = values;
+  if (target === 'kubernetes') {
+    if (mutants) return 'A test build has processes only: --mutants goes with --target processes.';
+    if (nodes !== NODES_MIN) return `--target kubernetes has ${NODES_MIN} pods.`;
+  }
+  return { seed, minutes, nodes, work, target, faults, runs, mutants, only, out };
 };

@@ -12,7 +12,7 @@ import { LOAD_ENV } from './load/limits.ts';
 import { startLoad } from './load/load.ts';
 import { startProcesses } from './processes/processTarget.ts';
 import { reportPage } from './report.ts';
-import type { FaultRecord } from './target.ts';
+import type { ChaosTarget, FaultRecord } from './target.ts';
 
 export interface RunPlan {
   readonly seed: number;
@@ -24,6 +24,8 @@ export interface RunPlan {
   /** Settings of the nodes, and modules that they load before their own: a test build is made of those. */
   readonly env?: Record<string, string>;
   readonly imports?: readonly string[];
+  /** Another back end than processes of this machine: `nodes`, `env` and `imports` are its own affair. */
+  readonly start?: () => Promise<ChaosTarget>;
   readonly log: (line: string) => void;
 }
 
@@ -74,13 +76,15 @@ export const runChaos = async (plan: RunPlan): Promise<Run> => {
   const historyFile = join(out, 'history.jsonl');
   for (const file of [timelineFile, historyFile]) rmSync(file, { force: true });
   const random = new Random(seed);
-  const target = await startProcesses({
-    nodes,
-    random: random.fork('target'),
-    env: { ...LOAD_ENV, ...plan.env },
-    ...(plan.imports === undefined ? {} : { imports: plan.imports }),
-    log,
-  });
+  const processes = () =>
+    startProcesses({
+      nodes,
+      random: random.fork('target'),
+      env: { ...LOAD_ENV, ...plan.env },
+      ...(plan.imports === undefined ? {} : { imports: plan.imports }),
+      log,
+    });
+  const target = await (plan.start ?? processes)();
   try {
     await target.steady();
     const load = await startLoad(target, {

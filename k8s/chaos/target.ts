@@ -80,8 +80,6 @@ export interface ChaosTarget {
   delay(node: ChaosNode, link: Link, ms: number): void;
   /** What the node says to PostgreSQL to commit stays on its wire until that is healed; what it reads comes through. */
   keepCommits(node: ChaosNode): void;
-  /** Ends the open connections of a link; new ones are let through. */
-  hangUp(node: ChaosNode, link: Link): Hit;
   /** Heals this link of the node. What it held and closed since the last healing. */
   heal(node: ChaosNode, link: Link): Promise<Readonly<Record<string, number>>>;
   /** Doubles this share of what NATS delivers to the node, and says some of it again later. 0 ends it. */
@@ -122,6 +120,8 @@ export type Deed =
   | 'startSqueezed'
   | 'pause'
   | 'partition'
+  | 'delay'
+  | 'keepCommits'
   | 'repeat'
   | 'slamDoors'
   | 'loseData'

@@ -19,25 +19,40 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { exitOf, signal, within } from '../../infra/embedded/processes.ts';
 import { stopOnSignal } from '../swarm/cleanup.ts';
-import type { Order } from './inside.ts';
+import type { Ordered } from './bringUp.ts';
 
 const BOX = fileURLToPath(new URL('./box.sh', import.meta.url));
-const INSIDE = fileURLToPath(new URL('./inside.ts', import.meta.url));
 const CGROUPS = '/sys/fs/cgroup';
 /** Inside it has this long to hear that nobody wants it any more; then the box is closed. */
 const STOP_MS_MAX = 4_000;
 const RMDIR_TRIES = 50;
 
-/** Runs `inside.ts` in a box and takes everything away after it. @returns its exit code */
-export const runInBox = async (order: Omit<Order, 'folder' | 'cgroup'>): Promise<number> => {
-  const { work, keep } = order.asked;
+export interface BoxOptions {
+  /** Keep the logs of all programs. */
+  readonly keep?: boolean;
+  /** It stays: say how to enter. */
+  readonly hold?: boolean;
+}
+
+/**
+ * Runs a program in a box and takes everything away after it.
+ *
+ * @param program path of a module that begins with `inBox`; it hears the order
+ * @returns its exit code
+ */
+export const runInBox = async <O extends Ordered>(
+  program: string,
+  order: Omit<O, 'folder' | 'cgroup'>,
+  { keep = false, hold = false }: BoxOptions = {},
+): Promise<number> => {
+  const { work } = order;
   mkdirSync(join(work, 'runs'), { recursive: true });
   await removeLeftOvers(join(work, 'runs'));
   const folder = mkdtempSync(join(work, 'runs', 'run-'));
   const cgroup = cgroupOf(folder);
   writeFileSync(join(folder, 'pid'), String(process.pid));
   const file = join(folder, 'order.json');
-  writeFileSync(file, JSON.stringify({ ...order, folder, cgroup } satisfies Order));
+  writeFileSync(file, JSON.stringify({ ...order, folder, cgroup }));
   const child = spawn(
     'unshare',
     [
@@ -52,7 +67,7 @@ export const runInBox = async (order: Omit<Order, 'folder' | 'cgroup'>): Promise
         'private',
         '--',
       ],
-      ...['bash', BOX, folder, process.execPath, '--no-warnings', INSIDE, file],
+      ...['bash', BOX, folder, process.execPath, '--no-warnings', program, file],
     ],
     // inside notices by its stdin that nobody wants it any more; a session of its own, so that Ctrl-C reaches us alone
     { stdio: ['pipe', 'inherit', 'inherit'], detached: true },
@@ -66,7 +81,7 @@ export const runInBox = async (order: Omit<Order, 'folder' | 'cgroup'>): Promise
     if (keep) console.error(`Logs of the run: ${folder}`);
     else rmSync(folder, { recursive: true, force: true });
   });
-  if (order.asked.hold) sayHowToEnter(child.pid!, folder, work);
+  if (hold) sayHowToEnter(child.pid!, folder, work);
   const words = await exited;
   await stop();
   return words === 'ended with code 0' ? 0 : 1;

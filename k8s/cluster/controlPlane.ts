@@ -103,14 +103,20 @@ contexts: [{name: here, context: {cluster: here, user: "${user}"}}]
 users: [{name: "${user}", user: {token: "${token}"}}]
 `;
 
+/** What kubectl is told, as the administrator. */
+export const kubectlArgs = (plane: ControlPlane, ...args: string[]): string[] => [
+  `--kubeconfig=${plane.kubeconfig('admin')}`,
+  ...args,
+];
+
 /** As the administrator. @throws Error with what kubectl said */
 export const kubectl = (daemons: Daemons, plane: ControlPlane, ...args: string[]): string =>
-  daemons.run(null, ['kubectl', `--kubeconfig=${plane.kubeconfig('admin')}`, ...args]);
+  daemons.run(null, ['kubectl', ...kubectlArgs(plane, ...args)]);
 
 /** Gives objects to the API server, which checks them against its own schemas. */
 export const apply = (daemons: Daemons, plane: ControlPlane, objects: readonly unknown[]): string =>
   daemons.run(
     null,
-    ['kubectl', `--kubeconfig=${plane.kubeconfig('admin')}`, 'apply', '--validate=true', '-f', '-'],
+    ['kubectl', ...kubectlArgs(plane, 'apply', '--validate=true', '-f', '-')],
     JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
   );

@@ -1,66 +1,25 @@
-/**
- * What happens in the box: network, control plane, machines, the town, the trials, the report. `box.ts` starts it, and
- * wants no more of it when its stdin ends.
- */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** What happens in the box for `npm run kubernetes`: the cluster, the trials, the report. `box.ts` starts it. */
+import { readdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { rounded } from '../bench/table.ts';
 import type { Asked } from './arguments.ts';
-import { startControlPlane } from './controlPlane.ts';
-import { Daemons } from './daemons.ts';
-import type { Image } from './images.ts';
+import { bringUp, inBox, log, type Ordered } from './bringUp.ts';
 import { underLoad } from './load.ts';
-import { containerdUp, importImage, machinesReady, startMachine, startProxy } from './machine.ts';
-import { layNetwork, MACHINES } from './network.ts';
 import { judgeFigures, type Run, renderReport, type Tried } from './report.ts';
-import { toolsIn } from './tools.ts';
-import { type KubeObject, lastWords, startKubernetesTown } from './town.ts';
+import { lastWords } from './town.ts';
 import { TRIALS } from './trials.ts';
 
-/** What the outside found out for the inside. */
-export interface Order {
+export interface Order extends Ordered {
   readonly asked: Asked;
-  /** Folder of this run. */
-  readonly folder: string;
-  readonly cgroup: string;
-  readonly images: readonly Image[];
-  readonly objects: KubeObject[];
   readonly commit: string;
 }
 
-const log = (line: string): void => console.error(`kubernetes: ${line}`);
-
 const main = async (order: Order): Promise<boolean> => {
   const { asked, images, objects } = order;
-  const daemons = new Daemons(toolsIn(asked.work), order.folder);
-  const began = performance.now();
-  const sinceS = (): number => rounded((performance.now() - began) / 1_000, 1);
-  // the first process of the box goes with us, and the kernel takes everything else in it
-  process.stdin.resume().once('end', () => process.exit(1));
+  const up = await bringUp(order);
+  const { daemons, plane, town, ground } = up;
   try {
-    layNetwork(daemons);
-    const plane = await startControlPlane(daemons);
-    const control = sinceS();
-    log(`the API server is up after ${control} s`);
-    for (const machine of MACHINES) startMachine(daemons, plane, machine, order.cgroup);
-    startProxy(daemons, plane, 'control', null);
-    for (const machine of MACHINES) {
-      await containerdUp(daemons, machine);
-      for (const { archive } of images) importImage(daemons, machine, archive);
-    }
-    await machinesReady(daemons, plane, MACHINES.length);
-    const machines = sinceS();
-    log(`${MACHINES.length} machines are Ready after ${machines} s`);
-    const [drained, servers] = MACHINES as readonly [(typeof MACHINES)[0], (typeof MACHINES)[0]];
-    const town = await startKubernetesTown(daemons, plane, objects, servers.name).catch(error => {
-      log(lastWords(daemons, plane));
-      throw error;
-    });
-    const up = sinceS();
-    log(`three pods are Ready after ${up} s: ${town.realtime}`);
-    const ground = { daemons, plane, drainable: drained.name, others: [servers.name] };
     const tried: Tried[] = [];
     for (const trial of TRIALS.filter(one => asked.trials.includes(one.name))) {
       await trial.prepare?.(ground);
@@ -92,7 +51,7 @@ const main = async (order: Order): Promise<boolean> => {
       machine: `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
       versions: versionsOf(asked.work),
       images: images.map(({ name, sizeMb }) => ({ name: name.replace(/^.*\//, ''), sizeMb })),
-      upS: { control, machines, town: up },
+      upS: up.upS,
       objects: objects.map(one => `${one.kind} ${one.metadata.name}`),
       memoryMb: daemons.memoryMb(),
       tried,
@@ -140,11 +99,4 @@ const resultOf = (run: Run, ended: readonly string[]) => {
   };
 };
 
-const [file] = process.argv.slice(2);
-if (file === undefined) throw new Error('box.ts starts this');
-main(JSON.parse(readFileSync(file, 'utf8')) as Order)
-  .then(passed => process.exit(passed ? 0 : 1))
-  .catch(error => {
-    console.error(error instanceof Error ? `kubernetes: ${error.message}` : error);
-    process.exit(1);
-  });
+inBox(main);

@@ -15,8 +15,9 @@ import type { Daemons } from './daemons.ts';
 
 export const NAMESPACE = 'heyblue';
 export const LABEL = 'app.kubernetes.io/name=heyblue,app.kubernetes.io/component=node';
+export const SERVERS_LABEL = 'app.kubernetes.io/name=heyblue-servers';
 /** Where the servers are (`components/servers`, overlays/compat-1.20). */
-const SERVERS = '10.96.0.50';
+export const SERVERS = '10.96.0.50';
 const UP_MS_MAX = 600_000;
 
 /** All phones come from one address here, and a few officers meet everybody. */
@@ -39,32 +40,41 @@ export interface KubeObject {
 
 export interface Pod {
   readonly name: string;
+  readonly uid: string;
   readonly machine: string;
   readonly address: string;
   readonly ready: boolean;
   readonly ending: boolean;
   readonly restarts: number;
+  /** How the container ended before its last restart; null: it has not been restarted. */
+  readonly exitCode: number | null;
 }
 
 export interface KubernetesTown {
   readonly stores: Stores;
+  readonly natsUrl: string;
   /** Folder with the keys of the town, for tokens. */
   readonly dataDir: string;
   /** Where phones connect: leads to the Service. */
   readonly realtime: string;
 }
 
-/** @param objects of the overlay */
+/**
+ * @param objects of the overlay
+ * @param settings of the nodes, on top of those that every load needs
+ */
 export const startKubernetesTown = async (
   daemons: Daemons,
   plane: ControlPlane,
   objects: KubeObject[],
   serversOn: string,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<KubernetesTown> => {
   const dataDir = join(daemons.folder, 'town');
   mkdirSync(dataDir, { recursive: true });
   loadKeys(dataDir);
   const password = randomBytes(16).toString('hex');
+  const natsUrl = `nats://${NATS_USER}:${password}@${SERVERS}:4222`;
   const secret = (name: string, stringData: Record<string, string>) => ({
     apiVersion: 'v1',
     kind: 'Secret',
@@ -73,7 +83,7 @@ export const startKubernetesTown = async (
   });
   for (const one of objects) {
     if (one.kind === 'ConfigMap' && one.metadata.name === 'heyblue-config')
-      Object.assign(one.data!, FOR_LOAD);
+      Object.assign(one.data!, FOR_LOAD, settings);
     if (one.kind === 'Deployment' && one.metadata.name === 'heyblue-servers')
       one.spec.template.spec.nodeSelector = { 'kubernetes.io/hostname': serversOn };
   }
@@ -82,7 +92,7 @@ export const startKubernetesTown = async (
   apply(daemons, plane, [
     secret('heyblue-secrets', {
       DATABASE_URL: `postgres://${POSTGRES_USER}:${password}@${SERVERS}:5432/${DATABASE}`,
-      NATS_URL: `nats://${NATS_USER}:${password}@${SERVERS}:4222`,
+      NATS_URL: natsUrl,
       AWS_ACCESS_KEY_ID: 'heyblue',
       AWS_SECRET_ACCESS_KEY: 'heyblue',
     }),
@@ -111,6 +121,7 @@ export const startKubernetesTown = async (
   daemons.start('door', null, ['socat', ...door]);
   return {
     dataDir,
+    natsUrl,
     realtime: 'ws://127.0.0.1:8081/v1/ws',
     stores: {
       databaseUrl: `postgres://${POSTGRES_USER}:${password}@${SERVERS}:5432/${DATABASE}`,
@@ -144,27 +155,43 @@ export const rolledOut = (daemons: Daemons, plane: ControlPlane, name: string): 
   });
 
 interface PodObject {
-  metadata: { name: string; deletionTimestamp?: string };
+  metadata: { name: string; uid: string; deletionTimestamp?: string };
   spec: { nodeName?: string };
   status: {
     podIP?: string;
     conditions?: { type: string; status: string }[];
-    containerStatuses?: { restartCount: number }[];
+    containerStatuses?: { restartCount: number; lastState?: { terminated?: { exitCode: number } } }[];
   };
 }
 
-/** Pods of nodes, those that end included. */
-export const podsOf = (daemons: Daemons, plane: ControlPlane): Pod[] => {
-  const text = kubectl(daemons, plane, '-n', NAMESPACE, 'get', 'pods', '-l', LABEL, '-o', 'json');
-  return (JSON.parse(text) as { items: PodObject[] }).items.map(({ metadata, spec, status }) => ({
+/** What a selection of pods is asked of kubectl with; those that end are included. */
+export const podsArgs = (label = LABEL): string[] => [
+  '-n',
+  NAMESPACE,
+  'get',
+  'pods',
+  '-l',
+  label,
+  '-o',
+  'json',
+];
+
+/** Pods in what kubectl said. */
+export const podsIn = (text: string): Pod[] =>
+  (JSON.parse(text) as { items: PodObject[] }).items.map(({ metadata, spec, status }) => ({
     name: metadata.name,
+    uid: metadata.uid,
     machine: spec.nodeName ?? '',
     address: status.podIP ?? '',
     ready: status.conditions?.some(one => one.type === 'Ready' && one.status === 'True') ?? false,
     ending: metadata.deletionTimestamp !== undefined,
     restarts: status.containerStatuses?.reduce((sum, one) => sum + one.restartCount, 0) ?? 0,
+    exitCode: status.containerStatuses?.[0]?.lastState?.terminated?.exitCode ?? null,
   }));
-};
+
+/** Pods of nodes, those that end included. */
+export const podsOf = (daemons: Daemons, plane: ControlPlane): Pod[] =>
+  podsIn(kubectl(daemons, plane, ...podsArgs()));
 
 export const readyPods = (daemons: Daemons, plane: ControlPlane): Pod[] =>
   podsOf(daemons, plane).filter(pod => pod.ready && !pod.ending);

@@ -5,7 +5,7 @@
 
 import { spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type ControlPlane, kubectl } from './controlPlane.ts';
+import { type ControlPlane, kubectl, kubectlArgs } from './controlPlane.ts';
 import type { Daemons } from './daemons.ts';
 import { NAMESPACE, type Pod, podsOf, readyPods, rolledOut } from './town.ts';
 
@@ -45,7 +45,7 @@ const watched = async (
   { daemons, plane }: Ground,
   ...args: string[]
 ): Promise<{ readonly said: string; readonly readyMin: number }> => {
-  const child = spawn('kubectl', [`--kubeconfig=${plane.kubeconfig('admin')}`, ...args], {
+  const child = spawn('kubectl', kubectlArgs(plane, ...args), {
     env: daemons.tools.env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

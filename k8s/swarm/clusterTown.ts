@@ -223,8 +223,26 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
+/** Somebody who can be asked how the cluster looks from there. */
+export interface Viewer {
+  readonly id: string;
+  view(): Promise<ClusterView | null>;
+}
+
+/** Waits until these nodes own all shards between them and agree about it. @throws Error with what is missing */
+export const steadyView = async (nodes: readonly Viewer[], timeoutMs: number): Promise<ClusterView> => {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const views = await Promise.all(nodes.map(node => node.view()));
+    const why = unsettled(nodes, views);
+    if (why === null) return views[0]!;
+    if (performance.now() > end) throw new Error(`no steady cluster after ${timeoutMs} ms: ${why}`);
+    await pause(POLL_MS);
+  }
+};
+
 /** Why the views of these nodes are not one settled cluster; null when they are. */
-const unsettled = (nodes: readonly ClusterNode[], views: readonly (ClusterView | null)[]): string | null => {
+const unsettled = (nodes: readonly Viewer[], views: readonly (ClusterView | null)[]): string | null => {
   const ids = nodes.map(node => node.id).sort();
   for (const [i, view] of views.entries()) {
     const node = nodes[i]!.id;
@@ -307,19 +325,6 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       nodes.push(node);
       return node;
     };
-    const steady = async (
-      some = nodes.filter(node => node.isRunning),
-      timeoutMs = STEADY_MS_MAX,
-    ): Promise<ClusterView> => {
-      const end = performance.now() + timeoutMs;
-      for (;;) {
-        const views = await Promise.all(some.map(node => node.view()));
-        const why = unsettled(some, views);
-        if (why === null) return views[0]!;
-        if (performance.now() > end) throw new Error(`no steady cluster after ${timeoutMs} ms: ${why}`);
-        await pause(POLL_MS);
-      }
-    };
     for (let i = 1; i <= (options.nodes ?? 3); i++) await addNode(`n${i}`);
     // The first one migrates and makes the keys.
     for (const node of nodes) await node.start();
@@ -331,7 +336,8 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       pidOf,
       signalServer: (server, name) => signal(pidOf(server), name),
       addNode,
-      steady,
+      steady: (some = nodes.filter(node => node.isRunning), timeoutMs = STEADY_MS_MAX) =>
+        steadyView(some, timeoutMs),
       stop,
     };
   } catch (error) {

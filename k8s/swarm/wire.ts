@@ -40,6 +40,8 @@ export interface Wire {
   delay(ms: number): void;
   /** @param chosen whether these bytes for the server, and all that follow on their connection, stay on the wire */
   keepBack(chosen: (chunk: Buffer) => boolean): void;
+  /** Leads to another server from now on: new connections go there. */
+  lead(url: string): void;
   /** Ends every fault. */
   heal(): Promise<void>;
   /** Ends the open connections; new ones are let through. */
@@ -151,8 +153,7 @@ const listen = (server: Server, port: number): Promise<number> =>
 
 /** Lays a wire to the server that `url` names (any scheme with host and port). */
 export const layWire = async (url: string): Promise<Wire> => {
-  const target = new URL(url);
-  const port = Number(target.port);
+  let target = new URL(url);
   const open = new Set<Connection>();
   const state: State = {
     tap: null,
@@ -165,7 +166,12 @@ export const layWire = async (url: string): Promise<Wire> => {
   const start = (): Server =>
     createServer({ allowHalfOpen: true, noDelay: true }, near => {
       if (state.dropped !== null) state.counts.heldConnections++;
-      const far = connect({ port, host: target.hostname, allowHalfOpen: true, noDelay: true });
+      const far = connect({
+        port: Number(target.port),
+        host: target.hostname,
+        allowHalfOpen: true,
+        noDelay: true,
+      });
       const flows = [new Flow(near, far, 'toServer', state), new Flow(far, near, 'toNode', state)];
       const connection = { near, far, flows };
       open.add(connection);
@@ -224,6 +230,9 @@ export const layWire = async (url: string): Promise<Wire> => {
     },
     keepBack: chosen => {
       state.keepBack = chosen;
+    },
+    lead: other => {
+      target = new URL(other);
     },
     heal: async () => {
       state.dropped = null;

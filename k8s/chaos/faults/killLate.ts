@@ -17,7 +17,7 @@ export const killLate: Fault = {
   row: '1',
   weight: 1,
   reach: 'node',
-  needs: ['partition'],
+  needs: ['keepCommits'],
   run: async ({ target, random, victim, lasts, hit, counted }) => {
     const node = victim();
     if (node === null) return;

@@ -35,7 +35,7 @@ export const postgresSlow: Fault = {
   row: '6b',
   weight: 1,
   reach: 'all',
-  needs: ['partition'],
+  needs: ['delay'],
   run: async ({ target, random, lasts, hit, counted }) => {
     const nodes = target.nodes.filter(node => node.isRunning);
     for (const node of nodes) target.delay(node, 'postgres', SLOW_MS);

@@ -2,26 +2,24 @@
  * Chaos on this machine: node processes and embedded servers as `npm start` runs them, a wire that can fail on each link,
  * proxies in front of DynamoDB and Kinesis, a clock file for each node. Needs no root but for a full disk.
  */
-import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { connect as connectNats } from 'nats';
-import { Client } from 'pg';
-import { exitOf, signal } from '../../../infra/embedded/processes.ts';
-import { nodeSubject } from '../../../nodes/routing/envelope.ts';
+import { signal } from '../../../infra/embedded/processes.ts';
 import { stopOnSignal } from '../../swarm/cleanup.ts';
 import { type Cluster, type ClusterNode, type ServerName, startCluster } from '../../swarm/clusterTown.ts';
 import type { Random } from '../../swarm/random.ts';
 import type { Wire } from '../../swarm/wire.ts';
-import type { ChaosNode, ChaosTarget, Deed, Hit, Link, PoisonMessage, Server } from '../target.ts';
+import { terminateBackends } from '../backends.ts';
+import { burners } from '../burners.ts';
+import { poison } from '../poison.ts';
+import type { ChaosNode, ChaosTarget, Deed, Hit, Link, Server } from '../target.ts';
 import { Cloud } from '../wires/cloud.ts';
 import { NatsFrames, type Repeats } from '../wires/natsFrames.ts';
 import { staleIn } from '../wires/staleAnswers.ts';
 import { Disk } from './disk.ts';
 import { Logins } from './logins.ts';
-import { pour } from './pour.ts';
 
 export interface ProcessOptions {
   readonly nodes: number;
@@ -41,11 +39,6 @@ const POLL_MS = 50;
 const COMMITS = 'commit_';
 const START_ATTEMPTS = 3;
 const CLOCK = join(import.meta.dirname, 'shiftedClock.mjs');
-/** A process that does nothing but that. */
-const BURN = 'for (;;) {}';
-
-const sum = (counts: Readonly<Record<string, number>>): number =>
-  Object.values(counts).reduce((all, one) => all + one, 0);
 
 const difference = (wire: Wire, before: Readonly<Record<string, number>>): Record<string, number> =>
   Object.fromEntries(
@@ -72,14 +65,9 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
   const { town, dataDir } = cluster;
   let disk: Disk | string | undefined;
   let cloud: Cloud | undefined;
-  const burners = new Map<number, Promise<string>>();
-  const cool = async (): Promise<void> => {
-    for (const pid of burners.keys()) signal(pid, 'SIGKILL');
-    await Promise.all(burners.values());
-    burners.clear();
-  };
+  const fire = burners();
   const stop = stopOnSignal(async () => {
-    await cool();
+    await fire.cool();
     await cluster.stop();
     await cloud?.close();
     if (disk instanceof Disk) disk.remove();
@@ -140,17 +128,6 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
       }
       throw new Error(`no other ${NAMES[server]} within ${SERVER_MS_MAX / 1_000} s`);
     };
-    const sql = async <T extends object>(text: string, values: unknown[] = []): Promise<T[]> => {
-      const client = new Client({ connectionString: town.databaseUrl, application_name: 'chaos' });
-      client.on('error', () => {});
-      try {
-        await client.connect();
-        return (await client.query<T>(text, values)).rows;
-      } finally {
-        await client.end().catch(() => {});
-      }
-    };
-
     const target: ProcessTarget = {
       cluster,
       nodes: cluster.nodes,
@@ -218,13 +195,6 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
       },
       delay: (node, link, ms) => wireOf(node, link).delay(ms),
       keepCommits: node => wireOf(node, 'postgres').keepBack(chunk => chunk.includes(COMMITS)),
-      hangUp: (node, link) => {
-        const wire = wireOf(node, link);
-        const { closed } = wire.counts;
-        wire.hangUp();
-        const counts = { closed: wire.counts.closed - closed };
-        return { targets: [node.id], what: `${node.id} to ${link} is hung up`, counts };
-      },
       heal: (node, link) => healWire(wireOf(node, link)),
       repeat: (node, share) => {
         const repeats = repeatsOf.get(node.id)!;
@@ -266,17 +236,7 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
         rmSync(`${store}.lost`, { recursive: true, force: true });
         return { targets: ['nats-server'], what: 'nats-server begins again empty', counts: { restarted: 1 } };
       },
-      terminateBackends: async () => {
-        const ended = await sql(
-          `select pg_terminate_backend(pid) from pg_stat_activity
-           where datname = current_database() and application_name like 'heyblue%'`,
-        );
-        return {
-          targets: ['PostgreSQL'],
-          what: 'its backends are terminated',
-          counts: { ended: ended.length },
-        };
-      },
+      terminateBackends: () => terminateBackends(town.databaseUrl),
       fillDisk: async () => {
         const bytes = (disk as Disk).fill();
         return { targets: ['PostgreSQL'], what: 'the disk of its tables is full', counts: { bytes } };
@@ -294,15 +254,7 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
         return { targets: [node.id], what, counts: { offsetMs: Math.abs(offsetMs) } };
       },
       poison: (node, messages) => poison(target, node, messages),
-      burn: processes => {
-        if (processes === 0) void cool();
-        for (let i = 0; i < processes; i++) {
-          const child = spawn(process.execPath, ['-e', BURN], { stdio: 'ignore' });
-          const exited = exitOf(child);
-          if (child.pid !== undefined) burners.set(child.pid, exited);
-        }
-        return { targets: ['machine'], what: `${processes} busy processes`, counts: { processes } };
-      },
+      burn: fire.burn,
       rotate: async () => {
         const sessions = await logins.rotate();
         const what = 'another password of PostgreSQL, its sessions ended; another key signs tokens';
@@ -310,7 +262,7 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
       },
 
       mend: async () => {
-        await cool();
+        await fire.cool();
         open.behave('pass');
         if (disk instanceof Disk) disk.free();
         for (const id of shifted) target.clockJump(cluster.nodes.find(node => node.id === id)!, 0);
@@ -349,36 +301,4 @@ const startAgain = async (node: ClusterNode, env: Record<string, string> = {}): 
       if (attempt === START_ATTEMPTS) throw error;
     }
   }
-};
-
-/** As anybody who got a password of NATS, or reached the door. */
-const poison = async (
-  target: ChaosTarget,
-  node: ChaosNode,
-  messages: readonly PoisonMessage[],
-): Promise<Hit> => {
-  const view = await node.view();
-  if (view === null) throw new Error(`${node.id} does not answer`);
-  const { incarnation } = view;
-  const counts: Record<string, number> = {};
-  const { host, username, password } = new URL(target.stores.natsUrl);
-  const nats = await connectNats({
-    servers: host,
-    user: decodeURIComponent(username),
-    pass: decodeURIComponent(password),
-    maxReconnectAttempts: 3,
-  });
-  try {
-    for (const { to, name, bytes } of messages) {
-      if (to === 'subject') {
-        nats.publish(nodeSubject(`${node.id}.${incarnation}`), bytes);
-      } else await pour(node.urls.realtime, bytes);
-      counts[name] = (counts[name] ?? 0) + 1;
-    }
-    await nats.flush();
-  } finally {
-    await nats.close().catch(() => {});
-  }
-  const said = `${sum(counts)} poisoned messages: ${Object.keys(counts).join(', ')}`;
-  return { targets: [node.id], what: said, counts };
 };

@@ -1,6 +1,6 @@
 /** Bytes through the realtime door of a node, as somebody sends them who never says hello. */
-import { SUBPROTOCOL } from '../../../protocol/index.ts';
-import { RawSocket } from '../../swarm/socket.ts';
+import { SUBPROTOCOL } from '../../protocol/index.ts';
+import { RawSocket } from '../swarm/socket.ts';
 
 const MS_MAX = 3_000;
 
