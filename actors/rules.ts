@@ -41,6 +41,18 @@ export interface MeetRules {
   readonly scanSettleS: number;
   /** Points and stock are set aside for so long, until the till confirms. */
   readonly redeemS: number;
+  /** How long points live. */
+  readonly life: PointsLife;
+}
+
+/** Points that get old: off unless a town says otherwise. */
+export interface PointsLife {
+  /** Points that nobody has spent for so long expire; 0: they never do. */
+  readonly expireMs: number;
+  /** They are counted in steps of so long, and expire together at the beginning of one: days, UTC. */
+  readonly stepMs: number;
+  /** Where nothing has led to their end yet, it is at least so far away. */
+  readonly graceMs: number;
 }
 
 export const DEFAULT_RULES: MeetRules = {
@@ -67,4 +79,5 @@ export const DEFAULT_RULES: MeetRules = {
   scanSettleS: 72 * 3_600,
   // domain.md 5.3
   redeemS: 10 * 60,
+  life: { expireMs: 0, stepMs: 86_400_000, graceMs: 14 * 86_400_000 },
 };

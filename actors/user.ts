@@ -8,10 +8,11 @@ import { type Layouts, NO_LAYOUTS } from './geo/layout.ts';
 import { NO_FENCES } from './geo/places/fence.ts';
 import { insistAgain } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
-import type { Balance, UserMessage } from './messages/user.ts';
+import type { UserMessage } from './messages/user.ts';
 import type { UserRecord } from './queries.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, SystemMessage, Turn } from './turn.ts';
+import { EXPIRY_TIMER } from './user/aging.ts';
 import { answered, committed } from './user/answered.ts';
 import { areaChanged } from './user/around.ts';
 import { judgePresence } from './user/attendance.ts';
@@ -19,6 +20,7 @@ import { commanded, ordered } from './user/commanded.ts';
 import { repeat, settleAgain } from './user/commands.ts';
 import { deviceMoved } from './user/device.ts';
 import { earn, unearned } from './user/earning.ts';
+import { expiryDue, sayBalance, watchAge } from './user/expiry.ts';
 import { spend } from './user/gifts.ts';
 import { closeHey, heyClosed, heyOffered, isBeingAccepted, ungreeted } from './user/hey.ts';
 import { openHub } from './user/hub.ts';
@@ -44,7 +46,7 @@ import {
   sessionOf,
 } from './user/sessions.ts';
 import { INSTANT_SWITCH, newUserState, REDEEM_TIMER, SCAN_TIMER, type UserState } from './user/state.ts';
-import { gapOpen, newest, streamOf } from './user/stream.ts';
+import { gapOpen, streamOf } from './user/stream.ts';
 import { redemptionClosed, redemptionOpened, stockLow } from './user/till.ts';
 import type { Town } from './user/town.ts';
 import { type FencesNow, tellVisits } from './user/visits.ts';
@@ -89,7 +91,11 @@ export function userBehaviour(
     discarded(state, turn) {
       turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     },
-    receive: (state, message, turn) => receive(state, message, town, turn),
+    receive(state, message, turn) {
+      const next = receive(state, message, town, turn);
+      const { rules } = town;
+      return rules.life.expireMs > 0 ? watchAge(next, rules, turn) : next;
+    },
   };
 }
 
@@ -189,11 +195,8 @@ function receive(state: UserState, message: UserMessage | SystemMessage, town: T
       return probed(state, message.session, turn);
     case 'deviceMoved':
       return deviceMoved(state, message.deviceId, turn);
-    case 'balance': {
-      const { balance, version } = newest(state);
-      turn.reply(ok({ balance, version } satisfies Balance));
-      return state;
-    }
+    case 'balance':
+      return sayBalance(state, town.rules, turn);
     case 'qr':
       turn.reply(showQr(state, town.keys, turn));
       return state;
@@ -236,6 +239,7 @@ function due(
   if (message.name === INSTANT_SWITCH) setSwitch(message.name, true, turn);
   if (message.name.startsWith(SCAN_TIMER)) return scanDue(state, message, turn);
   if (message.name.startsWith(REDEEM_TIMER)) return redeemDue(state, message, turn);
+  if (message.name === EXPIRY_TIMER) return expiryDue(state, message, rules, turn);
   turn.reply(ok({}));
   return state;
 }

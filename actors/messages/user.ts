@@ -371,6 +371,8 @@ export interface UserInspection {
 export interface Balance {
   readonly balance: number;
   readonly version: number;
+  /** What is gone next unless it is spent, and when; absent where points do not expire, or not yet known. */
+  readonly expiring?: { readonly points: number; readonly atMs: number };
 }
 
 /** What a redemption would do, were it asked for now. */

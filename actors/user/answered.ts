@@ -9,6 +9,7 @@ import type { SystemMessage, Turn } from '../turn.ts';
 import { type Next, refusedOrKnown } from './commands.ts';
 import { DEVICE_READ, deviceRead } from './device.ts';
 import { earningOf, ledgerRead } from './earning.ts';
+import { expiryTaken, isExpiryTag, unspentRead } from './expiry.ts';
 import { BUDGET, GIVING, giftBudgeted, giftJudged, giftScored, giftsLately, LATELY, SCORE } from './gifts.ts';
 import { heyAccepted, heySaid, officerTold } from './hey.ts';
 import { isScanTag, scanAnswered, uploadAnswered } from './offlineScan.ts';
@@ -38,6 +39,7 @@ export function committed(
   turn: Turn,
 ): UserState {
   if (isRedemptionTag(tag)) return redemptionOver(state, tag, turn);
+  if (isExpiryTag(tag)) return expiryTaken(state, outcome, rules, turn);
   const promotedFor = promotedBy(tag);
   if (promotedFor !== null) return promotionGiven(state, promotedFor, outcome, turn);
   const [key = '', step] = tag.split('/');
@@ -77,6 +79,7 @@ export function answered(
   if (promotedFor !== null) return promotionScored(state, promotedFor, result, turn);
   const budgetedFor = budgetedBy(tag);
   if (budgetedFor !== null) return promotionTaken(state, budgetedFor, result, turn);
+  if (isExpiryTag(tag)) return unspentRead(state, tag, result, town.rules, turn);
   if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
   if (isRedemptionTag(tag)) return redemptionsRead(state, tag, result, turn);
   const [key = '', step, part] = tag.split('/');

@@ -26,6 +26,7 @@ import * as read from '../packed.ts';
 import type { Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
+import { type Aging, agingAt, NOT_AGING } from './aging.ts';
 import { Answers } from './answers.ts';
 import { armPresence } from './attendance.ts';
 import { renewHub } from './hub.ts';
@@ -59,7 +60,7 @@ const PARTIES = ['civilian', 'officer'] as const;
 
 export function packUser(state: UserState): unknown {
   const { underWay, outbox, track, around, crediting, pending, done, watch, ...rest } = state;
-  const { spending, counter, gave: _, ...plain } = rest;
+  const { spending, counter, aging, gave: _, ...plain } = rest;
   const { epoch, lineage, others, offset, ring, balance, balanceVersion } = outbox.now;
   return {
     v: VERSION,
@@ -74,6 +75,7 @@ export function packUser(state: UserState): unknown {
     crediting: read.packInsisting(crediting),
     pending: pending.map(({ settling: __, replyTo: ___, ...scan }) => scan),
     spending: packSpending(spending),
+    aging: { dueAtMs: aging.dueAtMs, lifeMs: aging.lifeMs },
     counter: packCounter(counter),
     open: Object.values(underWay).flatMap(command => command.replyTo),
     doubtful: Object.values(underWay).filter(command => command.doubtful),
@@ -164,12 +166,17 @@ function stateOf(
     gave: [],
     earning: {},
     promoting: {},
+    // a node of the version before knew of none: it is looked for again
+    aging: packed.aging ? agingFrom(read.fields(packed.aging)) : NOT_AGING,
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
     spending: spendingOf(packed.spending),
     counter: counterOf(packed.counter),
   };
   return { state, open: read.list(packed.open, MANY, read.replyTo) };
 }
+
+const agingFrom = ({ dueAtMs, lifeMs }: read.Fields): Aging =>
+  agingAt(read.whole(dueAtMs), { lifeMs: read.whole(lifeMs) });
 
 function outboxOf({ balance, balanceVersion, outbox }: read.Fields): Outbox {
   const { epoch, lineage, others, offset, ring: packed } = read.fields(outbox);

@@ -66,7 +66,7 @@ export function promotionGiven(
 }
 
 /** The phone hears once of points that moved otherwise than by an encounter. */
-function changed(state: UserState, view: CreditView, turn: Turn): UserState {
+export function changed(state: UserState, view: CreditView, turn: Turn): UserState {
   const { transferId, points: delta, balance, balanceVersion: version, reason } = view;
   const atMs = turn.nowMs;
   const movement = { transferId, version, delta, balance, reason, method: null, otherHandle: '', atMs };
@@ -77,7 +77,7 @@ function changed(state: UserState, view: CreditView, turn: Turn): UserState {
 export const availablePoints = (state: UserState): number =>
   Object.values(state.underWay).reduce(
     (rest, command) => rest - command.points,
-    newest(state).balance - setAside(state.spending),
+    newest(state).balance - setAside(state.spending) - (state.aging.taking?.points ?? 0),
   );
 
 export function give(state: UserState, message: UserMessage & { type: 'give' }, turn: Turn): UserState {

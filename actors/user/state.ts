@@ -21,6 +21,7 @@ import type {
 } from '../queries.ts';
 import type { Award } from '../scoring.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
+import { type Aging, agingOf } from './aging.ts';
 import { Answers } from './answers.ts';
 import type { Earning } from './earning.ts';
 import { rememberedMode } from './modeMemory.ts';
@@ -278,6 +279,8 @@ export interface UserState {
   readonly earning: Readonly<Record<string, Earning>>;
   /** Meetings of which it is asked what comes on top; memory only. */
   readonly promoting: Readonly<Record<string, Promoting>>;
+  /** When points of the account are gone; nothing of it where they live for ever. */
+  readonly aging: Aging;
 }
 
 const NOBODY: readonly never[] = [];
@@ -345,6 +348,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     gave: NOBODY,
     earning: NOTHING,
     promoting: NOTHING,
+    aging: agingOf(record.timers),
   };
 }
 

@@ -73,6 +73,12 @@ export const Devices = Type.Object({
 export const Balance = Type.Object({
   balance: Points,
   version: Type.Integer({ description: 'Rises with every movement of the account.' }),
+  expiring: Type.Optional(
+    Type.Object(
+      { points: Points, atMs: Type.Integer({ description: 'Unix milliseconds.' }) },
+      { description: 'What expires next unless it is spent, and when; absent where points do not expire.' },
+    ),
+  ),
 });
 export const BalanceThen = Type.Object({
   balance: Points,

@@ -265,6 +265,11 @@ export const SETTINGS = {
     [2, 86_400],
     'Seconds for which points and stock are set aside for a redemption, until its till confirms it.',
   ),
+  HEYBLUE_POINTS_EXPIRE_DAYS: whole(
+    0,
+    [0, 3_650],
+    'Whole days after which points expire that a civilian or an officer has not spent, oldest first; 0: they never do. The same on all nodes.',
+  ),
   HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
   HEYBLUE_SERVICE_ACCOUNTS: words(
     '',

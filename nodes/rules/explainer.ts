@@ -3,6 +3,8 @@
  * asked again with what it was given then, and what it says now is compared with what it said and with what was posted.
  * What cannot be shown is said to be so; nothing is made up.
  */
+
+import { EXPIRY } from '../../actors/user/expiry.ts';
 import type { AccountKind, Method } from '../../protocol/catalogue.ts';
 import { CompiledRule, discretised, type Evaluation } from './compiledRule.ts';
 import type { RuleEngine, Step } from './engine.ts';
@@ -129,6 +131,7 @@ export class Explainer {
    * @param of whose account it is told to; null: everybody's part is told
    */
   async explain(movement: MovementRecord, of: string | null): Promise<Explanation> {
+    if (movement.reason === EXPIRY) return expiryOf(movement, of);
     const { id: transferId, reason, atMs, postings } = movement;
     const { id, version, trace } = movement.rule;
     const [rule, kept] = await Promise.all([
@@ -190,6 +193,35 @@ export class Explainer {
     const evaluation = await compiled.value.explain(discretised(rule.kind, given));
     return evaluation.ok ? evaluation.value : null;
   }
+}
+
+/**
+ * No graph decides that points are gone: the rule is a number of days, which is its version (`actors/user/expiry.ts`), so the
+ * entry itself says everything.
+ */
+function expiryOf(
+  { id: transferId, reason, atMs, rule, postings }: MovementRecord,
+  of: string | null,
+): Explanation {
+  const { id, version, trace } = rule;
+  const gone = postings.find(({ delta }) => delta < 0);
+  const whose = of === null ? `the ${gone?.kind ?? 'closed'} account` : 'your account';
+  const days = version === 1 ? 'a whole day' : `${version} whole days`;
+  return {
+    transferId,
+    reason,
+    atMs,
+    rule: { id, version, title: 'Points live for so many days', trace },
+    replay: 'unknown',
+    given: null,
+    points: null,
+    agrees: null,
+    sentences: [
+      `${points(-(gone?.delta ?? 0))} of ${whose} expired: they came more than ${days} before and were not spent.`,
+      'What came first is spent first, so these were the oldest. Points that were set aside at that time were not taken.',
+      `The rule ${id} says that points live for ${days}.`,
+    ],
+  };
 }
 
 /** What the mint gives a person, of which a day may hold only so much. */
