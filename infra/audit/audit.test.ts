@@ -181,6 +181,21 @@ const PLANTS: readonly Plant[] = [
     finds: ({ open }) => [`pending-overdue ${open}`],
   },
   {
+    name: 'points that expired before their time',
+    sql: ({ expiry }) => `update ledger.transfer set rule_version = 1 where id = '${expiry}'`,
+    finds: ({ expiry }) => [`expiry ${expiry}`],
+  },
+  {
+    name: 'points that expired and went to somebody',
+    sql: ({ gift }) => `update ledger.transfer set reason = 'expiry' where id = '${gift}'`,
+    finds: ({ gift }) => [`expiry ${gift}`],
+  },
+  {
+    name: 'a gift to where expired points go',
+    sql: ({ expiry }) => `update ledger.transfer set reason = 'donation' where id = '${expiry}'`,
+    finds: ({ expiry }) => [`expiry ${expiry}`],
+  },
+  {
     name: 'an encounter without its row',
     sql: ({ encounter }) => `delete from meet.encounter where id = '${encounter}'`,
     finds: ({ encounter }) => [`encounters ${encounter}`],

@@ -6,6 +6,7 @@
 import { checkArchive } from './archiveCheck.ts';
 import { checkBalances } from './balanceCheck.ts';
 import { checkChain } from './chainCheck.ts';
+import { EXPIRY_CHECKS } from './expiryChecks.ts';
 import { IdSet } from './idSet.ts';
 import { LEDGER_CHECKS } from './ledgerChecks.ts';
 import { MARKET_CHECKS } from './marketChecks.ts';
@@ -36,6 +37,7 @@ export interface AuditOptions extends SqlSettings {
 const SQL_CHECKS: readonly SqlCheck[] = [
   ...LEDGER_CHECKS,
   ...PENDING_CHECKS,
+  ...EXPIRY_CHECKS,
   ...MEETING_CHECKS,
   ...MARKET_CHECKS,
   ...OUTBOX_CHECKS,

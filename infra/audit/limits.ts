@@ -5,6 +5,8 @@
 
 /** The account that gives the points: the one that may go below zero, and of which no follower is told. */
 export const MINT = '00000000-0000-7000-8000-000000000001';
+/** The account to which points go whose time is over. */
+export const EXPIRED = '00000000-0000-7000-8000-000000000002';
 /** Numbers of the outbox' targets. */
 export const TARGET = { userEvents: 1, transactions: 2, balances: 3 } as const;
 export const TRANSACTIONS_STREAM = 'transactions';

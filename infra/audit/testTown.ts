@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { type DurableOp, MINT_ACCOUNT } from '../../actors/durable.ts';
+import { type DurableOp, EXPIRED_ACCOUNT, MINT_ACCOUNT, type TransferOp } from '../../actors/durable.ts';
 import type { Metrics } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
 import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
@@ -55,6 +55,7 @@ export interface Story {
   readonly payment: string;
   readonly voided: string;
   readonly burned: string;
+  readonly expiry: string;
   readonly offer: string;
   readonly reserved: string;
   readonly sold: string;
@@ -250,7 +251,7 @@ async function tell(
   };
   const review = ({ id, officer, civilian }: { id: string; officer: string; civilian: string }) =>
     ({ type: 'review', id, officer, civilian, ...meeting }) as const;
-  const move = (from: string, to: string, points: number): DurableOp => {
+  const move = (from: string, to: string, points: number): TransferOp => {
     const legs = [
       { account: from, delta: -points },
       { account: to, delta: points },
@@ -281,6 +282,9 @@ async function tell(
   await commit({ type: 'void', id: given.id, payer: civilian, verdict: 'voided', ...NO_KEY });
   const burned = move(neighbour, civilian, 1_000_000);
   await commit(burned, 'insufficient_points');
+  // by a rule that lets points live for no whole day
+  const rule = { id: 'points.life', version: 0 };
+  const expiry = await commit({ ...move(officer, EXPIRED_ACCOUNT, 2), reason: 'expiry', rule });
   const market = await trade(commit, note, uuid, civilian, merchant);
   return {
     ...market,
@@ -296,6 +300,7 @@ async function tell(
     payment: posted,
     voided: given.id,
     burned: burned.id,
+    expiry,
   };
 }
 
