@@ -135,6 +135,8 @@ describe('arguments of chaos', () => {
       ['--seed', '1.5'],
       ['--runs', '0'],
       ['--target', 'cloud'],
+      ['--target', 'kubernetes', '--mutants'],
+      ['--target', 'kubernetes', '--nodes', '5'],
       ['--what'],
     ])
       expect(readArguments(wrong), wrong.join(' ')).toMatch(/^[^\n]+\.$/);

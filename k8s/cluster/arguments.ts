@@ -24,7 +24,7 @@ export const HELP = `npm run kubernetes [-- OPTIONS]
 
 A real Kubernetes 1.20 of two machines on this one, built from Debian's sources (about six minutes, once), with the town of
 k8s/overlays/compat-1.20 in it: three pods. Then, under load: ${TRIALS.map(one => one.name).join(', ')}.
-Needs Linux, root, cgroups of version 1 and Debian's package servers. Runs in namespaces of its own: nothing is installed,
+Needs Linux, root, cgroups of version 1 and a mirror of Debian in the machine's package sources. Runs in namespaces of its own: nothing is installed,
 no rule of this machine's network is touched, and nothing is left but the cache.
 
   --work DIR       cache of what is fetched and built (${DEFAULT_FOLDER})

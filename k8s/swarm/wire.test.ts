@@ -142,3 +142,16 @@ it('a connection on which something chosen is said is kept back from there on, a
   await one.hears('and this');
   expect(one.heard()).toBe('read commit_this and this');
 });
+
+it('leads to another server when it is told to: those who come from now on are there', async () => {
+  const wire = await echoBehindWire();
+  const other = createServer(socket => socket.end('another'));
+  await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve));
+  open.push(() => other.close());
+  const before = await client(wire);
+  wire.lead(`tcp://127.0.0.1:${(other.address() as AddressInfo).port}`);
+  const after = await client(wire);
+  await after.hears('another');
+  before.socket.write('still here');
+  await before.hears('still here');
+});
