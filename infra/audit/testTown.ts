@@ -101,6 +101,34 @@ const onServer = async <T>(work: (client: pg.Client) => Promise<T>): Promise<T> 
   }
 };
 
+/** What a node does when it starts: everything in the outbox goes where it belongs, by the real publishers. */
+export async function publish(
+  appUrl: string,
+  names: { readonly transactions: string; readonly balances: string },
+): Promise<void> {
+  const lines = new Lines(2, { url: appUrl, name: 'test', log: silent, settings: {}, silenceMsMax: 5_000 });
+  const epochs = new PgEpochStore({ url: appUrl, log: silent });
+  await Promise.all([lines.tried(), epochs.tried()]);
+  const targets: [OutboxTarget, Target & { close(): void }][] = [
+    ['transactions', new StreamTarget(names.transactions, awsAt(inject('kinesisEndpoint')))],
+    ['balances', new BalanceTarget(awsAt(inject('dynamodbEndpoint')), names.balances)],
+  ];
+  for (const [from, target] of targets) {
+    const publisher = new Publisher({
+      name: from,
+      source: new PgOutboxSource(lines, from),
+      target,
+      scheduler: systemScheduler,
+      log: silent,
+      metrics: NO_METRICS,
+    });
+    publisher.lead((await epochs.mint([OUTBOX_SHARD[from]], 'publisher'))[0] ?? 0);
+    await publisher.stop(30_000);
+    target.close();
+  }
+  await Promise.all([lines.close(), epochs.close()]);
+}
+
 export type AuditedTown = Awaited<ReturnType<typeof auditedTown>>;
 
 export async function auditedTown() {
@@ -131,31 +159,12 @@ export async function auditedTown() {
     await owner.query('insert into ledger.account (account_id) select unnest($1::uuid[])', [ids]);
   });
 
-  // published by the real publishers, to a stream and a table of our own
-  const lines = new Lines(2, { url: appUrl, name: 'test', log: silent, settings: {}, silenceMsMax: 5_000 });
-  await lines.tried();
+  await publish(appUrl, names);
+  await ensureAuditor(database.url);
+  await Promise.all([commits.close(), epochs.close(), notes.close(), owner.end()]);
+
   const kinesis = awsAt(inject('kinesisEndpoint'));
   const dynamodb = awsAt(inject('dynamodbEndpoint'));
-  const targets: [OutboxTarget, Target & { close(): void }][] = [
-    ['transactions', new StreamTarget(names.transactions, kinesis)],
-    ['balances', new BalanceTarget(dynamodb, names.balances)],
-  ];
-  for (const [from, target] of targets) {
-    const publisher = new Publisher({
-      name: from,
-      source: new PgOutboxSource(lines, from),
-      target,
-      scheduler: systemScheduler,
-      log: silent,
-      metrics: NO_METRICS,
-    });
-    publisher.lead((await epochs.mint([OUTBOX_SHARD[from]], 'publisher'))[0] ?? 0);
-    await publisher.stop(30_000);
-    target.close();
-  }
-  await ensureAuditor(database.url);
-  await Promise.all([lines.close(), commits.close(), epochs.close(), notes.close(), owner.end()]);
-
   const streams = new KinesisClient(clientConfig(kinesis));
   const tables = new DynamoDBClient(clientConfig(dynamodb));
   const template = new URL(database.url).pathname.slice(1);

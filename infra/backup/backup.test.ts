@@ -9,34 +9,22 @@ import { join } from 'node:path';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import type { Metrics } from '../../nodes/ports.ts';
 import { FolderStore } from '../archive/folderStore.ts';
 import type { ArchivePlace } from '../archive/place.ts';
 import { ShardArchiver } from '../archive/shardArchiver.ts';
 import { audit } from '../audit/audit.ts';
-import { type AuditedTown, auditedTown, wrongIn } from '../audit/testTown.ts';
-import { systemScheduler } from '../clock.ts';
-import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
+import { type AuditedTown, auditedTown, publish, wrongIn } from '../audit/testTown.ts';
 import { ensureTable } from '../dynamodb/ensureTable.ts';
 import { temporaryDatabase } from '../embedded/index.ts';
-import { StreamTarget } from '../kinesis/streamTarget.ts';
 import { awsClientConfig } from '../outbox/awsClient.ts';
-import { OUTBOX_SHARD } from '../outbox/lead.ts';
-import { Publisher } from '../outbox/publisher.ts';
-import { PgOutboxSource } from '../outbox/source.ts';
-import type { Target } from '../outbox/target.ts';
 import { ensureAuditor } from '../postgres/auditorRole.ts';
-import { PgEpochStore } from '../postgres/epochStore.ts';
-import { Lines } from '../postgres/lines.ts';
 import { migrate } from '../postgres/migrate.ts';
-import { silent } from '../postgres/testTown.ts';
 import { type BackupOptions, backUp } from './backup.ts';
 import { BackupFailure } from './failure.ts';
 import { readArguments } from './main.ts';
 import { readManifest } from './manifest.ts';
 import { type RestoreOptions, restore } from './restore.ts';
 
-const NO_METRICS: Metrics = { count() {}, observe() {}, gauge() {} };
 const say = (): void => {};
 const run = randomBytes(4).toString('hex');
 const RULES = `rules-${run}`;
@@ -104,32 +92,6 @@ afterAll(async () => {
   await town.close();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** What a node does when it starts: everything in the outbox goes where it belongs. */
-const publish = async (appUrl: string, names: { transactions: string; balances: string }): Promise<void> => {
-  const lines = new Lines(2, { url: appUrl, name: 'test', log: silent, settings: {}, silenceMsMax: 5_000 });
-  const epochs = new PgEpochStore({ url: appUrl, log: silent });
-  await Promise.all([lines.tried(), epochs.tried()]);
-  const kinesis = { ...aws, endpoint: inject('kinesisEndpoint') };
-  const targets: ['transactions' | 'balances', Target & { close(): void }][] = [
-    ['transactions', new StreamTarget(names.transactions, kinesis)],
-    ['balances', new BalanceTarget(aws, names.balances)],
-  ];
-  for (const [from, target] of targets) {
-    const publisher = new Publisher({
-      name: from,
-      source: new PgOutboxSource(lines, from),
-      target,
-      scheduler: systemScheduler,
-      log: silent,
-      metrics: NO_METRICS,
-    });
-    publisher.lead((await epochs.mint([OUTBOX_SHARD[from]], 'publisher'))[0] ?? 0);
-    await publisher.stop(30_000);
-    target.close();
-  }
-  await Promise.all([lines.close(), epochs.close()]);
-};
 
 const rowsOf = async (url: string, text: string): Promise<unknown[]> => {
   const one = new pg.Client({ connectionString: url });

@@ -2,20 +2,14 @@
  * The role of the auditor: it reads what it audits, and can do nothing else. What concerns persons (names, passwords, events
  * on their way to phones) it cannot even read.
  */
-import { createHmac } from 'node:crypto';
 import pg from 'pg';
 import { AUDITOR_ROLE, CONNECT_MS_MAX } from './limits.ts';
 import { canConnect, withRole } from './migrate.ts';
+import { auditorPassword } from './rolePassword.ts';
 
 /** Whole schemas, and single tables of others. */
 const SCHEMAS = ['ledger', 'meet', 'market'];
 const TABLES = ['ops.outbox', 'ops.idempotency', 'ops.operator_audit', 'ops.audit_head'];
-
-/** From the owner's, the same on every start and node, never stored. */
-const passwordOf = (ownerUrl: string): string =>
-  createHmac('sha256', `heyblue:${new URL(ownerUrl).password}`)
-    .update('auditor role')
-    .digest('base64url');
 
 const UNREADABLE = `
   select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -29,7 +23,7 @@ const UNREADABLE = `
  * @returns the same database as {@link AUDITOR_ROLE}
  */
 export async function ensureAuditor(ownerUrl: string): Promise<string> {
-  const password = passwordOf(ownerUrl);
+  const password = auditorPassword(ownerUrl);
   const url = withRole(ownerUrl, AUDITOR_ROLE, password);
   const owner = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_MS_MAX });
   owner.on('error', () => {}); // the query that is lost tells

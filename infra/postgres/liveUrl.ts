@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { appPassword } from './appPassword.ts';
+import { appPassword } from './rolePassword.ts';
 
 /** URLs that came from files, by what they were first, and what they were last. */
 const followed = new Map<string, { last: string; readonly read: () => string }>();

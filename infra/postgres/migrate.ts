@@ -6,7 +6,6 @@
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
-import { appPassword } from './appPassword.ts';
 import {
   APP_ROLE,
   CONNECT_MS_MAX,
@@ -15,6 +14,7 @@ import {
   MIGRATE_PAUSE_MS,
 } from './limits.ts';
 import { MIGRATIONS } from './migrations/index.ts';
+import { appPassword } from './rolePassword.ts';
 
 export interface Migrated {
   /** The same database as {@link APP_ROLE}. */

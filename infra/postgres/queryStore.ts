@@ -297,7 +297,7 @@ export class PgQueryStore implements QueryStore {
       case 'openRedemptions':
         return this.#list('open_redemptions', OPEN_AT_MERCHANT, query.merchant);
       case 'soldByCode':
-        return this.#soldByCode(query.merchant, query.code);
+        return this.#list('sold_by_code', SOLD_BY_CODE, query.merchant, query.code);
       case 'myRedemptions':
         return this.#list('my_redemptions', OPEN_OF_USER, query.user);
       case 'entries':
@@ -366,28 +366,13 @@ export class PgQueryStore implements QueryStore {
     return rows[0]?.[0] ?? null;
   }
 
-  async #list(name: string, text: string, id: string | readonly string[]): Promise<unknown[]> {
-    const rows = await this.#lines.run({ name, text, values: [id] });
+  async #list(name: string, text: string, ...values: unknown[]): Promise<unknown[]> {
+    const rows = await this.#lines.run({ name, text, values });
     return rows.map(row => row[0]);
   }
 
-  async #soldByCode(merchant: string, code: string): Promise<unknown[]> {
-    const rows = await this.#lines.run({
-      name: 'sold_by_code',
-      text: SOLD_BY_CODE,
-      values: [merchant, code],
-    });
-    return rows.map(row => row[0]);
-  }
-
-  async #lastGiven(query: StoreQuery & { type: 'lastGiven' }): Promise<unknown[]> {
-    const { from, to, reason, withinMs } = query;
-    const rows = await this.#lines.run({
-      name: 'last_given',
-      text: LAST_GIVEN,
-      values: [from, to, reason, withinMs],
-    });
-    return rows.map(row => row[0]);
+  #lastGiven({ from, to, reason, withinMs }: StoreQuery & { type: 'lastGiven' }): Promise<unknown[]> {
+    return this.#list('last_given', LAST_GIVEN, from, to, reason, withinMs);
   }
 
   async #unspent({ account, stepMs }: StoreQuery & { type: 'unspent' }): Promise<unknown> {
