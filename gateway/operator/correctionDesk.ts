@@ -6,8 +6,8 @@ import { Type } from 'typebox';
 import type { ActorDoor, Given } from '../../nodes/gatewayPort.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
+import { askActor } from '../askActor.ts';
 import type { Verifier } from '../auth/identify.ts';
-import { LIMITS } from '../limits.ts';
 import { Id } from '../rest/schemas.ts';
 import {
   type Answer,
@@ -59,18 +59,14 @@ export class CorrectionDesk {
     return {
       line: { action: 'account.reverse', userId, detail: { transferId, why } },
       work: async () => {
-        const done = await this.#ask(userId, transferId);
+        const { door } = this.#options;
+        const done = await askActor<Given>(
+          door,
+          { kind: 'user', id: userId },
+          { type: 'reverse', transferId },
+        );
         return done.ok ? answered(200, done.value) : done;
       },
     };
-  }
-
-  #ask(userId: string, transferId: string): Promise<Result<Given>> {
-    const { door } = this.#options;
-    return new Promise(resolve => {
-      door.ask({ kind: 'user', id: userId }, { type: 'reverse', transferId }, resolve as never, {
-        timeoutMs: LIMITS.commandMs,
-      });
-    });
   }
 }

@@ -9,6 +9,7 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import {
   type ActorDoor,
+  pairId,
   type Review,
   type Reviewed,
   reasonsOf,
@@ -18,9 +19,9 @@ import {
 import type { AuditLog, Directory, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
+import { askActor } from '../askActor.ts';
 import type { Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
-import { LIMITS } from '../limits.ts';
 import type { RateClass } from '../meters.ts';
 import { reaching } from '../rest/errors.ts';
 import { SignIn } from '../rest/schemas.ts';
@@ -349,17 +350,12 @@ export class Desk {
     if (found === null) return noSuchOne;
     const { officer, civilian } = found;
     const message: Review = { type: 'review', encounterId, verdict };
-    const result = await new Promise<Result<unknown>>(resolve => {
-      const pair = { kind: 'pair', id: `${officer.id}|${civilian.id}` } as const;
-      door.ask(pair, message, resolve, { timeoutMs: LIMITS.commandMs, keyed: true });
-    });
-    return result.ok ? answered(200, result.value as Reviewed) : result;
+    const pair = { kind: 'pair', id: pairId(officer.id, civilian.id) } as const;
+    const result = await askActor<Reviewed>(door, pair, message, { keyed: true });
+    return result.ok ? answered(200, result.value) : result;
   }
 
   #user<T>(id: string, message: UserMessage): Promise<Result<T>> {
-    return new Promise(resolve => {
-      const done = (result: Result<unknown>): void => resolve(result as Result<T>);
-      this.#options.door.ask({ kind: 'user', id }, message, done, { timeoutMs: LIMITS.commandMs });
-    });
+    return askActor(this.#options.door, { kind: 'user', id }, message);
   }
 }

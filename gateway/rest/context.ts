@@ -10,12 +10,12 @@ import type { RulesPort } from '../../nodes/rules/port.ts';
 import type { Explainer } from '../../nodes/rulesPort.ts';
 import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
 import type { Result } from '../../protocol/errors.ts';
+import { askActor } from '../askActor.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
 import type { Services } from '../auth/services.ts';
 import type { Identity, ServiceTokens, Tokens } from '../auth/tokens.ts';
 import type { RestRates } from '../limits.ts';
-import { LIMITS } from '../limits.ts';
 import type { Revocations } from '../revocations.ts';
 import type { TlsPair } from '../tls.ts';
 import { refused } from './errors.ts';
@@ -91,9 +91,4 @@ export const askUser = <T>(
   userId: string,
   message: object,
 ): Promise<Result<T>> =>
-  new Promise(resolve => {
-    options.door.ask({ kind: 'user', id: userId }, message, result => resolve(result as Result<T>), {
-      timeoutMs: LIMITS.commandMs,
-      trace: traceOf(request),
-    });
-  });
+  askActor(options.door, { kind: 'user', id: userId }, message, { trace: traceOf(request) });

@@ -11,7 +11,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isKeyConflict } from '../../nodes/gatewayPort.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
-import { LIMITS } from '../limits.ts';
+import { askActor } from '../askActor.ts';
 import type { RestOptions } from './context.ts';
 import { refused } from './errors.ts';
 import { Idempotency } from './idempotency.ts';
@@ -87,10 +87,4 @@ export const askKeyed = <T>(
   userId: string,
   message: object,
 ): Promise<Result<T>> =>
-  new Promise(resolve => {
-    options.door.ask({ kind: 'user', id: userId }, message, result => resolve(result as Result<T>), {
-      timeoutMs: LIMITS.commandMs,
-      keyed: true,
-      trace: traceOf(request),
-    });
-  });
+  askActor(options.door, { kind: 'user', id: userId }, message, { keyed: true, trace: traceOf(request) });

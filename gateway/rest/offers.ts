@@ -7,6 +7,7 @@ import { type Static, Type } from 'typebox';
 import type { MarketBook, OfferMessage, OfferRecord, OfferView, StockView } from '../../nodes/marketPort.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { askActor } from '../askActor.ts';
 import type { Identity } from '../auth/tokens.ts';
 import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
@@ -39,10 +40,9 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
   const merchant = entering(options, 'merchant');
 
   const ask = <T>(request: FastifyRequest, id: string, message: OfferMessage): Promise<Result<T>> =>
-    new Promise(resolve => {
-      const done = (result: Result<unknown>): void => resolve(result as Result<T>);
-      const more = { timeoutMs: LIMITS.commandMs, keyed: true, trace: traceOf(request) };
-      door.ask({ kind: 'offer', id: id.toLowerCase() }, message, done, more);
+    askActor(door, { kind: 'offer', id: id.toLowerCase() }, message, {
+      keyed: true,
+      trace: traceOf(request),
     });
   const look = (request: FastifyRequest, id: string): Promise<Result<OfferView>> =>
     ask(request, id, { type: 'look' });

@@ -18,9 +18,9 @@ import type { GivingStore } from '../../nodes/givingPort.ts';
 import { type OrderName, type RedeemPreview, saleIdOf } from '../../nodes/marketPort.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { askActor } from '../askActor.ts';
 import { identifyService } from '../auth/identify.ts';
 import type { Services } from '../auth/services.ts';
-import { LIMITS } from '../limits.ts';
 import type { Rest } from './app.ts';
 import type { RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
@@ -110,16 +110,10 @@ export const scoringRoutes = (
       civilian,
       idempotency: { userId: serviceOf(request), key, requestHash },
     };
-    const settled = await new Promise<Result<unknown>>(resolve => {
-      const pair = { kind: 'pair', id: pairId(officer.id, civilian.id) } as const;
-      door.ask(pair, message, resolve, {
-        timeoutMs: LIMITS.commandMs,
-        keyed: true,
-        trace: traceOf(request),
-      });
-    });
+    const pair = { kind: 'pair', id: pairId(officer.id, civilian.id) } as const;
+    const settled = await askActor<Settlement>(door, pair, message, { keyed: true, trace: traceOf(request) });
     if (!settled.ok) return settled;
-    const { encounterId, held, atMs } = settled.value as Settlement;
+    const { encounterId, held, atMs } = settled.value;
     if (held === undefined) return posted('encounter', encounterId);
     return ok({ type: 'encounter', transferId: encounterId, held, parties: [], rule: null, atMs });
   };
