@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Candidate, compareVersions, place } from './placement.ts';
+import { type Candidate, compareVersions, place, placed } from './placement.ts';
 
 const SHARDS = 512;
 const LOAD = 1.1;
@@ -133,6 +133,25 @@ describe('placement', () => {
   it('nobody there: nothing is anywhere', () => {
     expect(place([], NOBODY, LOAD)).toEqual(NOBODY);
     expect(new Set(place([], new Array(SHARDS).fill('n1'), LOAD))).toEqual(new Set([null]));
+  });
+
+  it('what was asked just now is answered as it would be answered anew', () => {
+    const [three, heavy] = [named(3), [candidate('n1', 3), candidate('n2'), candidate('n3')]];
+    const there = place(three, NOBODY, LOAD);
+    const towns: [Candidate[], Map512, number][] = [
+      [three, NOBODY, LOAD],
+      [heavy, NOBODY, LOAD],
+      [three.map(one => ({ ...one, version: '2' })), NOBODY, LOAD],
+      [named(4), there, LOAD],
+      [named(4), there, 1.5],
+      ...Array.from({ length: 12 }, (_, i): [Candidate[], Map512, number] => [named(i + 5), there, LOAD]),
+    ];
+    for (const _ of [1, 2])
+      for (const [nodes, at, load] of towns) {
+        const answer = placed(nodes, at, load);
+        expect(answer).toEqual(place(nodes, at, load));
+        expect(placed(nodes, at, load)).toBe(answer);
+      }
   });
 
   it('is frozen: an empty town of three nodes looks like this for ever', () => {

@@ -46,6 +46,29 @@ function drawsOf(id: string): Float64Array {
 /** Weighted rendezvous (Schindelhauer, Schomaker 2005): the higher, the more preferred. */
 const scoreOf = (node: Node, shard: number): number => -node.weight / node.draws[shard]!;
 
+/** Answers that were given last, the oldest first: a node asks the same with every look, and so do all nodes of a simulation. */
+const answers = new Map<string, readonly (string | null)[]>();
+const ANSWERS_MAX = 8;
+
+/** As {@link place}, which is not asked again what it was asked just now. */
+export function placed(
+  candidates: readonly Candidate[],
+  at: readonly (string | null)[],
+  loadFactor: number,
+): readonly (string | null)[] {
+  const nodes = candidates.map(({ id, weight, version }) => `${id}*${weight}@${version}`).join();
+  const question = `${loadFactor}|${nodes}|${at.join()}`;
+  let answer = answers.get(question);
+  if (answer) return answer;
+  answer = place(candidates, at, loadFactor);
+  for (const oldest of answers.keys()) {
+    if (answers.size < ANSWERS_MAX) break;
+    answers.delete(oldest);
+  }
+  answers.set(question, answer);
+  return answer;
+}
+
 /**
  * The node id that each shard should be at; all null when there is no candidate.
  * @param at where each shard is or is on its way to; null (or a node that is no candidate): it is nobody's

@@ -8,7 +8,7 @@ import type { Handoff } from './handoff.ts';
 import type { Holdings } from './holdings.ts';
 import type { Membership } from './membership.ts';
 import type { ClusterParts, Tenure } from './parts.ts';
-import { place } from './placement.ts';
+import { placed } from './placement.ts';
 import type { ShardRecord } from './records.ts';
 import type { ShardMap, Standing } from './shardMap.ts';
 
@@ -22,7 +22,6 @@ export class Steward {
   readonly #handoff: Handoff;
   /** Called when something that was started came to its end. */
   readonly #wake: () => void;
-  #planned: { readonly question: string; readonly target: (string | null)[] } | null = null;
 
   constructor(
     parts: ClusterParts,
@@ -108,14 +107,9 @@ export class Steward {
   }
 
   /** Where each shard should be. The same question has the same answer. */
-  #plan(standings: readonly Standing[]): (string | null)[] {
-    const candidates = this.#members.candidates();
+  #plan(standings: readonly Standing[]): readonly (string | null)[] {
     const at = standings.map(standing => standing.at);
-    const question = `${candidates.map(one => `${one.id}*${one.weight}@${one.version}`).join()}|${at.join()}`;
-    if (this.#planned?.question !== question) {
-      this.#planned = { question, target: place(candidates, at, this.#parts.limits.loadFactor) };
-    }
-    return this.#planned.target;
+    return placed(this.#members.candidates(), at, this.#parts.limits.loadFactor);
   }
 
   /** The record says otherwise: whoever has the shard, it is not us. */

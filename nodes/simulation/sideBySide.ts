@@ -63,10 +63,10 @@ export class SideBySide {
     chronicle.note('people stand side by side', couples.length);
     for (const phone of phones) this.#report(phone);
     time.after(BREAK_AFTER_MS, () => this.#break());
-    const left = (): (readonly [Phone, Phone])[] =>
-      couples.filter(couple => !together.hasMet(coupleOf(couple), startMs));
-    until(togetherMs + (drains ? DRAINED_MS : KILLED_MS), () => left().length === 0);
-    for (const couple of left()) {
+    const hasMet = (couple: readonly [Phone, Phone]): boolean => together.hasMet(coupleOf(couple), startMs);
+    // asked after each of many thousand steps: the first who has not is enough
+    until(togetherMs + (drains ? DRAINED_MS : KILLED_MS), () => couples.every(hasMet));
+    for (const couple of couples.filter(couple => !hasMet(couple))) {
       const nicks = couple.map(one => one.person.nick).join(' and ');
       together.missed(
         coupleOf(couple),
