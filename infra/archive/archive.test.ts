@@ -8,9 +8,9 @@ import { silent } from '../postgres/testTown.ts';
 import { Archive, type Streams } from './archive.ts';
 import { KinesisShards } from './kinesisShards.ts';
 import { checkpointKey } from './layout.ts';
-import { BACKOFF_MS_MAX, POLL_MS } from './limits.ts';
+import { BACKOFF_MS_MAX, POLL_MS, SEAL_MS } from './limits.ts';
 import { type Page, ShardLoop, type ShardReader } from './shardLoop.ts';
-import { away, eventOf, idOf, MemoryStore, recordOf, rowsIn } from './testArchive.ts';
+import { away, eventOf, idOf, MemoryStore, recordOf, rowsIn, START_MS } from './testArchive.ts';
 
 const quiet = { count() {}, observe() {}, gauge() {} };
 
@@ -178,6 +178,7 @@ describe('the archivers of a node', () => {
       flushBytes: 1_000,
       flushMs: 1_000,
       scheduler: hand.scheduler,
+      nowMs: () => hand.nowMs,
       monotonicMs: () => hand.nowMs,
       log: silent,
       metrics: quiet,
@@ -190,6 +191,36 @@ describe('the archivers of a node', () => {
     reading.clear();
     await hand.pass(60_000);
     expect(reading.size).toBe(0);
+    await archive.close();
+  });
+
+  it('seal hours that are over, where the sealer is theirs, and try again when the store is away', async () => {
+    const store = new MemoryStore();
+    const { loop, hand: first } = loopOver([page(0, 3, true)], store);
+    await first.pass(POLL_MS);
+    await loop.ended;
+    const seals = () => store.keys('seals/').length;
+    const hand = new Hand();
+    const archive = new Archive({
+      store,
+      streams: { list: async () => [], reader: () => ({ read: async () => EMPTY }), close() {} },
+      flushBytes: 1_000,
+      flushMs: 1_000,
+      scheduler: hand.scheduler,
+      nowMs: () => START_MS + 24 * 3_600_000 + hand.nowMs,
+      monotonicMs: () => hand.nowMs,
+      log: silent,
+      metrics: quiet,
+    });
+    await hand.pass(SEAL_MS);
+    expect(seals()).toBe(0);
+    archive.own(new Set(Array.from({ length: 512 }, (_, shard) => shard)));
+    store.beforeWrite = away;
+    await hand.pass(SEAL_MS);
+    expect(seals()).toBe(0);
+    store.beforeWrite = () => {};
+    await hand.pass(SEAL_MS);
+    expect(seals()).toBe(1);
     await archive.close();
   });
 
@@ -223,6 +254,7 @@ describe('the archivers of a node', () => {
         flushBytes: 1_000_000,
         flushMs: 1,
         scheduler: { ...systemScheduler, after: (ms, run) => systemScheduler.after(Math.min(ms, 5), run) },
+        nowMs: () => START_MS,
         monotonicMs: () => performance.now(),
         log: silent,
         metrics: quiet,

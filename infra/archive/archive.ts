@@ -3,12 +3,14 @@
  *
  * A stream's shard is placed like an actor: it belongs to the node that owns `shard-reader/<stream>/<shard>` in the map of
  * the cluster, and moves with it. Nothing depends on there being only one at any moment (`shardArchiver.ts`), so nobody
- * waits for anybody. The order of shards plays no part: events lie by the hour in which they happened.
+ * waits for anybody. The order of shards plays no part: events lie by the hour in which they happened. Whoever owns
+ * `archive-sealer/<stream>` seals its hours when they are over (`seal.ts`).
  */
 import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import { shardOf } from '../../protocol/shard.ts';
-import { POLL_MS, SHARDS_MS } from './limits.ts';
+import { POLL_MS, SEAL_MS, SHARDS_MS } from './limits.ts';
 import type { ObjectStore } from './objectStore.ts';
+import { Sealer } from './seal.ts';
 import { ShardLoop, type ShardReader } from './shardLoop.ts';
 
 /** Where the records are. */
@@ -28,6 +30,7 @@ export interface ArchiveOptions {
   /** or when the oldest has waited so long. */
   readonly flushMs: number;
   readonly scheduler: Scheduler;
+  readonly nowMs: () => number;
   readonly monotonicMs: () => number;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -42,11 +45,13 @@ export class Archive {
   #cancel: () => void = () => {};
   #closed = false;
   #cancelMeasure: () => void = () => {};
+  #cancelSeal: () => void;
 
   constructor(options: ArchiveOptions) {
     this.#options = options;
     void this.#look();
     this.#measure();
+    this.#cancelSeal = options.scheduler.after(SHARDS_MS, () => void this.#seal());
   }
 
   /** These shards of the cluster belong to us from now on, and no others. */
@@ -60,6 +65,7 @@ export class Archive {
     this.#closed = true;
     this.#cancel();
     this.#cancelMeasure();
+    this.#cancelSeal();
     await Promise.all([...this.#loops.values()].map(loop => loop.stop(true)));
     this.#options.streams.close();
     this.#options.store.close();
@@ -80,6 +86,23 @@ export class Archive {
       log.warn({ error: String(error) }, 'the shards of the streams could not be listed');
     }
     if (!this.#closed) this.#cancel = scheduler.after(SHARDS_MS, () => void this.#look());
+  }
+
+  /** The hours that are over, of the streams whose sealer we are. */
+  async #seal(): Promise<void> {
+    const { store, nowMs, scheduler, log, metrics } = this.#options;
+    for (const stream of ARCHIVED_STREAMS) {
+      if (this.#closed) return;
+      if (!this.#owned.has(shardOf('archive-sealer', stream))) continue;
+      try {
+        await new Sealer({ store, stream, nowMs, log }).seal();
+      } catch (error) {
+        if (this.#closed) return;
+        metrics.count('heyblue_archive_failures_total', { stream });
+        log.warn({ stream, error: String(error) }, 'hours of the archive could not be sealed');
+      }
+    }
+    if (!this.#closed) this.#cancelSeal = scheduler.after(SEAL_MS, () => void this.#seal());
   }
 
   /** How long the oldest record of each stream waits here. */

@@ -31,6 +31,24 @@ export const objectKey = (stream: string, hour: number, shard: string, firstSeq:
 export const errorKey = (why: string, stream: string, shard: string, seq: string): string =>
   `errors/${why}/${stream}/${shard}-${seq}.json`;
 
+/** The folder of the hour in which an archived object lies, with a slash at the end. */
+export const folderOf = (key: string): string => key.slice(0, key.lastIndexOf('/') + 1);
+
+const HOUR_PATH = /\/year=(\d{4})\/month=(\d\d)\/day=(\d\d)\/hour=(\d\d)\/$/;
+
+/** When the hour of such a folder is over; null when it is no hour's. */
+export function hourEndMs(folder: string): number | null {
+  const [, year, month, day, hour] = HOUR_PATH.exec(folder) ?? [];
+  if (hour === undefined) return null;
+  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour)) + HOUR_MS;
+}
+
+/** What was found out about the objects of an hour (`seal.ts`); not below the archive, where everything is Parquet. */
+export const SEALS = 'seals';
+
+export const sealKey = (folder: string, digest: string): string =>
+  `${SEALS}${folder.slice(ARCHIVE.length)}${digest}.json`;
+
 export const checkpointKey = (stream: string, shard: string): string => `checkpoints/${stream}/${shard}.json`;
 
 /** Sequence numbers of a stream are decimal numbers of any length. */

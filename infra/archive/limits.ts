@@ -22,6 +22,12 @@ export const HOURS_REMEMBERED = 256;
 export const TEXT_MAX = 1_048_576;
 /** How often an object may turn out to be there already before the writer gives up for this time. */
 export const ADOPTIONS_MAX = 8;
+/** So long after its end an hour is sealed: besides two flushes, as most of what comes late has come by then. */
+export const SEAL_AFTER_MS = 900_000;
+/** So often an archiver looks for hours to seal. */
+export const SEAL_MS = 900_000;
+/** Events of an hour beyond which it is not sealed: 16 bytes of memory each. */
+export const SEAL_EVENTS_MAX = 8_000_000;
 /** How long one request to the object store may take. */
 export const STORE_REQUEST_MS_MAX = 60_000;
 /** A thread of archivers that broke is started again after this long. */

@@ -4,12 +4,12 @@
  * The same rows give the same bytes: columns, encodings and the order of everything are fixed. Pages are packed with
  * Zstandard, which every reader of Parquet knows and which leaves half of what Snappy does.
  */
-import { zstdCompressSync } from 'node:zlib';
-import { parquetMetadata } from 'hyparquet';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { parquetMetadata, parquetRead } from 'hyparquet';
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
 import { type ArchivedEvent, COLUMNS, type Column } from './columns.ts';
 import { FOOTER_BYTES, GROUP_ROWS } from './limits.ts';
-import type { ObjectStore } from './objectStore.ts';
+import type { ObjectStore, StoredObject } from './objectStore.ts';
 
 /** The records of a stream's shard that an object holds: all of its hour between these two, both among them. */
 export interface Span {
@@ -35,6 +35,7 @@ export const SCHEMA: SchemaElement[] = [
   })),
 ];
 
+const ID_COLUMN = 'event_id';
 const FIRST = 'heyblue.first_seq';
 const LAST = 'heyblue.last_seq';
 
@@ -84,4 +85,38 @@ export async function spanOf(store: ObjectStore, key: string, bytes: number): Pr
     if (span.firstSeq === '' || span.lastSeq === '') throw new Error(`${key} is not of the archive`);
     return span;
   }
+}
+
+/**
+ * Of each id in an object its last eight bytes, in the order of the rows; null when the object is gone. All but two bits of
+ * them are by chance in any UUID. Only this column is fetched. Throws when it is no object of the archive.
+ */
+export async function idTailsOf(
+  store: ObjectStore,
+  { key, bytes }: StoredObject,
+): Promise<readonly bigint[] | null> {
+  const tails: bigint[] = [];
+  let gone = false;
+  await parquetRead({
+    file: {
+      byteLength: bytes,
+      async slice(start, end = bytes) {
+        const from = start < 0 ? Math.max(0, bytes + start) : start;
+        const part = await store.get(key, { start: from, end });
+        gone ||= part === null;
+        return new Uint8Array(part ?? []).buffer;
+      },
+    },
+    columns: [ID_COLUMN],
+    compressors: { ZSTD: (input, length) => new Uint8Array(zstdDecompressSync(input)).subarray(0, length) },
+    parsers: {
+      uuidFromBytes: (id: Uint8Array) => new DataView(id.buffer, id.byteOffset).getBigUint64(8),
+    },
+    onChunk: ({ columnData }) => {
+      for (const tail of columnData) tails.push(tail as bigint);
+    },
+  }).catch(error => {
+    if (!gone) throw error;
+  });
+  return gone ? null : tails;
 }

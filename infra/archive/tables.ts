@@ -25,16 +25,16 @@ const ATHENA: Record<ColumnType, string> = {
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** @param glob of the objects, as a path; null: there are none yet, and the table is empty */
-export function duckdbTable(table: string, glob: string | null): string {
+/** @param objects paths of the files; none: the table is empty */
+export function duckdbTable(table: string, objects: readonly string[]): string {
   const columns = COLUMNS.map(({ name, type }) => `cast(null as ${DUCKDB[type]}) as ${name}`);
   // all columns are there, also when every object is older than the newest of them
   const none = `select ${columns.join(', ')} where false`;
-  const objects =
-    glob === null
+  const files =
+    objects.length === 0
       ? ''
-      : ` union all by name select * from read_parquet(${quoted(glob)}, hive_partitioning = true, union_by_name = true)`;
-  return `create or replace view ${table} as ${none}${objects}`;
+      : ` union all by name select * from read_parquet([${objects.map(quoted).join(', ')}], hive_partitioning = true, union_by_name = true)`;
+  return `create or replace view ${table} as ${none}${files}`;
 }
 
 /** For Athena: partitions are reckoned from the path, so that none has to be announced. `BUCKET` is to be replaced. */
@@ -63,5 +63,5 @@ export function athenaTables(): string {
       `  'storage.location.template' = '${place}${template}/'\n);\n`,
     ].join('\n');
   });
-  return `-- Written by \`node infra/archive/renderTables.ts\` from columns.ts. Replace BUCKET; then make the views of ../views.sql and donations.sql.\n\n${tables.join('\n')}`;
+  return `-- Written by \`node infra/archive/renderTables.ts\` from columns.ts. Replace BUCKET; then make the views of once.sql, ../views.sql and donations.sql.\n\n${tables.join('\n')}`;
 }

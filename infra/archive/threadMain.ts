@@ -38,7 +38,7 @@ const archive = new Archive({
   flushBytes,
   flushMs,
   scheduler: systemScheduler,
-  monotonicMs: systemClock().monotonicMs,
+  ...systemClock(),
   log: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
   metrics: {
     count: (name, labels, by) =>

@@ -4,21 +4,25 @@
  *
  * In: records as a stream gives them, JSON in bytes, through the archiver of one shard into a folder, every object synced;
  * one thread, as in a node. Out: days of a town are written as the archiver writes them, an object for each hour and shard,
- * and every query of `infra/archive/sql` is asked of DuckDB over the views that show an event once, the middle of three
- * times. The folder is a temporary one and is removed, whatever happens; a disk without room for it is left alone.
+ * the hours are sealed as the archiver seals them, and every query of
+ * `infra/archive/sql` is asked of DuckDB over the views that show an event once, the middle of three times. The folder is a
+ * temporary one and is removed, whatever happens; one that was named is kept, and used again. A disk without room for it is
+ * left alone.
  */
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { ARCHIVED_STREAMS } from '../../infra/archive/archive.ts';
 import { FolderStore } from '../../infra/archive/folderStore.ts';
 import { standardQueries } from '../../infra/archive/query/queries.ts';
 import { openWarehouse, type Warehouse } from '../../infra/archive/query/warehouse.ts';
+import { Sealer } from '../../infra/archive/seal.ts';
 import { ShardArchiver, type StreamRecord } from '../../infra/archive/shardArchiver.ts';
 import { townEvents } from '../../infra/archive/townEvents.ts';
 import type { Bench, Report } from '../bench.ts';
 import type { ArchiveOrder } from './archiveWorker.ts';
-import { numberArg } from './args.ts';
+import { numberArg, textArg } from './args.ts';
 import { median } from './median.ts';
 import { figure, rounded, table } from './table.ts';
 
@@ -98,20 +102,46 @@ async function write(folder: string, events: number): Promise<number> {
   return written.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-async function askAll(warehouse: Warehouse, runs: number, report: Report): Promise<Record<string, number>> {
-  const seconds: Record<string, number> = {};
+/** All hours, as if they were long over. Answers the microseconds of CPU that an event takes. */
+async function seal(folder: string, events: number): Promise<number> {
+  const store = new FolderStore(folder);
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const cpu = process.cpuUsage();
+  for (const stream of ARCHIVED_STREAMS) {
+    await new Sealer({ store, stream, nowMs: () => Number.MAX_SAFE_INTEGER, log }).seal();
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  return (user + system) / events;
+}
+
+interface Asked {
+  /** Of the wall, */
+  readonly seconds: Record<string, number>;
+  /** and of all cores together: less by neighbours disturbed. */
+  readonly cpuSeconds: Record<string, number>;
+}
+
+async function askAll(warehouse: Warehouse, runs: number, report: Report): Promise<Asked> {
+  const asked = { seconds: {} as Record<string, number>, cpuSeconds: {} as Record<string, number> };
   for (const { name, sql } of standardQueries()) {
     const times: number[] = [];
+    const cpuTimes: number[] = [];
     for (let run = 0; run < runs; run++) {
       const startMs = performance.now();
+      const cpu = process.cpuUsage();
       const { rows } = await warehouse.ask(sql);
       times.push((performance.now() - startMs) / 1_000);
+      const { user, system } = process.cpuUsage(cpu);
+      cpuTimes.push((user + system) / 1e6);
       if (rows.length === 0) throw new Error(`${name} answers nothing`);
     }
-    seconds[name] = rounded(median(times));
-    report(`  ${name.padEnd(24)} ${figure(median(times), 2)} s`);
+    asked.seconds[name] = rounded(median(times));
+    asked.cpuSeconds[name] = rounded(median(cpuTimes));
+    report(
+      `  ${name.padEnd(24)} ${figure(median(times), 2)} s, ${figure(median(cpuTimes), 2)} of all cores together`,
+    );
   }
-  return seconds;
+  return asked;
 }
 
 export const bench: Bench = {
@@ -121,6 +151,7 @@ export const bench: Bench = {
     '--events N   over how many events the queries go (10,000,000); 200,000 takes seconds',
     '--intake N   how many events are taken in for the rate (300,000)',
     '--runs N     how often each query is asked; the middle counts (3)',
+    '--folder F   where the events are kept for another time; they are made when F is not there',
   ],
   run: async (report, args) => {
     const events = numberArg(args, 'events', 10_000_000);
@@ -128,6 +159,8 @@ export const bench: Bench = {
     const runs = Math.max(1, numberArg(args, 'runs', 3));
     if (events < 1_000 || intake < 1_000) throw new Error('--events and --intake take 1,000 or more');
     const folder = mkdtempSync(join(tmpdir(), 'heyblue-archive-'));
+    const town = textArg(args, 'folder', join(folder, 'town'));
+    const done = join(town, 'events');
     try {
       const { bavail, bsize } = statfsSync(folder);
       const needed = (events + intake) * BYTES_EACH_MAX;
@@ -145,11 +178,19 @@ export const bench: Bench = {
         ]),
       );
       rmSync(join(folder, 'intake'), { recursive: true });
-      const bytes = await write(join(folder, 'town'), events);
-      report(`\n${figure(events)} events, ${figure(bytes / 1e6)} MB (goal of each query: ${GOAL_S} s)`);
-      const warehouse = await openWarehouse({ folder: join(folder, 'town') });
+      // what was kept must be whole, and of as many events
+      if (!existsSync(done) || readFileSync(done, 'utf8') !== String(events)) {
+        if (existsSync(town)) throw new Error(`${town} holds something else: take another --folder`);
+        mkdirSync(town, { recursive: true });
+        const bytes = await write(town, events);
+        report(`\n${figure(events)} events, ${figure(bytes / 1e6)} MB`);
+        writeFileSync(done, String(events));
+      }
+      const sealUs = await seal(town, events);
+      report(`sealed: ${figure(sealUs, 2)} µs of CPU an event (goal of each query: ${GOAL_S} s)`);
+      const warehouse = await openWarehouse({ folder: town });
       try {
-        const seconds = await askAll(warehouse, runs, report);
+        const { seconds, cpuSeconds } = await askAll(warehouse, runs, report);
         return {
           archived_per_s: Math.round(perS),
           archived_per_core_s: Math.round(perCpuS),
@@ -158,6 +199,7 @@ export const bench: Bench = {
           events,
           slowest_query_s: Math.max(...Object.values(seconds)),
           query_s: seconds,
+          query_cpu_s: cpuSeconds,
         };
       } finally {
         warehouse.close();

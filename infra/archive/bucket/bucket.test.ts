@@ -1,11 +1,12 @@
 /** What the bucket is told, in the words of S3: `aws s3api put-bucket-lifecycle-configuration`, `-policy`, `-encryption`. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { checkpointKey, errorKey, hourFolder, objectKey } from '../layout.ts';
+import { checkpointKey, errorKey, hourFolder, objectKey, sealKey } from '../layout.ts';
 
 const read = (name: string) => JSON.parse(readFileSync(new URL(`./${name}.json`, import.meta.url), 'utf8'));
 const archived = objectKey('transactions', 0, 'shardId-000000000000', '1');
 const aside = errorKey('not-json', 'transactions', 'shardId-000000000000', '1');
+const seal = sealKey(hourFolder('transactions', 0), 'abc');
 const note = checkpointKey('transactions', 'shardId-000000000000');
 
 interface Rule {
@@ -27,6 +28,12 @@ it('the archive goes to colder tiers, the first of which is still read at once, 
   ]);
   expect(rule!.Expiration!.Days).toBe(7 * 365);
   expect(hourFolder('user-events', 0).startsWith(rule!.Filter.Prefix)).toBe(true);
+});
+
+it('seals go when what they are about is gone, and stay where they are read at once', () => {
+  const [rule, ...more] = rulesOf(seal);
+  expect([rule!.Expiration!.Days, rule!.Transitions]).toEqual([7 * 365, undefined]);
+  expect(more.every(one => one.Expiration === undefined)).toBe(true);
 });
 
 it('what was put aside goes, and the notes of the archivers stay', () => {
@@ -63,12 +70,15 @@ it.each([
   ['WRITER', 's3:PutObject', archived, true],
   ['WRITER', 's3:PutObject', note, true],
   ['WRITER', 's3:PutObject', aside, true],
+  ['WRITER', 's3:PutObject', seal, true],
   ['WRITER', 's3:GetObject', archived, true],
   ['WRITER', 's3:ListBucket', '', true],
   ['WRITER', 's3:DeleteObject', archived, false],
   ['WRITER', 's3:DeleteObjectVersion', archived, false],
   ['READER', 's3:GetObject', archived, true],
   ['READER', 's3:ListBucket', '', true],
+  ['READER', 's3:GetObject', seal, true],
+  ['READER', 's3:PutObject', seal, false],
   ['READER', 's3:GetObject', aside, false],
   ['READER', 's3:PutObject', archived, false],
   ['SOMEBODY', 's3:GetObject', archived, false],

@@ -3,7 +3,7 @@
  * was fetched once is not fetched again; what retention removed from the bucket is removed here, too.
  */
 import { FolderStore } from '../folderStore.ts';
-import { ARCHIVE } from '../layout.ts';
+import { ARCHIVE, SEALS } from '../layout.ts';
 import type { ObjectStore } from '../objectStore.ts';
 
 /** Objects fetched at once. */
@@ -18,11 +18,14 @@ export interface Mirrored {
 
 export async function mirror(from: ObjectStore, folder: string): Promise<Mirrored> {
   const to = new FolderStore(folder);
-  const prefix = `${ARCHIVE}/`;
-  const objects = await from.list(prefix);
+  const listed = async (store: ObjectStore) => [
+    ...(await store.list(`${ARCHIVE}/`)),
+    ...(await store.list(`${SEALS}/`)),
+  ];
+  const objects = await listed(from);
   const there = new Map(objects.map(({ key, bytes }) => [key, bytes]));
   const cold = new Set(objects.filter(({ isCold }) => isCold).map(({ key }) => key));
-  const here = new Map((await to.list(prefix)).map(({ key, bytes }) => [key, bytes]));
+  const here = new Map((await listed(to)).map(({ key, bytes }) => [key, bytes]));
   for (const key of here.keys()) if (!there.has(key)) await to.remove(key);
   const wanted = [...there].filter(([key, bytes]) => here.get(key) !== bytes).map(([key]) => key);
   const missing = wanted.filter(key => !cold.has(key));

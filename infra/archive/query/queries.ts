@@ -22,6 +22,8 @@ const FOLDER = new URL('../sql/', import.meta.url);
 const VIEWS = 'views.sql';
 
 export const viewsSql = (): string => readFileSync(new URL(VIEWS, FOLDER), 'utf8');
+/** In words of DuckDB: those that the others stand on, and those that stand on them. */
+export const onceSql = (): string => readFileSync(new URL('duckdb/once.sql', FOLDER), 'utf8');
 export const donationsSql = (): string => readFileSync(new URL('duckdb/donations.sql', FOLDER), 'utf8');
 
 const word = (sql: string, name: string): string | null =>

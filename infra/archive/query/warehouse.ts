@@ -2,12 +2,14 @@
  * DuckDB over the archive: a warehouse that is made when somebody asks and gone when he has his answer. Nothing is loaded:
  * the views read the objects of a folder where they lie. It fetches no extension from anywhere.
  */
-import { existsSync, globSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+import { FolderStore } from '../folderStore.ts';
 import { ARCHIVE } from '../layout.ts';
+import { sortObjects } from '../seal.ts';
 import { duckdbTable, TABLES } from '../tables.ts';
-import { donationsSql, viewsSql } from './queries.ts';
+import { donationsSql, onceSql, viewsSql } from './queries.ts';
 
 export type Value = string | number | boolean | null;
 
@@ -54,11 +56,14 @@ export async function openWarehouse({ folder, threads }: WarehouseOptions): Prom
   const connection = await instance.connect();
   // a query looks into the same objects several times
   await connection.run('set parquet_metadata_cache = true');
+  const store = new FolderStore(root);
   for (const [table, stream] of Object.entries(TABLES)) {
-    const glob = join(ARCHIVE, stream, '**', '*.parquet');
-    const [any] = globSync(glob, { cwd: root });
-    await connection.run(duckdbTable(table, any === undefined ? null : join(root, glob)));
+    const { single, open } = await sortObjects(store, stream);
+    const pathsOf = (keys: readonly string[]): string[] => keys.map(key => join(root, key));
+    await connection.run(duckdbTable(`${table}_single`, pathsOf(single)));
+    await connection.run(duckdbTable(`${table}_open`, pathsOf(open)));
   }
+  await connection.run(onceSql());
   await connection.run(viewsSql());
   await connection.run(donationsSql());
   return {
