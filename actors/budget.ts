@@ -17,12 +17,12 @@ import type { QueryAnswers } from './queries.ts';
 import type { AwardLimits } from './scoring.ts';
 import type { Address, Behaviour, ReplyTo, SystemMessage, Turn } from './turn.ts';
 
-export const BUDGET_STRIPES = 8;
+const BUDGET_STRIPES = 8;
 const VERSION = 1;
 const TAKEN = 'taken';
 const LEASE = 'lease';
 
-export const USED_UP = refuse(ERROR.conflict, 'what there was to give for this is used up');
+const USED_UP = refuse(ERROR.conflict, 'what there was to give for this is used up');
 
 /** Who waits at a stripe. */
 interface Waiting {

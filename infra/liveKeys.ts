@@ -7,7 +7,7 @@ import type { Log, Scheduler } from '../nodes/ports.ts';
 import { inSigningOrder, type Keys, keyFileOf, parseKeys, type SigningKey } from './keys.ts';
 
 /** A new key is known to every node after this, and begins later (`npm run keys`). */
-export const KEYS_LOOK_MS = 2_000;
+const KEYS_LOOK_MS = 2_000;
 
 export interface LiveKeysOptions {
   readonly dataDir: string;

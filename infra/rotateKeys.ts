@@ -94,7 +94,7 @@ export const removeKey = (stored: StoredKeys, kid: number, nowMs: number, force 
 };
 
 /** Tokens live a day at most. */
-export const TOKEN_KEEP_MS = 24 * HOUR_MS;
+const TOKEN_KEEP_MS = 24 * HOUR_MS;
 
 const signerAt = (stored: StoredKeys, nowMs: number): string =>
   inSigningOrder(parseKeys(JSON.stringify(stored)), nowMs)[0]!.kid;

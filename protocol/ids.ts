@@ -13,8 +13,6 @@ const HEX = new Uint8Array([48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 97, 98, 99, 
 /** Where the two characters of each byte stand in the text. */
 const AT = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const;
 
-export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
-
 /** Writes the 16 bytes of the 36-character text (either case) at `at`; false when it is not a UUID: bytes there may be spoilt. */
 export const writeUuid = (text: string, bytes: Uint8Array, at: number): boolean => {
   if (text.length !== 36) return false;

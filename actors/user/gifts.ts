@@ -193,10 +193,8 @@ export function giftScored(
 
 function giveOut(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
   const gift = command.gift as Gift;
-  const [first] = gift.awards as readonly [Award, ...Award[]];
-  const leaves = sum(gift.awards.map(award => award?.points.payer ?? 0));
-  const to = gift.to.map((part, i) => arriving(gift, part, gift.awards[i] as Award));
-  const { cooldownS = 0 } = first.limits;
+  const { leaves, to, onTop, rule, limits } = worthOf(gift);
+  const { cooldownS = 0, budget } = limits;
   if (cooldownS > 0 && gift.lately === null) {
     const whom = gift.to.map(part => part.userId);
     const { id: from } = state.me;
@@ -212,34 +210,41 @@ function giveOut(state: UserState, command: CommandUnderWay, turn: Turn): UserSt
   if (leaves > availablePoints(state) + command.points) return over(state, command, NOT_ENOUGH, turn);
   if (gift.dry) {
     const balance = availablePoints(state) - leaves;
-    const preview: GiftPreview = { points: -leaves, balance, to, rule: first.rule };
+    const preview: GiftPreview = { points: -leaves, balance, to, rule };
     return over(state, command, ok(preview), turn);
   }
   const { id, reason } = gift;
   const one = { id, reason, points: leaves, to: to.map(part => part.userId) };
   const giving = { ...state, gave: [...state.gave.filter(other => other.id !== id), one] };
   const next = { ...command, points: leaves };
-  const onTop = onTopOf(gift);
-  if (onTop === 0 || !first.limits.budget) return enter(giving, next, turn);
-  const take: BudgetMessage = { type: 'take', points: onTop, of: first.limits.budget.points };
-  turn.ask(stripeOf(first.limits.budget, id), take, `${command.key}/${BUDGET}`);
+  if (onTop === 0 || !budget) return enter(giving, next, turn);
+  const take: BudgetMessage = { type: 'take', points: onTop, of: budget.points };
+  turn.ask(stripeOf(budget, id), take, `${command.key}/${BUDGET}`);
   return begin(giving, next);
 }
 
-/** What the mint adds for those who receive it. */
-function onTopOf(gift: Gift): number {
-  const awards = gift.awards as readonly Award[];
+interface Worth extends Pick<Award, 'rule' | 'limits'> {
+  readonly leaves: number;
+  readonly to: readonly Part[];
+  /** What the mint adds for those who receive it. */
+  readonly onTop: number;
+}
+
+/** What the rules have said of all parts; its rule and limits are those of the first. */
+function worthOf(gift: Gift): Worth {
+  const awards = gift.awards as readonly [Award, ...Award[]];
   const leaves = sum(awards.map(award => award.points.payer ?? 0));
-  const arrives = sum(gift.to.map((part, i) => arriving(gift, part, awards[i] as Award).points));
-  return Math.max(0, arrives - leaves);
+  const to = gift.to.map((part, i) => arriving(gift, part, awards[i] as Award));
+  const onTop = Math.max(0, sum(to.map(part => part.points)) - leaves);
+  const { rule, limits } = awards[0];
+  return { leaves, to, onTop, rule, limits };
 }
 
 /** One entry, for the store to decide. */
 function enter(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
   const gift = command.gift as Gift;
-  const [first] = gift.awards as readonly [Award, ...Award[]];
-  const to = gift.to.map((part, i) => arriving(gift, part, gift.awards[i] as Award));
-  turn.persist(entryOf(state.me.id, command, command.points, to, first.rule), command.key);
+  const { to, rule } = worthOf(gift);
+  turn.persist(entryOf(state.me.id, command, command.points, to, rule), command.key);
   return begin(state, command);
 }
 
@@ -252,7 +257,7 @@ export const giftsLately = unlessRefused(over, (state, command, lately: QueryAns
 /** The budget of the rule has what comes on top, or not any more. */
 export const giftBudgeted = unlessRefused(over, (state, command, _taken, turn) => {
   const gift = command.gift as Gift;
-  return enter(state, { ...command, gift: { ...gift, taken: onTopOf(gift) } }, turn);
+  return enter(state, { ...command, gift: { ...gift, taken: worthOf(gift).onTop } }, turn);
 });
 
 /** The entry came to nothing, or was there before: what comes on top was not given by it. */

@@ -214,7 +214,7 @@ export const heyClosed = (
 const shownHey = ({ heys }: UserState, heyId: string): Hey | undefined =>
   heys.find(one => one.heyId === heyId && one.isShown);
 
-export function withoutHey(state: UserState, heyId: string | null, turn: Turn): UserState {
+function withoutHey(state: UserState, heyId: string | null, turn: Turn): UserState {
   turn.cancelTimer(`hey:${heyId}`);
   return { ...state, heys: state.heys.filter(hey => hey.heyId !== heyId) };
 }

@@ -45,9 +45,6 @@ export function append(
 /** The missed events in order, or null when they cannot all be given: then only a snapshot is honest. */
 export function since(outbox: Outbox, epoch: string, offset: number): readonly Uint8Array[] | null {
   if (epoch !== outbox.epoch || offset > outbox.offset) return null;
-  if (offset === outbox.offset) return [];
-  const ring = outbox.ring.events();
-  const oldest = ring[0];
-  if (!oldest || oldest.offset > offset + 1) return null;
-  return ring.filter(event => event.offset > offset).map(event => event.bytes);
+  const missed = outbox.ring.events(offset);
+  return missed.length === outbox.offset - offset ? missed.map(event => event.bytes) : null;
 }

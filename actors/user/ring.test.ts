@@ -99,6 +99,10 @@ test('random lengths, times and turns thrown away: the newest is exact, an older
       const newest = older.events.slice(older.events.length - there.length);
       expect(said(there) === said(newest), where).toBe(true);
       expect(older.ring.length).toBe(there.length);
+      const after = whole(offset + 2);
+      expect(said(latest.ring.events(after)) === said(kept.filter(one => one.offset > after)), where).toBe(
+        true,
+      );
       expect(said(ring.events()) === said(events), where).toBe(true);
     }
   }

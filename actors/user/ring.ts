@@ -138,12 +138,13 @@ export class Ring {
     return circle.rows[rowOf(circle, this.#oldest + oldest - first) + CAME];
   }
 
-  /** Oldest first; copies, because the circle turns on. */
-  events(): RingEvent[] {
+  /** Those behind an offset, oldest first; copies, because the circle turns on. */
+  events(after = 0): RingEvent[] {
     const circle = this.#circle;
     const { frames, rows } = circle;
-    return Array.from({ length: this.length }, (_, i) => {
-      const n = this.#oldest + i;
+    const first = Math.max(this.#oldest, this.#to - Math.max(0, this.#offset - after));
+    return Array.from({ length: this.#to - first }, (_, i) => {
+      const n = first + i;
       const row = rowOf(circle, n);
       const bytes = frames.slice(rows[row], rows[row + ENDS]);
       return { offset: this.#offsetOf(n), atMs: rows[row + CAME]!, bytes };

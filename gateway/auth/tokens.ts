@@ -11,8 +11,8 @@ import { isUuid } from '../../protocol/ids.ts';
 import { LIMITS } from '../limits.ts';
 import { scopeBits, scopesOf } from './scopes.ts';
 
-export const AUDIENCE = 'heyblue';
-export const ISSUER = 'heyblue';
+const AUDIENCE = 'heyblue';
+const ISSUER = 'heyblue';
 const TYPE = 'at+jwt';
 const ALGORITHM = 'EdDSA';
 

@@ -41,7 +41,7 @@ const notOperator = refuse(ERROR.forbidden, 'this is for operators');
 const unwritten = refuse(ERROR.unavailable, 'the audit log cannot be written, so nothing is done', 1_000);
 
 /** Account of the operator who asks. */
-export const operatorOf = async (verifier: Verifier, { authorization }: Request): Promise<Result<string>> => {
+const operatorOf = async (verifier: Verifier, { authorization }: Request): Promise<Result<string>> => {
   const known = await identify(verifier, authorization);
   if (!known.ok) return known;
   const { userId, kind, scopes } = known.value;

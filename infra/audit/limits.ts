@@ -47,9 +47,8 @@ export const SEAL_AFTER_S = 900;
 /** Transfers whose hash is taken between two notes of how far the seal is. */
 export const SEAL_STEP = 5_000;
 
-/** Keys and answers are remembered for a day, refused ids for a week. */
+/** Keys and answers are remembered for a day. */
 export const KEY_HOURS = 24;
-export const BURNED_DAYS = 7;
 /** Rows that one statement removes, and statements of one round: what is left waits for the next. */
 export const PRUNE_ROWS = 5_000;
 export const PRUNE_ROUNDS_MAX = 200;

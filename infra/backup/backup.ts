@@ -15,7 +15,7 @@ import { digestOf, type Manifest, newFolder, type StoredFile, writeManifest } fr
 import { copyOutObjects } from './objects.ts';
 
 /** Of the data folder: what signs tokens and codes, and the badges of the first start. */
-export const KEPT_FILES = ['keys/keys.json', 'roster.txt'] as const;
+const KEPT_FILES = ['keys/keys.json', 'roster.txt'] as const;
 
 export interface BackupOptions {
   /** As the role that owns the tables. */

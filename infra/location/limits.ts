@@ -35,8 +35,6 @@ export const AMAZON_KEEPS_DAYS = 30;
 export const RADIUS_M_MAX = 100_000;
 export const ID_CHARS_MAX = 100;
 
-/** DynamoDB: items of one BatchWriteItem. */
-export const DYNAMODB_BATCH_MAX = 25;
 /** Where the table has no expiry of its own (the embedded one), what has expired is looked for so often. */
 export const PRUNE_MS = 3_600_000;
 

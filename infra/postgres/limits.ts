@@ -10,8 +10,6 @@ export const LOGIN_LOOK_MS = 2_000;
 export const SHARDS = 512;
 /** Rows that share the balance of the mint, so that groups of different nodes do not wait for each other. */
 export const MINT_STRIPES = 16;
-/** Legs of one transfer at most. */
-export const LEGS_MAX = 64;
 
 /** PostgreSQL ends a group that takes longer (waiting for a lock, most likely); it is then proven not applied. */
 export const COMMIT_STATEMENT_MS_MAX = 5_000;

@@ -8,7 +8,7 @@ import { isReadable } from '../events/check.ts';
 import type { Batch, Consumer, Poison, StreamRecord, Taken } from './consumer.ts';
 import { addFacts, type Facts, noFacts, type ReadEvent } from './facts.ts';
 
-export const USERS_CONSUMER = 'users';
+const USERS_CONSUMER = 'users';
 
 export interface UsersProjectionOptions {
   readonly store: { project(facts: Facts): Promise<void> };

@@ -46,8 +46,8 @@ export const MUTANTS: readonly ChaosMutant[] = [
       // who gives is answered in the turn that makes it durable: harmless, as long as the gate holds the answer
       {
         file: 'actors/user/gifts.ts',
-        find: '  turn.persist(entryOf(state.me.id, command, command.points, to, first.rule), command.key);\n  return begin(state, command);',
-        replace: `  turn.persist(entryOf(state.me.id, command, command.points, to, first.rule), command.key);
+        find: '  turn.persist(entryOf(state.me.id, command, command.points, to, rule), command.key);\n  return begin(state, command);',
+        replace: `  turn.persist(entryOf(state.me.id, command, command.points, to, rule), command.key);
   const said = ok({ transferId: gift.id, points: -command.points, balance: availablePoints(state) });
   for (const replyTo of command.replyTo) turn.reply(said, replyTo);
   return begin(state, { ...command, replyTo: [] });`,
@@ -88,8 +88,8 @@ export const MUTANTS: readonly ChaosMutant[] = [
     patches: [
       {
         file: 'actors/user/outbox.ts',
-        find: 'return ring.filter(event => event.offset > offset).map(event => event.bytes);',
-        replace: 'return ring.filter(event => event.offset > offset).map(event => event.bytes).slice(0, -1);',
+        find: 'missed.map(event => event.bytes)',
+        replace: 'missed.map(event => event.bytes).slice(0, -1)',
       },
     ],
     faults: ['deaf-phones'],

@@ -211,8 +211,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/user/outbox.ts',
-        find: 'return ring.filter(event => event.offset > offset).map(event => event.bytes);',
-        replace: 'return ring.filter(event => event.offset > offset).map(event => event.bytes).reverse();',
+        find: 'missed.map(event => event.bytes)',
+        replace: 'missed.map(event => event.bytes).reverse()',
       },
     ],
     profile: 'storm',

@@ -15,7 +15,6 @@ export const VERSION_OLDEST = 1;
 /** Appended only: these numbers are sent. */
 export const KIND = { tell: 0, ask: 1, reply: 2, bounce: 3, cargo: 4, push: 5, close: 6 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
-export const KIND_NAMES = ['tell', 'ask', 'reply', 'bounce', 'cargo', 'push', 'close'] as const;
 
 /** Why a message came back; proven not executed. Appended only. */
 export const BOUNCE = {

@@ -28,8 +28,8 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     patches: [
       {
         file: 'actors/user/outbox.ts',
-        find: 'return ring.filter(event => event.offset > offset).map(event => event.bytes);',
-        replace: 'return ring.filter(event => event.offset > offset).map(event => event.bytes).slice(1);',
+        find: 'missed.map(event => event.bytes)',
+        replace: 'missed.map(event => event.bytes).slice(1)',
       },
     ],
     noticed: [
