@@ -613,8 +613,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/user/points.ts',
-        find: 'newest(state).balance - setAside(state.spending),',
-        replace: 'newest(state).balance + 0 * setAside(state.spending),',
+        find: 'newest(state).balance - setAside(state.spending) -',
+        replace: 'newest(state).balance + 0 * setAside(state.spending) -',
       },
     ],
     profile: 'calm',
