@@ -290,6 +290,18 @@ test('a push reaches the connection that it is for and no other, however often i
   );
 });
 
+test('what was pushed to a socket before it was attached under another name is told once', async () => {
+  stage.door.answers.attach = () => refuse(ERROR.unavailable, 'heard, and the answer was lost');
+  const phone = await stage.phone();
+  for (const offset of [1, 2]) push(eventBytes(offset), 'durable', phone);
+  const frames = [1, 2, 3].map(eventBytes);
+  stage.door.answers.attach = () => ok({ epoch: EPOCH, offset: 3, resumed: true, frames });
+  stage.clock.advance(LIMITS.attachRetryMs);
+  stage.sessions.attachAgain();
+  push(eventBytes(4), 'durable', phone);
+  expect(phone.frames.flatMap(one => (one.type === 'event' ? [one.offset] : []))).toEqual([1, 2, 3, 4]);
+});
+
 describe('a phone that does not keep up', () => {
   test('above 16 KB volatile frames go out with every second tick, below it with each again', () => {
     stuck(LIMITS.thinBufferBytes + 1);

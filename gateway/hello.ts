@@ -97,6 +97,9 @@ const ask = (hub: Hub, session: Session): void => {
   hub.unregister(session);
   session.ref = refOf(gatewayId, sessionIds.mint(identity), session);
   hub.register(session);
+  // what was said under the earlier name stands in what this ask is answered with
+  session.queue = null;
+  session.queuedBytes = 0;
   const message: UserMessage = {
     type: 'attach',
     session: session.ref,

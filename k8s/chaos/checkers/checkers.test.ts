@@ -40,6 +40,27 @@ const lost = (t_ms: number) => ({ type: 'lost', t_ms, who: CIVILIAN, code: 1006,
 const back = (t_ms: number, resumed = true) =>
   ({ type: 'welcome', t_ms, who: CIVILIAN, node: 'n1', resumed, epoch: 'lineage', offset: 4 }) as const;
 
+/** A node is told to end, and so end the sockets of its phones. */
+const drained = (run: PlantedRun, how: { isTold: boolean; code: number; backMs: number }): void => {
+  const drain = fault({ fault: 'scale-down', row: '17' });
+  run.timeline.faults.push(drain, { ...drain, phase: 'healed', t_ms: 9_000 });
+  for (let i = 0; i < 12; i++) {
+    const who = `phone ${i}`;
+    run.history.records.push(
+      { ...back(drain.t_ms - 500), who, node: drain.targets[0]! },
+      ...(how.isTold ? [{ type: 'goaway', t_ms: drain.t_ms + 10, who } as const] : []),
+      { ...lost(drain.t_ms + 100 + i), who, code: how.code },
+      { ...back(drain.t_ms + 100 + i + how.backMs), who, node: 'n9' },
+    );
+  }
+};
+
+it('finds nothing in a run in which a node is told to end, and hands over', () => {
+  const run = planted();
+  drained(run, { isTold: true, code: 1000, backMs: 300 });
+  expect(judge(evidenceOf(run), 'commit')).toMatchObject({ problems: [], not_handed_over: 0 });
+});
+
 it('finds nothing in a run in which nothing is wrong', () => {
   expect(judge(evidenceOf(planted()), 'commit')).toMatchObject({
     problems: [],
@@ -145,13 +166,17 @@ const WRONGS: readonly [name: string, seenBy: readonly Name[], plant: (run: Plan
   [
     'phones of a node that ended without a word',
     ['handover'],
-    run => {
-      run.timeline.faults.push(
-        fault({ fault: 'scale-down', row: '17' }),
-        fault({ fault: 'scale-down', row: '17', phase: 'healed', t_ms: 9_000 }),
-      );
-      for (let i = 0; i < 12; i++) run.history.records.push(lost(3_000 + i), back(3_100 + i));
-    },
+    run => drained(run, { isTold: false, code: 1006, backMs: 100 }),
+  ],
+  [
+    'phones that were told when to go, and cut off before',
+    ['handover'],
+    run => drained(run, { isTold: true, code: 1012, backMs: 100 }),
+  ],
+  [
+    'phones that were sent away to nodes that were not ready for them',
+    ['handover'],
+    run => drained(run, { isTold: true, code: 1000, backMs: 2_500 }),
   ],
   [
     'an event that came again under another offset',
