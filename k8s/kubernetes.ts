@@ -6,10 +6,10 @@
 import { fileURLToPath } from 'node:url';
 import { HELP, readArguments } from './cluster/arguments.ts';
 import { runInBox } from './cluster/box.ts';
-import { buildImages } from './cluster/images.ts';
 import type { Order } from './cluster/inside.ts';
 import { overlayObjects } from './cluster/overlay.ts';
-import { fetchTools, unable } from './cluster/tools.ts';
+import { prepare } from './cluster/prepare.ts';
+import { unable } from './cluster/tools.ts';
 import { commitOf } from './commit.ts';
 
 const EXIT_USAGE = 2;
@@ -31,8 +31,7 @@ const main = async (): Promise<number> => {
     return 1;
   }
   console.error(`kubernetes: seed ${asked.seed}, cache ${asked.work}`);
-  const tools = await fetchTools(asked.work);
-  const images = await buildImages(tools, line => console.error(`kubernetes: ${line}`));
+  const images = await prepare(asked.work, line => console.error(`kubernetes: ${line}`));
   for (const { name, sizeMb } of images) console.error(`kubernetes: image ${name}, ${sizeMb} MB`);
   if (asked.build) return 0;
   const { work } = asked;

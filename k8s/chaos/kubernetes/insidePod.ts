@@ -40,12 +40,14 @@ export const firstOf = (uid: string, program: string): number => {
 export class PodLink {
   readonly #daemons: Daemons;
   readonly #pid: number;
+  readonly #port: number;
   readonly #rules: readonly (readonly string[])[];
 
   /** @param pid any process of the pod */
   constructor(daemons: Daemons, pid: number, server: string, port: number, way: Way, isReset: boolean) {
     this.#daemons = daemons;
     this.#pid = pid;
+    this.#port = port;
     const target = isReset ? ['-j', 'REJECT', '--reject-with', 'tcp-reset'] : ['-j', 'DROP'];
     const rules: string[][] = [];
     if (way !== 'toNode')
@@ -61,8 +63,7 @@ export class PodLink {
     try {
       let packets = 0;
       for (const [chain, ...rule] of this.#rules) {
-        const [, , , , , portFlag, port] = rule;
-        const mark = `${portFlag === '--dport' ? 'dpt' : 'spt'}:${port}`;
+        const mark = `${chain === 'OUTPUT' ? 'dpt' : 'spt'}:${this.#port}`;
         const line = this.#iptables('-nvxL', chain!)
           .split('\n')
           .find(one => one.includes(mark));
