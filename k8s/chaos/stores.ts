@@ -12,7 +12,7 @@ import {
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { Client } from 'pg';
+import { withClient } from '../swarm/postgres.ts';
 import type { Stores } from './target.ts';
 
 export interface StoredPosting {
@@ -119,11 +119,9 @@ const FENCES = 'select shard, epoch::float8 as epoch from ops.shard_fence';
 const OUTBOX = 'select count(*)::int as n from ops.outbox';
 
 /** One moment of PostgreSQL. */
-const readLedger = async (databaseUrl: string): Promise<Ledger> => {
-  const client = new Client({ connectionString: databaseUrl });
-  await client.connect();
-  const rows = async <T extends object>(sql: string): Promise<T[]> => (await client.query<T>(sql)).rows;
-  try {
+const readLedger = (databaseUrl: string): Promise<Ledger> =>
+  withClient(databaseUrl, async client => {
+    const rows = async <T extends object>(sql: string): Promise<T[]> => (await client.query<T>(sql)).rows;
     await client.query('begin isolation level repeatable read read only');
     return {
       transfers: await rows<StoredTransfer>(TRANSFERS),
@@ -136,10 +134,7 @@ const readLedger = async (databaseUrl: string): Promise<Ledger> => {
       ),
       outboxLeft: (await rows<{ n: number }>(OUTBOX))[0]!.n,
     };
-  } finally {
-    await client.end();
-  }
-};
+  });
 
 const awsConfig = (stores: Stores, endpoint: string) => ({
   endpoint,

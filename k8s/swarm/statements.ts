@@ -7,9 +7,9 @@
  * measured.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client } from 'pg';
 import { APP_ROLE } from '../../infra/postgres/limits.ts';
 import type { Cluster } from './clusterTown.ts';
+import { withClient } from './postgres.ts';
 
 /** Executions since the counting began, by statement. */
 export type Statements = ReadonlyMap<string, number>;
@@ -18,17 +18,6 @@ const RESTART_MS_MAX = 30_000;
 const POLL_MS = 200;
 const CONTROL =
   /^\s*(begin|commit|rollback|start transaction|savepoint|release|set|reset|deallocate|discard)\b/i;
-
-const withClient = async <T>(url: string, work: (client: Client) => Promise<T>): Promise<T> => {
-  const client = new Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end().catch(() => {});
-  }
-};
 
 /** Begins to count. Restarts PostgreSQL, which the nodes survive; false where the server has no such extension. */
 export const countStatements = async (cluster: Cluster): Promise<boolean> => {

@@ -3,8 +3,8 @@
  * they cannot serve; they may not say a wrong balance, and nobody else may notice.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client } from 'pg';
 import { shardOf, uuidv7 } from '../../../protocol/index.ts';
+import { withClient } from '../../swarm/postgres.ts';
 import { RestClient } from '../../swarm/rest.ts';
 import { type SeededAccount, seedAccounts } from '../../swarm/seed.ts';
 import { givePoints } from '../../swarm/shops.ts';
@@ -45,16 +45,12 @@ export const corruption: Fault = {
   run: async ({ target, random, hit, counted }) => {
     const people = await seeded(target);
     const ids = people.map(one => one.userId);
-    const client = new Client({ connectionString: target.stores.databaseUrl });
-    await client.connect();
-    try {
+    await withClient(target.stores.databaseUrl, async client => {
       await client.query(EVENTS, [ids]);
       const shards = ids.map(id => shardOf('user', id));
       const ops = ids.map(() => uuidv7(Date.now(), crypto.getRandomValues(new Uint8Array(10))));
       await client.query(TIMERS, [ids, shards, Date.now(), ops]);
-    } finally {
-      await client.end();
-    }
+    });
     hit({
       targets: ids,
       what: `events and timers of ${PEOPLE} people are garbage`,

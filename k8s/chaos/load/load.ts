@@ -3,8 +3,8 @@
  * key until it is certain, and is written down as acknowledged, refused or unknown; so is everything that phones are told.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client } from 'pg';
 import { inParallel, NEW_YORK, offset, type Point } from '../../swarm/crowd.ts';
+import { withClient } from '../../swarm/postgres.ts';
 import type { Random } from '../../swarm/random.ts';
 import { RestClient } from '../../swarm/rest.ts';
 import type { SeededAccount } from '../../swarm/seed.ts';
@@ -222,9 +222,7 @@ class ChaosLoad implements RunningLoad {
   /** Until phones show what is stored and who shares, or the patience is over: the checkers say what does not agree. */
   async #settled(): Promise<void> {
     const end = performance.now() + SETTLE_MS;
-    const client = new Client({ connectionString: this.#context.target.stores.databaseUrl });
-    await client.connect();
-    try {
+    await withClient(this.#context.target.stores.databaseUrl, async client => {
       while (performance.now() < end) {
         const { rows } = await client.query<{ id: string; version: string }>(
           'select account_id as id, sum(version) as version from ledger.account group by 1',
@@ -234,9 +232,7 @@ class ChaosLoad implements RunningLoad {
         if (late.length === 0 && this.#isPresenceTrue()) return;
         await pause(VIEW_POLL_MS);
       }
-    } finally {
-      await client.end();
-    }
+    });
   }
 
   #isPresenceTrue(): boolean {

@@ -3,7 +3,7 @@
  * its time lies after every commit of the owner before, and before every commit of the new one. With it the ledger's rows
  * can be judged whatever the nodes say.
  */
-import { Client } from 'pg';
+import { withClient } from '../../swarm/postgres.ts';
 
 const LAY = [
   'create schema if not exists chaos',
@@ -20,12 +20,7 @@ const LAY = [
 ];
 
 /** @param databaseUrl as the role that owns the tables */
-export const layMintLog = async (databaseUrl: string): Promise<void> => {
-  const client = new Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
+export const layMintLog = (databaseUrl: string): Promise<void> =>
+  withClient(databaseUrl, async client => {
     for (const sql of LAY) await client.query(sql);
-  } finally {
-    await client.end();
-  }
-};
+  });

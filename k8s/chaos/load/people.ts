@@ -1,6 +1,6 @@
 /** Everybody of a run, in PostgreSQL before the first of them connects: no sign-up is under test here. */
 import { randomUUID } from 'node:crypto';
-import { Client } from 'pg';
+import { withClient } from '../../swarm/postgres.ts';
 import { type SeededAccount, seedAccounts } from '../../swarm/seed.ts';
 import { givePoints, openOffer, type Shop, seedShops } from '../../swarm/shops.ts';
 import type { ChaosTarget } from '../target.ts';
@@ -25,21 +25,16 @@ const VERIFY = `
   insert into giving.catalog (id, kind, name, account, status)
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])`;
 
-const verify = async (databaseUrl: string, charities: readonly SeededAccount[]): Promise<void> => {
-  const client = new Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    await client.query(VERIFY, [
+const verify = (databaseUrl: string, charities: readonly SeededAccount[]): Promise<unknown> =>
+  withClient(databaseUrl, client =>
+    client.query(VERIFY, [
       charities.map(() => randomUUID()),
       charities.map(() => 'charity'),
       charities.map(one => `Soup of ${one.handle}`),
       charities.map(one => one.userId),
       charities.map(() => 'verified'),
-    ]);
-  } finally {
-    await client.end();
-  }
-};
+    ]),
+  );
 
 /** @param seconds of the whole run: no two may meet twice in it */
 export const seedCrowd = async (target: ChaosTarget, seconds: number): Promise<People> => {

@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { DATABASE } from '../../../infra/embedded/database.ts';
+import { withClient } from '../../swarm/postgres.ts';
 
 const ROOM = '4g';
 
@@ -46,16 +46,14 @@ export class Disk {
     chownSync(mount, uid, gid);
     const url = new URL(databaseUrl);
     url.pathname = '/postgres';
-    const client = new Client({ connectionString: url.href });
     try {
-      await client.connect();
-      await client.query(`create tablespace chaos location ${client.escapeLiteral(mount)}`);
-      await client.query(`alter database ${client.escapeIdentifier(DATABASE)} set tablespace chaos`);
+      await withClient(url.href, async client => {
+        await client.query(`create tablespace chaos location ${client.escapeLiteral(mount)}`);
+        await client.query(`alter database ${client.escapeIdentifier(DATABASE)} set tablespace chaos`);
+      });
     } catch (error) {
       disk.remove();
       throw error;
-    } finally {
-      await client.end().catch(() => {});
     }
     return disk;
   }

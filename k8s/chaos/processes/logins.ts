@@ -6,10 +6,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { keyFileOf, replaceKeys, type StoredKeys } from '../../../infra/keys.ts';
 import { withRole } from '../../../infra/postgres/migrate.ts';
 import { addTokenKey } from '../../../infra/rotateKeys.ts';
+import { withClient } from '../../swarm/postgres.ts';
 
 const ROLE = 'heyblue_rotated';
 const SETTING = 'DATABASE_APP_URL';
@@ -67,13 +67,7 @@ export class Logins {
 
   /** Rows that the statement gave. */
   async #sql(text: string): Promise<number> {
-    const client = new pg.Client({ connectionString: this.#databaseUrl, application_name: 'chaos' });
-    client.on('error', () => {});
-    try {
-      await client.connect();
-      return (await client.query(text)).rowCount ?? 0;
-    } finally {
-      await client.end().catch(() => {});
-    }
+    const { rowCount } = await withClient(this.#databaseUrl, client => client.query(text), 'chaos');
+    return rowCount ?? 0;
   }
 }
