@@ -62,7 +62,7 @@ export class LoadContext {
     meaning: (value: CommandResult<N>) => Meaning,
     dueMs = this.nowMs(),
   ): Promise<Done<CommandResult<N>>> {
-    const { op, other, points, key = crypto.randomUUID(), deadlineMs = CERTAIN_MS } = asked;
+    const { op, key = crypto.randomUUID(), deadlineMs = CERTAIN_MS } = asked;
     this.counts.attempted++;
     const settled = await phone.roaming.surely(name, body, op === 'ask' ? null : key, deadlineMs);
     const refusal = settled.outcome === 'ok' ? null : settled.refusal;
@@ -72,25 +72,9 @@ export class LoadContext {
     const why =
       outcome === 'ok' ? null : refusal === null ? phone.roaming.doing : `${refusal.code} ${refusal.message}`;
     const said = value === null ? null : meaning(value);
-    this.#record({
-      type: 'op',
-      t_ms: dueMs,
-      op,
-      id: key,
-      who: phone.person.userId,
-      kind: phone.kind,
-      other,
-      way: 'socket',
-      points: said?.points ?? points,
-      outcome,
-      named: said?.named ?? null,
-      balance: said?.balance ?? null,
-      node: settled.tries === 0 ? null : phone.node,
-      answered_ms: this.nowMs(),
-      latency_ms: this.nowMs() - dueMs,
-      tries: settled.tries,
-      why,
-    });
+    const node = settled.tries === 0 ? null : phone.node;
+    const { tries } = settled;
+    this.#record(phone, asked, dueMs, said, { id: key, way: 'socket', outcome, node, tries, why });
     return { outcome, value, refusal, why };
   }
 
@@ -103,36 +87,39 @@ export class LoadContext {
     meaning: (body: Readonly<Record<string, unknown>>) => Meaning,
     dueMs = this.nowMs(),
   ): Promise<Done<Readonly<Record<string, unknown>>>> {
-    const { op, other, points, key = crypto.randomUUID(), deadlineMs = CERTAIN_MS } = asked;
+    const { key = crypto.randomUUID(), deadlineMs = CERTAIN_MS } = asked;
     this.counts.attempted++;
     const post: Post = { path, token: phone.person.token, key, ...(body && { body }) };
     const said = await postSurely(this.target.nodes, this.random, post, deadlineMs);
     const { outcome, why } = said;
     const meant = said.outcome === 'ok' && said.body !== null ? meaning(said.body) : null;
-    this.#record({
-      type: 'op',
-      t_ms: dueMs,
-      op,
-      id: key,
-      who: phone.person.userId,
-      kind: phone.kind,
-      other,
-      way: 'rest',
-      points: meant?.points ?? points,
-      outcome,
-      named: meant?.named ?? null,
-      balance: meant?.balance ?? null,
-      node: said.node,
-      answered_ms: this.nowMs(),
-      latency_ms: this.nowMs() - dueMs,
-      tries: said.tries,
-      why,
-    });
+    const { node, tries } = said;
+    this.#record(phone, asked, dueMs, meant, { id: key, way: 'rest', outcome, node, tries, why });
     return { outcome, value: outcome === 'ok' ? said.body : null, refusal: null, why };
   }
 
-  #record(op: OpRecord): void {
-    this.counts[op.outcome]++;
-    this.recorder.add(op);
+  #record(
+    phone: WatchedPhone,
+    { op, other, points }: Asked,
+    dueMs: number,
+    meant: Meaning | null,
+    ended: Pick<OpRecord, 'id' | 'way' | 'outcome' | 'node' | 'tries' | 'why'>,
+  ): void {
+    const answered_ms = this.nowMs();
+    this.counts[ended.outcome]++;
+    this.recorder.add({
+      type: 'op',
+      t_ms: dueMs,
+      op,
+      who: phone.person.userId,
+      kind: phone.kind,
+      other,
+      points: meant?.points ?? points,
+      named: meant?.named ?? null,
+      balance: meant?.balance ?? null,
+      answered_ms,
+      latency_ms: answered_ms - dueMs,
+      ...ended,
+    });
   }
 }
