@@ -91,11 +91,9 @@ const round = (value: number, digits = 1): number => Number(value.toFixed(digits
 /** The last line. */
 const figuresOf = (outcome: SoakOutcome, { plan, seed }: Wanted) => {
   const { recording, verdict, results, load } = outcome;
-  const quiet = recording.ops.filter(one => recording.isQuiet(one.tS - 5, one.tS));
+  const quiet = recording.ops.filter(one => recording.isQuietLook(one));
   const p = (kind: 'meet' | 'push' | 'ask', percent: number): number => {
-    const all = new Histogram();
-    for (const one of quiet) all.add(one[kind]);
-    return round(all.percentileMs(percent));
+    return round(Histogram.sum(quiet.map(one => one[kind])).percentileMs(percent));
   };
   const count = (of: 'ok' | 'failed' | 'unknown' | 'positions' | 'churned'): number =>
     recording.ops.reduce((sum, one) => sum + one[of], 0);

@@ -15,12 +15,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { StartFailure } from '../infra/embedded/index.ts';
 import type { DrainArgs, DrainResult } from './bench/drain.profile.ts';
-import { addressOf, OFFICER_SHARE, partOf } from './bench/storm.bench.ts';
 import { stopOnSignal } from './swarm/cleanup.ts';
 import { type Cluster, startCluster } from './swarm/clusterTown.ts';
 import { Histogram } from './swarm/histogram.ts';
 import { judge, readMeetings, untold } from './swarm/judge.ts';
 import { auditLedger } from './swarm/ledgerAudit.ts';
+import { addressOf, OFFICER_SHARE, partOf } from './swarm/parts.ts';
 import { anySeed } from './swarm/random.ts';
 import { seedPeople } from './swarm/seed.ts';
 import { Swarm } from './swarm/swarm.ts';
@@ -203,8 +203,7 @@ const run = async (asked: Asked, commit: string, entry: string) => {
       const verdict = await judge(databaseUrl, { history, ops: results.flatMap(one => one.ops) });
       const { meetings } = await readMeetings(databaseUrl);
       const told = new Map(results.flatMap(one => one.told.map(([id, ids]) => [id, new Set(ids)] as const)));
-      const gaps = new Histogram();
-      for (const ms of results.flatMap(one => one.gapsMs)) gaps.record(ms);
+      const gaps = Histogram.of(results.flatMap(one => one.gapsMs));
       // two who meet again are told so: that is an answer
       const ended = results.flatMap(one => one.failures);
       const failures = ended.filter(({ why }) => !MET_BEFORE.test(why));

@@ -12,12 +12,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Bench, Report } from '../bench.ts';
 import { type Cluster, type ClusterNode, startCluster } from '../swarm/clusterTown.ts';
 import { metricSum } from '../swarm/metricsPage.ts';
+import { addressOf, partOf } from '../swarm/parts.ts';
 import { anySeed } from '../swarm/random.ts';
 import { seedPeople } from '../swarm/seed.ts';
 import { Swarm } from '../swarm/swarm.ts';
 import { numberArg } from './args.ts';
 import type { ChurnArgs, Churned } from './churn.profile.ts';
-import { addressOf, partOf } from './storm.bench.ts';
 import { figure, rounded, table } from './table.ts';
 
 /** What must be there once for each connected phone. */

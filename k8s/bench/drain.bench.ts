@@ -11,13 +11,14 @@ import type { Bench, Report } from '../bench.ts';
 import { startCluster } from '../swarm/clusterTown.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import { judge, readMeetings, untold } from '../swarm/judge.ts';
+import { addressOf, OFFICER_SHARE, partOf } from '../swarm/parts.ts';
 import { anySeed } from '../swarm/random.ts';
 import { seedPeople } from '../swarm/seed.ts';
 import { Swarm } from '../swarm/swarm.ts';
 import { numberArg } from './args.ts';
 import type { DrainArgs, DrainResult } from './drain.profile.ts';
 import { rollingRestart } from './failover.bench.ts';
-import { addressOf, OFFICER_SHARE, partOf, workersFor } from './storm.bench.ts';
+import { workersFor } from './storm.bench.ts';
 import { figure, rounded, table } from './table.ts';
 
 /** What an app gives a command before it tells its user: the default of the client (gateway/client). */
@@ -97,12 +98,6 @@ const drain = async (plan: Plan, report: Report) => {
   }
 };
 
-const histogramOf = (all: readonly number[]): Histogram => {
-  const made = new Histogram();
-  for (const ms of all) made.record(ms);
-  return made;
-};
-
 const added = (all: readonly Record<string, number>[]): Record<string, number> => {
   const sum: Record<string, number> = {};
   for (const one of all) for (const [key, n] of Object.entries(one)) sum[key] = (sum[key] ?? 0) + n;
@@ -125,11 +120,11 @@ export const bench: Bench = {
       `Seed ${plan.seed}; ${figure(plan.phones)} phones, ${plan.perS} meetings and ${plan.asksPerS} questions a second`,
     );
     const { results, rolled, verdict, ...rest } = await drain(plan, report);
-    const sockets = histogramOf(results.flatMap(one => one.gapsMs));
-    const gaps = histogramOf(
+    const sockets = Histogram.of(results.flatMap(one => one.gapsMs));
+    const gaps = Histogram.of(
       results.flatMap(one => one.gapsMs.map((ms, i) => Math.max(ms, one.slowestMs[i]!))),
     );
-    const commands = histogramOf(results.flatMap(one => one.tookMs));
+    const commands = Histogram.of(results.flatMap(one => one.tookMs));
     const failures = results.flatMap(one => one.failures);
     const sum = (
       of: 'events' | 'snapshots' | 'lost' | 'doubled' | 'goaways' | 'resumed' | 'notResumed' | 'saidAgain',

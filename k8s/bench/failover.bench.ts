@@ -11,6 +11,7 @@ import { NEW_YORK } from '../swarm/crowd.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import { judge, readMeetings, untold } from '../swarm/judge.ts';
 import { latencyOf, type MoveWatch, watchMoves } from '../swarm/moves.ts';
+import { OFFICER_SHARE } from '../swarm/parts.ts';
 import { anySeed, Random } from '../swarm/random.ts';
 import { seedPeople } from '../swarm/seed.ts';
 import { Swarm } from '../swarm/swarm.ts';
@@ -20,7 +21,6 @@ import { figure, rounded, table } from './table.ts';
 
 /** What an app gives a command before it tells its user: the default of the client (gateway/client). */
 const ASK_DEADLINE_MS = 5_000;
-const OFFICER_SHARE = 0.065;
 /** People per square kilometre as in the location benchmark. */
 const PER_KM2 = 530;
 const OTHERS_SERVE_MS_MAX = 60_000;

@@ -7,6 +7,7 @@ import type { Bench } from '../bench.ts';
 import { NEW_YORK } from '../swarm/crowd.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import { startLoadTown } from '../swarm/loadTown.ts';
+import { OFFICER_SHARE } from '../swarm/parts.ts';
 import { cpuSecondsOf, procCpuSeconds } from '../swarm/processCost.ts';
 import { anySeed } from '../swarm/random.ts';
 import { seedPeople } from '../swarm/seed.ts';
@@ -17,8 +18,6 @@ import { startEchoServer } from './echoServer.ts';
 import type { LocationArgs, LocationResult } from './location.profile.ts';
 import { figure, rounded, table } from './table.ts';
 
-/** Officers among users: 0.7 M of 10.7 M (DOMAIN, size). */
-export const OFFICER_SHARE = 0.065;
 /** People with the app in use per square kilometre of a city: one in twenty of New York's 10,600. */
 const PER_KM2 = 530;
 const WARM_MS = 3_000;

@@ -13,8 +13,9 @@
  */
 import { proximityRules } from '../../actors/geo/rules.ts';
 import type { Bench } from '../bench.ts';
+import { OFFICER_SHARE } from '../swarm/parts.ts';
 import { numberArg } from './args.ts';
-import { MatchCrowd, OFFICER_SHARE, type Pace } from './matchCrowd.ts';
+import { MatchCrowd, type Pace } from './matchCrowd.ts';
 import { redisPace } from './redisGeo.ts';
 import { figure, rounded, table } from './table.ts';
 

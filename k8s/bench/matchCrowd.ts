@@ -30,8 +30,6 @@ export interface Ground {
   readonly inOneRegion?: boolean;
 }
 
-/** Officers among users: 0.7 M of 10.7 M (DOMAIN, size). */
-export const OFFICER_SHARE = 0.065;
 /** Manhattan. */
 export const CENTRE = { lat: 40.73, lng: -73.99 };
 const METRES_PER_DEGREE = 111_195;

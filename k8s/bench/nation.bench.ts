@@ -11,10 +11,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Bench, Report } from '../bench.ts';
 import { agreement } from '../swarm/agreement.ts';
 import { NEW_YORK } from '../swarm/crowd.ts';
-import { Histogram, type HistogramData } from '../swarm/histogram.ts';
+import { Histogram } from '../swarm/histogram.ts';
 import { auditLedger } from '../swarm/ledgerAudit.ts';
 import { type LoadTown, startLoadTown } from '../swarm/loadTown.ts';
 import { metricSum } from '../swarm/metricsPage.ts';
+import { OFFICER_SHARE } from '../swarm/parts.ts';
 import { GENERATOR_CORE, pin, SERVER_CORE } from '../swarm/pinning.ts';
 import {
   cpuSecondsOf,
@@ -35,7 +36,6 @@ import { NATION, type NodePrice, nodesFor, planLines, pricesOf, type Stretch } f
 import { figure, rounded, table } from './table.ts';
 
 const PEOPLE = 15_000;
-const OFFICER_SHARE = 0.065;
 /** People with the app in use per square kilometre of a city, as in the benchmark `location`. */
 const PER_KM2 = 530;
 /** One process may open 20,000 files here, and one address has 28,000 ports. */
@@ -114,12 +114,6 @@ interface Outcome {
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-
-const merged = (parts: readonly HistogramData[]): Histogram => {
-  const all = new Histogram();
-  for (const part of parts) all.add(part);
-  return all;
-};
 
 /** Server on its core, stores and generators on the other; whether it is so. */
 const pinServers = (load: LoadTown): boolean => {
@@ -271,9 +265,9 @@ const nation = async (plan: Plan, report: Report): Promise<Outcome> => {
         othersCores: both.othersCores,
         rssEmpty,
         rssLoaded,
-        latency: merged(results.map(one => one.latency)),
-        heys: merged(results.map(one => one.heys)),
-        scans: merged(results.map(one => one.scans)),
+        latency: Histogram.sum(results.map(one => one.latency)),
+        heys: Histogram.sum(results.map(one => one.heys)),
+        scans: Histogram.sum(results.map(one => one.scans)),
         meetings: seen.length,
         lost: Math.max(lost, untold),
         doubled,

@@ -71,11 +71,7 @@ interface Stage {
   readonly pinned: boolean;
 }
 
-const p99 = ({ latency }: Heard): number => {
-  const all = new Histogram();
-  all.add(latency);
-  return all.percentileMs(99);
-};
+const p99 = ({ latency }: Heard): number => Histogram.sum([latency]).percentileMs(99);
 
 /** Waits at least until `minMs` have passed, and until `done` or it is too late; asks how things stand meanwhile. */
 const watch = async (

@@ -14,6 +14,7 @@ import { type Cluster, startCluster } from '../swarm/clusterTown.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import { judge, readMeetings, untold } from '../swarm/judge.ts';
 import { metricSince } from '../swarm/metricsPage.ts';
+import { addressOf, OFFICER_SHARE, partOf } from '../swarm/parts.ts';
 import { procCpuSeconds } from '../swarm/processCost.ts';
 import { anySeed, Random } from '../swarm/random.ts';
 import { seedPeople } from '../swarm/seed.ts';
@@ -23,10 +24,8 @@ import { numberArg } from './args.ts';
 import type { Return, StormArgs, Stormed, StormResult } from './storm.profile.ts';
 import { figure, rounded, table } from './table.ts';
 
-export const OFFICER_SHARE = 0.065;
 /** One process may open 20,000 files here, and a client costs more than a socket. */
 export const PHONES_PER_WORKER = 5_000;
-const FIRST_ADDRESS = 2;
 /** Timers and reads that follow a return belong to it. */
 const CALM_MS = 2_000;
 const STEADY_MS_MAX = 60_000;
@@ -43,9 +42,6 @@ const clock = (): number => performance.timeOrigin + performance.now();
 
 /** Two workers for 10,000 phones, each with its part of the people, its own source address and its part of the load. */
 export const workersFor = (phones: number): number => Math.max(1, Math.ceil(phones / PHONES_PER_WORKER));
-export const addressOf = (index: number): string => `127.0.0.${FIRST_ADDRESS + index}`;
-export const partOf = <T>(all: readonly T[], index: number, of: number): T[] =>
-  all.filter((_, i) => i % of === index);
 
 /** The most arrivals at one node within any second. */
 export const mostPerS = (returns: readonly Return[]): number => {

@@ -1,16 +1,9 @@
 /** The page of a run for people: the verdict, the picture, what was hit and what it did, and what each checker says. */
-
-import type { Evidence } from './evidence.ts';
-import { quantile, spellsOf } from './evidence.ts';
+import { escaped } from '../html.ts';
+import { type Evidence, quantile, spellsOf } from './evidence.ts';
 import { opsOf } from './history.ts';
 import type { CHECKERS, Verdict } from './judge.ts';
 import { timelineSvg } from './timelineSvg.ts';
-
-const escaped = (value: unknown): string =>
-  String(value ?? '').replace(
-    /[&<>"]/g,
-    sign => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign]!,
-  );
 
 const STYLE = `
   body { font: 15px/1.5 system-ui, sans-serif; max-width: 1120px; margin: 2rem auto; padding: 0 1rem; color: #1c1c1c; background: #fff }
@@ -39,7 +32,7 @@ const PROMISES: Readonly<Record<keyof typeof CHECKERS, string>> = {
 };
 
 const row = (cells: readonly unknown[], numbers = 1): string =>
-  `<tr>${cells.map((cell, i) => `<td${i >= numbers ? ' class="n"' : ''}>${escaped(cell)}</td>`).join('')}</tr>`;
+  `<tr>${cells.map((cell, i) => `<td${i >= numbers ? ' class="n"' : ''}>${escaped(String(cell ?? ''))}</td>`).join('')}</tr>`;
 
 /** One row for each fault that hit: when, what, and what clients felt of it. */
 const faultRows = ({ history, timeline }: Evidence): string => {

@@ -2,6 +2,7 @@
  * The run as a picture: what was broken when, in bands, over how many ops were acknowledged each second and how long they
  * took. Plain SVG inside the page, so that it can be read from a file without anything else.
  */
+import { escaped } from '../html.ts';
 import { quantile, type Spell } from './evidence.ts';
 import type { OpRecord } from './history.ts';
 
@@ -14,9 +15,6 @@ const GAP = 34;
 const BUCKET_MS = 2_000;
 /** Latencies are shown on a logarithmic scale between these, milliseconds. */
 const LATENCY_MS = [1, 100_000] as const;
-
-const escaped = (text: string): string =>
-  text.replace(/[&<>"]/g, sign => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign]!);
 
 interface Bucket {
   ok: number;

@@ -96,8 +96,8 @@ export const underLoad = async (
       told,
     ).length;
     const { problems: disagree } = await agreement(town.stores, { patienceMs: AGREE_MS_MAX });
-    const sockets = histogramOf(result.gapsMs);
-    const commands = histogramOf(result.tookMs);
+    const sockets = Histogram.of(result.gapsMs);
+    const commands = Histogram.of(result.tookMs);
     return {
       commands: commands.count,
       acknowledged: verdict.acknowledged,
@@ -119,10 +119,4 @@ export const underLoad = async (
   } finally {
     await swarm.stop();
   }
-};
-
-const histogramOf = (all: readonly number[]): Histogram => {
-  const made = new Histogram();
-  for (const ms of all) made.record(ms);
-  return made;
 };

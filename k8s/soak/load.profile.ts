@@ -13,7 +13,7 @@ import type { SeededPerson } from '../swarm/seed.ts';
 import { tokenMaker } from '../swarm/tokens.ts';
 import type { Job } from '../swarm/worker.ts';
 import { loadedS } from './profiles.ts';
-import type { OpsSample } from './recording.ts';
+import { LOOK_S, type OpsSample } from './recording.ts';
 import { Tail } from './tail.ts';
 
 export interface SoakArgs {
@@ -53,7 +53,6 @@ export interface SoakResult {
   readonly reasons: Record<string, number>;
 }
 
-export const LOOK_S = 5;
 /** What an app gives a command before it tells its user: the default of the client. */
 const DEADLINE_MS = 5_000;
 const SERVED_MS_MAX = 30_000;

@@ -1,8 +1,9 @@
 /** The report of a soak as one page: the verdict rule by rule, what was broken, and everything that was recorded as plots. */
+import { escaped } from '../html.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import { AGED } from './ageing.ts';
 import type { Grown } from './heapDiff.ts';
-import { type Band, escaped, type Plot, plotSvg, type Series } from './plot.ts';
+import { type Band, type Plot, plotSvg, type Series } from './plot.ts';
 import type { NodeSample, OpsSample, Recording } from './recording.ts';
 import { growthOf, type Verdict } from './rules.ts';
 
@@ -41,8 +42,7 @@ const together = (ops: readonly OpsSample[]): OpsSample[][] => {
 const percentile = (ops: readonly OpsSample[], kind: 'meet' | 'push' | 'ask', percent: number): Series => ({
   name: `${kind} p${percent}`,
   points: together(ops).flatMap(some => {
-    const sum = new Histogram();
-    for (const one of some) sum.add(one[kind]);
+    const sum = Histogram.sum(some.map(one => one[kind]));
     return sum.count === 0 ? [] : [[some[0]!.tS, sum.percentileMs(percent)] as const];
   }),
 });

@@ -1,4 +1,5 @@
 /** Lines over time as SVG that stands in the page itself: nothing is loaded, nothing is run. */
+import { escaped } from '../html.ts';
 
 export interface Series {
   readonly name: string;
@@ -29,8 +30,6 @@ const BOTTOM = 22;
 const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37', '#9a6700', '#8250df', '#57606a', '#bf3989', '#0a7ea4'];
 /** A life that ends leaves a gap; so do looks that nobody answered. */
 const GAP_S = 16;
-
-export const escaped = (text: string): string => text.replace(/[&<>"]/g, one => `&#${one.charCodeAt(0)};`);
 
 /** 1, 2 or 5 times a power of ten, so that about four of them fit. */
 export const stepOf = (max: number): number => {

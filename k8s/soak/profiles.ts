@@ -112,8 +112,6 @@ export const sized = (plan: SoakPlan, phones: number, seconds: number): SoakPlan
   };
 };
 
-/** Officers among the phones: as in the nation (DOMAIN.md). */
-export const OFFICER_SHARE = 0.065;
 /** Of the civilians, those who only pass by: they share where they are, leave, and come back after minutes. */
 export const VISITOR_SHARE = 0.1;
 

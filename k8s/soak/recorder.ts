@@ -1,19 +1,19 @@
 /**
- * Looks at everything that runs, each `EVERY_S` seconds, from outside where that is possible (/proc, the pages of metrics,
+ * Looks at everything that runs, each `LOOK_S` seconds, from outside where that is possible (/proc, the pages of metrics,
  * PostgreSQL's own views) and through the probe where it is not, and writes it down line by line. Each `COLLECT_S` every
  * node in turn is asked to collect its garbage: what stays is the floor that a leak would raise.
  */
 import { createWriteStream, readdirSync, statSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Cluster, ClusterNode } from '../swarm/clusterTown.ts';
 import { metricSum } from '../swarm/metricsPage.ts';
 import { familyCpuSeconds, familyOf, procCpuSeconds, procRssBytes } from '../swarm/processCost.ts';
 import { readProbe } from './probed.ts';
-import { type AtRest, type Line, type NodeSample, Recording } from './recording.ts';
+import { type AtRest, type Line, LOOK_S, type NodeSample, Recording } from './recording.ts';
 
-export const EVERY_S = 5;
 const COLLECT_S = 30;
 /** prom-client's monitor of the loop has timers of 10 ms, and their period is in its values. */
 const MONITOR_MS = 10;
@@ -117,7 +117,7 @@ export class Recorder {
     this.#timer = setInterval(() => {
       // one that takes longer than its turn is not overtaken
       this.#looking = this.#looking.then(() => this.look());
-    }, EVERY_S * 1_000);
+    }, LOOK_S * 1_000);
   }
 
   /** Ends the recording; a second time does nothing. */
@@ -146,7 +146,7 @@ export class Recorder {
     this.#server('generator', [process.pid], procCpuSeconds(process.pid) ?? 0);
     await this.#lookAtStore(look);
     // each node once in COLLECT_S, one at a time
-    const turns = COLLECT_S / EVERY_S;
+    const turns = COLLECT_S / LOOK_S;
     const node = cluster.nodes[look % turns];
     if (node?.isRunning) await this.#collect(node);
   }
@@ -236,8 +236,6 @@ const looked = async (cluster: Cluster): Promise<Omit<AtRest, 'heapUsed' | 'rss'
 const REST_LOOK_MS = 1_000;
 /** Pages that a collection emptied are given back some time later. */
 const QUIET_MS = 2_000;
-
-const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 
 /**
  * Waits until nobody is connected, remembered or owed anything, or until the patience is over; then collects and measures.

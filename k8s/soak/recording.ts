@@ -4,6 +4,9 @@
  */
 import type { HistogramData } from '../swarm/histogram.ts';
 
+/** Seconds between two looks; each covers the time since the one before it. */
+export const LOOK_S = 5;
+
 /** One look at a node. A node that sleeps or is cut off does not answer: then there is none. */
 export interface NodeSample {
   readonly kind: 'node';
@@ -154,6 +157,23 @@ export class Recording {
         this.faults.push(line);
         break;
     }
+  }
+
+  /** CPU seconds of every process of ours, from the first look to the last. */
+  cpuS(): number {
+    const spent = (samples: readonly { readonly cpuS: number }[]): number =>
+      Math.max(0, samples.at(-1)!.cpuS - samples[0]!.cpuS);
+    let sum = 0;
+    // a life that began meanwhile spent all of it meanwhile
+    for (const life of Map.groupBy(this.nodes, one => one.pid).values())
+      sum += life[0]!.tS > 2 * LOOK_S ? life.at(-1)!.cpuS : spent(life);
+    for (const one of Map.groupBy(this.servers, server => server.name).values()) sum += spent(one);
+    return sum;
+  }
+
+  /** Whether a look fell into such a time. */
+  isQuietLook({ tS }: { readonly tS: number }): boolean {
+    return this.isQuiet(tS - LOOK_S, tS);
   }
 
   /** Whether nothing was broken, and nothing was getting well, at any moment from `fromS` to `toS`. */

@@ -2,7 +2,7 @@
  * When a soak has passed (reference/reliability.md 3). Pure: a recording in, findings out, so that each rule is shown by a
  * test to fail when it should, and an old recording can be judged again.
  */
-import { Histogram, type HistogramData } from '../swarm/histogram.ts';
+import { Histogram } from '../swarm/histogram.ts';
 import type { AtRest, FloorSample, NodeSample, OpsSample, Recording } from './recording.ts';
 import { mannKendall, type Point, TREND_POINTS_MIN, theilSen } from './statistics.ts';
 
@@ -32,8 +32,6 @@ export const RULES = {
   successShare: 0.999,
 } as const;
 
-/** A look covers the seconds before it. */
-const LOOK_S = 5;
 const FORBIDDEN = /\bassert|invariant|FATAL/;
 
 export interface Finding {
@@ -105,15 +103,9 @@ const leaks = (floors: readonly FloorSample[]): Finding => {
   };
 };
 
-const added = (all: readonly HistogramData[]): Histogram => {
-  const sum = new Histogram();
-  for (const one of all) sum.add(one);
-  return sum;
-};
-
 /** Looks of peace in the first and in the last third of the run. */
 const thirds = (recording: Recording): [OpsSample[], OpsSample[]] => {
-  const quiet = recording.ops.filter(one => recording.isQuiet(one.tS - LOOK_S, one.tS));
+  const quiet = recording.ops.filter(one => recording.isQuietLook(one));
   const from = Math.min(...recording.ops.map(one => one.tS));
   const to = Math.max(...recording.ops.map(one => one.tS));
   const third = (to - from) / 3;
@@ -126,7 +118,7 @@ const ageing = (recording: Recording, timed: boolean): Finding => {
   const [first, last] = thirds(recording);
   const rule = 'no ageing: p99 of the last third at most 1.2 times that of the first, outside faults';
   const pairs = KINDS.map(kind => {
-    const [a, b] = [added(first.map(one => one[kind])), added(last.map(one => one[kind]))];
+    const [a, b] = [Histogram.sum(first.map(one => one[kind])), Histogram.sum(last.map(one => one[kind]))];
     return { kind, a, b, worse: b.percentileMs(99) > a.percentileMs(99) * RULES.ageing + RULES.ageingMs };
   });
   const words = pairs
@@ -208,7 +200,7 @@ const rest = (start: readonly AtRest[], end: readonly AtRest[], timed: boolean):
 };
 
 const loop = (recording: Recording, timed: boolean): Finding => {
-  const quiet = recording.nodes.filter(one => recording.isQuiet(one.tS - LOOK_S, one.tS));
+  const quiet = recording.nodes.filter(one => recording.isQuietLook(one));
   const late = quiet.filter(one => one.loopP99Ms > RULES.loopP99Ms).length;
   const max = Math.max(0, ...quiet.map(one => one.loopMaxMs));
   return {
@@ -222,10 +214,10 @@ const loop = (recording: Recording, timed: boolean): Finding => {
 };
 
 const served = (recording: Recording, timed: boolean): Finding[] => {
-  const quiet = recording.ops.filter(one => recording.isQuiet(one.tS - LOOK_S, one.tS));
+  const quiet = recording.ops.filter(one => recording.isQuietLook(one));
   const ok = quiet.reduce((sum, one) => sum + one.ok, 0);
   const all = quiet.reduce((sum, one) => sum + one.ok + one.failed + one.unknown, 0);
-  const push = added(quiet.map(one => one.push));
+  const push = Histogram.sum(quiet.map(one => one.push));
   const p99 = push.percentileMs(99);
   return [
     {

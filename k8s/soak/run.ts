@@ -9,33 +9,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Report } from '../bench.ts';
 import { type ProcessTarget, startProcesses } from '../chaos/processes/processTarget.ts';
-import { agreement } from '../swarm/agreement.ts';
 import type { Cluster } from '../swarm/clusterTown.ts';
-import { NEW_YORK } from '../swarm/crowd.ts';
-import { judge, readMeetings, untold } from '../swarm/judge.ts';
 import { machineCpuSeconds } from '../swarm/processCost.ts';
 import { Random } from '../swarm/random.ts';
 import { isSaturated, type Load, SelfWatch, worstLoad } from '../swarm/saturation.ts';
-import { type SeededPeople, seedPeople } from '../swarm/seed.ts';
-import { Swarm } from '../swarm/swarm.ts';
 import { agedSettings } from './ageing.ts';
 import { breakThings, inWindow, SHORT } from './faults.ts';
-import type { SoakArgs, SoakResult, Told } from './load.profile.ts';
+import type { SoakResult } from './load.profile.ts';
+import { reckon, type SoakOptions, seedFor, swarmOf, warmUp } from './people.ts';
 import { orderProbe } from './probed.ts';
-import { OFFICER_SHARE, type SoakPlan, VISITOR_SHARE } from './profiles.ts';
-import { atRest, EVERY_S, Recorder } from './recorder.ts';
-import type { AtRest, Recording } from './recording.ts';
+import { atRest, Recorder } from './recorder.ts';
+import { type AtRest, LOOK_S, type Recording } from './recording.ts';
 import { judgeSoak, type Verdict } from './rules.ts';
-
-export interface SoakOptions {
-  readonly plan: SoakPlan;
-  readonly seed: number;
-  /** Folder of the recording, and of snapshots and profiles. */
-  readonly out: string;
-  /** Processes of the generator. */
-  readonly workers: number;
-  readonly report: Report;
-}
 
 export interface SoakOutcome {
   readonly verdict: Verdict;
@@ -53,75 +38,13 @@ export interface SoakOutcome {
 }
 
 const PROBE = fileURLToPath(new URL('./probe.ts', import.meta.url));
-const PER_KM2 = 530;
-/** Source addresses of the phones: 127.0.0.11 and on. */
-const FIRST_ADDRESS = 11;
-const TOKEN_S = 900;
-const TOKEN_AGED_S = 90;
 /** A silent socket ends after 40 s, a person without one leaves memory after 90 s. */
 const REST_MS_MAX = 200_000;
-const AGREE_MS_MAX = 30_000;
 /** No fault begins so shortly before the end: there is to be time for getting well. */
 const LAST_FAULT_S = 60;
 const PROFILE_S = 15;
 /** A snapshot stops its node for about so long per MiB of heap; it is ordered when nobody is connected. */
 const SNAPSHOT_MS_MAX = 60_000;
-
-const partOf = <T>(all: readonly T[], index: number, of: number): T[] =>
-  all.filter((_, i) => i % of === index);
-
-const swarmOf = (
-  cluster: Cluster,
-  people: SeededPeople,
-  options: SoakOptions,
-  onTold: (worker: number, told: Told) => void,
-): Swarm<SoakResult> => {
-  const { plan, seed, workers } = options;
-  const visitors = Math.round(people.civilians.length * VISITOR_SHARE);
-  return new Swarm<SoakResult>({
-    profile: import.meta.resolve('./load.profile.ts'),
-    workers,
-    seed,
-    onProgress: (index, data) => onTold(index, data as Told),
-    args: index =>
-      ({
-        urls: cluster.nodes.map(node => node.urls.realtime),
-        officers: partOf(people.officers, index, workers),
-        civilians: partOf(people.civilians.slice(visitors), index, workers),
-        visitors: partOf(people.civilians.slice(0, visitors), index, workers),
-        positionsPerS: plan.positionsPerS / workers,
-        meetingsPerS: plan.meetingsPerS / workers,
-        asksPerS: plan.asksPerS / workers,
-        churnPerS: (plan.phones * plan.churnPerMinute) / 60 / workers,
-        days: plan.days,
-        seconds: plan.seconds,
-        centre: NEW_YORK,
-        sideM: Math.sqrt(plan.phones / PER_KM2) * 1_000,
-        localAddress: `127.0.0.${FIRST_ADDRESS + index}`,
-        dataDir: cluster.dataDir,
-        tokenTtlS: plan.aged ? TOKEN_AGED_S : TOKEN_S,
-      }) satisfies SoakArgs,
-  });
-};
-
-const seedFor = (cluster: Cluster, plan: SoakPlan): Promise<SeededPeople> => {
-  const officers = Math.max(2, Math.round(plan.phones * OFFICER_SHARE));
-  return seedPeople(cluster, { officers, civilians: plan.phones - officers });
-};
-
-/** Load by people who are not looked at, so that the beginning is that of a node which has worked. */
-const warmUp = async (cluster: Cluster, options: SoakOptions): Promise<SoakResult[]> => {
-  const swarm = swarmOf(cluster, await seedFor(cluster, options.plan), options, () => {});
-  try {
-    await swarm.pass('connected');
-    await pause(options.plan.warmS * 1_000);
-    await swarm.pass('loaded');
-    await swarm.pass('settled');
-    return (await swarm.finished()).results;
-  } finally {
-    await swarm.stop();
-  }
-};
 
 /** While nothing is broken and a loop is late all the same: what is it doing? Once for each life. */
 const profileTroubles = (
@@ -141,7 +64,7 @@ const profileTroubles = (
       const file = join(out, `${node.id}-${node.pid}-late.cpuprofile`);
       orderProbe(probes, node.pid, { kind: 'cpu', file, seconds: PROFILE_S });
     }
-  }, EVERY_S * 1_000);
+  }, LOOK_S * 1_000);
 };
 
 const snapshot = async (cluster: Cluster, out: string, probes: string, when: string): Promise<void> => {
@@ -160,29 +83,6 @@ function* linesOf(cluster: Cluster): Iterable<string> {
   for (const { logFile } of cluster.nodes)
     for (const line of readFileSync(logFile, 'utf8').split('\n')) yield line;
 }
-
-/** All that the phones, the ledger, the tables and the streams say is wrong. */
-const reckon = async (
-  cluster: Cluster,
-  results: readonly SoakResult[],
-  cooldownH: number,
-): Promise<string[]> => {
-  const { databaseUrl, dynamodbEndpoint, kinesisEndpoint, awsEnv } = cluster.town;
-  const history = results.flatMap(one => one.history);
-  const ops = results.flatMap(one => one.ops).map((op, i) => ({ ...op, id: i + 1 }));
-  const verdict = await judge(databaseUrl, { history, ops }, cooldownH);
-  const { meetings } = await readMeetings(databaseUrl);
-  const told = new Map(results.flatMap(one => one.told).map(([userId, ids]) => [userId, new Set(ids)]));
-  const silent = untold(meetings, told);
-  const stores = { databaseUrl, dynamodbEndpoint, kinesisEndpoint, awsEnv };
-  const agreed = await agreement(stores, { patienceMs: AGREE_MS_MAX });
-  return [
-    ...verdict.problems,
-    ...results.flatMap(one => one.problems),
-    ...(silent.length > 0 ? [`${silent.length} encounters were told to only one of the two`] : []),
-    ...agreed.problems,
-  ];
-};
 
 /** A rolling restart of all nodes but the witness. */
 const rollAll = async (target: ProcessTarget, recorder: Recorder, report: Report): Promise<void> => {
@@ -280,7 +180,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
       const own = self.end();
       await recorder.stop();
       const spanS = (performance.now() - beganMs) / 1_000;
-      const othersCores = ((machineCpuSeconds() ?? 0) - machineBefore - ourCpuS(recorder.recording)) / spanS;
+      const othersCores = ((machineCpuSeconds() ?? 0) - machineBefore - recorder.recording.cpuS()) / spanS;
       swarm.go('settled');
       const { results, load: theirs } = await swarm.finished();
       const load = worstLoad([own, theirs]);
@@ -310,16 +210,4 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
   } finally {
     await target.stop();
   }
-};
-
-/** CPU seconds of every process of ours over the recording. */
-const ourCpuS = ({ nodes, servers }: Recording): number => {
-  const spent = (samples: readonly { readonly cpuS: number }[]): number =>
-    Math.max(0, samples.at(-1)!.cpuS - samples[0]!.cpuS);
-  let sum = 0;
-  // a life that began meanwhile spent all of it meanwhile
-  for (const life of Map.groupBy(nodes, one => one.pid).values())
-    sum += life[0]!.tS > 2 * EVERY_S ? life.at(-1)!.cpuS : spent(life);
-  for (const one of Map.groupBy(servers, server => server.name).values()) sum += spent(one);
-  return sum;
 };

@@ -35,6 +35,19 @@ export class Histogram {
   #sumMs = 0;
   #maxMs = 0;
 
+  static of(latenciesMs: readonly number[]): Histogram {
+    const made = new Histogram();
+    for (const ms of latenciesMs) made.record(ms);
+    return made;
+  }
+
+  /** Those of several processes, or of several times, as one. */
+  static sum(parts: readonly HistogramData[]): Histogram {
+    const made = new Histogram();
+    for (const one of parts) made.add(one);
+    return made;
+  }
+
   get count(): number {
     return this.#count;
   }
