@@ -14,13 +14,13 @@ import { PLACE_ROUTES } from '../../gateway/operator/placesDesk.ts';
 import { RULE_ROUTES } from '../../gateway/operator/rulesDesk.ts';
 import { STREAM_ROUTES } from '../../gateway/operator/streamsDesk.ts';
 import { addService } from '../../infra/serviceAccounts.ts';
-import { type AccountKind, COMMANDS, type CommandName } from '../../protocol/catalogue.ts';
+import { ACCOUNT_KINDS, type AccountKind, COMMANDS, type CommandName } from '../../protocol/catalogue.ts';
 import { startTestTown, type TestTown } from '../e2e/testTown.ts';
 import { auditLedger } from '../swarm/ledgerAudit.ts';
 import { auditMarket } from '../swarm/marketAudit.ts';
 import { Phone } from '../swarm/phone.ts';
 import { tokenMaker } from '../swarm/tokens.ts';
-import { CALLERS, type Caller, type Cast, hireCast, PEOPLE } from './cast.ts';
+import { CALLERS, type Caller, type Cast, hireCast } from './cast.ts';
 import { REST_MATRIX, type RestRow } from './restMatrix.ts';
 import { SOCKET_MATRIX } from './socketMatrix.ts';
 
@@ -144,7 +144,7 @@ it(
       }
       phone.drop();
     };
-    await Promise.all(PEOPLE.map(as => tryAll(as as AccountKind)));
+    await Promise.all(ACCOUNT_KINDS.map(tryAll));
     for (const token of [cast.serviceToken, 'no token']) {
       const nobody = new Phone({ url: town.node.urls.realtime, identity: { ...cast.of.civilian, token } });
       await expect(nobody.connect()).rejects.toThrow(/closed before WELCOME: 40/);

@@ -2,28 +2,15 @@
  * Who tries every door in the authorisation matrix: one account of each kind with something of its own, a second one of the
  * same kind who wants what is the first one's, an operator, a machine, and nobody at all.
  */
-import { Client } from 'pg';
-import type { AccountKind } from '../../protocol/catalogue.ts';
+import { ACCOUNT_KINDS, type AccountKind } from '../../protocol/catalogue.ts';
 import type { TestTown } from '../e2e/testTown.ts';
+import { withClient } from '../swarm/postgres.ts';
 import { type SeededAccount, seedAccounts } from '../swarm/seed.ts';
 import { givePoints, openOffer, type Shop } from '../swarm/shops.ts';
 
 /** Kinds of callers; `none` shows no token. */
-export const CALLERS = [
-  'civilian',
-  'officer',
-  'merchant',
-  'charity',
-  'family',
-  'municipality',
-  'operator',
-  'service',
-  'none',
-] as const satisfies readonly (AccountKind | 'service' | 'none')[];
+export const CALLERS = [...ACCOUNT_KINDS, 'service', 'none'] as const;
 export type Caller = (typeof CALLERS)[number];
-
-/** Everybody who has an account. */
-export const PEOPLE = CALLERS.filter(one => one !== 'service' && one !== 'none');
 
 type Owned =
   | 'offer'
@@ -46,16 +33,6 @@ export interface Cast {
   tokenOf(caller: Caller): string | null;
 }
 
-const KINDS: readonly AccountKind[] = [
-  'civilian',
-  'officer',
-  'merchant',
-  'charity',
-  'family',
-  'municipality',
-  'operator',
-];
-
 const byKind = (people: readonly SeededAccount[]): Record<AccountKind, SeededAccount> =>
   Object.fromEntries(people.map(one => [one.kind, one])) as Record<AccountKind, SeededAccount>;
 
@@ -72,8 +49,8 @@ export const hireCast = async (
   service: { readonly id: string; readonly secret: string },
 ): Promise<Cast> => {
   const target = { town: { databaseUrl: town.databaseUrl }, dataDir: town.dataDir };
-  const of = byKind(await seedAccounts(target, KINDS));
-  const other = byKind(await seedAccounts(target, KINDS));
+  const of = byKind(await seedAccounts(target, ACCOUNT_KINDS));
+  const other = byKind(await seedAccounts(target, ACCOUNT_KINDS));
   await givePoints(target, [of.civilian, of.officer, of.family, of.charity], 500);
   const { access_token: serviceToken } = await post<{ access_token: string }>(town, '', '/v1/oauth/token', {
     grant_type: 'client_credentials',
@@ -101,13 +78,10 @@ export const hireCast = async (
     await reserve(),
   ];
   await post(town, merchant, `/v1/redemptions/${toRefund}/confirm`, {});
-  const client = new Client({ connectionString: town.databaseUrl });
-  await client.connect();
-  const { rows } = await client
-    .query<{ id: string }>('select transfer_id as id from ledger.posting where account_id = $1 limit 1', [
-      of.civilian.userId,
-    ])
-    .finally(() => client.end());
+  const transfer = 'select transfer_id as id from ledger.posting where account_id = $1 limit 1';
+  const { rows } = await withClient(town.databaseUrl, client =>
+    client.query<{ id: string }>(transfer, [of.civilian.userId]),
+  );
   return {
     of,
     other,

@@ -2,8 +2,8 @@
  * Who may use which REST door. A row for each route of the OpenAPI document: the test takes the routes from there, so a new
  * route without a row fails. Whoever is not named is refused: 401 without a token that this door takes, 403 with one.
  */
-import type { AccountKind } from '../../protocol/catalogue.ts';
-import { type Caller, type Cast, PEOPLE } from './cast.ts';
+import { ACCOUNT_KINDS, type AccountKind } from '../../protocol/catalogue.ts';
+import type { Caller, Cast } from './cast.ts';
 
 export interface RestRow {
   /** As the OpenAPI document writes it. */
@@ -20,14 +20,22 @@ export interface RestRow {
   readonly endsToken?: boolean;
 }
 
-const SPENDERS = ['civilian', 'charity', 'family'] as const;
-const MEETERS = ['civilian', 'officer'] as const;
-const DONORS = ['civilian', 'officer', 'charity'] as const;
+export const SPENDERS = ['civilian', 'charity', 'family'] as const;
+export const MEETERS = ['civilian', 'officer'] as const;
+export const DONORS = ['civilian', 'officer', 'charity'] as const;
 const MERCHANT = ['merchant'] as const;
 const CITY = ['municipality'] as const;
 
 const all = (route: string, more: Partial<RestRow> = {}): RestRow => ({ route, lets: 'all', ...more });
-const people = (route: string, more: Partial<RestRow> = {}): RestRow => ({ route, lets: PEOPLE, ...more });
+const people = (route: string, more: Partial<RestRow> = {}): RestRow => ({
+  route,
+  lets: ACCOUNT_KINDS,
+  ...more,
+});
+
+/** All are let in, and others than these are told that there is no such thing. */
+const onlyTo = (...kinds: AccountKind[]): RestRow['answers'] =>
+  Object.fromEntries(ACCOUNT_KINDS.map(kind => [kind, kinds.includes(kind) ? 200 : 404]));
 
 const stranger = { handle: 'nobody-here', password: 'wrong horse', deviceId: 'phone-x' };
 const offerBody = { title: 'Cake', points: 7 };
@@ -86,46 +94,22 @@ export const REST_MATRIX: readonly RestRow[] = [
   // Somebody's: everybody else is told that there is no such thing.
   {
     route: 'GET /v1/transfers/{id}/explain',
-    lets: PEOPLE,
-    answers: {
-      civilian: 200,
-      officer: 404,
-      merchant: 404,
-      charity: 404,
-      family: 404,
-      municipality: 404,
-      operator: 404,
-    },
+    lets: ACCOUNT_KINDS,
+    answers: onlyTo('civilian'),
     path: ({ ids }) => `/v1/transfers/${ids.transfer}/explain`,
     others: { as: ['civilian', 'officer', 'operator'], answers: 404 },
   },
   {
     route: 'GET /v1/offers/{id}',
-    lets: PEOPLE,
-    answers: {
-      civilian: 404,
-      officer: 404,
-      merchant: 200,
-      charity: 404,
-      family: 404,
-      municipality: 404,
-      operator: 404,
-    },
+    lets: ACCOUNT_KINDS,
+    answers: onlyTo('merchant'),
     path: ({ ids }) => `/v1/offers/${ids.draft}`,
     others: { as: ['merchant', 'civilian'], answers: 404 },
   },
   {
     route: 'GET /v1/redemptions/{id}',
-    lets: PEOPLE,
-    answers: {
-      civilian: 200,
-      officer: 404,
-      merchant: 200,
-      charity: 404,
-      family: 404,
-      municipality: 404,
-      operator: 404,
-    },
+    lets: ACCOUNT_KINDS,
+    answers: onlyTo('civilian', 'merchant'),
     path: ({ ids }) => `/v1/redemptions/${ids.toConfirm}`,
     others: { as: ['civilian', 'merchant'], answers: 404 },
   },
@@ -189,17 +173,9 @@ export const REST_MATRIX: readonly RestRow[] = [
   },
   {
     route: 'POST /v1/redemptions/{id}/cancel',
-    lets: PEOPLE,
+    lets: ACCOUNT_KINDS,
     // who never reserved has none of that name; the merchant declines another one than she cancels
-    answers: {
-      civilian: 200,
-      officer: 404,
-      merchant: 200,
-      charity: 404,
-      family: 404,
-      municipality: 404,
-      operator: 404,
-    },
+    answers: onlyTo('civilian', 'merchant'),
     path: ({ ids }, as) => `/v1/redemptions/${as === 'merchant' ? ids.toDecline : ids.toCancel}/cancel`,
     others: { as: ['civilian', 'merchant'], answers: 404 },
   },

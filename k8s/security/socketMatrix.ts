@@ -2,8 +2,9 @@
  * Who may say which command over the socket, with what, and what he is answered. Every command of the catalogue has a row;
  * a new one without fails. Whoever is not named gets 403 before his actor hears of it, or from his actor.
  */
-import type { AccountKind, CommandName } from '../../protocol/catalogue.ts';
-import { type Cast, PEOPLE } from './cast.ts';
+import { ACCOUNT_KINDS, type AccountKind, type CommandName } from '../../protocol/catalogue.ts';
+import type { Cast } from './cast.ts';
+import { DONORS, MEETERS, SPENDERS } from './restMatrix.ts';
 
 export interface SocketRow {
   readonly lets: readonly AccountKind[];
@@ -13,16 +14,18 @@ export interface SocketRow {
   readonly answers: number;
 }
 
-const MEETERS = ['civilian', 'officer'] as const;
-const SPENDERS = ['civilian', 'charity', 'family'] as const;
 const NOBODYS = '01900000-0000-7000-8000-0000000000ff';
 const nothing = (): object => ({});
 const CODE = 'HB1:TEST';
 
 export const SOCKET_MATRIX: Readonly<Record<CommandName, SocketRow>> = {
   // another person's token does not become ours
-  'auth.refresh': { lets: PEOPLE, body: ({ other }, as) => ({ token: other[as].token }), answers: 403 },
-  'state.get': { lets: PEOPLE, body: nothing, answers: 0 },
+  'auth.refresh': {
+    lets: ACCOUNT_KINDS,
+    body: ({ other }, as) => ({ token: other[as].token }),
+    answers: 403,
+  },
+  'state.get': { lets: ACCOUNT_KINDS, body: nothing, answers: 0 },
   'location.share': { lets: MEETERS, body: nothing, answers: 0 },
   'location.stop': { lets: MEETERS, body: nothing, answers: 0 },
   'location.mode': { lets: MEETERS, body: () => ({ mode: 'qr' }), answers: 0 },
@@ -66,7 +69,7 @@ export const SOCKET_MATRIX: Readonly<Record<CommandName, SocketRow>> = {
     answers: 404,
   },
   'points.donate': {
-    lets: ['civilian', 'officer', 'charity'],
+    lets: DONORS,
     body: ({ of }) => ({ to: [{ userId: of.family.userId, points: 1 }] }),
     answers: 409,
   },
