@@ -13,6 +13,7 @@ import { pageOf } from './soak/page.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName, type SoakPlan, sized } from './soak/profiles.ts';
 import { growthOf } from './soak/rules.ts';
 import { runSoak, type SoakOutcome } from './soak/run.ts';
+import { summed } from './swarm/counts.ts';
 import { Histogram } from './swarm/histogram.ts';
 import { anySeed } from './swarm/random.ts';
 
@@ -78,12 +79,6 @@ export const wantedOf = (args: readonly string[]): Wanted | null => {
   const workers = whole('workers', values.workers, 1, 8) ?? 1 + Math.floor(phones / 1_500);
   const out = resolve(values.out ?? join('.data', 'soak', `${name}-${seed}`));
   return { plan, seed, workers, out };
-};
-
-const summed = (all: readonly Record<string, number>[]): Record<string, number> => {
-  const sum: Record<string, number> = {};
-  for (const one of all) for (const [key, n] of Object.entries(one)) sum[key] = (sum[key] ?? 0) + n;
-  return sum;
 };
 
 const round = (value: number, digits = 1): number => Number(value.toFixed(digits));

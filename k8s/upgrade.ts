@@ -17,6 +17,7 @@ import { StartFailure } from '../infra/embedded/index.ts';
 import type { DrainArgs, DrainResult } from './bench/drain.profile.ts';
 import { stopOnSignal } from './swarm/cleanup.ts';
 import { type Cluster, startCluster } from './swarm/clusterTown.ts';
+import { summed } from './swarm/counts.ts';
 import { Histogram } from './swarm/histogram.ts';
 import { judge, readMeetings, untold } from './swarm/judge.ts';
 import { auditLedger } from './swarm/ledgerAudit.ts';
@@ -147,13 +148,6 @@ const roll = async (cluster: Cluster, way: string, entry: string) => {
   return drains;
 };
 
-/** How often each was said. */
-const counted = (words: readonly string[]): Record<string, number> => {
-  const found: Record<string, number> = {};
-  for (const one of words) found[one] = (found[one] ?? 0) + 1;
-  return found;
-};
-
 const audited = async (databaseUrl: string): Promise<string[]> => {
   for (let attempt = 1; ; attempt++) {
     const findings = await auditLedger(databaseUrl);
@@ -219,7 +213,7 @@ const run = async (asked: Asked, commit: string, entry: string) => {
         commands: results.reduce((all, one) => all + one.tookMs.length, 0),
         met_before: ended.length - failures.length,
         failed: failures.length,
-        failures: counted(failures.map(({ why }) => why)),
+        failures: summed(failures.map(({ why }) => ({ [why]: 1 }))),
         gap_p99_s: Number((gaps.percentileMs(99) / 1_000).toFixed(3)),
         drain_max_s: Number((Math.max(...[...forward, ...back].map(one => one.tookMs)) / 1_000).toFixed(1)),
         drains_clean: [...forward, ...back].every(one => one.words === 'ended with code 0'),

@@ -1,4 +1,5 @@
 /** NATS is restarted, is away for everybody for a while, or begins again with nothing. */
+import { summed } from '../../swarm/counts.ts';
 import type { Fault } from '../fault.ts';
 
 const AWAY_MS_MIN = 5_000;
@@ -33,11 +34,9 @@ export const natsAway: Fault = {
       counts: {},
     });
     await lasts(ms);
-    const total: Record<string, number> = {};
-    for (const node of nodes)
-      for (const [name, count] of Object.entries(await target.heal(node, 'nats')))
-        total[name] = (total[name] ?? 0) + count;
-    counted(total);
+    const healed: Readonly<Record<string, number>>[] = [];
+    for (const node of nodes) healed.push(await target.heal(node, 'nats'));
+    counted(summed(healed));
     await lasts(RESTING_MS);
   },
 };

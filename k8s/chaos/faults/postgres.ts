@@ -1,4 +1,5 @@
 /** PostgreSQL crashes and recovers, loses its backends, is slow, or has no room. */
+import { summed } from '../../swarm/counts.ts';
 import type { Fault } from '../fault.ts';
 
 const RESTING_MS = 2_000;
@@ -45,11 +46,9 @@ export const postgresSlow: Fault = {
       counts: {},
     });
     await lasts(random.between(SLOW_FOR_MS_MIN, SLOW_FOR_MS_MAX));
-    const total: Record<string, number> = {};
-    for (const node of nodes)
-      for (const [name, count] of Object.entries(await target.heal(node, 'postgres')))
-        total[name] = (total[name] ?? 0) + count;
-    counted(total);
+    const healed: Readonly<Record<string, number>>[] = [];
+    for (const node of nodes) healed.push(await target.heal(node, 'postgres'));
+    counted(summed(healed));
   },
 };
 

@@ -2,6 +2,7 @@
  * Wires of all nodes are stopped one by one over some seconds and let go in another order. FoundationDB found more with
  * this than with anything else: it makes orders of events that no single fault makes.
  */
+import { summed } from '../../swarm/counts.ts';
 import type { Fault } from '../fault.ts';
 import type { Link } from '../target.ts';
 
@@ -24,12 +25,11 @@ export const swizzleClog: Fault = {
       target.partition(node, link, 'both', 'drop');
       await lasts(random.between(0, STEP_MS_MAX));
     }
-    const total: Record<string, number> = {};
+    const healed: Readonly<Record<string, number>>[] = [];
     for (const { node, link } of random.shuffled(chosen)) {
-      for (const [name, count] of Object.entries(await target.heal(node, link)))
-        total[name] = (total[name] ?? 0) + count;
+      healed.push(await target.heal(node, link));
       await lasts(random.between(0, STEP_MS_MAX));
     }
-    counted(total);
+    counted(summed(healed));
   },
 };
