@@ -8,7 +8,7 @@ import type { PointsLife } from './rules.ts';
 const S = 1_000;
 /** Days of this town are short, because a simulated one is long. */
 const DAY = 1_200 * S;
-const LIFE: PointsLife = { expireMs: 3 * DAY, stepMs: DAY, graceMs: 0 };
+const LIFE: PointsLife = { expireMs: 3 * DAY, activateMs: 0, stepMs: DAY, graceMs: 0 };
 /** Everybody has his own time in the first quarter of a day. */
 const QUARTER = DAY / 4;
 

@@ -13,7 +13,8 @@ import type { Lot } from './user/lots.ts';
 export type Query = StoreQuery | ScoreQuery | ScoresQuery;
 
 export type StoreQuery =
-  | { readonly type: 'user'; readonly id: string }
+  /** With `freshMs` what was earned within so many milliseconds of the database clock is read, too. */
+  | { readonly type: 'user'; readonly id: string; readonly freshMs?: number }
   | { readonly type: 'userByNumber'; readonly number: number }
   /**
    * Ids of the encounters of these two between two moments of the database clock, both excluded. A scan that was settled
@@ -168,6 +169,13 @@ export interface StreamRecord {
   readonly told: Readonly<Record<string, number>>;
 }
 
+/** Points that were earned, or (negative) taken back by an operator. */
+export interface FreshCredit {
+  /** Database clock, Unix milliseconds. */
+  readonly atMs: number;
+  readonly points: number;
+}
+
 /** Everything a user actor starts from; one round trip. */
 export interface UserRecord {
   readonly id: string;
@@ -190,6 +198,8 @@ export interface UserRecord {
   /** Every durable timer of the actor, soonest first. */
   readonly timers: readonly TimerView[];
   readonly stream: StreamRecord;
+  /** Absent when it was not asked for. */
+  readonly fresh?: readonly FreshCredit[];
 }
 
 /**

@@ -49,6 +49,8 @@ export interface MeetRules {
 export interface PointsLife {
   /** Points that nobody has spent for so long expire; 0: they never do. */
   readonly expireMs: number;
+  /** Points that were earned may be spent after so long; 0: at once. Less than they live. */
+  readonly activateMs: number;
   /** They are counted in steps of so long, and expire together at the beginning of one: days, UTC. */
   readonly stepMs: number;
   /** Where nothing has led to their end yet, it is at least so far away. */
@@ -79,5 +81,5 @@ export const DEFAULT_RULES: MeetRules = {
   scanSettleS: 72 * 3_600,
   // domain.md 5.3
   redeemS: 10 * 60,
-  life: { expireMs: 0, stepMs: 86_400_000, graceMs: 14 * 86_400_000 },
+  life: { expireMs: 0, activateMs: 0, stepMs: 86_400_000, graceMs: 14 * 86_400_000 },
 };

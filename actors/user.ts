@@ -34,6 +34,7 @@ import { credited, give, held, rejected, settled } from './user/points.ts';
 import { codeBook, type QrKeys, qrShown, showQr } from './user/qr.ts';
 import { readMine, redeemDue, redemptionSettled } from './user/redeemed.ts';
 import { reverse } from './user/reversal.ts';
+import { ripeningOf } from './user/ripening.ts';
 import {
   acked,
   attach,
@@ -72,11 +73,18 @@ export function userBehaviour(
   };
   return {
     kind: 'user',
-    hydrate: id => ({ type: 'user', id }),
+    hydrate(id) {
+      const { activateMs: freshMs } = town.rules.life;
+      return freshMs > 0 ? { type: 'user', id, freshMs } : { type: 'user', id };
+    },
     create(_id, loaded, turn): Result<UserState> {
       const record = loaded as UserRecord | null;
       if (!record) return refuse(ERROR.notFound, 'no such account');
-      const state = newUserState(record, streamOf(record, turn));
+      const state = newUserState(
+        record,
+        streamOf(record, turn),
+        ripeningOf(town.rules.life, record.fresh ?? []),
+      );
       readMine(state, turn);
       return ok(state);
     },

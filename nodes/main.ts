@@ -66,7 +66,11 @@ function rulesOf(config: Config): MeetRules {
     shareS: Math.round(config.shareMinutes * 60),
     scanSettleS: Math.round(config.scanSettleH * 3_600),
     redeemS: config.redeemS,
-    life: { ...DEFAULT_RULES.life, expireMs: config.pointsExpireDays * 86_400_000 },
+    life: {
+      ...DEFAULT_RULES.life,
+      expireMs: config.pointsExpireDays * 86_400_000,
+      activateMs: Math.round(config.pointsActivateAfterH * 3_600_000),
+    },
     confirmScans: config.qrConfirm === 'unvouched',
     fraud: fraudRules(config.historyReview === 'on' ? {} : { historyH: 0 }),
     area: areaRules({

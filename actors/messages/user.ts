@@ -371,6 +371,8 @@ export interface UserInspection {
 export interface Balance {
   readonly balance: number;
   readonly version: number;
+  /** Points of the balance that were earned and may not be spent yet; absent where they may at once. */
+  readonly inactive?: number;
   /** What is gone next unless it is spent, and when; absent where points do not expire, or not yet known. */
   readonly expiring?: { readonly points: number; readonly atMs: number };
 }

@@ -21,6 +21,7 @@ import type { SystemMessage, Turn } from '../turn.ts';
 import { type Aging, EXPIRY_TIMER } from './aging.ts';
 import { expiredWith, goneWith, type Lot, nextToGo } from './lots.ts';
 import { availablePoints, changed } from './points.ts';
+import { unripePoints } from './ripening.ts';
 import type { UserState } from './state.ts';
 import { newest, readMovements } from './stream.ts';
 
@@ -82,16 +83,16 @@ export function expiryDue(
 /** What is gone next is told with the balance. */
 export function sayBalance(state: UserState, { life }: MeetRules, turn: Turn): UserState {
   if (!ages(state, life) || !turn.replyTo) {
-    turn.reply(ok(balanceOf(state)));
+    turn.reply(ok(balanceOf(state, turn.nowMs)));
     return state;
   }
   if (state.aging.asking.length === 0) askLedger(state, life, SAY, turn);
   return withAging(state, { asking: [...state.aging.asking, turn.replyTo] });
 }
 
-const balanceOf = (state: UserState): Balance => {
+const balanceOf = (state: UserState, nowMs: number): Balance => {
   const { balance, version } = newest(state);
-  return { balance, version };
+  return { balance, version, ...(state.ripening && { inactive: unripePoints(state, nowMs) }) };
 };
 
 /** The ledger said what is left. */
@@ -211,7 +212,7 @@ function said(state: UserState, view: QueryAnswers['unspent'], life: PointsLife,
     points > 0
       ? { points, atMs: dueAtMs }
       : later && { points: later.points, atMs: inStep(state, later.step, life) };
-  const balance: Balance = { ...balanceOf(state), ...(expiring && { expiring }) };
+  const balance: Balance = { ...balanceOf(state, turn.nowMs), ...(expiring && { expiring }) };
   for (const to of asking) turn.reply(ok(balance), to);
   return withAging(state, { asking: [] });
 }

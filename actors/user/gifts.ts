@@ -23,7 +23,7 @@ import type { Award, ScoreQuery } from '../scoring.ts';
 import type { Turn } from '../turn.ts';
 import { begin, conclude, finish, remember, repeat, unlessRefused } from './commands.ts';
 import { underWay } from './hey.ts';
-import { availablePoints, NOT_ENOUGH, PAID } from './points.ts';
+import { NOT_ENOUGH, PAID, spendablePoints } from './points.ts';
 import type { CommandUnderWay, Gift, Part, UserState } from './state.ts';
 
 type Asked = Pick<SpendMessage, 'name' | 'body' | 'key' | 'requestHash' | 'dry'>;
@@ -65,7 +65,7 @@ export function giftCommand(
 
 function askGift(state: UserState, asked: Asked, turn: Turn): UserState {
   const gift = giftOf(asked);
-  const refusal = refuseAtSight(state, gift);
+  const refusal = refuseAtSight(state, gift, turn.nowMs);
   if (refusal) {
     turn.reply(refusal);
     return gift.dry ? state : remember(state, asked, refusal);
@@ -107,7 +107,7 @@ const isAmount = (points: number): boolean =>
   Number.isSafeInteger(points) && points > 0 && points <= ACTOR_LIMITS.pointsMax;
 
 /** What can be said without asking anybody. */
-function refuseAtSight(state: UserState, gift: Gift): Refusal | null {
+function refuseAtSight(state: UserState, gift: Gift, nowMs: number): Refusal | null {
   const { me } = state;
   if (!GIVERS[gift.reason].includes(me.kind))
     return refuse(ERROR.forbidden, `not for this kind of account: ${me.kind}`);
@@ -119,7 +119,7 @@ function refuseAtSight(state: UserState, gift: Gift): Refusal | null {
   if (to.some(part => part.userId === me.id)) return refuse(ERROR.invalid, 'a gift to oneself');
   if (new Set(to.map(part => part.userId)).size < to.length)
     return refuse(ERROR.invalid, 'an account is named twice');
-  return totalOf(gift) > availablePoints(state) ? NOT_ENOUGH : null;
+  return totalOf(gift) > spendablePoints(state, nowMs) ? NOT_ENOUGH : null;
 }
 
 const NO_AMOUNT = refuse(
@@ -207,9 +207,10 @@ function giveOut(state: UserState, command: CommandUnderWay, turn: Turn): UserSt
     refuseAwards(gift, leaves) ?? refuseDay(state, gift, leaves) ?? refuseSoon(state, gift, cooldownS);
   if (refusal) return over(state, command, refusal, turn);
   // what this very command has spoken for is still there
-  if (leaves > availablePoints(state) + command.points) return over(state, command, NOT_ENOUGH, turn);
+  if (leaves > spendablePoints(state, turn.nowMs) + command.points)
+    return over(state, command, NOT_ENOUGH, turn);
   if (gift.dry) {
-    const balance = availablePoints(state) - leaves;
+    const balance = spendablePoints(state, turn.nowMs) - leaves;
     const preview: GiftPreview = { points: -leaves, balance, to, rule };
     return over(state, command, ok(preview), turn);
   }

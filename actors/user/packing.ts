@@ -23,7 +23,7 @@ import { ACTOR_LIMITS } from '../limits.ts';
 import type { FixMessage } from '../messages/region.ts';
 import type { Fix, HubRef, OfficerRef, PersonRef } from '../messages/user.ts';
 import * as read from '../packed.ts';
-import type { Movement } from '../queries.ts';
+import type { FreshCredit, Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
 import { type Aging, agingAt, NOT_AGING } from './aging.ts';
@@ -36,6 +36,7 @@ import { counterOf, packCounter, packSpending, spendingOf } from './packedMarket
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
 import { readMine } from './redeemed.ts';
 import { Ring } from './ring.ts';
+import { ripeningOf } from './ripening.ts';
 import type {
   Area,
   CoarseFix,
@@ -167,6 +168,8 @@ function stateOf(
     earning: {},
     promoting: {},
     // a node of the version before knew of none: it is looked for again
+    // what is not known is read from the store: then this is refused, and the actor starts from there
+    ripening: ripeningOf(rules.life, rules.life.activateMs > 0 ? freshFrom(packed.ripening) : []),
     aging: packed.aging ? agingFrom(read.fields(packed.aging)) : NOT_AGING,
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
     spending: spendingOf(packed.spending),
@@ -174,6 +177,12 @@ function stateOf(
   };
   return { state, open: read.list(packed.open, MANY, read.replyTo) };
 }
+
+const freshFrom = (packed: unknown): FreshCredit[] =>
+  read.list(read.fields(packed).credits, MANY, item => {
+    const { atMs, points } = read.fields(item);
+    return { atMs: read.number(atMs), points: read.number(points) };
+  });
 
 const agingFrom = ({ dueAtMs, lifeMs }: read.Fields): Aging =>
   agingAt(read.whole(dueAtMs), { lifeMs: read.whole(lifeMs) });

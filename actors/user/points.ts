@@ -18,6 +18,7 @@ import { verifyPlace } from './place.ts';
 import { promote, promoted } from './promotion.ts';
 import { checkMine } from './redeemed.ts';
 import { setAside } from './redemption.ts';
+import { unripePoints } from './ripening.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
 import { emit, moved, newest } from './stream.ts';
 
@@ -80,10 +81,14 @@ export const availablePoints = (state: UserState): number =>
     newest(state).balance - setAside(state.spending) - (state.aging.taking?.points ?? 0),
   );
 
+/** What may be spent of it: not what was earned a moment ago, where that must wait. */
+export const spendablePoints = (state: UserState, nowMs: number): number =>
+  availablePoints(state) - unripePoints(state, nowMs);
+
 export function give(state: UserState, message: UserMessage & { type: 'give' }, turn: Turn): UserState {
   const repeated = repeat(state, message, turn);
   if (repeated) return repeated;
-  const refusal = refuseGive(state, message);
+  const refusal = refuseGive(state, message, turn.nowMs);
   if (refusal) {
     turn.reply(refusal);
     return remember(state, message, refusal);
@@ -105,11 +110,15 @@ export function give(state: UserState, message: UserMessage & { type: 'give' }, 
   return begin(state, underWay(message, turn, GIVE, { otherId: to, points }));
 }
 
-function refuseGive(state: UserState, { to, points }: UserMessage & { type: 'give' }): Refusal | null {
+function refuseGive(
+  state: UserState,
+  { to, points }: UserMessage & { type: 'give' },
+  nowMs: number,
+): Refusal | null {
   if (!Number.isSafeInteger(points) || points <= 0)
     return refuse(ERROR.invalid, 'points are whole and positive');
   if (to === state.me.id) return refuse(ERROR.invalid, 'a gift to oneself');
-  return points > availablePoints(state) ? NOT_ENOUGH : null;
+  return points > spendablePoints(state, nowMs) ? NOT_ENOUGH : null;
 }
 
 export const NOT_ENOUGH = refuse(ERROR.conflict, 'not enough points');

@@ -23,7 +23,7 @@ import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, conclude, finishMarket, KEY_CONFLICT } from './commands.ts';
 import { underWay } from './hey.ts';
-import { availablePoints, NOT_ENOUGH } from './points.ts';
+import { NOT_ENOUGH, spendablePoints } from './points.ts';
 import { readMine } from './redeemed.ts';
 import { type Redemption, redemptionOf } from './redemption.ts';
 import { seconds } from './sessions.ts';
@@ -102,11 +102,12 @@ export function priced(
   const { redemption } = command.reserving!;
   const points = (each.payer ?? 0) * redemption.quantity;
   if (points < 1) return refuseUnlessReserved(state, command, NO_PRICE, turn);
-  if (points > availablePoints(state)) return refuseUnlessReserved(state, command, NOT_ENOUGH, turn);
+  if (points > spendablePoints(state, turn.nowMs))
+    return refuseUnlessReserved(state, command, NOT_ENOUGH, turn);
   if (command.reserving!.isDry) {
     const preview: RedeemPreview = {
       points,
-      balance: availablePoints(state) - points,
+      balance: spendablePoints(state, turn.nowMs) - points,
       title: redemption.title,
       merchant: redemption.merchant,
       rule: { id: rule.id, version: rule.version },

@@ -37,6 +37,7 @@ import {
   type Reserving,
   type Spending,
 } from './redemption.ts';
+import type { Ripening } from './ripening.ts';
 
 export interface Me {
   readonly id: string;
@@ -281,6 +282,8 @@ export interface UserState {
   readonly promoting: Readonly<Record<string, Promoting>>;
   /** When points of the account are gone; nothing of it where they live for ever. */
   readonly aging: Aging;
+  /** What was earned lately; null where it may be spent at once. */
+  readonly ripening: Ripening | null;
 }
 
 const NOBODY: readonly never[] = [];
@@ -309,7 +312,11 @@ export const modeNow = ({ mode, modeUntilMs }: UserState, nowMs: number): Mode =
 export const isSharing = (state: UserState, nowMs: number): boolean => modeNow(state, nowMs) === 'precise';
 
 /** What every event looks at stands in front, and nothing is spread in: then all of it is one object. */
-export function newUserState(record: UserRecord, outbox: Outbox): UserState {
+export function newUserState(
+  record: UserRecord,
+  outbox: Outbox,
+  ripening: Ripening | null = null,
+): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
   const { mode, modeUntilMs, hub } = rememberedMode(kind, record.timers);
   return {
@@ -349,6 +356,7 @@ export function newUserState(record: UserRecord, outbox: Outbox): UserState {
     earning: NOTHING,
     promoting: NOTHING,
     aging: agingOf(record.timers),
+    ripening,
   };
 }
 

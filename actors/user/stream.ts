@@ -26,6 +26,7 @@ import type { Movement, StreamRecord, UserRecord } from '../queries.ts';
 import type { Turn } from '../turn.ts';
 import { append, type Outbox } from './outbox.ts';
 import { Ring, type RingEvent } from './ring.ts';
+import { ripensWith } from './ripening.ts';
 import type { UserState } from './state.ts';
 
 /** Events that are stored; the others follow from the ledger, and a snapshot is none of the stream. */
@@ -127,7 +128,9 @@ export function moved(state: UserState, movement: Movement, turn: Turn): UserSta
   return { ...next, ahead };
 }
 
-function movedTo(state: UserState, movement: Movement, turn: Turn): UserState {
+function movedTo(before: UserState, movement: Movement, turn: Turn): UserState {
+  const { ripening } = before;
+  const state = ripening ? { ...before, ripening: ripensWith(ripening, movement) } : before;
   const {
     transferId: id,
     version: balanceVersion,

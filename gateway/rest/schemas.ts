@@ -73,6 +73,12 @@ export const Devices = Type.Object({
 export const Balance = Type.Object({
   balance: Points,
   version: Type.Integer({ description: 'Rises with every movement of the account.' }),
+  inactive: Type.Optional(
+    Type.Integer({
+      description:
+        'Points of the balance that were earned and may not be spent yet; absent where they may at once.',
+    }),
+  ),
   expiring: Type.Optional(
     Type.Object(
       { points: Points, atMs: Type.Integer({ description: 'Unix milliseconds.' }) },

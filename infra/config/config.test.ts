@@ -88,6 +88,9 @@ test('settings that contradict each other are refused', () => {
   expect(sentence({ HEYBLUE_ENTER_RADIUS_M: '60' })).toBe(
     'HEYBLUE_EXIT_RADIUS_M (50) must be more than HEYBLUE_ENTER_RADIUS_M (60).',
   );
+  expect(sentence({ HEYBLUE_POINTS_EXPIRE_DAYS: '2', HEYBLUE_POINTS_ACTIVATE_AFTER_H: '48' })).toBe(
+    'HEYBLUE_POINTS_ACTIVATE_AFTER_H must be less than HEYBLUE_POINTS_EXPIRE_DAYS: nobody could spend a point.',
+  );
   expect(sentence({ HEYBLUE_ADMIN_PORT: '8080' })).toMatch(/three different ports/);
   expect(sentence({ HEYBLUE_PROBE_PORT: '9090' })).toMatch(/another port/);
   expect(sentence({ DATABASE_APP_URL: 'postgres://a@b/c' })).toMatch(/needs DATABASE_URL/);

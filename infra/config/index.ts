@@ -65,6 +65,9 @@ function contradiction(config: Config): string | null {
   if (config.probePort !== 0 && ports.includes(config.probePort)) {
     return 'HEYBLUE_PROBE_PORT must be another port than the three others.';
   }
+  if (config.pointsExpireDays > 0 && config.pointsActivateAfterH >= config.pointsExpireDays * 24) {
+    return 'HEYBLUE_POINTS_ACTIVATE_AFTER_H must be less than HEYBLUE_POINTS_EXPIRE_DAYS: nobody could spend a point.';
+  }
   if (config.databaseAppUrl !== '' && config.databaseUrl === '') {
     return 'DATABASE_APP_URL needs DATABASE_URL beside it: the embedded PostgreSQL makes its own role.';
   }

@@ -270,6 +270,11 @@ export const SETTINGS = {
     [0, 3_650],
     'Whole days after which points expire that a civilian or an officer has not spent, oldest first; 0: they never do. The same on all nodes.',
   ),
+  HEYBLUE_POINTS_ACTIVATE_AFTER_H: decimal(
+    0,
+    [0, 8_760],
+    'Hours after which points may be spent that meetings and promotions gave; 0: at once. The same on all nodes.',
+  ),
   HEYBLUE_ACCESS_TOKEN_TTL_S: whole(900, [1, DAY_S], 'Seconds an access token is valid.'),
   HEYBLUE_SERVICE_ACCOUNTS: words(
     '',

@@ -6,6 +6,7 @@ import { EXPIRED_ACCOUNT, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { PairHistory } from '../../actors/fraud/history.ts';
 import type {
   FeeView,
+  FreshCredit,
   GivingView,
   Movement,
   SettledLately,
@@ -80,6 +81,20 @@ const TOLD = `case when last.n > 0 then (
     from ops.user_event e where e.user_id = u.id and e.about is not null and e.lineage = last.lineage)
   end`;
 
+/** Postings of one person that are looked at; nobody meets so many, or gives so often. */
+const POSTINGS_MAX = 4_096;
+
+/** $2 milliseconds; 0, as in most towns: nothing is read. */
+const FRESH = `case when $2::bigint > 0 then (
+    select coalesce(json_agg(json_build_object('atMs', ${atMs('t.at')}, 'points', p.delta)
+      order by p.account_version_after), '[]')
+    from ledger.posting p
+      cross join lateral (select one.reason, one.at from ledger.transfer one where one.id = p.transfer_id offset 0) t
+    where p.account_id = u.id and p.stripe = 0 and p.account_version_after > a.version - ${POSTINGS_MAX}
+      and t.at > now() - $2::bigint * interval '1 millisecond'
+      and case when p.delta > 0 then t.reason in ('encounter', 'promotion') else t.reason = 'reversal' end)
+  end`;
+
 /** Many users are read at once: a row of one that nobody can read must not keep the others away. */
 const UNREADABLE = JSON.stringify(refuse(ERROR.internal, 'the stored answer cannot be read'));
 
@@ -118,7 +133,8 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
   last.n, last.after_version, last.lineage,
   ${MOVEMENTS_LATELY},
   ${EVENTS_LATELY},
-  ${TOLD}
+  ${TOLD},
+  ${FRESH}
 from user_schema.users u
   join user_schema.device d on d.user_id = u.id
   join ledger.account a on a.account_id = u.id and a.stripe = 0
@@ -194,6 +210,7 @@ type Row = [
   StreamRecord['movements'] | null,
   readonly (Omit<StreamRecord['events'][number], 'frame'> & { readonly frame: string })[] | null,
   StreamRecord['told'] | null,
+  readonly FreshCredit[] | null,
 ];
 
 const NONE: readonly never[] = [];
@@ -201,12 +218,10 @@ const NOTHING: Readonly<Record<string, never>> = {};
 
 interface Waiting {
   readonly id: string;
+  readonly freshMs: number;
   readonly resolve: (record: UserRecord | null) => void;
   readonly reject: (error: unknown) => void;
 }
-
-/** Postings of one person that are looked at; nobody meets so many, or gives so often. */
-const POSTINGS_MAX = 4_096;
 
 /** The newest postings of $1, each with its transfer. */
 const NEWEST_OF = `
@@ -279,7 +294,7 @@ export class PgQueryStore implements QueryStore {
   query(query: StoreQuery): Promise<unknown> {
     switch (query.type) {
       case 'user':
-        return this.#user(query.id);
+        return this.#user(query.id, query.freshMs ?? 0);
       case 'userByNumber':
         return this.#userByNumber(query.number);
       case 'pairMet':
@@ -434,12 +449,12 @@ export class PgQueryStore implements QueryStore {
     return feeView(fee, posted.length > 0);
   }
 
-  #user(id: string): Promise<UserRecord | null> {
+  #user(id: string, freshMs: number): Promise<UserRecord | null> {
     if (this.#waiting.length >= QUERY_WAITING_MAX) {
       return Promise.reject(new CommitError('unavailable', 'too many users wait to be loaded'));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ id, resolve, reject });
+      this.#waiting.push({ id, freshMs, resolve, reject });
       if (this.#scheduled) return;
       this.#scheduled = true;
       this.#scheduler.immediate(() => {
@@ -456,7 +471,8 @@ export class PgQueryStore implements QueryStore {
   async #load(batch: readonly Waiting[]): Promise<void> {
     try {
       const ids = [...new Set(batch.map(one => one.id))];
-      const rows = await this.#lines.run({ name: 'users', text: USERS, values: [ids] });
+      const freshMs = Math.max(...batch.map(one => one.freshMs));
+      const rows = await this.#lines.run({ name: 'users', text: USERS, values: [ids, freshMs] });
       const records = new Map(rows.map(row => [row[0] as string, recordOf(row as Row)]));
       for (const one of batch) one.resolve(records.get(one.id) ?? null);
     } catch (error) {
@@ -488,6 +504,7 @@ const recordOf = (row: Row): UserRecord => ({
     events: row[18]?.map(event => ({ ...event, frame: bytesOf(event.frame) })) ?? NONE,
     told: row[19] ?? NOTHING,
   },
+  ...(row[20] && { fresh: row[20] }),
 });
 
 /** Of its own: a piece of the driver's or of a shared buffer would keep all of it alive. */

@@ -397,8 +397,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/user/points.ts',
-        find: 'return points > availablePoints(state) ? NOT_ENOUGH : null;',
-        replace: 'return points > availablePoints(state) + 1e9 ? NOT_ENOUGH : null;',
+        find: 'return points > spendablePoints(state, nowMs) ? NOT_ENOUGH : null;',
+        replace: 'return points > spendablePoints(state, nowMs) + 1e9 ? NOT_ENOUGH : null;',
       },
       {
         file: 'nodes/memory/memoryLedger.ts',

@@ -1,7 +1,7 @@
 /** What every commit store must do. Run against memory and PostgreSQL. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Committed, type DurableOp, EXPIRED_ACCOUNT, MINT_ACCOUNT } from '../../actors/durable.ts';
-import type { EntryView, UnspentView } from '../../actors/queries.ts';
+import type { EntryView, UnspentView, UserRecord } from '../../actors/queries.ts';
 import { type Lot, unspentLots } from '../../actors/user/lots.ts';
 import type { EntryOutcome } from '../ports.ts';
 import { at, encounter, move, pending, post, review, type StoreTown, transfer, voidOf } from './town.ts';
@@ -519,6 +519,28 @@ export function commitStoreContract(name: string, open: () => Promise<StoreTown>
       expect((await unspent(a, stepMs))!.lots).toEqual([{ step, points: balance }]);
       await pays(balance, a, b);
       await left();
+    });
+
+    it('knows what was earned lately, and what was taken back of it, where that is asked', async () => {
+      const [a, b] = [await person('officer', 50), await person('civilian')];
+      const met = encounter(town.uuid(), a, b);
+      const [{ atMs }] = (await commit(met)) as [Committed];
+      const from = (account: string, delta: number) => [
+        { account: MINT_ACCOUNT, delta: -delta },
+        { account, delta },
+      ];
+      const promotion = transfer(town.uuid(), from(a, 7), { reason: 'promotion' });
+      const back = transfer(town.uuid(), from(a, -5), { reason: 'reversal' });
+      const [given, taken] = (await commit(promotion, back)) as [Committed, Committed];
+      await commit(move(town.uuid(), a, b, 20));
+      const record = (freshMs?: number) =>
+        town.queryStore.query({ type: 'user', id: a, ...(freshMs && { freshMs }) }) as Promise<UserRecord>;
+      expect((await record(60_000)).fresh).toEqual([
+        { atMs, points: 5 },
+        { atMs: given.atMs, points: 7 },
+        { atMs: taken.atMs, points: -5 },
+      ]);
+      expect('fresh' in (await record())).toBe(false);
     });
 
     describe('points that are set aside', () => {

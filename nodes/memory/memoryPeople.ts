@@ -5,6 +5,7 @@ import type { Opinion } from '../../actors/fraud/opinion.ts';
 import type {
   EncounterView,
   EntryView,
+  FreshCredit,
   HoldView,
   Movement,
   QueryAnswers,
@@ -187,7 +188,7 @@ export class MemoryPeople implements Directory, QueryStore {
   async query(query: StoreQuery): Promise<unknown> {
     switch (query.type) {
       case 'user':
-        return this.#record(query.id);
+        return this.#record(query.id, query.freshMs);
       case 'userByNumber':
         return [...this.#people.values()].find(one => one.number === query.number)?.id ?? null;
       case 'pairMet':
@@ -366,7 +367,15 @@ export class MemoryPeople implements Directory, QueryStore {
     return [...posted, ...held].slice(0, limit);
   }
 
-  #record(id: string): UserRecord | null {
+  #fresh(id: string, freshMs: number): FreshCredit[] {
+    const sinceMs = this.#nowMs() - freshMs;
+    return this.#movements(id).flatMap(({ atMs, delta: points, reason }) => {
+      const isFresh = points > 0 ? reason === 'encounter' || reason === 'promotion' : reason === 'reversal';
+      return isFresh && atMs > sinceMs ? [{ atMs, points }] : [];
+    });
+  }
+
+  #record(id: string, freshMs = 0): UserRecord | null {
     const person = this.#people.get(id);
     if (!person) return null;
     const account = this.#ledger.accounts.get(id)!;
@@ -388,6 +397,7 @@ export class MemoryPeople implements Directory, QueryStore {
         .of('user', id)
         .map(({ name, dueAtMs, message }) => ({ name, dueAtMs, message })),
       stream: this.#stream(id),
+      ...(freshMs > 0 && { fresh: this.#fresh(id, freshMs) }),
     };
   }
 

@@ -4,7 +4,7 @@ import { fraudRules } from '../../actors/fraud/rules.ts';
 import { openAreas } from '../../actors/geo/areaRules.ts';
 import { Fences, type Place } from '../../actors/geo/places/fence.ts';
 import { proximityRules } from '../../actors/geo/rules.ts';
-import { DEFAULT_RULES, type MeetRules } from '../../actors/rules.ts';
+import { DEFAULT_RULES, type MeetRules, type PointsLife } from '../../actors/rules.ts';
 import { mintHubToken } from '../../protocol/hubToken.ts';
 import type { Dice } from './dice.ts';
 import { latE7Of, lngE7Of } from './streets.ts';
@@ -43,13 +43,18 @@ export const HUB_TOKEN = mintHubToken({
 /** As a day to three days: a scan waits longer than the cooldown and the time for its upload together. */
 const SHORT = { cooldownS: 6, uploadS: 5, scanSettleS: 12, redeemS: 4 };
 
-export function townRules(dice: Dice): MeetRules {
+/** In some worlds points get old within seconds, and what was earned waits for one. */
+const SHORT_LIFE: PointsLife = { expireMs: 8_000, activateMs: 1_000, stepMs: 2_000, graceMs: 0 };
+
+/** @param lifeDice of its own: whether points get old changes nothing else in the mix */
+export function townRules(dice: Dice, lifeDice: Dice): MeetRules {
   const cooldownS = dice.chance(0.6) ? SHORT.cooldownS : DEFAULT_RULES.cooldownS;
   return {
     ...DEFAULT_RULES,
     area: openAreas(),
     ...SHORT,
     cooldownS,
+    life: lifeDice.chance(0.25) ? SHORT_LIFE : DEFAULT_RULES.life,
     // days pass in seconds, so whoever meets again is no farmer; in a few worlds the past is looked at all the same
     fraud: fraudRules(dice.chance(0.25) ? {} : { historyH: 0 }),
     proximity: proximityRules({

@@ -180,7 +180,7 @@ export class World implements Judge {
     this.#dice = new Dice(seed, 1);
     this.#lineDice = new Dice(seed, 2);
     this.#plan = planOf(profile, new Dice(seed, 3));
-    this.#rules = townRules(new Dice(seed, 7));
+    this.#rules = townRules(new Dice(seed, 7), new Dice(seed, 11));
     this.chronicle = new Chronicle(this.#time);
     this.#crossings = new Crossings(this, this.chronicle);
     this.#together = new Together(this, this.#truth, this.#rules, profile !== 'calm');
