@@ -48,7 +48,7 @@ export const MUTANTS: readonly ChaosMutant[] = [
         file: 'actors/user/gifts.ts',
         find: '  turn.persist(entryOf(state.me.id, command, command.points, to, rule), command.key);\n  return begin(state, command);',
         replace: `  turn.persist(entryOf(state.me.id, command, command.points, to, rule), command.key);
-  const said = ok({ transferId: gift.id, points: -command.points, balance: availablePoints(state) });
+  const said = ok({ transferId: gift.id, points: -command.points, balance: spendablePoints(state, turn.nowMs) });
   for (const replyTo of command.replyTo) turn.reply(said, replyTo);
   return begin(state, { ...command, replyTo: [] });`,
       },
