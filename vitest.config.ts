@@ -1,16 +1,21 @@
 /**
- * How the tests run: real processes, three at a time because many wait for leases, with the real servers started once before.
+ * How the tests run: real processes, four at a time because many wait for leases, with the real servers started once before.
  * The longest begin first: on a clean checkout nobody remembers them, and one that begins last keeps everybody waiting.
+ *
+ * A fifth is the simulation. It lives on virtual time, yields to everybody (k8s/testing/command.ts), and so takes what the
+ * others leave of the processors from the first minute to the last.
  */
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Minutes and half minutes, the longest first; what is not here takes seconds. */
 const LONG = [
   'k8s/simulate/simulate.test.ts',
+  'k8s/chaos/twoMinutes.test.ts',
   'k8s/e2e/cluster/faults.test.ts',
   'k8s/e2e/cluster/badInput.test.ts',
   'k8s/e2e/cluster/market.test.ts',
+  'k8s/soak/smoke.test.ts',
   'gateway/conformance/conformance.test.ts',
   'k8s/e2e/commands.test.ts',
   'k8s/e2e/gateway/train.test.ts',
@@ -25,6 +30,13 @@ const LONG = [
   'nodes/contracts/coordinator.test.ts',
 ];
 
+/** No clock, no chance, no file, no socket (infra/check/arrows.ts): nothing that one test could leave to the next. */
+const PURE = '{protocol,actors}/**/*.test.ts';
+
+/** Whole clusters broken on purpose, minutes each: with HEYBLUE_TEST_FIRE=on. */
+const FIRE = ['k8s/chaos/twoMinutes.test.ts', 'k8s/soak/smoke.test.ts'];
+const isFire = process.env.HEYBLUE_TEST_FIRE === 'on';
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const placeOf = ({ moduleId }: TestSpecification): number => {
@@ -37,13 +49,23 @@ class LongestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    include: ['{protocol,actors,nodes,gateway,infra,k8s}/**/*.test.ts'],
-    globalSetup: ['infra/embedded/test-servers.ts'],
     pool: 'forks',
-    maxWorkers: 3,
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 10_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'town',
+          include: ['{nodes,gateway,infra,k8s}/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...(isFire ? [] : FIRE)],
+          globalSetup: ['infra/embedded/test-servers.ts'],
+        },
+      },
+      { extends: true, test: { name: 'pure', include: [PURE], isolate: false } },
+    ],
   },
 });
