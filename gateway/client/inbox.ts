@@ -106,7 +106,8 @@ export class Inbox {
     if (awaiting === null) {
       if (stream === null) return 'fine';
       if (!snapshot && offset <= stream.offset) return 'fine';
-      if (!snapshot && offset > stream.offset + 1) return 'gap';
+      // A snapshot that was asked for stands for what was heard, and not for what never came.
+      if (offset > stream.offset + (snapshot ? 0 : 1)) return 'gap';
     }
     if (this.line.length >= WAITING_MAX) return 'full';
     const { sessionId, epoch } = awaiting ?? stream!;

@@ -382,14 +382,15 @@ class Phone:
 
     def _event(self, offset, kind, _event_id, items):
         name, fields = EVENTS.get(kind, ("unknown", ""))
+        # one that was asked for stands for what was heard, and not for what never came
+        if offset > self.offset + (0 if name == "snapshot" else 1) and (self.state or name != "snapshot"):
+            self.drop()  # one was lost: a resume brings it, and this one again
+            raise Closed(4200, "an event is missing")
         if name == "snapshot":
             self.state, self.events = named(fields, items), []
             self.session, self.epoch = self.welcome
         elif offset <= self.offset:
             return  # a repetition
-        elif offset > self.offset + 1:
-            self.drop()  # one was lost: a resume brings it, and this one again
-            raise Closed(4200, "an event is missing")
         else:
             self.events.append((name, named(fields, items)))
         self.offset = offset
