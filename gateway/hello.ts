@@ -161,10 +161,13 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
   const { clock, metrics } = hub.options;
   if (!result.ok) {
     const nowMs = clock.monotonicMs();
-    const again = result.retryable && !hub.leaving && nowMs - session.openedMs < LIMITS.attachTotalMs;
+    const isCutOff = hub.options.serving?.() === false;
+    const patienceMs = isCutOff ? LIMITS.attachCutOffMs : LIMITS.attachTotalMs;
+    const again = result.retryable && !hub.leaving && nowMs - session.openedMs < patienceMs;
     if (again) hub.attachAt(session, nowMs + Math.max(LIMITS.attachRetryMs, result.retryAfterMs));
     // whoever leaves sends nobody into a long backoff: there are others
     else if (result.retryable && hub.leaving) session.close(CLOSE.restart, 'restart');
+    else if (result.retryable && isCutOff) session.close(CLOSE.moved, 'this node is cut off, connect again');
     else session.close(closeFor(result), result.message);
     return;
   }

@@ -119,6 +119,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     ...(options.handshakesPerS !== undefined && { handshakesPerS: options.handshakesPerS }),
     ...(options.tracer && { tracer: options.tracer }),
     ...(options.elsewhere && { elsewhere: options.elsewhere }),
+    ...(options.serving && { serving: options.serving }),
     secure: options.tls !== undefined,
     ...(options.devices && { devices: options.devices }),
   });

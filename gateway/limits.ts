@@ -114,6 +114,8 @@ export const LIMITS = {
    * away into its backoff: longer than a node takes to be replaced, shorter than a client waits for WELCOME (10 s).
    */
   attachTotalMs: 8_500,
+  /** At a node that knows that it is cut off from the others: there are nodes that are not. */
+  attachCutOffMs: 2_000,
   attachRetryMs: 250,
   /** Sessions that are asked at once whether their actor still knows them, after it moved without a hand-over. */
   probing: 128,

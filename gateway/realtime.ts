@@ -49,6 +49,8 @@ export interface RealtimeOptions {
   readonly devices?: Pick<DeviceBook, 'saw'>;
   /** Realtime addresses of the other nodes, for phones that must go. Default: none. */
   readonly elsewhere?: () => readonly string[];
+  /** False while this node is cut off from the others and may ask nobody's actor. Default: it never is. */
+  readonly serving?: () => boolean;
 }
 
 /** What a frame can reach while it is handled. */

@@ -192,6 +192,24 @@ test('a phone is not kept waiting for ever: it is sent away before it gives up i
   expect(door.asked).toHaveLength(asked);
 });
 
+test('a node that is cut off keeps nobody waiting for long: there are others, and they are found without a backoff', async () => {
+  let serving = true;
+  const sessions = hub({ serving: () => serving });
+  door.answers.attach = () => refuse(ERROR.unavailable, 'x');
+  const early = await attached(sessions);
+  clock.advance(LIMITS.attachCutOffMs);
+  sessions.attachAgain();
+  expect(early.code).toBe(null);
+  serving = false;
+  const late = await attached(sessions);
+  clock.advance(LIMITS.attachRetryMs);
+  sessions.attachAgain();
+  expect([early.code, late.code]).toEqual([CLOSE.moved, null]);
+  clock.advance(LIMITS.attachCutOffMs);
+  sessions.attachAgain();
+  expect(late.code).toBe(CLOSE.moved);
+});
+
 test('a phone that waits at a node that leaves is sent on its way at once', async () => {
   const sessions = hub();
   door.answers.attach = () => refuse(ERROR.unavailable, 'x');

@@ -140,7 +140,7 @@ export const CLOSE_WORDS: Readonly<Record<keyof typeof CLOSE, Explained & { read
   moved: {
     by: 'both',
     meaning:
-      'your actor moved and does not know this connection; you say it when an event is missing, or another socket goes on',
+      'your actor moved and does not know this connection, or this node is cut off from the others; you say it when an event is missing, or another socket goes on',
     action: 'reconnect after random 0 to `reconnectJitter_ms`, resume',
   },
   rebalance: {
