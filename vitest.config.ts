@@ -1,8 +1,8 @@
 /**
- * How the tests run: real processes, four at a time because many wait for leases, with the real servers started once before.
+ * How the tests run: real processes, three at a time because many wait for leases, with the real servers started once before.
  * The longest begin first: on a clean checkout nobody remembers them, and one that begins last keeps everybody waiting.
  *
- * A fifth is the simulation. It lives on virtual time, yields to everybody (k8s/testing/command.ts), and so takes what the
+ * A fourth is the simulation. It lives on virtual time, yields to everybody (k8s/testing/command.ts), and so takes what the
  * others leave of the processors from the first minute to the last.
  */
 import { configDefaults, defineConfig } from 'vitest/config';
@@ -50,7 +50,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 5,
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,
