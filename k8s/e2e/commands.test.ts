@@ -89,7 +89,7 @@ describe('npm run replay', () => {
 });
 
 describe('npm run demo', () => {
-  it('starts a town, lives in it, and its sums are right', { timeout: 60_000 }, async () => {
+  it('starts a town, lives in it, and its sums are right', { timeout: 120_000 }, async () => {
     const { code, output } = await run('k8s/demo.ts', '--people', '8', '--seconds', '6', '--seed', '8');
     expect(output).toContain('The sums are right');
     expect(code).toBe(0);

@@ -14,6 +14,7 @@ import { pairBehaviour } from '../../actors/pair.ts';
 import type { OfferView } from '../../actors/queries.ts';
 import { regionBehaviour } from '../../actors/region.ts';
 import type { MeetRules } from '../../actors/rules.ts';
+import { EXPIRY_TIMER } from '../../actors/user/aging.ts';
 import { userBehaviour } from '../../actors/user.ts';
 import { shardOf } from '../../protocol/shard.ts';
 import type { AnyBehaviour, Behaviours } from '../effects.ts';
@@ -111,6 +112,8 @@ const CALM_BEFORE_MS = 3_500;
 const HEAL_MS_MAX = 35_000;
 /** Tells under way are told, late commits are applied. */
 const QUIET_MS = 4_000;
+/** Whether points still get old is looked at so often. */
+const AGED_LOOK_MS = 500;
 const VIOLATIONS_KEPT = 20;
 
 const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]), hubs: HUB_KEYS };
@@ -600,8 +603,19 @@ export class World implements Judge {
     }
   }
 
+  /** Points that get old in the middle of the last reading would be read by some and not by others: they all are first. */
+  #untilAged(): void {
+    if (this.#rules.life.expireMs === 0) return;
+    const endMs = this.#time.monotonicMs() + HEAL_MS_MAX;
+    const ages = ({ person }: Phone): boolean =>
+      this.#sql.notes.timers.of('user', person.id).some(({ name }) => name === EXPIRY_TIMER);
+    while (this.#time.monotonicMs() < endMs && this.#violations.length === 0 && this.#everybody.some(ages))
+      this.#until(this.#time.monotonicMs() + AGED_LOOK_MS);
+  }
+
   /** All is quiet: every phone resumes once more and reads, and everything is compared. */
   #final(): void {
+    this.#untilAged();
     const quietMs = this.#time.monotonicMs() + QUIET_MS;
     this.#until(quietMs);
     const reads = new Map<Phone, Op>();
