@@ -5,7 +5,7 @@
  * A fourth is the simulation. It lives on virtual time, yields to everybody (k8s/testing/command.ts), and so takes what the
  * others leave of the processors from the first minute to the last.
  */
-import { configDefaults, defineConfig } from 'vitest/config';
+import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Minutes and half minutes, the longest first; what is not here takes seconds. */
@@ -33,10 +33,6 @@ const LONG = [
 /** No clock, no chance, no file, no socket (infra/check/arrows.ts): nothing that one test could leave to the next. */
 const PURE = '{protocol,actors}/**/*.test.ts';
 
-/** Whole clusters broken on purpose, minutes each: with HEYBLUE_TEST_FIRE=on. */
-const FIRE = ['k8s/chaos/twoMinutes.test.ts', 'k8s/soak/smoke.test.ts'];
-const isFire = process.env.HEYBLUE_TEST_FIRE === 'on';
-
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const placeOf = ({ moduleId }: TestSpecification): number => {
@@ -61,7 +57,6 @@ export default defineConfig({
         test: {
           name: 'town',
           include: ['{nodes,gateway,infra,k8s}/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...(isFire ? [] : FIRE)],
           globalSetup: ['infra/embedded/test-servers.ts'],
         },
       },
