@@ -4,7 +4,7 @@
  * was killed is replaced while the fault still lasts, which is the point of running there.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -23,7 +23,9 @@ import {
 import { steadyView } from '../../swarm/clusterTown.ts';
 import { terminateBackends } from '../backends.ts';
 import { burners } from '../burners.ts';
+import { muteDoors, slamDoors } from '../doors.ts';
 import { poison } from '../poison.ts';
+import { loseData, restartServer, type ServerHost } from '../servers.ts';
 import type { ChaosNode, ChaosTarget, Deed, Hit, Link, Server } from '../target.ts';
 import { firstOf, PodLink, processesOf } from './insidePod.ts';
 import { PodNode } from './podNode.ts';
@@ -31,11 +33,11 @@ import { PodNode } from './podNode.ts';
 const PODS = 3;
 const PORTS: Record<Link, number> = { nats: 4222, postgres: 5432 };
 const PROGRAMS: Record<Server, string> = { nats: 'nats-server', postgres: 'postgres' };
-const NAMES: Record<Server, string> = { nats: 'nats-server', postgres: 'PostgreSQL' };
+/** In the pod of the servers (k8s/devServers.ts). */
+const NATS_STORE = 'var/lib/heyblue/nats/store';
 /** A pod is scheduled, started and found Ready within this on a machine that has other work. */
 const POD_MS_MAX = 180_000;
 const STEADY_MS_MAX = 120_000;
-const SERVER_MS_MAX = 60_000;
 const POLL_MS = 250;
 /** Ended by a signal, or asked to end: not by itself. */
 const TOLD_TO: readonly (number | null)[] = [null, 0, 137, 143];
@@ -111,27 +113,6 @@ export const startKubernetes = async (
     for (const one of mine) packets += one.heal();
     return packets === 0 ? {} : { packets };
   };
-  const serversUid = async (): Promise<string> => {
-    const [pod] = await pods(SERVERS_LABEL);
-    if (pod === undefined) throw new Error('the servers have no pod');
-    return pod.uid;
-  };
-  /** Waits for another process of the server: it is started again by itself. */
-  const another = async (server: Server, uid: string, pid: number): Promise<void> => {
-    const end = performance.now() + SERVER_MS_MAX;
-    while (performance.now() < end) {
-      const now = firstOf(uid, PROGRAMS[server]);
-      if (now !== 0 && now !== pid) return;
-      await pause(POLL_MS);
-    }
-    throw new Error(`no other ${NAMES[server]} within ${SERVER_MS_MAX / 1_000} s`);
-  };
-  const running = async (server: Server): Promise<{ uid: string; pid: number }> => {
-    const uid = await serversUid();
-    const pid = firstOf(uid, PROGRAMS[server]);
-    if (pid === 0) throw new Error(`${NAMES[server]} does not run`);
-    return { uid, pid };
-  };
   /** Pods that ended by themselves since it was looked last. */
   const told = new Set<string>();
   const lookForCrashes = async (): Promise<void> => {
@@ -142,6 +123,21 @@ export const startKubernetes = async (
       const last = await kubectl('logs', name, '--previous', '--tail=6').catch(() => '');
       crashes.push(`pod ${name} ended with code ${exitCode}: ${last.trim()}`);
     }
+  };
+
+  const [serversPod] = await pods(SERVERS_LABEL);
+  if (serversPod === undefined) throw new Error('the servers have no pod');
+  const first = (program: string): number => firstOf(serversPod.uid, program);
+  const servers: ServerHost = {
+    pidOf: server => {
+      const pid = first(PROGRAMS[server]);
+      if (pid === 0) throw new Error(`${server} does not run`);
+      return pid;
+    },
+    // the disk of the pod, as the process sees it that starts the others
+    get natsStore() {
+      return join('/proc', String(first('node')), 'root', NATS_STORE);
+    },
   };
 
   for (let i = 0; i < PODS; i++) nodes.push(await PodNode.open(daemons, plane));
@@ -202,41 +198,11 @@ export const startKubernetes = async (
     keepCommits: cannot('keepCommits'),
     heal: async (node, link) => heal(node, link),
     repeat: cannot('repeat'),
-    muteDoors: some => {
-      for (const node of some) nodeOf(node).door.drop('toNode');
-    },
-    slamDoors: some => {
-      let closed = 0;
-      for (const node of some) {
-        const { door } = nodeOf(node);
-        const { closed: was } = door.counts;
-        door.hangUp();
-        void door.heal();
-        closed += door.counts.closed - was;
-      }
-      const names = some.map(node => node.id);
-      return { targets: names, what: `every socket with ${names.join(', ')} ends`, counts: { closed } };
-    },
+    muteDoors: some => muteDoors(some.map(nodeOf)),
+    slamDoors: some => slamDoors(some.map(nodeOf)),
 
-    restartServer: async server => {
-      const { uid, pid } = await running(server);
-      // the immediate shutdown of PostgreSQL: as a crash, but its backends end as well
-      signal(pid, server === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
-      await another(server, uid, pid);
-      return { targets: [NAMES[server]], what: `${NAMES[server]} is restarted`, counts: { restarted: 1 } };
-    },
-    loseData: async server => {
-      const { uid, pid } = await running(server);
-      // its disk, seen from here
-      const store = join('/proc', String(pid), 'root/var/lib/heyblue/nats/store');
-      signal(pid, 'SIGSTOP');
-      renameSync(store, `${store}.lost`);
-      const lost = join('/proc', String(firstOf(uid, 'node')), 'root/var/lib/heyblue/nats/store.lost');
-      signal(pid, 'SIGKILL');
-      await another(server, uid, pid);
-      rmSync(lost, { recursive: true, force: true });
-      return { targets: ['nats-server'], what: 'nats-server begins again empty', counts: { restarted: 1 } };
-    },
+    restartServer: server => restartServer(servers, server),
+    loseData: () => loseData(servers),
     terminateBackends: () => terminateBackends(stores.databaseUrl),
     fillDisk: cannot('fillDisk'),
     freeDisk: async () => {},

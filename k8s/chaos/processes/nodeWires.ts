@@ -80,19 +80,6 @@ export class NodeWires {
     return this.#staleRefused;
   }
 
-  muteDoor(): void {
-    this.#node.door.drop('toNode');
-  }
-
-  /** Ends every socket of phones with the node, and its door is as before; how many there were. */
-  slamDoor(): number {
-    const { door } = this.#node;
-    const { closed } = door.counts;
-    door.hangUp();
-    void door.heal();
-    return door.counts.closed - closed;
-  }
-
   /** Mends all of it. */
   async mend(): Promise<void> {
     this.repeat(0);

@@ -10,13 +10,14 @@ import { type Cluster, type ClusterNode, startCluster } from '../../swarm/cluste
 import type { Random } from '../../swarm/random.ts';
 import { terminateBackends } from '../backends.ts';
 import { burners } from '../burners.ts';
+import { muteDoors, slamDoors } from '../doors.ts';
 import { poison } from '../poison.ts';
+import { loseData, NAMES, restartServer, type ServerHost } from '../servers.ts';
 import type { ChaosNode, ChaosTarget, Deed } from '../target.ts';
 import { Cloud } from '../wires/cloud.ts';
 import { Disk } from './disk.ts';
 import { Logins } from './logins.ts';
 import { NodeWires } from './nodeWires.ts';
-import { loseData, restartServer } from './servers.ts';
 
 export interface ProcessOptions {
   readonly nodes: number;
@@ -84,6 +85,10 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
 
     const nodeOf = (node: ChaosNode): ClusterNode => cluster.nodes.find(one => one.id === node.id)!;
     const wiresOf = (node: ChaosNode): NodeWires => wires.get(node.id)!;
+    const servers: ServerHost = {
+      pidOf: server => cluster.pidOf(NAMES[server]),
+      natsStore: join(dataDir, 'nats', 'store'),
+    };
     const asleep = new Set<string>();
     const shifted = new Set<string>();
 
@@ -146,18 +151,11 @@ export const startProcesses = async (options: ProcessOptions): Promise<ProcessTa
       keepCommits: node => wiresOf(node).keepCommits(),
       heal: (node, link) => wiresOf(node).heal(link),
       repeat: (node, share) => wiresOf(node).repeat(share),
-      muteDoors: nodes => {
-        for (const node of nodes) wiresOf(node).muteDoor();
-      },
-      slamDoors: nodes => {
-        let closed = 0;
-        for (const node of nodes) closed += wiresOf(node).slamDoor();
-        const ids = nodes.map(node => node.id);
-        return { targets: ids, what: `every socket with ${ids.join(', ')} ends`, counts: { closed } };
-      },
+      muteDoors: nodes => muteDoors(nodes.map(nodeOf)),
+      slamDoors: nodes => slamDoors(nodes.map(nodeOf)),
 
-      restartServer: server => restartServer(cluster, server),
-      loseData: () => loseData(cluster),
+      restartServer: server => restartServer(servers, server),
+      loseData: () => loseData(servers),
       terminateBackends: () => terminateBackends(town.databaseUrl),
       fillDisk: async () => {
         const bytes = (disk as Disk).fill();
