@@ -46,12 +46,33 @@ interface Stripe {
 
 export type BudgetState = Whole | Stripe;
 
-/** Where so many points of a budget are asked for on behalf of an operation: always the same stripe. */
-export const stripeOf = ({ id }: NonNullable<AwardLimits['budget']>, operationId: string): Address => ({
+type Budget = NonNullable<AwardLimits['budget']>;
+
+/** Where an operation asks: always the same stripe. */
+const stripeOf = ({ id }: Budget, operationId: string): Address => ({
   kind: 'budget',
   // ids end in what is random in them
   id: `${id}/${Number.parseInt(operationId.slice(-4), 16) % BUDGET_STRIPES}`,
 });
+
+/** Asks a budget for so many points on behalf of an operation: all of them, or it is refused. */
+export function askFor(
+  budget: Budget,
+  operationId: string,
+  points: number,
+  turn: Turn,
+  tag: string,
+  timeoutMs?: number,
+): void {
+  const take: BudgetMessage = { type: 'take', points, of: budget.points };
+  turn.ask(stripeOf(budget, operationId), take, tag, timeoutMs);
+}
+
+/** Says that the operation did not use what was taken for it. */
+export function giveBackTo(budget: Budget, operationId: string, points: number, turn: Turn): void {
+  const back: BudgetMessage = { type: 'giveBack', points };
+  turn.tell(stripeOf(budget, operationId), back);
+}
 
 const wholeOf = (id: string): string | null => {
   const cut = id.lastIndexOf('/');

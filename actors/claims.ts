@@ -8,10 +8,9 @@
  * repeat gets its first answer.
  */
 import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
-import { stripeOf } from './budget.ts';
+import { askFor, giveBackTo } from './budget.ts';
 import type { EncounterOp } from './durable.ts';
 import { ACTOR_LIMITS } from './limits.ts';
-import type { BudgetMessage } from './messages/budget.ts';
 import type { ClaimLate } from './messages/pair.ts';
 import type { Earned, EarnLimits, UserMessage } from './messages/user.ts';
 import type { QueryAnswers } from './queries.ts';
@@ -106,8 +105,7 @@ function askBudget(claim: Claim, tag: string, turn: Turn): Claimed {
   const { op, bounds } = claim;
   const points = op.officerPoints + op.civilianPoints;
   if (!bounds.budget || points === 0) return goes(claim);
-  const take: BudgetMessage = { type: 'take', points, of: bounds.budget.points };
-  turn.ask(stripeOf(bounds.budget, op.id), take, `${CLAIM}${tag}/budget`, ACTOR_LIMITS.claimMs);
+  askFor(bounds.budget, op.id, points, turn, `${CLAIM}${tag}/budget`, ACTOR_LIMITS.claimMs);
   return waits(claim);
 }
 
@@ -145,6 +143,5 @@ export function giveBack(
   turn: Turn,
 ): void {
   if (!bounds.budget || points === 0) return;
-  const back: BudgetMessage = { type: 'giveBack', points };
-  turn.tell(stripeOf(bounds.budget, op.id), back);
+  giveBackTo(bounds.budget, op.id, points, turn);
 }

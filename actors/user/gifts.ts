@@ -12,11 +12,10 @@
 import { type CommandBody, GIFT_PARTS_MAX } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
-import { stripeOf } from '../budget.ts';
+import { askFor, giveBackTo } from '../budget.ts';
 import { type CommitCode, MINT_ACCOUNT, type RuleRef, type TransferOp } from '../durable.ts';
 import { FEE, feePaymentId } from '../fees.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
-import type { BudgetMessage } from '../messages/budget.ts';
 import type { GiftPreview, SpendMessage, UserMessage } from '../messages/user.ts';
 import type { FeeView, GivingView, Party, QueryAnswers } from '../queries.ts';
 import type { Award, ScoreQuery } from '../scoring.ts';
@@ -219,8 +218,7 @@ function giveOut(state: UserState, command: CommandUnderWay, turn: Turn): UserSt
   const giving = { ...state, gave: [...state.gave.filter(other => other.id !== id), one] };
   const next = { ...command, points: leaves };
   if (onTop === 0 || !budget) return enter(giving, next, turn);
-  const take: BudgetMessage = { type: 'take', points: onTop, of: budget.points };
-  turn.ask(stripeOf(budget, id), take, `${command.key}/${BUDGET}`);
+  askFor(budget, id, onTop, turn, `${command.key}/${BUDGET}`);
   return begin(giving, next);
 }
 
@@ -265,8 +263,7 @@ export const giftBudgeted = unlessRefused(over, (state, command, _taken, turn) =
 export function giveBackOnTop({ gift }: CommandUnderWay, code: CommitCode, turn: Turn): void {
   const budget = gift?.awards[0]?.limits.budget;
   if (!gift || !budget || gift.taken === 0 || code === 'created') return;
-  const back: BudgetMessage = { type: 'giveBack', points: gift.taken };
-  turn.tell(stripeOf(budget, gift.id), back);
+  giveBackTo(budget, gift.id, gift.taken, turn);
 }
 
 /** A municipality gets what is paid; a rule may let more reach a charity than leaves the giver. */

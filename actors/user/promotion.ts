@@ -7,9 +7,8 @@
 
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ok, type Result } from '../../protocol/errors.ts';
-import { stripeOf } from '../budget.ts';
+import { askFor, giveBackTo } from '../budget.ts';
 import { type Committed, MINT_ACCOUNT, type RuleRef, type TransferOp } from '../durable.ts';
-import type { BudgetMessage } from '../messages/budget.ts';
 import type { CreditView, SettledView } from '../messages/user.ts';
 import type { Award, AwardLimits } from '../scoring.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
@@ -105,8 +104,7 @@ export function promotionGranted(
 function budgeted(state: UserState, encounterId: string, turn: Turn): UserState {
   const { budget, points } = state.promoting[encounterId]!;
   if (!budget) return give(state, encounterId, turn);
-  const take: BudgetMessage = { type: 'take', points, of: budget.points };
-  turn.ask(stripeOf(budget, idOf(state, encounterId)), take, BUDGET_TAG + encounterId);
+  askFor(budget, idOf(state, encounterId), points, turn, BUDGET_TAG + encounterId);
   return state;
 }
 
@@ -150,10 +148,7 @@ export function promoted(
   const one = state.promoting[encounterId];
   if (!one) return { state, credit: null };
   const { budget, taken } = one;
-  if (budget && taken > 0 && committed.code !== 'created') {
-    const back: BudgetMessage = { type: 'giveBack', points: taken };
-    turn.tell(stripeOf(budget, committed.id), back);
-  }
+  if (budget && taken > 0 && committed.code !== 'created') giveBackTo(budget, committed.id, taken, turn);
   const mine = committed.postings.find(posting => posting.account === state.me.id);
   const credit = mine && {
     transferId: committed.id,
