@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Fault } from '../chaos/fault.ts';
 import { FAULTS } from '../chaos/faults/index.ts';
 import type { ProcessTarget } from '../chaos/processes/processTarget.ts';
-import type { Hit } from '../chaos/target.ts';
+import type { ChaosTarget, Hit } from '../chaos/target.ts';
 import type { Random } from '../swarm/random.ts';
 import type { FaultWindow } from './recording.ts';
 
@@ -105,13 +105,14 @@ export const inWindow = async (
 };
 
 /** Runs one fault of chaos by itself; what it hit, and what it did. */
-const perform = async (target: ProcessTarget, fault: Fault, random: Random): Promise<Hit> => {
+export const perform = async (target: ChaosTarget, fault: Fault, random: Random): Promise<Hit> => {
   let hit: Hit = { targets: [], what: 'nobody to hit', counts: {} };
   let counts: Readonly<Record<string, number>> = {};
-  const [witness, ...others] = target.nodes;
-  const one = random.pick(DEADLY.has(fault.name) ? others : [witness!, ...others]);
+  const nodes = DEADLY.has(fault.name) ? target.nodes.slice(1) : target.nodes;
+  const one = random.pick(nodes);
   await fault.run({
-    target,
+    // some take their nodes themselves: the witness is none of those either
+    target: { ...target, nodes },
     random,
     victim: () => one,
     victims: () => [one],

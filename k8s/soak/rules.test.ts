@@ -151,13 +151,14 @@ describe('a leak', () => {
   });
 
   test('is looked for in each life on its own: two lives of different size are no growth', () => {
-    const floors = [...Array(40).keys()].map(i => ({
-      ...floor(i * 30, (i < 20 ? 30 : 80) * MIB + random.between(0, MIB)),
-      pid: i < 20 ? 1 : 2,
-      upS: (i % 20) * 30,
+    const floors = [...Array(80).keys()].map(i => ({
+      ...floor(i * 30, (i < 40 ? 30 : 80) * MIB + random.between(0, MIB)),
+      pid: i < 40 ? 1 : 2,
+      upS: (i % 40) * 30,
     }));
     expect(growthOf(floors).filter(one => one.leak)).toEqual([]);
     expect(new Set(growthOf(floors).map(one => one.pid))).toEqual(new Set([1, 2]));
+    expect(growthOf(floors.filter(one => one.upS < 850))).toEqual([]);
   });
 
   test('is not looked for while a life settles, nor in a life that is too short', () => {

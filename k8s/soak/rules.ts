@@ -11,8 +11,10 @@ export const RULES = {
   limitBytes: 1024 ** 3,
   dayGrowthShare: 0.25,
   trendP: 0.05,
-  /** A life begins with caches that fill and code that is compiled. */
-  lifeSettlesS: 120,
+  /** A life begins with caches that fill and code that is compiled (reference/reliability.md 3: five minutes). */
+  lifeSettlesS: 300,
+  /** A slope over less than this says nothing of a day. */
+  lifeJudgedS: 600,
   /** Later is at most so much worse than earlier, and by more than what nobody would notice. */
   ageing: 1.2,
   ageingMs: 5,
@@ -77,7 +79,7 @@ export const growthOf = (floors: readonly FloorSample[]): Growth[] => {
   const lives = Map.groupBy(floors, one => one.pid);
   return [...lives].flatMap(([pid, all]) => {
     const some = all.filter(one => one.upS >= RULES.lifeSettlesS);
-    if (some.length < TREND_POINTS_MIN) return [];
+    if (some.length < TREND_POINTS_MIN || some.at(-1)!.tS - some[0]!.tS < RULES.lifeJudgedS) return [];
     return (['heap', 'rss'] as const).map(what => {
       const points = some.map((one): Point => [one.tS, what === 'heap' ? one.heapUsed : one.rss]);
       const perDayBytes = theilSen(points) * DAY_S;

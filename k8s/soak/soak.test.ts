@@ -3,13 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { SETTINGS } from '../../infra/config/settings.ts';
 import type { Op } from '../../nodes/simulation/history.ts';
 import { FAULTS } from '../chaos/faults/index.ts';
+import type { ChaosNode, ChaosTarget, Hit } from '../chaos/target.ts';
 import { sourcesOf } from '../simulate/mutate.ts';
 import { wantedOf } from '../soak.ts';
 import type { AskedOp } from '../swarm/clientLoad.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import type { MeetOp } from '../swarm/meetings.ts';
+import { Random } from '../swarm/random.ts';
 import { AGED } from './ageing.ts';
-import { BAG, SHORT, WEIGHTS } from './faults.ts';
+import { BAG, perform, SHORT, WEIGHTS } from './faults.ts';
 import { plotsOf } from './page.ts';
 import { plotSvg, stepOf } from './plot.ts';
 import { loadedS, PROFILES, sized } from './profiles.ts';
@@ -161,4 +163,23 @@ describe('plots', () => {
   test('of an empty recording are empty', () => {
     for (const plot of plotsOf(new Recording())) expect(plotSvg(plot)).not.toContain('NaN');
   });
+});
+
+test('the witness outlives the run: whatever ends nodes ends others', async () => {
+  const ended = new Set<string>();
+  const nodes = ['n1', 'n2', 'n3'].map(id => ({ id, isRunning: true }) as ChaosNode);
+  const hitting = (what: readonly ChaosNode[]): Hit => {
+    for (const { id } of what) ended.add(id);
+    return { targets: [], what: '', counts: {} };
+  };
+  const target = {
+    nodes,
+    drain: async some => hitting(some),
+    kill: async node => hitting([node]),
+    start: async () => {},
+  } as Partial<ChaosTarget> as ChaosTarget;
+  const random = new Random(1);
+  const scaleDown = FAULTS.find(fault => fault.name === 'scale-down')!;
+  for (let i = 0; i < 50; i++) await perform(target, scaleDown, random);
+  expect([...ended].sort()).toEqual(['n2', 'n3']);
 });
