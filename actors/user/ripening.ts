@@ -25,7 +25,8 @@ export const ripeningOf = (
 /** Reasons for which the mint gives what must wait. */
 const EARNED = ['encounter', 'promotion'];
 
-const freshOf = ({ reason, delta, atMs }: Movement): FreshCredit | null => {
+/** What of a movement must wait; null: nothing. */
+export const freshOf = ({ reason, delta, atMs }: Movement): FreshCredit | null => {
   const isFresh = delta > 0 ? EARNED.includes(reason) : reason === 'reversal';
   return isFresh ? { atMs, points: delta } : null;
 };

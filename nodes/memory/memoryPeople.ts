@@ -16,6 +16,7 @@ import type {
   UserRecord,
 } from '../../actors/queries.ts';
 import { unspentLots } from '../../actors/user/lots.ts';
+import { freshOf } from '../../actors/user/ripening.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import type {
   Credential,
@@ -369,10 +370,9 @@ export class MemoryPeople implements Directory, QueryStore {
 
   #fresh(id: string, freshMs: number): FreshCredit[] {
     const sinceMs = this.#nowMs() - freshMs;
-    return this.#movements(id).flatMap(({ atMs, delta: points, reason }) => {
-      const isFresh = points > 0 ? reason === 'encounter' || reason === 'promotion' : reason === 'reversal';
-      return isFresh && atMs > sinceMs ? [{ atMs, points }] : [];
-    });
+    return this.#movements(id).flatMap(movement =>
+      movement.atMs > sinceMs ? (freshOf(movement) ?? []) : [],
+    );
   }
 
   #record(id: string, freshMs = 0): UserRecord | null {
