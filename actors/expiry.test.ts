@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { TownMarket } from '../nodes/testing/market.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
-import { type Committed, type DurableOp, EXPIRED_ACCOUNT, MINT_ACCOUNT, type TransferOp } from './durable.ts';
+import { type DurableOp, EXPIRED_ACCOUNT, type TransferOp } from './durable.ts';
 import type { PointsLife } from './rules.ts';
 
 const S = 1_000;
@@ -25,22 +25,7 @@ const open = (life: Partial<PointsLife> = {}): SmallTown => {
 
 /** Points from the mint, of which the phone hears. */
 async function grant(phone: TownPhone, points: number): Promise<void> {
-  const op: TransferOp = {
-    type: 'transfer',
-    id: town.key(),
-    reason: 'grant',
-    legs: [
-      { account: MINT_ACCOUNT, delta: -points },
-      { account: phone.id, delta: points },
-    ],
-    rule: { id: 'grant', version: 1 },
-    idempotency: null,
-  };
-  const [outcome] = await town.ledger.commit([{ shard: 0, epoch: town.ledger.epochOf(0), op }]);
-  const mine = (outcome as Committed).postings.find(({ account }) => account === phone.id)!;
-  const { delta, balance, version: balanceVersion } = mine;
-  const credit = { transferId: op.id, points: delta, balance, balanceVersion, reason: 'grant' };
-  await phone.ask({ type: 'credited', credit });
+  await town.grant(phone, points);
   await town.time.advance(S);
 }
 

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import type { AccountKind } from '../protocol/catalogue.ts';
 import { ERROR } from '../protocol/errors.ts';
-import { MINT_ACCOUNT } from './durable.ts';
 import type { UserMessage } from './messages/user.ts';
 
 const S = 1_000;
@@ -14,23 +13,8 @@ let ana: TownPhone;
 let officer: TownPhone;
 let colleague: TownPhone;
 
-/** Points out of nothing; the actor reads them as it starts. */
-async function rich(phone: TownPhone, points = 100): Promise<void> {
-  const grant = {
-    type: 'transfer',
-    id: town.key(),
-    reason: 'grant',
-    legs: [
-      { account: MINT_ACCOUNT, delta: -points },
-      { account: phone.id, delta: points },
-    ],
-    rule: { id: 'grant', version: 1 },
-    idempotency: null,
-  } as const;
-  await town.ledger.commit([{ shard: 0, epoch: town.ledger.epochOf(0), op: grant }]);
-  const credit = { transferId: grant.id, points, balance: points, balanceVersion: 1, reason: 'grant' };
-  await phone.ask({ type: 'credited', credit });
-}
+/** Points out of nothing. */
+const rich = (phone: TownPhone, points = 100): Promise<void> => town.grant(phone, points);
 
 async function beneficiary(kind: 'charity' | 'family', verified = true): Promise<TownPhone> {
   const phone = await town.phone(kind);

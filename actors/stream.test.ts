@@ -4,7 +4,6 @@ import { CommitError, type EntryOutcome } from '../nodes/ports.ts';
 import { seededRandom } from '../nodes/simulation/virtualTime.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { CLOSE } from '../protocol/index.ts';
-import { type Committed, MINT_ACCOUNT, type TransferOp } from './durable.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { CreditView } from './messages/user.ts';
 
@@ -21,24 +20,7 @@ beforeEach(async () => {
 });
 
 /** Points that nobody told the actor of yet. */
-async function granted(to: TownPhone, points: number): Promise<CreditView> {
-  const op: TransferOp = {
-    type: 'transfer',
-    id: town.key(),
-    reason: 'grant',
-    legs: [
-      { account: MINT_ACCOUNT, delta: -points },
-      { account: to.id, delta: points },
-    ],
-    rule: { id: 'grant', version: 1 },
-    idempotency: null,
-  };
-  const [outcome] = await town.ledger.commit([{ shard: 0, epoch: town.ledger.epochOf(0), op }]);
-  const { postings } = outcome as Committed;
-  const { delta, balance, version } = postings.find(one => one.account === to.id)!;
-  return { transferId: op.id, points: delta, balance, balanceVersion: version, reason: 'grant' };
-}
-
+const granted = (to: TownPhone, points: number): Promise<CreditView> => town.granted(to, points);
 const tell = (phone: TownPhone, credit: CreditView) => phone.ask({ type: 'credited', credit });
 const given = async (phone: TownPhone, points: number) => tell(phone, await granted(phone, points));
 

@@ -1,5 +1,5 @@
 /** A merchant with an offer in a small town, and customers with points: what tests of the market begin with. */
-import { type Committed, MINT_ACCOUNT, type OfferRecord, type TransferOp } from '../../actors/durable.ts';
+import type { OfferRecord } from '../../actors/durable.ts';
 import type { OfferMessage } from '../../actors/messages/offer.ts';
 import type { Result } from '../../protocol/index.ts';
 import type { SmallTown, TownPhone } from './smallTown.ts';
@@ -67,24 +67,7 @@ export class TownMarket {
   /** A phone with so many points. */
   async customer(points: number): Promise<TownPhone> {
     const phone = await this.town.phone('civilian');
-    const { ledger } = this.town;
-    const op: TransferOp = {
-      type: 'transfer',
-      id: this.town.key(),
-      reason: 'grant',
-      legs: [
-        { account: MINT_ACCOUNT, delta: -points },
-        { account: phone.id, delta: points },
-      ],
-      rule: { id: 'grant', version: 1 },
-      idempotency: null,
-    };
-    const [outcome] = await ledger.commit([{ shard: 0, epoch: ledger.epochOf(0), op }]);
-    const { delta, balance, version } = (outcome as Committed).postings.find(
-      one => one.account === phone.id,
-    )!;
-    const credit = { transferId: op.id, points: delta, balance, balanceVersion: version, reason: 'grant' };
-    await phone.ask({ type: 'credited', credit });
+    await this.town.grant(phone, points);
     return phone;
   }
 

@@ -6,8 +6,9 @@
 
 import { areaBehaviour } from '../../actors/area.ts';
 import { budgetBehaviour } from '../../actors/budget.ts';
+import { type Committed, MINT_ACCOUNT, type TransferOp } from '../../actors/durable.ts';
 import { openAreas } from '../../actors/geo/areaRules.ts';
-import type { Attached, UserMessage } from '../../actors/messages/user.ts';
+import type { Attached, CreditView, UserMessage } from '../../actors/messages/user.ts';
 import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import { regionBehaviour } from '../../actors/region.ts';
@@ -257,6 +258,29 @@ export class SmallTown {
 
   key(): string {
     return this.#random.uuid(this.time.nowMs());
+  }
+
+  /** Points from the mint for an account; nobody tells its actor. */
+  async granted({ id: account }: TownPhone, points: number): Promise<CreditView> {
+    const op: TransferOp = {
+      type: 'transfer',
+      id: this.key(),
+      reason: 'grant',
+      legs: [
+        { account: MINT_ACCOUNT, delta: -points },
+        { account, delta: points },
+      ],
+      rule: { id: 'grant', version: 1 },
+      idempotency: null,
+    };
+    const [outcome] = await this.ledger.commit([{ shard: 0, epoch: this.ledger.epochOf(0), op }]);
+    const { delta, balance, version } = (outcome as Committed).postings.find(one => one.account === account)!;
+    return { transferId: op.id, points: delta, balance, balanceVersion: version, reason: 'grant' };
+  }
+
+  /** Points from the mint, of which the actor hears. */
+  async grant(phone: TownPhone, points: number): Promise<void> {
+    await phone.ask({ type: 'credited', credit: await this.granted(phone, points) });
   }
 
   async phone(kind: AccountKind): Promise<TownPhone> {
