@@ -67,6 +67,8 @@ export const ACTOR_LIMITS = {
   redemptionsOpen: 16,
   /** The timer of a redemption comes a little after its time: whoever pays in the last moment has the whole of it. */
   redeemLateMs: 1_000,
+  /** Told later than this after it was set aside, what waits is looked up: an earlier life may have ended it. */
+  openedLateMs: 1_000,
   /** Draws of a code that no other open redemption of the merchant has. */
   codeTries: 4,
   /** Redemptions that ended are known for a while, in redemptions: what is told of them late changes nothing. */

@@ -8,6 +8,8 @@ import { TownMarket } from '../nodes/testing/market.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { ERROR } from '../protocol/index.ts';
 import { ACTOR_LIMITS } from './limits.ts';
+import type { RedemptionView } from './queries.ts';
+import { redemptionOf } from './user/redemption.ts';
 
 type Answer = Awaited<ReturnType<TownMarket['reserve']>>;
 
@@ -396,6 +398,68 @@ describe('a till', () => {
       const body = { redemptionId: theirs, code: null, quantity: null };
       expect(await till.command(name, body)).toMatchObject({ code: ERROR.notFound });
     }
+  });
+});
+
+describe('a till that is told late that somebody waits', () => {
+  /** Points are set aside, and who did it dies before it tells; it ends; the merchant's actor dies too; then it is told. */
+  async function toldLate(end: (market: TownMarket, redemptionId: string, phone: TownPhone) => unknown) {
+    const { town, market, phone, till } = await story();
+    const back = async () => {
+      town.kill();
+      await phone.connect();
+      await till.connect();
+      await till.command('till.open', { till: 'one' });
+    };
+    const commit = town.ledger.commit.bind(town.ledger);
+    town.ledger.commit = async entries => {
+      const outcomes = await commit(entries);
+      return entries.some(({ op }) => op.type === 'pending') ? new Promise(() => {}) : outcomes;
+    };
+    void market.reserve(phone).catch(() => {});
+    await town.time.advance(100);
+    town.ledger.commit = commit;
+    const waiting = await town.people.query({ type: 'openRedemptions', merchant: till.id });
+    const [redemption] = (waiting as RedemptionView[]).map(redemptionOf);
+    await back();
+    await end(market, redemption!.id, phone);
+    await back();
+    await town.time.advance(ACTOR_LIMITS.openedLateMs);
+    const tell = () => till.ask({ type: 'redemptionOpened', redemption: redemption! });
+    return { town, tell, shown: () => atTills(till).filter(state => state === 'reserved') };
+  }
+
+  test('is not shown what was paid, refused or given up meanwhile', async () => {
+    const ends: Parameters<typeof toldLate>[0][] = [
+      (market, id) => market.confirm(id),
+      (market, redemptionId) => market.merchant.command('till.refuse', { redemptionId }),
+      (_, redemptionId, phone) => phone.command('redeem.cancel', { redemptionId }),
+    ];
+    for (const end of ends) {
+      const { town, tell, shown } = await toldLate(end);
+      expect(await tell()).toEqual({ ok: true, value: {} });
+      expect(shown()).toEqual([]);
+      // it is known from now on, without asking
+      const asked = vi.spyOn(town.people, 'query');
+      expect(await tell()).toEqual({ ok: true, value: {} });
+      expect(asked).not.toHaveBeenCalled();
+    }
+  });
+
+  test('is shown what still waits', async () => {
+    const { tell, shown } = await toldLate(() => {});
+    expect(await tell()).toEqual({ ok: true, value: {} });
+    expect(shown()).toEqual(['reserved']);
+  });
+
+  test('hears it when the store can be read again, and whoever told is asked to tell again', async () => {
+    const { town, tell, shown } = await toldLate(() => {});
+    const away = vi.spyOn(town.people, 'query').mockRejectedValue(new Error('the store hangs'));
+    expect(await Promise.all([tell(), tell()])).toMatchObject([{ retryable: true }, { retryable: true }]);
+    expect(shown()).toEqual([]);
+    away.mockRestore();
+    expect(await tell()).toEqual({ ok: true, value: {} });
+    expect(shown()).toEqual(['reserved']);
   });
 });
 

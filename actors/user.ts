@@ -48,7 +48,7 @@ import {
 } from './user/sessions.ts';
 import { INSTANT_SWITCH, newUserState, REDEEM_TIMER, SCAN_TIMER, type UserState } from './user/state.ts';
 import { gapOpen, streamOf } from './user/stream.ts';
-import { redemptionClosed, redemptionOpened, stockLow } from './user/till.ts';
+import { redemptionClosed, redemptionOpened, stockLow } from './user/tillTold.ts';
 import type { Town } from './user/town.ts';
 import { type FencesNow, tellVisits } from './user/visits.ts';
 
@@ -219,7 +219,7 @@ function receive(state: UserState, message: UserMessage | SystemMessage, town: T
     case 'committed':
       return committed(state, message, town, turn);
     case 'redemptionOpened':
-      return redemptionOpened(state, message, turn);
+      return redemptionOpened(state, message, town.rules, turn);
     case 'redemptionClosed':
       return redemptionClosed(state, message, turn);
     case 'redemptionSettled':

@@ -29,6 +29,7 @@ import { REVERSAL, reversalFound } from './reversal.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
 import { GAP_READ, gapRead } from './stream.ts';
 import { givenBackKnown, soldRead, tillDecided, tillKnows, waitingRead } from './till.ts';
+import { isLateTag, lateRead } from './tillTold.ts';
 import type { Town } from './town.ts';
 
 /** The store has decided. */
@@ -82,6 +83,7 @@ export function answered(
   if (isExpiryTag(tag)) return unspentRead(state, tag, result, town.rules, turn);
   if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
   if (isRedemptionTag(tag)) return redemptionsRead(state, tag, result, turn);
+  if (isLateTag(tag)) return lateRead(state, tag, result, turn);
   const [key = '', step, part] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;

@@ -1,7 +1,7 @@
 /** What a merchant's actor knows of its counter: which till is whose, what waits there, and which till was wrong how often. */
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
-import type { SessionRef, Turn } from '../turn.ts';
+import type { ReplyTo, SessionRef, Turn } from '../turn.ts';
 import { type Counter, type Redemption, type Till, withOver } from './redemption.ts';
 import { isAttached } from './sessions.ts';
 import type { UserState } from './state.ts';
@@ -84,6 +84,18 @@ export function isOver(state: UserState, id: string): UserState {
   const open = new Map(state.counter.open);
   open.delete(id);
   return withCounter(state, { open, over: withOver(state.counter.over, id, ACTOR_LIMITS.redemptionsOver) });
+}
+
+/** Somebody told late waits until the store has said what became of it. */
+export function toldLate(state: UserState, id: string, replyTo: ReplyTo | null): UserState {
+  const { late } = state.counter;
+  const waiting = late[id] ?? [];
+  return withCounter(state, { late: { ...late, [id]: replyTo ? [...waiting, replyTo] : waiting } });
+}
+
+export function toldLateAnswered(state: UserState, id: string): UserState {
+  const { [id]: _, ...late } = state.counter.late;
+  return withCounter(state, { late });
 }
 
 /** What waits here, the soonest over first. */

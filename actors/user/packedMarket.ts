@@ -9,6 +9,7 @@ const WAITING_MAX = 1_000_000;
 /** Who waits for the end of one is asked again by its timer. */
 export const packSpending = ({ open, unread, over }: Spending): unknown => ({ open, unread, over });
 
+/** Who told of one late tells again. */
 export const packCounter = ({ open, over, tills }: Counter): unknown => ({
   open: [...open.values()],
   over,
@@ -34,6 +35,7 @@ export function counterOf(packed: unknown): Counter {
   return {
     open: new Map(waiting.map(one => [one.id, one])),
     over: idsOf(over),
+    late: {},
     tills: read.list(tills, ACTOR_LIMITS.tills, item => {
       const { name, session, wrong, waitsUntilMs } = read.fields(item);
       return {

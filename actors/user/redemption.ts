@@ -59,6 +59,8 @@ export interface Counter {
   /** What waits here, as far as it was told or read. */
   readonly open: ReadonlyMap<string, Redemption>;
   readonly over: readonly string[];
+  /** By redemption: who told of it late, and is answered when the store has said what became of it. */
+  readonly late: Readonly<Record<string, readonly ReplyTo[]>>;
   /** The one used last stands last. */
   readonly tills: readonly Till[];
 }
@@ -91,7 +93,7 @@ export interface Handling {
 }
 
 export const NOTHING_SPENT: Spending = { open: [], unread: 0, over: [], ending: {} };
-export const NOBODY_CAME: Counter = { open: new Map(), over: [], tills: [] };
+export const NOBODY_CAME: Counter = { open: new Map(), over: [], late: {}, tills: [] };
 
 /** The newest of those that are over. */
 export const withOver = (over: readonly string[], id: string, max: number): readonly string[] =>

@@ -24,9 +24,9 @@ import { availablePoints, NOT_ENOUGH } from './points.ts';
 import { REDEMPTION } from './redeem.ts';
 import { CANCELLED, EXPIRED, NO_REDEMPTION, PAID, voidOf } from './redeemed.ts';
 import { type Ending, type Handling, type Redemption, redemptionOf } from './redemption.ts';
-import { seconds } from './sessions.ts';
 import type { CommandUnderWay, MarketName, Order, UserState } from './state.ts';
-import { emit, moved } from './stream.ts';
+import { moved } from './stream.ts';
+import { shownAs, tillEvent } from './tillTold.ts';
 
 const REFUND = 'refund';
 
@@ -35,10 +35,10 @@ const WRONG_CODE = refuse(ERROR.notFound, 'no redemption with this code waits he
 const TOO_MUCH = refuse(ERROR.conflict, 'that is more than was reserved');
 const ALL_BACK = refuse(ERROR.conflict, 'that is more than was paid and not given back yet');
 
-/** Begins a command of a till. */
 /** Of the entry that pays a redemption; follows from the command of the till. */
 export const saleIdOf = (redemptionId: string, key: string): string => derivedId('sale', redemptionId, key);
 
+/** Begins a command of a till. */
 export function atTill(state: UserState, name: MarketName, message: Order, turn: Turn): UserState {
   // one without key has a name all the same while it is under way
   const named = { ...message, key: message.key ?? turn.newId() };
@@ -121,12 +121,6 @@ export const waitingRead = whenRead((state, command, views: QueryAnswers['openRe
   const shown = waiting(next, turn.nowMs).slice(0, ACTOR_LIMITS.tillShown);
   return finishMarket(next, command, ok({ waiting: shown.map(one => shownAs(one)) }), false, turn);
 });
-
-const shownAs = (redemption: Redemption, now: Ending = { ...redemption, state: 'reserved' }) => {
-  const { id: redemptionId, code, offer: offerId, title, expiresAtMs } = redemption;
-  const { quantity, points, state } = now;
-  return { redemptionId, code, offerId, title, quantity, points, state, expiresS: seconds(expiresAtMs) };
-};
 
 /** The store said what became of a redemption that is not known here. */
 export const tillKnows = whenRead((state, command, view: QueryAnswers['redemption'], turn) => {
@@ -314,50 +308,4 @@ function settled(
   const toShelf: Telling = { to: { kind: 'offer', id: offer }, message: toOffer };
   const payerTold = insistInTurn(told.crediting, `${id}/${what}`, toPayer, turn);
   return { ...told, crediting: insistInTurn(payerTold, `${id}/${what}/offer`, toShelf, turn) };
-}
-
-/** @param what names it among all that is told of the redemption */
-const tillEvent = (
-  state: UserState,
-  redemption: Redemption,
-  now: Ending,
-  till: string,
-  what: string,
-  turn: Turn,
-): UserState =>
-  emit(state, turn, 'till.redemption', { ...shownAs(redemption, now), till }, `${redemption.id}/${what}`);
-
-/** A customer has set points aside: the tills see it. */
-export function redemptionOpened(
-  state: UserState,
-  { redemption }: UserMessage & { type: 'redemptionOpened' },
-  turn: Turn,
-): UserState {
-  turn.reply(ok({}));
-  if (state.counter.over.includes(redemption.id)) return state;
-  const { quantity, points } = redemption;
-  const now: Ending = { state: 'reserved', quantity, points };
-  return tillEvent(waits(state, redemption), redemption, now, '', now.state, turn);
-}
-
-/** The customer gave it up, or its time is over. */
-export function redemptionClosed(
-  state: UserState,
-  { redemption, state: verdict }: UserMessage & { type: 'redemptionClosed' },
-  turn: Turn,
-): UserState {
-  turn.reply(ok({}));
-  const { quantity, points } = redemption;
-  const now: Ending = { state: verdict, quantity, points };
-  return tillEvent(isOver(state, redemption.id), redemption, now, '', verdict, turn);
-}
-
-/** Little is left of an offer. */
-export function stockLow(
-  state: UserState,
-  { crossingId, offerId, title, left }: UserMessage & { type: 'stockLow' },
-  turn: Turn,
-): UserState {
-  turn.reply(ok({}));
-  return emit(state, turn, 'stock.low', { offerId, title, left: Math.max(0, left) }, crossingId);
 }
