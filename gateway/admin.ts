@@ -96,7 +96,7 @@ const HELP = [
   'GET    /admin/regions                    cells divided among regions, regions under load here',
   'POST   /admin/drain                      hands everything over to the others',
   '',
-  'With Authorization: Bearer and the access token of an operator, each access audited:',
+  'With Authorization: Bearer and the access token of an operator, each access audited; heyblue-why: says what a change is for:',
   ...OPERATOR_ROUTES,
   ...PLACE_ROUTES,
   ...RULE_ROUTES,
@@ -114,12 +114,13 @@ const operated = async (
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> => {
-  const { authorization } = req.headers;
+  const { authorization, 'heyblue-why': why } = req.headers;
   const done = await options.operators?.({
     method,
     path,
     query: new URL(req.url ?? '/', 'http://here').searchParams,
     authorization,
+    why: typeof why === 'string' ? Buffer.from(why, 'latin1').toString() : undefined,
     body: () => bodyOf(req),
     bytes: (most, ms) => bytesOf(req, most, ms),
   });

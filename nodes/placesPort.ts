@@ -66,6 +66,7 @@ export interface PlaceStore {
   places(): Promise<{ readonly version: number; readonly places: readonly PlaceRecord[] }>;
   /** By id, those behind `after`, at most `limit`. */
   placePage(after: string | null, limit: number): Promise<readonly PlaceRecord[]>;
+  place(id: string): Promise<PlaceRecord | null>;
   /** Makes it or replaces it. 409 when there are as many as there may be. */
   putPlace(place: PlaceGiven): Promise<Result<PlaceRecord>>;
   /** Whether there was one. */

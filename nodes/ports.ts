@@ -367,9 +367,12 @@ export interface AuditEntry {
   readonly action: string;
   /** Who was looked at; null when it concerns nobody yet, or a token whose owner is not known. */
   readonly userId: string | null;
-  /** What else there is to say. Never a place, a token or what was said. */
-  readonly detail: Readonly<Record<string, string | number | boolean>>;
+  /** What else there is to say; how it stood and stands when something changes. Never a place, a token or what was said. */
+  readonly detail: Readonly<Record<string, string | number | boolean | AuditState | null>>;
 }
+
+/** How something stands, as far as it may be written down. */
+export type AuditState = Readonly<Record<string, string | number | boolean | null>>;
 
 export interface AuditRecord extends AuditEntry {
   /** Rises with every entry; some numbers may be missing. */

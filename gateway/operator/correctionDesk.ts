@@ -14,10 +14,12 @@ import {
   answered,
   attend,
   bodyOf,
+  changedTo,
   type Deed,
   type LineOptions,
   type Request,
   said,
+  WHY,
 } from './entrance.ts';
 
 export interface CorrectionDeskOptions extends Verifier, LineOptions {
@@ -30,7 +32,7 @@ export const CORRECTION_ROUTES = [
 
 const ROUTE = /^\/admin\/accounts\/([^/]+)\/reverse$/;
 const Correction = Type.Object(
-  { transferId: Id, why: Type.String({ pattern: '^[^\\x00-\\x1f\\x7f]{1,200}$' }) },
+  { transferId: Id, why: Type.String({ pattern: WHY }) },
   { additionalProperties: false },
 );
 const noSuchAccount = refuse(ERROR.notFound, 'no such account');
@@ -58,6 +60,7 @@ export class CorrectionDesk {
     const transferId = given.toLowerCase();
     return {
       line: { action: 'account.reverse', userId, detail: { transferId, why } },
+      change: changedTo({ reversed: true }),
       work: async () => {
         const { door } = this.#options;
         const done = await askActor<Given>(

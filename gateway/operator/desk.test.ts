@@ -319,11 +319,31 @@ describe('the audit log', () => {
     await town.ask('POST', `/admin/users/${userId}/trace`, token, { minutes: 5 });
     const lines = (await town.audit.newest(10)).map(({ number: _, atMs: __, ...line }) => line).reverse();
     expect(lines).toEqual([
-      { operatorId: null, action: 'operator.create', userId: null, detail: { handle: 'olga' } },
+      {
+        operatorId: null,
+        action: 'operator.create',
+        userId: null,
+        detail: { handle: 'olga', before: null, after: { kind: 'operator' } },
+      },
       { operatorId, action: 'user.look', userId, detail: {} },
-      { operatorId, action: 'user.disconnect', userId, detail: { code: 4_003, deviceId: 'till-1' } },
-      { operatorId, action: 'token.revoke', userId: null, detail: { tokenId: NOBODY } },
-      { operatorId, action: 'trace.start', userId, detail: { minutes: 5 } },
+      {
+        operatorId,
+        action: 'user.disconnect',
+        userId,
+        detail: { code: 4_003, deviceId: 'till-1', before: null, after: { connected: false } },
+      },
+      {
+        operatorId,
+        action: 'token.revoke',
+        userId: null,
+        detail: { tokenId: NOBODY, before: null, after: { revoked: true } },
+      },
+      {
+        operatorId,
+        action: 'trace.start',
+        userId,
+        detail: { minutes: 5, before: null, after: { followed: true } },
+      },
     ]);
     const shown = await town.ask('GET', `/admin/users/${userId}/audit`, token);
     expect(shown.json.entries.map((one: AuditEntry) => one.action)).toEqual([
@@ -401,7 +421,36 @@ describe('what a socket may say', () => {
     expect(nowhere.status).toBe(404);
     expect(await actions()).toEqual(['operator.create', 'rate.list', 'rate.set', 'rate.list']);
     const [, line] = await town.audit.newest(2);
-    expect(line).toMatchObject({ action: 'rate.set', detail: { class: 'other', perS: 0.01, burst: 2 } });
+    expect(line).toMatchObject({
+      action: 'rate.set',
+      detail: { class: 'other', before: RATES.session.other, after: { perS: 0.01, burst: 2 } },
+    });
+  });
+
+  test('is changed for a reason, when the operator gives one; a reason that is none changes nothing', async () => {
+    await town.open(2);
+    const token = await town.operator();
+    const set = (perS: number, why: string) =>
+      town.ask('PUT', '/admin/rates/other', token, { perS, burst: 2 }, { headers: { 'heyblue-why': why } });
+    for (const none of ['x'.repeat(201), 'a\tb'].map(why => Buffer.from(why).toString('latin1')))
+      expect((await set(1, none)).status).toBe(422);
+    expect(await actions()).toEqual(['operator.create']);
+    expect((await set(1, Buffer.from('Übung 431').toString('latin1'))).status).toBe(200);
+    expect((await set(3, 'it was too slow')).status).toBe(200);
+    expect((await town.audit.newest(2)).map(({ detail }) => detail)).toEqual([
+      { why: 'it was too slow', class: 'other', before: { perS: 1, burst: 2 }, after: { perS: 3, burst: 2 } },
+      { why: 'Übung 431', class: 'other', before: RATES.session.other, after: { perS: 1, burst: 2 } },
+    ]);
+  });
+
+  test('stays as it is when it cannot be read how it stands', async () => {
+    await town.open(1);
+    const token = await town.operator();
+    town.directory.hold = async () => {
+      throw new Error('no connection');
+    };
+    expect((await town.ask('POST', `/admin/holds/${NOBODY}/release`, token)).status).toBe(503);
+    expect(await actions()).toEqual(['operator.create']);
   });
 
   test('stays as it is when the line cannot be written', async () => {
@@ -804,8 +853,14 @@ describe('encounters that are held', () => {
     );
     const lines = (await town.audit.newest(10)).map(({ action, detail }) => [action, detail]);
     expect(lines.slice(0, 3)).toEqual([
-      ['hold.reject', { encounterId: ENCOUNTER }],
-      ['hold.release', { encounterId: ENCOUNTER }],
+      [
+        'hold.reject',
+        { encounterId: ENCOUNTER, before: { verdict: 'held' }, after: { verdict: 'rejected' } },
+      ],
+      [
+        'hold.release',
+        { encounterId: ENCOUNTER, before: { verdict: 'held' }, after: { verdict: 'released' } },
+      ],
       ['hold.list', {}],
     ]);
   });

@@ -16,7 +16,7 @@ import {
   type UserInspection,
   type UserMessage,
 } from '../../nodes/gatewayPort.ts';
-import type { AuditLog, Directory, Log, Metrics } from '../../nodes/ports.ts';
+import type { AuditLog, AuditState, Directory, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import { askActor } from '../askActor.ts';
@@ -32,6 +32,8 @@ import {
   answered,
   attend,
   bodyOf,
+  type Change,
+  changedTo,
   type Line,
   type Request,
   said,
@@ -69,6 +71,8 @@ interface Route {
   readonly body?: TSchema;
   /** What stands in the audit log, before it takes effect. */
   readonly audit: (call: Call) => Line;
+  /** Of a route that changes something. */
+  readonly change?: (call: Call) => Change;
   readonly run: (call: Call) => Promise<Result<Answer>>;
 }
 
@@ -137,11 +141,17 @@ export class Desk {
           userId: id,
           detail: { ...(body as Static<typeof Disconnect>) },
         }),
+        change: () => changedTo({ connected: false }),
         run: call => this.#disconnect(call),
       },
-      'POST users/revoke': { audit: of('user.revoke'), run: ({ id }) => this.#revoke({ userId: id }) },
+      'POST users/revoke': {
+        audit: of('user.revoke'),
+        change: () => changedTo({ revoked: true }),
+        run: ({ id }) => this.#revoke({ userId: id }),
+      },
       'POST tokens/revoke': {
         audit: ({ id }) => ({ action: 'token.revoke', userId: null, detail: { tokenId: id } }),
+        change: () => changedTo({ revoked: true }),
         run: ({ id }) => this.#revoke({ tokenId: id }),
       },
       'POST users/trace': {
@@ -151,16 +161,23 @@ export class Desk {
           userId: id,
           detail: { ...(body as Static<typeof Trace>) },
         }),
+        change: () => changedTo({ followed: true }),
         run: call => this.#follow(call),
       },
       'GET users/trace': { audit: of('trace.read'), run: call => this.#read(call) },
-      'DELETE users/trace': { audit: of('trace.end'), run: call => this.#unfollow(call) },
+      'DELETE users/trace': {
+        audit: of('trace.end'),
+        change: () => changedTo({ followed: false }),
+        run: call => this.#unfollow(call),
+      },
       'POST holds/release': {
         audit: ({ id }) => ({ action: 'hold.release', userId: null, detail: { encounterId: id } }),
+        change: ({ id }) => this.#verdict(id, 'released'),
         run: ({ id }) => this.#review(id, 'released'),
       },
       'POST holds/reject': {
         audit: ({ id }) => ({ action: 'hold.reject', userId: null, detail: { encounterId: id } }),
+        change: ({ id }) => this.#verdict(id, 'rejected'),
         run: ({ id }) => this.#review(id, 'rejected'),
       },
       'GET users/audit': { audit: of('audit.read'), run: call => this.#audited(call) },
@@ -187,10 +204,10 @@ export class Desk {
   #rateOf(what: RateClass): Route {
     return {
       body: NewRate,
-      audit: ({ body }) => ({
-        action: 'rate.set',
-        userId: null,
-        detail: { class: what, ...(body as Static<typeof NewRate>) },
+      audit: () => ({ action: 'rate.set', userId: null, detail: { class: what } }),
+      change: ({ body }) => ({
+        before: () => this.#rateNow(what),
+        after: { ...(body as Static<typeof NewRate>) },
       }),
       run: async ({ body }) => {
         const { perS, burst } = body as Static<typeof NewRate>;
@@ -198,6 +215,17 @@ export class Desk {
         return this.#gathered(await this.#options.inquiry.ask(asked, OPERATOR.answerMs));
       },
     };
+  }
+
+  /** As the gateways have it that answer: one value each, where they differ. */
+  async #rateNow(what: RateClass): Promise<AuditState | null> {
+    const { answers } = await this.#options.inquiry.ask({ ask: 'rates' }, OPERATOR.answerMs);
+    const rates = answers.flatMap(({ answer }) => answer.rates?.[what] ?? []);
+    const said = (name: 'perS' | 'burst'): number | string => {
+      const all = [...new Set(rates.map(rate => rate[name]))].sort((a, b) => a - b);
+      return all.length === 1 ? all[0]! : all.join(' ');
+    };
+    return rates.length === 0 ? null : { perS: said('perS'), burst: said('burst') };
   }
 
   /** What each gateway said; whoever did not answer is missing. */
@@ -233,7 +261,8 @@ export class Desk {
       const body = route.body === undefined ? ok(undefined) : await bodyOf(route.body, request);
       if (!body.ok) return body;
       const call = { id: (id ?? '').toLowerCase(), body: body.value };
-      return { line: route.audit(call), work: () => route.run(call) };
+      const change = route.change?.(call);
+      return { line: route.audit(call), ...(change && { change }), work: () => route.run(call) };
     });
   }
 
@@ -243,7 +272,7 @@ export class Desk {
     if (!body.ok) return body;
     const { handle: as, password } = body.value;
     const handle = as.toLowerCase();
-    const detail = { handle };
+    const detail = { handle, before: null, after: { kind: 'operator' } };
     const line = { operatorId: null, action: 'operator.create', userId: null, detail } as const;
     const refusal = await writeLine(this.#options, line);
     if (refusal !== null) return refusal;
@@ -341,6 +370,14 @@ export class Desk {
     const found = await this.#options.directory.holds(OPERATOR.holds);
     const holds = found.map(({ trust, ...hold }) => ({ ...hold, reasons: reasonsOf(trust) }));
     return answered(200, { holds });
+  }
+
+  #verdict(encounterId: string, verdict: Review['verdict']): Change {
+    const before = async (): Promise<AuditState | null> => {
+      const found = await this.#options.directory.hold(encounterId);
+      return found && { verdict: found.verdict };
+    };
+    return { before, after: { verdict } };
   }
 
   /** The pair decides, by the ledger's own statement; a repeat of the same verdict changes nothing. */

@@ -3,7 +3,7 @@
  */
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import type { AuditEntry, AuditLog, Log, Metrics } from '../../nodes/ports.ts';
+import type { AuditEntry, AuditLog, AuditState, Log, Metrics } from '../../nodes/ports.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { identify, type Verifier } from '../auth/identify.ts';
 import { permits } from '../auth/scopes.ts';
@@ -16,6 +16,8 @@ export interface Request {
   /** What stands behind the question mark. */
   readonly query: URLSearchParams;
   readonly authorization: string | undefined;
+  /** What a change is for, in the operator's words: the header `heyblue-why`. */
+  readonly why: string | undefined;
   /** The parsed body; a refusal when it is none. Read once, and only by routes that need it. */
   readonly body: () => Promise<Result<unknown>>;
   /** The body as it came, at most so many bytes within so many milliseconds. Instead of `body`. */
@@ -36,6 +38,10 @@ export interface LineOptions {
   readonly log: Log;
   readonly metrics: Metrics;
 }
+
+/** Words of an operator about a change: one line. A regular expression. */
+export const WHY = '^[^\\x00-\\x1f\\x7f]{1,200}$';
+const isWhy = new RegExp(WHY);
 
 const notOperator = refuse(ERROR.forbidden, 'this is for operators');
 const unwritten = refuse(ERROR.unavailable, 'the audit log cannot be written, so nothing is done', 1_000);
@@ -66,11 +72,40 @@ export const writeLine = async (
   return null;
 };
 
+/** What a deed changes: both stand in the line, so that the trail alone tells what was made of what. */
+export interface Change {
+  /** How it stands now, read before the line is written; null: there is none, or nothing is kept of it. */
+  readonly before: () => Promise<AuditState | null>;
+  /** How it shall stand; null: there shall be none. */
+  readonly after: AuditState | null;
+}
+
+/** Of what nothing is kept that could be read before. */
+export const changedTo = (after: AuditState): Change => ({ before: async () => null, after });
+
 /** What is written down, and then done. */
 export interface Deed {
   readonly line: Line;
+  /** Of a deed that changes something. */
+  readonly change?: Change;
   readonly work: (operatorId: string) => Promise<Result<Answer>>;
 }
+
+const badWhy = refuse(ERROR.invalid, 'heyblue-why: one line of 1 to 200 characters');
+
+/** The line of a change: what it is made of, what it becomes, and why. */
+const lineOf = async (
+  { log }: Pick<LineOptions, 'log'>,
+  { why }: Request,
+  line: Line,
+  { before, after }: Change,
+): Promise<Result<Line>> => {
+  if (why !== undefined && !isWhy.test(why)) return badWhy;
+  const read = await reaching(log, before);
+  if (!read.ok) return read;
+  const detail = { ...(why !== undefined && { why }), ...line.detail, before: read.value, after };
+  return ok({ ...line, detail });
+};
 
 /** Who asks is known before it is looked at what he wants, and the line stands before the deed. */
 export const attend = async (
@@ -82,7 +117,10 @@ export const attend = async (
   if (!operator.ok) return operator;
   const deed = await find();
   if ('ok' in deed) return deed;
-  const refusal = await writeLine(options, { operatorId: operator.value, ...deed.line });
+  const line =
+    deed.change === undefined ? ok(deed.line) : await lineOf(options, request, deed.line, deed.change);
+  if (!line.ok) return line;
+  const refusal = await writeLine(options, { operatorId: operator.value, ...line.value });
   if (refusal !== null) return refusal;
   const done = await reaching(options.log, () => deed.work(operator.value));
   return done.ok ? done.value : done;

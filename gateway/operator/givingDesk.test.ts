@@ -80,6 +80,10 @@ test('an entry is made, verified and suspended; everybody reads the verified one
     'catalog.suspend',
     'catalog.list',
   ]);
+  const suspended = (await audit.newest(2))[1]!.detail;
+  expect(suspended).toMatchObject({ before: { status: 'verified' }, after: { status: 'suspended' } });
+  // neither name nor registration: the trail is for ever
+  expect(JSON.stringify(await audit.newest(100))).not.toMatch(new RegExp(`${name}|12-3456789`));
 });
 
 test('accounts get limits, are closed, and opened again', async () => {
@@ -103,7 +107,10 @@ test('accounts get limits, are closed, and opened again', async () => {
     'account.limit',
     'account.look',
   ]);
-  expect(lines.find(line => line.action === 'account.limit')!.detail).toEqual({ entryMax: 50 });
+  expect(lines.find(line => line.action === 'account.limit')!.detail).toEqual({
+    before: { closed: false, entryMax: null, dayMax: null },
+    after: limits,
+  });
 });
 
 test('what an entry brought an account is taken back by its actor, after the line with the reason', async () => {

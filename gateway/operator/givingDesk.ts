@@ -4,6 +4,7 @@
  */
 import { Type } from 'typebox';
 import type { CatalogEntry, CatalogKind, CatalogStatus, GivingStore } from '../../nodes/givingPort.ts';
+import type { AuditState } from '../../nodes/ports.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
@@ -15,7 +16,6 @@ import {
   attend,
   bodyOf,
   type Deed,
-  type Line,
   type LineOptions,
   type Request,
   said,
@@ -69,12 +69,14 @@ const answerOf = (done: Done): Result<Answer> => {
   return result.ok ? answered(200, result.value) : result;
 };
 
-interface GivingDeed {
-  readonly line: Line;
+interface GivingDeed extends Omit<Deed, 'work'> {
   readonly work: () => Promise<Done>;
 }
 
-const audited = ({ line, work }: GivingDeed): Deed => ({ line, work: async () => answerOf(await work()) });
+const audited = ({ work, ...deed }: GivingDeed): Deed => ({
+  ...deed,
+  work: async () => answerOf(await work()),
+});
 
 export class GivingDesk {
   readonly #options: GivingDeskOptions;
@@ -138,6 +140,7 @@ export class GivingDesk {
     const entry = { id, kind, name, registration, account: account?.toLowerCase() ?? null, zip };
     return {
       line: { action: 'catalog.put', userId: entry.account, detail: { kind, entryId: id } },
+      change: { before: () => this.#entryNow(kind, id), after: { account: entry.account, zip } },
       work: () => this.#options.store.putEntry(entry),
     };
   }
@@ -152,8 +155,20 @@ export class GivingDesk {
         userId: null,
         detail: { kind, entryId: id },
       },
+      change: { before: () => this.#entryNow(kind, id), after: { status } },
       work: () => this.#options.store.judgeEntry(kind, id, status),
     };
+  }
+
+  /** Neither name nor registration: the trail is for ever. */
+  async #entryNow(kind: CatalogKind, id: string): Promise<AuditState | null> {
+    const entry = await this.#options.store.entry(kind, id);
+    return entry && { status: entry.status, account: entry.account, zip: entry.zip, version: entry.version };
+  }
+
+  async #accountNow(id: string): Promise<AuditState | null> {
+    const account = await this.#options.store.account(id);
+    return account && { closed: account.closed, entryMax: account.entryMax, dayMax: account.dayMax };
   }
 
   async #look(given: string): Promise<GivingDeed | Result<never>> {
@@ -171,9 +186,9 @@ export class GivingDesk {
     if (!body.ok) return body;
     const { entryMax, dayMax } = body.value;
     const id = given.toLowerCase();
-    const detail = { ...(entryMax !== null && { entryMax }), ...(dayMax !== null && { dayMax }) };
     return {
-      line: { action: 'account.limit', userId: id, detail },
+      line: { action: 'account.limit', userId: id, detail: {} },
+      change: { before: () => this.#accountNow(id), after: { entryMax, dayMax } },
       work: () => this.#options.store.limitAccount(id, entryMax, dayMax),
     };
   }
@@ -183,6 +198,7 @@ export class GivingDesk {
     const id = given.toLowerCase();
     return {
       line: { action: verb === 'close' ? 'account.close' : 'account.open', userId: id, detail: {} },
+      change: { before: () => this.#accountNow(id), after: { closed: verb === 'close' } },
       work: () => this.#options.store.closeAccount(id, verb === 'close'),
     };
   }

@@ -125,7 +125,7 @@ describe('zip codes', () => {
     await node.look();
     expect(node.zipOf(CELL)).toBe('o0');
     expect(await actions()).toEqual([
-      { action: 'operator.create', detail: { handle: 'olga' } },
+      { action: 'operator.create', detail: { handle: 'olga', before: null, after: { kind: 'operator' } } },
       { action: 'zips.look', detail: {} },
       {
         action: 'zips.replace',
@@ -134,12 +134,20 @@ describe('zip codes', () => {
       { action: 'zips.look', detail: {} },
       {
         action: 'zips.replace',
-        detail: { areas: 2, features: 2, polygons: 2, vertices: 10, slivers: 0, dryRun: false },
+        detail: {
+          ...{ areas: 2, features: 2, polygons: 2, vertices: 10, slivers: 0, dryRun: false },
+          before: { version: 0, areas: 0 },
+          after: { areas: 2 },
+        },
       },
       { action: 'zips.look', detail: {} },
       {
         action: 'zips.replace',
-        detail: { areas: 1, features: 1, polygons: 1, vertices: 5, slivers: 0, dryRun: false },
+        detail: {
+          ...{ areas: 1, features: 1, polygons: 1, vertices: 5, slivers: 0, dryRun: false },
+          before: { version: done.json.version, areas: 2 },
+          after: { areas: 1 },
+        },
       },
     ]);
   });
@@ -235,9 +243,20 @@ describe('places', () => {
     expect((await ask('DELETE', `/admin/places/${HUB}`)).status).toBe(200);
     expect((await ask('DELETE', `/admin/places/${HUB}`)).status).toBe(404);
     const lines = await actions();
-    expect(lines.slice(1, 3)).toEqual([
-      { action: 'place.put', detail: { placeId: HUB, kind: 'hub', radiusM: 60, active: true, poster: 0 } },
-      { action: 'place.put', detail: { placeId: HUB, kind: 'hub', radiusM: 60, active: false, poster: 2 } },
+    const first = { kind: 'hub', radiusM: 60, active: true, poster: 0, owner: null };
+    const second = { kind: 'hub', radiusM: 60, active: false, poster: 2, owner: HUB };
+    const changes = lines.filter(line => line.action !== 'places.list').slice(1);
+    expect(changes).toEqual([
+      { action: 'place.put', detail: { placeId: HUB, before: null, after: first } },
+      {
+        action: 'place.put',
+        detail: { placeId: HUB, before: { ...first, version: made.json.version }, after: second },
+      },
+      {
+        action: 'place.delete',
+        detail: { placeId: HUB, before: { ...second, version: changed.json.version }, after: null },
+      },
+      { action: 'place.delete', detail: { placeId: HUB, before: null, after: null } },
     ]);
     expect(JSON.stringify(lines)).not.toMatch(/40\.7|407000000|73\.9|739000000/);
   });

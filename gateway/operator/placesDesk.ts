@@ -9,9 +9,11 @@ import {
   geoJsonRefusal,
   PLACE_KINDS,
   PLACES_LIMITS,
+  type PlaceGiven,
   type PlaceRecord,
   type PlaceStore,
 } from '../../nodes/placesPort.ts';
+import type { AuditState } from '../../nodes/ports.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import { isUuid } from '../../protocol/ids.ts';
 import type { Verifier } from '../auth/identify.ts';
@@ -66,6 +68,15 @@ const placeView = ({ latE7, lngE7, ...rest }: PlaceRecord): object => ({
   ...rest,
   lat: latE7 / 1e7,
   lng: lngE7 / 1e7,
+});
+
+/** Not where it is: no place stands in the trail. */
+const stateOf = ({ kind, radiusM, active, poster, owner }: PlaceGiven): AuditState => ({
+  kind,
+  radiusM,
+  active,
+  poster,
+  owner,
 });
 
 /** Concerns nobody in particular. */
@@ -137,6 +148,7 @@ export class PlacesDesk {
     const dryRun = flag === 'true';
     return {
       line: lineOf('zips.replace', { ...counts, dryRun }),
+      ...(!dryRun && { change: { before: () => store.zipCount(), after: { areas: areas.length } } }),
       work: async () => {
         if (dryRun) return answered(200, { dryRun, version: null, ...counts });
         const done = await store.replaceZips(areas);
@@ -174,9 +186,9 @@ export class PlacesDesk {
       owner: owner?.toLowerCase() ?? null,
       poster,
     };
-    const { kind, radiusM } = place;
     return {
-      line: lineOf('place.put', { placeId: place.id, kind, radiusM, active, poster }),
+      line: lineOf('place.put', { placeId: place.id }),
+      change: { before: () => this.#placeNow(place.id), after: stateOf(place) },
       work: async () => {
         const done = await this.#options.store.putPlace(place);
         return done.ok ? answered(200, placeView(done.value)) : done;
@@ -189,8 +201,14 @@ export class PlacesDesk {
     const id = given.toLowerCase();
     return {
       line: lineOf('place.delete', { placeId: id }),
+      change: { before: () => this.#placeNow(id), after: null },
       work: async () => ((await this.#options.store.deletePlace(id)) ? answered(200, { id }) : noSuchPlace),
     };
+  }
+
+  async #placeNow(id: string): Promise<AuditState | null> {
+    const place = await this.#options.store.place(id);
+    return place && { ...stateOf(place), version: place.version };
   }
 
   #report({ query }: Request): Deed | Result<never> {

@@ -116,13 +116,17 @@ describe('a rule', () => {
     expect((await ask('GET', '/admin/rules')).json.items).toHaveLength(8);
     await ask('POST', '/admin/rules/double-qr/retire', {});
     expect((await ask('POST', '/admin/rules/evaluate', QR)).json).toMatchObject({ points: { officer: 20 } });
-    const lines = (await audit.newest(100)).map(({ action }) => action).reverse();
-    expect(lines.filter(action => /^rule\.(create|patch|test|publish|retire)$/.test(action))).toEqual([
-      'rule.create',
-      'rule.patch',
-      'rule.test',
-      'rule.publish',
-      'rule.retire',
+    const lines = (await audit.newest(100)).map(({ action, detail }) => [action, detail] as const).reverse();
+    const rule = 'double-qr';
+    expect(lines.filter(([action]) => /^rule\.(create|patch|test|publish|retire)$/.test(action))).toEqual([
+      ['rule.create', { rule, kind: QR.kind, before: null, after: { version: 1, state: 'draft' } }],
+      [
+        'rule.patch',
+        { rule, before: { active: 0, revision: 1 }, after: { changed: 'content tests', state: 'draft' } },
+      ],
+      ['rule.test', { rule, version: 2 }],
+      ['rule.publish', { rule, before: { active: 0, revision: 2 }, after: { active: 2 } }],
+      ['rule.retire', { rule, before: { active: 2, revision: 3 }, after: { active: 0 } }],
     ]);
   });
 

@@ -3,7 +3,7 @@
  * other desks, each request is of a known operator and stands in the audit log before it takes effect.
  */
 import { type Static, type TSchema, Type } from 'typebox';
-import type { AuditEntry, Directory } from '../../nodes/ports.ts';
+import type { AuditEntry, AuditState, Directory } from '../../nodes/ports.ts';
 import {
   AWARD_LIMITS,
   type Differing,
@@ -24,6 +24,7 @@ import {
   type Answer,
   answered,
   attend,
+  type Change,
   conforming,
   type Deed,
   type LineOptions,
@@ -138,6 +139,7 @@ const noMovement = refuse(ERROR.notFound, 'no such movement');
 interface RuleDeed {
   readonly action: OperatorAction;
   readonly detail: AuditEntry['detail'];
+  readonly change?: Change;
   readonly work: (operatorId: string) => Promise<Result<object>>;
   /** Of an answer; 200 unless something was made. */
   readonly status?: number;
@@ -163,8 +165,9 @@ const saidOf = (result: Result<Answer>): Answer => {
   return { status: statusOf(result), body: { ...errorBody(result), differences } };
 };
 
-const audited = ({ action, detail, work, status = 200 }: RuleDeed): Deed => ({
+const audited = ({ action, detail, change, work, status = 200 }: RuleDeed): Deed => ({
   line: { action, userId: null, detail },
+  ...(change && { change }),
   work: async operatorId => {
     const done = await work(operatorId);
     return done.ok ? answered(status, done.value) : done;
@@ -237,6 +240,7 @@ export class RulesDesk {
     return ok({
       action: 'rule.create',
       detail: { rule: id, kind },
+      change: this.#change(id, { version: 1, state: 'draft' }),
       status: 201,
       work: by => this.#options.keeper.create(by, id, draft),
     });
@@ -248,7 +252,8 @@ export class RulesDesk {
     const changes = body.value as unknown as Partial<RuleDraft>;
     return ok({
       action: 'rule.patch',
-      detail: { rule: id, changed: Object.keys(changes).join(' ') },
+      detail: { rule: id },
+      change: this.#change(id, { changed: Object.keys(changes).join(' '), state: 'draft' }),
       status: 201,
       work: by => this.#options.keeper.patch(by, id, changes),
     });
@@ -271,7 +276,8 @@ export class RulesDesk {
     const { version, revision = null } = body.value;
     return ok({
       action: 'rule.publish',
-      detail: { rule: id, version },
+      detail: { rule: id },
+      change: this.#change(id, { active: version }),
       work: () => this.#options.keeper.publish(id, version, revision),
     });
   }
@@ -283,8 +289,18 @@ export class RulesDesk {
     return ok({
       action: 'rule.retire',
       detail: { rule: id },
+      change: this.#change(id, { active: 0 }),
       work: () => this.#options.keeper.retire(id, revision),
     });
+  }
+
+  /** Of a rule: which version counts now, and what becomes of it. */
+  #change(id: string, after: AuditState): Change {
+    const before = async (): Promise<AuditState | null> => {
+      const pointer = await this.#options.keeper.pointer(id);
+      return pointer && { active: pointer.active, revision: pointer.revision };
+    };
+    return { before, after };
   }
 
   async #evaluate(request: Request): Promise<Result<RuleDeed>> {

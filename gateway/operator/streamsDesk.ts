@@ -11,6 +11,7 @@ import {
   type Answer,
   answered,
   attend,
+  changedTo,
   type Deed,
   type Line,
   type LineOptions,
@@ -127,6 +128,7 @@ export class StreamsDesk {
     if (!LETTER.test(id)) return noSuchLetter;
     return {
       line: { action: 'dead.replay', userId: null, detail: { consumer, id } },
+      change: changedTo({ replayed: true }),
       work: async () => {
         const replayed = await this.#options.deadLetters.replay(consumer, id);
         if (replayed === 'taken') return answered(200, { id });

@@ -199,6 +199,12 @@ export class PgPlaceStore implements PlaceStore {
     return (rows as PlaceRow[]).map(recordOf);
   }
 
+  async place(id: string): Promise<PlaceRecord | null> {
+    const text = `select ${COLUMNS} from geo.place where id = $1::uuid`;
+    const [row] = await this.#lines.run({ name: 'place', text, values: [id] });
+    return row ? recordOf(row as PlaceRow) : null;
+  }
+
   async putPlace(place: PlaceGiven): Promise<Result<PlaceRecord>> {
     const { id, kind, owner, name, latE7, lngE7, radiusM, poster, active } = place;
     const values = [id, kind, owner, name, latE7, lngE7, radiusM, poster, active, PLACES_LIMITS.places];

@@ -80,6 +80,11 @@ export class RuleKeeper {
     return this.#options.store.pointers();
   }
 
+  /** Null when there is no such rule. */
+  pointer(id: string): Promise<RulePointer | null> {
+    return this.#options.store.pointer(id);
+  }
+
   /** The newest version of a rule, and the one that counts. */
   async look(id: string): Promise<Result<{ pointer: RulePointer; versions: readonly VersionView[] }>> {
     const pointer = await this.#options.store.pointer(id);
