@@ -6,7 +6,7 @@ import type { DeviceBook } from '../nodes/devicePort.ts';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { GivingStore } from '../nodes/givingPort.ts';
 import type { MarketBook } from '../nodes/marketPort.ts';
-import type { PersonBook } from '../nodes/personPort.ts';
+import type { Persons } from '../nodes/personPort.ts';
 import type { AreaReader, PlaceStore } from '../nodes/placesPort.ts';
 import type {
   AuditLog,
@@ -49,7 +49,7 @@ export interface GatewayOptions {
   /** What the streams told of people; absent: nobody asks. */
   readonly domain?: { readonly users: UsersDomain; readonly deadLetters: DeadLetters };
   /** All that is kept of one person; absent: nobody is shown a copy or erased. */
-  readonly persons?: PersonBook;
+  readonly persons?: Persons;
   /** Accounts of machines; absent: there are none. */
   readonly services?: readonly ServiceAccount[];
   /** What rules say, for machines that ask what would be; absent: nobody knows. */

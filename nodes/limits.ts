@@ -47,6 +47,13 @@ export const SAMPLING_LIMITS = {
   retryMaxMs: 60_000,
 } as const;
 
+export const PERSON_LIMITS = {
+  /** Samples of phones whose node's clock goes ahead are in the copy, too. */
+  clocksApartMs: 60_000,
+  /** Sockets of revoked tokens are ended within a second everywhere, and samples wait for their batch for less. */
+  forgetAgainMs: 10_000,
+} as const;
+
 /** Opinions that are asked for at once: some seconds of the quota; beyond it one is not asked for, and counted. */
 export const VERIFYING_MAX = 256;
 

@@ -49,6 +49,7 @@ import { assertLimits } from './limits.ts';
 import { MemoryBucket, MemoryKv } from './memory/memoryKv.ts';
 import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
+import { personsOf } from './persons.ts';
 import type { Log, Metrics } from './ports.ts';
 import { KvRegionDirectory } from './regionDirectory.ts';
 import { MeetingRules } from './rules/meetingRules.ts';
@@ -182,6 +183,7 @@ async function main(): Promise<void> {
     log: logs.of('infra'),
     metrics,
   });
+  const sampler = new Sampling(location, scheduler, log);
   const rules = rulesOf(config);
   const ruleStore = new DynamoRules({
     endpoint: config.dynamodbEndpoint,
@@ -243,7 +245,14 @@ async function main(): Promise<void> {
     auditLog: stores.auditLog,
     places: { store: stores.placeStore, readAreas },
     giving: stores.givingStore,
-    persons: stores.persons,
+    persons: personsOf({
+      book: stores.persons,
+      location,
+      sampler,
+      historyMs: config.locationHistoryH * 3_600_000,
+      clock,
+      scheduler,
+    }),
     domain: { users: stores.usersDomain, deadLetters: stores.deadLetters },
     services: readServiceAccounts(config.serviceAccounts),
     scoring: business.port,
@@ -342,7 +351,7 @@ async function main(): Promise<void> {
     log,
     metrics,
     tracer: tracing.tracer,
-    sampler: new Sampling(location, scheduler, log),
+    sampler,
     verifier: new Verifying({
       location,
       directory: stores.directory,

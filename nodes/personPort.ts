@@ -12,3 +12,12 @@ export interface PersonBook {
   /** Again it is `absent`. What hinders it changes nothing. */
   erase(userId: string): Promise<Erasure>;
 }
+
+/** The same with what is kept elsewhere. A copy has sampled positions, too; it rejects when they cannot be read. */
+export interface Persons extends PersonBook {
+  /**
+   * Removes every sampled position of somebody whose tokens are revoked. Returns at once; repeated until nothing is left, and
+   * what a crash takes of that expires by itself.
+   */
+  forget(userId: string): void;
+}

@@ -4,7 +4,7 @@ import type { DeviceBook } from '../../nodes/devicePort.ts';
 import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
-import type { PersonBook } from '../../nodes/personPort.ts';
+import type { Persons } from '../../nodes/personPort.ts';
 import type { Credential, Directory, IdValidator, Log, Metrics, Tracer } from '../../nodes/ports.ts';
 import type { RulesPort } from '../../nodes/rules/port.ts';
 import type { Explainer } from '../../nodes/rulesPort.ts';
@@ -30,7 +30,7 @@ export interface RestOptions {
   /** Who may receive points and what can be paid with them; absent: nobody and nothing. */
   readonly giving?: GivingStore;
   /** All that is kept of one person; absent: nobody asks. */
-  readonly persons?: PersonBook;
+  readonly persons?: Persons;
   /** What the streams told of people; absent: nobody asks. */
   readonly usersDomain?: UsersDomain;
   /** Accounts of machines; absent: there are none. */

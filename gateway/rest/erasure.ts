@@ -3,7 +3,7 @@
  * the password as well, because it cannot be taken back and a phone may lie about unlocked.
  */
 import { Type } from 'typebox';
-import type { Erasure, PersonBook } from '../../nodes/personPort.ts';
+import type { Erasure, Persons } from '../../nodes/personPort.ts';
 import { ERROR, type Refusal, refuse } from '../../protocol/errors.ts';
 import { LIMITS } from '../limits.ts';
 import { RateTable } from '../rate.ts';
@@ -26,7 +26,7 @@ const wrong = refuse(ERROR.forbidden, 'the password is wrong');
 const none = refuse(ERROR.notFound, 'no such account');
 const slower = (waitMs: number) => refuse(ERROR.rateLimited, 'too many attempts: wait a little', waitMs);
 
-export const erasureRoutes = (app: Rest, options: RestOptions, persons: PersonBook): void => {
+export const erasureRoutes = (app: Rest, options: RestOptions, persons: Persons): void => {
   const { directory, log, passwords, revocations, rates, wallMs } = options;
   const copies = rates && new RateTable(rates.handle, LIMITS.remembered);
   const attempts = rates && new RateTable(rates.handle, LIMITS.remembered);
@@ -38,7 +38,7 @@ export const erasureRoutes = (app: Rest, options: RestOptions, persons: PersonBo
       schema: {
         ...secured,
         summary: 'A copy of everything that is kept of you',
-        description: `As JSON, at most ${LIMITS.exportRows} of each list, newest first. Sampled positions are not in it: they are kept under a pseudonym, and for days.`,
+        description: `As JSON, at most ${LIMITS.exportRows} of each list, newest first, and the positions that were sampled of late.`,
         response: { 200: Type.Record(Type.String(), Type.Unknown()), ...failures },
       },
     },
@@ -63,7 +63,7 @@ export const erasureRoutes = (app: Rest, options: RestOptions, persons: PersonBo
         ...secured,
         summary: 'Ends your account and erases what names you',
         description:
-          'Handle, password, badge, zip code, devices and waiting events are gone, every token and socket ends. The ledger keeps ' +
+          'Handle, password, badge, zip code, devices, positions and waiting events are gone, every token and socket ends. The ledger keeps ' +
           'its entries under an id that means nobody; points that are left are lost. 403 when the password is wrong, 409 while ' +
           'points are set aside, offers are published, or a catalogue names the account.',
         body: Type.Object({ password: SignIn.properties.password }, { additionalProperties: false }),
@@ -91,6 +91,7 @@ export const erasureRoutes = (app: Rest, options: RestOptions, persons: PersonBo
       }
       const { stored } = await revocations.user(userId);
       if (!stored) return refused(reply, NOT_STORED);
+      persons.forget(userId);
       return reply.send({ erased: true as const });
     },
   );

@@ -6,21 +6,30 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { systemClock, systemScheduler } from '../../infra/clock.ts';
+import { loadKeys } from '../../infra/keys.ts';
+import { openLocation } from '../../infra/location/index.ts';
+import { silent } from '../../infra/postgres/testTown.ts';
 import { addService } from '../../infra/serviceAccounts.ts';
-import { startTestTown, type TestTown, until } from '../e2e/testTown.ts';
+import { noMetrics } from '../../infra/streams/testStreams.ts';
+import type { LocationPort } from '../../nodes/locationPort.ts';
+import { startTestTown, TestPhone, type TestTown, until } from '../e2e/testTown.ts';
+import { NEW_YORK } from '../swarm/crowd.ts';
 import { auditLedger } from '../swarm/ledgerAudit.ts';
-import { Phone } from '../swarm/phone.ts';
 import type { Person } from '../swarm/rest.ts';
 import { type Cast, hireCast } from './cast.ts';
 
 const MS_MAX = 120_000;
+const HOUR_MS = 3_600_000;
 const ZIP = '98765';
 let folder: string;
 let town: TestTown;
 let cast: Cast;
 let database: pg.Client;
 let ana: Person;
+/** What was sampled of where people were, read with the keys of the node. */
+let positions: LocationPort;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'heyblue-erasure-'));
@@ -28,10 +37,27 @@ beforeAll(async () => {
   const service = addService(file, 'kiosk');
   town = await startTestTown({ HEYBLUE_SERVICE_ACCOUNTS: file, HEYBLUE_HISTORY_REVIEW: 'off' });
   cast = await hireCast(town, service);
+  positions = openLocation({
+    provider: 'memory',
+    ...{ endpoint: '', tracker: '', collection: '', requestsPerS: 1 },
+    historyMs: HOUR_MS,
+    dynamodbEndpoint: inject('dynamodbEndpoint'),
+    region: town.env.AWS_REGION!,
+    credentials: {
+      accessKeyId: town.env.AWS_ACCESS_KEY_ID!,
+      secretAccessKey: town.env.AWS_SECRET_ACCESS_KEY!,
+    },
+    masters: loadKeys(town.dataDir).qrMasters,
+    clock: systemClock(),
+    scheduler: systemScheduler,
+    log: silent,
+    metrics: noMetrics,
+  });
   database = new pg.Client({ connectionString: town.databaseUrl });
   await database.connect();
 }, MS_MAX);
 afterAll(async () => {
+  await positions?.close(0);
   await database?.end();
   await town?.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -79,15 +105,11 @@ it(
       body: { type: 'encounter', officer: cast.of.officer.userId, civilian: ana.userId, method: 'qr' },
     });
     expect(scored.status).toBe(200);
-    let closed = 0;
-    const phone = new Phone({
-      url: town.node.urls.realtime,
-      identity: ana,
-      onClose: code => {
-        closed = code;
-      },
-    });
-    await phone.connect();
+    const hers = new TestPhone(town.node.urls.realtime, ana, NEW_YORK);
+    const { phone } = hers;
+    await hers.arrive();
+    const samples = () => positions.history(ana.userId, Date.now() - HOUR_MS, Date.now() + HOUR_MS);
+    await until('a sample of her position to be kept', async () => (await samples()).length > 0);
     const reserved = await phone.command(
       'redeem.reserve',
       { offerId: cast.ids.offer, quantity: 1 },
@@ -103,6 +125,7 @@ it(
       encounters: [{ method: 'qr' }],
       movements: [{ reason: expect.any(String) }],
       redemptions: [{ offerId: cast.ids.offer, quantity: 1 }],
+      positions: [{ latE7: expect.any(Number), lngE7: expect.any(Number) }],
     });
     // hers alone: nobody else is named in it
     for (const other of [cast.of.officer, cast.of.merchant])
@@ -125,8 +148,8 @@ it(
     expect(merchant.status).toBe(409);
 
     expect(await erase(ana.token, 'correct horse')).toMatchObject({ status: 200, body: { erased: true } });
-    await until('the socket to end', () => closed);
-    expect(closed).toBe(4_003);
+    expect(await until('the socket to end', () => hers.closed)).toMatchObject({ code: 4_003 });
+    await until('the samples of her position to be gone', async () => (await samples()).length === 0);
     expect(await town.rest.call('GET', '/v1/me', { token: ana.token })).toMatchObject({ status: 401 });
     const { kind: _, zip: __, ...signIn } = signUp;
     expect(await town.rest.call('POST', '/v1/signin', { body: signIn })).toMatchObject({ status: 401 });
