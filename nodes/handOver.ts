@@ -52,7 +52,10 @@ export class HandOver {
   opened(shard: number, epoch: number, parcels: readonly Parcel[]): void {
     this.lost(shard);
     this.#core.starting.arrivals.add(shard, parcels);
-    if (parcels.length > 0) this.#core.options.scheduler.immediate(() => this.#settleIn(shard, epoch));
+    if (parcels.length === 0) return;
+    const { metrics, scheduler } = this.#core.options;
+    metrics.count('heyblue_actors_arrived_total', {}, parcels.length);
+    scheduler.immediate(() => this.#settleIn(shard, epoch));
   }
 
   #settleIn(shard: number, epoch: number): void {

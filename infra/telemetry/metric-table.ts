@@ -76,6 +76,10 @@ const ACTOR_KINDS = [
 
 export const METRICS = {
   heyblue_actors: { kind: 'gauge', help: 'Actors in memory.', labels: { kind: ACTOR_KINDS } },
+  heyblue_actors_arrived_total: {
+    kind: 'counter',
+    help: 'Actors that another node handed over with all that they had in memory.',
+  },
   heyblue_actor_turn_seconds: {
     kind: 'histogram',
     help: 'How long one turn takes (one in 64 is measured).',

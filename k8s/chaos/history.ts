@@ -99,6 +99,8 @@ export interface SampleRecord {
   readonly buffered_max: number | null;
   /** Mailboxes that were full, all lives together. */
   readonly mailbox_full: number;
+  /** Actors that others handed over to it, all lives together. */
+  readonly arrived: number;
 }
 
 /** Two nodes said of the same shard that it is theirs, at the same moment. */

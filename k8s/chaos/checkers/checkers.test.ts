@@ -40,10 +40,29 @@ const lost = (t_ms: number) => ({ type: 'lost', t_ms, who: CIVILIAN, code: 1006,
 const back = (t_ms: number, resumed = true) =>
   ({ type: 'welcome', t_ms, who: CIVILIAN, node: 'n1', resumed, epoch: 'lineage', offset: 4 }) as const;
 
+const sample = (t_ms: number, node: string, arrived = 0, stale_rejected = 0) =>
+  ({
+    type: 'sample',
+    t_ms,
+    node,
+    serving: true,
+    shards: 170,
+    stale_rejected,
+    rss_mb: 200,
+    outbox_depth: 0,
+    buffered_max: 0,
+    mailbox_full: 0,
+    arrived,
+  }) as const;
+
 /** A node is told to end, and so end the sockets of its phones. */
-const drained = (run: PlantedRun, how: { isTold: boolean; code: number; backMs: number }): void => {
+const drained = (
+  run: PlantedRun,
+  { arrived = 12, ...how }: { isTold: boolean; code: number; backMs: number; arrived?: number },
+): void => {
   const drain = fault({ fault: 'scale-down', row: '17' });
   run.timeline.faults.push(drain, { ...drain, phase: 'healed', t_ms: 9_000 });
+  run.history.records.push(sample(drain.t_ms - 100, 'n9', 30), sample(9_100, 'n9', 30 + arrived));
   for (let i = 0; i < 12; i++) {
     const who = `phone ${i}`;
     run.history.records.push(
@@ -179,6 +198,11 @@ const WRONGS: readonly [name: string, seenBy: readonly Name[], plant: (run: Plan
     run => drained(run, { isTold: true, code: 1000, backMs: 2_500 }),
   ],
   [
+    'phones that were well treated, and whose actors began from the store',
+    ['handover'],
+    run => drained(run, { isTold: true, code: 1000, backMs: 100, arrived: 0 }),
+  ],
+  [
     'an event that came again under another offset',
     ['order'],
     run => run.history.records.push(event({ offset: 5, event_id: `event-${CIVILIAN}-4` })),
@@ -303,18 +327,7 @@ it('counts what is published: lost, doubled, stale', () => {
   run.state.encounters.length = 0;
   run.state.transfers.push({ ...run.state.transfers[1]!, id: 'again' });
   change(run.state.transfers, one => one.id === 'sale', { epoch: 3 });
-  run.history.records.push({
-    type: 'sample',
-    t_ms: 44_000,
-    node: 'n1',
-    serving: true,
-    shards: 170,
-    stale_rejected: 7,
-    rss_mb: 200,
-    outbox_depth: 0,
-    buffered_max: 0,
-    mailbox_full: 0,
-  });
+  run.history.records.push(sample(44_000, 'n1', 0, 7));
   const { lost, stale_accepted, stale_rejected, doubled } = judge(evidenceOf(run), 'commit');
   expect({ lost, stale_accepted, stale_rejected }).toEqual({ lost: 1, stale_accepted: 1, stale_rejected: 7 });
   expect(doubled).toBeGreaterThan(0);

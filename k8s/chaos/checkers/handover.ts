@@ -1,9 +1,11 @@
 /**
  * I4, for nodes that are told to end: they send their phones away before they go, each with the word where to and when, and
  * whoever takes over has everything in memory. A phone whose socket just ends, or ends before it went by itself, was not handed
- * over; nor were all of them when most had to wait until somebody dared to take over.
+ * over; nor were all of them when most had to wait until somebody dared to take over, or when nothing of what was in memory
+ * came to those that stay.
  */
 import { type Checker, findings, quantile, spellsOf } from '../evidence.ts';
+import type { HistoryRecord } from '../history.ts';
 
 /** Row of the catalogue: several nodes are told to end at once. */
 const DRAINS = /^17/;
@@ -49,6 +51,8 @@ export const handover: Checker = ({ history, timeline }) => {
         `${cut} of ${lost} phones of ${targets} were cut off, without a word or before their time, at ${fromMs} ms`,
       );
     const median = quantile(backMs, 0.5);
+    if (arrivedAt(history.records, targets, fromMs, toMs) === 0)
+      fail('not handed over', `nothing of the memory of ${targets} came to the others, at ${fromMs} ms`);
     if (median !== null && median > BACK_MS_MAX)
       fail(
         'not handed over',
@@ -57,3 +61,20 @@ export const handover: Checker = ({ history, timeline }) => {
   }
   return found;
 };
+
+/** Actors that came to the nodes that stay while the others ended; null: they were not asked before and after. */
+function arrivedAt(
+  records: readonly HistoryRecord[],
+  ended: readonly string[],
+  fromMs: number,
+  toMs: number,
+): number | null {
+  let arrived: number | null = null;
+  const samples = records.filter(one => one.type === 'sample').filter(one => !ended.includes(one.node));
+  for (const list of Map.groupBy(samples, one => one.node).values()) {
+    const before = list.findLast(one => one.t_ms < fromMs);
+    const after = list.find(one => one.t_ms > toMs);
+    if (before && after) arrived = (arrived ?? 0) + after.arrived - before.arrived;
+  }
+  return arrived;
+}

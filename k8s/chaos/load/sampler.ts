@@ -25,6 +25,7 @@ class Counted {
 interface Seen {
   readonly stale: Counted;
   readonly full: Counted;
+  readonly arrived: Counted;
   rssMb: number | null;
   outboxDepth: number | null;
   bufferedMax: number | null;
@@ -115,6 +116,7 @@ export class Sampler {
         outbox_depth: page === null ? null : seen.outboxDepth,
         buffered_max: page === null ? null : seen.bufferedMax,
         mailbox_full: seen.full.sum,
+        arrived: seen.arrived.sum,
       });
     });
     await Promise.all(asked);
@@ -128,6 +130,7 @@ export class Sampler {
     const seen = {
       stale: new Counted(),
       full: new Counted(),
+      arrived: new Counted(),
       rssMb: null,
       outboxDepth: null,
       bufferedMax: null,
@@ -138,6 +141,7 @@ export class Sampler {
 
   #read(seen: Seen, page: string): void {
     seen.stale.read(metricSum(page, 'heyblue_commit_result_total', 'code="stale_epoch"'));
+    seen.arrived.read(metricSum(page, 'heyblue_actors_arrived_total'));
     seen.full.read(metricSum(page, 'heyblue_mailbox_full_total'));
     seen.rssMb = Math.round(metricSum(page, 'process_resident_memory_bytes') / 1_048_576);
     seen.outboxDepth = metricSum(page, 'heyblue_outbox_depth');
