@@ -90,7 +90,7 @@ describe('what goes along', () => {
     expect(a.system.count('user')).toBe(1);
     await town.time.advance(10);
     expect([list, a.system.count('user')]).toEqual([[ok([7])], 400]);
-    expect(a.counted.heyblue_actors_arrived_total).toBe(400);
+    expect(a.counted.actors_arrived_total).toBe(400);
   });
 
   test('who has not come to life yet goes on to the next node as he came', async () => {
