@@ -86,7 +86,8 @@ export class EntryQueue<D> {
       }
     }
     this.#deferred = deferred.concat(rest);
-    if (this.#head > 1_024 && this.#head * 2 > this.#fresh.length) {
+    // what was taken is not kept: an entry holds the message that it came with
+    if (this.#head === this.#fresh.length || (this.#head > 1_024 && this.#head * 2 > this.#fresh.length)) {
       this.#fresh = this.#fresh.slice(this.#head);
       this.#head = 0;
     }

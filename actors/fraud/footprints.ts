@@ -38,11 +38,58 @@ interface Suspect {
   readonly lngE7: number;
 }
 
+/**
+ * People by a small number, as long as a place is theirs. A table of the texts themselves would keep one for each place, and
+ * with it the whole message that it was cut from.
+ */
+class Walkers {
+  readonly #numbers = new Map<string, number>();
+  /** By number; 0 is nobody. */
+  readonly #ids: string[] = [''];
+  readonly #places: number[] = [0];
+  readonly #free: number[] = [];
+
+  get size(): number {
+    return this.#numbers.size;
+  }
+
+  idOf(number: number): string {
+    return this.#ids[number]!;
+  }
+
+  /** Undefined: no place is theirs. */
+  numberOf(id: string): number | undefined {
+    return this.#numbers.get(id);
+  }
+
+  /** One more place is theirs. */
+  takes(id: string): number {
+    let number = this.#numbers.get(id);
+    if (number === undefined) {
+      number = this.#free.pop() ?? this.#ids.length;
+      this.#numbers.set(id, number);
+      this.#ids[number] = id;
+      this.#places[number] = 0;
+    }
+    this.#places[number]!++;
+    return number;
+  }
+
+  /** One place less is theirs. */
+  leaves(number: number): void {
+    if (--this.#places[number]! > 0) return;
+    this.#numbers.delete(this.#ids[number]!);
+    this.#ids[number] = '';
+    this.#free.push(number);
+  }
+}
+
 export class Footprints {
   readonly #rules: FraudRules;
   #hashes = new Uint32Array(FOOTPRINTS_MIN);
   #seconds = new Uint32Array(FOOTPRINTS_MIN);
-  #who: string[] = new Array<string>(FOOTPRINTS_MIN).fill('');
+  #who = new Uint32Array(FOOTPRINTS_MIN);
+  readonly #walkers = new Walkers();
   #used = 0;
   /** By the id of who came second. */
   readonly #suspects = new Map<string, Suspect>();
@@ -56,6 +103,11 @@ export class Footprints {
     return this.#hashes.length;
   }
 
+  /** People who left any of them. */
+  get people(): number {
+    return this.#walkers.size;
+  }
+
   get suspects(): number {
     return this.#suspects.size;
   }
@@ -65,15 +117,20 @@ export class Footprints {
     const hash = footprintOf(latE7, lngE7);
     const at = hash & (this.#hashes.length - 1);
     const seconds = Math.max(1, Math.floor(takenAtMs / 1_000) >>> 0);
-    const before = this.#who[at]!;
+    const isFree = this.#seconds[at] === NEVER;
+    const former = this.#who[at]!;
+    const before = this.#walkers.idOf(former);
     const wasSame =
       this.#hashes[at] === hash &&
-      this.#seconds[at] !== NEVER &&
+      !isFree &&
       Math.abs(seconds - this.#seconds[at]!) * 1_000 <= this.#rules.cloneMs;
-    if (this.#seconds[at] === NEVER) this.#used++;
+    if (before !== userId) {
+      this.#who[at] = this.#walkers.takes(userId);
+      if (isFree) this.#used++;
+      else this.#walkers.leaves(former);
+    }
     this.#hashes[at] = hash;
     this.#seconds[at] = seconds;
-    this.#who[at] = userId;
     if (this.#used * 2 > this.#hashes.length) this.#grow();
     return wasSame && before !== userId ? this.#suspect(userId, before, latE7, lngE7, takenAtMs) : null;
   }
@@ -83,12 +140,14 @@ export class Footprints {
    * for each change of mode.
    */
   forget(userId: string): void {
-    for (let at = 0; at < this.#who.length; at++) {
-      if (this.#who[at] !== userId) continue;
-      this.#who[at] = '';
+    const number = this.#walkers.numberOf(userId);
+    for (let at = 0; number !== undefined && at < this.#who.length; at++) {
+      if (this.#who[at] !== number) continue;
+      this.#who[at] = 0;
       this.#hashes[at] = 0;
       this.#seconds[at] = NEVER;
       this.#used--;
+      this.#walkers.leaves(number);
     }
     for (const [id, { other }] of this.#suspects)
       if (id === userId || other === userId) this.#suspects.delete(id);
@@ -119,12 +178,13 @@ export class Footprints {
     const size = hashes.length * 2;
     this.#hashes = new Uint32Array(size);
     this.#seconds = new Uint32Array(size);
-    this.#who = new Array<string>(size).fill('');
+    this.#who = new Uint32Array(size);
     this.#used = 0;
     for (let i = 0; i < hashes.length; i++) {
       if (seconds[i] === NEVER) continue;
       const at = hashes[i]! & (size - 1);
       if (this.#seconds[at] === NEVER) this.#used++;
+      else this.#walkers.leaves(this.#who[at]!);
       this.#hashes[at] = hashes[i]!;
       this.#seconds[at] = seconds[i]!;
       this.#who[at] = who[i]!;

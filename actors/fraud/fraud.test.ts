@@ -258,6 +258,23 @@ describe('cloned tracks', () => {
     }
     expect(prints.suspects).toBeLessThanOrEqual(SUSPECTS_MAX);
   });
+  it('who has no place left is known no more, and is nobody else later', () => {
+    const prints = new Footprints(rules);
+    for (let i = 0; i < 1_000; i++) prints.tread(`p${i % 10}`, i * 7, i, START_MS);
+    expect(prints.people).toBe(10);
+    for (let i = 0; i < 9; i++) prints.forget(`p${i}`);
+    expect(prints.people).toBe(1);
+    prints.tread('q', 1, 1, START_MS);
+    // where somebody walked who was forgotten nobody walked; where another one did, he did
+    expect(prints.tread('r', 0, 0, START_MS)).toBeNull();
+    expect(prints.people).toBe(3);
+    const suspected = new Set<string | null>();
+    for (let i = 9; i < 1_000; i += 10) suspected.add(prints.tread('r', i * 7, i, START_MS));
+    expect(suspected.has('p9')).toBe(true);
+    expect(suspected.has('q')).toBe(false);
+    // each of his places is taken over by the newest: he is known no more
+    expect(prints.people).toBe(2);
+  });
 });
 
 describe('what the store knows', () => {

@@ -83,7 +83,11 @@ beforeAll(async () => {
   directory = new FakeDirectory();
   const rules = testRules(DEFAULT_RULES, new ZenRules(), new MemoryRules());
   const options = optionsFor(door, directory, { market });
-  const persons = { copy: async () => ({ profile: {} }), erase: async () => 'erased' as const };
+  const persons = {
+    copy: async () => ({ profile: {} }),
+    erase: async () => 'erased' as const,
+    forget: () => {},
+  };
   gateway = createGateway({ ...options, giving, services, scoring, rules, persons });
   base = `http://127.0.0.1:${(await gateway.start()).restPort}`;
   document = (await ask('GET', '/docs/openapi.json')).json;
