@@ -4,6 +4,7 @@
  *
  * What a parcel holds is the runtime's own: `{ v, packed, owed }`, made by {@link parcelOf} on the former node.
  */
+import { ownText } from '../actors/owned.ts';
 import type { Address, ReplyTo } from '../actors/turn.ts';
 import type { Parcel } from './ports.ts';
 
@@ -47,7 +48,12 @@ export class Arrivals {
 
   add(shard: number, parcels: readonly Parcel[]): void {
     if (parcels.length === 0) return;
-    this.#byShard.set(shard, new Map(parcels.map(parcel => [keyOf(parcel.address), parcel])));
+    const waiting = new Map<string, Parcel>();
+    for (const { address, state } of parcels) {
+      const own = { kind: address.kind, id: ownText(address.id) };
+      waiting.set(keyOf(own), { address: own, state });
+    }
+    this.#byShard.set(shard, waiting);
   }
 
   take(address: Address, shard: number): Arrived | null {

@@ -11,6 +11,7 @@
  * hash and the last counted place of a suspect, and nothing of it leaves this object but two ids.
  */
 import { distanceM } from '../geo/distance.ts';
+import { ownText } from '../owned.ts';
 import type { FraudRules } from './rules.ts';
 
 /** Positions remembered by one region: about an hour of 200 people who report each 10 s. */
@@ -38,10 +39,7 @@ interface Suspect {
   readonly lngE7: number;
 }
 
-/**
- * People by a small number, as long as a place is theirs. A table of the texts themselves would keep one for each place, and
- * with it the whole message that it was cut from.
- */
+/** People by a small number, as long as a place is theirs: a table of the texts themselves would keep one for each place. */
 class Walkers {
   readonly #numbers = new Map<string, number>();
   /** By number; 0 is nobody. */
@@ -67,8 +65,9 @@ class Walkers {
     let number = this.#numbers.get(id);
     if (number === undefined) {
       number = this.#free.pop() ?? this.#ids.length;
-      this.#numbers.set(id, number);
-      this.#ids[number] = id;
+      const own = ownText(id);
+      this.#numbers.set(own, number);
+      this.#ids[number] = own;
       this.#places[number] = 0;
     }
     this.#places[number]!++;

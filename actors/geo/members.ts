@@ -2,6 +2,7 @@
  * Everybody a region knows: who has which record, and how a fix is written into it. A fix that carries the number of its
  * account finds its record by that; ids are texts elsewhere in memory, and are for whatever happens seldom.
  */
+import { ownText } from '../owned.ts';
 import { Accounts } from './accounts.ts';
 import {
   FIX_ABSENT,
@@ -146,9 +147,10 @@ export class Members extends Records {
       index = this.#ids.length;
       if (index === this.capacity) this.grow();
     }
-    this.#ids[index] = userId;
-    this.#handles[index] = handle;
-    this.#indexes.set(userId, index);
+    const id = ownText(userId);
+    this.#ids[index] = id;
+    this.#handles[index] = ownText(handle);
+    this.#indexes.set(id, index);
     const { whole, numbers } = this;
     const at = WHOLE * index;
     whole[at + STATE] = role;

@@ -10,6 +10,7 @@
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
+import { owned } from '../owned.ts';
 import type { RememberedCommand, UserRecord } from '../queries.ts';
 import type { Turn } from '../turn.ts';
 import { type CommandUnderWay, doneOf, type UserState } from './state.ts';
@@ -59,7 +60,7 @@ export function remember(
   result: Result<unknown>,
 ): UserState {
   if (key === null || requestHash === null || (!result.ok && result.retryable)) return state;
-  return { ...state, done: state.done.with({ key, requestHash, result }) };
+  return { ...state, done: state.done.with(owned({ key, requestHash, result })) };
 }
 
 /** Remembers it for good, with everything else that this turn makes durable. */

@@ -22,6 +22,7 @@ import type { Resume } from '../../protocol/frames.ts';
 import { type DurableName, encodeEvent } from '../../protocol/messages.ts';
 import type { EventOp } from '../durable.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
+import { owned } from '../owned.ts';
 import type { Movement, StreamRecord, UserRecord } from '../queries.ts';
 import type { Turn } from '../turn.ts';
 import { append, type Outbox } from './outbox.ts';
@@ -143,7 +144,7 @@ function movedTo(before: UserState, movement: Movement, turn: Turn): UserState {
   const bytes = frameOf(movement, place(state));
   tell(state, bytes, 'movement', balance, balanceVersion, turn);
   if (method === null) return state;
-  const encounters = [{ id, method, otherHandle, points, atMs }, ...state.encounters];
+  const encounters = [owned({ id, method, otherHandle, points, atMs }), ...state.encounters];
   return {
     ...state,
     encounterCount: state.encounterCount + 1,
