@@ -148,6 +148,7 @@ export class Footprints {
       this.#used--;
       this.#walkers.leaves(number);
     }
+    if (this.#used === 0 && this.size > FOOTPRINTS_MIN) this.#resize(FOOTPRINTS_MIN);
     for (const [id, { other }] of this.#suspects)
       if (id === userId || other === userId) this.#suspects.delete(id);
   }
@@ -170,15 +171,20 @@ export class Footprints {
     return points >= clonePoints ? other : null;
   }
 
+  /** Empty tables of this size. */
+  #resize(size: number): void {
+    this.#hashes = new Uint32Array(size);
+    this.#seconds = new Uint32Array(size);
+    this.#who = new Uint32Array(size);
+    this.#used = 0;
+  }
+
   /** Twice the places, as far as the bound; who lies where follows from the hashes. */
   #grow(): void {
     if (this.#hashes.length >= FOOTPRINTS_MAX) return;
     const [hashes, seconds, who] = [this.#hashes, this.#seconds, this.#who];
     const size = hashes.length * 2;
-    this.#hashes = new Uint32Array(size);
-    this.#seconds = new Uint32Array(size);
-    this.#who = new Uint32Array(size);
-    this.#used = 0;
+    this.#resize(size);
     for (let i = 0; i < hashes.length; i++) {
       if (seconds[i] === NEVER) continue;
       const at = hashes[i]! & (size - 1);

@@ -274,6 +274,10 @@ describe('cloned tracks', () => {
     expect(suspected.has('q')).toBe(false);
     // each of his places is taken over by the newest: he is known no more
     expect(prints.people).toBe(2);
+    expect(prints.size).toBeGreaterThan(1_000);
+    for (const id of ['q', 'r']) prints.forget(id);
+    expect([prints.people, prints.size]).toEqual([0, 256]);
+    expect(prints.tread('s', 7, 1, START_MS)).toBeNull();
   });
 });
 

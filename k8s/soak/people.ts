@@ -1,11 +1,13 @@
 /** The people of a soak: those who warm the cluster up and leave, those who stay, and what is found of all they did in the end. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { ACTOR_LIMITS } from '../../actors/limits.ts';
 import type { Report } from '../bench.ts';
 import { agreement } from '../swarm/agreement.ts';
 import type { Cluster } from '../swarm/clusterTown.ts';
 import { NEW_YORK } from '../swarm/crowd.ts';
 import { judge, readMeetings, untold } from '../swarm/judge.ts';
 import { addressOf, OFFICER_SHARE, partOf } from '../swarm/parts.ts';
+import { withClient } from '../swarm/postgres.ts';
 import { type SeededPeople, seedPeople } from '../swarm/seed.ts';
 import { Swarm } from '../swarm/swarm.ts';
 import type { SoakArgs, SoakResult, Told } from './load.profile.ts';
@@ -61,9 +63,23 @@ export const swarmOf = (
   });
 };
 
-export const seedFor = (cluster: Cluster, plan: SoakPlan): Promise<SeededPeople> => {
+/** As many answers to commands as an actor remembers, a minute old. */
+const REMEMBERED = `insert into ops.answer (user_id, key, op_id, request_hash, result, at)
+  select one, gen_random_uuid()::text, gen_random_uuid(), repeat('0', 64),
+    json_build_object('ok', true, 'value', json_build_object('encounterId', gen_random_uuid(), 'points', 20, 'balance', 20)),
+    now() - interval '1 minute'
+  from unnest($1::uuid[]) one, generate_series(1, ${ACTOR_LIMITS.commands})`;
+
+/**
+ * People who have used the town for a day: what their actors remember is full. Of new ones it fills for an hour and a half,
+ * and a run of minutes would take that for a leak.
+ */
+export const seedFor = async (cluster: Cluster, plan: SoakPlan): Promise<SeededPeople> => {
   const officers = Math.max(2, Math.round(plan.phones * OFFICER_SHARE));
-  return seedPeople(cluster, { officers, civilians: plan.phones - officers });
+  const people = await seedPeople(cluster, { officers, civilians: plan.phones - officers });
+  const ids = [...people.officers, ...people.civilians].map(one => one.userId);
+  await withClient(cluster.town.databaseUrl, client => client.query(REMEMBERED, [ids]));
+  return people;
 };
 
 /** Load by people who are not looked at, so that the beginning is that of a node which has worked. */
