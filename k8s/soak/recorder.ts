@@ -60,8 +60,12 @@ const heldOf = (page: string, pid: number) => ({
 });
 
 /** Asks a node to collect its garbage; null when it does not answer. */
-const collect = async (node: ClusterNode): Promise<{ rss: number; heapUsed: number } | null> => {
-  const asked = fetch(`${node.urls.admin}/debug/gc`, { method: 'POST', signal: AbortSignal.timeout(3_000) });
+const collect = async (
+  node: ClusterNode,
+  patienceMs = 3_000,
+): Promise<{ rss: number; heapUsed: number } | null> => {
+  const signal = AbortSignal.timeout(patienceMs);
+  const asked = fetch(`${node.urls.admin}/debug/gc`, { method: 'POST', signal });
   const response = await asked.catch(() => null);
   return response?.ok ? ((await response.json()) as { rss: number; heapUsed: number }) : null;
 };
@@ -227,15 +231,39 @@ export class Recorder {
   }
 }
 
-/** What every node holds now. */
-const looked = async (cluster: Cluster): Promise<Omit<AtRest, 'heapUsed' | 'rss'>[]> =>
+type Held = ReturnType<typeof heldOf>;
+
+/** What every node holds now; null for one that does not answer. */
+const looked = (cluster: Cluster): Promise<(Held | null)[]> =>
   Promise.all(
-    cluster.nodes.map(async node => ({ node: node.id, ...heldOf((await node.metrics()) ?? '', node.pid) })),
+    cluster.nodes.map(async node => {
+      const page = await node.metrics();
+      return page === null ? null : heldOf(page, node.pid);
+    }),
   );
 
 const REST_LOOK_MS = 1_000;
-/** Pages that a collection emptied are given back some time later. */
-const QUIET_MS = 2_000;
+const REST_PATIENCE_MS = 30_000;
+/** Looks at what is held at rest: any work of a moment has a timer, which is gone at another look. What leaks stays. */
+const REST_LOOKS = 5;
+
+const leastOf = (one: Held | null, other: Held | null): Held | null => {
+  if (one === null || other === null) return one ?? other;
+  const least = { ...one };
+  for (const name of Object.keys(one) as (keyof Held)[]) least[name] = Math.min(one[name], other[name]);
+  return least;
+};
+
+/** What stays: of every count of every node the smallest of some looks. */
+const staying = async (cluster: Cluster): Promise<(Held | null)[]> => {
+  let least = await looked(cluster);
+  for (let i = 1; i < REST_LOOKS; i++) {
+    await pause(REST_LOOK_MS);
+    const now = await looked(cluster);
+    least = least.map((one, k) => leastOf(one, now[k] ?? null));
+  }
+  return least;
+};
 
 /**
  * Waits until nobody is connected, remembered or owed anything, or until the patience is over; then collects and measures.
@@ -246,14 +274,19 @@ export const atRest = async (cluster: Cluster, patienceMs: number): Promise<AtRe
   const end = performance.now() + patienceMs;
   for (;;) {
     const held = await looked(cluster);
-    const over = held.every(one => one.sockets === 0 && one.actors === 0 && one.outbox === 0);
+    const over = held.every(one => one !== null && one.sockets + one.actors + one.outbox === 0);
     if (!over && performance.now() < end) {
       await pause(REST_LOOK_MS);
       continue;
     }
-    for (let i = 0; i < 3; i++) await Promise.all(cluster.nodes.map(collect));
-    await pause(QUIET_MS);
-    const memory = await Promise.all(cluster.nodes.map(collect));
-    return (await looked(cluster)).map((one, i) => ({ ...one, ...(memory[i] ?? { heapUsed: 0, rss: 0 }) }));
+    for (let i = 0; i < 3; i++) await Promise.all(cluster.nodes.map(node => collect(node, REST_PATIENCE_MS)));
+    // takes seconds: pages that a collection emptied are given back some time later
+    const stay = await staying(cluster);
+    const memory = await Promise.all(cluster.nodes.map(node => collect(node, REST_PATIENCE_MS)));
+    return cluster.nodes.map(({ id }, i) => {
+      const [held, left] = [stay[i], memory[i]];
+      if (!held || !left) throw new Error(`${id} does not say what it holds at rest`);
+      return { node: id, ...held, ...left };
+    });
   }
 };
