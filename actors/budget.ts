@@ -10,6 +10,7 @@
  * Ids: the whole has that of the budget, a stripe `budget/number`. Stripes remember nothing, so their number may change.
  */
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { answerAll } from './askers.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { BudgetMessage, Leased } from './messages/budget.ts';
 import * as read from './packed.ts';
@@ -114,7 +115,7 @@ function unpack(id: string, packed: unknown, turn: Turn): Result<BudgetState> {
   });
   if (!result.ok) return result;
   const { state, open } = result.value;
-  for (const to of open) turn.reply(refuse(ERROR.unavailable, 'it was moved, try again', 250), to);
+  answerAll(open, refuse(ERROR.unavailable, 'it was moved, try again', 250), turn);
   if (state.is === 'stripe') rest(turn);
   return ok(state);
 }

@@ -8,6 +8,7 @@
  * first time that it has one.
  */
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { answerAll, withAsker } from '../askers.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import { owned } from '../owned.ts';
@@ -46,7 +47,7 @@ export function repeat(
   }
   if (!turn.replyTo) return state;
   turn.count('rt_command_dedup_total', { op: name });
-  return begin(state, { ...underWay, replyTo: [...underWay.replyTo, turn.replyTo] });
+  return begin(state, { ...underWay, replyTo: withAsker(underWay.replyTo, turn.replyTo) });
 }
 
 export function begin(state: UserState, command: CommandUnderWay): UserState {
@@ -98,7 +99,7 @@ export function settleOn(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  for (const replyTo of command.replyTo) turn.reply(result, replyTo);
+  answerAll(command.replyTo, result, turn);
   turn.timer(`settle:${command.key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key: command.key });
   return begin(state, { ...command, replyTo: [], doubtful: true });
 }
@@ -150,7 +151,7 @@ export function conclude(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  for (const replyTo of command.replyTo) turn.reply(result, replyTo);
+  answerAll(command.replyTo, result, turn);
   const { [command.key]: _, ...underWay } = state.underWay;
   return { ...state, underWay };
 }

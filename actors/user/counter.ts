@@ -1,5 +1,6 @@
 /** What a merchant's actor knows of its counter: which till is whose, what waits there, and which till was wrong how often. */
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
+import { withAsker } from '../askers.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { ReplyTo, SessionRef, Turn } from '../turn.ts';
 import { type Counter, type Redemption, type Till, withOver } from './redemption.ts';
@@ -89,8 +90,7 @@ export function isOver(state: UserState, id: string): UserState {
 /** Somebody told late waits until the store has said what became of it. */
 export function toldLate(state: UserState, id: string, replyTo: ReplyTo | null): UserState {
   const { late } = state.counter;
-  const waiting = late[id] ?? [];
-  return withCounter(state, { late: { ...late, [id]: replyTo ? [...waiting, replyTo] : waiting } });
+  return withCounter(state, { late: { ...late, [id]: withAsker(late[id] ?? [], replyTo) } });
 }
 
 export function toldLateAnswered(state: UserState, id: string): UserState {

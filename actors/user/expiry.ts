@@ -13,6 +13,7 @@
  */
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { answerAll, withAsker } from '../askers.ts';
 import { type Committed, EXPIRED_ACCOUNT, type TransferOp } from '../durable.ts';
 import type { Balance } from '../messages/user.ts';
 import type { QueryAnswers } from '../queries.ts';
@@ -76,8 +77,7 @@ export function expiryDue(
     return aging.dueAtMs === dueAtMs ? withAging(state, { dueAtMs: 0 }) : state;
   }
   if (aging.due.length === 0) askLedger(state, life, DUE, turn);
-  const due = turn.replyTo ? [...aging.due, turn.replyTo] : aging.due;
-  return withAging(state, { dueAtMs, lifeMs: life.expireMs, due });
+  return withAging(state, { dueAtMs, lifeMs: life.expireMs, due: withAsker(aging.due, turn.replyTo) });
 }
 
 /** What is gone next is told with the balance. */
@@ -87,7 +87,7 @@ export function sayBalance(state: UserState, { life }: MeetRules, turn: Turn): U
     return state;
   }
   if (state.aging.asking.length === 0) askLedger(state, life, SAY, turn);
-  return withAging(state, { asking: [...state.aging.asking, turn.replyTo] });
+  return withAging(state, { asking: withAsker(state.aging.asking, turn.replyTo) });
 }
 
 const balanceOf = (state: UserState, nowMs: number): Balance => {
@@ -136,7 +136,7 @@ export function unspentRead(
 const BUSY = refuse(ERROR.unavailable, 'points are on their way, try again', 1_000);
 
 function sentBack(state: UserState, result: Result<unknown>, turn: Turn): UserState {
-  for (const to of state.aging.due) turn.reply(result, to);
+  answerAll(state.aging.due, result, turn);
   return withAging(state, { due: [] });
 }
 
@@ -213,6 +213,6 @@ function said(state: UserState, view: QueryAnswers['unspent'], life: PointsLife,
       ? { points, atMs: dueAtMs }
       : later && { points: later.points, atMs: inStep(state, later.step, life) };
   const balance: Balance = { ...balanceOf(state, turn.nowMs), ...(expiring && { expiring }) };
-  for (const to of asking) turn.reply(ok(balance), to);
+  answerAll(asking, ok(balance), turn);
   return withAging(state, { asking: [] });
 }

@@ -12,6 +12,7 @@ import type { CommandBody } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { NOT_TOLD } from '../area.ts';
+import { withAsker } from '../askers.ts';
 import type { AreaStay } from '../geo/areaRoute.ts';
 import { distanceM } from '../geo/distance.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -62,7 +63,7 @@ export function underWay(
     name,
     key: message.key as string,
     requestHash: message.requestHash as string,
-    replyTo: turn.replyTo ? [turn.replyTo] : [],
+    replyTo: withAsker([], turn.replyTo),
     heyId: null,
     expiresAtMs: 0,
     tokenId: null,

@@ -10,6 +10,7 @@
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { isProven } from '../../protocol/qr.ts';
+import { answerAll, withAsker } from '../askers.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Evidence } from '../messages/pair.ts';
 import type { OfflineScan, UserMessage } from '../messages/user.ts';
@@ -198,7 +199,6 @@ export function scanDue(state: UserState, message: SystemMessage & { type: 'due'
 }
 
 function settle(state: UserState, scan: PendingScan, turn: Turn, asker: ReplyTo | null = null): UserState {
-  const replyTo = asker ? [...scan.replyTo, asker] : scan.replyTo;
   if (!scan.settling) {
     const { officer, civilian } = partiesOf(selfRef(state), scan.scanner);
     const observe = {
@@ -215,7 +215,7 @@ function settle(state: UserState, scan: PendingScan, turn: Turn, asker: ReplyTo 
       ACTOR_LIMITS.settleMs,
     );
   }
-  return put(state, { ...scan, settling: true, replyTo });
+  return put(state, { ...scan, settling: true, replyTo: withAsker(scan.replyTo, asker) });
 }
 
 /** The pair has decided, or the scanner has heard of a refusal. */
@@ -225,12 +225,12 @@ export function scanAnswered(state: UserState, tag: string, result: Result<unkno
   const scan = state.pending.find(one => one.encounterId === encounterId);
   if (!scan) return state;
   if (!result.ok && result.retryable) {
-    for (const to of scan.replyTo) turn.reply(result, to);
+    answerAll(scan.replyTo, result, turn);
     return put(state, { ...scan, settling: false, replyTo: [] });
   }
   if (result.ok || told) {
     turn.cancelDurableTimer(SCAN_TIMER + encounterId);
-    for (const to of scan.replyTo) turn.reply(ok({}), to);
+    answerAll(scan.replyTo, ok({}), turn);
     return { ...state, pending: state.pending.filter(one => one !== scan) };
   }
   const refused: UserMessage = { type: 'scanRefused', encounterId, reason: reasonOf(result) };

@@ -9,6 +9,7 @@
  */
 import { ACCOUNT_KINDS, METHODS, MODES } from '../../protocol/catalogue.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
+import { answerAll } from '../askers.ts';
 import { Cell } from '../cell.ts';
 import { packWatch, watchOf } from '../fraud/packing.ts';
 import { isTrust } from '../fraud/trust.ts';
@@ -88,7 +89,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   const result = read.reading(() => stateOf(id, read.versioned(packed, VERSION), rules));
   if (!result.ok) return result;
   let { state } = result.value;
-  for (const to of result.value.open) turn.reply(UNKNOWN, to);
+  answerAll(result.value.open, UNKNOWN, turn);
   for (const { heyId, expiresAtMs } of state.heys) {
     turn.timer(`hey:${heyId}`, Math.max(0, expiresAtMs - turn.nowMs), { type: 'heyTimeout', heyId });
   }

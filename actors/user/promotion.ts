@@ -7,6 +7,7 @@
 
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ok, type Result } from '../../protocol/errors.ts';
+import { answerAll, withAsker } from '../askers.ts';
 import { askFor, giveBackTo } from '../budget.ts';
 import { type Committed, MINT_ACCOUNT, type RuleRef, type TransferOp } from '../durable.ts';
 import type { CreditView, SettledView } from '../messages/user.ts';
@@ -47,9 +48,9 @@ const put = (state: UserState, encounterId: string, one: Promoting): UserState =
 
 /** A meeting is durable: what comes on top of it? */
 export function promote(state: UserState, { encounterId, points }: SettledView, turn: Turn): UserState {
-  const replyTo = turn.replyTo ? [turn.replyTo] : [];
   const known = state.promoting[encounterId];
-  if (known) return put(state, encounterId, { ...known, replyTo: [...known.replyTo, ...replyTo] });
+  const replyTo = withAsker(known?.replyTo ?? [], turn.replyTo);
+  if (known) return put(state, encounterId, { ...known, replyTo });
   const userKind = state.me.kind;
   turn.query(
     {
@@ -162,6 +163,6 @@ export function promoted(
 
 function over(state: UserState, encounterId: string, result: Result<unknown>, turn: Turn): UserState {
   const { [encounterId]: one, ...promoting } = state.promoting;
-  for (const to of one?.replyTo ?? []) turn.reply(result, to);
+  answerAll(one?.replyTo ?? [], result, turn);
   return unearned({ ...state, promoting }, idOf(state, encounterId));
 }

@@ -5,6 +5,7 @@
  */
 import type { CommandBody } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { answerAll, withAsker } from '../askers.ts';
 import type { Committed, VoidOp } from '../durable.ts';
 import { insist, type Telling } from '../insist.ts';
 import type { UserMessage } from '../messages/user.ts';
@@ -153,10 +154,9 @@ export function redeemDue(state: UserState, message: SystemMessage & { type: 'du
     return state;
   }
   const { spending } = state;
-  const waiting = spending.ending[id] ?? [];
-  const all = turn.replyTo ? [...waiting, turn.replyTo] : waiting;
+  const askers = withAsker(spending.ending[id] ?? [], turn.replyTo);
   turn.persist(voidOf({ id, user: state.me.id }, 'expired'), OVER + id);
-  return { ...state, spending: { ...spending, ending: { ...spending.ending, [id]: all } } };
+  return { ...state, spending: { ...spending, ending: { ...spending.ending, [id]: askers } } };
 }
 
 /** Whatever the store said: what it has now is what counts. */
@@ -191,7 +191,7 @@ export function redemptionsRead(
 
 function learnt(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
   const { [id]: waiting = [], ...ending } = state.spending.ending;
-  for (const to of waiting) turn.reply(result.ok ? ok({}) : result, to);
+  answerAll(waiting, result.ok ? ok({}) : result, turn);
   const next: UserState = { ...state, spending: { ...state.spending, ending } };
   const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
   if (view?.user !== state.me.id) return next;

@@ -6,6 +6,7 @@
  * earlier one, the store knows: whatever was set aside longer ago than a message takes is looked up before it is shown.
  */
 import { ok, type Result } from '../../protocol/errors.ts';
+import { answerAll } from '../askers.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { QueryAnswers } from '../queries.ts';
@@ -64,7 +65,7 @@ export function redemptionOpened(
 /** The store said what became of it. Whoever told is answered now, and tells again when it could not be read. */
 export function lateRead(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
   const id = tag.slice(LATE.length);
-  for (const to of state.counter.late[id] ?? []) turn.reply(result.ok ? ok({}) : result, to);
+  answerAll(state.counter.late[id] ?? [], result.ok ? ok({}) : result, turn);
   const next = toldLateAnswered(state, id);
   const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
   if (view?.merchant !== state.me.id || next.counter.over.includes(id)) return next;
