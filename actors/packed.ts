@@ -6,7 +6,6 @@
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import type { Insisted, Insisting } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
-import { ownText } from './owned.ts';
 import { ACTOR_KINDS, type Address, type ReplyTo } from './turn.ts';
 
 class Unreadable extends Error {}
@@ -41,7 +40,7 @@ export function versioned(value: unknown, ...versions: readonly number[]): Field
 }
 
 export const text = (value: unknown, max = 512): string =>
-  typeof value === 'string' && value.length <= max ? ownText(value) : unreadable('not a text');
+  typeof value === 'string' && value.length <= max ? value : unreadable('not a text');
 
 export const textOrNull = (value: unknown): string | null => (value === null ? null : text(value));
 

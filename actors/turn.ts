@@ -149,7 +149,7 @@ export interface Behaviour<S, M extends { readonly type: string }> {
   discarded?(state: S, turn: Turn): void;
   /**
    * What goes along when the actor's shard moves to another node in good order: plain values that MessagePack carries
-   * (bytes, maps and undefined too). Without it the actor starts there from what is durable.
+   * (bytes and undefined too; a map comes as an object). Without it the actor starts there from what is durable.
    */
   pack?(state: S): unknown;
   /** The state from what `pack` gave on another node, possibly of the previous version: refuse what cannot be read. */

@@ -4,7 +4,7 @@
  *
  * What a parcel holds is the runtime's own: `{ v, packed, owed }`, made by {@link parcelOf} on the former node.
  */
-import { ownText } from '../actors/owned.ts';
+import { owned, ownText } from '../actors/owned.ts';
 import type { Address, ReplyTo } from '../actors/turn.ts';
 import type { Parcel } from './ports.ts';
 
@@ -22,7 +22,10 @@ export function parcelOf(address: Address, packed: unknown, owed: readonly Reply
   return { address: { kind: address.kind, id: address.id }, state };
 }
 
-/** Null when it is not a parcel that this version can read: the actor starts from what is durable then. */
+/**
+ * Null when it is not a parcel that this version can read: the actor starts from what is durable then. The actor keeps parts
+ * of it for as long as it lives, so none of them may hold on to the message that brought a whole shard.
+ */
 function readParcel(state: unknown): Arrived | null {
   if (typeof state !== 'object' || state === null) return null;
   const { v, packed, owed } = state as { v?: unknown; packed?: unknown; owed?: unknown };
@@ -31,9 +34,9 @@ function readParcel(state: unknown): Arrived | null {
   for (const one of owed) {
     const [node, askId] = Array.isArray(one) ? one : [];
     if (typeof node !== 'string' || !Number.isSafeInteger(askId)) return null;
-    answers.push({ node, askId });
+    answers.push({ node: ownText(node), askId });
   }
-  return { packed, owed: answers };
+  return { packed: owned(packed), owed: answers };
 }
 
 const keyOf = ({ kind, id }: Address): string => `${kind}:${id}`;
