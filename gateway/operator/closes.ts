@@ -10,18 +10,22 @@ export interface LastClose {
   readonly atMs: number;
 }
 
+/** The other fields of {@link LastClose}: the device stands in the key. */
+type Close = Omit<LastClose, 'deviceId'>;
+
+/** Thousands are kept, so an entry is one text and one small object. */
 export class LastCloses {
-  /** Oldest first. */
-  readonly #byDevice = new Map<string, { readonly userId: string; readonly close: LastClose }>();
+  /** By `user device`, oldest first; an id of a user has no space. */
+  readonly #byDevice = new Map<string, Close>();
 
   get size(): number {
     return this.#byDevice.size;
   }
 
-  add(userId: string, close: LastClose): void {
-    const key = `${userId} ${close.deviceId}`;
+  add(userId: string, { deviceId, code, by, atMs }: LastClose): void {
+    const key = `${userId} ${deviceId}`;
     this.#byDevice.delete(key);
-    this.#byDevice.set(key, { userId, close });
+    this.#byDevice.set(key, { code, by, atMs });
     if (this.#byDevice.size <= OPERATOR.closes) return;
     for (const oldest of this.#byDevice.keys()) {
       this.#byDevice.delete(oldest);
@@ -30,12 +34,15 @@ export class LastCloses {
   }
 
   /** Those since this moment. */
-  *since(sinceMs: number): Generator<LastClose> {
-    for (const { close } of this.#byDevice.values()) if (close.atMs >= sinceMs) yield close;
+  *since(sinceMs: number): Generator<Close> {
+    for (const close of this.#byDevice.values()) if (close.atMs >= sinceMs) yield close;
   }
 
   /** Goes through all of them: for people who ask, not for phones. */
   of(userId: string): readonly LastClose[] {
-    return [...this.#byDevice.values()].filter(one => one.userId === userId).map(one => one.close);
+    const about = `${userId} `;
+    return [...this.#byDevice]
+      .filter(([key]) => key.startsWith(about))
+      .map(([key, close]) => ({ deviceId: key.slice(about.length), ...close }));
   }
 }

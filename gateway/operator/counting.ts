@@ -16,7 +16,7 @@ const bump = <K>(counts: Map<K, number>, key: K): void => void counts.set(key, (
 /** Goes through all of them: for people who ask, not for each event. */
 export const countSockets = (
   sessions: Iterable<Session>,
-  closes: Iterable<LastClose>,
+  closes: Iterable<Pick<LastClose, 'code' | 'by'>>,
   { node, version }: { readonly node: string; readonly version: string },
 ): CountedView => {
   const apps = new Map<string, number>();
