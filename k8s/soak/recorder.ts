@@ -226,6 +226,8 @@ export class Recorder {
   async #collect(node: ClusterNode): Promise<void> {
     const { pid, id } = node;
     const left = await collect(node);
+    // a whole collection at once stops the loop, and it was ours: what the next page tells begins here
+    await node.metrics();
     if (left === null) return;
     this.add({ kind: 'floor', tS: this.nowS(), node: id, pid, upS: this.#upS(pid), ...left });
   }
