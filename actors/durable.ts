@@ -113,6 +113,8 @@ export interface PendingOp {
   /** How long they may be posted, seconds by the database clock. */
   readonly holdS: number;
   readonly stock?: StockHold;
+  /** Set in the same transaction, whatever the store says of the points: it ends what nobody else does. No part of the request. */
+  readonly timer?: TimerOp;
   readonly rule: RuleRef;
   readonly idempotency: Idempotency | null;
 }

@@ -198,7 +198,10 @@ class Town {
       coordinator: soleOwner(),
       writer: routeOperations({
         ledger: this.#ledgerWriter(),
-        timers: { submit: (entry, done) => this.timers.submit(entry, done) },
+        timers: {
+          submit: (entry, done) => this.timers.submit(entry, done),
+          stored: (shard, timer) => this.timers.stored(shard, timer),
+        },
         events: forgetful(this.time),
       }),
       queries: {

@@ -69,6 +69,42 @@ describe('a redemption', () => {
     expect(till.events('points.changed')).toMatchObject([{ delta: 20, balance: 20 }]);
   });
 
+  /** From now on no note is ever stored; gives whose events have come as far as that. */
+  const notesHang = (town: SmallTown): Set<string> => {
+    const users = new Set<string>();
+    vi.spyOn(town.notes, 'commit').mockImplementation(entries => {
+      for (const { op } of entries) if (op.type === 'event') users.add(op.user);
+      return new Promise(() => {});
+    });
+    return users;
+  };
+
+  test('is answered and told to the merchant when it is set aside, before any phone is told of it', async () => {
+    const { town, market, phone, till } = await story();
+    const told = notesHang(town);
+    idOf(await market.reserve(phone, 2));
+    expect(told).toEqual(new Set([phone.id, till.id]));
+    expect([states(phone), atTills(till)]).toEqual([[], []]);
+  });
+
+  test('is told to who pays when it is paid; the till is answered when its answer is stored', async () => {
+    const { town, market, phone, till } = await story();
+    const redemptionId = idOf(await market.reserve(phone, 2));
+    const told = notesHang(town);
+    let isAnswered = false;
+    const confirm = till.command('till.confirm', { redemptionId, code: null, quantity: null });
+    void confirm.then(
+      () => {
+        isAnswered = true;
+      },
+      () => {},
+    );
+    await town.time.advance(100);
+    expect(market.stored(phone)).toEqual({ onHand: 3, reserved: 0, points: [20, 80] });
+    expect(told).toEqual(new Set([phone.id, till.id]));
+    expect([states(phone), isAnswered]).toEqual([['reserved'], false]);
+  });
+
   test('is tried without being made: everything is checked, and nothing is kept', async () => {
     const { market, phone } = await story({ perUserMax: 3 });
     const body = { offerId: market.offer.id, quantity: 2 };

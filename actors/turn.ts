@@ -9,7 +9,7 @@
  */
 import type { Result } from '../protocol/errors.ts';
 import type { Cell } from './cell.ts';
-import type { Committed, DurableOp } from './durable.ts';
+import type { Committed, DurableOp, TimerOp } from './durable.ts';
 import type { Query, StoreQuery } from './queries.ts';
 
 export const ACTOR_KINDS = ['user', 'region', 'area', 'pair', 'offer', 'budget'] as const;
@@ -79,6 +79,11 @@ export interface Turn {
   close(sessions: readonly SessionRef[], code: number, reason: string): void;
   /** Makes an operation durable; `committed` with this tag follows. Every later output of this actor waits for it. */
   persist(op: DurableOp, tag: string): void;
+  /**
+   * What was said so far in this turn rests on what is durable already: it waits for operations of earlier turns, as always,
+   * and for none of this one. After the first `persist` of the turn it lets go of nothing.
+   */
+  release(): void;
   /** Reads from the store, or asks the business rules; `queried` with this tag follows. */
   query(query: Query, tag: string): void;
   /** (Re)arms the named timer: `message` arrives after `delayMs`. Volatile: dies with the activation. */
@@ -87,9 +92,11 @@ export interface Turn {
   /**
    * (Re)arms the named durable timer and returns the town time at which it is due: `due` comes then, on whichever node
    * the actor lives, also after a crash. At least a second ahead. A gated operation like any other: what the turn says
-   * leaves when the timer is stored. `message` is plain values, at most 4 KiB as JSON. With a tag, `committed` follows.
+   * leaves when the timer is stored. `message` is plain values, at most 4 KiB as JSON.
    */
-  durableTimer(name: string, delayMs: number, message: object, tag?: string): number;
+  durableTimer(name: string, delayMs: number, message: object): number;
+  /** The same, for an operation that brings its timer along: both are stored or neither. */
+  timerOp(name: string, delayMs: number, message: object): TimerOp;
   cancelDurableTimer(name: string): void;
   /** Counts something for whoever watches the town: a metric of the table, with bounded labels. Never held. */
   count(metric: string, labels?: Readonly<Record<string, string>>): void;

@@ -76,6 +76,8 @@ export interface Collected {
   readonly outputs: readonly Output[];
   readonly inner: readonly Inner[];
   readonly operations: readonly { readonly op: DurableOp; readonly tag: string }[];
+  /** So many of the outputs, the first ones, do not wait for these operations. */
+  readonly released: number;
 }
 
 /** One push in 64 is measured, from the turn that said it to the sockets. */
@@ -84,7 +86,7 @@ const MEASURED_PUSHES = 63;
 /** The tag of a commit for which nobody waits but the gate. */
 const NOBODYS = '';
 const NO_OUTPUTS: readonly Output[] = [];
-const NOTHING: Collected = { outputs: NO_OUTPUTS, inner: [], operations: [] };
+const NOTHING: Collected = { outputs: NO_OUTPUTS, inner: [], operations: [], released: 0 };
 
 /** Collects the effects of one turn at a time; one per node, used again for every turn. */
 export class TurnCollector implements Turn {
@@ -100,6 +102,7 @@ export class TurnCollector implements Turn {
   outputs: readonly Output[] = NO_OUTPUTS;
   inner: Inner[] = [];
   operations: { readonly op: DurableOp; readonly tag: string }[] = [];
+  #released = 0;
 
   /** Cells that were set in this turn, in order, and what stood in each; as many as `#changed`. */
   readonly #cells: Cell<unknown>[] = [];
@@ -133,6 +136,8 @@ export class TurnCollector implements Turn {
   /** Hands over what was collected: applying it may start another turn on this same collector. */
   take(): Collected {
     const { outputs, inner, operations } = this;
+    const released = this.#released;
+    this.#released = 0;
     if (outputs.length === 0 && inner.length === 0 && operations.length === 0) return NOTHING;
     this.outputs = NO_OUTPUTS;
     // These are empty almost always; what is handed over is never what the next turn fills.
@@ -142,6 +147,7 @@ export class TurnCollector implements Turn {
       outputs,
       inner: inner.length > 0 ? inner : NOTHING.inner,
       operations: operations.length > 0 ? operations : NOTHING.operations,
+      released,
     };
   }
 
@@ -187,6 +193,9 @@ export class TurnCollector implements Turn {
   persist(op: DurableOp, tag: string): void {
     this.operations.push({ op, tag });
   }
+  release(): void {
+    if (this.operations.length === 0) this.#released = this.outputs.length;
+  }
   query(query: Query, tag: string): void {
     this.inner.push({ k: 'query', query, tag });
   }
@@ -196,13 +205,16 @@ export class TurnCollector implements Turn {
   cancelTimer(name: string): void {
     this.inner.push({ k: 'cancelTimer', name });
   }
-  durableTimer(name: string, delayMs: number, message: object, tag = NOBODYS): number {
-    const dueAtMs = this.nowMs + Math.max(TIMER_LIMITS.delayMinMs, Math.ceil(delayMs));
-    this.#timer(name, dueAtMs, message, tag);
-    return dueAtMs;
+  durableTimer(name: string, delayMs: number, message: object): number {
+    const op = this.timerOp(name, delayMs, message);
+    this.persist(op, NOBODYS);
+    return op.dueAtMs as number;
+  }
+  timerOp(name: string, delayMs: number, message: object): TimerOp {
+    return this.#timer(name, this.nowMs + Math.max(TIMER_LIMITS.delayMinMs, Math.ceil(delayMs)), message);
   }
   cancelDurableTimer(name: string): void {
-    this.#timer(name, null, null, NOBODYS);
+    this.persist(this.#timer(name, null, null), NOBODYS);
   }
   count(metric: string, labels: Readonly<Record<string, string>> = {}): void {
     this.inner.push({ k: 'count', metric, labels });
@@ -230,7 +242,7 @@ export class TurnCollector implements Turn {
     else (this.outputs as Output[]).push(output);
   }
 
-  #timer(name: string, dueAtMs: number | null, message: object | null, tag: string): void {
+  #timer(name: string, dueAtMs: number | null, message: object | null): TimerOp {
     const { kind, id: actor } = this.self;
     const op: TimerOp = {
       type: 'timer',
@@ -243,6 +255,6 @@ export class TurnCollector implements Turn {
       message,
     };
     assert(isTimer(op), 'a timer has a name, and a message of plain values that is not too long');
-    this.operations.push({ op, tag });
+    return op;
   }
 }

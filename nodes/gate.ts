@@ -5,7 +5,8 @@
  * the turn would block the actor for the length of a disk write and open the door to re-entrancy.
  *
  * Guarantee: nothing that a turn says leaves before every gated operation of that actor, made in this turn or earlier,
- * is committed. Later operations do not delay earlier outputs. If a commit fails, what was held behind it never leaves.
+ * is committed. Later operations do not delay earlier outputs, and what a turn let go of (`turn.release`) counts as earlier
+ * than its own. If a commit fails, what was held behind it never leaves.
  *
  * Mechanism: operations get rising numbers. An output that is made while operations are under way is held together
  * with the number of the newest one. Commits may finish in any order; an output leaves when no operation with a number

@@ -17,6 +17,7 @@ import {
 import { FEE } from '../actors/fees.ts';
 import { isTrust } from '../actors/fraud/trust.ts';
 import { canonicalStock, isStockHold, isUnits } from './market/stockRules.ts';
+import { isTimer } from './timers/timerRules.ts';
 
 /** Legs of one transfer at most; more is several transfers. */
 export const LEGS_MAX = 64;
@@ -152,9 +153,10 @@ const isValidPayment = ({ payer, payee, points }: PendingOp | PostOp | RefundOp)
   points > 0;
 
 function isValidPending(op: PendingOp): boolean {
-  const { reason, holdS, stock, points } = op;
+  const { reason, holdS, stock, points, timer } = op;
   if (!isText(reason, TEXT_MAX) || !isValidPayment(op)) return false;
   if (!Number.isInteger(holdS) || holdS <= 0 || holdS > HOLD_S_MAX) return false;
+  if (timer && !isTimer(timer)) return false;
   return !stock || isStockHold(stock, points);
 }
 

@@ -160,7 +160,12 @@ export function createNode(options: NodeOptions): TownNode {
     coordinator,
     writer: routeOperations({
       ledger: writer,
-      timers: notes ? { submit: (entry, done) => timers?.submit(entry, done) } : forgetful(scheduler),
+      timers: notes
+        ? {
+            submit: (entry, done) => timers?.submit(entry, done),
+            stored: (shard, timer) => timers?.stored(shard, timer),
+          }
+        : forgetful(scheduler),
       events: notes ? eventWriter(notes.writer) : forgetful(scheduler),
     }),
     queries: options.queryStore,

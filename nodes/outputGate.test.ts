@@ -49,7 +49,7 @@ class FaultyStore implements CommitStore {
 interface Account {
   readonly earned: number;
 }
-type Earn = { readonly type: 'earn'; readonly id: string; readonly points: number };
+type Earn = { readonly type: 'earn'; readonly id: string; readonly points: number; readonly aloud?: true };
 
 const ANN = '00000000-0000-7000-8000-00000000000a';
 const ID = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
@@ -63,6 +63,10 @@ const account: Behaviour<Account, Earn> = {
   receive: (state, message: Earn | SystemMessage, turn: Turn) => {
     if (message.type !== 'earn') return state;
     const { id, points } = message;
+    if (message.aloud) {
+      turn.push([{ gateway: 'g', id: 's' }], new Uint8Array([100 + points]), 'durable');
+      turn.release();
+    }
     const legs = [
       { account: ANN, delta: points },
       { account: MINT_ACCOUNT, delta: -points },
@@ -125,7 +129,42 @@ function earn(n: number, points: number): Result<unknown>[] {
   return answers;
 }
 
+/** Says one thing that rests on what is durable, and one that rests on the operation. */
+function earnAloud(n: number, points: number): Result<unknown>[] {
+  const answers: Result<unknown>[] = [];
+  const message: Earn = { type: 'earn', id: ID(n), points, aloud: true };
+  system.ask({ kind: 'user', id: ANN }, message, answer => answers.push(answer), { timeoutMs: 30_000 });
+  return answers;
+}
+
 const balance = (): number => store.ledger.accounts.get(ANN)?.balance ?? 0;
+
+test('what was let go of does not wait for the operations of its turn, what is said behind it does', async () => {
+  const first = earnAloud(1, 5);
+  await time.advance(5);
+  expect([first, pushed, balance()]).toEqual([[], [105], 0]);
+  await time.advance(20);
+  expect([first, pushed, balance()]).toEqual([[ok(5)], [105, 5], 5]);
+});
+
+test('what was let go of waits for the operations of earlier turns, and leaves in its order', async () => {
+  const answers = [earn(1, 5), earnAloud(2, 3), earnAloud(3, 2)];
+  await time.advance(5);
+  expect([answers, pushed]).toEqual([[[], [], []], []]);
+  await time.advance(40);
+  expect([answers, pushed]).toEqual([
+    [[ok(5)], [ok(8)], [ok(10)]],
+    [5, 103, 3, 102, 2],
+  ]);
+});
+
+test('what was let go of is lost with the operations that it waits for', async () => {
+  store.fault = 'poison';
+  const answers = [earn(1, 5), earnAloud(2, 3)];
+  await time.advance(1_000);
+  expect(answers.flat()).toMatchObject([{ ok: false }, { ok: false }]);
+  expect([pushed, balance()]).toEqual([[], 0]);
+});
 
 test('what is said is durable when it is heard', async () => {
   const first = earn(1, 5);

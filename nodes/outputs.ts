@@ -22,17 +22,25 @@ export class Outputs {
 
   /** Applies what the collector holds. */
   apply(activation: Activation, cause: Cause | null): void {
-    const { outputs, inner, operations } = this.#core.turn.take();
+    const { outputs, inner, operations, released } = this.#core.turn.take();
+    const isFree = released > 0 && operations.length > 0;
+    const isOpen = activation.gate === null || activation.gate.open;
+    if (isFree && !isOpen) this.#release(activation, outputs.slice(0, released));
     for (const { op, tag } of operations) this.#persist(activation, op, tag, cause);
     if (activation.owed !== null && activation.owed.length > 0) this.#markSaid(activation, outputs);
-    if (outputs.length > 0) this.#release(activation, outputs);
+    if (isFree && isOpen) this.#leave(activation, outputs.slice(0, released));
+    if (outputs.length > 0) this.#release(activation, isFree ? outputs.slice(released) : outputs);
     for (const effect of inner) this.#applyInner(activation, effect, cause);
   }
 
   #release(activation: Activation, outputs: readonly Output[]): void {
     const gate = activation.gate;
     if (gate !== null && !gate.open) for (const output of outputs) gate.hold(output);
-    else if (this.#core.mayLeave()) for (const output of outputs) this.send(activation, output);
+    else this.#leave(activation, outputs);
+  }
+
+  #leave(activation: Activation, outputs: readonly Output[]): void {
+    if (this.#core.mayLeave()) for (const output of outputs) this.send(activation, output);
     else {
       // The process may have stood still in the middle of this very turn.
       this.#core.whenServing(() => {

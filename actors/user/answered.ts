@@ -23,7 +23,7 @@ import {
   promotionTaken,
 } from './promotion.ts';
 import { presenterAgreed, presenterFound, scanSettled } from './qr.ts';
-import { offerHeld, pointsSetAside, priced, redemptionKnown, setPointsAside } from './redeem.ts';
+import { offerHeld, pointsSetAside, priced, redemptionKnown } from './redeem.ts';
 import { cancelKnown, cancelled, isRedemptionTag, redemptionOver, redemptionsRead } from './redeemed.ts';
 import { REVERSAL, reversalFound } from './reversal.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
@@ -43,10 +43,9 @@ export function committed(
   if (isExpiryTag(tag)) return expiryTaken(state, outcome, rules, turn);
   const promotedFor = promotedBy(tag);
   if (promotedFor !== null) return promotionGiven(state, promotedFor, outcome, turn);
-  const [key = '', step] = tag.split('/');
+  const [key = ''] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;
-  if (step === 'timed') return setPointsAside(state, command, rules, turn);
   switch (command.name) {
     case 'redeem.reserve':
       return pointsSetAside(state, command, outcome, rules, turn);

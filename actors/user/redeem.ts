@@ -3,7 +3,7 @@
  * sale of it, or it is given up, or its time is over. Asks go from the user to the offer, and tellings on to the merchant:
  * nobody asks back.
  *
- * Whatever dies on the way, it ends. The durable timer that will end it is stored before anything is set aside, so nothing
+ * Whatever dies on the way, it ends. The durable timer that will end it is stored together with what is set aside, so nothing
  * is set aside for longer than its time; what was set aside is read again by the next life of the actor; and the store
  * decides who was first of those who pay, give up, and let it expire. The id comes from the key of the command, and the
  * first answer can be told from what the store keeps of the redemption: a repeat gets it in every life.
@@ -116,22 +116,14 @@ export function priced(
   }
   const code = redeemCode(turn.random32(), turn.random32());
   const wanted = { ...redemption, points, code, rule };
-  // stored first: from the moment that anything is set aside there is something that ends it
-  const waitMs = rules.redeemS * 1_000 + ACTOR_LIMITS.redeemLateMs;
-  turn.durableTimer(REDEEM_TIMER + redemption.id, waitMs, {}, `${command.key}/timed`);
   const reserving = { ...command.reserving!, redemption: wanted, tries: 1, isTimed: true };
-  return begin(state, { ...command, points, reserving });
+  return setPointsAside(state, { ...command, points, reserving }, rules, turn);
 }
 
 const NO_PRICE = refuse(ERROR.conflict, 'no rule says what this costs');
 
-/** The timer is stored, or another code is to be tried. */
-export function setPointsAside(
-  state: UserState,
-  command: CommandUnderWay,
-  rules: MeetRules,
-  turn: Turn,
-): UserState {
+/** Together with the timer: from the moment that anything is set aside there is something that ends it. */
+function setPointsAside(state: UserState, command: CommandUnderWay, rules: MeetRules, turn: Turn): UserState {
   const { redemption, perUserMax } = command.reserving!;
   const { id, user, merchant, offer, quantity, points, code, rule } = redemption;
   const op: PendingOp = {
@@ -143,6 +135,7 @@ export function setPointsAside(
     points,
     holdS: rules.redeemS,
     stock: { offer, quantity, perUserMax, code },
+    timer: turn.timerOp(REDEEM_TIMER + id, rules.redeemS * 1_000 + ACTOR_LIMITS.redeemLateMs, {}),
     rule,
     idempotency: null,
   };
@@ -288,5 +281,7 @@ function reserved(state: UserState, command: CommandUnderWay, redemption: Redemp
   const message: UserMessage = { type: 'redemptionOpened', redemption };
   const what: Telling = { to: { kind: 'user', id: merchant }, message };
   const crediting = insist(told.crediting, `${id}/opened`, what, turn);
+  // the points are set aside whether or not this person's other phones are told
+  turn.release();
   return redemptionChanged({ ...told, crediting }, redemption, { state: 'reserved', quantity, points }, turn);
 }

@@ -227,8 +227,11 @@ export function tillDecided(
   }
   const units = quantity as number;
   const points = (redemption!.points / redemption!.quantity) * units;
-  const done = finishMarket(state, command, ok(resultOf(command, committed, points)), true, turn);
   const ending: Ending = { state: STATE_AFTER[command.name]!, quantity: units, points };
+  const told = tellOthers(state, redemption!, ending, committed, turn);
+  // the store has decided: they need not wait until the tills can be told
+  turn.release();
+  const done = finishMarket(told, command, ok(resultOf(command, committed, points)), true, turn);
   return settled(done, redemption!, ending, committed, till, turn);
 }
 
@@ -274,7 +277,42 @@ function refusalOf({ code }: Committed): Refusal {
   }
 }
 
-/** It is durable: every till hears, and the others whom it concerns are told until they have heard. */
+const isRefund = (ending: Ending): boolean => ending.state === 'refunded';
+/** Names it among all that is told of a redemption. */
+const whatOf = (ending: Ending, { id }: Committed): string => (isRefund(ending) ? id : ending.state);
+
+function movementOf(account: string, ending: Ending, committed: Committed): Movement | null {
+  const posting = committed.postings.find(one => one.account === account);
+  if (!posting) return null;
+  const { delta, balance, version } = posting;
+  const { id: transferId, atMs } = committed;
+  const reason = isRefund(ending) ? REFUND : REDEMPTION;
+  return { transferId, version, delta, balance, reason, method: null, otherHandle: '', atMs };
+}
+
+/** It is durable: who pays and the offer are told until they have heard. */
+function tellOthers(
+  state: UserState,
+  redemption: Redemption,
+  ending: Ending,
+  committed: Committed,
+  turn: Turn,
+): UserState {
+  const { id, user, offer } = redemption;
+  const what = whatOf(ending, committed);
+  const movement = movementOf(user, ending, committed);
+  const settledThere: UserMessage = { type: 'redemptionSettled', redemption, ending, movement };
+  const toOffer: OfferMessage = isRefund(ending)
+    ? { type: 'gaveBack', refundId: committed.id }
+    : { type: 'settled', redemptionId: id, sold: ending.state === 'confirmed' ? ending.quantity : 0 };
+  // a refund is not heard before the payment, whatever was lost of it
+  const toPayer: Telling = { to: { kind: 'user', id: user }, message: settledThere };
+  const toShelf: Telling = { to: { kind: 'offer', id: offer }, message: toOffer };
+  const payerTold = insistInTurn(state.crediting, `${id}/${what}`, toPayer, turn);
+  return { ...state, crediting: insistInTurn(payerTold, `${id}/${what}/offer`, toShelf, turn) };
+}
+
+/** It is durable: every till hears. */
 function settled(
   state: UserState,
   redemption: Redemption,
@@ -283,29 +321,8 @@ function settled(
   till: string,
   turn: Turn,
 ): UserState {
-  const { id, user, offer } = redemption;
-  const isRefund = ending.state === 'refunded';
-  const reason = isRefund ? REFUND : REDEMPTION;
-  const movementOf = (account: string): Movement | null => {
-    const posting = committed.postings.find(one => one.account === account);
-    if (!posting) return null;
-    const { delta, balance, version } = posting;
-    const { id: transferId, atMs } = committed;
-    return { transferId, version, delta, balance, reason, method: null, otherHandle: '', atMs };
-  };
-  const mine = movementOf(state.me.id);
+  const mine = movementOf(state.me.id, ending, committed);
   const paid = mine ? moved(state, mine, turn) : state;
-  const next = isRefund ? paid : isOver(paid, id);
-  const what = isRefund ? committed.id : ending.state;
-  const told = tillEvent(next, redemption, ending, till, what, turn);
-  const movement = movementOf(user);
-  const settledThere: UserMessage = { type: 'redemptionSettled', redemption, ending, movement };
-  const toOffer: OfferMessage = isRefund
-    ? { type: 'gaveBack', refundId: committed.id }
-    : { type: 'settled', redemptionId: id, sold: ending.state === 'confirmed' ? ending.quantity : 0 };
-  // a refund is not heard before the payment, whatever was lost of it
-  const toPayer: Telling = { to: { kind: 'user', id: user }, message: settledThere };
-  const toShelf: Telling = { to: { kind: 'offer', id: offer }, message: toOffer };
-  const payerTold = insistInTurn(told.crediting, `${id}/${what}`, toPayer, turn);
-  return { ...told, crediting: insistInTurn(payerTold, `${id}/${what}/offer`, toShelf, turn) };
+  const next = isRefund(ending) ? paid : isOver(paid, redemption.id);
+  return tillEvent(next, redemption, ending, till, whatOf(ending, committed), turn);
 }

@@ -1,6 +1,6 @@
 /**
  * The durable store of gated operations in PostgreSQL: a group is one call of `ledger.commit_group` on a connection that
- * does nothing else, committed by itself.
+ * does nothing else, committed by itself. Timers that come with points are set in the same statement.
  *
  * A look-up after a lost connection must answer for good, so it first ends the backends that were lost
  * (`lostBackends.ts`).
@@ -13,6 +13,7 @@ import {
   decodeEffect,
   decodeOutcomes,
   type Effects,
+  type EncodedGroup,
   encodeGroup,
   type ZipOf,
 } from './commitCodec.ts';
@@ -26,9 +27,24 @@ import {
 import type { Backend } from './line.ts';
 import { Lines } from './lines.ts';
 import { LostBackends } from './lostBackends.ts';
+import { TIMER_COLUMNS, timerColumns } from './timerRows.ts';
 
 const PARAMETERS = Array.from({ length: COMMIT_PARAMETERS }, (_, i) => `$${i + 1}`).join(', ');
-const COMMIT_TEXT = `select * from ledger.commit_group(${PARAMETERS})`;
+const COMMIT = { name: 'commit_group', text: `select * from ledger.commit_group(${PARAMETERS})` };
+const TIMERS = Array.from({ length: TIMER_COLUMNS }, (_, i) => `$${COMMIT_PARAMETERS + i + 1}`).join(', ');
+/** For groups in which any entry brings a timer along: the select list is evaluated behind the group that it is of. */
+const COMMIT_TIMED = {
+  name: 'commit_group_timed',
+  text: `select c.*, ops.commit_timers(${TIMERS}) from ledger.commit_group(${PARAMETERS}) c`,
+};
+
+/** What comes along with the entries of a group, as entries of their own. */
+const timersWith = (entries: readonly CommitEntry[], { positions }: EncodedGroup): CommitEntry[] =>
+  entries.flatMap((entry, i) =>
+    entry.op.type === 'pending' && entry.op.timer && positions[i]! >= 0
+      ? { ...entry, op: entry.op.timer }
+      : [],
+  );
 
 export interface PgCommitStoreOptions {
   readonly url: string;
@@ -82,7 +98,12 @@ export class PgCommitStore implements CommitStore {
     return this.#lines.with(async (line, index) => {
       const group = encodeGroup(entries, (this.#stripe + index) % MINT_STRIPES, this.#zipOf);
       if (group.values === null) return decodeOutcomes(entries, group, null);
-      const rows = await line.run({ name: 'commit_group', text: COMMIT_TEXT, values: group.values });
+      const timers = timersWith(entries, group);
+      const call =
+        timers.length > 0
+          ? { ...COMMIT_TIMED, values: [...group.values, ...timerColumns(timers)] }
+          : { ...COMMIT, values: group.values };
+      const rows = await line.run(call);
       return decodeOutcomes(entries, group, rows[0] as unknown as CommitRow);
     });
   }

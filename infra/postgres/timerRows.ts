@@ -13,6 +13,7 @@ const THERE = `select t.kind, t.actor, t.name, t.due_ms, t.op_id
     join ops.actor_timer t on t.kind = n.kind and t.actor = n.actor and t.name = n.name`;
 
 /** In the order of the function's parameters. */
+export const TIMER_COLUMNS = 9;
 export function timerColumns(entries: readonly CommitEntry[]): unknown[][] {
   const ops = entries.map(entry => entry.op as TimerOp);
   return [

@@ -54,8 +54,8 @@ export const MUTANTS: readonly ChaosMutant[] = [
       },
       {
         file: 'nodes/outputs.ts',
-        find: 'if (gate !== null && !gate.open) for (const output of outputs) gate.hold(output);\n    else if',
-        replace: 'void gate;\n    if',
+        find: 'if (gate !== null && !gate.open) for (const output of outputs) gate.hold(output);\n    else this.#leave',
+        replace: 'void gate;\n    this.#leave',
       },
     ],
     faults: ['kill-late'],

@@ -51,8 +51,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'nodes/outputs.ts',
-        find: 'if (gate !== null && !gate.open) for (const output of outputs) gate.hold(output);\n    else if',
-        replace: 'void gate;\n    if',
+        find: 'if (gate !== null && !gate.open) for (const output of outputs) gate.hold(output);\n    else this.#leave',
+        replace: 'void gate;\n    this.#leave',
       },
     ],
     profile: 'calm',

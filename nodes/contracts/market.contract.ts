@@ -87,6 +87,51 @@ export function marketContract(name: string, open: () => Promise<StoreTown>): vo
       return { user, merchant, offer, reserve };
     }
 
+    describe('a timer that comes along', () => {
+      let named = 0;
+      const timed = (op: PendingOp, dueAtMs: number, change: object = {}): PendingOp => {
+        const timer = { kind: 'user', actor: op.payer, name: `along ${++named}`, onlyDueAtMs: null } as const;
+        return {
+          ...op,
+          timer: { type: 'timer', id: town.uuid(), ...timer, dueAtMs, message: {}, ...change },
+        };
+      };
+      const timersOf = async (actor: string): Promise<string[]> => {
+        const all = await town.noteStore.due([SHARD], Number.MAX_SAFE_INTEGER, 10_000);
+        return all.filter(one => one.actor === actor).map(one => `${one.name}: ${one.dueAtMs}`);
+      };
+
+      it('is set with the points, and also when they are refused', async () => {
+        const { user, reserve } = await stall();
+        const [op, all] = [timed(reserve(2), 7), timed(reserve(11), 8)];
+        expect(await said(op, reserve(1), all)).toEqual(['created', 'created', 'out_of_stock']);
+        expect(await timersOf(user)).toEqual([`${op.timer!.name}: 7`, `${all.timer!.name}: 8`]);
+        expect(await recordOf(user)).toMatchObject({ reserved: 9 });
+      });
+
+      it('is no part of the request: another one replaces it, and the points are set aside once', async () => {
+        const { user, reserve } = await stall();
+        const op = timed(reserve(2), 7);
+        const { name } = op.timer!;
+        expect(await said(op, timed(op, 9, { name }))).toEqual(['created', 'exists']);
+        expect(await timersOf(user)).toEqual([`${name}: 9`]);
+        expect(await recordOf(user)).toMatchObject({ reserved: 6 });
+        const remove = { ...timed(op, 0, { name, dueAtMs: null, message: null }).timer! };
+        expect(await noted(remove)).toEqual(['created']);
+        expect(await timersOf(user)).toEqual([]);
+      });
+
+      it('is not set by a former owner, nor by what makes no sense', async () => {
+        const { user, reserve } = await stall();
+        const old = await town.commitStore.commit([at(SHARD, epoch - 1, timed(reserve(1), 7))]);
+        expect(old.map(one => one.code)).toEqual(['stale_epoch']);
+        const unnamed = timed(reserve(1), 7, { name: '' });
+        expect(await said(unnamed, { ...timed(reserve(1), 7), points: 0 })).toEqual(['invalid', 'invalid']);
+        expect(await timersOf(user)).toEqual([]);
+        expect(await recordOf(user)).toMatchObject({ reserved: 0 });
+      });
+    });
+
     describe('a redemption', () => {
       it('sets points and stock aside in one entry, and tells its code to whoever asks', async () => {
         const { user, merchant, offer, reserve } = await stall();

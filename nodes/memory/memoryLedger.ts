@@ -21,6 +21,7 @@ import {
 import { canonicalOf, isBurned, isValid, legsOf, paymentOf, reasonOf } from '../ledgerRules.ts';
 import type { CommitEntry, CommitStore, EntryOutcome, EpochStore } from '../ports.ts';
 import { MemoryMarket } from './memoryMarket.ts';
+import { MemoryTimers } from './memoryTimers.ts';
 
 export interface MemoryAccount {
   balance: number;
@@ -86,6 +87,8 @@ export class MemoryLedger implements CommitStore, EpochStore {
   readonly limits = new Map<string, DebitLimit>();
   /** What is redeemed, together with its points. */
   readonly market = new MemoryMarket();
+  /** Set together with points, or by a note. */
+  readonly timers = new MemoryTimers(shard => this.epochOf(shard));
   /** What was refused for good, by id. */
   readonly burned = new Map<string, { readonly canonical: string; readonly code: CommitCode }>();
   /** `account\0day` to what was spent or set aside. */
@@ -137,6 +140,7 @@ export class MemoryLedger implements CommitStore, EpochStore {
   #apply({ shard, epoch, op }: CommitEntry): EntryOutcome {
     if (!isValid(op)) return nothing(op, 'invalid');
     if (this.epochOf(shard) !== epoch) return { id: op.id, code: 'stale_epoch' };
+    if (op.type === 'pending' && op.timer) this.timers.set(shard, op.timer);
     const by = op.idempotency;
     const remembered = by && this.keys.get(`${by.userId}\0${by.key}`);
     if (remembered && (remembered.requestHash !== by.requestHash || remembered.transferId !== op.id)) {

@@ -3,9 +3,9 @@ import type { Committed, DurableOp } from '../../actors/durable.ts';
 import type { CommitEntry, CommitStore, DueTimer, EntryOutcome, NoteStore } from '../ports.ts';
 import { MemoryAnswers } from './memoryAnswers.ts';
 import { MemoryEvents } from './memoryEvents.ts';
-import type { MemoryMarket } from './memoryMarket.ts';
+import type { MemoryLedger } from './memoryLedger.ts';
 import { MemoryOffers } from './memoryOffers.ts';
-import { MemoryTimers } from './memoryTimers.ts';
+import type { MemoryTimers } from './memoryTimers.ts';
 
 export class MemoryNotes implements NoteStore {
   readonly timers: MemoryTimers;
@@ -16,10 +16,14 @@ export class MemoryNotes implements NoteStore {
   /**
    * @param epochOf the epoch that counts now; the fence
    * @param nowMs stands for the database clock
-   * @param market the offers of the same town, of whose stock the ledger sells
+   * @param town the offers of the same town, of whose stock the ledger sells, and the timers that it sets together with points
    */
-  constructor(epochOf: (shard: number) => number, nowMs: () => number, market: MemoryMarket) {
-    this.timers = new MemoryTimers(epochOf);
+  constructor(
+    epochOf: (shard: number) => number,
+    nowMs: () => number,
+    { market, timers }: Pick<MemoryLedger, 'market' | 'timers'>,
+  ) {
+    this.timers = timers;
     this.events = new MemoryEvents(epochOf, nowMs);
     this.answers = new MemoryAnswers(epochOf, nowMs);
     this.offers = new MemoryOffers(market, epochOf);

@@ -21,7 +21,7 @@ export class MemoryTimers implements TimerStore {
     return entries.map(({ shard, epoch, op }): EntryOutcome => {
       if (!isTimer(op)) return { id: op.id, code: 'invalid', atMs: 0, postings: [] };
       if (this.#epochOf(shard) !== epoch) return { id: op.id, code: 'stale_epoch' };
-      this.#apply(shard, op);
+      this.set(shard, op);
       return { id: op.id, code: 'created', atMs: 0, postings: [] };
     });
   }
@@ -55,7 +55,8 @@ export class MemoryTimers implements TimerStore {
       .map(({ opId: _, text, ...timer }) => ({ ...timer, message: JSON.parse(text) }));
   }
 
-  #apply(shard: number, op: TimerOp): void {
+  /** Sets, replaces or removes it. */
+  set(shard: number, op: TimerOp): void {
     const key = timerKey(op);
     const { kind, actor, name, dueAtMs } = op;
     if (dueAtMs !== null) {

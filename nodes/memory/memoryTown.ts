@@ -18,7 +18,7 @@ export function memoryTown(): MemoryTown {
   const clock = () => ++nowMs;
   const random = seededRandom(1);
   const ledger = new MemoryLedger(clock);
-  const notes = new MemoryNotes(shard => ledger.epochOf(shard), clock, ledger.market);
+  const notes = new MemoryNotes(shard => ledger.epochOf(shard), clock, ledger);
   const people = new MemoryPeople(ledger, random, clock, notes);
   const town: StoreTown = {
     commitStore: ledger,

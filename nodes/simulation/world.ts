@@ -197,7 +197,7 @@ export class World implements Judge {
     this.#ledger = new MemoryLedger(() => this.#time.nowMs());
     this.#trade = new Trade(this, this.#ledger);
     const nowMs = (): number => this.#time.nowMs();
-    const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs, this.#ledger.market);
+    const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs, this.#ledger);
     this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, notes);
     const remembers = this.#plan.troubles.some(
       trouble => trouble === 'kvStale' || trouble === 'kvRewind' || trouble === 'blind',

@@ -218,7 +218,7 @@ export class SmallTown {
   readonly notes = new MemoryNotes(
     shard => this.ledger.epochOf(shard),
     () => this.time.nowMs(),
-    this.ledger.market,
+    this.ledger,
   );
   /** The tables of them that tests look at. */
   readonly stored = this.notes.timers;

@@ -165,6 +165,20 @@ describe('a durable timer', () => {
     expect(node.names()).toEqual(['x']);
   });
 
+  test('stored with points it comes at its time, with no read in between', async () => {
+    await world.time.advance(1 * S);
+    const reads = node.reads.length;
+    const dueAtMs = world.time.nowMs() + 10 * S;
+    const at = { kind: 'user', actor: 'a', name: 'x' } as const;
+    const op: TimerOp = { type: 'timer', id: 't', ...at, dueAtMs, onlyDueAtMs: null, message: { n: 1 } };
+    world.store.set(1, op);
+    node.timers.stored(1, op);
+    await world.time.advance(11 * S);
+    expect(node.heard).toMatchObject([{ name: 'x', dueAtMs, message: { n: 1 } }]);
+    expect(node.reads).toHaveLength(reads);
+    expect(await stored()).toEqual([]);
+  });
+
   test('set again replaces, cancelled is silent', async () => {
     await node.set('a', 'x', 10);
     await node.set('a', 'x', 30, 1, { n: 2 });

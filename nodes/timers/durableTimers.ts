@@ -13,7 +13,8 @@
  * Mechanism. One row per (actor, name) in the store, written under the fence of the actor's shard.
  *   - Load. The owner keeps what falls due within the next window in memory: one read for all its shards each half
  *     window, and one at once for shards that were opened (together, not one by one). Everything overdue is part of it.
- *   - Follow. Operations of the actors pass through `submit`; when one is committed, the copy in memory changes too. A
+ *   - Follow. Operations of the actors pass through `submit`, or come with points (`stored`); when one is committed, the
+ *     copy in memory changes too. A
  *     read that was under way at that moment may know less, so what it says of such a timer is ignored.
  *   - Deliver. As an ask, `due`. The actor's answer leaves through its output gate, so it proves that the commits of the
  *     turn are done. `ok`, or a refusal that is final (no such actor), completes: a fenced removal of exactly this
@@ -92,9 +93,17 @@ export class DurableTimers implements OperationWriter {
   /** The way of an actor's timer to the store. */
   submit(entry: CommitEntry, done: (outcome: WriteOutcome) => void): void {
     this.#options.writer.submit(entry, outcome => {
-      if (outcome.ok && entry.op.type === 'timer') this.#committed(entry.shard, entry.op);
+      if (outcome.ok && entry.op.type === 'timer') this.stored(entry.shard, entry.op);
       done(outcome);
     });
+  }
+
+  /** An operation on a timer is durable, on whatever way: the copy in memory follows. */
+  stored(shard: number, op: TimerOp): void {
+    this.#touched?.add(timerKey(op));
+    this.#window.follow(shard, op);
+    if (this.#cancelTick !== null && this.#window.queue.nextMs < this.#nextLookTownMs)
+      this.#tickAfter(this.#limits.tickMs);
   }
 
   /** This node owns the shard from now on. Shards opened in the same moment are read together. */
@@ -117,13 +126,6 @@ export class DurableTimers implements OperationWriter {
     this.#cancelTick?.();
     this.#cancelTick = null;
     this.closedAll();
-  }
-
-  #committed(shard: number, op: TimerOp): void {
-    this.#touched?.add(timerKey(op));
-    this.#window.follow(shard, op);
-    if (this.#cancelTick !== null && this.#window.queue.nextMs < this.#nextLookTownMs)
-      this.#tickAfter(this.#limits.tickMs);
   }
 
   /** Never before the pause after a full portion is over. */
@@ -262,7 +264,7 @@ export class DurableTimers implements OperationWriter {
     };
     this.#count('delivered');
     writer.submit({ shard, epoch: entry.owned.epoch, op }, outcome => {
-      if (outcome.ok) this.#committed(shard, op);
+      if (outcome.ok) this.stored(shard, op);
       else if (outcome.reason !== 'stale_epoch') this.#retry(entry);
       else if (this.#window.holds(entry.owned)) {
         this.closed(shard);

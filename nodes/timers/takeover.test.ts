@@ -46,7 +46,7 @@ class World {
   readonly notes = new MemoryNotes(
     shard => this.ledger.epochOf(shard),
     () => this.time.nowMs(),
-    this.ledger.market,
+    this.ledger,
   );
   readonly people = new MemoryPeople(this.ledger, seededRandom(1), () => this.time.nowMs(), this.notes);
   readonly nodes: Running[] = [];

@@ -46,7 +46,7 @@ const clock = systemClock();
 const random = systemRandom();
 const metrics = createMetrics();
 const ledger = new MemoryLedger(Date.now);
-const notes = new MemoryNotes(shard => ledger.epochOf(shard), Date.now, ledger.market);
+const notes = new MemoryNotes(shard => ledger.epochOf(shard), Date.now, ledger);
 const store = new MemoryPeople(ledger, random, Date.now, notes);
 const signingKeys = [{ kid: 'bench', ...generateKeyPairSync('ed25519') }];
 

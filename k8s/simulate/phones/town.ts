@@ -108,7 +108,7 @@ export class Town implements AppWorld {
       this.#apps.some(({ nick, disk }) => nick === owner && disk.offset >= 0);
     this.#ledger = new MemoryLedger(() => time.nowMs());
     const nowMs = (): number => time.nowMs();
-    const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs, this.#ledger.market);
+    const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs, this.#ledger);
     this.#people = new MemoryPeople(this.#ledger, new Dice(seed, 4), nowMs, notes);
     const tables = { ledger: this.#ledger, notes, people: this.#people };
     this.#sql = new SqlServer(tables, {
