@@ -38,6 +38,7 @@ export const bench: Bench = {
   help: [
     '--rate N      redemptions a second (300)',
     '--seconds N   for so long (30)',
+    '--warm N      seconds at the same rate before, which are not measured (15)',
     '--shops N     merchants with two tills each (20)',
     '--workers N   processes that make the load (1)',
     '--seed N',
@@ -45,18 +46,22 @@ export const bench: Bench = {
   run: async (report, args) => {
     const perS = numberArg(args, 'rate', 300);
     const seconds = numberArg(args, 'seconds', 30);
+    const warmS = numberArg(args, 'warm', 15);
+    const total = Math.ceil(perS * (warmS + seconds));
     const seed = numberArg(args, 'seed', anySeed());
     const workers = Math.max(1, numberArg(args, 'workers', 1));
     const shopCount = Math.max(workers, numberArg(args, 'shops', 20));
-    report(`Seed ${seed}; ${perS} redemptions a second for ${seconds} s at ${shopCount} merchants`);
+    report(
+      `Seed ${seed}; ${perS} redemptions a second for ${seconds} s at ${shopCount} merchants, behind ${warmS} s that are not measured`,
+    );
     const town = await startLoadTown();
     try {
       // nobody redeems more often than every four seconds or so
       const { civilians } = await seedPeople(town, { officers: 0, civilians: Math.ceil(perS * 4) });
-      const each = Math.ceil((perS * seconds) / civilians.length) + 1;
+      const each = Math.ceil(total / civilians.length) + 1;
       await givePoints(town, civilians, each * PRICE);
       const shops = await seedShops(town, shopCount, TILLS);
-      const stock = Math.ceil((perS * seconds) / shopCount) + workers;
+      const stock = Math.ceil(total / shopCount) + workers;
       const loaded: LoadedShop[] = [];
       for (const shop of shops) {
         const plan = { title: 'Coffee and a bun', points: PRICE, stock };
@@ -72,6 +77,7 @@ export const bench: Bench = {
             customers: civilians.filter((_, i) => i % workers === index),
             shops: loaded.filter((_, i) => i % workers === index),
             perS: perS / workers,
+            warmS,
             seconds,
           }) satisfies RedeemArgs,
       });
@@ -126,6 +132,7 @@ export const bench: Bench = {
           shown_p99_ms: rounded(shown.percentileMs(99)),
           confirm_p50_ms: rounded(confirm.percentileMs(50)),
           confirm_p99_ms: rounded(confirm.percentileMs(99)),
+          warm_s: warmS,
           asked,
           done,
           lost,
