@@ -311,7 +311,10 @@ async function main(): Promise<void> {
       metrics.gauge('heyblue_route_bytes', node.router?.waitingBytes ?? 0);
       return metrics.expose();
     },
-    ...(config.adminGc === 1 && { collectGarbage: () => globalThis.gc?.() }),
+    // as when memory is short: a collection of the usual kind leaves old code and what only a second one can free
+    ...(config.adminGc === 1 && {
+      collectGarbage: () => globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
+    }),
   });
 
   let ref = '';

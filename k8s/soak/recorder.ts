@@ -14,7 +14,7 @@ import { familyCpuSeconds, familyOf, procCpuSeconds, procRssBytes } from '../swa
 import { readProbe } from './probed.ts';
 import { type AtRest, type Line, LOOK_S, type NodeSample, Recording } from './recording.ts';
 
-const COLLECT_S = 30;
+const COLLECT_S = 120;
 /** prom-client's monitor of the loop has timers of 10 ms, and their period is in its values. */
 const MONITOR_MS = 10;
 /** The size of a folder is looked up in all of its files: not at every look. */
