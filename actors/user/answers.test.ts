@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ok } from '../../protocol/errors.ts';
@@ -7,25 +9,44 @@ import type { CommandDone } from './state.ts';
 
 const done = (key: string, value = 0): CommandDone => ({ key, requestHash: 'h', result: ok(value) });
 
-test('every version remembers its newest, whatever was added to others', () => {
+test('every version begins with all its newest, and forgets at most what fell out of a later one', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(), fc.nat(40)), { maxLength: 300 }), steps => {
       const versions: [Answers, CommandDone[]][] = [[Answers.EMPTY, []]];
       for (const [i, [from, key]] of steps.entries()) {
         // mostly from the newest, now and then from an older one
-        const [answers, plain] = versions[from % 4 > 0 ? versions.length - 1 : from % versions.length]!;
+        const [base] = versions[from % 4 > 0 ? versions.length - 1 : from % versions.length]!;
         const one = done(`key ${key}-${i}`, i);
-        versions.push([answers.with(one), [...plain, one].slice(-ACTOR_LIMITS.commands)]);
+        const plain = [...base.all(), one].slice(-ACTOR_LIMITS.commands);
+        const answers = base.with(one);
+        expect(answers.all()).toEqual(plain);
+        versions.push([answers, plain]);
       }
       for (const [answers, plain] of versions) {
-        expect(answers.all()).toEqual(plain);
-        for (const one of plain) expect(answers.find(one.key)).toBe(one);
+        const all = answers.all();
+        expect(all).toEqual(plain.slice(plain.length - all.length));
+        for (const one of plain) expect(answers.find(one.key)).toBe(all.includes(one) ? one : undefined);
       }
       for (const [, later] of versions)
         for (const one of later.slice(-3)) expect(versions[0]![0].find(one.key)).toBeUndefined();
     }),
     { numRuns: 50 },
   );
+});
+
+test('what is remembered no more is gone from memory, too', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const all = Array.from({ length: ACTOR_LIMITS.commands + 10 }, (_, i) => done(`key ${i}`));
+  const refs = all.map(one => new WeakRef(one));
+  const answers = Answers.of(all);
+  all.length = 0;
+  // a reference holds on to what it was asked for, or made with, until the end of the job
+  await new Promise(resolve => setImmediate(resolve));
+  collect();
+  expect(refs.filter(one => one.deref() !== undefined)).toHaveLength(ACTOR_LIMITS.commands);
+  expect(answers.find('key 9')).toBeUndefined();
+  expect(answers.find('key 10')).toBeDefined();
 });
 
 test('keys with the same number are told apart', () => {

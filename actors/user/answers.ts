@@ -1,7 +1,8 @@
 /**
  * The newest answers of a user's commands, so that a repeat gets the first one. A value like all of a state, made as
  * `ring.ts` makes one: versions share a log that only grows, each knows its own part of it, and whoever adds to a version
- * behind whose end something stands already gets a log of its own.
+ * behind whose end something stands already gets a log of its own. What is too old for the newest version goes out of the
+ * log: an older one (a turn that threw goes on with it) has forgotten it then, too.
  *
  * A command looks for its key among all that are remembered. Keys are compared by a number made of them first, and the
  * numbers stand side by side: most commands are new, and must not pay for a walk through what others said.
@@ -11,7 +12,7 @@ import type { CommandDone } from './state.ts';
 
 interface Log {
   readonly marks: number[];
-  readonly done: CommandDone[];
+  readonly done: (CommandDone | null)[];
 }
 
 export class Answers {
@@ -39,7 +40,7 @@ export class Answers {
     const { marks, done } = this.#log;
     const mark = markOf(key);
     for (let at = marks.indexOf(mark, this.#from); at >= 0 && at < this.#to; at = marks.indexOf(mark, at + 1))
-      if (done[at]!.key === key) return done[at];
+      if (done[at]?.key === key) return done[at]!;
     return undefined;
   }
 
@@ -50,12 +51,14 @@ export class Answers {
     base.#log.marks.push(markOf(one.key));
     base.#log.done.push(one);
     const to = base.#to + 1;
-    return new Answers(base.#log, Math.max(base.#from, to - ACTOR_LIMITS.commands), to);
+    const from = Math.max(base.#from, to - ACTOR_LIMITS.commands);
+    base.#log.done.fill(null, base.#from, from);
+    return new Answers(base.#log, from, to);
   }
 
   /** Oldest first. */
   all(): CommandDone[] {
-    return this.#log.done.slice(this.#from, this.#to);
+    return this.#log.done.slice(this.#from, this.#to).filter(one => one !== null);
   }
 
   #moved(): Answers {
