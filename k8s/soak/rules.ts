@@ -224,7 +224,8 @@ const served = (recording: Recording, timed: boolean): Finding[] => {
   return [
     {
       rule: 'success: 99.9 % of the commands outside faults',
-      ok: all === 0 ? null : ok / all >= RULES.successShare,
+      // of a few, on a machine that others use, a single one that took too long would be more than that
+      ok: all === 0 || (!timed && all < RULES.opsMin) ? null : ok / all >= RULES.successShare,
       words: `${ok} of ${all}`,
     },
     {
