@@ -87,22 +87,16 @@ describe('a redemption', () => {
     expect([states(phone), atTills(till)]).toEqual([[], []]);
   });
 
-  test('is told to who pays when it is paid; the till is answered when its answer is stored', async () => {
+  test('is answered and told to who pays when it is paid, before any phone is told of it', async () => {
     const { town, market, phone, till } = await story();
     const redemptionId = idOf(await market.reserve(phone, 2));
     const told = notesHang(town);
-    let isAnswered = false;
-    const confirm = till.command('till.confirm', { redemptionId, code: null, quantity: null });
-    void confirm.then(
-      () => {
-        isAnswered = true;
-      },
-      () => {},
-    );
+    const body = { redemptionId, code: null, quantity: null };
+    expect(await till.command('till.confirm', body)).toMatchObject({ ok: true });
     await town.time.advance(100);
     expect(market.stored(phone)).toEqual({ onHand: 3, reserved: 0, points: [20, 80] });
     expect(told).toEqual(new Set([phone.id, till.id]));
-    expect([states(phone), isAnswered]).toEqual([['reserved'], false]);
+    expect([states(phone), atTills(till)]).toEqual([['reserved'], ['reserved']]);
   });
 
   test('is tried without being made: everything is checked, and nothing is kept', async () => {
@@ -166,6 +160,25 @@ describe('a redemption', () => {
     expect(await confirm(town.key())).toMatchObject({ ok: false, code: ERROR.notFound });
     expect(await confirm(key)).toEqual({ ok: true, value: { redemptionId, quantity: 1, points: 10 } });
     expect(market.stored(phone)).toEqual(sold);
+    town.stop();
+  });
+
+  test('a key that paid for one redemption pays for no other, in any life of the merchant', async () => {
+    const { town, market, phone, till } = await story();
+    const [first, second] = [idOf(await market.reserve(phone, 1)), idOf(await market.reserve(phone, 2))];
+    const key = town.key();
+    const confirm = (redemptionId: string, quantity: number | null = null) =>
+      till.command('till.confirm', { redemptionId, code: null, quantity }, key);
+    const paid = await confirm(first);
+    expect(paid).toMatchObject({ ok: true });
+    for (const life of ['this one', 'the next one']) {
+      expect(await confirm(second), life).toMatchObject({ ok: false, code: ERROR.conflict });
+      expect(await confirm(first), life).toEqual(paid);
+      expect(market.stored(phone), life).toEqual({ onHand: 4, reserved: 2, points: [10, [90, 20]] });
+      town.kill();
+      await till.connect();
+      await till.command('till.open', { till: 'one' });
+    }
     town.stop();
   });
 

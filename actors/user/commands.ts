@@ -165,6 +165,8 @@ export function finishMarket(
   turn: Turn,
 ): UserState {
   const next = conclude(state, command, result, turn);
+  // the key is that of another command, whose answer it keeps
+  if (result === KEY_CONFLICT) return next;
   return forGood ? rememberForGood(next, command, result, turn) : remember(next, command, result);
 }
 

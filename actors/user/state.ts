@@ -360,8 +360,9 @@ export function newUserState(
   };
 }
 
-/** What came back of a redemption tells more than its movement does: that answer is put together anew (till.ts). */
-const isTold = (command: RememberedCommand): boolean => 'result' in command || command.reason !== 'refund';
+/** The answer to a till tells of a redemption more than its movement does: it is put together anew (till.ts). */
+const isTold = (command: RememberedCommand): boolean =>
+  'result' in command || (command.reason !== 'redemption' && command.reason !== 'refund');
 
 /** The first answer again, in the words of the command that it was. */
 export function doneOf(command: RememberedCommand): CommandDone {

@@ -10,7 +10,7 @@ import type { CommandBody } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { readRedeemText } from '../../protocol/redeemCode.ts';
-import type { Committed, PostOp, RefundOp } from '../durable.ts';
+import type { Committed, Idempotency, PostOp, RefundOp } from '../durable.ts';
 import { insistInTurn, type Telling } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { OfferMessage } from '../messages/offer.ts';
@@ -129,6 +129,12 @@ export const tillKnows = whenRead((state, command, view: QueryAnswers['redemptio
   return decide(state, command, redemptionOf(view), turn);
 });
 
+const keyOf = ({ me }: UserState, { key, requestHash }: CommandUnderWay): Idempotency => ({
+  userId: me.id,
+  key,
+  requestHash,
+});
+
 /** Looks, or asks the store to end it; what it is in truth, the store knows. */
 function decide(state: UserState, command: CommandUnderWay, redemption: Redemption, turn: Turn): UserState {
   if (command.name === 'till.look') return finishMarket(state, command, ok(shownAs(redemption)), false, turn);
@@ -149,7 +155,7 @@ function decide(state: UserState, command: CommandUnderWay, redemption: Redempti
       points: (points / all) * quantity,
       quantity,
       rule,
-      idempotency: null,
+      idempotency: keyOf(state, command),
     };
     turn.persist(op, command.key);
   }
@@ -180,7 +186,7 @@ function refund(state: UserState, command: CommandUnderWay, view: RedemptionView
     quantity,
     restock,
     rule: view.rule,
-    idempotency: { userId: state.me.id, key: command.key, requestHash: command.requestHash },
+    idempotency: keyOf(state, command),
   };
   turn.persist(op, command.key);
   return begin(state, { ...command, points, handling });
@@ -229,9 +235,11 @@ export function tillDecided(
   const points = (redemption!.points / redemption!.quantity) * units;
   const ending: Ending = { state: STATE_AFTER[command.name]!, quantity: units, points };
   const told = tellOthers(state, redemption!, ending, committed, turn);
-  // the store has decided: they need not wait until the tills can be told
+  // what moved points has the key of the command beside them, and a repeat finds them: only a refusal keeps an answer
+  const keeps = command.name === 'till.refuse';
+  const done = finishMarket(told, command, ok(resultOf(command, committed, points)), keeps, turn);
+  // the store has decided: who asked and who pays need not wait until the other tills can be told
   turn.release();
-  const done = finishMarket(told, command, ok(resultOf(command, committed, points)), true, turn);
   return settled(done, redemption!, ending, committed, till, turn);
 }
 

@@ -239,7 +239,7 @@ export const GOALS: readonly GoalRow[] = [
   {
     bench: 'redeem',
     args: [],
-    quick: ['--rate', '30', '--seconds', '5', '--shops', '3'],
+    quick: ['--rate', '30', '--warm', '1', '--seconds', '5', '--shops', '3'],
     goals: [
       atLeast('redemptions_per_s', 290),
       atMost('p99_ms', 60),
