@@ -94,6 +94,7 @@ export interface FloorSample {
   readonly node: string;
   readonly pid: number;
   readonly upS: number;
+  /** Without compiled code. */
   readonly heapUsed: number;
   readonly rss: number;
 }
@@ -123,6 +124,7 @@ export interface AtRest {
   readonly timeouts: number;
   readonly timers: number;
   readonly outbox: number;
+  /** Without compiled code. */
   readonly heapUsed: number;
   readonly rss: number;
 }
