@@ -154,7 +154,7 @@ const answer = async (
     case 'POST /debug/gc':
       if (options.collectGarbage === undefined) return say(res, 404, 'not switched on\n');
       options.collectGarbage();
-      return sayJson(res, 200, { ...process.memoryUsage(), heapCode: heapCode() });
+      return sayJson(res, 200, { ...process.memoryUsage(), heapSpaces: heapSpaces() });
     case 'GET /admin/cluster':
       if (options.cluster === undefined) return say(res, 404, 'no cluster\n');
       return sayJson(res, 200, options.cluster());
@@ -219,8 +219,8 @@ const listening = (server: Server, host: string, port: number, setting: string):
     server.listen(port, host, resolve);
   });
 
-/** Bytes of the heap that are compiled code and what belongs to it (V8's code and trusted spaces), large ones too. */
-const heapCode = (): number =>
-  getHeapSpaceStatistics()
-    .filter(({ space_name }) => space_name.startsWith('code') || space_name.startsWith('trusted'))
-    .reduce((sum, one) => sum + one.space_used_size, 0);
+/** Bytes in use of each of V8's spaces, by its name: which of them grew tells code from objects. */
+const heapSpaces = (): Record<string, number> =>
+  Object.fromEntries(
+    getHeapSpaceStatistics().map(({ space_name, space_used_size }) => [space_name, space_used_size]),
+  );

@@ -1,3 +1,4 @@
+import { queryObjects } from 'node:v8';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { CLOSE, ERROR, ok, refuse } from '../protocol/errors.ts';
@@ -8,6 +9,7 @@ import { RevokedTokens } from './auth/revokedTokens.ts';
 import { createTokens, type Tokens } from './auth/tokens.ts';
 import { LIMITS, RATES, returnMs } from './limits.ts';
 import type { RealtimeOptions } from './realtime.ts';
+import { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { counting, FakeDoor, HandClock, signingKey, silent } from './testing/town.ts';
 import { Wire } from './testing/wire.ts';
@@ -571,6 +573,23 @@ test('thousands come and go, and nothing of them stays', async () => {
   const left = [sessions.size, waiting!.size, byId!.size, sessions.admission.size, sessions.attaches.asked];
   expect(left).toEqual([0, 0, 0, 0, 0]);
   expect(door.heard('detach')).toHaveLength(200);
+});
+
+test('nobody who left stays in memory when nobody comes after them', async () => {
+  const before = queryObjects(Session);
+  const sessions = hub({ connectionsPerAddress: 10_000 });
+  // in a function of its own: what it holds is gone when it ends
+  await (async () => {
+    const wires = await Promise.all(Array.from({ length: 300 }, () => attached(sessions)));
+    await until(() => wires.every(wire => wire.data!.phase === 'open'));
+    clock.advance(LIMITS.sweepMs);
+    sessions.sweep();
+    for (const wire of wires) wire.leave();
+  })();
+  clock.advance(LIMITS.sweepMs);
+  sessions.sweep();
+  door.asked.length = 0;
+  expect(queryObjects(Session)).toBe(before);
 });
 
 test('a bug behind the door costs one session', async () => {

@@ -358,6 +358,8 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
   /** The next ones: all of ten thousands at once would be a millisecond of cold memory for deadlines of minutes. */
   private lookAtOpen(nowMs: number): void {
     const { size } = this.byId;
+    // an iterator that nobody moves keeps everybody who was there when it last moved
+    if (size === 0) this.looking = this.byId.values();
     let left = Math.min(size, Math.max(LIMITS.sweepAtLeast, Math.ceil(size * LIMITS.sweepShare)));
     for (; left > 0; left--) {
       let next = this.looking.next();

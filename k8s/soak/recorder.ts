@@ -11,6 +11,7 @@ import { Client } from 'pg';
 import type { Cluster, ClusterNode } from '../swarm/clusterTown.ts';
 import { metricSum } from '../swarm/metricsPage.ts';
 import { familyCpuSeconds, familyOf, procCpuSeconds, procRssBytes } from '../swarm/processCost.ts';
+import { openFiles } from './openFiles.ts';
 import { readProbe } from './probed.ts';
 import { type AtRest, type Line, LOOK_S, type NodeSample, Recording } from './recording.ts';
 
@@ -59,20 +60,29 @@ const heldOf = (page: string, pid: number) => ({
   outbox: metricSum(page, 'heyblue_outbox_depth'),
 });
 
+interface Collected {
+  readonly rss: number;
+  readonly heapUsed: number;
+  readonly heapSpaces: Readonly<Record<string, number>>;
+}
+
+/** Compiled code and what belongs to it: V8's code and trusted spaces, those of large objects too. */
+const codeIn = (spaces: Collected['heapSpaces']): number =>
+  Object.entries(spaces)
+    .filter(([name]) => /^(code|trusted)/.test(name))
+    .reduce((sum, [, bytes]) => sum + bytes, 0);
+
 /**
  * Asks a node to collect its garbage; null when it does not answer. Compiled code does not count as heap here: the engine
  * makes more of it whenever something is done often for the first time, and nobody holds it. (It counts in `rss`.)
  */
-const collect = async (
-  node: ClusterNode,
-  patienceMs = 3_000,
-): Promise<{ rss: number; heapUsed: number } | null> => {
+const collect = async (node: ClusterNode, patienceMs = 3_000): Promise<Collected | null> => {
   const signal = AbortSignal.timeout(patienceMs);
   const asked = fetch(`${node.urls.admin}/debug/gc`, { method: 'POST', signal });
   const response = await asked.catch(() => null);
   if (!response?.ok) return null;
-  const said = (await response.json()) as { rss: number; heapUsed: number; heapCode: number };
-  return { rss: said.rss, heapUsed: said.heapUsed - said.heapCode };
+  const { rss, heapUsed, heapSpaces } = (await response.json()) as Collected;
+  return { rss, heapUsed: heapUsed - codeIn(heapSpaces), heapSpaces };
 };
 
 export interface RecorderOptions {
@@ -290,10 +300,10 @@ export const atRest = async (cluster: Cluster, patienceMs: number): Promise<AtRe
     // takes seconds: pages that a collection emptied are given back some time later
     const stay = await staying(cluster);
     const memory = await Promise.all(cluster.nodes.map(node => collect(node, REST_PATIENCE_MS)));
-    return cluster.nodes.map(({ id }, i) => {
+    return cluster.nodes.map(({ id, pid }, i) => {
       const [held, left] = [stay[i], memory[i]];
       if (!held || !left) throw new Error(`${id} does not say what it holds at rest`);
-      return { node: id, ...held, ...left };
+      return { node: id, ...held, ...left, open: openFiles(pid) };
     });
   }
 };

@@ -3,6 +3,7 @@
  * else can judge the same run again. Times are seconds since the start of the recording.
  */
 import type { HistogramData } from '../swarm/histogram.ts';
+import type { OpenFiles } from './openFiles.ts';
 
 /** Seconds between two looks; each covers the time since the one before it. */
 export const LOOK_S = 5;
@@ -96,6 +97,8 @@ export interface FloorSample {
   readonly upS: number;
   /** Without compiled code. */
   readonly heapUsed: number;
+  /** All of it by V8's spaces. */
+  readonly heapSpaces?: Readonly<Record<string, number>>;
   readonly rss: number;
 }
 
@@ -126,7 +129,11 @@ export interface AtRest {
   readonly outbox: number;
   /** Without compiled code. */
   readonly heapUsed: number;
+  /** All of it by V8's spaces. */
+  readonly heapSpaces?: Readonly<Record<string, number>>;
   readonly rss: number;
+  /** Its files by kind. */
+  readonly open: OpenFiles;
 }
 
 /** Lines by kind. */

@@ -90,6 +90,7 @@ const rest = (change: Partial<AtRest> = {}): AtRest => ({
   outbox: 0,
   heapUsed: 40 * MIB,
   rss: 150 * MIB,
+  open: { 'to :5432': 20 },
   ...change,
 });
 
@@ -193,7 +194,7 @@ describe('at rest', () => {
     ['a person in memory', { actors: 1 }],
     ['pairs in memory', { otherActors: 40 }],
     ['an unpublished row', { outbox: 3 }],
-    ['files', { fds: 64 }],
+    ['files', { fds: 64, open: { 'to :5432': 24 } }],
     ['a subscription', { subscriptions: 11 }],
     ['timeouts of the process', { timeouts: 30 }],
     ['timers of actors', { timers: 40 }],
@@ -202,6 +203,12 @@ describe('at rest', () => {
   test.each(planted)('%s that stays breaks the rule', (_, change) => {
     expect(leftBehind([rest()], [rest(change)])).toHaveLength(1);
     expect(broken({ end: [rest(change)] })).toEqual(['back to start']);
+  });
+
+  test('files that stay are told by kind', () => {
+    expect(leftBehind([rest()], [rest({ fds: 64, open: { 'to :5432': 24 } })])).toEqual([
+      'n1: fds 64, before 60 (to :5432 24 (20))',
+    ]);
   });
 
   test('noise does not', () => {

@@ -3,6 +3,7 @@
  * test to fail when it should, and an old recording can be judged again.
  */
 import { Histogram } from '../swarm/histogram.ts';
+import { moreOpen } from './openFiles.ts';
 import type { AtRest, FloorSample, NodeSample, OpsSample, Recording } from './recording.ts';
 import { mannKendall, type Point, TREND_POINTS_MIN, theilSen } from './statistics.ts';
 
@@ -177,7 +178,9 @@ export const leftBehind = (start: readonly AtRest[], end: readonly AtRest[], tim
       ...(['sockets', 'actors', 'outbox'] as const)
         .filter(name => one[name] !== 0)
         .map(name => `${one.node}: ${name} ${one[name]}`),
-      ...more('fds', Math.max(2, Math.ceil(before.fds * RULES.fdsShare))),
+      ...more('fds', Math.max(2, Math.ceil(before.fds * RULES.fdsShare))).map(
+        words => `${words} (${moreOpen(before.open, one.open)})`,
+      ),
       // shards move between nodes, and with them the few regions that are known
       ...more('otherActors', 20),
       ...more('subscriptions', 0),

@@ -3,7 +3,7 @@
  * who stay for as long as the profile says while things are broken, and who leave as well; then everything that was
  * acknowledged is looked for, and everything that was held must be gone.
  */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -67,13 +67,22 @@ const profileTroubles = (
   }, LOOK_S * 1_000);
 };
 
-const snapshot = async (cluster: Cluster, out: string, probes: string, when: string): Promise<void> => {
-  const witness = cluster.nodes[0]!;
-  const name = `${witness.id}-${when}.heapsnapshot`;
-  if (!witness.isRunning) return;
-  orderProbe(probes, witness.pid, { kind: 'heap', file: join(out, name) });
+/**
+ * The one in the beginning is taken of the last node: writing one takes a few hundred megabytes outside of the heap, which
+ * the process keeps, and the first node, which nothing ends, is the one whose memory is looked at longest.
+ */
+const snapshot = async (
+  cluster: Cluster,
+  out: string,
+  probes: string,
+  when: 'start' | 'end',
+): Promise<void> => {
+  const node = when === 'start' ? cluster.nodes.at(-1)! : cluster.nodes[0]!;
+  const name = `${node.id}-${when}.heapsnapshot`;
+  if (!node.isRunning) return;
+  orderProbe(probes, node.pid, { kind: 'heap', file: join(out, name) });
   for (let ms = 0; ms < SNAPSHOT_MS_MAX; ms += 500) {
-    if (readdirSync(out).includes(name) && !readdirSync(probes).includes(`order-${witness.pid}.json`)) break;
+    if (readdirSync(out).includes(name) && !readdirSync(probes).includes(`order-${node.pid}.json`)) break;
     await pause(500);
   }
   await cluster.steady(cluster.nodes);
@@ -187,6 +196,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
       const saturated = isSaturated(load);
       report('Everybody left; waiting until they are forgotten');
       const end = await atRest(cluster, REST_MS_MAX);
+      writeFileSync(join(out, 'rest.json'), JSON.stringify({ start, end }, null, 1));
       const problems = await reckon(cluster, [...warm, ...results], plan.aged ? 2.4 : 24);
       const verdict = judgeSoak({
         recording: recorder.recording,
