@@ -117,7 +117,7 @@ const figuresOf = (outcome: SoakOutcome, { plan, seed }: Wanted) => {
     push_p50_ms: p('push', 50),
     push_p99_ms: p('push', 99),
     ask_p99_ms: p('ask', 99),
-    growth: growthOf(recording.floors).map(({ node, what, perDayBytes, p: chance, points }) => ({
+    growth: growthOf(recording).map(({ node, what, perDayBytes, p: chance, points }) => ({
       node,
       what,
       mib_per_day: round(perDayBytes / 2 ** 20),

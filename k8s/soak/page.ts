@@ -197,7 +197,7 @@ const grownTable = (grown: readonly Grown[]): string =>
         .join('')}</table>`;
 
 export const pageOf = ({ title, facts, verdict, recording, aged, grown }: PageFacts): string => {
-  const growths = growthOf(recording.floors);
+  const growths = growthOf(recording);
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>${escaped(title)}</title><style>${STYLE}</style>
 <h1>${escaped(title)}: <span class="${verdict.verdict === 'pass' ? 'pass' : 'fail'}">${verdict.verdict}</span></h1>

@@ -303,7 +303,7 @@ export const atRest = async (cluster: Cluster, patienceMs: number): Promise<AtRe
     return cluster.nodes.map(({ id, pid }, i) => {
       const [held, left] = [stay[i], memory[i]];
       if (!held || !left) throw new Error(`${id} does not say what it holds at rest`);
-      return { node: id, ...held, ...left, open: openFiles(pid) };
+      return { node: id, pid, ...held, ...left, open: openFiles(pid) };
     });
   }
 };

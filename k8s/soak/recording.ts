@@ -113,11 +113,31 @@ export interface FaultWindow {
   readonly hit: string;
 }
 
-export type Line = NodeSample | ServerSample | StoreSample | OpsSample | FloorSample | FaultWindow;
+/**
+ * A snapshot or a profile was taken of a node. Either leaves megabytes in its process, tables of source positions above
+ * all, and a snapshot a few hundred outside of the heap: how much memory that life takes is not the node's doing any more.
+ */
+export interface Instrumented {
+  readonly kind: 'instrumented';
+  readonly tS: number;
+  readonly node: string;
+  readonly pid: number;
+  readonly by: 'heap snapshot' | 'CPU profile';
+}
+
+export type Line =
+  | NodeSample
+  | ServerSample
+  | StoreSample
+  | OpsSample
+  | FloorSample
+  | FaultWindow
+  | Instrumented;
 
 /** What a node held at some moment with nobody connected, after collections. */
 export interface AtRest {
   readonly node: string;
+  readonly pid: number;
   readonly sockets: number;
   /** Of people, and all the others: regions, pairs, offers. */
   readonly actors: number;
@@ -144,6 +164,7 @@ export class Recording {
   readonly ops: OpsSample[] = [];
   readonly floors: FloorSample[] = [];
   readonly faults: FaultWindow[] = [];
+  readonly instrumented: Instrumented[] = [];
 
   add(line: Line): void {
     switch (line.kind) {
@@ -165,6 +186,9 @@ export class Recording {
       case 'fault':
         this.faults.push(line);
         break;
+      case 'instrumented':
+        this.instrumented.push(line);
+        break;
     }
   }
 
@@ -178,6 +202,11 @@ export class Recording {
       sum += life[0]!.tS > 2 * LOOK_S ? life.at(-1)!.cpuS : spent(life);
     for (const one of Map.groupBy(this.servers, server => server.name).values()) sum += spent(one);
     return sum;
+  }
+
+  /** Whether the memory of this life is its own doing. */
+  isUntouched(pid: number): boolean {
+    return !this.instrumented.some(one => one.pid === pid);
   }
 
   /** Whether a look fell into such a time. */

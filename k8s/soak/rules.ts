@@ -4,7 +4,7 @@
  */
 import { Histogram } from '../swarm/histogram.ts';
 import { moreOpen } from './openFiles.ts';
-import type { AtRest, FloorSample, NodeSample, OpsSample, Recording } from './recording.ts';
+import type { AtRest, NodeSample, OpsSample, Recording } from './recording.ts';
 import { mannKendall, type Point, TREND_POINTS_MIN, theilSen } from './statistics.ts';
 
 export const RULES = {
@@ -75,10 +75,11 @@ export interface Growth {
   readonly leak: boolean;
 }
 
-/** Trend of what stayed after collections, of each life that was long enough. */
-export const growthOf = (floors: readonly FloorSample[]): Growth[] => {
-  const lives = Map.groupBy(floors, one => one.pid);
+/** Trend of what stayed after collections, of each life that was long enough and that nobody looked into. */
+export const growthOf = (recording: Recording): Growth[] => {
+  const lives = Map.groupBy(recording.floors, one => one.pid);
   return [...lives].flatMap(([pid, all]) => {
+    if (!recording.isUntouched(pid)) return [];
     const some = all.filter(one => one.upS >= RULES.lifeSettlesS);
     if (some.length < TREND_POINTS_MIN || some.at(-1)!.tS - some[0]!.tS < RULES.lifeJudgedS) return [];
     return (['heap', 'rss'] as const).map(what => {
@@ -91,8 +92,8 @@ export const growthOf = (floors: readonly FloorSample[]): Growth[] => {
   });
 };
 
-const leaks = (floors: readonly FloorSample[]): Finding => {
-  const grown = growthOf(floors);
+const leaks = (recording: Recording): Finding => {
+  const grown = growthOf(recording);
   const bad = grown.filter(one => one.leak);
   const say = (one: Growth): string =>
     `${one.what} of ${one.node} ${one.perDayBytes < 0 ? 'falls' : 'grows'} by ${mib(Math.abs(one.perDayBytes))} a day (p ${one.p.toFixed(3)}, ${one.points} points)`;
@@ -164,8 +165,17 @@ const collections = (nodes: readonly NodeSample[], timed: boolean): Finding => {
   };
 };
 
-/** What is held by a node at rest in the end that it did not hold at rest in the beginning. */
-export const leftBehind = (start: readonly AtRest[], end: readonly AtRest[], timed = true): string[] =>
+/**
+ * What is held by a node at rest in the end that it did not hold at rest in the beginning.
+ *
+ * @param isUntouched whether the memory of a life is its own doing; files and timers are in any case
+ */
+export const leftBehind = (
+  start: readonly AtRest[],
+  end: readonly AtRest[],
+  timed = true,
+  isUntouched: (pid: number) => boolean = () => true,
+): string[] =>
   end.flatMap(one => {
     const before = start.find(other => other.node === one.node);
     if (before === undefined) return [`${one.node} was not there in the beginning`];
@@ -186,7 +196,8 @@ export const leftBehind = (start: readonly AtRest[], end: readonly AtRest[], tim
       ...more('subscriptions', 0),
       ...more('timeouts', 3),
       ...more('timers', 10),
-      ...(one.heapUsed > before.heapUsed * (1 + (timed ? RULES.heapShare : RULES.heapShortShare))
+      ...(isUntouched(one.pid) &&
+      one.heapUsed > before.heapUsed * (1 + (timed ? RULES.heapShare : RULES.heapShortShare))
         ? [`${one.node}: heap ${mib(one.heapUsed)}, before ${mib(before.heapUsed)}`]
         : []),
     ];
@@ -195,12 +206,14 @@ export const leftBehind = (start: readonly AtRest[], end: readonly AtRest[], tim
 const few = (all: readonly string[], none: string): string =>
   all.length === 0 ? none : `${all.length}: ${all.slice(0, 5).join('; ')}`;
 
-const rest = (start: readonly AtRest[], end: readonly AtRest[], timed: boolean): Finding => {
-  const left = leftBehind(start, end, timed);
+const rest = ({ start, end, timed, recording }: Evidence): Finding => {
+  const left = leftBehind(start, end, timed, pid => recording.isUntouched(pid));
+  const say = (one: AtRest): string =>
+    `${one.node} heap ${mib(one.heapUsed)}${recording.isUntouched(one.pid) ? '' : ' (not judged: it was looked into)'}, ${one.fds} files`;
   return {
     rule: 'back to start: nobody there, files, subscriptions, timers and heap as before',
     ok: left.length === 0,
-    words: few(left, end.map(one => `${one.node} heap ${mib(one.heapUsed)}, ${one.fds} files`).join('; ')),
+    words: few(left, end.map(say).join('; ')),
   };
 };
 
@@ -264,10 +277,10 @@ export const judgeSoak = (evidence: Evidence): Verdict => {
       ok: evidence.problems.length === 0,
       words: few(evidence.problems, 'so it is'),
     },
-    leaks(recording.floors),
+    leaks(recording),
     ageing(recording, timed),
     collections(recording.nodes, timed),
-    rest(evidence.start, evidence.end, timed),
+    rest(evidence),
     {
       rule: 'no rejection that nobody handles, no warning of the runtime, no end that nobody asked for',
       ok: evidence.troubles.length + evidence.crashes.length === 0,

@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Report } from '../bench.ts';
 import { type ProcessTarget, startProcesses } from '../chaos/processes/processTarget.ts';
-import type { Cluster } from '../swarm/clusterTown.ts';
+import type { Cluster, ClusterNode } from '../swarm/clusterTown.ts';
 import { machineCpuSeconds } from '../swarm/processCost.ts';
 import { Random } from '../swarm/random.ts';
 import { isSaturated, type Load, SelfWatch, worstLoad } from '../swarm/saturation.ts';
@@ -46,21 +46,25 @@ const PROFILE_S = 15;
 /** A snapshot stops its node for about so long per MiB of heap; it is ordered when nobody is connected. */
 const SNAPSHOT_MS_MAX = 60_000;
 
-/** While nothing is broken and a loop is late all the same: what is it doing? Once for each life. */
+/**
+ * While nothing is broken and a loop is late all the same: what is it doing? Once in a run, and not of the first node,
+ * whose memory is looked at from beginning to end: a profile leaves some of its own.
+ */
 const profileTroubles = (
   cluster: Cluster,
   recorder: Recorder,
   out: string,
   probes: string,
 ): NodeJS.Timeout => {
-  const asked = new Set<number>();
+  let asked = false;
   return setInterval(() => {
     const nowS = recorder.nowS();
-    for (const node of cluster.nodes.filter(one => one.isRunning && !asked.has(one.pid))) {
+    for (const node of cluster.nodes.slice(1).filter(one => one.isRunning && !asked)) {
       const look = recorder.recording.nodes.findLast(one => one.pid === node.pid);
       if (look === undefined || look.loopP99Ms < 100 || !recorder.recording.isQuiet(nowS - 20, nowS))
         continue;
-      asked.add(node.pid);
+      asked = true;
+      recorder.add({ kind: 'instrumented', tS: nowS, node: node.id, pid: node.pid, by: 'CPU profile' });
       const file = join(out, `${node.id}-${node.pid}-late.cpuprofile`);
       orderProbe(probes, node.pid, { kind: 'cpu', file, seconds: PROFILE_S });
     }
@@ -76,16 +80,17 @@ const snapshot = async (
   out: string,
   probes: string,
   when: 'start' | 'end',
-): Promise<void> => {
+): Promise<ClusterNode> => {
   const node = when === 'start' ? cluster.nodes.at(-1)! : cluster.nodes[0]!;
   const name = `${node.id}-${when}.heapsnapshot`;
-  if (!node.isRunning) return;
+  if (!node.isRunning) return node;
   orderProbe(probes, node.pid, { kind: 'heap', file: join(out, name) });
   for (let ms = 0; ms < SNAPSHOT_MS_MAX; ms += 500) {
     if (readdirSync(out).includes(name) && !readdirSync(probes).includes(`order-${node.pid}.json`)) break;
     await pause(500);
   }
   await cluster.steady(cluster.nodes);
+  return node;
 };
 
 function* linesOf(cluster: Cluster): Iterable<string> {
@@ -157,7 +162,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
     );
     const start = await atRest(cluster, REST_MS_MAX);
     const isShort = plan.profile === 'smoke';
-    if (!isShort) await snapshot(cluster, out, probes, 'start');
+    const looked = isShort ? null : await snapshot(cluster, out, probes, 'start');
     const people = await seedFor(cluster, plan);
     let recorder: Recorder | null = null;
     const swarm = swarmOf(cluster, people, options, (worker, told) =>
@@ -169,6 +174,14 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
       const machineBefore = machineCpuSeconds() ?? 0;
       const beganMs = performance.now();
       await recorder.start();
+      if (looked !== null)
+        recorder.add({
+          kind: 'instrumented',
+          tS: 0,
+          node: looked.id,
+          pid: looked.pid,
+          by: 'heap snapshot',
+        });
       // the wires and doors of the cluster run here
       const self = new SelfWatch();
       self.begin();
