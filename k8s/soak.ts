@@ -138,7 +138,7 @@ const figuresOf = (outcome: SoakOutcome, { plan, seed }: Wanted) => {
   };
 };
 
-/** What fills the heap of the witness in the end that did not in the beginning: asked when something is broken. */
+/** What fills a heap in the end that did not in the beginning: asked when something is broken. */
 const grownIn = (out: string, { verdict, kept }: SoakOutcome): Grown[] => {
   const [start, end] = ['start', 'end'].map(when =>
     kept.find(name => name.endsWith(`-${when}.heapsnapshot`)),

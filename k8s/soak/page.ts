@@ -14,7 +14,7 @@ export interface PageFacts {
   readonly verdict: Verdict;
   readonly recording: Recording;
   readonly aged: boolean;
-  /** What there is more of on the witness in the end, when the run failed. */
+  /** What the first node holds more of in the end than the last one did in the beginning, when the run failed. */
   readonly grown: readonly Grown[];
 }
 
