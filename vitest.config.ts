@@ -51,6 +51,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 10_000,
+    // what comes in its own time comes late on a busy machine; nothing waits so long when things work
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,

@@ -276,7 +276,7 @@ test('health and metrics; a stop says GOAWAY, closes with 1012 and leaves no por
   expect((await fetch(`${admin}/debug/gc`, { method: 'POST' })).status).toBe(404);
 
   const { phone } = await welcomed(ports);
-  const stopped = gateway.stop(200);
+  const stopped = gateway.stop(1_000);
   expect((await fetch(`${admin}/readyz`)).status).toBe(503);
   expect((await phone.next('goaway')).delayMaxMs).toBe(5_000);
   expect((await phone.gone).code).toBe(CLOSE.restart);

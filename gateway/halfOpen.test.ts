@@ -10,7 +10,7 @@ import { createTokens } from './auth/tokens.ts';
 import { createGateway } from './index.ts';
 import type { GatewayOptions } from './options.ts';
 import { certificate } from './testing/certificates.ts';
-import { counting, FakeDirectory, FakeDoor, optionsFor, signingKey } from './testing/town.ts';
+import { counting, FakeDirectory, FakeDoor, HandClock, optionsFor, signingKey } from './testing/town.ts';
 
 /**
  * People who want to harm, over bare TCP against the whole gateway: connections by the thousand that say nothing, requests
@@ -183,7 +183,7 @@ test('a flood of handshakes from one address gets 429 and a time; another addres
 });
 
 test('over the bucket of the gateway: 503 and a time, before the upgrade', async () => {
-  const { port } = await town({ handshakesPerS: 1 });
+  const { port } = await town({ handshakesPerS: 1, clock: new HandClock() });
   expect(await knock(port, HONEST)).toBe('101');
   const answer = await line(port, EVIL, request()).gone;
   expect(answer).toMatch(/^HTTP\/1.1 503 .*retry-after: 1\r\n/is);

@@ -167,7 +167,8 @@ test('who answers pings stays, who speaks stays; the dead are cut and detached, 
   await expect.poll(() => answering.count(PING), PATIENCE).toBeGreaterThanOrEqual(3);
   for (const one of [answering, speaking]) {
     one.say({ type: 'ping', n: 7 });
-    await expect.poll(() => one.heard.at(-1), PATIENCE).toBe('pong');
+    // not the last that was heard: the gateway asks for a round trip whenever it likes
+    await expect.poll(() => one.heard.includes('pong'), PATIENCE).toBe(true);
     expect(one.over).toBe(false);
   }
   expect(gone()).toHaveLength(3);

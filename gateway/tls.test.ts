@@ -9,7 +9,7 @@ import { SUBPROTOCOL } from '../protocol/catalogue.ts';
 import { createGateway, type Gateway } from './index.ts';
 import { PortInUse } from './portInUse.ts';
 import { certificate } from './testing/certificates.ts';
-import { FakeDirectory, FakeDoor, optionsFor, silent } from './testing/town.ts';
+import { FakeDirectory, FakeDoor, HandClock, optionsFor, silent } from './testing/town.ts';
 import { readPair, type TlsFiles, type TlsPair, TlsUnusable, TlsWatch } from './tls.ts';
 
 /** TLS at both doors over real sockets: what is spoken, what is refused, and how a certificate is renewed. */
@@ -83,7 +83,11 @@ const remembering = (): Log & { lines: string[] } => {
 };
 
 const serve = async (tls: TlsFiles, log: Log = silent) => {
-  const gateway: Gateway = createGateway(optionsFor(new FakeDoor(), new FakeDirectory(), { tls, log }));
+  // sockets here say no HELLO, and for them no time passes
+  const clock = new HandClock();
+  const gateway: Gateway = createGateway(
+    optionsFor(new FakeDoor(), new FakeDirectory(), { tls, log, clock }),
+  );
   const ports = await gateway.start();
   onTestFinished(() => gateway.stop(0));
   return { gateway, ports };

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Static } from 'typebox';
 import { afterEach, expect, expectTypeOf, test } from 'vitest';
+import { freePorts } from '../../infra/embedded/ports.ts';
 import { CLOSE, ERROR, ok } from '../../protocol/errors.ts';
 import { encodeEvent } from '../../protocol/messages.ts';
 import { createGateway, type Gateway, type Ports } from '../index.ts';
@@ -41,14 +41,6 @@ const open: { stop(): Promise<void> | void }[] = [];
 afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.stop();
 });
-
-const freePort = (): Promise<number> =>
-  new Promise(resolve => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 const key = signingKey();
 /** Errors are never expected here: show them. */
@@ -148,7 +140,7 @@ test('an app connects, speaks, hears, and after a loss gets what it missed exact
 
 test('a command that was on its way when the node went down is answered by the next one, once', async () => {
   // A port of our own choice: one that the system chose may not be bound again while its old sockets linger.
-  const realtimePort = await freePort();
+  const [realtimePort] = (await freePorts(1)) as [number];
   const first = await town(new FakeDoor(), { realtimePort });
   const { client, reached } = await app(first.ports);
   client.connect();

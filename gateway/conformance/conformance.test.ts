@@ -60,13 +60,14 @@ test.skipIf(!hasPython)(
   { timeout: ALL_MS },
   async () => {
     const verdicts = await playAll(scripts, programSubject(`python3 -B "${STRANGER}" {url}`), busy);
-    expect(unpassed(verdicts)).toEqual([
+    // which command was waited for when the time was up is a matter of how fast both were
+    expect(unpassed(verdicts).map(one => one.replace(/(: failed) .*/, '$1'))).toEqual([
       // one command at a time: the second leaves when the first was answered
-      'answered-twice: failed hey.say did not come on connection 1 within 15000 ms',
+      'answered-twice: failed',
       'background: not tried the client says that it cannot do this: foreground',
       'dead-socket-network-changed: not tried the client says that it cannot do this: network',
       'killed-app: not tried the client says that it cannot do this: restart',
-      'reply-after-reconnect: failed instant.set did not come on connection 3 within 15000 ms',
+      'reply-after-reconnect: failed',
     ]);
   },
 );

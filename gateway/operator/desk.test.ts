@@ -393,6 +393,8 @@ describe('what a socket may say', () => {
     await town.open(2);
     const { accessToken } = await town.person();
     const phone = await town.phone(accessToken, 'till-1', 1);
+    // a round trip that the gateway asks for would be answered out of the same two
+    phone.awake = false;
     const token = await town.operator();
     const rates = async () => (await town.ask('GET', '/admin/rates', token)).json;
     const before = await rates();
@@ -560,9 +562,15 @@ describe('one person', () => {
     const token = await town.operator();
     const { userId, accessToken } = await town.person();
     (await town.phone(accessToken, 'till-1', 1)).awake = false;
-    const { json } = await town.ask('GET', `/admin/users/${userId}`, token);
-    expect(json.devices[0].sockets[0]).toMatchObject({ gateway: 'g2', roundTripMs: null });
-    expect(json.gateways).toEqual({ asked: 2, answered: 2 });
+    // half a second lies between g2, which gives up, and g1, which waits for it: a machine may stand still so long
+    const seen = async () => {
+      const { json } = await town.ask('GET', `/admin/users/${userId}`, token);
+      return [json.gateways, json.devices[0].sockets[0]];
+    };
+    await expect.poll(seen).toMatchObject([
+      { asked: 2, answered: 2 },
+      { gateway: 'g2', roundTripMs: null },
+    ]);
   });
 
   test('whose actor does not answer still has sockets; one that never was is not found', async () => {
@@ -708,7 +716,8 @@ describe('a trace', () => {
     for (const one of trace.entries) {
       expect(one).toMatchObject({ gateway: 'g2', sessionId: message.session.id, atMs: expect.any(Number) });
     }
-    expect(trace.entries[2].bytes).toBeGreaterThan(10);
+    const reported = trace.entries.find((one: { type: string }) => one.type === 'location');
+    expect(reported.bytes).toBeGreaterThan(10);
     expect(trace.leftMs).toBeGreaterThan(3_500_000);
     const text = JSON.stringify(trace);
     for (const secret of ['40712', '74005', accessToken, 'secret', key, 'timeout', 'till-1'])

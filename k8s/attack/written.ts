@@ -69,6 +69,13 @@ const configOf = ({ endpoint, env }: AwsPlace) =>
     },
   });
 
+/** Null for what somebody else, who uses the same servers, deleted between the list and this. */
+const unlessGone = <T>(asked: Promise<T>): Promise<T | null> =>
+  asked.catch((error: Error) => {
+    if (error.name === 'ResourceNotFoundException') return null;
+    throw error;
+  });
+
 /** All items of all tables but the sampled history, which is what positions are kept in. */
 export async function items(place: AwsPlace): Promise<Piece[]> {
   const client = new DynamoDBClient(configOf(place));
@@ -78,7 +85,8 @@ export async function items(place: AwsPlace): Promise<Piece[]> {
     for (const TableName of TableNames.filter(name => !name.startsWith(TRACKING_TABLE))) {
       let from: Record<string, never> | undefined;
       do {
-        const page = await client.send(new ScanCommand({ TableName, ExclusiveStartKey: from }));
+        const page = await unlessGone(client.send(new ScanCommand({ TableName, ExclusiveStartKey: from })));
+        if (page === null) break;
         const plain = JSON.stringify(page.Items ?? [], (_, value) =>
           value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
         );
@@ -99,13 +107,13 @@ export async function records(place: AwsPlace): Promise<Piece[]> {
     const { StreamNames = [] } = await client.send(new ListStreamsCommand({}));
     const pieces: Piece[] = [];
     for (const StreamName of StreamNames) {
-      const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName }));
-      for (const { ShardId } of Shards) {
+      const shards = await unlessGone(client.send(new ListShardsCommand({ StreamName })));
+      for (const { ShardId } of shards?.Shards ?? []) {
         const from = { StreamName, ShardId: ShardId!, ShardIteratorType: 'TRIM_HORIZON' } as const;
-        let iterator = (await client.send(new GetShardIteratorCommand(from))).ShardIterator;
+        let iterator = (await unlessGone(client.send(new GetShardIteratorCommand(from))))?.ShardIterator;
         while (iterator) {
-          const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator }));
-          if (!page.Records?.length) break;
+          const page = await unlessGone(client.send(new GetRecordsCommand({ ShardIterator: iterator })));
+          if (!page?.Records?.length) break;
           for (const { Data, PartitionKey } of page.Records) {
             pieces.push({ where: `stream ${StreamName}`, written: Data! });
             pieces.push({ where: `key in stream ${StreamName}`, written: PartitionKey! });

@@ -25,6 +25,8 @@ export interface EncounterPlan {
   readonly workers: number;
   readonly kills: number;
   readonly centre: Point;
+  /** How long the stores may take to agree afterwards. Default: the goal of the benchmark. */
+  readonly agreeMsMax?: number;
   readonly report: (line: string) => void;
 }
 
@@ -230,7 +232,7 @@ export const encounterRun = async (plan: EncounterPlan): Promise<EncounterOutcom
       const cpu = plan.kills > 0 ? Number.NaN : (await cpuSecondsOf(pid, town.node.urls.admin)) - cpuBefore;
 
       const registered = (await signingUp?.stop()) ?? [];
-      const agreed = await agreement(town.town, { patienceMs: AGREE_MS_MAX, registered });
+      const agreed = await agreement(town.town, { patienceMs: plan.agreeMsMax ?? AGREE_MS_MAX, registered });
       swarm.go('done');
       const { results, load, saturated } = await swarm.finished();
       const seen = results.flatMap(result => result.seen);

@@ -34,6 +34,7 @@ const RATE = 240;
 const HOUR_MS = 3_600_000;
 /** Of our clock, between two reports of each phone: 12 s of the town's. */
 const STEP_MS = 50;
+const TRIES = 20;
 /** In the delta of the Mackenzie, where few numbers begin so. */
 const PLACE = { lat: 68.7134561, lng: -133.5401237 };
 const WALK_M = 14;
@@ -43,11 +44,12 @@ let town: TestTown;
 const sent: Sent[] = [];
 const phones: TestPhone[] = [];
 const pieces: Piece[] = [];
-let startedMs = 0;
+/** When the hour began, by the town's clock; and what that clock shows beyond ours. */
 let townMs = 0;
+let aheadMs = 0;
 const outcomes: Record<string, number> = {};
 
-const now = (): number => townMs + (performance.now() - startedMs) * RATE;
+const now = (): number => aheadMs + performance.now() * RATE;
 const count = (what: string): void => {
   outcomes[what] = (outcomes[what] ?? 0) + 1;
 };
@@ -60,10 +62,9 @@ const person = async (kind: 'officer' | 'civilian', northM: number, eastM: numbe
   phone.point = offset(PLACE, northM, eastM);
   phones.push(phone);
   const welcome = await phone.connect();
-  if (startedMs === 0) {
-    startedMs = performance.now();
-    townMs = welcome.nowMs;
-  }
+  // of many welcomes the one that came soonest: a millisecond under way is a quarter of a second here
+  aheadMs = Math.max(aheadMs, welcome.nowMs - performance.now() * RATE);
+  if (townMs === 0) townMs = welcome.nowMs;
   return phone;
 };
 
@@ -251,11 +252,11 @@ describe('an hour of town', () => {
     ]);
     await walk(40, glued);
     await dan.sees(boris).catch(() => count('dan does not see boris'));
-    for (const who of [dan, finn, eve]) {
+    const heyOf = async (who: TestPhone): Promise<void> => {
       const [before, closed] = [boris.events.length, who.events.length];
       await say(boris, 'location.share', {});
       await walk(2, glued);
-      if (!(await say(who, 'hey.say', { officerId: boris.person.userId }))) continue;
+      if (!(await say(who, 'hey.say', { officerId: boris.person.userId }))) return;
       const hey = () => boris.events.slice(before).find(one => one.name === 'hey.received');
       // who is told of a moment too long does not answer
       const end = () => who.events.slice(closed).find(one => one.name === 'hey.closed');
@@ -263,9 +264,14 @@ describe('an hour of town', () => {
       const body = hey()?.body as { heyId: string } | undefined;
       if (body) await say(boris, 'hey.accept', { heyId: body.heyId });
       else count('hey not shown');
+    };
+    for (const who of [dan, finn, eve]) await heyOf(who);
+    // a fix and a code live for fractions of a second here: a machine that stands still so long tries again
+    for (let i = 0; i < TRIES && !outcomes['hey.say ok']; i++) await heyOf(dan);
+    for (let i = 0; i < TRIES && !outcomes['qr.scan ok']; i++) {
+      const hers = await gus.phone.command('qr.show', {});
+      if (hers.ok) await say(vera, 'qr.scan', { token: hers.value.token });
     }
-    const hers = await gus.phone.command('qr.show', {});
-    if (hers.ok) await say(vera, 'qr.scan', { token: hers.value.token });
     const photo = await vera.phone.command('qr.show', {});
     if (photo.ok) await say(hal, 'qr.scan', { token: photo.value.token });
     await rubbish(eve);

@@ -36,7 +36,10 @@ const meetingsGoOn = async (more = 20): Promise<void> => {
 
 /** As which each node lives: another one after it lost its lease. */
 const incarnations = () =>
-  Promise.all(arena.cluster.nodes.map(async node => (await node.view())?.incarnation ?? null));
+  until('an answer of every node', async () => {
+    const all = await Promise.all(arena.cluster.nodes.map(async node => (await node.view())?.incarnation));
+    return all.every(one => one !== undefined) ? all : null;
+  });
 
 /** What goes over the wires between nodes for a while: subjects and payloads, without the store's own. */
 const overhear = async (ms: number) => {

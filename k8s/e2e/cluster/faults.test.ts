@@ -35,6 +35,28 @@ const meetingsGoOn = async (more = 20): Promise<void> => {
   await until(`${more} more meetings`, () => arena.acknowledged() >= before + more, 30_000);
 };
 
+const timed = async (work: () => Promise<void>): Promise<number> => {
+  const startMs = performance.now();
+  await work();
+  return performance.now() - startMs;
+};
+
+/** Less than the time after which a node is taken for gone (nodes/limits.ts: `evictMs`), with its last renewal before it. */
+const SOON_MS = 4_500;
+const AGAIN_MAX = 2;
+
+/** What was before must be after; on a machine on which it took so long that others had to take over, once more. */
+const soonEnough = async (
+  round: () => Promise<{ tookMs: number; before: unknown; after: unknown }>,
+): Promise<void> => {
+  for (let again = 0; ; again++) {
+    const { tookMs, before, after } = await round();
+    if (tookMs > SOON_MS && again < AGAIN_MAX) continue;
+    expect(after).toEqual(before);
+    return;
+  }
+};
+
 describe('a node that is gone', () => {
   scenario('kill -9: others take its users, nothing is lost, and it comes back', 60_000, async () => {
     const node = arena.any();
@@ -52,14 +74,21 @@ describe('a node that is gone', () => {
 describe('a node that stands still', () => {
   scenario('for 3 s: nothing happens', 30_000, async () => {
     const node = arena.any();
-    const before = await arena.restingEpochs();
-    const incarnation = (await node.view())?.incarnation;
-    node.freeze();
-    await arena.run(3_000);
-    node.thaw();
-    await arena.verdict();
-    expect(await arena.epochs()).toEqual(before);
-    expect((await node.view())?.incarnation).toBe(incarnation);
+    await soonEnough(async () => {
+      const before = await arena.restingEpochs();
+      const incarnation = (await node.view())?.incarnation;
+      const tookMs = await timed(async () => {
+        node.freeze();
+        await arena.run(3_000);
+        node.thaw();
+      });
+      await arena.verdict();
+      return {
+        tookMs,
+        before: [incarnation, before],
+        after: [(await node.view())?.incarnation, await arena.epochs()],
+      };
+    });
   });
 
   scenario('for 15 s: it wakes as nobody, and what it still writes is refused', 60_000, async () => {
@@ -163,13 +192,18 @@ describe('a node that is cut off from NATS', () => {
 
 describe('servers that are restarted', () => {
   scenario('NATS: nodes suspend at the most, and go on with everything in memory', 60_000, async () => {
-    const before = await arena.restingEpochs();
-    const pid = arena.cluster.pidOf('nats-server');
-    arena.cluster.signalServer('nats-server', 'SIGKILL');
-    await until('another nats-server', () => arena.cluster.pidOf('nats-server') !== pid);
-    await meetingsGoOn();
-    await arena.verdict();
-    expect(await arena.epochs(), 'nobody lost a user').toEqual(before);
+    await soonEnough(async () => {
+      const before = await arena.restingEpochs();
+      const pid = arena.cluster.pidOf('nats-server');
+      const tookMs = await timed(async () => {
+        arena.cluster.signalServer('nats-server', 'SIGKILL');
+        await until('another nats-server', () => arena.cluster.pidOf('nats-server') !== pid);
+      });
+      await meetingsGoOn();
+      await arena.verdict();
+      // nobody lost a user
+      return { tookMs, before, after: await arena.epochs() };
+    });
   });
 
   scenario('PostgreSQL: its back ends are terminated', 60_000, async () => {

@@ -45,7 +45,8 @@ beforeAll(async () => {
   const target = { town: cluster.town, dataDir: cluster.dataDir };
   people = await seedAccounts(target, [...new Array(60).fill('civilian'), 'family']);
   await givePoints(target, people, POINTS);
-  shops = await seedShops(target, 12, 2);
+  // so many that each node has some, whatever their ids are
+  shops = await seedShops(target, 40, 2);
   await cluster.steady();
 }, 240_000);
 afterAll(async () => {

@@ -237,6 +237,11 @@ it('pages of other origins get no socket where origins are named, apps without o
   }
 });
 
+/** Less than the time after which any half-open connection is cut. */
+const STANDING_MS_MAX = 5_000;
+/** So many questions of each honest phone that a single pause of the machine is not the percentile. */
+const ROUNDS = 40;
+
 it('all of it at once: the honest phones are served as before', { timeout: 240_000 }, async () => {
   const evil = await town.phone('civilian', 70_000);
   await p99(10);
@@ -244,7 +249,7 @@ it('all of it at once: the honest phones are served as before', { timeout: 240_0
   const ratios: number[] = [];
   // a measurement on a machine that others use: only who is slow every time is served worse
   for (let attempt = 0; attempt < 5; attempt++) {
-    const calmMs = await p99(15);
+    const calmMs = await p99(ROUNDS);
     let on = true;
     const addresses = Array.from({ length: 20 }, (_, n) => EVIL(100 + n));
     const half = await halfOpen(url, 2_000, addresses);
@@ -261,9 +266,11 @@ it('all of it at once: the honest phones are served as before', { timeout: 240_0
       }
     };
     const flooding = [floods(60), floods(61)];
-    const underFireMs = await p99(15);
-    // of 2,000 that half said something 64 of each address stand at most
-    expect(half.standing()).toBeLessThanOrEqual(20 * 64);
+    const [underFireMs] = await Promise.all([
+      p99(ROUNDS),
+      // of 2,000 that half said something 64 of each address stand at most
+      until('no more of them', () => half.standing() <= 20 * 64, STANDING_MS_MAX),
+    ]);
     on = false;
     await Promise.all(flooding);
     expect(await drips, 'a request that never ends').toBeLessThan(20_000);
