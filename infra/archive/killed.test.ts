@@ -21,7 +21,7 @@ function run(folder: string, portion: number, killAt: number): Promise<boolean> 
   });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', () => resolve(said.includes('done')));
+    child.once('close', () => resolve(said.includes('done')));
   });
 }
 

@@ -56,7 +56,7 @@ describe('Amazon Location', () => {
   const town = async (change: { requestsPerS?: number; requestMsMax?: number } = {}) => {
     const world = locationWorld();
     const server = await testLocationServer();
-    const port = new AmazonLocation({ ...optionsOf(world, server.url), requestMsMax: 250, ...change });
+    const port = new AmazonLocation({ ...optionsOf(world, server.url), ...change });
     closers.push(
       () => server.close(),
       () => port.close(0),
@@ -117,7 +117,7 @@ describe('Amazon Location', () => {
   });
 
   it('keeps within the quota of the account, whatever comes', async () => {
-    const { world, server, port, counted, sent } = await town({ requestsPerS: 50, requestMsMax: 10_000 });
+    const { world, server, port, counted, sent } = await town({ requestsPerS: 50 });
     // on their way some catch up with others; that not even the first ones are too many, sampleQueue.test.ts says
     server.requestsPerS = 60;
     for (let i = 0; i < 1_200; i++) port.sample(sample(world.uuid()));
@@ -141,7 +141,7 @@ describe('Amazon Location', () => {
   it.each(['away', 'hang', 'fail', 'throttle'] as const)(
     'the service %s: sampling returns at once, memory is bounded, callers are told, it catches up',
     async how => {
-      const { world, server, port, counted } = await town();
+      const { world, server, port, counted } = await town({ requestMsMax: 250 });
       const [first, second] = [world.uuid(), world.uuid()];
       port.sample(sample(first));
       await port.settled();

@@ -22,7 +22,7 @@ const openBucket = async () => {
   const bucket = `test_${randomBytes(6).toString('hex')}`;
   const links = [await link(), await link()] as const;
   const open = (one: NatsLink) =>
-    NatsKv.open(one, { bucket, replicas: 1, servers: 'the test server' }, quiet);
+    NatsKv.open(one, { bucket, replicas: 1, servers: 'the test server', callMs: 15_000 }, quiet);
   const deleteBucket = async (): Promise<void> => {
     await (await jetstreamManager(links[0].client)).streams.delete(`KV_${bucket}`);
   };
@@ -60,6 +60,8 @@ busContract('NATS', async () => {
         heal: async () => {
           await wire.heal();
           await expect.poll(() => bus.connected, PATIENCE).toBe(true);
+          // the server reads every connection by itself: what others say is heard when it has read our subscriptions
+          await through.client.flush();
         },
       };
     },

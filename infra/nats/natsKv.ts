@@ -50,6 +50,8 @@ export interface KvOptions {
   readonly servers: string;
   /** How long JetStream may take to be there at the start. */
   readonly patienceMs?: number | undefined;
+  /** How long a call may take. Default: `NATS_LIMITS.callMs`. */
+  readonly callMs?: number;
 }
 
 /** What is open on one client; another one after the client was replaced. */
@@ -65,6 +67,7 @@ export class NatsKv implements KvStore {
   readonly #log: Log;
   readonly #metrics: Pick<Metrics, 'count'>;
   readonly #bucket: BucketOfStream;
+  readonly #callMs: number;
   readonly #tails = new Set<Tail>();
   #opened: Promise<Opened> | null = null;
   #openedOn: NatsConnection | null = null;
@@ -103,6 +106,7 @@ export class NatsKv implements KvStore {
   private constructor(link: NatsLink, options: KvOptions, log: Log, metrics: Pick<Metrics, 'count'>) {
     this.#link = link;
     this.#options = options;
+    this.#callMs = options.callMs ?? NATS_LIMITS.callMs;
     this.#log = log;
     this.#metrics = metrics;
     this.#bucket = {
@@ -128,7 +132,7 @@ export class NatsKv implements KvStore {
     }
     const bytes = value.slice(); // the client keeps them until the end of the turn of the event loop
     const write = (expected: number): Promise<number> =>
-      this.#write(({ kv }) => kv.put(key, bytes, { previousSeq: expected, timeout: NATS_LIMITS.callMs }));
+      this.#write(({ kv }) => kv.put(key, bytes, { previousSeq: expected, timeout: this.#callMs }));
     if (revision !== 0) return write(revision);
     try {
       return await write(0);
@@ -225,7 +229,7 @@ export class NatsKv implements KvStore {
   }
 
   async #openOn(client: NatsConnection): Promise<Opened> {
-    const options = { timeout: NATS_LIMITS.callMs };
+    const options = { timeout: this.#callMs };
     const manager = await jetstreamManager(client, { ...options, checkAPI: false });
     const kv = await new Kvm(jetstream(client, options)).open(this.#options.bucket);
     return { client, kv, manager };

@@ -37,8 +37,8 @@ it('what is committed is read by the thread that owns the shards, and said how l
     .poll(() => store.officersMet(civilian, 10), { ...PATIENCE, timeout: 40_000 })
     .toMatchObject([{ officerId: officer, encounters: 1 }]);
   await expect.poll(() => seen.has('heyblue_projection_staleness_seconds'), PATIENCE).toBe(true);
-  expect(seen).toContain('heyblue_publish_staleness_seconds');
-  expect(seen).toContain('heyblue_reader_behind_seconds');
+  await expect.poll(() => seen.has('heyblue_publish_staleness_seconds'), PATIENCE).toBe(true);
+  await expect.poll(() => seen.has('heyblue_reader_behind_seconds'), PATIENCE).toBe(true);
   await thread.close(2_000);
   await store.close();
   await town.close();

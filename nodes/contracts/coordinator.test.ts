@@ -59,7 +59,7 @@ const QUICK = {
   pollMs: 1_000,
   handoffMs: 1_000,
   orphanMs: 3_000,
-  parcelMs: 3_000,
+  parcelMs: 30_000,
   mintMs: 1_500,
   settleMs: 600,
   retryGiveMs: 300,
