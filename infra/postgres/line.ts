@@ -123,6 +123,8 @@ export class Line {
         .join(' '),
     });
     client.on('error', error => {
+      // a connection that is ended says so twice, with its last word and with its socket: by then another may be on its way
+      if (this.#client !== client) return;
       log.warn({ line: name, error: error.message }, 'connection to PostgreSQL lost');
       this.#drop(client);
       if (!this.#busy) this.#again();
@@ -143,6 +145,7 @@ export class Line {
     } catch (error) {
       log.warn({ line: name, error: (error as Error).message }, 'cannot connect to PostgreSQL');
       destroy(client);
+      this.#coming = null;
       this.#again();
     } finally {
       clearTimeout(silence);
@@ -155,7 +158,7 @@ export class Line {
   }
 
   #again(): void {
-    if (this.#closed || this.#timer) return;
+    if (this.#closed || this.#timer || this.#coming) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#connecting = this.#connect();
