@@ -117,7 +117,7 @@ const figuresOf = (outcome: SoakOutcome, { plan, seed }: Wanted) => {
     push_p50_ms: p('push', 50),
     push_p99_ms: p('push', 99),
     ask_p99_ms: p('ask', 99),
-    growth: growthOf(recording).map(({ node, what, perDayBytes, p: chance, points }) => ({
+    growth: growthOf(recording, outcome.start).map(({ node, what, perDayBytes, p: chance, points }) => ({
       node,
       what,
       mib_per_day: round(perDayBytes / 2 ** 20),
@@ -195,11 +195,12 @@ const main = async (args: readonly string[]): Promise<number> => {
         .join('; ') || 'all did',
     ],
   ] as const;
-  const { verdict, recording } = outcome;
+  const { verdict, recording, start } = outcome;
+  const growths = growthOf(recording, start);
   const title = `Soak ${plan.profile}`;
   writeFileSync(
     join(out, 'report.html'),
-    pageOf({ title, facts, verdict, recording, aged: plan.aged, grown: grownIn(out, outcome) }),
+    pageOf({ title, facts, verdict, recording, growths, aged: plan.aged, grown: grownIn(out, outcome) }),
   );
   tidy(out, outcome);
   for (const { rule, ok, words } of verdict.findings)

@@ -5,7 +5,7 @@ import { AGED } from './ageing.ts';
 import type { Grown } from './heapDiff.ts';
 import { type Band, type Plot, plotSvg, type Series } from './plot.ts';
 import type { NodeSample, OpsSample, Recording } from './recording.ts';
-import { growthOf, type Verdict } from './rules.ts';
+import type { Growth, Verdict } from './rules.ts';
 
 export interface PageFacts {
   readonly title: string;
@@ -13,6 +13,7 @@ export interface PageFacts {
   readonly facts: readonly (readonly [name: string, value: string])[];
   readonly verdict: Verdict;
   readonly recording: Recording;
+  readonly growths: readonly Growth[];
   readonly aged: boolean;
   /** What the first node holds more of in the end than the last one did in the beginning, when the run failed. */
   readonly grown: readonly Grown[];
@@ -192,12 +193,11 @@ const agedTable = (): string =>
 const grownTable = (grown: readonly Grown[]): string =>
   grown.length === 0
     ? ''
-    : `<h2>More of in the end, on the witness</h2><table>${grown
+    : `<h2>More of in the end</h2><table>${grown
         .map(one => row(String(one.bytes), String(one.count), escaped(one.name)))
         .join('')}</table>`;
 
-export const pageOf = ({ title, facts, verdict, recording, aged, grown }: PageFacts): string => {
-  const growths = growthOf(recording);
+export const pageOf = ({ title, facts, verdict, recording, growths, aged, grown }: PageFacts): string => {
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>${escaped(title)}</title><style>${STYLE}</style>
 <h1>${escaped(title)}: <span class="${verdict.verdict === 'pass' ? 'pass' : 'fail'}">${verdict.verdict}</span></h1>

@@ -242,9 +242,10 @@ export class Recorder {
     const { pid, id } = node;
     const left = await collect(node);
     // a whole collection at once stops the loop, and it was ours: what the next page tells begins here
-    await node.metrics();
-    if (left === null) return;
-    this.add({ kind: 'floor', tS: this.nowS(), node: id, pid, upS: this.#upS(pid), ...left });
+    const page = await node.metrics();
+    if (left === null || page === null) return;
+    const { actors } = heldOf(page, pid);
+    this.add({ kind: 'floor', tS: this.nowS(), node: id, pid, upS: this.#upS(pid), actors, ...left });
   }
 }
 

@@ -100,6 +100,8 @@ export interface FloorSample {
   /** All of it by V8's spaces. */
   readonly heapSpaces?: Readonly<Record<string, number>>;
   readonly rss: number;
+  /** People whom it held then. */
+  readonly actors: number;
 }
 
 /** Something was broken on purpose; the window ends when everybody is served again. */

@@ -16,6 +16,7 @@ const floor = (tS: number, heapUsed: number, rss = 200 * MIB): FloorSample => ({
   upS: tS,
   heapUsed,
   rss,
+  actors: 100,
 });
 
 const node = (tS: number, change: Partial<NodeSample> = {}): NodeSample => ({
@@ -164,15 +165,39 @@ describe('a leak', () => {
       pid: i < 40 ? 1 : 2,
       upS: (i % 40) * 30,
     }));
-    expect(growthOf(floored(floors)).filter(one => one.leak)).toEqual([]);
-    expect(new Set(growthOf(floored(floors)).map(one => one.pid))).toEqual(new Set([1, 2]));
-    expect(growthOf(floored(floors.filter(one => one.upS < 850)))).toEqual([]);
+    expect(growthOf(floored(floors), [rest()]).filter(one => one.leak)).toEqual([]);
+    expect(new Set(growthOf(floored(floors), [rest()]).map(one => one.pid))).toEqual(new Set([1, 2]));
+    expect(growthOf(floored(floors.filter(one => one.upS < 850)), [rest()])).toEqual([]);
+  });
+
+  /** A node that holds 40 MiB at rest and 0.1 MiB for each of its people. */
+  const peopled = (actorsAt: (tS: number) => number, moreAt: (tS: number) => number): Recording => {
+    const recording = healthy({ floor: () => 0 });
+    for (const [i, one] of recording.floors.entries()) {
+      const actors = actorsAt(one.tS);
+      const heapUsed = (40 + 0.1 * actors + moreAt(one.tS)) * MIB;
+      recording.floors[i] = { ...one, actors, heapUsed, rss: heapUsed + 100 * MIB };
+    }
+    return recording;
+  };
+
+  test('is none when a node gets more people, and is one though people leave', () => {
+    const more = peopled(
+      tS => 100 + tS / 18,
+      () => 0,
+    );
+    expect(broken({ recording: more })).toEqual([]);
+    const fewer = peopled(
+      tS => 200 - tS / 18,
+      tS => tS / 180,
+    );
+    expect(broken({ recording: fewer })).toEqual(['no leak']);
   });
 
   test('is not looked for in a life of which a snapshot or a profile was taken: they leave megabytes of their own', () => {
     const recording = healthy({ floor: tS => 50 * MIB + (tS * 20 * MIB) / 3_600 });
     recording.add({ kind: 'instrumented', tS: 0, node: 'n1', pid: 1, by: 'heap snapshot' });
-    expect(growthOf(recording)).toEqual([]);
+    expect(growthOf(recording, [rest()])).toEqual([]);
     const end = [rest({ heapUsed: 46 * MIB })];
     expect(broken({ recording, end })).toEqual([]);
     expect(broken({ recording, end: [rest({ heapUsed: 46 * MIB, timers: 40 })] })).toEqual(['back to start']);
@@ -180,7 +205,9 @@ describe('a leak', () => {
   });
 
   test('is not looked for while a life settles, nor in a life that is too short', () => {
-    expect(growthOf(floored([...Array(9).keys()].map(i => floor(i * 30, (50 + 40 * i) * MIB))))).toEqual([]);
+    expect(
+      growthOf(floored([...Array(9).keys()].map(i => floor(i * 30, (50 + 40 * i) * MIB))), [rest()]),
+    ).toEqual([]);
   });
 });
 

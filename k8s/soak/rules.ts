@@ -4,7 +4,7 @@
  */
 import { Histogram } from '../swarm/histogram.ts';
 import { moreOpen } from './openFiles.ts';
-import type { AtRest, NodeSample, OpsSample, Recording } from './recording.ts';
+import type { AtRest, FloorSample, NodeSample, OpsSample, Recording } from './recording.ts';
 import { mannKendall, type Point, TREND_POINTS_MIN, theilSen } from './statistics.ts';
 
 export const RULES = {
@@ -75,15 +75,25 @@ export interface Growth {
   readonly leak: boolean;
 }
 
-/** Trend of what stayed after collections, of each life that was long enough and that nobody looked into. */
-export const growthOf = (recording: Recording): Growth[] => {
+/**
+ * Trend of what stayed after collections, of each life that was long enough and that nobody looked into, at equal numbers of
+ * people: shards move between nodes, and who has more of them holds more. What a person takes is what the first collection of
+ * the life left beyond what the node held at rest, by head.
+ */
+export const growthOf = (recording: Recording, start: readonly AtRest[]): Growth[] => {
   const lives = Map.groupBy(recording.floors, one => one.pid);
   return [...lives].flatMap(([pid, all]) => {
     if (!recording.isUntouched(pid)) return [];
     const some = all.filter(one => one.upS >= RULES.lifeSettlesS);
     if (some.length < TREND_POINTS_MIN || some.at(-1)!.tS - some[0]!.tS < RULES.lifeJudgedS) return [];
+    const [first] = some as [FloorSample];
+    const rest = start.find(one => one.node === first.node)?.heapUsed ?? first.heapUsed;
+    const each = Math.max(0, first.heapUsed - rest) / Math.max(1, first.actors);
     return (['heap', 'rss'] as const).map(what => {
-      const points = some.map((one): Point => [one.tS, what === 'heap' ? one.heapUsed : one.rss]);
+      const points = some.map((one): Point => {
+        const bytes = what === 'heap' ? one.heapUsed : one.rss;
+        return [one.tS, bytes - each * (one.actors - first.actors)];
+      });
       const perDayBytes = theilSen(points) * DAY_S;
       const { p, z } = mannKendall(points);
       const leak = p < RULES.trendP && z > 0 && perDayBytes > RULES.dayGrowthShare * RULES.limitBytes;
@@ -92,8 +102,8 @@ export const growthOf = (recording: Recording): Growth[] => {
   });
 };
 
-const leaks = (recording: Recording): Finding => {
-  const grown = growthOf(recording);
+const leaks = ({ recording, start }: Evidence): Finding => {
+  const grown = growthOf(recording, start);
   const bad = grown.filter(one => one.leak);
   const say = (one: Growth): string =>
     `${one.what} of ${one.node} ${one.perDayBytes < 0 ? 'falls' : 'grows'} by ${mib(Math.abs(one.perDayBytes))} a day (p ${one.p.toFixed(3)}, ${one.points} points)`;
@@ -277,7 +287,7 @@ export const judgeSoak = (evidence: Evidence): Verdict => {
       ok: evidence.problems.length === 0,
       words: few(evidence.problems, 'so it is'),
     },
-    leaks(recording),
+    leaks(evidence),
     ageing(recording, timed),
     collections(recording.nodes, timed),
     rest(evidence),
