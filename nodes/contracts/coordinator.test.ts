@@ -43,6 +43,7 @@ clusterContract('in memory', async () => {
     kv: new MemoryKv(cluster.bucket),
     deleteBucket: async () => cluster.bucket.restore(),
     leaseMs: CLUSTER_LIMITS.leaseMs,
+    isVirtual: true,
     close: async () => cluster.stop(),
   };
 });
@@ -105,6 +106,7 @@ clusterContract('NATS and PostgreSQL', async () => {
     kv,
     deleteBucket,
     leaseMs: QUICK.leaseMs,
+    isVirtual: false,
     close: async () => {
       await cluster.stop();
       await deleteBucket();

@@ -85,11 +85,11 @@ it('asked at node 1: the actor, the socket at node 2, and the frames that go ove
   expect(device.attached.sessionId).toBe(device.sockets[0].sessionId);
   expect(device.attached.gateway).toBe(device.sockets[0].gateway);
 
-  await until('both to watch', async () => {
-    const { json: started } = await admin(0, 'POST', `${path}/trace`, { minutes: 1 });
-    const { asked, answered, watching } = started.gateways;
-    return asked === 2 && answered === 2 && watching === 2;
+  const started = await until('an answer of both', async () => {
+    const { json } = await admin(0, 'POST', `${path}/trace`, { minutes: 1 });
+    return json.gateways.answered === 2 ? json : null;
   });
+  expect(started.gateways).toEqual({ asked: 2, answered: 2, watching: 2 });
   expect(await phone.command('state.get', {})).toMatchObject({ ok: true });
   const trace = await until('the reply in the trace', async () => {
     const read = (await admin(0, 'GET', `${path}/trace`)).json;
@@ -104,10 +104,12 @@ it('asked at node 1: the actor, the socket at node 2, and the frames that go ove
 
 it('disconnected at node 1, the socket at node 2 closes; every access stands in the log of the database', async () => {
   const path = `/admin/users/${person.userId}`;
-  await until('the close', async () => {
-    await admin(0, 'POST', `${path}/disconnect`, { code: 4_100 });
-    return closed;
+  const done = await until('a gateway that has the socket', async () => {
+    const { json } = await admin(0, 'POST', `${path}/disconnect`, { code: 4_100 });
+    return json.closed > 0 ? json : null;
   });
+  expect(done).toEqual({ closed: 1 });
+  await until('the close', () => closed);
   expect(closed).toBe(4_100);
   const seen = await until('the last close', async () => {
     const { json } = await admin(0, 'GET', path);
