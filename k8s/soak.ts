@@ -11,7 +11,6 @@ import { commitOf } from './commit.ts';
 import { type Grown, heapDiffOf } from './soak/heapDiff.ts';
 import { pageOf } from './soak/page.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName, type SoakPlan, sized } from './soak/profiles.ts';
-import { growthOf } from './soak/rules.ts';
 import { runSoak, type SoakOutcome } from './soak/run.ts';
 import { summed } from './swarm/counts.ts';
 import { Histogram } from './swarm/histogram.ts';
@@ -117,7 +116,7 @@ const figuresOf = (outcome: SoakOutcome, { plan, seed }: Wanted) => {
     push_p50_ms: p('push', 50),
     push_p99_ms: p('push', 99),
     ask_p99_ms: p('ask', 99),
-    growth: growthOf(recording, outcome.start).map(({ node, what, perDayBytes, p: chance, points }) => ({
+    growth: outcome.verdict.growths.map(({ node, what, perDayBytes, p: chance, points }) => ({
       node,
       what,
       mib_per_day: round(perDayBytes / 2 ** 20),
@@ -195,12 +194,11 @@ const main = async (args: readonly string[]): Promise<number> => {
         .join('; ') || 'all did',
     ],
   ] as const;
-  const { verdict, recording, start } = outcome;
-  const growths = growthOf(recording, start);
+  const { verdict, recording } = outcome;
   const title = `Soak ${plan.profile}`;
   writeFileSync(
     join(out, 'report.html'),
-    pageOf({ title, facts, verdict, recording, growths, aged: plan.aged, grown: grownIn(out, outcome) }),
+    pageOf({ title, facts, verdict, recording, aged: plan.aged, grown: grownIn(out, outcome) }),
   );
   tidy(out, outcome);
   for (const { rule, ok, words } of verdict.findings)

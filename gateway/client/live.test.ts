@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Static } from 'typebox';
 import { afterEach, expect, expectTypeOf, test } from 'vitest';
-import { freePorts } from '../../infra/embedded/ports.ts';
+import { quietPort } from '../../infra/embedded/ports.ts';
 import { CLOSE, ERROR, ok } from '../../protocol/errors.ts';
 import { encodeEvent } from '../../protocol/messages.ts';
 import { createGateway, type Gateway, type Ports } from '../index.ts';
@@ -140,7 +140,7 @@ test('an app connects, speaks, hears, and after a loss gets what it missed exact
 
 test('a command that was on its way when the node went down is answered by the next one, once', async () => {
   // A port of our own choice: one that the system chose may not be bound again while its old sockets linger.
-  const [realtimePort] = (await freePorts(1)) as [number];
+  const realtimePort = await quietPort();
   const first = await town(new FakeDoor(), { realtimePort });
   const { client, reached } = await app(first.ports);
   client.connect();

@@ -71,6 +71,12 @@ export async function freePorts(count: number): Promise<number[]> {
   }
 }
 
+/** One of them. */
+export async function quietPort(): Promise<number> {
+  const [port] = await freePorts(1);
+  return port!;
+}
+
 export type Ports = Partial<Record<'postgres' | 'dynamodb' | 'kinesis' | 'nats', number>>;
 
 /** Below it are ports that the system never gives by itself and that ordinary users may not open. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect, inject, onTestFinished } from 'vitest';
 import type { Log } from '../../nodes/ports.ts';
 import { type Nats as Server, startNats } from '../embedded/nats-process.ts';
-import { freePorts } from '../embedded/ports.ts';
+import { quietPort } from '../embedded/ports.ts';
 import { signal } from '../embedded/processes.ts';
 import { NATS_LIMITS } from './limits.ts';
 
@@ -59,7 +59,7 @@ export const RECORD_BYTES = NATS_LIMITS.recordBytes;
 /** A nats-server with a configuration of its own, as JSON; ended with the test. */
 export async function runServer(configuration: object): Promise<{ readonly url: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'heyblue-nats-'));
-  const [port] = await freePorts(1);
+  const port = await quietPort();
   const path = join(folder, 'server.json');
   writeFileSync(path, JSON.stringify({ listen: `127.0.0.1:${port}`, ...configuration }));
   const child = spawn(inject('natsServerBin'), ['-c', path], { stdio: 'ignore' });

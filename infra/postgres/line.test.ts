@@ -1,6 +1,5 @@
 import pg from 'pg';
 import { afterEach, beforeEach, expect, inject, it, vi } from 'vitest';
-
 import { RECONNECT_MS_MIN } from './limits.ts';
 import { Line } from './line.ts';
 import { type TestDatabase, testDatabase } from './testDatabase.ts';

@@ -145,7 +145,6 @@ export class Line {
     } catch (error) {
       log.warn({ line: name, error: (error as Error).message }, 'cannot connect to PostgreSQL');
       destroy(client);
-      this.#coming = null;
       this.#again();
     } finally {
       clearTimeout(silence);
@@ -158,7 +157,7 @@ export class Line {
   }
 
   #again(): void {
-    if (this.#closed || this.#timer || this.#coming) return;
+    if (this.#closed || this.#timer) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#connecting = this.#connect();

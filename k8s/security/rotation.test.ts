@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import { freePorts } from '../../infra/embedded/ports.ts';
+import { quietPort } from '../../infra/embedded/ports.ts';
 import { keyFileOf, replaceKeys, type StoredKeys } from '../../infra/keys.ts';
 import { KEEPER_USER, NODE_USER, nodePermissions } from '../../infra/nats/permissions.ts';
 import { migrate, withRole } from '../../infra/postgres/migrate.ts';
@@ -29,7 +29,7 @@ const put = (folder: string, name: string, text: string): void => {
 
 /** A nats-server whose passwords can be changed while it runs. */
 const natsServer = async (folder: string) => {
-  const [port] = (await freePorts(1)) as [number];
+  const port = await quietPort();
   const path = join(folder, 'nats.json');
   const configure = (password: string): void =>
     writeFileSync(

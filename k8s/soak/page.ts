@@ -5,7 +5,7 @@ import { AGED } from './ageing.ts';
 import type { Grown } from './heapDiff.ts';
 import { type Band, type Plot, plotSvg, type Series } from './plot.ts';
 import type { NodeSample, OpsSample, Recording } from './recording.ts';
-import type { Growth, Verdict } from './rules.ts';
+import type { Verdict } from './rules.ts';
 
 export interface PageFacts {
   readonly title: string;
@@ -13,7 +13,6 @@ export interface PageFacts {
   readonly facts: readonly (readonly [name: string, value: string])[];
   readonly verdict: Verdict;
   readonly recording: Recording;
-  readonly growths: readonly Growth[];
   readonly aged: boolean;
   /** What the first node holds more of in the end than the last one did in the beginning, when the run failed. */
   readonly grown: readonly Grown[];
@@ -197,7 +196,7 @@ const grownTable = (grown: readonly Grown[]): string =>
         .map(one => row(String(one.bytes), String(one.count), escaped(one.name)))
         .join('')}</table>`;
 
-export const pageOf = ({ title, facts, verdict, recording, growths, aged, grown }: PageFacts): string => {
+export const pageOf = ({ title, facts, verdict, recording, aged, grown }: PageFacts): string => {
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>${escaped(title)}</title><style>${STYLE}</style>
 <h1>${escaped(title)}: <span class="${verdict.verdict === 'pass' ? 'pass' : 'fail'}">${verdict.verdict}</span></h1>
@@ -205,7 +204,7 @@ export const pageOf = ({ title, facts, verdict, recording, growths, aged, grown 
 <h2>Rules</h2>
 <table>${verdict.findings.map(({ rule, ok, words }) => row(mark(ok), escaped(rule), escaped(words))).join('')}</table>
 <h2>Growth of what stays after collections</h2>
-<table><tr><th>life</th><th>of</th><th>MiB a day (Theil-Sen)</th><th>p (Mann-Kendall)</th><th>points</th></tr>${growths
+<table><tr><th>life</th><th>of</th><th>MiB a day (Theil-Sen)</th><th>p (Mann-Kendall)</th><th>points</th></tr>${verdict.growths
     .map(one =>
       row(
         `${one.node} (${one.pid})`,

@@ -13,7 +13,7 @@ import { metricSum } from '../swarm/metricsPage.ts';
 import { familyCpuSeconds, familyOf, procCpuSeconds, procRssBytes } from '../swarm/processCost.ts';
 import { openFiles } from './openFiles.ts';
 import { readProbe } from './probed.ts';
-import { type AtRest, type Line, LOOK_S, type NodeSample, Recording } from './recording.ts';
+import { type AtRest, type Line, LOOK_S, type Memory, type NodeSample, Recording } from './recording.ts';
 
 const COLLECT_S = 120;
 /** prom-client's monitor of the loop has timers of 10 ms, and their period is in its values. */
@@ -60,14 +60,8 @@ const heldOf = (page: string, pid: number) => ({
   outbox: metricSum(page, 'heyblue_outbox_depth'),
 });
 
-interface Collected {
-  readonly rss: number;
-  readonly heapUsed: number;
-  readonly heapSpaces: Readonly<Record<string, number>>;
-}
-
 /** Compiled code and what belongs to it: V8's code and trusted spaces, those of large objects too. */
-const codeIn = (spaces: Collected['heapSpaces']): number =>
+const codeIn = (spaces: Readonly<Record<string, number>>): number =>
   Object.entries(spaces)
     .filter(([name]) => /^(code|trusted)/.test(name))
     .reduce((sum, [, bytes]) => sum + bytes, 0);
@@ -76,12 +70,12 @@ const codeIn = (spaces: Collected['heapSpaces']): number =>
  * Asks a node to collect its garbage; null when it does not answer. Compiled code does not count as heap here: the engine
  * makes more of it whenever something is done often for the first time, and nobody holds it. (It counts in `rss`.)
  */
-const collect = async (node: ClusterNode, patienceMs = 3_000): Promise<Collected | null> => {
+const collect = async (node: ClusterNode, patienceMs = 3_000): Promise<Memory | null> => {
   const signal = AbortSignal.timeout(patienceMs);
   const asked = fetch(`${node.urls.admin}/debug/gc`, { method: 'POST', signal });
   const response = await asked.catch(() => null);
   if (!response?.ok) return null;
-  const { rss, heapUsed, heapSpaces } = (await response.json()) as Collected;
+  const { rss, heapUsed, heapSpaces } = (await response.json()) as Required<Memory>;
   return { rss, heapUsed: heapUsed - codeIn(heapSpaces), heapSpaces };
 };
 

@@ -88,18 +88,22 @@ export interface OpsSample {
   readonly churned: number;
 }
 
+/** What stayed after a collection. */
+export interface Memory {
+  readonly rss: number;
+  /** Without compiled code. */
+  readonly heapUsed: number;
+  /** All of it by V8's spaces. */
+  readonly heapSpaces?: Readonly<Record<string, number>>;
+}
+
 /** A collection was asked for, and this is what stayed. */
-export interface FloorSample {
+export interface FloorSample extends Memory {
   readonly kind: 'floor';
   readonly tS: number;
   readonly node: string;
   readonly pid: number;
   readonly upS: number;
-  /** Without compiled code. */
-  readonly heapUsed: number;
-  /** All of it by V8's spaces. */
-  readonly heapSpaces?: Readonly<Record<string, number>>;
-  readonly rss: number;
   /** People whom it held then. */
   readonly actors: number;
 }
@@ -137,7 +141,7 @@ export type Line =
   | Instrumented;
 
 /** What a node held at some moment with nobody connected, after collections. */
-export interface AtRest {
+export interface AtRest extends Memory {
   readonly node: string;
   readonly pid: number;
   readonly sockets: number;
@@ -149,11 +153,6 @@ export interface AtRest {
   readonly timeouts: number;
   readonly timers: number;
   readonly outbox: number;
-  /** Without compiled code. */
-  readonly heapUsed: number;
-  /** All of it by V8's spaces. */
-  readonly heapSpaces?: Readonly<Record<string, number>>;
-  readonly rss: number;
   /** Its files by kind. */
   readonly open: OpenFiles;
 }

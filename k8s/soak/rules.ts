@@ -102,8 +102,7 @@ export const growthOf = (recording: Recording, start: readonly AtRest[]): Growth
   });
 };
 
-const leaks = ({ recording, start }: Evidence): Finding => {
-  const grown = growthOf(recording, start);
+const leaks = (grown: readonly Growth[]): Finding => {
   const bad = grown.filter(one => one.leak);
   const say = (one: Growth): string =>
     `${one.what} of ${one.node} ${one.perDayBytes < 0 ? 'falls' : 'grows'} by ${mib(Math.abs(one.perDayBytes))} a day (p ${one.p.toFixed(3)}, ${one.points} points)`;
@@ -276,18 +275,20 @@ export interface Verdict {
   /** `invalid`: the generator was its own bottleneck, so that what was measured says little about the nodes. */
   readonly verdict: 'pass' | 'fail' | 'invalid';
   readonly findings: readonly Finding[];
+  readonly growths: readonly Growth[];
 }
 
 export const judgeSoak = (evidence: Evidence): Verdict => {
   const { recording, timed, saturated } = evidence;
   const bad = forbidden(evidence.logs);
+  const growths = growthOf(recording, evidence.start);
   const findings: Finding[] = [
     {
       rule: 'nothing lost, nothing doubled, all stores agree, everybody is served in the end',
       ok: evidence.problems.length === 0,
       words: few(evidence.problems, 'so it is'),
     },
-    leaks(evidence),
+    leaks(growths),
     ageing(recording, timed),
     collections(recording.nodes, timed),
     rest(evidence),
@@ -307,6 +308,6 @@ export const judgeSoak = (evidence: Evidence): Verdict => {
   // what is wrong is wrong however busy the generator was; times that it spoiled itself are not
   const failed = findings.filter(one => one.ok === false);
   const times = /^(no ageing|event loop|push|success|collections)/;
-  if (failed.some(one => !(saturated && times.test(one.rule)))) return { verdict: 'fail', findings };
-  return { verdict: saturated && timed ? 'invalid' : 'pass', findings };
+  if (failed.some(one => !(saturated && times.test(one.rule)))) return { verdict: 'fail', findings, growths };
+  return { verdict: saturated && timed ? 'invalid' : 'pass', findings, growths };
 };
