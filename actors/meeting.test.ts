@@ -455,15 +455,37 @@ describe('hey', () => {
     await officer.report(0);
     await civilian.report(20);
     await town.time.advance(2_000);
-    const said = await civilian.command('hey.say', { officerId: officer.id });
     // a car's speed: a faster one would not be believed
     await town.time.advance(10_000);
-    const heyId = said.ok ? said.value.heyId : '';
     for (const accuracyDm of [50, 50_000]) {
+      const said = await civilian.command('hey.say', { officerId: officer.id });
+      const heyId = said.ok ? said.value.heyId : '';
       await officer.report(400, null, undefined, accuracyDm);
       const accepted = await officer.command('hey.accept', { heyId });
       expect(accepted).toMatchObject({ ok: false, code: ERROR.conflict });
+      expect(civilian.events('hey.closed').at(-1)).toEqual({ heyId, reason: 'refused' });
+      // looked at once: from where he really is, or says to be next, there is nothing to look at
+      await town.time.advance(10_000);
+      await officer.report(20);
+      expect(await officer.command('hey.accept', { heyId })).toMatchObject({ code: ERROR.gone });
+      await town.time.advance(10_000);
     }
+    expect(await civilian.command('hey.say', { officerId: officer.id })).toMatchObject({ ok: true });
+  });
+
+  test('an officer whose own position is old is told so, and the hey waits for a fresh one', async () => {
+    await officer.command('location.share', {});
+    await officer.report(0);
+    await town.time.advance(60_000);
+    await civilian.report(20);
+    await town.time.advance(2_000);
+    const said = await civilian.command('hey.say', { officerId: officer.id });
+    const heyId = said.ok ? said.value.heyId : '';
+    await town.time.advance(DEFAULT_RULES.heyFixAgeS * 1_000 - 60_000);
+    expect(await officer.command('hey.accept', { heyId })).toMatchObject({ code: ERROR.conflict });
+    await officer.report(0);
+    expect(await officer.command('hey.accept', { heyId })).toMatchObject({ ok: true });
+    expect(civilian.events('hey.closed')).toEqual([]);
   });
 
   test('with the ledger away the accept is "try again", and the retry with the same key counts once', async () => {

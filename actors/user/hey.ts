@@ -1,7 +1,7 @@
 /**
  * Saying hey: a civilian greets an officer of the same area, the officer accepts or declines. Only a civilian can
  * start (DOMAIN rule 3); the officer learns a handle, never a place; the positions of both, compared here and nowhere
- * else, must be fresh and agree when he accepts.
+ * else, and once for each hey, must be fresh and agree when he accepts.
  *
  * What a hey says of the officer to somebody who asks and asks: nothing beyond what the area tells. The civilian's area is
  * asked first, and only of an officer of whom it tells (late, and among enough people: `area.ts`) the hey goes on; of all
@@ -42,6 +42,10 @@ import { emit, newest } from './stream.ts';
 type CommandMessage = UserMessage & { type: 'command' };
 
 const NOT_SHARED = refuse(ERROR.conflict, 'share your position first');
+const OVER = refuse(ERROR.gone, 'this hey is over');
+const BEING_ACCEPTED = refuse(ERROR.conflict, 'this hey is being accepted');
+/** Whichever it is: that only a position is old is not told apart from that the two are not in one place. */
+const NOT_TOGETHER = refuse(ERROR.conflict, 'fresh positions of both, close together, are needed');
 
 const fresh = (fix: Fix, rules: MeetRules, nowMs: number): boolean =>
   nowMs - fix.takenAtMs <= rules.heyFixAgeS * 1_000;
@@ -238,14 +242,16 @@ export function acceptHey(
 ): UserState {
   const { heyId } = message.body as CommandBody<'hey.accept'>;
   const hey = shownHey(state, heyId);
-  const isOpen = hey !== undefined && hey.expiresAtMs > turn.nowMs;
-  const refusal = isOpen
-    ? refuseAccept(state, hey, rules, turn.nowMs)
-    : refuse(ERROR.gone, 'this hey is over');
-  if (!hey || refusal) {
-    const command = underWay(message, turn, 'hey.accept', { heyId });
-    return refuseUnlessKnown(state, command, refusal as Refusal, turn);
-  }
+  // without the hey: what becomes of it is not decided by who is refused
+  const refused = (refusal: Refusal, from: UserState = state): UserState =>
+    refuseUnlessKnown(from, underWay(message, turn, 'hey.accept', {}), refusal, turn);
+  if (!hey || hey.expiresAtMs <= turn.nowMs) return refused(OVER);
+  if (isBeingAccepted(state, heyId)) return refused(BEING_ACCEPTED);
+  const mine = state.track?.fix;
+  if (!mine || !fresh(mine, rules, turn.nowMs)) return refused(NOT_TOGETHER);
+  // one look for each hey: who may look again from elsewhere would search for the civilian
+  if (!areTogether(mine, hey.fix, rules, turn.nowMs))
+    return refused(NOT_TOGETHER, closeHey(state, hey, 'refused', turn));
   const key = message.key as string;
   const observe = {
     type: 'observe',
@@ -259,16 +265,13 @@ export function acceptHey(
   return settle(state, command, turn);
 }
 
-function refuseAccept(state: UserState, hey: Hey, rules: MeetRules, nowMs: number): Refusal | null {
-  const fix = state.track?.fix;
-  if (!fix || !fresh(fix, rules, nowMs) || !fresh(hey.fix, rules, nowMs)) {
-    return refuse(ERROR.conflict, 'a fresh position of both is needed');
-  }
-  const apartM = distanceM(fix.latE7, fix.lngE7, hey.fix.latE7, hey.fix.lngE7);
+/** Whether the civilian's position holds still, and is the officer's. */
+function areTogether(mine: Fix, theirs: Fix, rules: MeetRules, nowMs: number): boolean {
+  if (!fresh(theirs, rules, nowMs)) return false;
+  const apartM = distanceM(mine.latE7, mine.lngE7, theirs.latE7, theirs.lngE7);
   // with whatever accuracy the phone likes, an officer would measure how far the civilian is
   const wideM = ({ accuracyDm }: Fix): number => Math.min(accuracyDm / 10, rules.proximity.keepAccuracyM);
-  const reachM = rules.heyReachM + wideM(fix) + wideM(hey.fix);
-  return apartM <= reachM ? null : refuse(ERROR.conflict, 'you two are not close enough');
+  return apartM <= rules.heyReachM + wideM(mine) + wideM(theirs);
 }
 
 export function heyAccepted(
@@ -308,11 +311,7 @@ export const isBeingAccepted = (state: UserState, heyId: string): boolean =>
 export function declineHey(state: UserState, message: CommandMessage, turn: Turn): UserState {
   const { heyId } = message.body as CommandBody<'hey.decline'>;
   const hey = shownHey(state, heyId);
-  const refusal = !hey
-    ? refuse(ERROR.gone, 'this hey is over')
-    : isBeingAccepted(state, heyId)
-      ? refuse(ERROR.conflict, 'this hey is being accepted')
-      : null;
+  const refusal = !hey ? OVER : isBeingAccepted(state, heyId) ? BEING_ACCEPTED : null;
   const result = refusal ?? ok({});
   turn.reply(result);
   if (!hey || refusal) return remember(state, message, result);

@@ -1,7 +1,8 @@
 /**
  * Officers get no question at all (DOMAIN rule 6): an officer says everything that can be said, in every mode, wherever he
  * likes, and all that comes back to his phone (answers, events, sizes, times) is the same whether civilians stand beside him,
- * come and go, are a mile away, or are none. What a civilian does towards him is left out: a hey, a code, instant match of both.
+ * come and go, are a mile away, or are none. What a civilian does towards him is left out, a code and instant match of both;
+ * of a hey he learns once whether who said it is beside him.
  *
  * Towns of one seed on virtual time, so "the same" is meant to the byte and to the millisecond, but for random ids and codes.
  */
@@ -184,6 +185,37 @@ describe.each(['as for people', 'open'] as const)('with the rules of areas %s', 
       expect(await seen({ crowd, rules }), crowd).toEqual(alone);
   }, 180_000);
 });
+
+/** What an officer hears who was greeted once, and accepts from everywhere along a street as fast as a phone may. */
+async function swept(civilianM: number): Promise<string[]> {
+  const town = new SmallTown({ area: openAreas() }, { seed: SEED });
+  const { id, deviceId } = await town.phone('officer');
+  const officer = new Listener(town, id, deviceId);
+  await officer.connect();
+  const civilian = await town.phone('civilian');
+  await officer.command('location.share', {});
+  await officer.report(0);
+  await civilian.report(civilianM);
+  await town.time.advance(STEP_MS);
+  await civilian.report(civilianM);
+  const said = await civilian.command('hey.say', { officerId: id });
+  const heyId = said.ok ? said.value.heyId : '';
+  for (let metres = 0; metres < 3_600; metres += 30) {
+    void officer.report(metres);
+    await officer.asks('hey.accept', { heyId });
+    await town.time.advance(450);
+  }
+  expect(officer.log.filter(line => line.includes('hey.accept'))).toHaveLength(120);
+  town.stop();
+  return officer.log;
+}
+
+it('who accepts a hey again and again, from everywhere, learns only that the civilian was not beside him', async () => {
+  const far = await swept(-1_500);
+  // as fast as he goes he comes past these two
+  for (const civilianM of [500, 1_300]) expect(await swept(civilianM), `${civilianM} m`).toEqual(far);
+  expect(await swept(50)).not.toEqual(far);
+}, 180_000);
 
 it('one frame more would be seen', async () => {
   const alone = await seen({ crowd: 'nobody', rules: 'open', adapt: curious });

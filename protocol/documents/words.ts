@@ -169,7 +169,8 @@ export const NOTES: Readonly<Partial<Record<CommandName | EventName, string>>> =
     'since, or is not to be reached, does not answer.',
   'hey.accept':
     'Counted are your newest position and the one that the civilian had when saying hey: both at most 90 s old, at most 100 m ' +
-    'plus both accuracies (of each 30 m at the most) apart; else 409. 410 when the hey is over.',
+    'plus both accuracies (of each 30 m at the most) apart; else 409. They are compared once: after a 409 with a fresh position ' +
+    'of yours the hey is over, and the civilian is told (`refused`) and may say another. 410 when the hey is over.',
   'qr.scan':
     'Points are set by a rule of the server that has a version; today a hey and a proximity meeting bring 10 to each side, a ' +
     'scan 20. Show what the frame says.',
