@@ -26,9 +26,9 @@ const KILL_PATIENCE_MS = 5_000;
 const STOP_PATIENCE_MS = 1_000;
 const ERROR_LINES_MAX = 12;
 
-const NPM_ARGS = [
+const INSTALL_ARGS = [
   'ci',
-  '--ignore-scripts=false',
+  '--ignore-scripts',
   '--include=dev',
   '--include=optional',
   '--no-audit',
@@ -36,6 +36,8 @@ const NPM_ARGS = [
   '--no-update-notifier',
   '--loglevel=error',
 ];
+/** Then the scripts that `allowScripts` names, and no others: only a recent npm would heed that list by itself. */
+const SCRIPT_ARGS = ['rebuild', '--ignore-scripts=false', '--loglevel=error'];
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
@@ -192,25 +194,36 @@ function npm(root, args, pidFile, onChild) {
   });
 }
 
-/** Does the pinned Node run at all? Scripts may be switched off, or its download was cut short. */
+/** Does the pinned Node run at all? Its download may have been cut short. */
 function runs(root) {
   return existsSync(pinnedNode(root)) && spawnSync(pinnedNode(root), ['--version']).status === 0;
+}
+
+/** The packages whose install scripts may run: those that must succeed, and those that something can do without. */
+function scripted(root) {
+  const locked = json(join(root, 'package-lock.json'))?.packages ?? {};
+  const allowed = json(join(root, 'package.json'))?.allowScripts ?? {};
+  const names = Object.keys(allowed).filter(name => allowed[name] === true);
+  const optional = name => locked[`node_modules/${name}`]?.optional === true;
+  return { needed: names.filter(name => !optional(name)), optional: names.filter(optional) };
+}
+
+/** Every step of an installation; npm's last words when one failed, null when all went well. */
+async function npmSteps(root, pidFile, onChild) {
+  const run = args => npm(root, args, pidFile, onChild);
+  const { needed, optional } = scripted(root);
+  const failure = (await run(INSTALL_ARGS)) ?? (await run([...SCRIPT_ARGS, ...needed]));
+  if (failure !== null) return failure;
+  // as `npm ci` has it: what is optional may fail
+  if (optional.length > 0) await run([...SCRIPT_ARGS, ...optional]);
+  return runs(root) ? null : 'the pinned Node does not run on this machine';
 }
 
 async function install(root, say, onChild, why) {
   const pidFile = join(root, WORK, 'npm.json');
   await endLeftover(pidFile);
   const done = showProgress(say, `Installing the locked packages (${why}), about a minute the first time...`);
-  let failure = await npm(root, NPM_ARGS, pidFile, onChild);
-  if (failure === null && !runs(root)) {
-    failure = await npm(
-      root,
-      ['rebuild', '--ignore-scripts=false', '--loglevel=error', 'node'],
-      pidFile,
-      onChild,
-    );
-    if (failure === null && !runs(root)) failure = 'the pinned Node does not run on this machine';
-  }
+  const failure = await npmSteps(root, pidFile, onChild);
   done(failure === null);
   rmSync(pidFile, { force: true });
   if (failure !== null)

@@ -4,11 +4,15 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ensureInstalled, fingerprint, pinnedNode, staleness } from './install.mjs';
 
+/** `stranger` has a script, too; nobody allowed it. */
+const ALLOWED = { node: true, elsewhere: true, forbidden: false };
+
 let root: string;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'heyblue-install-'));
   writeFileSync(join(root, 'package-lock.json'), JSON.stringify(lock('1.0.0')));
+  writeFileSync(join(root, 'package.json'), JSON.stringify({ allowScripts: ALLOWED }));
 });
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -20,7 +24,8 @@ function lock(version: string) {
     packages: {
       '': { name: 'house' },
       'node_modules/a': { version, integrity: `sha512-${version}` },
-      'node_modules/elsewhere': { version: '1.0.0', optional: true },
+      'node_modules/elsewhere': { version: '1.0.0', optional: true, hasInstallScript: true },
+      'node_modules/stranger': { version: '1.0.0', optional: true, hasInstallScript: true },
     },
   };
 }
@@ -40,7 +45,7 @@ function installed(): void {
 function stubNpm(body: string): void {
   put(
     'bin/npm-cli.js',
-    `const fs = require('fs'); const called = () => fs.appendFileSync('${root}/calls', process.argv[2] + '\\n');
+    `const fs = require('fs'); const called = () => fs.appendFileSync('${root}/calls', process.argv.slice(2).join(' ') + '\\n');
     ${body.includes('called()') ? '' : 'called();'}${body}`,
   );
   vi.stubEnv('npm_execpath', join(root, 'bin/npm-cli.js'));
@@ -70,7 +75,12 @@ test('nothing there is missing; half there is incomplete; another lock file is s
 test('packages that somebody installed with npm are believed when its list says the same as the lock file', () => {
   installed();
   rmSync(join(root, 'node_modules/.heyblue-lock'));
-  const { '': _, 'node_modules/elsewhere': __, ...present } = lock('1.0.0').packages;
+  const {
+    '': _,
+    'node_modules/elsewhere': __,
+    'node_modules/stranger': ___,
+    ...present
+  } = lock('1.0.0').packages;
   put('node_modules/.package-lock.json', JSON.stringify({ packages: present }));
   expect(staleness(root)).toBe(null);
   expect(readFileSync(join(root, 'node_modules/.heyblue-lock'), 'utf8')).toBe(fingerprint(root));
@@ -86,16 +96,29 @@ test('an install runs once, also when two launches come at the same time', async
     { ok: true },
     { ok: true },
   ]);
-  expect(calls()).toEqual(['ci']);
+  const steps = calls();
+  expect(steps.filter(step => step.startsWith('ci'))).toHaveLength(1);
   expect(said.join('')).toContain('Installing the locked packages (missing)');
   expect(await ensureInstalled(root, say)).toEqual({ ok: true });
-  expect(calls()).toEqual(['ci']);
+  expect(calls()).toEqual(steps);
 });
 
-test('when install scripts were switched off, the pinned Node is fetched after all', async () => {
-  stubNpm(`if (process.argv[2] === 'rebuild') {${INSTALLS}}`);
+test('no script of a package runs but of those that are named, by any npm', async () => {
+  stubNpm(INSTALLS);
+  await ensureInstalled(root, () => {});
+  expect(calls().map(call => call.split(' ').filter(word => !/^--(?!ignore-scripts)/.test(word)))).toEqual([
+    ['ci', '--ignore-scripts'],
+    ['rebuild', '--ignore-scripts=false', 'node'],
+    ['rebuild', '--ignore-scripts=false', 'elsewhere'],
+  ]);
+});
+
+test('a script that fails ends the installation, unless its package is optional', async () => {
+  const failing = (name: string) => `if (process.argv.at(-1) === '${name}') process.exit(1);${INSTALLS}`;
+  stubNpm(failing('node'));
+  expect(await ensureInstalled(root, () => {})).toMatchObject({ ok: false });
+  stubNpm(failing('elsewhere'));
   expect(await ensureInstalled(root, () => {})).toEqual({ ok: true });
-  expect(calls()).toEqual(['ci', 'rebuild']);
 });
 
 test('a failed install says what npm said, leaves no stamp, and the next launch tries again', async () => {
