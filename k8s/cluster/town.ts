@@ -82,7 +82,7 @@ export const startKubernetesTown = async (
     stringData,
   });
   for (const one of objects) {
-    if (one.kind === 'ConfigMap' && one.metadata.name === 'heyblue-config')
+    if (one.kind === 'ConfigMap' && one.metadata.name.startsWith('heyblue-config-'))
       Object.assign(one.data!, FOR_LOAD, settings);
     if (one.kind === 'Deployment' && one.metadata.name === 'heyblue-servers')
       one.spec.template.spec.nodeSelector = { 'kubernetes.io/hostname': serversOn };

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Json, type JsonObject, readYaml } from './document.ts';
+import { type Json, type JsonObject, type Resource, readYaml } from './document.ts';
 import { build } from './kustomize.ts';
 import { applyOperations, mergeObjects } from './merge.ts';
 
@@ -35,11 +35,29 @@ test.each([
   ['patches: [{target: {kind: Service}, options: {allowNameChange: true}}]', /options is not known here/],
   ['images: [{name: heyblue, newTag: x}]', /nobody runs heyblue/],
   ['replicas: [{name: heyblue, count: 3}]', /there is no heyblue/],
-  ['configMapGenerator: [{name: c, literals: [A=1]}]', /needs disableNameSuffixHash/],
   ['labels: [{pairs: {a: b}, includeSelectors: true}]', /includeSelectors is not known here/],
   ['resources: [a.yaml]', /Map keys must be unique/],
 ])('%s is refused', (text, said) => {
   expect(() => built(top(text))).toThrow(said);
+});
+
+test('a ConfigMap is called after what stands in it, and who asks for it follows; unless it is to keep its name', () => {
+  const names = (text: string) => {
+    const user = 'apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {from: {configMapRef: {name: c}}}\n';
+    const files = top(`configMapGenerator: [{name: c, ${text}}]`, { 'top/b.yaml': user });
+    files['top/kustomization.yaml'] = files['top/kustomization.yaml'].replace('a.yaml', 'a.yaml, b.yaml');
+    const resources = built(files) as unknown as Resource[];
+    const pod = resources.find(one => one.kind === 'Pod') as unknown as JsonObject;
+    return [resources.find(one => one.kind === 'ConfigMap')!.metadata.name, (pod.spec as JsonObject).from];
+  };
+  // as kubectl 1.32 says
+  expect(names('literals: [B=2, "A=<1&2>"]')).toEqual([
+    'c-5h8h8hctd8',
+    { configMapRef: { name: 'c-5h8h8hctd8' } },
+  ]);
+  expect(names('literals: [B=3, "A=<1&2>"]')[0]).not.toBe(names('literals: [B=2, "A=<1&2>"]')[0]);
+  const kept = names('literals: [B=2], options: {disableNameSuffixHash: true}');
+  expect(kept).toEqual(['c', { configMapRef: { name: 'c' } }]);
 });
 
 test('words that mean something else to kubectl are refused', () => {

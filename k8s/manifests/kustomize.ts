@@ -5,6 +5,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
+import { nameByContent } from './contentNames.ts';
 import {
   asResource,
   isObject,
@@ -81,6 +82,8 @@ const envLines = (text: string, from: string): [string, string][] =>
 
 class Builder {
   resources: Resource[] = [];
+  /** ConfigMaps that are called after their contents once everything is put together. */
+  readonly contentNamed = new Set<string>();
   readonly #root: string;
 
   constructor(root: string) {
@@ -113,6 +116,7 @@ class Builder {
       const inner = new Builder(this.#root);
       inner.folder(path);
       for (const one of inner.resources) this.#add(one, from);
+      for (const name of inner.contentNamed) this.contentNamed.add(name);
       return;
     }
     const where = relative(this.#root, path);
@@ -131,8 +135,6 @@ class Builder {
     const common = isObject(own.generatorOptions) ? own.generatorOptions : {};
     const options = { ...common, ...(isObject(wish.options) ? wish.options : {}) };
     onlyFields(options, ['disableNameSuffixHash', 'labels'], from);
-    if (options.disableNameSuffixHash !== true)
-      throw new Mistake(`${from}: ConfigMap ${String(wish.name)} needs disableNameSuffixHash`);
     const data: Record<string, string> = {};
     for (const name of textsOf(wish, 'envs', from))
       for (const [key, value] of envLines(read(join(folder, name), from), name)) data[key] = value;
@@ -148,6 +150,7 @@ class Builder {
     }
     if (wish.behavior !== undefined)
       throw new Mistake(`${from}: behavior ${String(wish.behavior)} is not known here`);
+    if (options.disableNameSuffixHash !== true) this.contentNamed.add(String(wish.name));
     const labels: JsonObject = isObject(options.labels) ? { labels: options.labels } : {};
     const made = {
       apiVersion: 'v1',
@@ -270,5 +273,6 @@ const matches = (resource: Resource, target: JsonObject): boolean => {
 export function build(folder: string, root: string): Resource[] {
   const builder = new Builder(resolve(root));
   builder.folder(resolve(folder));
+  nameByContent(builder.resources, builder.contentNamed);
   return builder.resources;
 }

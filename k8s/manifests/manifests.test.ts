@@ -150,6 +150,7 @@ const PLANTED: readonly (readonly [string, string, string, Json | undefined, Reg
   ['prod', 'Deployment heyblue', `${node}.image`, 'registry.heyblue.example/heyblue:1.0', /by its digest/],
   ['dev', 'Deployment heyblue', `${node}.image`, 'heyblue:latest', /by a tag/],
   // settings
+  ['prod', 'Deployment heyblue', `${node}.envFrom.0.configMapRef.name`, 'heyblue-config', /no ConfigMap/],
   ['dev', 'ConfigMap heyblue-config', 'data.HEYBLUE_DWEL_S', '5', /there is no setting HEYBLUE_DWEL_S/],
   ['dev', 'ConfigMap heyblue-config', 'data.HEYBLUE_DWELL_S', 'soon', /would not start: HEYBLUE_DWELL_S/],
   ['dev', 'ConfigMap heyblue-config', 'data.DYNAMODB_ENDPOINT', GONE, /DYNAMODB_ENDPOINT is not given/],
@@ -205,10 +206,14 @@ const PLANTED: readonly (readonly [string, string, string, Json | undefined, Reg
   ],
 ];
 
+/** Without what kustomize puts behind the name of a ConfigMap. */
+const plainName = ({ kind, metadata: { name } }: Resource): string =>
+  `${kind} ${kind === 'ConfigMap' ? name.replace(/-[a-z0-9]{10}$/, '') : name}`;
+
 test.each(PLANTED)('%s: %s, %s = %j is found', async (name, object, path, value, said) => {
   const overlay = overlayOf(name);
   const resources = [...overlay.resources];
-  const place = resources.findIndex(one => `${one.kind} ${one.metadata.name}` === object);
+  const place = resources.findIndex(one => plainName(one) === object);
   expect(place, object).toBeGreaterThanOrEqual(0);
   if (path === '') resources.splice(place, 1);
   else {
@@ -219,6 +224,14 @@ test.each(PLANTED)('%s: %s, %s = %j is found', async (name, object, path, value,
   }
   const found = await mistakesOf(replaced(overlay, resources));
   expect(found.join('\n')).toMatch(new RegExp(said.source, 'm'));
+});
+
+test('settings under a name that stays are found: a roll-back would not bring the old ones back', async () => {
+  const prod = overlayOf('prod');
+  const text = JSON.stringify(prod.resources).replaceAll(prod.settingsName!, 'heyblue-config');
+  expect(await mistakesOf(replaced(prod, JSON.parse(text) as Resource[]))).toEqual([
+    'ConfigMap heyblue-config is not called after what stands in it',
+  ]);
 });
 
 /** A kubectl whose kustomize knows components and patches as we write them. */

@@ -30,7 +30,7 @@ export interface ServiceMonitor {
 }
 
 /** The Deployment, and its container, that all others serve. */
-export const NODE = { deployment: 'heyblue', container: 'node', configMap: 'heyblue-config' } as const;
+export const NODE = { deployment: 'heyblue', container: 'node' } as const;
 
 export class Overlay {
   readonly name: string;
@@ -63,7 +63,12 @@ export class Overlay {
 
   /** Settings of every node. */
   get settings(): Readonly<Record<string, string>> {
-    return this.find('ConfigMap', NODE.configMap)?.data ?? {};
+    return this.find('ConfigMap', this.settingsName ?? '')?.data ?? {};
+  }
+
+  /** The ConfigMap that a node takes its settings from. */
+  get settingsName(): string | undefined {
+    return this.node?.container.envFrom?.[0]?.configMapRef?.name;
   }
 
   /** Files of the secrets of a node: path in the container, by the secret they are of. */

@@ -51,6 +51,14 @@ const nameMistakes = (overlay: Overlay): string[] => {
   ];
 };
 
+/** Under one name for ever, a roll-back of the pods would find the settings of the release that it takes back. */
+const sourceMistakes = (overlay: Overlay): string[] => {
+  const name = overlay.settingsName ?? 'nothing';
+  if (overlay.find('ConfigMap', name) === undefined)
+    return [`settings come from ${name}, which is no ConfigMap`];
+  return /-[a-z0-9]{10}$/.test(name) ? [] : [`ConfigMap ${name} is not called after what stands in it`];
+};
+
 /** What a node would say at its start. */
 const refusal = (overlay: Overlay): string[] => {
   const env: Record<string, string> = { ...overlay.settings };
@@ -125,6 +133,7 @@ export const settingMistakes = (overlay: Overlay, release = false): string[] =>
     ? [`there is no Deployment ${NODE.deployment} with a container ${NODE.container}`]
     : [
         ...nameMistakes(overlay),
+        ...sourceMistakes(overlay),
         ...refusal(overlay),
         ...portMistakes(overlay),
         ...fileMistakes(overlay),
