@@ -44,6 +44,22 @@ const retell = (): void => {
   });
   for (let shard = 0; shard < LIMITS.shards; shard++) retelling.opened(shard);
 };
+/** The ledger takes its time to write, and says what somebody earned a second after it has looked: the second time. */
+const lateRead = (account: string): void => {
+  const commit = town.ledger.commit.bind(town.ledger);
+  const read = town.people.query.bind(town.people);
+  const after = (delayMs: number) => new Promise<void>(done => town.time.after(delayMs, done));
+  town.ledger.commit = async group => {
+    await after(S / 10);
+    return commit(group);
+  };
+  let reads = 0;
+  town.people.query = async query => {
+    const answer = await read(query);
+    if (query.type === 'earned' && query.account === account && ++reads === 2) await after(S);
+    return answer;
+  };
+};
 /** Everything that the mint gave. */
 const given = (): number => -town.ledger.accounts.get(MINT_ACCOUNT)!.balance;
 const people = async (officers: number, civilians: number) => ({
@@ -83,6 +99,19 @@ describe('a cap on encounters of a person in 24 h', () => {
     await officers[winner]!.connect();
     expect(await meet(officers[winner]!, ana, keys[winner])).toMatchObject({ ok: false });
     expect(town.balance(ana.id)).toBe(QR);
+  });
+
+  test('counts what the ledger got while it was read', async () => {
+    publish(limited);
+    const { officers, civilians } = await people(3, 1);
+    const ana = civilians[0]!;
+    lateRead(ana.id);
+    const both = await Promise.all(officers.slice(0, 2).map(officer => meet(officer, ana)));
+    expect(both.filter(one => one.ok)).toHaveLength(1);
+    expect(town.balance(ana.id)).toBe(QR);
+    // and only that
+    await town.time.advance(DAY);
+    expect(await meet(officers[2]!, ana)).toMatchObject(met(QR));
   });
 });
 
@@ -220,5 +249,19 @@ describe('a promotion', () => {
     if (!isDurable) await ana.command('qr.scan', { token }, key);
     await town.time.advance(10 * S);
     expect([town.balance(ana.id), town.balance(officer.id)]).toEqual([QR + 10, QR]);
+  });
+
+  test('counts, while the ledger is read, what came on top of another meeting', async () => {
+    publish(query =>
+      query.kind === 'promotion' && query.input.userKind === 'civilian'
+        ? { points: { user: 10 }, rule, limits: { pointsPerUserDay: 15 } }
+        : null,
+    );
+    const { officers, civilians } = await people(2, 1);
+    const ana = civilians[0]!;
+    lateRead(ana.id);
+    await Promise.all(officers.map(officer => meet(officer, ana)));
+    await town.time.advance(2 * S);
+    expect(town.balance(ana.id)).toBe(2 * QR + 15);
   });
 });

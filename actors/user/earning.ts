@@ -2,7 +2,8 @@
  * What a person may earn in a day, where a rule says how much that is (DOMAIN rule 1: off by default). The person's own actor
  * keeps it, because meetings with many others happen at once: each asks here before its points move. What was earned stands
  * in the ledger; what is on its way is counted here by its id until the ledger has it, or until it is said that it came to
- * nothing. When this actor dies in that moment one more may come through than the rule says, and never fewer.
+ * nothing. What the ledger gets while it is read may or may not be in the answer, so that is counted until nothing is read any
+ * more. When this actor dies in that moment one more may come through than the rule says, and never fewer.
  *
  * How often one may is refused when it is used up: the two may meet again tomorrow. How many points one may earn cuts what
  * this person gets, down to nothing, and never what the other gets.
@@ -29,6 +30,8 @@ export interface Earning {
   readonly limits: EarnLimits;
   /** Null while the ledger is read. */
   readonly granted: number | null;
+  /** The ledger has it. */
+  readonly isStored: boolean;
   /** Who waits for it. */
   readonly pairs: readonly AskingPair[];
   readonly atMs: number;
@@ -66,7 +69,7 @@ function say({ pair, tag }: AskingPair, result: Result<Earned>, turn: Turn): voi
 export function askLedger(
   state: UserState,
   id: string,
-  one: Omit<Earning, 'granted' | 'atMs'>,
+  one: Omit<Earning, 'granted' | 'isStored' | 'atMs'>,
   turn: Turn,
 ): UserState {
   turn.query({ type: 'earned', account: state.me.id }, EARN + id);
@@ -74,7 +77,10 @@ export function askLedger(
   const young = Object.entries(state.earning).filter(([, { atMs }]) => atMs > sinceMs);
   return {
     ...state,
-    earning: { ...Object.fromEntries(young), [id]: { ...one, granted: null, atMs: turn.nowMs } },
+    earning: {
+      ...Object.fromEntries(young),
+      [id]: { ...one, granted: null, isStored: false, atMs: turn.nowMs },
+    },
   };
 }
 
@@ -95,7 +101,7 @@ export function ledgerRead(
   for (const to of one.pairs) say(to, said, turn);
   if (!said.ok) return { state: unearned(state, id), one, said };
   const granted = { ...one, granted: said.value.points, pairs: [] };
-  return { state: { ...state, earning: { ...state.earning, [id]: granted } }, one, said };
+  return { state: forgetStored(state, { ...state.earning, [id]: granted }), one, said };
 }
 
 function grant(
@@ -118,9 +124,24 @@ function grant(
   return ok({ points: Math.min(points, left(limits.points, same), left(limits.all, all)) });
 }
 
-/** It came to nothing, or the ledger has it. */
+/** It came to nothing. */
 export function unearned(state: UserState, id: string): UserState {
   if (state.earning[id] === undefined) return state;
   const { [id]: _, ...earning } = state.earning;
-  return { ...state, earning };
+  return forgetStored(state, earning);
+}
+
+/** The ledger has it. */
+export function earned(state: UserState, id: string): UserState {
+  const one = state.earning[id];
+  // asked for once more: whoever does is answered by nobody here, and asks again
+  if (!one || one.granted === null) return unearned(state, id);
+  return forgetStored(state, { ...state.earning, [id]: { ...one, isStored: true } });
+}
+
+/** Once the ledger is not read any more, whoever reads it next finds what it has. */
+function forgetStored(state: UserState, earning: UserState['earning']): UserState {
+  const all = Object.entries(earning);
+  if (all.some(([, { granted }]) => granted === null)) return { ...state, earning };
+  return { ...state, earning: Object.fromEntries(all.filter(([, { isStored }]) => !isStored)) };
 }

@@ -11,7 +11,7 @@ import { insist, type Telling } from '../insist.ts';
 import type { CreditView, Given, HeldView, SettledView, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, KEY_CONFLICT, remember, repeat } from './commands.ts';
-import { unearned } from './earning.ts';
+import { earned } from './earning.ts';
 import { giveBackOnTop } from './gifts.ts';
 import { underWay } from './hey.ts';
 import { verifyPlace } from './place.ts';
@@ -30,7 +30,7 @@ export function settled(state: UserState, view: SettledView, turn: Turn): UserSt
   const { encounterId, method, otherHandle, points, balance, balanceVersion, atMs } = view;
   const movement = { transferId: encounterId, version: balanceVersion, delta: points, balance, atMs };
   const told = moved(state, { ...movement, reason: 'encounter', method, otherHandle }, turn);
-  return promote(unearned(told, encounterId), view, turn);
+  return promote(earned(told, encounterId), view, turn);
 }
 
 /** The phones hear that an operator looks at it first; never why. */

@@ -13,7 +13,7 @@ import { type Committed, MINT_ACCOUNT, type RuleRef, type TransferOp } from '../
 import type { CreditView, SettledView } from '../messages/user.ts';
 import type { Award, AwardLimits } from '../scoring.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
-import { askLedger, dayPointsOf, earnLimits, unearned } from './earning.ts';
+import { askLedger, dayPointsOf, earned, earnLimits, unearned } from './earning.ts';
 import type { UserState } from './state.ts';
 
 export const PROMOTION = 'promotion';
@@ -158,11 +158,17 @@ export function promoted(
     balanceVersion: mine.version,
     reason: PROMOTION,
   };
-  return { state: over(state, encounterId, ok({}), turn), credit: credit ?? null };
+  const done = ended(state, encounterId, ok({}), turn);
+  // without postings nothing was given
+  const counted = (mine ? earned : unearned)(done, committed.id);
+  return { state: counted, credit: credit ?? null };
 }
 
-function over(state: UserState, encounterId: string, result: Result<unknown>, turn: Turn): UserState {
+const over = (state: UserState, encounterId: string, result: Result<unknown>, turn: Turn): UserState =>
+  unearned(ended(state, encounterId, result, turn), idOf(state, encounterId));
+
+function ended(state: UserState, encounterId: string, result: Result<unknown>, turn: Turn): UserState {
   const { [encounterId]: one, ...promoting } = state.promoting;
   answerAll(one?.replyTo ?? [], result, turn);
-  return unearned({ ...state, promoting }, idOf(state, encounterId));
+  return { ...state, promoting };
 }
