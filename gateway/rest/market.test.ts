@@ -161,6 +161,22 @@ test('stock changes once for a key, never below what is reserved', async () => {
   );
 });
 
+test('a key is for the same however the address is written', async () => {
+  offerActors(door, offerOf(MERCHANT));
+  const token = await merchant();
+  for (const id of [OFFER_ID, OFFER_ID.toUpperCase(), OFFER_ID.replace('-', '%2D')])
+    for (const query of ['', '?dry=false']) {
+      const body = { delta: 5, reason: 'counted' };
+      const said = await call('POST', `/v1/offers/${id}/stock${query}`, token, body, 'k');
+      expect(said, id + query).toMatchObject({ status: 200, body: { onHand: 15 } });
+    }
+  door.answers.order = () => ok(RESERVED);
+  const body = { offerId: OFFER_ID };
+  for (const query of ['', '?dry=false', '?'])
+    expect((await call('POST', `/v1/redemptions${query}`, await ana(), body, 'k')).status).toBe(201);
+  expect(door.asked.filter(({ message }) => message.type === 'order')).toHaveLength(1);
+});
+
 test('what a request orders is the command of the socket, under a key of its own', async () => {
   door.answers.order = () => ok(RESERVED);
   const body = { offerId: OFFER_ID, quantity: 2 };

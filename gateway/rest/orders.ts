@@ -31,8 +31,7 @@ export class Orders {
     created: 200 | 201,
     work: (key: string) => Promise<Result<T>>,
   ): Promise<FastifyReply> {
-    const route = `${request.method} ${request.url}`;
-    const asked = { who: me.userId, route, asked: request.body ?? null };
+    const asked = { who: me.userId, route: routeOf(request), asked: request.body ?? null };
     return this.#door.answer(request, reply, asked, ({ key }) => work(key), created);
   }
 
@@ -58,4 +57,10 @@ export class Orders {
     const message = { type: 'order', name, body, key, requestHash: hash };
     return askKeyed(this.#options, request, me.userId, message);
   }
+}
+
+/** What a key means something for: the same however the ids of the path are written, and whatever query stands behind it. */
+function routeOf({ method, routeOptions, params }: FastifyRequest): string {
+  const ids = params as Readonly<Record<string, string>>;
+  return `${method} ${routeOptions.url?.replace(/:(\w+)/g, (_, name: string) => ids[name]!.toLowerCase())}`;
 }
