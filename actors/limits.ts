@@ -78,6 +78,8 @@ export const ACTOR_LIMITS = {
   /** After so many wrong codes in a row a till waits (issue: bad input). */
   wrongCodes: 10,
   wrongCodesMs: 60_000,
+  /** After so many in that time all tills of a merchant wait: what `sessions` of them may have. */
+  wrongCodesAll: 50,
   /** Redemptions that wait, as a till is shown them. */
   tillShown: 32,
   /** A pair's answer: the commit may be queued behind others. */

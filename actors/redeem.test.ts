@@ -430,6 +430,52 @@ describe('a till', () => {
     expect(await look(code)).toMatchObject({ ok: true });
   });
 
+  test('has no more wrong codes under another name', async () => {
+    const { town, market, phone, till } = await story();
+    const answer = await market.reserve(phone);
+    const { code } = (answer as { value: { code: string } }).value;
+    const look = (text: string) => till.command('till.look', { code: text });
+    const open = (name: string) => till.command('till.open', { till: name });
+    for (let i = 0; i < ACTOR_LIMITS.wrongCodes; i++) {
+      expect(await look('?')).toMatchObject({ code: ERROR.notFound });
+      await open(`till ${i}`);
+    }
+    expect(await look(code)).toMatchObject({ code: ERROR.rateLimited });
+    // nor does the next one of this name, once there were so many that some are forgotten
+    const second = town.device(till, 'second');
+    await second.connect();
+    till.disconnect();
+    for (let i = 0; i <= ACTOR_LIMITS.tills; i++) await second.command('till.open', { till: `other ${i}` });
+    expect(await second.command('till.look', { code })).toMatchObject({ ok: true });
+    await second.command('till.open', { till: `till ${ACTOR_LIMITS.wrongCodes - 1}` });
+    expect(await second.command('till.look', { code })).toMatchObject({ code: ERROR.rateLimited });
+    await town.time.advance(ACTOR_LIMITS.wrongCodesMs);
+    expect(await second.command('till.look', { code })).toMatchObject({ ok: true });
+  });
+
+  test('waits with all others when they were wrong too often, whoever comes as which', async () => {
+    const { town, market, phone, till } = await story();
+    const answer = await market.reserve(phone);
+    const { code } = (answer as { value: { code: string } }).value;
+    const tries = [till];
+    let wrong = 0;
+    for (let n = 0; wrong < ACTOR_LIMITS.wrongCodesAll; n++) {
+      const other = town.device(till, 'other');
+      await other.connect();
+      await other.command('till.open', { till: `other ${n}` });
+      tries[1] = other;
+      for (let i = 1; i < ACTOR_LIMITS.wrongCodes && wrong < ACTOR_LIMITS.wrongCodesAll; i++, wrong++)
+        expect(await other.command('till.look', { code: '?' })).toMatchObject({ code: ERROR.notFound });
+    }
+    await town.move();
+    for (const one of tries)
+      expect(await one.command('till.look', { code })).toMatchObject({ code: ERROR.rateLimited });
+    // what is named by its id is no guess
+    expect(await market.confirm(idOf(answer))).toMatchObject({ ok: true });
+    await town.time.advance(ACTOR_LIMITS.wrongCodesMs);
+    expect(await till.command('till.look', { code: '?' })).toMatchObject({ code: ERROR.notFound });
+  });
+
   test('finds what nobody told of: the store knows it', async () => {
     const { town, market, phone, till } = await story();
     const answer = await market.reserve(phone);

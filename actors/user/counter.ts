@@ -17,25 +17,39 @@ const withCounter = (state: UserState, counter: Partial<Counter>): UserState => 
   counter: { ...state.counter, ...counter },
 });
 
-/** The name of a till is its session's alone, while that is attached. */
-export function openTill(state: UserState, name: string, session: SessionRef): Result<UserState> {
+/** The name of a till is its session's alone, while that is attached. Another name does not undo wrong codes. */
+export function openTill(
+  state: UserState,
+  name: string,
+  session: SessionRef,
+  nowMs: number,
+): Result<UserState> {
   const trimmed = name.trim();
   if (trimmed === '') return refuse(ERROR.invalid, 'a till has a name');
   const { tills } = state.counter;
-  const known = tills.find(till => till.name === trimmed);
+  const known = tills.find(till => till.name === trimmed) ?? null;
   if (known?.session && !same(known.session, session) && isAttached(state, known.session))
     return refuse(ERROR.conflict, 'another connection is this till');
   const others = tills
     .filter(till => till !== known)
     .map(till => (same(till.session, session) ? { ...till, session: null } : till));
-  const till: Till = { ...(known ?? NEW_TILL), name: trimmed, session };
-  return ok(withCounter(state, { tills: kept([...others, till]) }));
+  const before = [known ?? NEW_TILL, tills.find(till => same(till.session, session)) ?? NEW_TILL];
+  const till: Till = {
+    name: trimmed,
+    session,
+    wrong: Math.max(...before.map(({ wrong }) => wrong)),
+    waitsUntilMs: Math.max(...before.map(({ waitsUntilMs }) => waitsUntilMs)),
+  };
+  return ok(withCounter(state, { tills: kept(state, [...others, till], nowMs) }));
 }
 
-/** The longest unused one goes, but none that waits. */
-function kept(tills: readonly Till[]): readonly Till[] {
+/** The longest unused one goes, one that was not wrong before others, and none that waits. */
+function kept(state: UserState, tills: readonly Till[], nowMs: number): readonly Till[] {
   if (tills.length <= ACTOR_LIMITS.tills) return tills;
-  const goes = tills.find(till => till.session === null && till.wrong === 0) ?? tills[0];
+  const unused = tills.filter(
+    ({ session, waitsUntilMs }) => waitsUntilMs <= nowMs && !(session && isAttached(state, session)),
+  );
+  const goes = unused.find(till => till.wrong === 0) ?? unused[0] ?? tills[0];
   return tills.filter(till => till !== goes);
 }
 
@@ -51,13 +65,16 @@ export function tillOf({ counter }: UserState, session: SessionRef | undefined):
 
 /** Why this till takes no code now, or null. */
 export function refuseCode({ counter }: UserState, name: string, nowMs: number): Refusal | null {
+  const { wrong, sinceMs } = counter.guesses;
+  const allWaitMs = wrong < ACTOR_LIMITS.wrongCodesAll ? 0 : sinceMs + ACTOR_LIMITS.wrongCodesMs - nowMs;
+  if (allWaitMs > 0) return refuse(ERROR.rateLimited, 'too many wrong codes: all tills wait', allWaitMs);
   const waitMs = (counter.tills.find(till => till.name === name)?.waitsUntilMs ?? 0) - nowMs;
   return waitMs > 0 ? refuse(ERROR.rateLimited, 'too many wrong codes: this till waits', waitMs) : null;
 }
 
-/** A code was right, or wrong; after several wrong ones in a row the till waits. */
-export function codeTried(state: UserState, name: string, isRight: boolean, turn: Turn): UserState {
-  const { tills } = state.counter;
+/** A code was right, or wrong; after several wrong ones in a row the till waits, after many in a while all of them. */
+export function codeTried(state: UserState, name: string, isRight: boolean, { nowMs }: Turn): UserState {
+  const { tills, guesses } = state.counter;
   const known = tills.find(till => till.name === name) ?? { ...NEW_TILL, name };
   if (isRight && known.wrong === 0) return state;
   const wrong = isRight ? 0 : known.wrong + 1;
@@ -65,10 +82,16 @@ export function codeTried(state: UserState, name: string, isRight: boolean, turn
   const till: Till = {
     ...known,
     wrong: waits ? 0 : wrong,
-    waitsUntilMs: waits ? turn.nowMs + ACTOR_LIMITS.wrongCodesMs : known.waitsUntilMs,
+    waitsUntilMs: waits ? nowMs + ACTOR_LIMITS.wrongCodesMs : known.waitsUntilMs,
   };
-  return withCounter(state, { tills: kept([...tills.filter(one => one !== known), till]) });
+  return withCounter(state, {
+    tills: kept(state, [...tills.filter(one => one !== known), till], nowMs),
+    guesses: isRight ? guesses : guessedWrong(guesses, nowMs),
+  });
 }
+
+const guessedWrong = ({ wrong, sinceMs }: Counter['guesses'], nowMs: number): Counter['guesses'] =>
+  nowMs < sinceMs + ACTOR_LIMITS.wrongCodesMs ? { wrong: wrong + 1, sinceMs } : { wrong: 1, sinceMs: nowMs };
 
 /** Somebody waits. What ended already stays so, whatever is told late. */
 export function waits(state: UserState, ...redemptions: readonly Redemption[]): UserState {

@@ -1,7 +1,14 @@
 /** Redemptions and tills of a user as another node packed them; see `packing.ts`. */
 import { ACTOR_LIMITS } from '../limits.ts';
 import * as read from '../packed.ts';
-import { type Counter, NOBODY_CAME, NOTHING_SPENT, type Redemption, type Spending } from './redemption.ts';
+import {
+  type Counter,
+  NO_GUESSES,
+  NOBODY_CAME,
+  NOTHING_SPENT,
+  type Redemption,
+  type Spending,
+} from './redemption.ts';
 
 /** Redemptions that wait at one merchant; one that has more reads them again. */
 const WAITING_MAX = 1_000_000;
@@ -10,10 +17,11 @@ const WAITING_MAX = 1_000_000;
 export const packSpending = ({ open, unread, over }: Spending): unknown => ({ open, unread, over });
 
 /** Who told of one late tells again. */
-export const packCounter = ({ open, over, tills }: Counter): unknown => ({
+export const packCounter = ({ open, over, tills, guesses }: Counter): unknown => ({
   open: [...open.values()],
   over,
   tills,
+  guesses,
 });
 
 /** A node of the version before knew of none. */
@@ -30,7 +38,7 @@ export function spendingOf(packed: unknown): Spending {
 
 export function counterOf(packed: unknown): Counter {
   if (packed === undefined) return NOBODY_CAME;
-  const { open, over, tills } = read.fields(packed);
+  const { open, over, tills, guesses } = read.fields(packed);
   const waiting = read.list(open, WAITING_MAX, redemptionOf);
   return {
     open: new Map(waiting.map(one => [one.id, one])),
@@ -45,8 +53,15 @@ export function counterOf(packed: unknown): Counter {
         waitsUntilMs: read.whole(waitsUntilMs),
       };
     }),
+    // a node of the version before counted none
+    guesses: guesses === undefined ? NO_GUESSES : guessesOf(read.fields(guesses)),
   };
 }
+
+const guessesOf = ({ wrong, sinceMs }: read.Fields): Counter['guesses'] => ({
+  wrong: read.whole(wrong),
+  sinceMs: read.whole(sinceMs),
+});
 
 const sessionOf = ({ gateway, id }: read.Fields) => ({ gateway: read.text(gateway), id: read.text(id) });
 

@@ -63,6 +63,8 @@ export interface Counter {
   readonly late: Readonly<Record<string, readonly ReplyTo[]>>;
   /** The one used last stands last. */
   readonly tills: readonly Till[];
+  /** Wrong codes of all tills since then: nobody gets more of them by coming back as another till. */
+  readonly guesses: { readonly wrong: number; readonly sinceMs: number };
 }
 
 /** What a command that reserves or cancels needs when an answer comes. */
@@ -93,7 +95,8 @@ export interface Handling {
 }
 
 export const NOTHING_SPENT: Spending = { open: [], unread: 0, over: [], ending: {} };
-export const NOBODY_CAME: Counter = { open: new Map(), over: [], late: {}, tills: [] };
+export const NO_GUESSES: Counter['guesses'] = { wrong: 0, sinceMs: 0 };
+export const NOBODY_CAME: Counter = { open: new Map(), over: [], late: {}, tills: [], guesses: NO_GUESSES };
 
 /** The newest of those that are over. */
 export const withOver = (over: readonly string[], id: string, max: number): readonly string[] =>

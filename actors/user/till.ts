@@ -52,7 +52,7 @@ export function atTill(state: UserState, name: MarketName, message: Order, turn:
   if (!handling.ok) return finishMarket(state, command, handling, false, turn);
   if (name !== 'till.open') return handle(state, command, turn);
   const { till } = message.body as CommandBody<'till.open'>;
-  const opening = openTill(state, till, message.session as SessionRef);
+  const opening = openTill(state, till, message.session as SessionRef, turn.nowMs);
   if (!opening.ok) return finishMarket(state, command, opening, false, turn);
   return readWaiting(opening.value, command, turn);
 }
