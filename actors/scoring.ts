@@ -21,11 +21,12 @@ export const RULE_KINDS = [
 ] as const;
 export type RuleKind = (typeof RULE_KINDS)[number];
 
-/** Where it happens, as far as somebody knows; rules may be for a place only. */
+/** Where it happens. Rules may be for a state only; whoever answers finds out which it is, and only when one of them is. */
 export interface ScorePlace {
-  /** Two letters. */
-  readonly state?: string;
-  readonly city?: string;
+  /** Coarse cell; absent or empty: not known. */
+  readonly cell?: string;
+  /** Whose home or address it is when the cell does not tell. */
+  readonly account: string;
 }
 
 /** What each kind of rule is asked with. Plain values only: they are the key of a cache, and are kept to explain. */
@@ -63,7 +64,9 @@ export type ScoreQuery = {
   readonly [K in RuleKind]: {
     readonly type: 'score';
     readonly kind: K;
-    readonly input: ScoreInputs[K] & ScorePlace;
+    /** With the state (two letters) where it is known beforehand. */
+    readonly input: ScoreInputs[K] & { readonly state?: string };
+    readonly place?: ScorePlace;
   };
 }[RuleKind];
 

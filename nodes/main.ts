@@ -199,6 +199,8 @@ async function main(): Promise<void> {
     cluster: config.cluster,
     clock,
     wallMs: Date.now,
+    zipOf: cell => stores.atlas.zipOf(cell),
+    homeZipOf: async account => (await stores.directory.profile(account))?.zip ?? null,
     scheduler,
     log: logs.of('infra'),
     metrics,

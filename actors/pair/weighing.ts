@@ -9,7 +9,7 @@ import { historyTrust, type PairHistory } from '../fraud/history.ts';
 import type { PairMessage } from '../messages/pair.ts';
 import type { QueryAnswers } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
-import type { Award } from '../scoring.ts';
+import type { Award, ScoreQuery } from '../scoring.ts';
 import { MET } from '../settlement.ts';
 import type { Turn } from '../turn.ts';
 import { claim, persist } from './settling.ts';
@@ -43,9 +43,17 @@ export function observe(state: PairState, message: PairMessage, rules: MeetRules
   };
   const one: UnderWay = { op, officer, civilian, replyTo: turn.replyTo, bounds: null, claim: null };
   const tag = turn.newId();
-  const { method } = evidence;
+  const { method, cell } = evidence;
+  const place = { cell, account: officer.id };
   turn.query(
-    { type: 'scores', of: [{ type: 'score', kind: 'encounter.points', input: { method } }, ...DAYS] },
+    {
+      type: 'scores',
+      of: [
+        { type: 'score', kind: 'encounter.points', input: { method }, place },
+        dayOf('officer', officer.id),
+        dayOf('civilian', civilian.id),
+      ],
+    },
     `${SCORE}${tag}`,
   );
   // how far back a late scan is looked at is for the rules to say
@@ -55,10 +63,13 @@ export function observe(state: PairState, message: PairMessage, rules: MeetRules
   return { ...state, weighed: new Map(state.weighed).set(tag, weighed) };
 }
 
-/** What a day holds, for officers and for civilians. */
-const DAYS = (['officer', 'civilian'] as const).map(
-  userKind => ({ type: 'score', kind: 'earning.limit', input: { userKind } }) as const,
-);
+/** What a day holds for somebody. */
+const dayOf = (userKind: 'officer' | 'civilian', account: string): ScoreQuery => ({
+  type: 'score',
+  kind: 'earning.limit',
+  input: { userKind },
+  place: { account },
+});
 
 /** What the rules say of it is frozen with it, whatever they say later. */
 export function score(

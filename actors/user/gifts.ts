@@ -157,7 +157,11 @@ function judge(state: UserState, command: CommandUnderWay, found: unknown): Resu
     const input = { price, quantity: 1, offerKind: 'fee', payerKind, merchant } as const;
     const to = [{ userId: merchant, points: price }];
     const id = feePaymentId(fee, state.me.id);
-    return ok({ gift: { ...gift, to, id }, queries: [{ type: 'score', kind: 'redemption.price', input }] });
+    const place = { account: merchant };
+    return ok({
+      gift: { ...gift, to, id },
+      queries: [{ type: 'score', kind: 'redemption.price', input, place }],
+    });
   }
   const { parties, given } = found as GivingView;
   const taking = takersOf(gift.reason, payerKind);
@@ -167,7 +171,8 @@ function judge(state: UserState, command: CommandUnderWay, found: unknown): Resu
     const refusal = refuseParty(party, taking, gift.reason);
     if (!party || refusal) return refusal as Refusal;
     const kind = gift.reason as 'donation' | 'giveaway';
-    queries.push({ type: 'score', kind, input: { points, payerKind, payeeKind: party.kind } });
+    const input = { points, payerKind, payeeKind: party.kind };
+    queries.push({ type: 'score', kind, input, place: { account: state.me.id } });
   }
   const id = derivedId(gift.reason, state.me.id, command.key);
   return ok({ gift: { ...gift, id, given }, queries });

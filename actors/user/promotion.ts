@@ -52,12 +52,13 @@ export function promote(state: UserState, { encounterId, points }: SettledView, 
   const replyTo = withAsker(known?.replyTo ?? [], turn.replyTo);
   if (known) return put(state, encounterId, { ...known, replyTo });
   const userKind = state.me.kind;
+  const place = { account: state.me.id };
   turn.query(
     {
       type: 'scores',
       of: [
-        { type: 'score', kind: 'promotion', input: { of: 'encounter.points', points, userKind } },
-        { type: 'score', kind: 'earning.limit', input: { userKind } },
+        { type: 'score', kind: 'promotion', input: { of: 'encounter.points', points, userKind }, place },
+        { type: 'score', kind: 'earning.limit', input: { userKind }, place },
       ],
     },
     TAG + encounterId,

@@ -82,7 +82,8 @@ export function offerHeld(
   const { merchant, title, kind: offerKind, points: price, perUserMax } = result.value as Held;
   const { redemption } = command.reserving!;
   const input = { price, quantity: redemption.quantity, offerKind, payerKind: state.me.kind, merchant };
-  turn.query({ type: 'score', kind: 'redemption.price', input }, `${command.key}/price`);
+  const place = { account: merchant };
+  turn.query({ type: 'score', kind: 'redemption.price', input, place }, `${command.key}/price`);
   const reserving = { ...command.reserving!, redemption: { ...redemption, merchant, title }, perUserMax };
   return begin(state, { ...command, reserving });
 }

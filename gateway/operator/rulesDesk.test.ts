@@ -144,6 +144,56 @@ describe('a rule', () => {
     ]);
   });
 
+  test.each([
+    ['for a city', { scope: { cities: ['Albany'] } }, 'cannot be for some cities only'],
+    ['for a merchant', { scope: { merchants: ['m'] } }, 'cannot be for some merchants only'],
+    ['for no state', { scope: { states: ['ny'] } }, 'state ny is never asked of encounter.points'],
+    [
+      'of a proof that there is not',
+      { tests: [{ name: 'tap', in: { method: 'nfc' }, out: { points: { officer: 1 } } }] },
+      'the test "tap" is of what never happens: method nfc',
+    ],
+  ])('%s would never count, and is refused', async (_what, changes, words) => {
+    const refused = await ask('PATCH', '/admin/rules/encounter.points', changes);
+    expect(refused.status).toBe(422);
+    expect(refused.json.error.message).toContain(words);
+  });
+
+  test.each([
+    ['a promotion of donations', 'promotion', { of: 'donation' }, 'never asked of promotion'],
+    ['a promotion for merchants', 'promotion', { userKind: 'merchant' }, 'never asked of promotion'],
+  ])('%s would never count, and is refused', async (_what, kind, given, words) => {
+    const node = { key: 'points.user', value: '5', id: 'x' };
+    const content = {
+      nodes: [
+        { id: 'in', type: 'inputNode' },
+        { id: 'x', type: 'expressionNode', content: { expressions: [node] } },
+        { id: 'out', type: 'outputNode' },
+      ],
+      edges: [
+        { sourceId: 'in', targetId: 'x' },
+        { sourceId: 'x', targetId: 'out' },
+      ],
+    };
+    const tests = [{ name: 'it', in: given, out: { points: { user: 5 } } }];
+    const refused = await ask('POST', '/admin/rules', { id: 'more', kind, title: 'More', content, tests });
+    expect(refused.status).toBe(422);
+    expect(refused.json.error.message).toContain(words);
+  });
+
+  test('is tested as it is asked: an example out of its scope shows nothing', async () => {
+    const scope = { states: ['NY'] };
+    await ask('PATCH', '/admin/rules/encounter.points', { ...worth(40), scope });
+    const refused = await ask('POST', '/admin/rules/encounter.points/publish', { version: 2 });
+    expect(refused.status).toBe(422);
+    expect(refused.json.differences[0].got.error).toContain('out of its scope');
+    const { tests } = worth(40);
+    const [there] = tests.map(one => ({ ...one, in: { ...one.in, state: 'NY' } }));
+    const elsewhere = { name: 'elsewhere', in: { method: 'qr', state: 'CA' }, out: {} };
+    await ask('PATCH', '/admin/rules/encounter.points', { tests: [there, elsewhere] });
+    expect((await ask('POST', '/admin/rules/encounter.points/publish', { version: 3 })).status).toBe(200);
+  });
+
   test('published by another meanwhile is not published again by who saw it before', async () => {
     await ask('PATCH', '/admin/rules/encounter.points', worth(40));
     const answers = await Promise.all(

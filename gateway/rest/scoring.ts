@@ -154,12 +154,18 @@ export const scoringRoutes = (
     const known = await people(asked);
     if (!known.ok) return known;
     if (!scoring) return refuse(ERROR.unavailable, 'nobody knows the rules here', 1_000);
-    const query = { type: 'score', kind: 'encounter.points', input: { method: asked.method } } as const;
+    const { officer, civilian } = known.value;
+    const place = { account: officer.userId };
+    const query = {
+      type: 'score',
+      kind: 'encounter.points',
+      input: { method: asked.method },
+      place,
+    } as const;
     const read = await reaching(log, () => scoring.score(query));
     if (!read.ok) return read;
     const { points, rule, refusal } = read.value;
     if (refusal !== undefined) return refuse(ERROR.forbidden, refusal);
-    const { officer, civilian } = known.value;
     const parties = [
       { userId: civilian.userId, points: points.civilian ?? 0 },
       { userId: officer.userId, points: points.officer ?? 0 },

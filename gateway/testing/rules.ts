@@ -17,6 +17,8 @@ export const testRules = (numbers: FirstNumbers, engine: RuleEngine, store: Rule
     cluster: 'test',
     clock: time,
     wallMs: () => 5,
+    zipOf: () => null,
+    homeZipOf: async () => null,
     scheduler: time,
     log: silent,
     metrics: counting(),

@@ -25,7 +25,13 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** Rules that a node starts with, before it has reached any store. */
 const startedWith = (): readonly string[] => {
   const time = new VirtualTime();
-  const book = new RuleBook({ engine: new ZenRules(), clock: time, log: silent, metrics });
+  const book = new RuleBook({
+    engine: new ZenRules(),
+    clock: time,
+    log: silent,
+    metrics,
+    stateOf: async () => null,
+  });
   const lastKnown = new LastKnownFile(folder, 'n1', silent);
   const world = { scheduler: time, log: silent, metrics, bus: null, subject: 'rules' };
   new RuleFollower({ ...world, store: new MemoryRules(), book, seeds: SEEDS, lastKnown });

@@ -9,7 +9,9 @@ import { checksumOf, type RuleVersion } from '../../nodes/rules/envelope.ts';
 import type { Graph, GraphNode } from '../../nodes/rules/graph.ts';
 import { type Evaluated, RuleBook } from '../../nodes/rules/ruleBook.ts';
 import { seedRules } from '../../nodes/rules/seeds.ts';
+import { STATES, stateOfZip } from '../../nodes/rules/states.ts';
 import { differencesOf } from '../../nodes/rules/tests.ts';
+import { Whereabouts } from '../../nodes/rules/whereabouts.ts';
 import { silent } from '../postgres/testTown.ts';
 import { ZenRules } from './zenEngine.ts';
 
@@ -19,11 +21,17 @@ const [MEETING] = SEEDS as [RuleVersion];
 const metrics = { count() {}, observe() {}, gauge() {} };
 
 let nowMs = 1_000;
+/** A cell in New York; an account at home in California, one at home nowhere. */
+const homes = new Map([['ana', '94110-1234']]);
+const { stateOf } = new Whereabouts({
+  zipOf: cell => (cell === 'dr5' ? '10001' : null),
+  homeZipOf: async account => homes.get(account) ?? null,
+});
 const bookOf = (...rules: RuleVersion[]) => {
   const evaluated: Evaluated[] = [];
   const clock = { nowMs: () => nowMs };
   const onEvaluated = (one: Evaluated) => evaluated.push(one);
-  const book = new RuleBook({ engine, clock, log: silent, metrics, onEvaluated });
+  const book = new RuleBook({ engine, clock, log: silent, metrics, stateOf, onEvaluated });
   book.replace(rules);
   return { book, evaluated };
 };
@@ -142,6 +150,33 @@ describe('of several rules', () => {
     expect((await book.score(HEY)).points.officer).toBe(10);
   });
 
+  test('one for a state counts where it happens, else where somebody is at home', async () => {
+    const { book } = bookOf(MEETING, rule({ content: pays('7'), scope: { states: ['NY'] } }));
+    const { book: western } = bookOf(MEETING, rule({ content: pays('7'), scope: { states: ['CA'] } }));
+    const points = async (of: RuleBook, place: { cell?: string; account: string }) =>
+      (await of.score({ type: 'score', kind: 'encounter.points', input: { method: 'hey' }, place })).points
+        .officer;
+    expect(await points(book, { cell: 'dr5', account: 'ana' })).toBe(7);
+    expect(await points(book, { cell: '', account: 'ana' })).toBe(10);
+    expect(await points(western, { cell: 'dr5', account: 'ana' })).toBe(10);
+    expect(await points(western, { cell: '', account: 'ana' })).toBe(7);
+    expect(await points(western, { account: 'bo' })).toBe(10);
+  });
+
+  test('one of which nobody knows whom it is for is for nobody', async () => {
+    const { book } = bookOf(MEETING, rule({ content: pays('7'), scope: { cities: ['Albany'] } }));
+    expect((await book.score(HEY)).points.officer).toBe(10);
+  });
+
+  test('zip codes are of the state that the postal service says', () => {
+    const zips = ['10001', '06390', '20001', '33101', '79936', '88510', '99501', '00501', '57701-0001'];
+    const states = ['NY', 'CT', 'DC', 'FL', 'TX', 'TX', 'AK', 'NY', 'SD'];
+    expect(zips.map(stateOfZip)).toEqual(states);
+    expect(['00001', '1000', 'SW1A 1AA', ''].map(stateOfZip)).toEqual([null, null, null, null]);
+    // fifty, the district, three territories with numbers of their own, and three for the forces
+    expect(STATES).toHaveLength(57);
+  });
+
   test('one counts from its first date to its last, also when it was asked before', async () => {
     const { book } = bookOf(
       MEETING,
@@ -166,7 +201,7 @@ describe('what was evaluated', () => {
     const asked = {
       type: 'score',
       kind: 'encounter.points',
-      input: { method: 'hey', city: 'Albany' },
+      input: { method: 'hey', state: 'NY' },
     } as const;
     const first = await book.score(asked);
     expect(await book.score(HEY)).toBe(first);

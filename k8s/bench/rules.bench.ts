@@ -34,6 +34,7 @@ const bookOf = (): RuleBook => {
     clock: { nowMs: () => 1 },
     log: silent,
     metrics: unmeasured,
+    stateOf: async () => null,
   });
   book.replace(seedRules(DEFAULT_RULES));
   return book;

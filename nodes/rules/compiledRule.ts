@@ -15,7 +15,6 @@ import { type Given, traceOf } from './trace.ts';
 /** What an input is asked for by a scope. */
 const SCOPED: readonly (readonly [keyof RuleScope, readonly string[]])[] = [
   ['states', ['state']],
-  ['cities', ['city']],
   ['merchants', ['merchant']],
   ['userKinds', ['userKind', 'payerKind']],
 ];
@@ -57,12 +56,11 @@ export class CompiledRule {
     this.inputs = Object.keys(KINDS[rule.kind].inputs).filter(name =>
       expressions.some(one => reads(one, name)),
     );
-    this.#scope = SCOPED.flatMap(([part]) => {
-      const allowed = rule.scope[part];
-      const field = scopedBy(part, rule.kind);
-      return allowed && allowed.length > 0 && field !== null
-        ? [[field, new Set<string>(allowed)] as const]
-        : [];
+    const parts = Object.entries(rule.scope) as [keyof RuleScope, readonly string[]][];
+    this.#scope = parts.flatMap(([part, allowed]) => {
+      // of what nobody knows here nothing is ever allowed
+      const field = scopedBy(part, rule.kind) ?? part;
+      return allowed.length > 0 ? [[field, new Set<string>(allowed)] as const] : [];
     });
   }
 

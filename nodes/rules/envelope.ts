@@ -14,8 +14,9 @@ import type { Given } from './trace.ts';
 
 /** Absent: everywhere, everybody. Several of one list: any of them; several lists: all of them. */
 export interface RuleScope {
-  /** Two letters each. */
+  /** Two letters each: where people meet, else the officer's home; the merchant's; the home of who earns or gives. */
   readonly states?: readonly string[];
+  /** Nobody knows cities: refused. */
   readonly cities?: readonly string[];
   /** Accounts. */
   readonly merchants?: readonly string[];

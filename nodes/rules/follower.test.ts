@@ -59,7 +59,7 @@ const disk = (): LastKnown & { kept: readonly RuleVersion[] | null } => ({
 
 function node(lastKnown: LastKnown = disk(), bus: MemoryBus | null = hub.connect()) {
   const engine = new ZenRules();
-  const book = new RuleBook({ engine, clock: time, log: silent, metrics });
+  const book = new RuleBook({ engine, clock: time, log: silent, metrics, stateOf: async () => null });
   const world = { store, scheduler: time, log: silent, metrics };
   const follower = new RuleFollower({ ...world, book, seeds: SEEDS, lastKnown, bus, subject: 'rules' });
   const changed = () => follower.changed();

@@ -18,7 +18,7 @@ import {
 import type { RulesPort } from './port.ts';
 import type { Said } from './said.ts';
 import type { RuleStore } from './store.ts';
-import { type Difference, differencesOf, paysSomebody } from './tests.ts';
+import { type Difference, differencesOf, showsSomething } from './tests.ts';
 import type { Given } from './trace.ts';
 
 export interface KeeperOptions {
@@ -55,7 +55,7 @@ const overtaken = refuse(ERROR.conflict, 'somebody else changed this rule meanwh
 const untested = refuse(ERROR.invalid, 'a rule brings at least one test of its own');
 const nobody = refuse(
   ERROR.invalid,
-  'the rule gives points to nobody: none of its tests shows somebody who gets or pays a point',
+  'the rule gives points to nobody: none of its tests shows somebody who gets or pays a point, or what number it sets',
 );
 
 /** Refused because its own tests came out otherwise; what differs goes along. */
@@ -247,9 +247,13 @@ export class RuleKeeper {
   }
 
   async #test(rule: RuleVersion): Promise<Result<Tested>> {
+    // it may have been written when more was allowed
+    const refusal = refusedDraft(rule);
+    if (refusal) return refusal;
     const compiled = CompiledRule.of(rule, this.#options.engine);
     if (!compiled.ok) return compiled;
-    if (!this.#options.seeds.includes(rule) && !paysSomebody(compiled.value)) return nobody;
+    if (!this.#options.seeds.includes(rule) && !rule.tests.some(one => showsSomething(rule.kind, one)))
+      return nobody;
     const differences = await differencesOf(compiled.value);
     return ok({ passed: differences.length === 0, tests: rule.tests.length, differences });
   }

@@ -1,42 +1,86 @@
-/** What each kind of rule is asked with, and who gets or pays points by it. */
+/** What each kind of rule is asked with, by whom, and who gets or pays points by it. */
 import type { RuleKind } from '../../actors/scoring.ts';
+import { METHODS } from '../../protocol/catalogue.ts';
+import { STATES } from './states.ts';
 
-/** What an input is: a word of a list or free, or a number that is rounded down to a multiple of `step`. */
-export type InputType = { readonly is: 'word' } | { readonly is: 'number'; readonly step: number };
+/** What an input is: a word, if `of` is there always one of these, or a number that is rounded down to a multiple of `step`. */
+export type InputType =
+  | { readonly is: 'word'; readonly of?: readonly string[] }
+  | { readonly is: 'number'; readonly step: number };
 
 export interface KindShape {
   readonly parties: readonly string[];
   readonly inputs: Readonly<Record<string, InputType>>;
   /** Whether a rule of this kind must give points to somebody to make sense. */
   readonly pays: boolean;
+  /** Other numbers that somebody reads. */
+  readonly values: readonly string[];
 }
 
 const word: InputType = { is: 'word' };
 const whole: InputType = { is: 'number', step: 1 };
-const place = { state: word, city: word };
+const oneOf = (...of: readonly string[]): InputType => ({ is: 'word', of });
+const state = oneOf(...STATES);
 
 export const KINDS: Readonly<Record<RuleKind, KindShape>> = {
-  'encounter.points': { parties: ['officer', 'civilian'], inputs: { ...place, method: word }, pays: true },
+  'encounter.points': {
+    parties: ['officer', 'civilian'],
+    inputs: { state, method: oneOf(...METHODS) },
+    pays: true,
+    values: [],
+  },
   'redemption.price': {
     parties: ['payer'],
-    inputs: { ...place, price: whole, quantity: whole, offerKind: word, payerKind: word, merchant: word },
+    inputs: {
+      state,
+      price: whole,
+      quantity: whole,
+      offerKind: oneOf('goods', 'service', 'fee'),
+      payerKind: oneOf('civilian', 'family', 'charity'),
+      merchant: word,
+    },
     pays: true,
+    values: [],
   },
   donation: {
     parties: ['payer', 'payee'],
-    inputs: { ...place, points: whole, payerKind: word, payeeKind: word },
+    inputs: {
+      state,
+      points: whole,
+      payerKind: oneOf('civilian', 'officer', 'charity'),
+      payeeKind: oneOf('charity', 'family'),
+    },
     pays: true,
+    values: [],
   },
   giveaway: {
     parties: ['payer', 'payee'],
-    inputs: { ...place, points: whole, payerKind: word, payeeKind: word },
+    inputs: { state, points: whole, payerKind: oneOf('officer'), payeeKind: oneOf('officer') },
     pays: true,
+    values: [],
   },
-  'proximity.notify': { parties: [], inputs: { ...place, userKind: word }, pays: false },
-  'earning.limit': { parties: [], inputs: { ...place, userKind: word }, pays: false },
+  // one for the whole town: where somebody is follows from it
+  'proximity.notify': {
+    parties: [],
+    inputs: { userKind: oneOf('officer') },
+    pays: false,
+    values: ['nearM', 'enterM', 'exitM', 'dwellS', 'shareS'],
+  },
+  'earning.limit': {
+    parties: [],
+    inputs: { state, userKind: oneOf('officer', 'civilian') },
+    pays: false,
+    values: ['pointsPerDay'],
+  },
   promotion: {
     parties: ['user'],
-    inputs: { ...place, of: word, points: whole, userKind: word },
+    inputs: {
+      state,
+      of: oneOf('encounter.points'),
+      points: whole,
+      userKind: oneOf('officer', 'civilian'),
+    },
     pays: true,
+    values: [],
   },
 };

@@ -15,6 +15,8 @@ export const RULE_LIMITS = {
   priorityMax: 1_000_000,
   /** Awards that are remembered, of each kind; twice as many for a moment. */
   remembered: 32_768,
+  /** Accounts whose zip code is remembered. */
+  homes: 32_768,
   /** Versions whose graphs are kept compiled, beside the active ones. */
   compiled: 64,
   /** Without a word from the one who published, a node looks this often. */

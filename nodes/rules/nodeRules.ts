@@ -11,8 +11,9 @@ import type { RulesPort } from './port.ts';
 import { RuleBook } from './ruleBook.ts';
 import { seedRules } from './seeds.ts';
 import type { RuleStore } from './store.ts';
+import { Whereabouts, type WhereaboutsOptions } from './whereabouts.ts';
 
-export interface NodeRulesOptions {
+export interface NodeRulesOptions extends WhereaboutsOptions {
   /** What of the configuration stands in version 1. */
   readonly numbers: FirstNumbers;
   readonly engine: RuleEngine;
@@ -46,7 +47,15 @@ export function nodeRules(options: NodeRulesOptions): NodeRules {
   const world = { scheduler, log, metrics };
   const seeds = seedRules(numbers);
   const evaluations = new Evaluations({ ...world, store });
-  const book = new RuleBook({ engine, clock, log, metrics, onEvaluated: one => evaluations.add(one) });
+  const { stateOf } = new Whereabouts(options);
+  const book = new RuleBook({
+    engine,
+    clock,
+    log,
+    metrics,
+    stateOf,
+    onEvaluated: one => evaluations.add(one),
+  });
   const follower = new RuleFollower({
     ...world,
     store,

@@ -5,8 +5,8 @@ export type { Award, AwardLimits, RuleKind, ScoreInputs, ScoreQuery } from '../.
 
 export interface RulesPort {
   /**
-   * What the active rules say, from memory. The award is shared: nobody changes it. Rejects only when the engine fails, which
-   * is a bug or a machine without memory: try again.
+   * What the active rules say, from memory. The award is shared: nobody changes it. Rejects when a rule is for a state and in
+   * which state this is cannot be found out now, or when the engine fails: try again.
    */
   score(query: ScoreQuery): Promise<Award>;
 }

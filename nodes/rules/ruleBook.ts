@@ -6,7 +6,7 @@
  * are remembered by what of the input decides: for most kinds a handful of words. A change of the rules, or a date at
  * which one begins or ends, forgets them all.
  */
-import type { Award, RuleKind, ScoreQuery } from '../../actors/scoring.ts';
+import type { Award, RuleKind, ScorePlace, ScoreQuery } from '../../actors/scoring.ts';
 import type { Clock, Log, Metrics } from '../ports.ts';
 import { CompiledRule, discretised, type Evaluation } from './compiledRule.ts';
 import type { RuleEngine } from './engine.ts';
@@ -26,6 +26,8 @@ export interface RuleBookOptions {
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Two letters, null when that is not known; rejects when it cannot be found out now. */
+  readonly stateOf: (place: ScorePlace) => Promise<string | null>;
   /** Hears of every evaluation that is new here. */
   readonly onEvaluated?: (evaluated: Evaluated) => void;
 }
@@ -87,6 +89,8 @@ export class RuleBook implements RulesPort {
 
   score(query: ScoreQuery): Promise<Award> {
     const chapter = this.#chapterOf(query.kind);
+    const { place } = query;
+    if (place !== undefined && chapter.decisive.includes('state')) return this.#scoreAt(place, query);
     const input = query.input as unknown as Readonly<Record<string, unknown>>;
     let key = '';
     for (const name of chapter.decisive) key += keyPart(input[name]);
@@ -99,6 +103,11 @@ export class RuleBook implements RulesPort {
     }
     chapter.young.set(key, award);
     return award;
+  }
+
+  async #scoreAt(place: ScorePlace, { type, kind, input }: ScoreQuery): Promise<Award> {
+    const state = await this.#options.stateOf(place);
+    return this.score({ type, kind, input: { ...input, ...(state !== null && { state }) } } as ScoreQuery);
   }
 
   #chapterOf(kind: RuleKind): Chapter {
