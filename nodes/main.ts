@@ -123,9 +123,10 @@ async function main(): Promise<void> {
   const read = readConfig(process.env);
   if (!read.ok) throw new CannotStart(read.sentence);
   const config = read.config;
-  if (config.databaseUrl === '' || config.dynamodbEndpoint === '' || config.kinesisEndpoint === '') {
+  const { databaseUrl, databaseAppUrl, dynamodbEndpoint, kinesisEndpoint } = config;
+  if ((databaseUrl === '' && databaseAppUrl === '') || dynamodbEndpoint === '' || kinesisEndpoint === '') {
     throw new CannotStart(
-      'A node alone needs DATABASE_URL, DYNAMODB_ENDPOINT and KINESIS_ENDPOINT; `npm start` brings its own.',
+      'A node alone needs DATABASE_URL or DATABASE_APP_URL, DYNAMODB_ENDPOINT and KINESIS_ENDPOINT; `npm start` brings its own.',
     );
   }
   const nodeId = nodeIdOf(config);
@@ -141,8 +142,8 @@ async function main(): Promise<void> {
   const nats = await natsOf(config, nodeId, logs.of('infra'), metrics);
   // A database that is slow to come up is waited for in `openStores`; one that refuses us is a sentence.
   const stores = await openStores({
-    databaseUrl: config.databaseUrl,
-    appUrl: config.databaseAppUrl || null,
+    databaseUrl: databaseUrl || null,
+    appUrl: databaseAppUrl || null,
     secretsDir: config.secretsDir,
     dynamodbEndpoint: config.dynamodbEndpoint,
     kinesisEndpoint: config.kinesisEndpoint,

@@ -93,7 +93,7 @@ test('settings that contradict each other are refused', () => {
   );
   expect(sentence({ HEYBLUE_ADMIN_PORT: '8080' })).toMatch(/three different ports/);
   expect(sentence({ HEYBLUE_PROBE_PORT: '9090' })).toMatch(/another port/);
-  expect(sentence({ DATABASE_APP_URL: 'postgres://a@b/c' })).toMatch(/needs DATABASE_URL/);
+  expect(sentence({ DATABASE_APP_URL: 'postgres://a@b/c' })).toMatch(/needs DATABASE_AUDIT_URL/);
 });
 
 test('NATS takes one address or several, and a certificate only with its key', () => {

@@ -68,8 +68,9 @@ function contradiction(config: Config): string | null {
   if (config.pointsExpireDays > 0 && config.pointsActivateAfterH >= config.pointsExpireDays * 24) {
     return 'HEYBLUE_POINTS_ACTIVATE_AFTER_H must be less than HEYBLUE_POINTS_EXPIRE_DAYS: nobody could spend a point.';
   }
-  if (config.databaseAppUrl !== '' && config.databaseUrl === '') {
-    return 'DATABASE_APP_URL needs DATABASE_URL beside it: the embedded PostgreSQL makes its own role.';
+  const isServedOnly = config.databaseAppUrl !== '' && config.databaseUrl === '';
+  if (isServedOnly && config.databaseAuditUrl === '' && config.auditMinutes > 0) {
+    return 'DATABASE_APP_URL without DATABASE_URL needs DATABASE_AUDIT_URL: nobody else can make the role of the auditor.';
   }
   if ((config.tlsCert === '') !== (config.tlsKey === '')) {
     return 'TLS_CERT and TLS_KEY belong together: set both or none.';

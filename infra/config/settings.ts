@@ -316,7 +316,7 @@ export const SETTINGS = {
   ),
   DATABASE_URL: url(
     ['postgres', 'postgresql'],
-    'PostgreSQL 18, as the role that owns the tables; empty starts the embedded one.',
+    'PostgreSQL 18, as the role that owns the tables, which migrates it. Empty: `npm start` brings its own; a node with `DATABASE_APP_URL` waits for `npm run migrate`.',
     { secret: true },
   ),
   DATABASE_APP_URL: url(

@@ -103,6 +103,11 @@ export async function startTown(options: TownOptions): Promise<Town> {
   const env = options.env ?? {};
   const log = options.log ?? (() => {});
   const onGiveUp = options.onGiveUp ?? log;
+  if (!env.DATABASE_URL && env.DATABASE_APP_URL) {
+    throw new StartFailure(
+      'DATABASE_APP_URL needs DATABASE_URL beside it here: the embedded PostgreSQL makes its own role.',
+    );
+  }
   prepareFolder(dataDir);
   const lock = await lockFolder(join(dataDir, 'lock'));
   if (!lock.ok) throw new StartFailure(`Another town (pid ${lock.pid}) already runs in ${dataDir}.`);

@@ -40,6 +40,7 @@ const COMMANDS = {
   upgrade: ['k8s/upgrade.ts'],
   backup: ['infra/backup/main.ts', 'backup'],
   restore: ['infra/backup/main.ts', 'restore'],
+  migrate: ['infra/postgres/migrateMain.ts'],
   sbom: ['infra/check/sbom.ts'],
   generate: ['protocol/generate.ts'],
   check: ['infra/check/check.ts'],

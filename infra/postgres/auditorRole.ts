@@ -20,11 +20,12 @@ const UNREADABLE = `
  * Makes the role, or lets it read what is new. Idempotent; changes nothing where nothing is missing.
  *
  * @param ownerUrl `postgres://` URL of the role that owns the tables, migrated
- * @returns the same database as {@link AUDITOR_ROLE}
+ * @param auditUrl the same database as a role that gets these rights; empty lets {@link AUDITOR_ROLE} log in
+ * @returns the database as the one that may audit
  */
-export async function ensureAuditor(ownerUrl: string): Promise<string> {
+export async function ensureAuditor(ownerUrl: string, auditUrl = ''): Promise<string> {
   const password = auditorPassword(ownerUrl);
-  const url = withRole(ownerUrl, AUDITOR_ROLE, password);
+  const url = auditUrl || withRole(ownerUrl, AUDITOR_ROLE, password);
   const owner = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_MS_MAX });
   owner.on('error', () => {}); // the query that is lost tells
   await owner.connect();
@@ -48,7 +49,12 @@ export async function ensureAuditor(ownerUrl: string): Promise<string> {
       await owner.query(`grant select on ${rows.map(({ name }) => name).join(', ')} to ${AUDITOR_ROLE}`);
     }
     await owner.query('commit');
-    if (!(await canConnect(url))) {
+    if (auditUrl !== '') {
+      const member = decodeURIComponent(new URL(auditUrl).username);
+      if (member !== AUDITOR_ROLE) {
+        await ignoringRaces(owner, `grant ${AUDITOR_ROLE} to ${owner.escapeIdentifier(member)}`);
+      }
+    } else if (!(await canConnect(url))) {
       await ignoringRaces(
         owner,
         `alter role ${AUDITOR_ROLE} login password ${owner.escapeLiteral(password)}`,

@@ -1,5 +1,5 @@
 /**
- * What remembers, opened: migrates the database, connects the stores, starts the publishers. `nodes/main.ts` calls this
+ * What remembers, opened: migrates the database or sees that it is, connects the stores, starts the publishers. `nodes/main.ts` calls this
  * once and closes it last.
  */
 import { createHmac } from 'node:crypto';
@@ -37,7 +37,7 @@ import { PgGivingStore } from './givingStore.ts';
 import { MINT_STRIPES, OPEN_MS_MAX, OPEN_PAUSE_MS } from './limits.ts';
 import { followUrls } from './liveUrl.ts';
 import { PgMarketBook } from './marketBook.ts';
-import { canConnect, migrate } from './migrate.ts';
+import { canConnect, migrate, missingMigrations } from './migrate.ts';
 import { PgNoteStore } from './noteStore.ts';
 import { openOrm } from './orm.ts';
 import { PgPersonBook } from './personBook.ts';
@@ -54,9 +54,9 @@ export class StoreUnavailable extends Error {
 }
 
 export interface StoresOptions {
-  /** As the owner of the tables. */
-  readonly databaseUrl: string;
-  /** As the role that serves; null lets the owner make it. */
+  /** As the owner of the tables; null: somebody else migrates the database (`migrateMain.ts`). */
+  readonly databaseUrl: string | null;
+  /** As the role that serves; null lets the owner make it. One of the two is given. */
   readonly appUrl: string | null;
   readonly dynamodbEndpoint: string;
   readonly kinesisEndpoint: string;
@@ -102,20 +102,44 @@ export interface Stores {
   close(budgetMs: number): Promise<void>;
 }
 
-/** Connection refused or still starting up: worth waiting for. Anything else is a sentence. */
-const PASSING = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', '57P03', '53300']);
+/** The schema is older than this release: its owner may be at it. */
+const BEHIND = 'HB001';
+/** Connection refused, still starting up or being migrated: worth waiting for. Anything else is a sentence. */
+const PASSING = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', '57P03', '53300', BEHIND]);
 
-async function migrateWhenUp(options: StoresOptions): Promise<string> {
-  const { databaseUrl, appUrl, log } = options;
+/** The database is as this release needs it; gives it as the role that serves. */
+async function madeReady({ databaseUrl, appUrl, log }: MigrateOptions): Promise<string> {
+  if (databaseUrl === null) {
+    const missing = await missingMigrations(appUrl!);
+    if (missing.length === 0) return appUrl!;
+    const sentence = `its schema is older than this release (${missing[0]} is missing); npm run migrate brings it up to date`;
+    throw Object.assign(new Error(sentence), { code: BEHIND });
+  }
+  const migrated = await migrate(databaseUrl, appUrl);
+  if (migrated.applied.length > 0) log.info({ migrations: migrated.applied }, 'database migrated');
+  if (!(await canConnect(migrated.appUrl))) throw new Error('the role that serves cannot log in');
+  return migrated.appUrl;
+}
+
+export type MigrateOptions = Pick<StoresOptions, 'databaseUrl' | 'appUrl' | 'log'> & {
+  /** How long a database is waited for that is starting or being migrated. Default: {@link OPEN_MS_MAX}. */
+  readonly openMsMax?: number;
+};
+
+/**
+ * Waits for a database that comes up, migrates it as its owner, or sees that somebody did.
+ *
+ * @returns its URL as the role that serves
+ * @throws StoreUnavailable with one sentence
+ */
+export async function migrateWhenUp(options: MigrateOptions): Promise<string> {
+  const { openMsMax = OPEN_MS_MAX } = options;
   for (let waitedMs = 0; ; waitedMs += OPEN_PAUSE_MS) {
     try {
-      const migrated = await migrate(databaseUrl, appUrl);
-      if (migrated.applied.length > 0) log.info({ migrations: migrated.applied }, 'database migrated');
-      if (!(await canConnect(migrated.appUrl))) throw new Error('the role that serves cannot log in');
-      return migrated.appUrl;
+      return await madeReady(options);
     } catch (error) {
       const { code = '', message = String(error) } = error as { code?: string; message?: string };
-      if (!PASSING.has(code) || waitedMs >= OPEN_MS_MAX) {
+      if (!PASSING.has(code) || waitedMs >= openMsMax) {
         throw new StoreUnavailable(`PostgreSQL cannot be used: ${message || code}.`);
       }
       await new Promise(resolve => setTimeout(resolve, OPEN_PAUSE_MS));
@@ -134,8 +158,12 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const { log, scheduler, owner } = options;
   const url = await migrateWhenUp(options);
   const { secretsDir = '', appUrl: named } = options;
-  followUrls(secretsDir, { ownerUrl: options.databaseUrl, ...(named !== null && { appUrl: url }) });
-  const login = secretsDir !== '' && named === null ? new DerivedLogin({ ...options, appUrl: url }) : null;
+  const { databaseUrl: ownerUrl } = options;
+  followUrls(secretsDir, { ...(ownerUrl !== null && { ownerUrl }), ...(named !== null && { appUrl: url }) });
+  const login =
+    secretsDir !== '' && named === null && ownerUrl !== null
+      ? new DerivedLogin({ ...options, databaseUrl: ownerUrl, appUrl: url })
+      : null;
   const orm = await openOrm(url, log);
   const placeStore = new PgPlaceStore({ url, log });
   const atlas = new NodeAtlas({ store: placeStore, scheduler, log, metrics: options.metrics });
@@ -169,6 +197,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     placeStore,
     market,
     givingStore,
+    usersDomain,
   ];
   await Promise.all([...lines, devices].map(store => store.tried()));
   await atlas.start();

@@ -92,3 +92,5 @@ if (REVOCATION_STATEMENT_MS_MAX >= REVOCATIONS_OVERLAP_S * 1_000)
 /** How long a start waits for a PostgreSQL that refuses connections, and how often it asks. */
 export const OPEN_MS_MAX = 20_000;
 export const OPEN_PAUSE_MS = 250;
+/** The same for `npm run migrate`, which runs while servers are set up around it. */
+export const MIGRATE_OPEN_MS_MAX = 120_000;

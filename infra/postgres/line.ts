@@ -111,9 +111,10 @@ export class Line {
     if (client) await Promise.race([client.end().catch(() => {}), pause(CONNECT_MS_MAX)]);
   }
 
-  async #connect(): Promise<void> {
-    const { url, settings, name, log } = this.#options;
-    const client = new pg.Client({
+  /** Throws when a file that the URL names (`sslrootcert`) cannot be read. */
+  #newClient(): pg.Client {
+    const { url, settings, name } = this.#options;
+    return new pg.Client({
       connectionString: liveUrl(url),
       connectionTimeoutMillis: CONNECT_MS_MAX,
       keepAlive: true,
@@ -122,6 +123,17 @@ export class Line {
         .map(([key, value]) => `-c ${key}=${value}`)
         .join(' '),
     });
+  }
+
+  async #connect(): Promise<void> {
+    const { name, log } = this.#options;
+    let client: pg.Client;
+    try {
+      client = this.#newClient();
+    } catch (error) {
+      log.warn({ line: name, error: (error as Error).message }, 'cannot connect to PostgreSQL');
+      return this.#again();
+    }
     client.on('error', error => {
       // a connection that is ended says so twice, with its last word and with its socket: by then another may be on its way
       if (this.#client !== client) return;

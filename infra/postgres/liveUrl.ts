@@ -8,6 +8,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
+import pg from 'pg';
 import { appPassword } from './rolePassword.ts';
 
 /** URLs that came from files, by what they were first, and what they were last. */
@@ -80,3 +82,11 @@ export const derivedFrom = (ownerUrl: string, appUrl: string): string => {
   derived.password = encodeURIComponent(appPassword(ownerUrl));
   return derived.href;
 };
+
+/**
+ * What a URL says about TLS (`?sslmode=verify-full&sslrootcert=FILE`), as the driver reads it: whoever takes host and database
+ * out of the URL alone would speak plain.
+ */
+export const tlsOf = (url: string): boolean | ConnectionOptions =>
+  // declared as whether there is any; it is what the socket gets
+  (new pg.Client({ connectionString: url }) as unknown as { ssl: boolean | ConnectionOptions }).ssl;

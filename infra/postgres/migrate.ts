@@ -1,7 +1,8 @@
 /**
  * Brings a database to the newest version of the schema, whatever it has, also when two nodes start at once.
  *
- * The owner's connection does this and nothing else; what comes back is the URL of the role that the node works with.
+ * The owner's connection does this and nothing else; what comes back is the URL of the role that the node works with. A node
+ * that has no URL of the owner only looks whether somebody did (`missingMigrations`).
  */
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
@@ -13,6 +14,7 @@ import {
   MIGRATE_LOCK_KEY,
   MIGRATE_PAUSE_MS,
 } from './limits.ts';
+import { tlsOf } from './liveUrl.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import { appPassword } from './rolePassword.ts';
 
@@ -44,6 +46,7 @@ export async function openMigrator(ownerUrl: string): Promise<{
       discovery: { warnWhenNoEntities: false },
       extensions: [Migrator],
       pool: { min: 0, max: 1 },
+      driverOptions: { ssl: tlsOf(ownerUrl) },
       migrations: {
         migrationsList: [...MIGRATIONS],
         tableName: 'ops.migration',
@@ -92,6 +95,30 @@ export async function ensureLogin(owner: pg.Client, ownerUrl: string): Promise<v
 async function ensureMember(owner: pg.Client, user: string): Promise<void> {
   if (user === APP_ROLE) return;
   await owner.query(`grant ${APP_ROLE} to ${owner.escapeIdentifier(user)}`);
+}
+
+/** No such table or schema, or a role that may not look yet: nobody migrated so far. */
+const NOT_MIGRATED = new Set(['42P01', '3F000', '42501']);
+
+/**
+ * Which versions of the schema this release needs and the database lacks, by their names; a newer database lacks none.
+ *
+ * @param appUrl the database as the role that serves
+ */
+export async function missingMigrations(appUrl: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: appUrl, connectionTimeoutMillis: CONNECT_MS_MAX });
+  client.on('error', () => {}); // the query that is lost tells
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string }>('select name from ops.migration');
+    const applied = new Set(rows.map(row => row.name));
+    return MIGRATIONS.map(one => one.name).filter(name => !applied.has(name));
+  } catch (error) {
+    if (!NOT_MIGRATED.has((error as { code?: string }).code ?? '')) throw error;
+    return MIGRATIONS.map(one => one.name);
+  } finally {
+    await client.end().catch(() => {});
+  }
 }
 
 /** Whether this URL gets us in. */

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { Metrics } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
 import { temporaryDatabase } from '../embedded/index.ts';
-import { openStores, type StoresOptions, StoreUnavailable } from './index.ts';
+import { migrateWhenUp, openStores, type StoresOptions, StoreUnavailable } from './index.ts';
 import { APP_ROLE } from './limits.ts';
-import { withRole } from './migrate.ts';
+import { migrate, withRole } from './migrate.ts';
 import { silent } from './testTown.ts';
 
 const metrics: Metrics = { count() {}, observe() {}, gauge() {} };
@@ -81,4 +81,32 @@ it('another role can be named to serve; one that cannot log in is a sentence', a
   await expect(refused).rejects.toThrow(/cannot log in/);
   await owner.query(`drop role ${name}`);
   await owner.end();
+});
+
+it('a node without the URL of the owner waits until the database is as it needs it, and changes nothing itself', async () => {
+  const fresh = await temporaryDatabase(inject('databaseUrl'));
+  const owner = new pg.Client({ connectionString: fresh.url });
+  await owner.connect();
+  const name = `server_${Math.random().toString(36).slice(2)}`;
+  await owner.query(`create role ${name} login password 'secret'`);
+  const asNode = options({ databaseUrl: null, appUrl: withRole(fresh.url, name, 'secret') });
+
+  const early = migrateWhenUp({ ...asNode, openMsMax: 0 });
+  await expect(early).rejects.toThrow(/older than this release \(0001-base is missing\); npm run migrate/);
+  const tables = await owner.query(`select 1 from pg_namespace where nspname = 'ledger'`);
+  expect(tables.rowCount).toBe(0);
+
+  const opening = openStores(asNode);
+  await migrate(fresh.url, asNode.appUrl);
+  const stores = await opening;
+  expect(await stores.epochStore.mint([0], 'test')).toEqual([1]);
+  await stores.close(1_000);
+
+  await owner.query(`delete from ops.migration where name = '0026-expired-points'`);
+  const behind = migrateWhenUp({ ...asNode, openMsMax: 0 });
+  await expect(behind).rejects.toThrow(/0026-expired-points is missing/);
+  await owner.query(`drop owned by ${name}`);
+  await owner.query(`drop role ${name}`);
+  await owner.end();
+  await fresh.drop();
 });

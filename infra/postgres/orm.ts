@@ -8,7 +8,7 @@ import {
   QUERY_SILENCE_MS_MAX,
   QUERY_STATEMENT_MS_MAX,
 } from './limits.ts';
-import { livePassword } from './liveUrl.ts';
+import { livePassword, tlsOf } from './liveUrl.ts';
 
 export function openOrm(url: string, log: Log): Promise<MikroORM> {
   return MikroORM.init(
@@ -23,6 +23,7 @@ export function openOrm(url: string, log: Log): Promise<MikroORM> {
         statement_timeout: QUERY_STATEMENT_MS_MAX,
         query_timeout: QUERY_SILENCE_MS_MAX,
         application_name: 'heyblue directory',
+        ssl: tlsOf(url),
       },
       logger: message => log.debug({}, message),
       colors: false,

@@ -19,6 +19,7 @@ import { Places } from './places.ts';
 import { Reservations } from './reservations.ts';
 import { Revocations } from './revocations.ts';
 import { ScanTimes } from './scanTimes.ts';
+import { SchemaVersion } from './schemaVersion.ts';
 import { SeenDevices } from './seenDevices.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
@@ -48,4 +49,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0024-erasure', class: Erasure },
   { name: '0025-audit-chain', class: AuditChain },
   { name: '0026-expired-points', class: ExpiredPoints },
+  { name: '0027-schema-version', class: SchemaVersion },
 ];
