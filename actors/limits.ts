@@ -39,7 +39,7 @@ export const ACTOR_LIMITS = {
   lateAttachMs: 15_000,
   /** Officers whom one civilian greeted and who have not answered. */
   greeted: 32,
-  /** A user without socket leaves memory. */
+  /** A user without socket leaves memory; later while something speaks against the phone. */
   userIdleMs: 90_000,
   pairIdleMs: 10_000,
   offerIdleMs: 60_000,

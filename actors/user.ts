@@ -4,6 +4,7 @@
  * on in `user/commanded.ts`, what comes back in `user/answered.ts`.
  */
 import { CLOSE, ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { forgotten, heldMs } from './fraud/watch.ts';
 import { type Layouts, NO_LAYOUTS } from './geo/layout.ts';
 import { NO_FENCES } from './geo/places/fence.ts';
 import { insistAgain } from './insist.ts';
@@ -91,7 +92,9 @@ export function userBehaviour(
     coalesce: message => (message.type === 'location' ? 'location' : null),
     unhurried: message => message.type === 'area',
     idleMs: state =>
-      state.sessions.length > 0 || Object.keys(state.crediting).length > 0 ? false : ACTOR_LIMITS.userIdleMs,
+      state.sessions.length > 0 || Object.keys(state.crediting).length > 0
+        ? false
+        : Math.max(ACTOR_LIMITS.userIdleMs, heldMs(state.watch, town.rules.fraud)),
     pack: packUser,
     unpack: (id, packed, turn) => unpackUser(id, packed, town.rules, turn),
     sessions: state => refs(state.sessions),
@@ -159,6 +162,8 @@ function receive(state: UserState, message: UserMessage | SystemMessage, town: T
       return disconnect(state, message, turn);
     case 'area':
       return areaChanged(state, message, town.rules.area, turn);
+    case 'forgetCell':
+      return { ...state, watch: forgotten(state.watch, turn.nowMs, town.rules.fraud) };
     case 'suspected':
       return suspected(state, town.rules, turn);
     case 'heyOffered':

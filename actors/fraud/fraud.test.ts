@@ -9,7 +9,17 @@ import { waitMs } from './motion.ts';
 import type { Sample } from './noise.ts';
 import { FRAUD_RULES, fraudRules } from './rules.ts';
 import { bitsOf, isTrust, REASONS, reasonsOf, TRUST } from './trust.ts';
-import { displaced, found, observe, trustOf, UNSUSPECTED, type Watch, wiped } from './watch.ts';
+import {
+  displaced,
+  forgotten,
+  found,
+  heldMs,
+  observe,
+  trustOf,
+  UNSUSPECTED,
+  type Watch,
+  wiped,
+} from './watch.ts';
 
 const PARK = { lat: 40.7308, lng: -73.9973 };
 const START_MS = 1_795_000_000_000;
@@ -140,11 +150,61 @@ describe('impossible speed', () => {
   });
   it('switching sharing off wipes the place and keeps what is owed', () => {
     const { watch } = watched([at(0, 0, 0), at(10_000, 0, 10), at(10_010, 0, 20)]);
-    const off = wiped(watch);
+    const off = wiped(watch, START_MS + 20_000);
     expect(off.motion).toMatchObject({ here: null, astray: null });
     expect(off.noise.last).toBeNull();
     expect(JSON.stringify(off)).not.toContain('latE7');
     expect(reasonsOf(trustOf(off, START_MS + 20_000, rules))).toEqual(['teleport']);
+  });
+
+  /** Reports, with sharing switched off and on before each but the first. */
+  const offAndOn = (samples: readonly Sample[]) => {
+    let watch = UNSUSPECTED;
+    const reasons = samples.map(sample => {
+      watch = watched([sample], wiped(watch, sample.takenAtMs)).watch;
+      return reasonsOf(trustOf(watch, sample.takenAtMs, rules));
+    });
+    return { watch, reasons };
+  };
+  it('a teleport costs the same with sharing switched off and on in between', () => {
+    const { watch, reasons } = offAndOn([at(0, 0, 0), at(10_000, 0, 10)]);
+    expect(reasons).toEqual([[], ['teleport']]);
+    // a second fix there is believed, and owes what the first cell does not give away
+    const there = watched([at(10_010, 0, 20)], watch);
+    expect(there.taken).toEqual([true]);
+    const waitS = waitMs(there.watch.motion, START_MS + 20_000, rules) / 1_000;
+    expect(waitS).toBeGreaterThan((10_000 - 2 * 2_048) / rules.fastMps - 20);
+    expect(waitS).toBeLessThan(10_000 / rules.fastMps);
+    // one broken fix still does no harm
+    expect(watched([at(20, 0, 20)], watch).reasonsAt(20)).toEqual([]);
+  });
+  it('what may be a way of the ground is none, wherever in their cell somebody was', () => {
+    for (let eastM = 0; eastM < 2_048; eastM += 256)
+      for (const s of [1, 30, 120])
+        expect(offAndOn([at(eastM, 0, 0), at(eastM + 69 * s, 0, s)]).reasons).toEqual([[], []]);
+  });
+  it('switching off and on each second is no vehicle', () => {
+    const steps = Array.from({ length: 10 }, (_, i) => at(1_400 * i, 0, i));
+    expect(offAndOn(steps).reasons.at(-1)).toEqual(['teleport']);
+  });
+  it('the cell is forgotten when the longest wait is over', () => {
+    const { watch } = watched([at(0, 0, 0)]);
+    const off = wiped(watch, START_MS);
+    const overMs = START_MS + rules.waitMsMax;
+    expect(forgotten(off, overMs - 1, rules)).toBe(off);
+    expect(forgotten(off, overMs, rules).motion.left).toBeNull();
+    expect(watched([at(900_000, 0, rules.waitMsMax / 1_000 + 1)], off).taken).toEqual([true]);
+  });
+  it('what speaks against somebody holds for a known time', () => {
+    expect(heldMs(UNSUSPECTED, rules)).toBe(0);
+    const mocked = watched([at(0, 0, 0)], UNSUSPECTED, FIX_FLAG.simulated).watch;
+    expect(heldMs(mocked, rules)).toBe(rules.holdsMs);
+    expect(heldMs(wiped(mocked, START_MS + rules.holdsMs), rules)).toBe(0);
+    const { watch } = watched([at(0, 0, 0), at(300_000, 0, 10), at(300_010, 0, 20)]);
+    expect(heldMs(watch, rules)).toBeGreaterThan(rules.holdsMs);
+    expect(heldMs(watch, rules)).toBeLessThanOrEqual(rules.waitMsMax);
+    // worked off while he goes on reporting
+    expect(heldMs(watched([at(300_020, 0, 2 * 3_600)], watch).watch, rules)).toBe(0);
   });
 });
 

@@ -1,5 +1,6 @@
 /** What speaks against a person, read from what another node packed; a node of the version before packed nothing of it. */
 import type { TimedPoint } from '../geo/distance.ts';
+import { CELL_COUNT } from '../geo/grid.ts';
 import * as read from '../packed.ts';
 import type { Noise, Sample } from './noise.ts';
 import { FINDINGS, UNSUSPECTED, type Watch } from './watch.ts';
@@ -37,6 +38,13 @@ function noiseOf(packed: read.Fields): Noise {
   };
 }
 
+/** A node of the version before knows of none. */
+function leftOf(value: unknown): Watch['motion']['left'] {
+  if (value === null || value === undefined) return null;
+  const { cell, atMs } = read.fields(value);
+  return { cell: read.whole(cell, 0, CELL_COUNT - 1), atMs: read.whole(atMs) };
+}
+
 /** A believed place is kept as it was reported; only where and when travels. */
 export function packWatch({ motion, ...watch }: Watch): unknown {
   const { here } = motion;
@@ -44,26 +52,29 @@ export function packWatch({ motion, ...watch }: Watch): unknown {
   return { ...watch, motion: { ...motion, here: place } };
 }
 
+function untilOf(packed: read.Fields): Watch['until'] {
+  const findings = FINDINGS.filter(finding => packed[finding] !== undefined);
+  // of nearly everybody there is none
+  if (findings.length === 0) return UNSUSPECTED.until;
+  return Object.fromEntries(findings.map(finding => [finding, read.number(packed[finding])]));
+}
+
 export function watchOf(value: unknown): Watch {
   if (value === undefined) return UNSUSPECTED;
   const packed = read.fields(value);
-  const { here, astray, owedM, owedAtMs, teleport } = read.fields(packed.motion);
-  const until = read.fields(packed.until);
+  const { here, left, astray, owedM, owedAtMs, teleport } = read.fields(packed.motion);
   const dropped = astray === null ? null : read.fields(astray);
   return {
     motion: {
       here: here === null ? null : pointOf(read.fields(here)),
+      left: leftOf(left),
       astray: dropped && { ...pointOf(dropped), teleport: read.flag(dropped.teleport) },
       owedM: read.number(owedM),
       owedAtMs: read.whole(owedAtMs),
       teleport: read.flag(teleport),
     },
     noise: noiseOf(read.fields(packed.noise)),
-    until: Object.fromEntries(
-      FINDINGS.flatMap(finding =>
-        until[finding] === undefined ? [] : [[finding, read.number(until[finding])]],
-      ),
-    ),
+    until: untilOf(read.fields(packed.until)),
     twins: read.list(packed.twins, TWINS_MAX, item => read.number(item)),
   };
 }

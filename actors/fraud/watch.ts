@@ -2,11 +2,12 @@
  * What speaks against one person's phone: a small value in the state of the user actor. Pure: the clock is a number, and
  * nothing here leaves the actor but the trust bits (`trust.ts`).
  *
- * Where the person was is wiped with everything else that is known of the place ({@link wiped}); findings hold on, or
- * whoever cheats would only switch sharing off and on.
+ * Where the person was is wiped with everything else that is known of the place ({@link wiped}), but for a coarse cell
+ * (`motion.ts`); findings and debts hold on, or whoever cheats would only switch sharing off and on, or leave for a while
+ * ({@link heldMs}).
  */
 import { FIX_FLAG } from '../../protocol/frames.ts';
-import { AT_REST, type Motion, motionTrust, moveTo } from './motion.ts';
+import { AT_REST, type Motion, motionTrust, moveTo, offMap, waitMs } from './motion.ts';
 import { hear, isTooPerfect, type Noise, type Sample, UNHEARD } from './noise.ts';
 import type { FraudRules } from './rules.ts';
 import { TRUST } from './trust.ts';
@@ -71,9 +72,22 @@ export function trustOf({ motion, until }: Watch, nowMs: number, rules: FraudRul
   return bits;
 }
 
-/** Off the map: no place is left, findings are. */
-export const wiped = (watch: Watch): Watch => ({
-  ...watch,
-  motion: { ...watch.motion, here: null, astray: null },
-  noise: UNHEARD,
-});
+/** Off the map: no place is left but a coarse cell; findings are, as long as they hold. */
+export function wiped(watch: Watch, nowMs: number): Watch {
+  const hold = Object.entries(watch.until).filter(([, untilMs]) => untilMs > nowMs);
+  const until = hold.length > 0 ? Object.fromEntries(hold) : UNSUSPECTED.until;
+  return { ...watch, motion: offMap(watch.motion), noise: UNHEARD, until };
+}
+
+/** The cell is forgotten too, when the longest wait is over since. */
+export function forgotten(watch: Watch, nowMs: number, { waitMsMax }: FraudRules): Watch {
+  const { motion } = watch;
+  const isOver = motion.left !== null && nowMs - motion.left.atMs >= waitMsMax;
+  return isOver ? { ...watch, motion: { ...motion, left: null } } : watch;
+}
+
+/** For so long at the most something still speaks against the person, whatever the time is, milliseconds; 0: nothing does. */
+export function heldMs({ motion, until }: Watch, rules: FraudRules): number {
+  const debtMs = motion.owedM === 0 ? 0 : waitMs(motion, motion.owedAtMs, rules);
+  return until === UNSUSPECTED.until ? debtMs : Math.max(debtMs, rules.holdsMs);
+}

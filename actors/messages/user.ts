@@ -84,6 +84,8 @@ export type UserMessage =
       /** Hubs that are told to be open; absent from nodes that knew of none. */
       readonly hubs?: readonly HubRef[];
     }
+  /** Timer: of the last position not even the coarse cell is kept. */
+  | { readonly type: 'forgetCell' }
   /** From a region: somebody else walked the same positions, to the centimetre. */
   | { readonly type: 'suspected'; readonly reason: 'cloned' }
   /** Ask, civilian to officer: answer `{ presence }` of the officer, once his phone was told. */

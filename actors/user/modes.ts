@@ -13,7 +13,8 @@
  *
  * Guarantee: after a change nothing of an earlier place is left, in the turn of the change. The regions are told to forget the
  * person, the sampled history is told to, heys that carry the position are taken back or forget it, and what the actor knew is dropped. The
- * new mode is durable before anybody hears of it (`modeMemory.ts`).
+ * new mode is durable before anybody hears of it (`modeMemory.ts`). What is kept, in memory, told to nobody and for two hours at
+ * most, is the 2 km cell of the last position and its time: by it a teleport is known (`fraud/motion.ts`).
  */
 import type { CommandBody, CommandResult, Mode } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
@@ -88,15 +89,16 @@ function changed(state: UserState, mode: Mode, hub: Hub | null, rules: MeetRules
   if (goesOn && state.modeUntilMs === 0) return state;
   const kept = mode === 'hub' ? hub : null;
   const modeUntilMs = rememberMode(state, mode, kept, rules, turn);
-  const before = goesOn ? state : wiped(state, turn);
+  const before = goesOn ? state : wiped(state, rules, turn);
   const next = { ...before, mode, modeUntilMs, hub: kept };
   return goesOn || isSeen(mode) ? next : ended(next, state, 'stopped', turn);
 }
 
-/** Nothing is left of where the person was, here or anywhere. */
-function wiped(state: UserState, turn: Turn): UserState {
+/** Nothing is left of where the person was, here or anywhere, but the cell for a while. */
+function wiped(state: UserState, rules: MeetRules, turn: Turn): UserState {
   closeHub(state, turn);
   const next = leaveMap(state, turn);
+  forgetCellLater(next, rules, turn);
   if (state.me.kind === 'officer') {
     // whoever waits for an answer would learn at once that the officer went: he waits on, as when nobody answers
     const heys = next.heys.map(hey => (isBeingAccepted(next, hey.heyId) ? hey : unseen(hey)));
@@ -109,6 +111,14 @@ function wiped(state: UserState, turn: Turn): UserState {
   for (const { name, heyId, otherId } of Object.values(state.underWay))
     if (name === 'hey.say' && heyId !== null) takeBack(otherId, heyId);
   return next;
+}
+
+/** The cell of the last position is kept no longer than somebody may be made to wait for having been there. */
+export function forgetCellLater({ watch }: UserState, { fraud }: MeetRules, turn: Turn): void {
+  const { left } = watch.motion;
+  if (left === null) return;
+  const forMs = Math.max(0, left.atMs + fraud.waitMsMax - turn.nowMs);
+  turn.timer('cell', forMs, { type: 'forgetCell' } satisfies UserMessage);
 }
 
 function ended(state: UserState, before: UserState, reason: 'timeout' | 'stopped', turn: Turn): UserState {
@@ -134,7 +144,7 @@ export function modeDue(
   }
   // the timer is removed when its answer has left, and so not before the event is stored
   turn.sample(null);
-  const off = { ...wiped(state, turn), mode: 'qr', modeUntilMs: 0, hub: null } as const;
+  const off = { ...wiped(state, rules, turn), mode: 'qr', modeUntilMs: 0, hub: null } as const;
   return ended(off, state, 'timeout', turn);
 }
 

@@ -31,6 +31,7 @@ import { type Aging, agingAt, NOT_AGING } from './aging.ts';
 import { Answers } from './answers.ts';
 import { armPresence } from './attendance.ts';
 import { renewHub } from './hub.ts';
+import { forgetCellLater } from './modes.ts';
 import { type Near, NOBODY_NEAR } from './near.ts';
 import type { Outbox } from './outbox.ts';
 import { counterOf, packCounter, packSpending, spendingOf } from './packedMarket.ts';
@@ -98,6 +99,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
     turn.timer(`settle:${key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key });
   }
   armPresence(state, turn);
+  forgetCellLater(state, rules, turn);
   renewHub(state, turn);
   readMine(state, turn);
   for (const key of Object.keys(state.crediting)) {

@@ -156,10 +156,11 @@ export const someoneOf = ({ me: { id, handle, kind } }: UserState): Someone => (
 
 /** Off the map: every region that knew the person is told, and what is remembered of the place is wiped. */
 export function leaveMap(state: UserState, turn: Turn): UserState {
-  if (!state.track && !state.coarse) return { ...state, watch: wiped(state.watch) };
+  const watch = wiped(state.watch, turn.nowMs);
+  if (!state.track && !state.coarse) return { ...state, watch };
   if (state.track) publishLeave(turn, state.track, state.walked);
   const off = endVisits(leaveAround(state, turn), turn);
-  return { ...off, track: null, walked: NOWHERE, coarse: null, watch: wiped(state.watch) };
+  return { ...off, track: null, walked: NOWHERE, coarse: null, watch };
 }
 
 /** A region found this person's track to be somebody else's. */

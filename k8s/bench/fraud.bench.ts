@@ -11,7 +11,7 @@ import { Footprints } from '../../actors/fraud/footprints.ts';
 import { historyTrust } from '../../actors/fraud/history.ts';
 import { FRAUD_RULES as RULES } from '../../actors/fraud/rules.ts';
 import { type Reason, reasonsOf } from '../../actors/fraud/trust.ts';
-import { displaced, observe, trustOf, UNSUSPECTED } from '../../actors/fraud/watch.ts';
+import { displaced, observe, trustOf, UNSUSPECTED, wiped } from '../../actors/fraud/watch.ts';
 import { FIX_FLAG } from '../../protocol/frames.ts';
 import type { Bench } from '../bench.ts';
 import { readTrackFile } from '../tracks/read.ts';
@@ -21,7 +21,9 @@ import { farmers, histories, type Meetings, oneOfficer, strangers } from './frau
 import {
   bare,
   cloned,
+  firstOther,
   honest,
+  offAndOn,
   type Phone,
   type Report,
   rushed,
@@ -46,6 +48,7 @@ export function reasonsFor(phone: Phone): Set<Reason> {
   const all = new Set<Reason>();
   let watch = UNSUSPECTED;
   for (const one of phone) {
+    if (one.anew) watch = wiped(watch, one.takenAtMs);
     watch = observe(watch, one, one.flags, one.takenAtMs, RULES).watch;
     for (const reason of reasonsOf(trustOf(watch, one.takenAtMs, RULES))) all.add(reason);
   }
@@ -180,6 +183,21 @@ export const bench: Bench = {
       'teleport',
       'too_fast',
     );
+    const switched = phones.map(phone => offAndOn(phone, 2 + chance.int(phone.length - 2)));
+    const jumped = phones.map(phone => {
+      const elsewhere = teleported(phone, chance);
+      return offAndOn(elsewhere, firstOther(phone, elsewhere));
+    });
+    const isFast = (phone: Phone): boolean =>
+      reasonsFor(phone).has('teleport') || reasonsFor(phone).has('too_fast');
+    rows.push({
+      gate: 'speed',
+      cheat: 'the same, sharing off and on before',
+      honest: switched.length,
+      accused: switched.filter(isFast).length,
+      cheats: jumped.length,
+      found: jumped.filter(isFast).length,
+    });
     gate(
       'speed',
       'joystick at 80 to 300 m/s',

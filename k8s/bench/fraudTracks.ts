@@ -14,6 +14,8 @@ import type { Recording, TrackFix } from '../tracks/track.ts';
 
 export interface Report extends Sample {
   readonly flags: number;
+  /** Sharing was switched off and on just before. */
+  readonly anew?: true;
 }
 export type Phone = readonly Report[];
 
@@ -88,6 +90,14 @@ export function teleported(phone: Phone, chance: Seeded): Phone {
   const [east, north] = [farM * Math.sin(angle), farM * Math.cos(angle)];
   return phone.map((one, i) => (i < at ? one : { ...one, ...moved(one, east, north) }));
 }
+
+/** The same phone, with sharing switched off and on before the report of this number. */
+export const offAndOn = (phone: Phone, at: number): Phone =>
+  phone.map((one, i) => (i === at ? { ...one, anew: true } : one));
+
+/** The first report of `after` that does not go on as `before` did. */
+export const firstOther = (before: Phone, after: Phone): number =>
+  after.findIndex((one, i) => one.latE7 !== before[i]!.latE7 || one.lngE7 !== before[i]!.lngE7);
 
 /** A joystick pushed to 80 to 300 m/s for ten reports. */
 export function rushed(phone: Phone, chance: Seeded): Phone {
