@@ -129,6 +129,17 @@ describe('revocation', () => {
     expect(last.code).toBe(CLOSE.revoked);
     expect(stage.sessions.attaches.asked).toBe(LIMITS.attachingMax - 1);
   });
+
+  test('closes those that stand in line at once, and they give their place up', async () => {
+    stage.door.holding.add('attach');
+    await Promise.all(Array.from({ length: LIMITS.attachingMax }, () => stage.phone(OTHER)));
+    const [mine, other] = [await stage.phone(), await stage.phone(OTHER)];
+    expect(stage.sessions.attaches.waiting).toBe(2);
+    revoke();
+    stage.sessions.endRevoked();
+    expect([mine.code, other.code]).toEqual([CLOSE.revoked, null]);
+    expect(stage.sessions.attaches.waiting).toBe(1);
+  });
 });
 
 describe('a token in the handshake', () => {
@@ -183,6 +194,16 @@ describe('a token in the handshake', () => {
     revoke();
     wire.say(hello(''));
     expect((await settled(wire)).code).toBe(CLOSE.revoked);
+  });
+
+  test('that is revoked closes the socket at once, before HELLO and while that is verified', async () => {
+    const [mute, verifying, nameless] = [await opened(), await opened(), new Wire(stage.sessions)];
+    const token = await tokenOf();
+    verifying.say(hello(token));
+    expect(verifying.data!.phase).toBe('verifying');
+    revoke();
+    stage.sessions.endRevoked();
+    expect([mute.code, verifying.code, nameless.code]).toEqual([CLOSE.revoked, CLOSE.revoked, null]);
   });
 });
 

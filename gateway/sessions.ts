@@ -448,11 +448,14 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     session.send(encodeServerFrame({ type: 'tokenExpiring', ttlS: tokenLeftS(this, session.identity!) }));
   }
 
-  /** Ends the sessions whose token was revoked. */
+  /** Ends the sockets whose token was revoked, also of those who stand in line or have said it in the handshake alone. */
   endRevoked(): void {
     const { revocations } = this.options;
-    for (const session of this.byId.values()) {
-      if (revocations.covers(session.identity!)) session.close(CLOSE.revoked, 'the token was revoked');
+    for (const session of this.all()) {
+      const identity = session.identity ?? session.socket.bearer ?? null;
+      if (identity !== null && revocations.covers(identity)) {
+        session.close(CLOSE.revoked, 'the token was revoked');
+      }
     }
   }
 
