@@ -76,6 +76,8 @@ export const LIMITS = {
   /** Volatile frames that wait for one socket: newest version of so many things, so many bytes in all. */
   volatileKeys: 64,
   volatileBytes: 32_768,
+  /** Things of which the version is known to one socket, so that no older one is said late. */
+  volatileKnown: 128,
   /** Memory of frames that waited, kept for the next ones. */
   spareBytes: 8_388_608,
   /** They go out this often, to a phone whose app is in the background this often. */
@@ -253,6 +255,7 @@ export function assertLimits(): void {
     'the close frame still fits',
   );
   assert(l.backgroundFlushMs % l.flushMs === 0, 'one timer flushes all');
+  assert(l.volatileKeys < l.volatileKnown, 'the version of what was lost stays known');
   assert(l.batchBytes < l.thinBufferBytes, 'a batch is not a rung of the ladder');
   assert(l.sampleMs % l.sweepMs === 0, 'what is buffered is looked at in a sweep');
   assert(l.commandAgainMs + l.commandLeftMs < l.commandMs, 'there is time to ask again');

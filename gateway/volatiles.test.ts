@@ -106,6 +106,22 @@ test('of too many things the one that was not heard of for longest is lost, and 
   expect(keys.slice(-2)).toEqual(['k0', 'new']);
 });
 
+test('the version of what was lost stays known: an older one that comes late does not pass', () => {
+  const volatiles = new Volatiles(new Room());
+  give(volatiles, frame('a', 5));
+  for (let i = 0; i < LIMITS.volatileKeys; i++) give(volatiles, frame(`k${i}`, 1));
+  expect(heard(taken(volatiles)).map(one => one.key)).not.toContain('a');
+  expect(give(volatiles, frame('a', 4))).toBe(false);
+  expect(give(volatiles, frame('a', 6))).toBe(true);
+});
+
+test('of too many things known the one that was not heard of for longest is forgotten', () => {
+  const volatiles = new Volatiles(new Room());
+  for (let i = 0; i <= LIMITS.volatileKnown; i++) give(volatiles, frame(`k${i}`, 2));
+  expect(give(volatiles, frame('k1', 1))).toBe(false);
+  expect(give(volatiles, frame('k0', 1))).toBe(true);
+});
+
 test('what waits is a copy: what came is only lent', () => {
   const volatiles = new Volatiles(new Room());
   const bytes = frame('a', 1);

@@ -2,9 +2,10 @@
  * VOLATILE frames of one socket that wait: the newest of each thing, so that what a phone gets late is at least not old.
  *
  * One map, least recently heard first, holds both what waits and which version was heard last, so that an older one that
- * comes late (its actor moved meanwhile) is known. It is bounded: the thing that was not heard of for longest is forgotten,
- * and what waited of it with it. Frames are copied when they wait, because they point into the packet they came in; the
- * memory of the copies is used again (`room.ts`).
+ * comes late (its actor moved meanwhile) is known. Both are bounded: of too many frames the oldest is lost, but its version
+ * stays known; of too many things the one that was not heard of for longest is forgotten. (A version says nothing of other
+ * things: some count the time at which a thing began, so no bound for things that are not known follows from it.) Frames are
+ * copied when they wait, because they point into the packet they came in; the memory of the copies is used again (`room.ts`).
  */
 import { BATCH_FRAMES_MAX } from '../protocol/limits.ts';
 import { BATCH_HEAD_BYTES, joined, type VolatileHead } from '../protocol/pieces.ts';
@@ -14,7 +15,7 @@ import type { Room } from './room.ts';
 interface Thing {
   readonly kind: number;
   readonly version: number;
-  /** What waits; null when the newest version was sent. */
+  /** What waits; null when the newest version was sent, or lost. */
   bytes: Uint8Array | null;
 }
 
@@ -92,18 +93,21 @@ export class Volatiles {
     const known = things.get(name);
     if (known !== undefined) {
       if (version <= known.version) return false;
-      this.#forget(name, known, lost);
-    } else if (things.size >= LIMITS.volatileKeys) {
+      this.#lose(known, lost);
+      things.delete(name);
+    } else if (things.size >= LIMITS.volatileKnown) {
       const [oldest, thing] = things.entries().next().value!;
-      this.#forget(oldest, thing, lost);
+      this.#lose(thing, lost);
+      things.delete(oldest);
     }
     if (bytes === null) {
       things.set(name, { kind, version, bytes });
       return true;
     }
-    for (const [older, thing] of things) {
-      if (this.#bytes + bytes.length <= LIMITS.volatileBytes) break;
-      if (thing.bytes !== null) this.#forget(older, thing, lost);
+    for (const older of things.values()) {
+      const fits = this.#bytes + bytes.length <= LIMITS.volatileBytes;
+      if (fits && this.#waiting < LIMITS.volatileKeys) break;
+      this.#lose(older, lost);
     }
     things.set(name, { kind, version, bytes: this.#room.copy(bytes) });
     this.#waiting++;
@@ -111,12 +115,13 @@ export class Volatiles {
     return true;
   }
 
-  #forget(name: string, thing: Thing, lost: Lost): void {
-    this.#things.delete(name);
+  /** What waits of it will not be said. */
+  #lose(thing: Thing, lost: Lost): void {
     if (thing.bytes === null) return;
     this.#waiting--;
     this.#bytes -= thing.bytes.length;
     this.#room.free(thing.bytes);
+    thing.bytes = null;
     lost(thing.kind);
   }
 }

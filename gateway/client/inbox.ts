@@ -21,6 +21,8 @@ const ACK_MS = 2_000;
 const WAITING_MAX = 256;
 /** Volatile frames that wait for the app: the newest of so many things. */
 const VOLATILE_MAX = 64;
+/** Things whose version is remembered, gone or not: an older frame that comes late brings nothing back. */
+const VERSIONS_MAX = 512;
 
 interface Waiting {
   readonly message: Message | null;
@@ -130,8 +132,7 @@ export class Inbox {
     if (version < (this.versions.get(name) ?? 0)) return;
     const opened = openVolatile(frame);
     if (opened === null) return;
-    if (opened.body === null) this.versions.delete(name);
-    else this.versions.set(name, version);
+    this.remember(name, version);
     const older = this.line.findIndex(one => one.key === name);
     if (older >= 0) this.line.splice(older, 1);
     else if (this.line.filter(one => one.key !== null).length >= VOLATILE_MAX) {
@@ -142,6 +143,13 @@ export class Inbox {
     }
     this.line.push({ message: { ...opened, key, version } as Message, behind: null, key: name });
     this.advance();
+  }
+
+  /** The thing that was not heard of for longest is forgotten. */
+  private remember(name: string, version: number): void {
+    this.versions.delete(name);
+    this.versions.set(name, version);
+    if (this.versions.size > VERSIONS_MAX) this.versions.delete(this.versions.keys().next().value!);
   }
 
   /** No connection: acknowledgements wait for the next one, whose HELLO says the same. */
