@@ -15,6 +15,7 @@ import { EVENTS } from '../../protocol/catalogue.ts';
 import { CLOSE, ERROR, type Refusal, refuse } from '../../protocol/errors.ts';
 import type { ClientFrame, Location, Resume, ServerFrame } from '../../protocol/frames.ts';
 import { Emitter } from './emitter.ts';
+import { EventKeys } from './eventKeys.ts';
 import { Inbox } from './inbox.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Modes } from './modes.ts';
@@ -46,6 +47,7 @@ export class HeyBlueClient {
   private readonly deviceId: string;
   private readonly emitter = new Emitter();
   private readonly saver: Saver;
+  private readonly keys: EventKeys;
   private readonly pending: Pending;
   private readonly inbox: Inbox;
   private readonly tracker: Tracker;
@@ -69,6 +71,7 @@ export class HeyBlueClient {
       () => (this.forgotten ? null : this.record(this.inbox.position)),
       error => this.problem(refuse(ERROR.internal, `the storage failed: ${messageOf(error)}`)),
     );
+    this.keys = new EventKeys(options.deviceId);
     this.pending = new Pending({
       send: bytes => this.send(bytes),
       save: () => void this.save(),
@@ -80,6 +83,7 @@ export class HeyBlueClient {
       deliver: (message, behind) => this.deliver(message, behind),
       save: () => {
         this.saver.release();
+        this.keys.end();
         return this.saver.save();
       },
       acknowledge: offset => this.say({ type: 'ack', offset }),
@@ -157,8 +161,8 @@ export class HeyBlueClient {
       return Promise.resolve(refuse(ERROR.unavailable, `the client is ${this.state}`));
     }
     this.vigil.look();
-    return this.pending.add(name, body, idem, timeoutMs, (mutates, say) => {
-      // What must survive the process is stored before it is said.
+    return this.pending.add(name, body, idem ?? this.keys.next(name), timeoutMs, (mutates, say) => {
+      // What must survive the process is stored before it is said. In a listener nothing is: there the key survives.
       if (mutates) void after(this.save(), say);
       else say();
     }) as CommandOutcome<N>;
@@ -269,7 +273,10 @@ export class HeyBlueClient {
       record: () => this.record(behind === null ? this.position : this.inbox.latest(behind)),
     };
     if (behind === null) return void this.emit(message, delivery);
-    return after(this.saver.hold(), () => this.emit(message, delivery));
+    return after(this.saver.hold(), () => {
+      if ('eventId' in message) this.keys.begin(message.eventId);
+      return this.emit(message, delivery);
+    });
   }
 
   private emit(message: Message, delivery: Delivery): Maybe<unknown> {

@@ -24,7 +24,10 @@ export class Saver {
     return this.storage === null ? null : after(this.storage.get(), text => text ?? null);
   }
 
-  /** True once a record with what is so now was written, or will be behind the handler; false when the storage refused. */
+  /**
+   * True once a record with what is so now was written; at once while a handler runs, behind which it will be written;
+   * false when the storage refused.
+   */
   save(): Maybe<boolean> {
     if (this.storage === null || this.held) return true;
     if (this.writing === null) return this.write();

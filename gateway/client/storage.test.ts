@@ -229,6 +229,53 @@ describe('commands', () => {
     expect(readRecord(storage.record, 'phone-1')!.commands).toEqual([]);
   });
 
+  test('said in a listener they are not stored; killed before it is over, the next run says them with the same keys', async () => {
+    const storage = memoryStorage();
+    const run = async (deviceId = 'phone-1') => {
+      const one = phone({ storage, deviceId });
+      one.client.on('sharing.ended', async () => {
+        void one.client.command('location.share', {});
+        await Promise.resolve();
+        void one.client.command('location.share', {});
+        void one.client.command('instant.set', { on: true });
+        await new Promise(() => {}); // killed here
+      });
+      one.client.connect();
+      await vi.advanceTimersByTimeAsync(0);
+      one.line().open();
+      one.line().welcome();
+      void one.client.command('location.share', {});
+      one.line().event(1);
+      await vi.advanceTimersByTimeAsync(0);
+      return one
+        .line()
+        .of('command')
+        .map(({ idem }) => idem);
+    };
+    const first = await run();
+    expect(new Set(first).size).toBe(4);
+    expect(readRecord(storage.record, 'phone-1')!.commands.map(({ idem }) => idem)).toEqual([first[0]]);
+    storage.record = null;
+    const [fresh, ...again] = await run();
+    expect(fresh).not.toBe(first[0]);
+    expect(again).toEqual(first.slice(1));
+    // another device of the account speaks for itself
+    expect((await run('phone-2')).some(idem => first.includes(idem))).toBe(false);
+  });
+
+  test('behind a listener keys are fresh again', async () => {
+    const run = async () => {
+      const { client, line } = await connected();
+      client.on('sharing.ended', () => void client.command('location.share', {}));
+      line().event(1);
+      void client.command('location.share', {});
+      return line().of('command');
+    };
+    const [first, second] = [await run(), await run()];
+    expect(first[0]!.idem).toBe(second[0]!.idem);
+    expect(first[1]!.idem).not.toBe(second[1]!.idem);
+  });
+
   test('its deadline is over while there is no process: the outcome is unknown, and said so', async () => {
     const storage = memoryStorage();
     const first = await connected({ storage });

@@ -150,7 +150,10 @@ export type Handlers = {
 export interface CommandOptions {
   /** Milliseconds until the outcome counts as unknown (504). Default 5,000, at most 300,000. */
   readonly timeoutMs?: number;
-  /** UUID that makes a repeat harmless. Default: a fresh one for every command that changes something. */
+  /**
+   * UUID that makes a repeat harmless. Default: a fresh one for every command that changes something; while a listener of
+   * an event runs, one that is the same when the event is given again after a kill.
+   */
   readonly idem?: string;
 }
 
