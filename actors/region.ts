@@ -1,6 +1,7 @@
 /**
  * A region: a 2,048 m cell of the earth that knows who shares a position in it or just beside it. It matches officers
- * with civilians and tells the pair when two met; what civilians are told of officers around is not said here (`area.ts`).
+ * with civilians and tells the pair when two met. Who is near whom (rule 10) it does not even look for: what civilians are told of officers
+ * around comes from their areas (`area.ts`), because a region that told them would be a range finder.
  * Nothing in it is durable: after a crash it fills itself again with the next reports.
  *
  * What each side may learn is in `messages/region.ts`; the rules of a meeting are in `geo/rules.ts`.
@@ -275,10 +276,7 @@ function sweepSlotsSoon(state: RegionState, turn: Turn): void {
   turn.timer('slots', SLOT_SWEEP_MS, { type: 'sweepSlots' } satisfies RegionMessage);
 }
 
-/**
- * Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. Who is
- * near whom (`nears`) is told to nobody from here: it is for those who make notifications of it.
- */
+/** Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. */
 function offer({ asked, division }: RegionState, { meetings }: Moved, turn: Turn): void {
   // the coarse cell, whatever is divided in it
   const cell = regionId(division.ground.cell);

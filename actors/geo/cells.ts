@@ -2,9 +2,10 @@
  * The micro cells of a region: 32 x 32 doubly linked lists per role, threaded through the records of the members, so that
  * a mover meets only people of the other role around him.
  *
- * A civilian looks for the officers within 200 m, who are few: so every block of two by two cells has a list of those who
- * may be in reach of it, in one line of memory. It changes when an officer goes from one cell to another, which is one move
- * in a hundred. Where more come than it has room for, it says so until all of them are gone, and the cells are searched.
+ * A civilian looks for the officers around, within 40 m or, where somebody asks who is near whom, within 200 m; they are
+ * few: so every block of two by two cells has a list of those who may be in reach of it, in one line of memory. It changes
+ * when an officer goes from one cell to another, which is one move in a hundred. Where more come than it has room for, it
+ * says so until all of them are gone, and the cells are searched.
  *
  * Beside the lists each role has a word of 32 bits per row of cells, which says where anybody is at all: a search for
  * officers within 200 m looks at seven words instead of fifty empty lists.

@@ -25,10 +25,9 @@ export interface Near {
 /** What a fix brought about. */
 export interface Moved {
   readonly meetings: readonly Meeting[];
-  readonly nears: readonly Near[];
 }
 
-export const NOTHING: Moved = { meetings: [], nears: [] };
+export const NOTHING: Moved = { meetings: [] };
 
 export type EndReason = 'silence' | 'far' | 'outside' | 'crowd' | 'left';
 
@@ -37,5 +36,6 @@ export interface MatchWatch {
   entered(officerId: string, civilianId: string, atMs: number): void;
   /** `atMs` is null for somebody who left. */
   ended(officerId: string, civilianId: string, atMs: number | null, reason: EndReason): void;
-  near(near: Near): void;
+  /** Only where it is given are officers looked for as far away as `nearM`. */
+  near?(near: Near): void;
 }

@@ -43,17 +43,22 @@ export class Matcher {
   readonly tellings: Tellings;
   readonly #rules: ProximityRules;
   readonly #enterReach: Reach;
-  readonly #wideReach: Reach;
+  /** Somebody wants to hear who is near whom (10), so a civilian's search for officers goes so far. */
+  readonly #hearsNear: boolean;
+  readonly #officersReach: Reach;
   /** Number of the current move; marks the members it has looked at. */
   #move = 0;
 
   constructor(cell: number, rules: ProximityRules, watch: MatchWatch | null = null) {
     this.#rules = rules;
-    this.members = new Members(cell, rules, Radii.of(rules));
+    const radii = Radii.of(rules);
+    this.#hearsNear = watch?.near !== undefined;
+    const officersM = this.#hearsNear ? radii.wideM : rules.enterMaxM;
+    this.members = new Members(cell, rules, radii, officersM);
     this.pairs = new Pairs(this.members, rules, watch);
     this.tellings = new Tellings(this.members, this.pairs, rules, watch);
     this.#enterReach = this.members.reach(rules.enterMaxM);
-    this.#wideReach = this.members.reach(this.members.radii.wideM);
+    this.#officersReach = this.members.reach(officersM);
   }
 
   get slotCount(): number {
@@ -179,7 +184,7 @@ export class Matcher {
       }
       if (count > 0) {
         if (members.isOffered(index)) this.#begin(index, side, count, move, tMs);
-        if (side === CIVILIAN) tellings.announce(index, count, tMs);
+        if (side === CIVILIAN && this.#hearsNear) tellings.announce(index, count, tMs);
       }
       if (DUE.length > 0) tellings.meet(tMs);
     }
@@ -191,7 +196,10 @@ export class Matcher {
     const { members } = this;
     const { radii } = members;
     const { freshMs, crowdCivilians } = this.#rules;
-    if (side === CIVILIAN) return officersAround(members, index, this.#wideReach, radii.wide, freshMs);
+    if (side === CIVILIAN) {
+      const limits = this.#hearsNear ? radii.wide : radii.enter;
+      return officersAround(members, index, this.#officersReach, limits, freshMs);
+    }
     const most = members.isCrowded(index) ? crowdCivilians : ALL;
     const count = around(members, index, CIVILIAN, this.#enterReach, radii.enter, freshMs, most);
     if (!members.isRepeated) this.#crowd(index, count, tMs);
@@ -225,7 +233,7 @@ export class Matcher {
     const { enter } = members.radii;
     for (let i = 0; i < count; i++) {
       const other = FOUND.member[i]!;
-      if (side === CIVILIAN) {
+      if (side === CIVILIAN && this.#hearsNear) {
         const limit = enter[members.accuracySum(index, other)]!;
         if (!members.isWithin(index, other, FOUND.line[i]!, limit)) continue;
       }

@@ -75,8 +75,8 @@ export class Members extends Records {
   /** When the fix before the one that was placed last was taken; that one itself for somebody new. */
   previousMs = 0;
 
-  constructor(cell: number, rules: ProximityRules, radii: Radii) {
-    super(cell, radii);
+  constructor(cell: number, rules: ProximityRules, radii: Radii, officersM: number) {
+    super(cell, radii, officersM);
     this.#rules = rules;
   }
 

@@ -17,7 +17,7 @@ export class Radii {
   readonly enter: Float64Array;
   readonly exit: Float64Array;
   readonly near: Float64Array;
-  /** What a civilian's one search for officers must see, and how far that is at most, metres. */
+  /** What a civilian's one search for officers must see where (10) is asked, and how far that is at most, metres. */
   readonly wide: Float64Array;
   readonly wideM: number;
   /** {@link wide} is {@link near}. */

@@ -53,10 +53,11 @@ export class Records {
   numbers = new Float64Array(NUMBERS * this.capacity);
   whole = new Int32Array(this.numbers.buffer);
 
-  constructor(cell: number, radii: Radii) {
+  /** `officersM`: how far civilians look for officers, metres. */
+  constructor(cell: number, radii: Radii, officersM: number) {
     this.ground = new Ground(cell);
     this.radii = radii;
-    this.cells = new Cells(this.ground.reach(radii.wideM));
+    this.cells = new Cells(this.ground.reach(officersM));
   }
 
   reach(radiusM: number): Reach {

@@ -13,21 +13,18 @@ import { TOLD } from './slots.ts';
 
 /** What the current move tells. Taken before it ends, so one for all regions. */
 let meetings: Meeting[] = [];
-let nears: Near[] = [];
 
 /** Nothing is told, whatever became of the move before. */
 export function beginTelling(): void {
   if (DUE.length > 0) DUE.length = 0;
   if (meetings.length > 0) meetings = [];
-  if (nears.length > 0) nears = [];
 }
 
 /** What the current move has told. */
 export function takeTold(): Moved {
-  if (meetings.length === 0 && nears.length === 0) return NOTHING;
-  const moved = { meetings, nears };
+  if (meetings.length === 0) return NOTHING;
+  const moved = { meetings };
   meetings = [];
-  nears = [];
   return moved;
 }
 
@@ -116,8 +113,7 @@ export class Tellings {
       if (known.isFull) members.setNearFull(officer, true);
       const who = { id: members.idOf(officer), handle: members.handleOf(officer) };
       const near: Near = { civilianId, officer: who, atMs: tMs };
-      nears.push(near);
-      this.#watch?.near(near);
+      this.#watch?.near?.(near);
     }
     members.setKnownAround(civilian, sum, sinceMs + nearAgainMs);
   }

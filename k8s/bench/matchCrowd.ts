@@ -14,7 +14,7 @@
 
 import { FIXES_MAX, Fixes } from '../../actors/geo/fixes.ts';
 import { boxOf, cellOf, cellOfRegion } from '../../actors/geo/grid.ts';
-import { type Departure, Matcher, type Moved } from '../../actors/geo/matcher.ts';
+import { type Departure, Matcher, type MatchWatch, type Moved } from '../../actors/geo/matcher.ts';
 import { type Route, routeFix } from '../../actors/geo/publish.ts';
 import type { ProximityRules } from '../../actors/geo/rules.ts';
 import type { FixMessage } from '../../actors/messages/region.ts';
@@ -89,7 +89,6 @@ export interface Pace {
   readonly moves: number;
   readonly cpuNs: number;
   readonly meetings: number;
-  readonly nears: number;
 }
 
 /** CPU time of this thread: what others on the machine do does not count, nor what collects the fixes that were made. */
@@ -104,6 +103,7 @@ export class MatchCrowd {
   readonly y: Float64Array;
   readonly #ground: Ground;
   readonly #rules: ProximityRules;
+  readonly #watch: MatchWatch | null;
   readonly #chance: Seeded;
   readonly #order: Int32Array;
   readonly #origin: { readonly lat: number; readonly lng: number };
@@ -115,9 +115,11 @@ export class MatchCrowd {
   /** Hears of every fix, outside the measured time. */
   tap: (fix: FixMessage) => void = () => {};
 
-  constructor(ground: Ground, rules: ProximityRules, seed: number) {
+  /** `watch`: none on a node. */
+  constructor(ground: Ground, rules: ProximityRules, seed: number, watch: MatchWatch | null = null) {
     this.#ground = ground;
     this.#rules = rules;
+    this.#watch = watch;
     const box = boxOf(cellOf(CENTRE.lat, CENTRE.lng));
     this.#origin = ground.inOneRegion
       ? { lat: middle(box.south, box.north), lng: middle(box.west, box.east) }
@@ -150,7 +152,7 @@ export class MatchCrowd {
 
   /** The next so many positions, tick by tick; what matching them took. */
   walk(updates: number): Pace {
-    const pace = { updates: 0, moves: 0, cpuNs: 0, meetings: 0, nears: 0 };
+    const pace = { updates: 0, moves: 0, cpuNs: 0, meetings: 0 };
     while (pace.updates < updates) {
       const count = Math.min(this.#ground.tick, updates - pace.updates);
       for (let left = count; left > 0; left -= BATCH) {
@@ -206,11 +208,10 @@ export class MatchCrowd {
   }
 
   /** Each region in turn, all that waits for it. */
-  #serve(pace: { moves: number; meetings: number; nears: number }): void {
+  #serve(pace: { moves: number; meetings: number }): void {
     const arrivals: Arrival[] = [];
-    const count = ({ meetings, nears }: Moved): void => {
+    const count = ({ meetings }: Moved): void => {
       pace.meetings += meetings.length;
-      pace.nears += nears.length;
     };
     for (const place of this.#all) {
       const { matcher, waiting } = place;
@@ -239,7 +240,7 @@ export class MatchCrowd {
   #placeOf(region: string): Place {
     let place = this.#places.get(region);
     if (!place) {
-      place = new Place(new Matcher(cellOfRegion(region)!, this.#rules));
+      place = new Place(new Matcher(cellOfRegion(region)!, this.#rules, this.#watch));
       this.#places.set(region, place);
       this.#all.push(place);
     }

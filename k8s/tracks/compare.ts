@@ -50,8 +50,9 @@ export function run(
   events: readonly OracleEvent[],
   rules: ProximityRules,
   between: (town: Town) => void = () => {},
+  hearsNear = true,
 ): Town {
-  const town = new Town(rules);
+  const town = new Town(rules, hearsNear);
   for (const event of events) {
     if (event.type === 'fix') town.nowMs = Math.max(town.nowMs, event.atMs);
     between(town);

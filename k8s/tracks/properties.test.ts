@@ -149,6 +149,13 @@ describe('the stream of a crowd is the same', () => {
       expect(restless).toEqual(streamOf(events, drawn.rules));
     });
   });
+  it('whether or not anybody asks who is near whom', () => {
+    always([...HOMES, ...POLES], drawn => {
+      const events = eventsOf(drawn);
+      const asked = streamOf(events, drawn.rules).filter(key => !key.startsWith('near'));
+      expect(keys(run(events, drawn.rules, undefined, false).happenings)).toEqual(asked);
+    });
+  });
   it('in one region for all as in many', () => {
     always(HOMES, drawn => {
       const events = eventsOf(drawn);

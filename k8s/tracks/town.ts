@@ -2,6 +2,7 @@
  * A town without sockets, mailboxes or time: real region behaviours, the real routing of fixes, and messages that
  * arrive at once and in order. What the brute force is compared with, and the quickest way to run a recording.
  */
+import type { Near } from '../../actors/geo/matcher.ts';
 import {
   isNewer,
   type Person,
@@ -37,7 +38,8 @@ export class Town {
   #movedMs = 0;
   nowMs = 1;
 
-  constructor(rules: ProximityRules) {
+  /** `hearsNear`: whether anybody asks who is near whom, as no node does. */
+  constructor(rules: ProximityRules, hearsNear = true) {
     this.#rules = rules;
     const happened = (
       what: OracleHappening['what'],
@@ -50,7 +52,9 @@ export class Town {
     const behaviour = regionBehaviour(rules, undefined, {
       entered: (officer, civilian, atMs) => happened('entered', officer, civilian, atMs),
       ended: (officer, civilian, atMs) => happened('ended', officer, civilian, atMs),
-      near: ({ officer, civilianId, atMs }) => happened('near', officer.id, civilianId, atMs),
+      ...(hearsNear && {
+        near: ({ officer, civilianId, atMs }: Near) => happened('near', officer.id, civilianId, atMs),
+      }),
     });
     this.#host = new Host(behaviour, id => this.#turn(id));
   }

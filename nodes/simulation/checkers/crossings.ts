@@ -76,7 +76,6 @@ export class Crossings {
         this.#chronicle.note('two are apart', current.region, process, pair, reason);
         if (!current.pairs.delete(pair)) this.#fail(current, `${pair} ended, and was not in`);
       },
-      near: () => {},
     });
     const watched: AnyBehaviour = {
       ...behaviour,
