@@ -1,7 +1,7 @@
 /** The division of a region as plain values and back, when its shard moves in the middle of one. */
 import { TRUST_MAX } from './fraud/trust.ts';
 import { type Ground, groundOf, packLayout, quadId, readLayout, UNDIVIDED } from './geo/layout.ts';
-import { HELD_MAX, INHERIT_MS, MEMBERS_MAX, NEAR_REMEMBERED_MAX } from './geo/limits.ts';
+import { CAP_MATCHES_MAX, HELD_MAX, INHERIT_MS, MEMBERS_MAX, NEAR_REMEMBERED_MAX } from './geo/limits.ts';
 import type { FixMessage, SlotTransfer } from './messages/region.ts';
 import * as read from './packed.ts';
 import { type Division, newDivision, type PersonMessage } from './regionDivision.ts';
@@ -9,7 +9,6 @@ import { type Division, newDivision, type PersonMessage } from './regionDivision
 /** Regions that one region may wait for: all quads of a cell. */
 const WAITING_MAX = 85;
 const PIECES_MAX = 8_000_000;
-const MATCHES_MAX = 1_000;
 const ROLES = ['officer', 'civilian'] as const;
 const STAGES = ['counting', 'ready', 'told'] as const;
 
@@ -143,7 +142,7 @@ function slotOf(value: unknown): SlotTransfer {
 function officerOf(value: unknown) {
   const item = read.fields(value);
   return {
-    matchedMs: read.list(item.matchedMs, MATCHES_MAX, read.number),
+    matchedMs: read.list(item.matchedMs, CAP_MATCHES_MAX, read.number),
     crowded: read.flag(item.crowded),
     turningMs: item.turningMs === null ? null : read.number(item.turningMs),
     told: read.list(item.told, NEAR_REMEMBERED_MAX, one => {

@@ -8,7 +8,13 @@ import { Footprints } from './fraud/footprints.ts';
 import type { FraudRules } from './fraud/rules.ts';
 import { TRUST_MAX } from './fraud/trust.ts';
 import type { Ground } from './geo/layout.ts';
-import { MEMBERS_MAX, NEAR_REMEMBERED_MAX, SILENT_SWEEP_MS, SLOT_SWEEP_MS } from './geo/limits.ts';
+import {
+  CAP_MATCHES_MAX,
+  MEMBERS_MAX,
+  NEAR_REMEMBERED_MAX,
+  SILENT_SWEEP_MS,
+  SLOT_SWEEP_MS,
+} from './geo/limits.ts';
 import {
   Matcher,
   type MatchWatch,
@@ -30,7 +36,6 @@ import type { Turn } from './turn.ts';
 const VERSION = 6;
 /** Slots of one region at most; its shard travels in pieces, this bounds what a damaged one costs. */
 const SLOTS_MAX = 4_000_000;
-const MATCHES_MAX = 1_000;
 /** Milliseconds of Unix time, and whole numbers of 32 bits. */
 const TIME_MAX = 2 ** 48;
 const I32 = 2 ** 31;
@@ -145,7 +150,7 @@ function knownOf(item: unknown, members: readonly PackedMember[]): PackedOfficer
   const [officer, matchedMs, told] = read.list(item, 3, value => value);
   return [
     placeOf(officer, OFFICER, members),
-    read.list(matchedMs, MATCHES_MAX, read.number),
+    read.list(matchedMs, CAP_MATCHES_MAX, read.number),
     read.list(told, NEAR_REMEMBERED_MAX, one => {
       const [civilianId, atMs] = read.list(one, 2, value => value);
       return [read.text(civilianId), read.number(atMs)];

@@ -39,6 +39,9 @@ export const MEMBERS_MAX = 4_000_000;
 /** People remembered per officer as told that he is around; while so many are, nobody else is told of him. */
 export const NEAR_REMEMBERED_MAX = 256;
 
+/** Automatic matches that a cap may count, and so times that are kept of an officer. */
+export const CAP_MATCHES_MAX = 1_000;
+
 /** Slots of those who fell silent are looked for this often while there are slots. */
 export const SLOT_SWEEP_MS = 1_000;
 /** A position is accepted this late (`ACTOR_LIMITS.fixAgeMs`); what it could still change is not swept away before. */

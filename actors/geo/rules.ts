@@ -29,13 +29,19 @@
  *    whom 6 would begin, phones there or not, his mode aside. More than `crowdCivilians` at all his fixes over `crowdMs`
  *    begin the crowd, which ends his slots; not more at all fixes over `crowdMs` end it.
  * 10. Near: a civilian's fix that is not poor, with an officer's that is comparable and not poor, d <= nearM, his phone
- *    there, not in a crowd: told once per `nearAgainMs` and pair.
+ *    there, not in a crowd: told once per `nearAgainMs` and pair. Looked for only where a watch of the matcher asks for
+ *    it: the regions of a node do not, their civilians are told by areas (`actors/area.ts`).
  *
  * Positions are never carried forward: between two fixes nobody moves (no scores by dead reckoning).
  */
 
+import type { RuleRef } from '../durable.ts';
+import { FIRST_VERSION } from '../ruleNumbers.ts';
+import { CAP_MATCHES_MAX, MEMBERS_MAX } from './limits.ts';
+
 export interface ProximityRules {
-  readonly version: number;
+  /** The business rule that set these numbers; its version 1 is what stands here and in the configuration. */
+  readonly rule: RuleRef;
   readonly enterM: number;
   readonly enterMaxM: number;
   readonly enterPerAccuracy: number;
@@ -66,8 +72,7 @@ export interface ProximityRules {
  * people) that it measured; "rule" is DOMAIN, rule 2.
  */
 const DEFAULTS: ProximityRules = {
-  /** 2: accuracy, two fixes outside, relative speed, cap, crowd, near. */
-  version: 2,
+  rule: { id: 'proximity.notify', version: FIRST_VERSION },
   /** Rule 2; study 0: two phones with 10 m accuracy at 3 m apart read within 25 m in 97 % of fixes, at 50 m in 0.3 %. */
   enterM: 25,
   /** Study: clamp(25, 1.25 (a1 + a2), 40). */
@@ -105,8 +110,8 @@ const DEFAULTS: ProximityRules = {
   reachM: 200,
 };
 
-/** Bits that slots have for them (`slots.ts`). */
-const DWELL_MS_MAX = 2 ** 29;
+/** Bits that slots and members have for them (`slots.ts`, `record.ts`): six days. */
+const TIME_MS_MAX = 2 ** 29;
 const DWELL_FIXES_MAX = 100;
 /** A disc must not be larger than a region (`grid.ts`). */
 const REACH_M_MAX = 2_000;
@@ -139,12 +144,19 @@ export function proximityRules(changes: Partial<ProximityRules> = {}): Proximity
     rules.sharpAccuracyM <= rules.keepAccuracyM && rules.keepAccuracyM <= 1_000,
     'accuracies: sharp, keep',
   );
-  must(rules.dwellMs >= 0 && rules.dwellMs <= DWELL_MS_MAX, 'dwellMs must be in [0, 2^29]');
-  must(rules.dwellFixes >= 1 && rules.dwellFixes <= DWELL_FIXES_MAX, 'dwellFixes must be in [1, 100]');
+  const isTime = (ms: number): boolean => ms >= 0 && ms <= TIME_MS_MAX;
+  const isCount = (count: number, least: number, most: number): boolean =>
+    Number.isInteger(count) && count >= least && count <= most;
+  for (const name of ['silenceMs', 'dwellMs', 'freshMs', 'gapMs', 'capMs', 'crowdMs', 'nearAgainMs'] as const)
+    must(isTime(rules[name]), `${name} must be in [0, 2^29]`);
+  for (const name of ['enterPerAccuracy', 'sharpAccuracyM', 'walkMps', 'vehicleMps', 'relativeMps'] as const)
+    must(rules[name] >= 0, `${name} must not be negative`);
+  must(isCount(rules.dwellFixes, 1, DWELL_FIXES_MAX), 'dwellFixes must be a whole number in [1, 100]');
   must(
     rules.gapMs <= rules.silenceMs && rules.freshMs <= rules.silenceMs,
     'gapMs and freshMs must not exceed silenceMs',
   );
-  must(rules.capMatches >= 1 && rules.crowdCivilians >= 0, 'capMatches and crowdCivilians count');
+  must(isCount(rules.capMatches, 1, CAP_MATCHES_MAX), 'capMatches must be a whole number in [1, 1000]');
+  must(isCount(rules.crowdCivilians, 0, MEMBERS_MAX), 'crowdCivilians must be a whole number');
   return rules;
 }

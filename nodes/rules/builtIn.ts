@@ -5,6 +5,7 @@
 import { ENCOUNTER_POINTS, FIRST_VERSION, GIVEAWAY_DAY_POINTS } from '../../actors/ruleNumbers.ts';
 import type { MeetRules } from '../../actors/rules.ts';
 import type { Award, AwardLimits, RuleKind, ScoreInputs, ScoreQuery } from '../../actors/scoring.ts';
+import { proximityValues } from './meetingValues.ts';
 import type { RulesPort } from './port.ts';
 import type { Said } from './said.ts';
 import { type Given, traceOf } from './trace.ts';
@@ -44,17 +45,6 @@ const saysOf = ({ shareS, proximity }: FirstNumbers): Says => ({
   'proximity.notify': () => ({ points: NO, values: proximityValues(shareS, proximity) }),
   'earning.limit': () => ({ points: NO, values: { pointsPerDay: 0 } }),
   promotion: () => ({ points: { user: 0 }, values: NO }),
-});
-
-export const proximityValues = (
-  shareS: number,
-  { nearM, enterM, exitMarginM, dwellMs }: MeetRules['proximity'],
-): Readonly<Record<string, number>> => ({
-  nearM,
-  enterM,
-  exitM: enterM + exitMarginM,
-  dwellS: dwellMs / 1_000,
-  shareS,
 });
 
 export const firstLimits = ({ cooldownS }: FirstNumbers): Readonly<Record<RuleKind, AwardLimits>> => ({

@@ -1,6 +1,7 @@
 /** What each kind of rule is asked with, by whom, and who gets or pays points by it. */
 import type { RuleKind } from '../../actors/scoring.ts';
 import { METHODS } from '../../protocol/catalogue.ts';
+import { MEETING_VALUES } from './meetingValues.ts';
 import { STATES } from './states.ts';
 
 /** What an input is: a word, if `of` is there always one of these, or a number that is rounded down to a multiple of `step`. */
@@ -64,7 +65,7 @@ export const KINDS: Readonly<Record<RuleKind, KindShape>> = {
     parties: [],
     inputs: { userKind: oneOf('officer') },
     pays: false,
-    values: ['nearM', 'enterM', 'exitM', 'dwellS', 'shareS'],
+    values: MEETING_VALUES,
   },
   'earning.limit': {
     parties: [],

@@ -4,17 +4,10 @@
  */
 import { ENCOUNTER_POINTS, FIRST_VERSION } from '../../actors/ruleNumbers.ts';
 import { RULE_KINDS, type RuleKind } from '../../actors/scoring.ts';
-import {
-  DONORS,
-  type FirstNumbers,
-  firstLimits,
-  NEEDY,
-  proximityValues,
-  REFUSALS,
-  SPENDERS,
-} from './builtIn.ts';
+import { DONORS, type FirstNumbers, firstLimits, NEEDY, REFUSALS, SPENDERS } from './builtIn.ts';
 import { checksumOf, type RuleDraft, type RuleTest, type RuleVersion } from './envelope.ts';
 import type { Graph, GraphNode } from './graph.ts';
+import { proximityValues } from './meetingValues.ts';
 
 /** Input, one node that decides, output. */
 const through = (node: Omit<GraphNode, 'id'>): Graph => ({
