@@ -300,7 +300,7 @@ export const COMMIT_CODES = [
   'not_held',
   /** An encounter that an operator refused to pay; to reject it again changes nothing. */
   'rejected',
-  /** More than the account may spend at once, or in a day; or than one user may have of an offer. */
+  /** More than the account may spend at once, or in a day. */
   'limit_exceeded',
   /** Nothing is pending under this id, between these two. */
   'pending_not_found',
@@ -318,6 +318,8 @@ export const COMMIT_CODES = [
   'exceeds_refundable',
   /** Another open redemption of the merchant has this code: the same id may be tried with another one. */
   'code_taken',
+  /** More than one user may have of an offer. */
+  'offer_limit_exceeded',
 ] as const;
 export type CommitCode = (typeof COMMIT_CODES)[number];
 

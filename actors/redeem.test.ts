@@ -291,6 +291,29 @@ describe('points and stock', () => {
     });
   });
 
+  test('nor for more than the account may spend, and only then is it said so', async () => {
+    const { town, market, phone } = await story({ perUserMax: 2 }, 3);
+    await town.people.giving.limitAccount(phone.id, null, 15);
+    const refusedFor = (why: string) => ({ code: ERROR.conflict, message: expect.stringContaining(why) });
+    idOf(await market.reserve(phone));
+    expect(await market.reserve(phone)).toMatchObject(refusedFor('this account may spend'));
+    await town.people.giving.limitAccount(phone.id, null, null);
+    // whom the offer lets through by older numbers the store refuses
+    const commit = town.ledger.commit.bind(town.ledger);
+    town.ledger.commit = async entries => {
+      const raised = entries.map(one =>
+        one.op.type === 'pending'
+          ? { ...one, op: { ...one.op, stock: { ...one.op.stock!, perUserMax: 1 } } }
+          : one,
+      );
+      return commit(raised);
+    };
+    expect(await market.reserve(phone)).toMatchObject(refusedFor('one person may have'));
+    town.ledger.commit = commit;
+    idOf(await market.reserve(phone));
+    expect(market.stored(phone)).toMatchObject({ onHand: 3, reserved: 2 });
+  });
+
   test('of a crowd that comes at once: as many are served as there is', async () => {
     const { town, market } = await story({}, 7);
     const crowd = [];

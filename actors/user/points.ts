@@ -121,6 +121,8 @@ function refuseGive(
   return points > spendablePoints(state, nowMs) ? NOT_ENOUGH : null;
 }
 
+export const OVER_LIMIT = refuse(ERROR.conflict, 'more than this account may spend at once, or in a day');
+
 export const NOT_ENOUGH = refuse(ERROR.conflict, 'not enough points');
 
 /** The store has decided. Whoever got points is told until he has heard it. */
@@ -174,7 +176,7 @@ function givenResult(state: UserState, command: CommandUnderWay, committed: Comm
     case 'account_closed':
       return refuse(ERROR.gone, 'an account of this gift is closed');
     case 'limit_exceeded':
-      return refuse(ERROR.conflict, 'more than this account may spend at once, or in a day');
+      return OVER_LIMIT;
     case 'exists_with_different_payload':
       // the id of a payment follows from what is paid, any other from the key
       return command.gift?.reason === FEE ? PAID : KEY_CONFLICT;

@@ -23,7 +23,7 @@ import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, conclude, finishMarket, KEY_CONFLICT } from './commands.ts';
 import { underWay } from './hey.ts';
-import { NOT_ENOUGH, spendablePoints } from './points.ts';
+import { NOT_ENOUGH, OVER_LIMIT, spendablePoints } from './points.ts';
 import { readMine } from './redeemed.ts';
 import { type Redemption, redemptionOf } from './redemption.ts';
 import { seconds } from './sessions.ts';
@@ -172,8 +172,10 @@ export function pointsSetAside(
       return giveUp(state, command, refuse(ERROR.unavailable, 'no code is free, try again', 1_000), turn);
     case 'out_of_stock':
       return giveUp(state, command, SOLD_OUT, turn, true);
-    case 'limit_exceeded':
+    case 'offer_limit_exceeded':
       return giveUp(state, command, TOO_MANY, turn, true);
+    case 'limit_exceeded':
+      return giveUp(state, command, OVER_LIMIT, turn);
     case 'offer_closed':
       return giveUp(state, command, refuse(ERROR.gone, 'this offer is over'), turn, true);
     case 'insufficient_points':

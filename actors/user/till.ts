@@ -20,7 +20,7 @@ import type { SessionRef, Turn } from '../turn.ts';
 import { begin, finishMarket, KEY_CONFLICT, storedOf, whenRead } from './commands.ts';
 import { codeTried, isOver, NO_TILL, openTill, refuseCode, tillOf, waiting, waits } from './counter.ts';
 import { underWay } from './hey.ts';
-import { availablePoints, NOT_ENOUGH } from './points.ts';
+import { availablePoints, NOT_ENOUGH, OVER_LIMIT } from './points.ts';
 import { REDEMPTION } from './redeem.ts';
 import { CANCELLED, EXPIRED, NO_REDEMPTION, PAID, voidOf } from './redeemed.ts';
 import { type Ending, type Handling, type Redemption, redemptionOf } from './redemption.ts';
@@ -273,7 +273,7 @@ function refusalOf({ code }: Committed): Refusal {
     case 'insufficient_points':
       return NOT_ENOUGH;
     case 'limit_exceeded':
-      return refuse(ERROR.conflict, 'this account may not spend so much');
+      return OVER_LIMIT;
     case 'account_unknown':
     case 'account_closed':
       return refuse(ERROR.gone, 'an account of this redemption is closed');

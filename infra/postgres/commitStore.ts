@@ -5,7 +5,7 @@
  * A look-up after a lost connection must answer for good, so it first ends the backends that were lost
  * (`lostBackends.ts`).
  */
-import type { Committed, DurableOp } from '../../actors/durable.ts';
+import { COMMIT_CODES, type Committed, type DurableOp } from '../../actors/durable.ts';
 import type { CommitEntry, CommitStore, EntryOutcome, Log } from '../../nodes/ports.ts';
 import {
   COMMIT_PARAMETERS,
@@ -30,12 +30,14 @@ import { LostBackends } from './lostBackends.ts';
 import { TIMER_COLUMNS, timerColumns } from './timerRows.ts';
 
 const PARAMETERS = Array.from({ length: COMMIT_PARAMETERS }, (_, i) => `$${i + 1}`).join(', ');
-const COMMIT = { name: 'commit_group', text: `select * from ledger.commit_group(${PARAMETERS})` };
+/** Which codes are known here: a later version of the function may have more. */
+const COMMIT_GROUP = `ledger.commit_group(${PARAMETERS}, ${COMMIT_CODES.length})`;
+const COMMIT = { name: 'commit_group', text: `select * from ${COMMIT_GROUP}` };
 const TIMERS = Array.from({ length: TIMER_COLUMNS }, (_, i) => `$${COMMIT_PARAMETERS + i + 1}`).join(', ');
 /** For groups in which any entry brings a timer along: the select list is evaluated behind the group that it is of. */
 const COMMIT_TIMED = {
   name: 'commit_group_timed',
-  text: `select c.*, ops.commit_timers(${TIMERS}) from ledger.commit_group(${PARAMETERS}) c`,
+  text: `select c.*, ops.commit_timers(${TIMERS}) from ${COMMIT_GROUP} c`,
 };
 
 /** What comes along with the entries of a group, as entries of their own. */

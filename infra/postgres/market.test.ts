@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import {
+  COMMIT_CODES,
+  type CommitCode,
   type Committed,
   type DurableOp,
   MINT_ACCOUNT,
@@ -25,6 +27,7 @@ import {
 import { MemoryLedger } from '../../nodes/memory/memoryLedger.ts';
 import { MemoryOffers } from '../../nodes/memory/memoryOffers.ts';
 import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
+import { encodeGroup } from './commitCodec.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgNoteStore } from './noteStore.ts';
 import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
@@ -541,4 +544,22 @@ it('tells of everything in the outbox, in the transaction in which it happens', 
     paid.id,
   );
   expect(kept).toEqual({ pending: rule.trace, transfer: rule.trace });
+});
+
+it('a node of the version before is told the word that it knows of more than one user may have', async () => {
+  const [epoch] = await town.epochStore.mint([5], 'property');
+  const [user, merchant] = (await open(2)) as [string, string];
+  const { offer } = offerOf('', { id: town.uuid(), merchant, perUserMax: 1 });
+  await town.noteStore.commit([
+    at(5, epoch!, { type: 'offer', id: town.uuid(), offer }),
+    at(5, epoch!, stockOf(town.uuid(), offer.id, 5)),
+  ]);
+  await town.commitStore.commit([at(5, epoch!, move(town.uuid(), MINT_ACCOUNT, user, 60))]);
+  const hold = { offer: offer.id, quantity: 2, code: 'BEFORE', perUserMax: 1 };
+  const { values } = encodeGroup([at(5, epoch!, redemption(town.uuid(), user, merchant, hold))], 0);
+  const named = values!.map((_, i) => `$${i + 1}`).join(', ');
+  const asked = (more = '') => rows(`select codes from ledger.commit_group(${named}${more})`, ...values!);
+  const code = (word: CommitCode) => [{ codes: `${COMMIT_CODES.indexOf(word)}` }];
+  expect(await asked()).toEqual(code('limit_exceeded'));
+  expect(await asked(`, ${COMMIT_CODES.length}`)).toEqual(code('offer_limit_exceeded'));
 });

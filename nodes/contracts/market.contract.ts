@@ -268,7 +268,7 @@ export function marketContract(name: string, open: () => Promise<StoreTown>): vo
         const refused: [PendingOp, string][] = [
           [reserve(11), 'out_of_stock'],
           [reserve(1, { user: poor }), 'insufficient_points'],
-          [reserve(2, { perUserMax: 2 }), 'limit_exceeded'],
+          [reserve(2, { perUserMax: 2 }), 'offer_limit_exceeded'],
           [reserve(1, { code: op.stock!.code }), 'code_taken'],
           [unknown, 'offer_closed'],
           [foreign, 'offer_closed'],
@@ -304,24 +304,30 @@ export function marketContract(name: string, open: () => Promise<StoreTown>): vo
         expect(await said(a, b, c, sale(town.uuid(), a, 1))).toEqual([
           'created',
           'created',
-          'limit_exceeded',
+          'offer_limit_exceeded',
           'created',
         ]);
         expect((await offerView(offer))?.perUser).toEqual({ [user]: 2 });
         expect(await said(voidOf(b), limited(2), limited(1))).toEqual([
           'created',
           'created',
-          'limit_exceeded',
+          'offer_limit_exceeded',
         ]);
         expect(await said(refund(town.uuid(), a, 1), limited(1), limited(1))).toEqual([
           'created',
           'created',
-          'limit_exceeded',
+          'offer_limit_exceeded',
         ]);
         expect((await offerView(offer))?.perUser).toEqual({ [user]: 3 });
         // somebody else has his own
         const other = await person('civilian', 9);
         expect(await said(reserve(3, { user: other, perUserMax: 3 }))).toEqual(['created']);
+        // it stays refused under its id, and what his account may spend is another limit
+        await town.limitDebits(other, 1, null);
+        expect(await said(c, reserve(1, { user: other }))).toEqual([
+          'offer_limit_exceeded',
+          'limit_exceeded',
+        ]);
         expect(await balances(merchant)).toEqual([0]);
       });
 

@@ -364,6 +364,7 @@ const BURNING: ReadonlySet<CommitCode> = new Set([
   'limit_exceeded',
   'out_of_stock',
   'offer_closed',
+  'offer_limit_exceeded',
 ]);
 
 const SETTLED = {

@@ -50,7 +50,7 @@ export class MemoryMarket {
     if (nowMs < known.opensAtMs || isOver) return 'offer_closed';
     const { perUserMax, quantity, code } = stock;
     const has = this.#perUser(stock.offer).get(op.payer) ?? 0;
-    if (perUserMax > 0 && has + quantity > perUserMax) return 'limit_exceeded';
+    if (perUserMax > 0 && has + quantity > perUserMax) return 'offer_limit_exceeded';
     const { onHand, reserved } = this.stock.get(stock.offer)!;
     if (onHand - reserved < quantity) return 'out_of_stock';
     const isTaken = this.open('merchant', op.payee).some(one => one.code === code);

@@ -129,6 +129,8 @@ export interface CommitPieces {
   readonly update?: string;
   /** Codes, besides 0, with which a key is kept. */
   readonly kept?: string;
+  /** The codes as they are said. */
+  readonly said?: string;
 }
 
 export const commitFunction = (
@@ -152,6 +154,7 @@ export const commitFunction = (
     update = UPDATE,
     written = '',
     kept = 'v_code[n.entry] <= 1',
+    said = 'v_code',
   }: CommitPieces = {},
 ): string => `
 create function ledger.commit_group(
@@ -319,7 +322,7 @@ ${update}
 ${outbox}
 
   at_ms := (extract(epoch from v_now) * 1000)::bigint;
-  codes := array_to_string(v_code, ',');
+  codes := array_to_string(${said}, ',');
   balances := array_to_string(v_after, ',', '');
   versions := array_to_string(v_after_version, ',', '');
   if 1 = any (v_code) or 2 = any (v_code) then

@@ -14,6 +14,7 @@ import { Holds } from './holds.ts';
 import { LinkedDevices } from './linkedDevices.ts';
 import { Market } from './market.ts';
 import { Notes } from './notes.ts';
+import { OfferLimit } from './offerLimit.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
 import { Reservations } from './reservations.ts';
@@ -50,4 +51,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0025-audit-chain', class: AuditChain },
   { name: '0026-expired-points', class: ExpiredPoints },
   { name: '0027-schema-version', class: SchemaVersion },
+  { name: '0028-offer-limit', class: OfferLimit },
 ];

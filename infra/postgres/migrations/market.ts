@@ -38,7 +38,7 @@ const code = (word: CommitCode): number => COMMIT_CODES.indexOf(word);
 const INVALID = code('invalid');
 const OFFER_CLOSED = code('offer_closed');
 
-const PARAMETERS = [
+export const MARKET_PARAMETERS = [
   ...RESERVED_PARAMETERS,
   'p_rule_trace text[]',
   // of each pending entry; null: all, or nothing of it is stock
@@ -232,7 +232,7 @@ const moved = (kind: string, op: string, onHand: string, reserved: string): stri
           v_moved_then := v_moved_then || v_on_hand[q];
           v_moved_then_kept := v_moved_then_kept || v_kept[q];`;
 
-const MORE: MoreOfPending = {
+const moreWith = (userLimit: CommitCode): MoreOfPending => ({
   looked: `        v_redemption := null;
         if v_market then select * into v_redemption from market.redemption where id = p_pending_ref[h]; end if;
 `,
@@ -255,7 +255,7 @@ const MORE: MoreOfPending = {
                       select coalesce(sum(case m.state when 'reserved' then m.quantity
                         else m.sold_quantity - m.refunded_quantity end), 0)
                       from market.redemption m where m.offer_id = v_offer[q] and m.user_id = p_account[k]) then
-                    v_code[i] := ${code('limit_exceeded')};
+                    v_code[i] := ${code(userLimit)};
                   elsif v_on_hand[q] - v_kept[q] < v_units then
                     v_code[i] := ${code('out_of_stock')};
                   else
@@ -292,7 +292,7 @@ ${moved('release', 'v_redemption.id', '0', '-v_units')}${told('v_redemption.stat
 `,
   column: ', rule_trace',
   value: ', p_rule_trace[n.entry]',
-};
+});
 
 /** Before anything of the entry is tried: whether so much of the redemption can be given back. */
 const REFUNDABLE = `      if cardinality(p_refund_entry) > 0 then
@@ -375,7 +375,7 @@ const UPDATED = `
       order by n.ix;
   end if;`;
 
-const OUTBOX = `${RESERVED_OUTBOX}
+export const MARKET_OUTBOX = `${RESERVED_OUTBOX}
   if cardinality(v_told) > 0 then
     insert into ops.outbox (target, keys, traces, payload, created_at)
       select ${OUTBOX_TARGET.transactions}, array_agg(case n.type when 'low' then m.merchant else m.user_id end order by n.ix),
@@ -405,20 +405,28 @@ const TRANSFERS = `    insert into ledger.transfer (id, reason, rule_id, rule_ve
         as n(id, reason, rule, rule_version, hash, code, fence, trace, ix)
       where n.code = 0 ${MOVED} and n.ix between v_from and v_to;`;
 
-const RESERVED = reservedPieces(MORE, [...BURNED, 'out_of_stock', 'offer_closed']);
-const PIECES: CommitPieces = {
-  ...RESERVED,
-  // what is two-phase is declared before what asks for it
-  declared: `${RESERVED.declared}${DECLARED}`,
-  locked: `${LOCKED}${RESERVED.locked}`,
-  entry: `${REFUNDABLE}${RESERVED.entry}`,
-  tried: TRIED,
-  written: `${RESERVED.written}${WRITTEN}`,
-  update: `${RESERVED.update}${UPDATED}`,
-  transfers: TRANSFERS,
+/** @param userLimit what is said of more than one user may have of an offer */
+export const marketPieces = (userLimit: CommitCode): CommitPieces => {
+  const burned = new Set<CommitCode>([...BURNED, 'out_of_stock', 'offer_closed', userLimit]);
+  const reserved = reservedPieces(moreWith(userLimit), [...burned]);
+  return {
+    ...reserved,
+    // what is two-phase is declared before what asks for it
+    declared: `${reserved.declared}${DECLARED}`,
+    locked: `${LOCKED}${reserved.locked}`,
+    entry: `${REFUNDABLE}${reserved.entry}`,
+    tried: TRIED,
+    written: `${reserved.written}${WRITTEN}`,
+    update: `${reserved.update}${UPDATED}`,
+    transfers: TRANSFERS,
+  };
 };
 
-const granted = (migration: Migration): void => {
+/** As it is made in this version. */
+export const marketFunction = (): string =>
+  commitFunction(MARKET_PARAMETERS, MARKET_OUTBOX, marketPieces('limit_exceeded'));
+
+export const granted = (migration: Migration): void => {
   migration.addSql('revoke execute on function ledger.commit_group from public');
   migration.addSql(`grant execute on function ledger.commit_group to ${APP_ROLE}`);
 };
@@ -427,7 +435,7 @@ export class Market extends Migration {
   override up(): void {
     for (const sql of [...TABLES, ...LOW]) this.addSql(sql);
     this.addSql('drop function ledger.commit_group');
-    this.addSql(commitFunction(PARAMETERS, OUTBOX, PIECES));
+    this.addSql(marketFunction());
     granted(this);
     for (const sql of MARKET_NOTES) this.addSql(sql);
   }
