@@ -19,8 +19,8 @@ export const ACTOR_LIMITS = {
   fixFutureMs: 5_000,
   /** ... and this old. */
   fixAgeMs: 60_000,
-  /** A position further from a held encounter in time says nothing of it: twice the longest period of reports. */
-  verifyFixMs: 600_000,
+  /** A position further from an encounter in time says nothing of it: twice the longest period of reports. */
+  meetFixMs: 600_000,
   /** Devices of one account that are attached at once, and cursors kept of devices that are away (realtime study 4.5). */
   sessions: 5,
   devicesAway: 5,

@@ -72,8 +72,9 @@ describe('trust bits', () => {
       farmed_pair: 64,
       busy_officer: 128,
       one_officer: 256,
+      relayed: 512,
     });
-    expect(REASONS).toHaveLength(9);
+    expect(REASONS).toHaveLength(10);
   });
   it('go to words and back, and keep what a later version added', () => {
     expect(reasonsOf(bitsOf(['cloned', 'simulated']))).toEqual(['simulated', 'cloned']);

@@ -26,6 +26,8 @@ export const REASONS = [
   'busy_officer',
   /** The civilian meets again and again, and always this one officer. */
   'one_officer',
+  /** Both shared a fresh position, and the code was scanned elsewhere: it was sent on by photograph. */
+  'relayed',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

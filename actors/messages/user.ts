@@ -259,7 +259,7 @@ export interface PersonRef {
 /** Who showed a code, and what speaks against him. */
 export interface Presenter extends PersonRef {
   readonly trust?: number;
-  /** The coarse cell of the hub where the presenter is checked in; absent: at none. */
+  /** The coarse cell where the presenter is, at a hub or by what he shares; absent: nothing says it. */
   readonly cell?: string;
 }
 

@@ -47,6 +47,7 @@ import type {
   Hey,
   Hub,
   PendingScan,
+  Said,
   Scan,
   UserState,
 } from './state.ts';
@@ -60,6 +61,7 @@ const AREAS_MAX = 64;
 /** Commands that end with a pair. */
 const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
+const SAID = ['together', 'apart'] as const;
 
 export function packUser(state: UserState): unknown {
   const { underWay, outbox, track, around, crediting, pending, done, watch, ...rest } = state;
@@ -343,13 +345,17 @@ function heyOf(item: unknown): Hey {
   };
 }
 
+/** A node of the version before kept none. */
+const saidOf = (item: unknown): Said => (item == null ? null : read.oneOf(item, SAID));
+
 function scanOf(item: unknown): Scan {
-  const { tokenId, scannerId, key, atMs, agreed } = read.fields(item);
+  const { tokenId, scannerId, key, atMs, said, agreed } = read.fields(item);
   return {
     tokenId: read.text(tokenId),
     scannerId: read.text(scannerId),
     key: read.text(key),
     atMs: read.whole(atMs),
+    said: saidOf(said),
     // Nodes from before anybody was asked remember only what was agreed.
     agreed: agreed !== false,
   };

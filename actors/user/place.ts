@@ -108,7 +108,7 @@ export function located(
  * is shared, and that was taken about when the encounter was held.
  */
 export function verifyPlace({ track }: UserState, encounterId: string, heldAtMs: number, turn: Turn): void {
-  if (!track || Math.abs(heldAtMs - track.fix.takenAtMs) > ACTOR_LIMITS.verifyFixMs) return;
+  if (!track || Math.abs(heldAtMs - track.fix.takenAtMs) > ACTOR_LIMITS.meetFixMs) return;
   const { takenAtMs, latE7, lngE7, accuracyDm } = track.fix;
   turn.verify(encounterId, { takenAtMs, latE7, lngE7, accuracyDm });
 }

@@ -18,20 +18,21 @@ import {
   tokenExpiresS,
   verifyToken,
 } from '../../protocol/qr.ts';
-import { distanceM } from '../geo/distance.ts';
+import { TRUST } from '../fraud/trust.ts';
 import type { Fences } from '../geo/places/fence.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
-import type { Fix, PersonRef, Presenter, UserMessage } from '../messages/user.ts';
+import type { PersonRef, Presenter, UserMessage } from '../messages/user.ts';
 import { pairId } from '../pair/state.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, refuseUnlessKnown, settle, settleOn } from './commands.ts';
 import { outcomeFor, selfRef, underWay } from './hey.ts';
-import { hubCell, hubFix } from './hub.ts';
+import { hubCell } from './hub.ts';
 import { uploadTo } from './offlineScan.ts';
 import { trustNow } from './place.ts';
 import { type CommandUnderWay, isSharing, roleOf, type Scan, type UserState } from './state.ts';
 import { emit } from './stream.ts';
+import { cellAt, positionsSay, whereNow } from './where.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -134,37 +135,6 @@ export function presenterFound(
   return begin(state, { ...command, otherId: presenterId });
 }
 
-/** Where the person is, if that is shared. */
-const sharedFix = (state: UserState, nowMs: number): Fix | null => {
-  if (!isSharing(state, nowMs) || !state.track) return null;
-  const { latE7, lngE7, accuracyDm, takenAtMs } = state.track.fix;
-  return { latE7, lngE7, accuracyDm, takenAtMs };
-};
-
-/** Where a code of this person is shown or scanned, as far as it is known: where he shares, or at the hub. */
-const whereNow = (state: UserState, fences: Fences, nowMs: number): Fix | null =>
-  hubFix(state, fences, nowMs) ?? sharedFix(state, nowMs);
-
-/**
- * A code that was photographed and sent on is scanned somewhere else. Where both share a fresh position, the two must agree;
- * where one does not, or has none of the last minute, or one that could be anywhere, nothing can be said. (Believed, a phone
- * that says how bad its fix is would choose the radius within which a code is taken: it would find the officer.)
- */
-function positionsSay(
-  mine: Fix | null,
-  theirs: Fix | null,
-  rules: MeetRules,
-  nowMs: number,
-): 'together' | 'apart' | null {
-  const fresh = (fix: Fix): boolean => nowMs - fix.takenAtMs <= rules.relayFixAgeS * 1_000;
-  const sharp = (fix: Fix): boolean => fix.accuracyDm <= rules.proximity.keepAccuracyM * 10;
-  if (!mine || !theirs || !fresh(mine) || !fresh(theirs) || !sharp(mine) || !sharp(theirs)) return null;
-  const apartM = distanceM(mine.latE7, mine.lngE7, theirs.latE7, theirs.lngE7);
-  const wideM = (fix: Fix): number => fix.accuracyDm / 10 + (fix.hubM ?? 0);
-  const reachM = rules.relayReachM + wideM(mine) + wideM(theirs);
-  return apartM > reachM ? 'apart' : 'together';
-}
-
 const scanIdOf = ({ tokenId, scannerId }: Pick<Scan, 'tokenId' | 'scannerId'>): string =>
   derivedId('scan', tokenId, scannerId);
 
@@ -176,7 +146,9 @@ export function confirmScan(
 ): { readonly state: UserState; readonly result: Result<object> } {
   const scan = state.scans.find(one => scanIdOf(one) === scanId && nowMs - one.atMs <= ACTOR_LIMITS.scanMs);
   if (!scan) return { state, result: refuse(ERROR.gone, 'this scan is over') };
-  const scans = state.scans.map(one => (one === scan ? { ...one, agreed: true } : one));
+  if (scan.agreed) return { state, result: ok({}) };
+  const confirmed: Scan = { ...scan, said: 'together', agreed: true };
+  const scans = state.scans.map(one => (one === scan ? confirmed : one));
   return { state: { ...state, scans }, result: ok({}) };
 }
 
@@ -201,15 +173,7 @@ export function qrShown(
     return state;
   }
   // The first answer to a scan stands: who walks away while it is repeated has met all the same.
-  const said = mine
-    ? null
-    : positionsSay(whereNow(state, fences, turn.nowMs), message.fix, rules, turn.nowMs);
-  if (said === 'apart') {
-    turn.reply(refuse(ERROR.conflict, 'you two are not in the same place'));
-    return state;
-  }
-  const asks = rules.confirmScans && state.me.kind === 'officer' && said === null;
-  const scan = mine ?? { tokenId, scannerId: scanner.id, key, atMs: turn.nowMs, agreed: !asks };
+  const scan = mine ?? scanOf(state, message, rules, fences, turn);
   const next = mine ? state : { ...state, scans: [...scans, scan].slice(-ACTOR_LIMITS.scansKept) };
   if (!scan.agreed) {
     turn.reply(
@@ -219,10 +183,23 @@ export function qrShown(
     const expiresS = tokenExpiresS(scan.atMs);
     return emit(next, turn, 'scan.asked', { scanId, civilianHandle: scanner.handle, expiresS }, scanId);
   }
-  const cell = hubCell(state, fences, turn.nowMs);
-  const trust = trustNow(state, rules, turn);
+  const cell = cellAt(state, fences, turn.nowMs);
+  const trust = trustNow(state, rules, turn) | (scan.said === 'apart' ? TRUST.relayed : 0);
   turn.reply(ok({ ...selfRef(state), trust, ...(cell === null ? {} : { cell }) } satisfies Presenter));
   return next;
+}
+
+/** A scan that was not heard of before, and what is to be thought of it. */
+function scanOf(
+  state: UserState,
+  { tokenId, key, scanner, fix }: UserMessage & { type: 'qrShown' },
+  rules: MeetRules,
+  fences: Fences,
+  { nowMs }: Turn,
+): Scan {
+  const said = positionsSay(whereNow(state, fences, nowMs), fix, rules, nowMs);
+  const asks = rules.confirmScans && state.me.kind === 'officer' && said === null;
+  return { tokenId, scannerId: scanner.id, key, atMs: nowMs, said, agreed: !asks };
 }
 
 /** The presenter's actor agreed: settle. */
@@ -239,12 +216,14 @@ export function presenterAgreed(
   const me = selfRef(state);
   const once = presenter.kind === 'civilian';
   const { officer, civilian } = partiesOf(me, presenter);
+  const { nowMs } = turn;
+  const cell = hubCell(state, fences, nowMs) ?? presenter.cell ?? cellAt(state, fences, nowMs) ?? '';
   const observe = {
     type: 'observe',
     evidence: {
       method: 'qr',
       id: once ? command.tokenId : `${command.tokenId}|${me.id}`,
-      cell: hubCell(state, fences, turn.nowMs) ?? presenter.cell ?? state.track?.route.coarse ?? '',
+      cell,
       once,
       trust: (presenter.trust ?? 0) | trustNow(state, rules, turn),
     },

@@ -172,11 +172,15 @@ export interface CommandDone {
   readonly result: Result<unknown>;
 }
 
+/** Of the two at a scan, by their positions or by the officer's word; null: nothing says it. */
+export type Said = 'together' | 'apart' | null;
+
 export interface Scan {
   readonly tokenId: string;
   readonly scannerId: string;
   readonly key: string;
   readonly atMs: number;
+  readonly said: Said;
   /** False while the officer is asked. */
   readonly agreed: boolean;
 }

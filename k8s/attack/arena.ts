@@ -224,10 +224,10 @@ class Chase {
   /** Everything that any account shows or was sent in this step. */
   #look(step: number): void {
     for (const phone of this.#accounts) {
-      for (const handle of phone.met.splice(0)) {
+      for (const { handle, channel } of phone.met.splice(0)) {
         const number = this.#officers.findIndex(one => one.handle === handle);
         this.#met++;
-        if (number >= 0) this.#note(step, number, phone, 'met', 'met', null);
+        if (number >= 0) this.#note(step, number, phone, channel, channel, null);
       }
       const notices = phone.notices.splice(0).join(' ');
       const { bytes, periodS } = phone;
@@ -272,7 +272,7 @@ class Chase {
     const key = `${officer} ${phone.id} ${channel}`;
     const last = this.#last.get(key);
     const isChange = last !== undefined && last.outcome !== outcome;
-    const isCall = channel === 'hey' || channel === 'scan' || channel === 'met';
+    const isCall = channel === 'hey' || channel === 'scan' || channel === 'met' || channel === 'held';
     if (!isCall && number === null && last && !isChange && step - last.step < AGAIN_STEPS) return;
     this.#last.set(key, { outcome, step });
     this.#sightings++;

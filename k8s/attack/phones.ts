@@ -11,6 +11,10 @@ interface Listed {
 /** Regions within this distance of a position hear of it (`actors/geo/rules.ts`). */
 const REACH_M = 200;
 
+/** A code is held where the two are not together, everything else where they are. */
+const heldCode = (name: string, body: Record<string, unknown> | null | undefined): boolean =>
+  name === 'encounter.held' && body?.method === 'qr';
+
 export class AttackPhone extends TownPhone {
   readonly #block: Block;
   #number = 0;
@@ -22,7 +26,8 @@ export class AttackPhone extends TownPhone {
   /** Since the last look. */
   bytes = 0;
   periodS = 0;
-  readonly met: string[] = [];
+  /** Whom it met; `held` says of a code only that there are no points for it. */
+  readonly met: { readonly handle: string; readonly channel: 'met' | 'held' }[] = [];
   readonly notices: string[] = [];
   readonly frames: Uint8Array[] = [];
   keepsFrames = false;
@@ -47,7 +52,7 @@ export class AttackPhone extends TownPhone {
     if (frame.type === 'event') {
       const { name, body } = this.seen.at(-1) ?? {};
       if (name === 'encounter.completed' || name === 'encounter.held')
-        this.met.push(String(body?.otherHandle));
+        this.met.push({ handle: String(body?.otherHandle), channel: heldCode(name, body) ? 'held' : 'met' });
     }
     if (frame.type !== 'volatile') return;
     const { name, body } = openVolatile(frame) as unknown as {

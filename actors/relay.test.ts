@@ -1,0 +1,239 @@
+/** Codes that are sent on by photograph, and what vouches that two people stood together: told by the phones of a small town. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
+import { ERROR } from '../protocol/index.ts';
+import { TRUST } from './fraud/trust.ts';
+import { cellOf as gridCellOf, regionId } from './geo/grid.ts';
+
+const S = 1_000;
+const MIN = 60 * S;
+
+let town: SmallTown;
+let officer: TownPhone;
+let civilian: TownPhone;
+const begin = async (...of: ConstructorParameters<typeof SmallTown>): Promise<void> => {
+  town = new SmallTown(...of);
+  officer = await town.phone('officer');
+  civilian = await town.phone('civilian');
+};
+beforeEach(() => begin());
+
+const shows = async (phone: TownPhone): Promise<string> => {
+  const shown = await phone.command('qr.show', {});
+  return shown.ok ? shown.value.token : '';
+};
+const codeOf = async (phone: TownPhone, token: string): Promise<number> => {
+  const scanned = await phone.command('qr.scan', { token });
+  return scanned.ok ? 0 : scanned.code;
+};
+/** Both phones have heard of one meeting, and both have its points. */
+const metOnce = (): void => {
+  for (const phone of [officer, civilian]) {
+    expect(town.balance(phone.id)).toBe(20);
+    expect(phone.events('encounter.completed')).toMatchObject([{ method: 'qr', points: 20 }]);
+  }
+  expect(town.ledger.transfers.size).toBe(1);
+};
+const nothing = (): void => {
+  expect(town.ledger.transfers.size).toBe(0);
+  expect([...officer.events('encounter.completed'), ...civilian.events('encounter.completed')]).toEqual([]);
+};
+/** What speaks against each meeting that waits for an operator. */
+const held = (): (number | undefined)[] => [...town.ledger.holds.values()].map(({ op }) => op.trust);
+
+describe('a code that was photographed and sent on', () => {
+  const bothShare = async (apartM: number, accuracyDm = 50): Promise<void> => {
+    await officer.command('location.share', {});
+    await officer.report(0);
+    await civilian.report(apartM, accuracyDm);
+  };
+
+  test.each(['officer', 'civilian'] as const)(
+    'shown by the %s is held far away, when both share where they are, and no phone is told why',
+    async who => {
+      const [presenter, scanner] = who === 'officer' ? [officer, civilian] : [civilian, officer];
+      await bothShare(150);
+      const [token, key] = [await shows(presenter), town.key()];
+      const first = await scanner.command('qr.scan', { token }, key);
+      expect(first).toMatchObject({ ok: true, value: { points: 0 } });
+      await town.time.advance(S);
+      nothing();
+      expect(held()).toEqual([TRUST.relayed]);
+      for (const phone of [officer, civilian]) expect(phone.events('encounter.held')).toHaveLength(1);
+      await scanner.report(0);
+      expect(await scanner.command('qr.scan', { token }, key)).toEqual(first);
+      expect(held()).toHaveLength(1);
+    },
+  );
+
+  test('is what it was when the presenter is asked again later, also by another node', async () => {
+    await bothShare(150);
+    const shown = { type: 'qrShown', tokenId: town.key(), deviceNumber: 1, key: town.key() } as const;
+    const scanner = { id: civilian.id, kind: 'civilian', handle: 'c' } as const;
+    const scannedAt = (northM: number) => {
+      const fix = { ...civilian.placeAt(northM), accuracyDm: 50, takenAtMs: town.time.nowMs() };
+      return officer.ask({ ...shown, scanner, fix });
+    };
+    const relayed = { ok: true, value: { trust: TRUST.relayed } };
+    expect(await scannedAt(150)).toMatchObject(relayed);
+    expect(await scannedAt(0)).toMatchObject(relayed);
+    await town.move();
+    expect(await scannedAt(0)).toMatchObject(relayed);
+  });
+
+  test("if it is an officer's it is good all the same where it was shown", async () => {
+    await bothShare(150);
+    const token = await shows(officer);
+    await codeOf(civilian, token);
+    const neighbour = await town.phone('civilian');
+    expect(await codeOf(neighbour, token)).toBe(0);
+    expect(town.balance(neighbour.id)).toBe(20);
+  });
+
+  test('is one from 100 m and both accuracies on', async () => {
+    await bothShare(108);
+    expect(await codeOf(officer, await shows(civilian))).toBe(0);
+    expect(held()).toEqual([]);
+  });
+
+  test('is none that 30 m of accuracy explain', async () => {
+    await bothShare(140, 300);
+    expect(await codeOf(officer, await shows(civilian))).toBe(0);
+    expect(held()).toEqual([TRUST.relayed]);
+  });
+
+  test.each([
+    ['an officer who does not share', async () => void (await civilian.report(5_000))],
+    [
+      'positions that are older than a minute',
+      async () => {
+        await bothShare(5_000);
+        await town.time.advance(61 * S);
+      },
+    ],
+    [
+      // believed, it would choose within which radius of the officer a code is taken
+      'a position that could be anywhere',
+      async () => void (await bothShare(5_000, 310)),
+    ],
+    [
+      'a civilian who has stopped sharing',
+      async () => {
+        await bothShare(5_000);
+        await civilian.command('location.stop', {});
+      },
+    ],
+  ])('cannot be told with %s', async (_who, arrange) => {
+    await arrange();
+    expect(await codeOf(officer, await shows(civilian))).toBe(0);
+    expect(held()).toEqual([]);
+  });
+
+  test('and whoever walks away after the scan has met: its repeat is answered the same', async () => {
+    await bothShare(0);
+    const token = await shows(civilian);
+    const key = town.key();
+    const first = await officer.command('qr.scan', { token }, key);
+    await civilian.report(5_000);
+    expect(await officer.command('qr.scan', { token }, key)).toEqual(first);
+  });
+});
+
+describe('the coarse cell of a meeting by code', () => {
+  const cells = (): string[] =>
+    [...town.ledger.transfers.values()].flatMap(({ op }) => (op.type === 'encounter' ? [op.cell] : []));
+  const FAR_M = 40_000;
+  const cellOf = (northM: number): string => {
+    const { latE7, lngE7 } = civilian.placeAt(northM);
+    return regionId(gridCellOf(latE7 / 1e7, lngE7 / 1e7));
+  };
+
+  test.each([
+    ['the civilian, who shows', 'civilian', 'civilian'],
+    ['the civilian, who scans', 'civilian', 'officer'],
+    ['the officer, who shows', 'officer', 'officer'],
+    ['the officer, who scans', 'officer', 'civilian'],
+  ] as const)('is where %s shares to be', async (_who, sharer, presenter) => {
+    const phones = { officer, civilian };
+    await officer.command('location.share', {});
+    await phones[sharer].report(FAR_M);
+    const token = await shows(phones[presenter]);
+    expect(await codeOf(presenter === 'officer' ? civilian : officer, token)).toBe(0);
+    expect(cells()).toEqual([cellOf(FAR_M)]);
+  });
+
+  test('is the one that somebody shares in mode coarse', async () => {
+    await officer.command('location.mode', { mode: 'coarse' });
+    await officer.report(FAR_M);
+    expect(await codeOf(civilian, await shows(officer))).toBe(0);
+    expect(cells()).toEqual([cellOf(FAR_M)]);
+  });
+
+  test('is none when nobody shares any more, or has for long said nothing', async () => {
+    await officer.command('location.share', {});
+    await officer.report(FAR_M);
+    await officer.command('location.stop', {});
+    expect(await codeOf(civilian, await shows(officer))).toBe(0);
+    const silent = await town.phone('civilian');
+    await silent.report(FAR_M);
+    await town.time.advance(11 * MIN);
+    expect(await codeOf(officer, await shows(silent))).toBe(0);
+    expect(cells()).toEqual(['', '']);
+  });
+});
+
+describe('in a town where officers confirm', () => {
+  beforeEach(() => begin({ confirmScans: true }));
+  const scan = (token: string, key: string) => civilian.command('qr.scan', { token }, key);
+  const asked = () => officer.events('scan.asked') as { scanId: string; civilianHandle: string }[];
+
+  test('a scan that no positions vouch for counts when the officer has tapped, and not before', async () => {
+    const [token, key] = [await shows(officer), town.key()];
+    for (let repeats = 0; repeats < 3; repeats++) {
+      expect(await scan(token, key)).toMatchObject({ code: ERROR.unavailable, retryable: true });
+    }
+    expect(asked()).toMatchObject([{ civilianHandle: expect.stringContaining('civilian') }]);
+    nothing();
+    await town.move();
+    expect(await officer.command('qr.confirm', { scanId: asked()[0]!.scanId })).toEqual({
+      ok: true,
+      value: {},
+    });
+    expect(await scan(token, key)).toMatchObject({ ok: true, value: { points: 20 } });
+    await town.time.advance(S);
+    metOnce();
+  });
+
+  test('each civilian is asked about; who got the code by photograph gets nothing', async () => {
+    const stranger = await town.phone('civilian');
+    const [token, key] = [await shows(officer), town.key()];
+    await scan(token, key);
+    const theirs = town.key();
+    await stranger.command('qr.scan', { token }, theirs);
+    expect(asked()).toHaveLength(2);
+    await officer.command('qr.confirm', { scanId: asked()[0]!.scanId });
+    expect(await stranger.command('qr.scan', { token }, theirs)).toMatchObject({ code: ERROR.unavailable });
+    expect(await scan(token, key)).toMatchObject({ ok: true });
+    await town.time.advance(MIN);
+    expect(await stranger.command('qr.scan', { token }, theirs)).toMatchObject({ code: ERROR.gone });
+    expect(town.balance(stranger.id)).toBe(0);
+  });
+
+  test('positions that agree vouch for it, and an officer who scans has looked himself', async () => {
+    expect(await codeOf(officer, await shows(await town.phone('civilian')))).toBe(0);
+    await officer.command('location.share', {});
+    await officer.report(0);
+    await civilian.report(20);
+    expect(await scan(await shows(officer), town.key())).toMatchObject({ ok: true });
+    expect(asked()).toEqual([]);
+  });
+
+  test('what is over or was never asked cannot be confirmed', async () => {
+    expect(await officer.command('qr.confirm', { scanId: town.key() })).toMatchObject({ code: ERROR.gone });
+    await scan(await shows(officer), town.key());
+    const { scanId } = asked()[0]!;
+    await town.time.advance(3 * MIN);
+    expect(await officer.command('qr.confirm', { scanId })).toMatchObject({ code: ERROR.gone });
+    nothing();
+  });
+});
