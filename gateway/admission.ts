@@ -41,14 +41,14 @@ export interface Holder {
   userMeter: Meter | null;
 }
 
-const HANDSHAKES_PER_S = 1_000;
-
 export class Admission {
   readonly #limits: AddressLimits;
   readonly #perAddress: Bucket;
   readonly #all: Bucket;
   readonly #direct: boolean;
   readonly #metrics: Metrics;
+  /** Phones that a node like this one can welcome a second. */
+  readonly welcomePerS: number;
   readonly #places = new Meters<Place>(name => new Place(name));
   readonly #users = new Meters<Meter>(name => new Meter(name));
   #allMs = 0;
@@ -56,7 +56,8 @@ export class Admission {
   #sockets = 0;
 
   constructor(options: AdmissionOptions) {
-    const perS = options.handshakesPerS ?? HANDSHAKES_PER_S;
+    const perS = options.handshakesPerS ?? LIMITS.attachPerS;
+    this.welcomePerS = Math.min(perS, LIMITS.attachPerS);
     this.#limits = addressLimits(options.connectionsPerAddress);
     this.#perAddress = bucket(this.#limits.handshakes);
     this.#all = bucket({ perS, burst: perS });

@@ -68,18 +68,55 @@ test('never more a second than the others can take, and in time where that can b
       fc.nat(200_000),
       fc.integer({ min: 0, max: 63 }),
       fc.nat(60_000),
-      (phones, others, tellMs) => {
+      fc.integer({ min: 1, max: 100_000 }),
+      (phones, others, tellMs, eachPerS) => {
         const share = LIMITS.drainShare;
-        const perS = drainPerS(phones, others, tellMs, share);
-        const able = Math.max(1, others) * LIMITS.attachPerS;
-        expect(perS).toBeLessThanOrEqual(able);
+        const perS = drainPerS(phones, others, tellMs, eachPerS, share);
+        const able = Math.max(1, others) * eachPerS;
+        expect(perS).toBeLessThanOrEqual(able / 2);
         const easy = (phones * 1_000) / (able * share) <= tellMs;
         if (easy) expect(perS).toBe(able * share);
-        if ((phones * 1_000) / able <= tellMs)
+        if ((phones * 1_000) / (able / 2) <= tellMs)
           expect((perS * tellMs) / 1_000).toBeGreaterThanOrEqual(phones * 0.999);
       },
     ),
   );
+});
+
+test.each([
+  [200, 200],
+  [1_000_000, LIMITS.attachPerS],
+])(
+  'others that take %i handshakes a second hear of no more than half of %i, however short the time is',
+  async (handshakesPerS, perS) => {
+    const tick = LIMITS.drainTickMs / 1_000;
+    const stage = new Stage({ rates: null, handshakesPerS });
+    const wires = await crowd(stage, perS * 0.5 * tick * 3);
+    const told = () => wires.filter(goaway).length;
+    stage.sessions.beginDrain(60_000, 1);
+    stage.sessions.drainOn();
+    expect(told()).toBe(perS * LIMITS.drainShare * tick);
+    stage.sessions.beginDrain(0, 1);
+    const before = told();
+    stage.sessions.drainOn();
+    expect(told() - before).toBe(perS * 0.5 * tick);
+    expect(wires[0]!.frames[0]).toMatchObject({ type: 'welcome', config: { reconnectJitterMs: 500 } });
+  },
+);
+
+test('whoever is left at the end comes back no faster than can be welcomed, and is closed in portions', async () => {
+  const stage = new Stage({ rates: null, handshakesPerS: 10, elsewhere: () => ['ws://b'] });
+  const [wire] = await crowd(stage, 1);
+  const left = Array.from({ length: 4_999 }, () => new Wire(stage.sessions));
+  Object.assign(stage.sessions, { leave: () => {} }); // which would close those that have not said HELLO
+  stage.sessions.sayGoodbye(375);
+  expect(goaway(wire!)).toMatchObject({ deadlineMs: 375, delayMaxMs: LIMITS.reconnectJitterMs });
+  const closed = () => left.filter(one => one.code === CLOSE.restart).length;
+  expect(stage.sessions.closeSome()).toBe(5_000 - 625);
+  expect(closed()).toBe(625);
+  let turns = 1;
+  for (; stage.sessions.closeSome() > 0; turns++) expect(turns).toBeLessThan(20);
+  expect([closed(), wire!.code]).toEqual([4_999, CLOSE.restart]);
 });
 
 test('while shards are handed over fewer are told, and still all in time', async () => {

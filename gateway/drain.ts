@@ -8,8 +8,8 @@
  * phones are told: each that moves is a handshake, a token to verify and an attach, and shards that wait for them keep
  * everybody waiting who speaks to their actors, while a phone that stays longer misses nothing.
  *
- * When there are more phones than that within the time there is, they are told faster, up to what the others can take;
- * what remains even then is closed at the end.
+ * When there are more phones than that within the time there is, they are told faster, up to half of what the others can
+ * take; what remains even then is closed at the end.
  */
 import type { Metrics } from '../nodes/ports.ts';
 import type { Away } from './away.ts';
@@ -18,11 +18,19 @@ import type { Session } from './session.ts';
 
 /**
  * Phones that are told a second, when so many shall go to so many other nodes within so long.
- * @param share of what the others can take, while time allows
+ * @param eachPerS what each of the others can take
+ * @param share of it, while time allows
  */
-export const drainPerS = (phones: number, others: number, tellMs: number, share: number): number => {
-  const able = Math.max(1, others) * LIMITS.attachPerS;
-  return Math.max(able * share, Math.min(able, (phones * 1_000) / Math.max(1, tellMs)));
+export const drainPerS = (
+  phones: number,
+  others: number,
+  tellMs: number,
+  eachPerS: number,
+  share: number,
+): number => {
+  const able = Math.max(1, others) * eachPerS;
+  const inTime = (phones * 1_000) / Math.max(1, tellMs);
+  return Math.max(able * share, Math.min(able * LIMITS.drainShareMax, inTime));
 };
 
 export interface DrainOptions {
@@ -31,6 +39,8 @@ export interface DrainOptions {
   readonly sessions: () => Iterable<Session>;
   /** Sockets that are here, also those that have not said HELLO. */
   readonly size: () => number;
+  /** Phones that each of the others can welcome a second. */
+  readonly eachPerS: number;
   /** Shards of this node are still being handed over. */
   readonly handingOver: () => boolean;
 }
@@ -50,10 +60,11 @@ export class Drain {
 
   /** Phones that are told in a tick now. */
   #perTick(nowMs: number): number {
-    const { handingOver, size } = this.#options;
+    const { handingOver, size, eachPerS } = this.#options;
     const share = handingOver() ? LIMITS.drainShareBeside : LIMITS.drainShare;
     // some of those that were told are still here: rather too many than too few
-    const perS = drainPerS(size(), this.#others, this.#untilMs - LIMITS.goawayMs - nowMs, share);
+    const tellMs = this.#untilMs - LIMITS.goawayMs - nowMs;
+    const perS = drainPerS(size(), this.#others, tellMs, eachPerS, share);
     return Math.ceil((perS * LIMITS.drainTickMs) / 1_000);
   }
 

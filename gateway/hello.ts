@@ -187,7 +187,7 @@ const welcome = (hub: Hub, session: Session, result: Result<Attached>): void => 
       pingS: LIMITS.pingS,
       maxBytes: LIMITS.inboundBytes,
       tokenTtlS: tokenLeftS(hub, identity),
-      reconnectJitterMs: returnMs(hub.size),
+      reconnectJitterMs: returnMs(hub.size, hub.admission.welcomePerS),
     },
   });
   hub.tally.told('welcome');

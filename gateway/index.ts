@@ -280,7 +280,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       transport.stopListening();
       sessions.sayGoodbye(graceMs);
       await gone(graceMs, () => true);
-      sessions.closeAll();
+      while (sessions.closeSome() > 0) await pause(PAUSE_MS);
       // Close frames leave in this turn of the event loop; what has not closed by the next one is cut.
       await pause(PAUSE_MS);
       await closeAll();

@@ -139,11 +139,14 @@ export const LIMITS = {
   /** GOAWAY is said to a part of the phones so often. */
   drainTickMs: 250,
   /**
-   * Phones that one node can welcome a second; a drain sends each of the others this share of it while time allows. Shards
-   * move meanwhile, and where all nodes share two cores half of it made the moves twice as slow as a seventh.
+   * Phones that one node can welcome a second, where it takes as many handshakes (HEYBLUE_HANDSHAKE_RATE); a drain sends each
+   * of the others this share of it while time allows. Shards move meanwhile, and where all nodes share two cores half of it
+   * made the moves twice as slow as a seventh.
    */
   attachPerS: 1_000,
   drainShare: 0.16,
+  /** Never more than this, however short the time is: phones come from elsewhere, too. */
+  drainShareMax: 0.5,
   /** The same while shards are being handed over. */
   drainShareBeside: 0.04,
   /** Deadlines of HELLO are looked at this often, and of this share of the open sessions, but of so many at least. */
@@ -166,10 +169,17 @@ export const LIMITS = {
   /** Refusals for rate within the window before the socket is closed with 4103. */
   strikes: 3,
   strikeWindowMs: 10_000,
-  /** Clients spread their return over this long after a restart: so that about half as many come as can be welcomed. */
+  /**
+   * Clients spread their return over this long after a restart: so that no more come a second than one node can welcome, of
+   * the several that are left. Below the 30 s after which somebody counts as gone.
+   */
   reconnectJitterMinMs: 500,
-  reconnectJitterMs: 5_000,
-  returningPerS: 1_000,
+  reconnectJitterMs: 20_000,
+  /** Where nobody else is there, phones come back over so long at least: it takes a while until we are back. */
+  backAgainMs: 5_000,
+  /** A gateway that ends closes so many sockets at once, or this share of those that are left. */
+  closing: 500,
+  closingShare: 0.125,
   /** The actor of an account that moved to another device is told again until it has answered. */
   movedAttempts: 20,
   movedAgainMs: 1_000,
@@ -234,11 +244,11 @@ export const addressLimits = (sockets: number): AddressLimits => ({
   handshakes: { perS: Math.max(2, sockets / 10), burst: Math.max(20, sockets) },
 });
 
-/** Milliseconds over which the clients of a gateway with so many sockets spread their return. */
-export const returnMs = (sockets: number): number =>
+/** Milliseconds over which the clients of a gateway with so many sockets spread their return, so many a second. */
+export const returnMs = (sockets: number, perS: number): number =>
   Math.min(
     LIMITS.reconnectJitterMs,
-    Math.max(LIMITS.reconnectJitterMinMs, Math.ceil((sockets * 1_000) / LIMITS.returningPerS)),
+    Math.max(LIMITS.reconnectJitterMinMs, Math.ceil((sockets * 1_000) / perS)),
   );
 
 /** Checked once at start: a typo in the table above stops the node instead of bending a promise. */
@@ -259,13 +269,15 @@ export function assertLimits(): void {
   assert(l.batchBytes < l.thinBufferBytes, 'a batch is not a rung of the ladder');
   assert(l.sampleMs % l.sweepMs === 0, 'what is buffered is looked at in a sweep');
   assert(l.commandAgainMs + l.commandLeftMs < l.commandMs, 'there is time to ask again');
-  assert(l.drainShareBeside <= l.drainShare && l.drainShare <= 0.5, 'the others can take it');
+  assert(l.drainShareBeside <= l.drainShare && l.drainShare <= l.drainShareMax, 'the others can take it');
+  assert(l.drainShareMax <= 0.5, 'the others can take it beside their own');
   assert(l.goawaySpreadMs * 2 < l.goawayMs, 'phones have time to follow');
   assert(l.ageSpread > 0 && l.ageSpread < 1, 'a share');
   assertHeartbeat(l.idleTimeoutS, l.pingS);
   assert(l.commandMs < l.attachMs, 'waking an actor may take longer than asking it');
   assert(l.attachMs < l.attachTotalMs, 'an attach is asked for more than once');
   assert(l.reconnectJitterMinMs < l.reconnectJitterMs, 'more phones need more time');
+  assert(l.backAgainMs <= l.reconnectJitterMs, 'whoever waits for us waits no longer than the others');
   assert(l.sweepMs * 2 <= l.helloMs, 'deadlines are seen in time');
   assert(l.tokenTtlS * 1_000 * (1 - l.tokenWarnShare) > 2 * l.tokenGraceMs, 'there is time to renew');
   assert(l.tokenWarnShare > 0 && l.tokenWarnShare < 1, 'a share');

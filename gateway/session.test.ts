@@ -287,7 +287,9 @@ test('GOAWAY names the other nodes in turn, and the window grows with the crowd'
   const said = wires.map(wire => wire.frames.find(frame => frame.type === 'goaway'));
   expect(said.map(frame => frame?.url)).toEqual(['ws://b/v1/ws', 'ws://c/v1/ws', 'ws://b/v1/ws']);
   expect(said[0]).toMatchObject({ delayMinMs: 0, delayMaxMs: LIMITS.reconnectJitterMinMs });
-  expect([returnMs(0), returnMs(3_000), returnMs(90_000)]).toEqual([500, 3_000, 5_000]);
+  const windows = [0, 3_000, 15_000, 90_000].map(sockets => returnMs(sockets, 1_000));
+  expect(windows).toEqual([500, 3_000, 15_000, 20_000]);
+  expect(returnMs(3_000, 200)).toBe(15_000);
   expect(sessions.admit({ protocols: SUBPROTOCOL, origin: '', address: '' })?.status).toBe(503);
 });
 

@@ -472,7 +472,8 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     this.leave();
     const { metrics, clock } = this.options;
     const sessions = (): Iterable<Session> => this.byId.values();
-    const parts = { away: this.away, metrics, sessions, size: () => this.sockets, handingOver };
+    const eachPerS = this.admission.welcomePerS;
+    const parts = { away: this.away, metrics, sessions, size: () => this.sockets, eachPerS, handingOver };
     this.drain = new Drain(parts, clock.monotonicMs(), graceMs, others);
   }
 
@@ -481,12 +482,13 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     return this.drain?.step(this.options.clock.monotonicMs()) ?? this.sockets;
   }
 
-  /** Tells everybody at once to come back: there is no time, or nobody else to go to. */
+  /** Tells everybody to come back, no faster than they can be welcomed: there is no time, or nobody else to go to. */
   sayGoodbye(deadlineMs: number): void {
     this.leave();
     // elsewhere somebody is there now; here nobody is before we have come back
     const others = (this.options.elsewhere?.() ?? []).length > 0;
-    const spreadMs = others ? Math.min(returnMs(this.sockets), deadlineMs) : LIMITS.reconnectJitterMs;
+    const wellMs = returnMs(this.sockets, this.admission.welcomePerS);
+    const spreadMs = others ? wellMs : Math.max(wellMs, LIMITS.backAgainMs);
     for (const session of this.byId.values()) {
       if (session.phase === 'open' && session.awayCode === 0) {
         this.away.tell(session, { reason: 'restart', deadlineMs, spreadMs });
@@ -494,9 +496,14 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
     }
   }
 
-  /** Closes what is still open. */
-  closeAll(): void {
+  /** Closes some of what is still open; how many are left. */
+  closeSome(): number {
     this.leaving = true;
-    for (const session of [...this.waiting, ...this.byId.values()]) session.close(CLOSE.restart, 'restart');
+    let room = Math.max(LIMITS.closing, this.sockets * LIMITS.closingShare);
+    for (const session of this.all()) {
+      if (room-- <= 0) break;
+      session.close(CLOSE.restart, 'restart');
+    }
+    return this.sockets;
   }
 }

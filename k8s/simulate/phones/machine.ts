@@ -204,7 +204,7 @@ export class Machine {
           running.leaving = true;
           sessions.sayGoodbye(graceMs);
           await this.#gone(running, graceMs);
-          sessions.closeAll();
+          sessions.closeSome();
         },
       },
       view: () => node.coordinator.view(),
