@@ -205,13 +205,21 @@ export const SETTINGS = {
     ['auto', 'json', 'pretty'],
     'JSON lines, or pretty for people; auto is pretty on a terminal.',
   ),
-  HEYBLUE_ENTER_RADIUS_M: decimal(25, [1, 500], 'Metres within which two phones begin to be together.'),
+  HEYBLUE_ENTER_RADIUS_M: decimal(
+    25,
+    [1, 500],
+    'Metres within which two phones begin to be together. In the first rules of a new town; later it is published as a rule.',
+  ),
   HEYBLUE_EXIT_RADIUS_M: decimal(
     50,
     [1, 1_000],
-    'Metres beyond which they no longer are; more than the entering ones.',
+    'Metres beyond which they no longer are; more than the entering ones. In the first rules, too.',
   ),
-  HEYBLUE_DWELL_S: decimal(60, [0, 3_600], 'Seconds they must stay together for an instant match.'),
+  HEYBLUE_DWELL_S: decimal(
+    60,
+    [0, 3_600],
+    'Seconds they must stay together for an instant match. In the first rules, too.',
+  ),
   HEYBLUE_DWELL_FIXES: whole(3, [1, 100], 'Positions each must send meanwhile.'),
   HEYBLUE_HOT_REGIONS: choice(
     'off',
@@ -242,7 +250,7 @@ export const SETTINGS = {
   HEYBLUE_SHARE_MINUTES: decimal(
     15,
     [0.01, 1_440],
-    'Minutes after which an officer stops sharing without being asked.',
+    'Minutes after which an officer stops sharing without being asked. In the first rules of a new town.',
   ),
   HEYBLUE_QR_CONFIRM: choice(
     'off',
@@ -254,7 +262,11 @@ export const SETTINGS = {
     ['on', 'off'],
     'Whether a meeting waits for an operator because of earlier ones: farmed pairs, busy officers, one officer only.',
   ),
-  HEYBLUE_COOLDOWN_H: decimal(24, [0, 8_760], 'Hours before the same two can meet for points again.'),
+  HEYBLUE_COOLDOWN_H: decimal(
+    24,
+    [0, 8_760],
+    'Hours before the same two can meet for points again. In the first rules of a new town.',
+  ),
   HEYBLUE_SCAN_SETTLE_H: decimal(
     72,
     [0.001, 8_760],

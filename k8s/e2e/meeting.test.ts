@@ -8,11 +8,8 @@ import { startTestTown, type TestPhone, type TestTown, until } from './testTown.
 let town: TestTown;
 
 beforeAll(async () => {
-  town = await startTestTown({
-    HEYBLUE_DWELL_S: '2',
-    HEYBLUE_DWELL_FIXES: '2',
-    HEYBLUE_LOCATION_RATE: '1000',
-  });
+  const settings = { HEYBLUE_DWELL_S: '2', HEYBLUE_DWELL_FIXES: '2', HEYBLUE_LOCATION_RATE: '1000' };
+  town = await startTestTown(settings, undefined, true);
 });
 afterAll(() => town?.stop());
 
@@ -135,7 +132,7 @@ describe('two phones meet', () => {
     const { problems, transfers } = await agreement(
       {
         databaseUrl: town.databaseUrl,
-        dynamodbEndpoint: inject('dynamodbEndpoint'),
+        dynamodbEndpoint: town.env.DYNAMODB_ENDPOINT!,
         kinesisEndpoint: inject('kinesisEndpoint'),
         awsEnv: inject('awsEnv'),
       },

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inject } from 'vitest';
+import { startAws } from '../../infra/embedded/aws-process.ts';
 import { temporaryDatabase } from '../../infra/embedded/index.ts';
 import { freePorts } from '../../infra/embedded/ports.ts';
 import { type StartedNode, startNode } from '../../infra/embedded/town.ts';
@@ -141,17 +142,23 @@ export interface TestTown {
   stop(): Promise<void>;
 }
 
-/** @param prepare does something with the database before the node starts */
+/**
+ * @param prepare does something with the database before the node starts
+ * @param ownRules the settings say other numbers than the rules that all towns of the tests share: this one has a DynamoDB of
+ *   its own
+ */
 export const startTestTown = async (
   settings: Record<string, string> = {},
   prepare: (databaseUrl: string) => Promise<void> = async () => {},
+  ownRules = false,
 ): Promise<TestTown> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'heyblue-e2e-'));
   const database = await temporaryDatabase(inject('databaseUrl'));
   await prepare(database.url);
+  const aws = ownRules ? await startAws(dataDir, { dynamodb: true, kinesis: false }) : null;
   const wires = {
     postgres: await layWire(database.url),
-    dynamodb: await layWire(inject('dynamodbEndpoint')),
+    dynamodb: await layWire(aws?.dynamodbEndpoint ?? inject('dynamodbEndpoint')),
     kinesis: await layWire(inject('kinesisEndpoint')),
   };
   const [restPort, realtimePort, adminPort] = await freePorts(3);
@@ -174,6 +181,7 @@ export const startTestTown = async (
   };
   const dropAll = async (): Promise<void> => {
     for (const wire of Object.values(wires)) await wire.close();
+    await aws?.stop();
     await database.drop();
     rmSync(dataDir, { recursive: true, force: true });
   };

@@ -11,7 +11,7 @@ const SHARE_MINUTES = 0.2;
 
 let town: TestTown;
 beforeAll(async () => {
-  town = await startTestTown({ HEYBLUE_SHARE_MINUTES: String(SHARE_MINUTES) });
+  town = await startTestTown({ HEYBLUE_SHARE_MINUTES: String(SHARE_MINUTES) }, undefined, true);
 });
 afterAll(() => town?.stop());
 

@@ -181,7 +181,12 @@ export class Explainer {
 
   async #version(id: string, version: number): Promise<RuleVersion | null> {
     const { store, seeds } = this.#options;
-    return seeds.find(one => one.id === id && one.version === version) ?? store.version(id, version);
+    // what no node has written yet is what this one starts with
+    return (
+      (await store.version(id, version)) ??
+      seeds.find(one => one.id === id && one.version === version) ??
+      null
+    );
   }
 
   async #replay(

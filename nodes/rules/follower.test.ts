@@ -35,6 +35,8 @@ let time: VirtualTime;
 let hub: MemoryHub;
 let stored: MemoryRules;
 let away: boolean;
+/** The answer to the next pointer that is moved gets lost. */
+let lost: boolean;
 const running: RuleFollower[] = [];
 
 /** The store as long as it is not away. */
@@ -43,7 +45,11 @@ const store = new Proxy({} as RuleStore, {
     (_target, name) =>
     async (...args: unknown[]) => {
       if (away) throw new Error('no connection');
-      return (stored as unknown as Record<string, (...args: unknown[]) => unknown>)[String(name)]!(...args);
+      const methods = stored as unknown as Record<string, (...args: unknown[]) => unknown>;
+      const answer = await methods[String(name)]!(...args);
+      if (!lost || name !== 'point') return answer;
+      lost = false;
+      throw new Error('the answer was lost');
     },
 });
 
@@ -57,15 +63,20 @@ const disk = (): LastKnown & { kept: readonly RuleVersion[] | null } => ({
   },
 });
 
-function node(lastKnown: LastKnown = disk(), bus: MemoryBus | null = hub.connect()) {
+function node(
+  lastKnown: LastKnown = disk(),
+  bus: MemoryBus | null = hub.connect(),
+  { seeds = SEEDS, log = silent } = {},
+) {
   const engine = new ZenRules();
   const book = new RuleBook({ engine, clock: time, log: silent, metrics, stateOf: async () => null });
-  const world = { store, scheduler: time, log: silent, metrics };
-  const follower = new RuleFollower({ ...world, book, seeds: SEEDS, lastKnown, bus, subject: 'rules' });
+  const world = { store, scheduler: time, log, metrics };
+  const follower = new RuleFollower({ ...world, book, seeds, lastKnown, bus, subject: 'rules' });
   const changed = () => follower.changed();
-  const keeper = new RuleKeeper({ store, engine, rules: book, seeds: SEEDS, changed, wallMs: () => 5 });
+  const keeper = new RuleKeeper({ store, engine, rules: book, changed, wallMs: () => 5 });
   running.push(follower);
-  return { follower, keeper, points: async () => (await book.score(HEY)).points.officer };
+  const award = () => book.score(HEY);
+  return { follower, keeper, award, points: async () => (await award()).points.officer };
 }
 
 beforeEach(() => {
@@ -73,6 +84,7 @@ beforeEach(() => {
   hub = new MemoryHub(time, silent);
   stored = new MemoryRules();
   away = false;
+  lost = false;
 });
 afterEach(() => {
   for (const follower of running.splice(0)) follower.stop();
@@ -112,6 +124,27 @@ describe('nodes that follow the rules', () => {
     expect(await two.points()).toBe(12);
   });
 
+  test('with other settings keep to version 1 as it was written, and say so once', async () => {
+    const said: object[] = [];
+    const log = { ...silent, warn: (what: object) => said.push(what) };
+    const seeds = seedRules({ ...DEFAULT_RULES, cooldownS: 60 });
+    const known = disk();
+    const [one, two] = [node(), node(known, hub.connect(), { seeds, log })];
+    expect((await two.award()).limits.cooldownS).toBe(60);
+    await one.follower.start();
+    await two.follower.start();
+    await time.advance(3 * RULE_LIMITS.pollMs);
+    for (const { award } of [one, two]) expect((await award()).limits.cooldownS).toBe(86_400);
+    expect(await two.keeper.version(MEETING.id, 1)).toMatchObject({
+      value: { limits: { cooldownS: 86_400 } },
+    });
+    expect(said).toEqual([{ rule: MEETING.id, version: 1, differs: ['limits'] }]);
+    // and when it starts again while the store is away
+    away = true;
+    const again = node(known, null, { seeds, log });
+    expect((await again.award()).limits.cooldownS).toBe(86_400);
+  });
+
   test('start with what they knew last while the store is away, and follow when it is back', async () => {
     const known = disk();
     const one = node(known);
@@ -146,6 +179,23 @@ describe('operators', () => {
     expect(await stored.pointer(MEETING.id)).toMatchObject({ active: won + 2, retired: [1], revision: 2 });
     expect(await two.publish(MEETING.id, 3, 1)).toMatchObject({ ok: false, code: ERROR.conflict });
     expect(await two.publish(MEETING.id, 3, 2)).toMatchObject({ ok: true });
+  });
+
+  test('whose answer is lost have published all the same, and the others follow at once', async () => {
+    const [one, two] = [node(), node()];
+    await Promise.all([one.follower.start(), two.follower.start()]);
+    await one.keeper.patch('olga', MEETING.id, worth(11));
+    lost = true;
+    expect(await one.keeper.publish(MEETING.id, 2, 1)).toMatchObject({
+      ok: true,
+      value: { pointer: { active: 2 } },
+    });
+    await time.advance(1_000);
+    expect(await two.points()).toBe(11);
+    lost = true;
+    expect(await one.keeper.retire(MEETING.id, 2)).toMatchObject({ ok: true, value: { active: 0 } });
+    await time.advance(1_000);
+    expect(await two.points()).toBeUndefined();
   });
 
   test('who write the next version at once: one of them has to look again', async () => {

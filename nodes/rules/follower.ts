@@ -2,12 +2,13 @@
  * A node follows the rules: it starts with those it knew last (or the built-in ones), asks the store which count, and asks
  * again when another node says so or a while has passed. Whoever cannot reach the store goes on with what it has.
  *
- * The built-in version 1 always has the numbers of this node's configuration; the first node that finds no rules in the
- * store writes them there, so that operators see what counts.
+ * The first node that finds no rules in the store writes the built-in version 1 there, with the numbers of its
+ * configuration. From then on that is version 1, for every node: one with other numbers, or of another release, says so in
+ * its log and keeps to what is written, or a version would not be one. Other numbers are published as the next version.
  */
 import { FIRST_VERSION } from '../../actors/ruleNumbers.ts';
 import type { Bus, Log, Metrics, Scheduler } from '../ports.ts';
-import { checksumOf, type RulePointer, type RuleVersion } from './envelope.ts';
+import { canonical, checksumOf, type RuleDraft, type RulePointer, type RuleVersion } from './envelope.ts';
 import { RULE_LIMITS } from './limits.ts';
 import type { RuleBook } from './ruleBook.ts';
 import type { RuleStore } from './store.ts';
@@ -42,12 +43,23 @@ export const rulesSubject = (cluster: string): string => `hb.rules.${cluster}`;
 const WORD = new Uint8Array([1]);
 
 const keyOf = ({ id, version }: Pick<RuleVersion, 'id' | 'version'>): string => `${id}@${version}`;
+const exactly = (rule: RuleVersion): string => `${keyOf(rule)}@${rule.checksum}`;
+const PARTS = [
+  'title',
+  'scope',
+  'priority',
+  'content',
+  'limits',
+  'tests',
+] as const satisfies readonly (keyof RuleDraft)[];
 
 export class RuleFollower {
   readonly #options: FollowerOptions;
-  /** Versions never change, so each is read once. */
+  /** What the store has. Versions never change, so each is read once. */
   readonly #known = new Map<string, RuleVersion>();
   #active: readonly RuleVersion[] = [];
+  /** Whether the disk has what is active. */
+  #isKept: boolean;
   #looking: Promise<void> | null = null;
   #again = false;
   #timer: (() => void) | null = null;
@@ -56,8 +68,9 @@ export class RuleFollower {
 
   constructor(options: FollowerOptions) {
     this.#options = options;
-    for (const seed of options.seeds) this.#known.set(keyOf(seed), seed);
-    this.#take(this.#before() ?? options.seeds);
+    const before = this.#before();
+    this.#isKept = before !== null;
+    this.#take(before ?? options.seeds);
   }
 
   /** Resolves when the store has answered, or did not within its time: then the node goes on with what it knew. */
@@ -96,7 +109,7 @@ export class RuleFollower {
     const { lastKnown, log } = this.#options;
     const kept = lastKnown.read();
     if (kept === null) return null;
-    if (isWhole(kept)) return kept.map(one => this.#known.get(keyOf(one)) ?? one);
+    if (isWhole(kept)) return kept;
     log.warn({}, 'the rules known last are damaged; the built-in ones count');
     return null;
   }
@@ -126,19 +139,42 @@ export class RuleFollower {
     let pointers = await store.pointers();
     if (await this.#plant(pointers)) pointers = await store.pointers();
     const active: RuleVersion[] = [];
-    for (const { id, active: version } of pointers) {
-      if (version === 0) continue;
-      const rule = this.#known.get(keyOf({ id, version })) ?? (await store.version(id, version));
-      if (rule === null) {
-        log.error({ rule: id, version }, 'a rule points to a version that is not there');
-        continue;
-      }
-      this.#known.set(keyOf(rule), rule);
-      active.push(rule);
+    const counting = pointers.filter(one => one.active > 0);
+    const rules = await Promise.all(counting.map(one => this.#version(one.id, one.active)));
+    for (const [i, { id, active: version }] of counting.entries()) {
+      const rule = rules[i];
+      if (rule) active.push(rule);
+      else log.error({ rule: id, version }, 'a rule points to a version that is not there');
     }
-    if (active.map(keyOf).join() === this.#active.map(keyOf).join()) return;
-    this.#take(active);
+    const isSame = active.map(exactly).join() === this.#active.map(exactly).join();
+    if (!isSame) this.#take(active);
+    if (isSame && this.#isKept) return;
     lastKnown.write(active);
+    this.#isKept = true;
+  }
+
+  async #version(id: string, version: number): Promise<RuleVersion | null> {
+    const key = keyOf({ id, version });
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const rule = await this.#options.store.version(id, version);
+    if (rule === null) return null;
+    this.#known.set(key, rule);
+    this.#compare(rule);
+    return rule;
+  }
+
+  /** Says once if this node would have written another version 1. */
+  #compare(stored: RuleVersion): void {
+    const { seeds, log } = this.#options;
+    const seed = seeds.find(one => keyOf(one) === keyOf(stored));
+    if (seed === undefined || seed.checksum === stored.checksum) return;
+    const differs = PARTS.filter(part => canonical(seed[part]) !== canonical(stored[part]));
+    log.warn(
+      { rule: stored.id, version: stored.version, differs },
+      'the stored version of this rule counts, and not what the settings or the release of this node say; to have that, ' +
+        'patch the rule and publish its next version',
+    );
   }
 
   /** Writes the built-in rules that the store does not have. Whoever else does so at once writes the same. */

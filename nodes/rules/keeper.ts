@@ -8,6 +8,7 @@ import { refusedDraft } from './checks.ts';
 import { CompiledRule, discretised } from './compiledRule.ts';
 import type { RuleEngine, Step } from './engine.ts';
 import {
+  canonical,
   checksumOf,
   type RuleDraft,
   type RulePointer,
@@ -17,6 +18,7 @@ import {
 } from './envelope.ts';
 import type { RulesPort } from './port.ts';
 import type { Said } from './said.ts';
+import { BUILT_IN } from './seeds.ts';
 import type { RuleStore } from './store.ts';
 import { type Difference, differencesOf, showsSomething } from './tests.ts';
 import type { Given } from './trace.ts';
@@ -25,8 +27,6 @@ export interface KeeperOptions {
   readonly store: RuleStore;
   readonly engine: RuleEngine;
   readonly rules: RulesPort;
-  /** Versions that are built in: they are what they are here, whatever the store has of them. */
-  readonly seeds: readonly RuleVersion[];
   /** A pointer was moved. */
   readonly changed: () => Promise<void>;
   /** Unix milliseconds. */
@@ -89,7 +89,7 @@ export class RuleKeeper {
   async look(id: string): Promise<Result<{ pointer: RulePointer; versions: readonly VersionView[] }>> {
     const pointer = await this.#options.store.pointer(id);
     if (pointer === null) return noRule;
-    const versions = (await this.#options.store.versions(id)).map(one => this.#own(one));
+    const versions = await this.#options.store.versions(id);
     return ok({ pointer, versions: versions.map(one => ({ ...one, state: stateOf(pointer, one.version) })) });
   }
 
@@ -126,7 +126,7 @@ export class RuleKeeper {
     const newest = (await store.versions(id)).at(-1);
     if (newest === undefined) return noRule;
     const { title, effectiveFromMs, effectiveToMs, scope, priority, content, limits, tests, kind } = {
-      ...this.#own(newest),
+      ...newest,
       ...changes,
     };
     const draft = { kind, title, effectiveFromMs, effectiveToMs, scope, priority, content, limits, tests };
@@ -175,7 +175,7 @@ export class RuleKeeper {
       tested: [...pointer.tested.filter(one => one !== version), version],
       revision: pointer.revision + 1,
     };
-    if (!(await this.#options.store.point(next, pointer.revision))) return overtaken;
+    if (!(await this.#move(next, pointer.revision))) return overtaken;
     await this.#options.changed();
     return ok({ pointer: next, tested: tested.value });
   }
@@ -188,7 +188,7 @@ export class RuleKeeper {
     if (pointer.active === 0) return ok(pointer);
     const retired = [...pointer.retired.filter(one => one !== pointer.active), pointer.active];
     const next = { ...pointer, active: 0, retired, revision: pointer.revision + 1 };
-    if (!(await this.#options.store.point(next, pointer.revision))) return overtaken;
+    if (!(await this.#move(next, pointer.revision))) return overtaken;
     await this.#options.changed();
     return ok(next);
   }
@@ -214,8 +214,16 @@ export class RuleKeeper {
     return ok(evaluation.value ?? { given, said: null, trace: null, steps: [] });
   }
 
-  #own(rule: RuleVersion): RuleVersion {
-    return this.#options.seeds.find(({ id, version }) => id === rule.id && version === rule.version) ?? rule;
+  /** False: somebody moved it before. What was moved although the answer was lost is moved. */
+  async #move(next: RulePointer, from: number): Promise<boolean> {
+    const { store } = this.#options;
+    try {
+      return await store.point(next, from);
+    } catch (error) {
+      const there = await store.pointer(next.id);
+      if (canonical(there) !== canonical(next)) throw error;
+      return true;
+    }
   }
 
   #read(one: {
@@ -243,7 +251,7 @@ export class RuleKeeper {
     const { store } = this.#options;
     const [pointer, rule] = await Promise.all([store.pointer(id), store.version(id, version)]);
     if (pointer === null) return noRule;
-    return rule === null ? noVersion : ok({ pointer, rule: this.#own(rule) });
+    return rule === null ? noVersion : ok({ pointer, rule });
   }
 
   async #test(rule: RuleVersion): Promise<Result<Tested>> {
@@ -252,8 +260,7 @@ export class RuleKeeper {
     if (refusal) return refusal;
     const compiled = CompiledRule.of(rule, this.#options.engine);
     if (!compiled.ok) return compiled;
-    if (!this.#options.seeds.includes(rule) && !rule.tests.some(one => showsSomething(rule.kind, one)))
-      return nobody;
+    if (rule.createdBy !== BUILT_IN && !rule.tests.some(one => showsSomething(rule.kind, one))) return nobody;
     const differences = await differencesOf(compiled.value);
     return ok({ passed: differences.length === 0, tests: rule.tests.length, differences });
   }

@@ -69,7 +69,6 @@ export function nodeRules(options: NodeRulesOptions): NodeRules {
     store,
     engine,
     rules: book,
-    seeds,
     changed: () => follower.changed(),
     wallMs,
   });

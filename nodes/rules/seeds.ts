@@ -178,6 +178,9 @@ const seedsOf = ({ shareS, proximity }: FirstNumbers): Readonly<Record<RuleKind,
   };
 };
 
+/** Who wrote what a town starts with; operators have ids. */
+export const BUILT_IN = 'heyblue';
+
 /** One rule of each kind; its id is its kind. */
 export function seedRules(numbers: FirstNumbers): readonly RuleVersion[] {
   const seeds = seedsOf(numbers);
@@ -197,7 +200,7 @@ export function seedRules(numbers: FirstNumbers): readonly RuleVersion[] {
       id: kind,
       version: FIRST_VERSION,
       checksum: checksumOf(draft),
-      createdBy: 'heyblue',
+      createdBy: BUILT_IN,
       createdAtMs: 0,
     };
   });
