@@ -5,7 +5,7 @@ import { campaignOf } from './campaign.ts';
 import { FAULTS } from './faults/index.ts';
 import type { RunVerdict } from './run.ts';
 import { schedule } from './schedule.ts';
-import { NatsFrames, type Repeats } from './wires/natsFrames.ts';
+import { ANCIENT_MESSAGES, NatsFrames, type Repeats } from './wires/natsFrames.ts';
 
 describe('the schedule of faults', () => {
   const firstOf = (seed: number, count: number): string[] => {
@@ -81,6 +81,21 @@ describe('several runs', () => {
     expect(all).toMatchObject({ stale_rejected: 4, resume_p99_s: 8, overlap_ms_max: 8, verdict: 'fail' });
     expect(campaignOf(7, faults, [run(7, 2, 'pass')]).verdict).toBe('pass');
   });
+
+  it('fail as a whole when a fault was hardly tried, or nobody stale was refused', () => {
+    const often = Object.fromEntries(FAULTS.map(({ name }) => [name, 1]));
+    const ten = (change: Partial<RunVerdict>, last: Partial<RunVerdict> = change): RunVerdict[] =>
+      Array.from({ length: 10 }, (_, i) => ({
+        ...run(i, 1, 'pass'),
+        faults: often,
+        ...(i < 9 ? change : last),
+      }));
+    expect(campaignOf(0, FAULTS, ten({})).verdict).toBe('pass');
+    expect(campaignOf(0, FAULTS, ten({ stale_rejected: 0 })).verdict).toBe('fail');
+    expect(campaignOf(0, FAULTS, ten({ stale_rejected: 0 }, { stale_rejected: 1 })).verdict).toBe('pass');
+    const withoutKill = campaignOf(0, FAULTS, ten({ faults: { ...often, kill: 0 } }));
+    expect(withoutKill).toMatchObject({ seldom: ['kill'], verdict: 'fail' });
+  });
 });
 
 describe('what NATS delivers', () => {
@@ -91,7 +106,7 @@ describe('what NATS delivers', () => {
   const spoken = [
     'INFO {"server_name":"x"}\r\n',
     'PING\r\n+OK\r\n',
-    ...Array.from({ length: 200 }, (_, n) => message(n % 2 === 0 ? 'hb.n.n1.abc' : '_INBOX.q.1', n)),
+    ...Array.from({ length: 600 }, (_, n) => message(n % 2 === 0 ? 'hb.n.n1.abc' : '_INBOX.q.1', n)),
     'HMSG hb.g.x 1 reply 12 17\r\nNATS/1.0\r\n\r\nhello\r\n',
   ];
   const through = (share: number, pieceBytes: number): { text: string; repeats: Repeats } => {
@@ -117,6 +132,23 @@ describe('what NATS delivers', () => {
       if (/^H?MSG hb/.test(frame)) expect(times).toBeGreaterThanOrEqual(1);
       else expect(times, frame).toBe(1);
     }
+  });
+});
+
+describe('what NATS says much later', () => {
+  it('comes when no link remembers it, also after everything is healed', () => {
+    const frame = (n: number): Buffer => Buffer.from(`MSG hb.n.n1.abc 7 ${String(n).length}\r\n${n}\r\n`);
+    const repeats: Repeats = { share: 1, doubled: 0, replayed: 0 };
+    const frames = new NatsFrames(repeats, new Random(11));
+    for (let n = 0; n < 100; n++) frames.take(frame(n));
+    repeats.share = 0;
+    let latest = 0;
+    for (let n = 100; n < 2 * ANCIENT_MESSAGES; n++) {
+      const out = frames.take(frame(n));
+      if (out.length > frame(n).length) latest = n;
+    }
+    expect(latest).toBeGreaterThanOrEqual(ANCIENT_MESSAGES);
+    expect(latest).toBeLessThan(ANCIENT_MESSAGES + 100);
   });
 });
 

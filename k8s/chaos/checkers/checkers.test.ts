@@ -289,6 +289,17 @@ const WRONGS: readonly [name: string, seenBy: readonly Name[], plant: (run: Plan
     },
   ],
   [
+    'a node that hears nothing and went on scoring',
+    ['failStop'],
+    run => {
+      run.timeline.faults.push(
+        fault({ fault: 'partition-deaf', row: '3a' }),
+        fault({ fault: 'partition-deaf', row: '3a', phase: 'healed', t_ms: 15_000 }),
+      );
+      change(records(run), one => (one as { id?: string }).id === 'k2', { answered_ms: 12_000 } as object);
+    },
+  ],
+  [
     'a transfer that is not in the stream',
     ['streams'],
     run => (run.state.streams[0] = run.state.streams[0]!.slice(1)),

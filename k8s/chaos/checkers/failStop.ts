@@ -7,8 +7,8 @@ import { opsOf } from '../history.ts';
 
 /** A lease lives 4 s (nodes/limits.ts); the rest is for answers that were on their way. */
 const ALONE_MS = 6_000;
-/** Faults that cut a node off from NATS, for all that it says and hears. */
-const ALONE = new Set(['partition', 'partition-reset']);
+/** Faults that cut a node off from NATS; one that only hears or only speaks cannot renew its lease either. */
+const ALONE = new Set(['partition', 'partition-reset', 'partition-deaf', 'partition-mute']);
 
 export const failStop: Checker = ({ history, timeline }) => {
   const { found, fail } = findings('I11');

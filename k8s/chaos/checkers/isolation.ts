@@ -9,8 +9,8 @@ import { type OpRecord, type OwnersRecord, opsOf } from '../history.ts';
 /** Of fewer answers no quantile is taken. */
 const ANSWERS_MIN = 100;
 const SLOWER_MAX = 2;
-/** Latencies below this are nobody's trouble; processes here share two cores with everything else. */
-const LATENCY_MS_FLOOR = 2_000;
+/** Latencies below this are the machine's: processes share two cores with everything else, and p99 of a run is up to 210 ms. */
+const LATENCY_MS_FLOOR = 500;
 
 /** Spells in which one node alone is sick, cut where anything else begins. */
 const lonely = (spells: readonly Spell[], nodes: ReadonlySet<string>): Spell[] =>

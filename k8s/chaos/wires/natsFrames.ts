@@ -5,6 +5,7 @@
  *
  * Only messages between nodes are touched. Those of the key-value store are answers that JetStream orders and counts.
  */
+import { ROUTING_LIMITS } from '../../../nodes/limits.ts';
 import type { Random } from '../../swarm/random.ts';
 
 /** Of all connections of one node. */
@@ -18,6 +19,9 @@ export interface Repeats {
 /** One in so many of those that are chosen is kept, and said again when so many others have passed. */
 const KEPT_ONE_IN = 4;
 const LATER_MESSAGES = 500;
+/** One in so many of those comes when no link remembers it any more: two others speak to a node here, each by numbers. */
+const ANCIENT_ONE_IN = 3;
+export const ANCIENT_MESSAGES = 2 * ROUTING_LIMITS.window + LATER_MESSAGES;
 const KEPT_MAX = 64;
 const HEAD_MAX = 4_096;
 const CRLF = Buffer.from('\r\n');
@@ -55,22 +59,17 @@ export class NatsFrames {
 
   #repeat(frame: Buffer, out: Buffer[]): void {
     this.#passed++;
-    const { share } = this.#repeats;
-    if (share === 0) {
-      this.#kept.length = 0;
-      return;
-    }
-    if (this.#random.unit() < share) {
-      if (this.#random.below(KEPT_ONE_IN) === 0 && this.#kept.length < KEPT_MAX)
-        this.#kept.push({
-          frame: Buffer.from(frame),
-          dueAt: this.#passed + this.#random.below(LATER_MESSAGES),
-        });
-      else {
+    if (this.#random.unit() < this.#repeats.share) {
+      if (this.#random.below(KEPT_ONE_IN) === 0 && this.#kept.length < KEPT_MAX) {
+        const after =
+          this.#random.below(ANCIENT_ONE_IN) === 0 ? ANCIENT_MESSAGES : this.#random.below(LATER_MESSAGES);
+        this.#kept.push({ frame: Buffer.from(frame), dueAt: this.#passed + after });
+      } else {
         out.push(frame);
         this.#repeats.doubled++;
       }
     }
+    // also when nothing is doubled any more: what is late is late
     for (let i = this.#kept.length - 1; i >= 0; i--) {
       const { frame: late, dueAt } = this.#kept[i]!;
       if (dueAt > this.#passed) continue;
