@@ -100,7 +100,15 @@ function heldOf(value: unknown): PersonMessage {
     }
     case 'unsettled': {
       const [officerId, civilianId] = [read.text(item.officerId), read.text(item.civilianId)];
-      return { type: 'unsettled', officerId, civilianId, again: read.flag(item.again), ...layout };
+      const offered = optional('offeredMs', item.offeredMs, read.number);
+      return {
+        type: 'unsettled',
+        officerId,
+        civilianId,
+        again: read.flag(item.again),
+        ...offered,
+        ...layout,
+      };
     }
   }
 }
@@ -136,6 +144,7 @@ function slotOf(value: unknown): SlotTransfer {
     civilianFixes: read.whole(item.civilianFixes),
     stage: read.oneOf(item.stage, STAGES),
     ...optional('outside', item.outside, outside => read.whole(outside, 0, 3)),
+    ...optional('offeredMs', item.offeredMs, read.number),
   };
 }
 

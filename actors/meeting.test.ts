@@ -48,6 +48,8 @@ class Ledger {
   readonly balances = new Map<string, { balance: number; version: number }>();
   readonly #next = new Map<string, number>();
   away = false;
+  /** What it does nobody hears of. */
+  losesAnswers = false;
   /** How long a commit takes that finds the ledger away. */
   awayMs = 0;
 
@@ -251,7 +253,9 @@ class Town {
             return;
           }
           if (this.ledger.away) return away();
-          done({ ok: true, committed: this.ledger.commit(entry.op as EncounterOp, this.time.nowMs()) });
+          const committed = this.ledger.commit(entry.op as EncounterOp, this.time.nowMs());
+          if (this.ledger.losesAnswers) return away();
+          done({ ok: true, committed });
         }),
     };
   }
@@ -508,6 +512,20 @@ describe('instant match', () => {
     for (const phone of [officer, civilian]) {
       expect(phone.events('encounter.completed')).toMatchObject([{ method: 'proximity', points: 10 }]);
     }
+  });
+
+  test('a dwell that was settled and whose answer was lost is found again: both hear of it, it counts once', async () => {
+    await officer.command('location.share', {});
+    for (const phone of [officer, civilian]) await phone.command('instant.set', { on: true });
+    town.ledger.losesAnswers = true;
+    await standTogether();
+    expect(town.ledger.entries.size).toBe(1);
+    expect(civilian.events('encounter.completed')).toEqual([]);
+    town.ledger.losesAnswers = false;
+    await standTogether(40);
+    expect(town.ledger.entries.size).toBe(1);
+    for (const phone of [officer, civilian])
+      expect(phone.events('encounter.completed')).toMatchObject([{ method: 'proximity', points: 10 }]);
   });
 
   test('without both switches nothing counts', async () => {

@@ -40,11 +40,30 @@ describe('meetings', () => {
     expect(story.observed).toEqual([
       {
         type: 'observe',
-        evidence: { method: 'proximity', id: null, cell: HERE },
+        evidence: { method: 'proximity', id: String(story.nowMs), cell: HERE },
         officer: { id: 'officer', handle: 'the officer' },
         civilian: { id: 'civilian', handle: 'the civilian' },
       },
     ]);
+  });
+  it('are offered again as the very same proof, also beyond a border and by another node', () => {
+    const story = new Story();
+    story.settle = refuse(ERROR.timeout, 'the answer was lost');
+    story.at('officer', EDGE, -12);
+    story.at('civilian', EDGE, -4);
+    const first = story.observed[0]!.evidence.id;
+    story.at('officer', EDGE, -8);
+    story.move();
+    story.settle = null;
+    story.at('officer', EDGE, 4);
+    story.at('civilian', EDGE, 4);
+    story.move();
+    expect(story.observed.map(({ evidence }) => evidence.id)).toEqual([first, first, first]);
+    // who parts and meets again brings another proof
+    story.settle = ok({});
+    story.at('civilian', EDGE, 300);
+    story.at('civilian', EDGE, 4);
+    expect(story.observed.at(-1)!.evidence.id).not.toBe(first);
   });
   it('are offered again while the pair cannot settle them, and only then', () => {
     const story = new Story();

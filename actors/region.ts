@@ -168,14 +168,15 @@ function receive(
       state.slotsSwept = false;
       state.matcher.sweepSlots(turn.nowMs);
       break;
-    case 'answer':
-      state.asked.delete(message.tag);
+    case 'answer': {
+      const [officerId, civilianId, offered] = message.tag.split('|') as [string, string, string];
+      state.asked.delete(pairId(officerId, civilianId));
       if (!message.result.ok) {
-        const [officerId, civilianId] = message.tag.split('|') as [string, string];
-        const again = message.result.retryable === true;
-        take(state, { type: 'unsettled', officerId, civilianId, again }, parts, turn);
+        const unsettled = { type: 'unsettled', officerId, civilianId, offeredMs: Number(offered) } as const;
+        take(state, { ...unsettled, again: message.result.retryable }, parts, turn);
       }
       break;
+    }
     default:
       break;
   }
@@ -221,7 +222,8 @@ function act(state: RegionState, message: PersonMessage, turn: Turn): void {
       }
       break;
     case 'unsettled':
-      matcher.unsettled(message.officerId, message.civilianId, message.again);
+      if (message.again) matcher.unknown(message.officerId, message.civilianId);
+      else if (message.offeredMs !== undefined) matcher.refused(message.officerId, message.offeredMs);
       break;
   }
 }
@@ -276,20 +278,23 @@ function sweepSlotsSoon(state: RegionState, turn: Turn): void {
   turn.timer('slots', SLOT_SWEEP_MS, { type: 'sweepSlots' } satisfies RegionMessage);
 }
 
-/** Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look. */
+/**
+ * Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look, as the same
+ * proof, so a meeting that was settled and whose answer was lost is found and not refused as a second one.
+ */
 function offer({ asked, division }: RegionState, { meetings }: Moved, turn: Turn): void {
   // the coarse cell, whatever is divided in it
   const cell = regionId(division.ground.cell);
-  for (const { officer, civilian } of meetings) {
+  for (const { officer, civilian, offeredMs } of meetings) {
     const id = pairId(officer.id, civilian.id);
     asked.add(id);
     const trust = officer.trust | civilian.trust;
     const observe: PairMessage = {
       type: 'observe',
-      evidence: { method: 'proximity', id: null, cell, ...(trust === 0 ? {} : { trust }) },
+      evidence: { method: 'proximity', id: String(offeredMs), cell, ...(trust === 0 ? {} : { trust }) },
       officer: { id: officer.id, handle: officer.handle },
       civilian: { id: civilian.id, handle: civilian.handle },
     };
-    turn.ask({ kind: 'pair', id }, observe, id, OBSERVE_TIMEOUT_MS);
+    turn.ask({ kind: 'pair', id }, observe, `${id}|${offeredMs}`, OBSERVE_TIMEOUT_MS);
   }
 }

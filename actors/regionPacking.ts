@@ -129,11 +129,8 @@ const placeOf = (value: unknown, role: number, members: readonly PackedMember[])
 };
 
 function slotOf(item: unknown, members: readonly PackedMember[]): PackedSlot {
-  const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage, outside] = read.list(
-    item,
-    8,
-    value => value,
-  );
+  const [officer, civilian, lastMs, dwellMs, officerFixes, civilianFixes, stage, outside, offeredMs] =
+    read.list(item, 9, value => value);
   return [
     placeOf(officer, OFFICER, members),
     placeOf(civilian, CIVILIAN, members),
@@ -143,6 +140,7 @@ function slotOf(item: unknown, members: readonly PackedMember[]): PackedSlot {
     read.whole(civilianFixes, 0, FIXES_MAX),
     read.whole(stage, 0, TOLD),
     read.whole(outside, 0, 3),
+    ...(offeredMs === undefined ? ([] as const) : ([read.whole(offeredMs, -TIME_MAX, TIME_MAX)] as const)),
   ];
 }
 

@@ -8,11 +8,15 @@ export interface Met {
   readonly trust: number;
 }
 
-/** Two people dwelt together and both have instant match on. `atMs`: the fix that completed it. */
+/**
+ * Two people dwelt together and both have instant match on. `atMs`: the fix that completed it. `offeredMs`: the same, or that of
+ * the first time when an answer was lost; the two and this moment are what makes the dwell one of a kind.
+ */
 export interface Meeting {
   readonly officer: Met;
   readonly civilian: Met;
   readonly atMs: number;
+  readonly offeredMs: number;
 }
 
 /** An officer is around a civilian. Says neither how far nor where. `atMs`: the civilian's fix. */

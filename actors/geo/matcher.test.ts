@@ -56,6 +56,7 @@ describe('a meeting', () => {
         officer: { id: 'o', handle: 'O', trust: 0 },
         civilian: { id: 'c', handle: 'C', trust: 6 },
         atMs: 1_000,
+        offeredMs: 1_000,
       },
     ]);
   });
@@ -181,13 +182,57 @@ describe('a meeting', () => {
     expect(ground.officer(0, 62)).toBe(0);
     expect(ground.civilian(10, 63)).toBe(1);
   });
-  it('is offered again when it could not be settled', () => {
+  it('is offered again, as the same one, when what became of it is not known', () => {
     const ground = new Ground();
     expect(ground.together(0, 50)).toEqual([35]);
-    ground.matcher.unsettled('o', 'c', true);
-    ground.matcher.unsettled('o', 'nobody', true);
-    ground.matcher.unsettled('nobody', 'c', true);
-    expect(ground.together(55, 100)).toEqual([55]);
+    const again: [officer: string, civilian: string][] = [
+      ['o', 'c'],
+      ['o', 'nobody'],
+      ['nobody', 'c'],
+    ];
+    for (const [officer, civilian] of again) ground.matcher.unknown(officer, civilian);
+    const [meeting] = ground.matcher.move(ground.fix('c', 'civilian', 10, 55), 0).meetings;
+    expect(meeting).toMatchObject({ atMs: 55_000, offeredMs: 35_000 });
+    expect(ground.together(60, 100)).toEqual([]);
+  });
+  it('is the same one after days of tries, by whichever way its region goes on', () => {
+    const rules = { dwellMs: 0, dwellFixes: 1, silenceMs: 500_000_000, freshMs: 500_000_000 };
+    for (const waitS of [0, 1, 86_400, 5 * 86_400]) {
+      const before = new Ground(rules);
+      before.officer(0, 0);
+      expect(before.civilian(5, 1)).toBe(1);
+      before.matcher.unknown('o', 'c');
+      const ground = new Ground(rules);
+      ground.matcher.restore(before.matcher.pack());
+      const brought = ground.matcher.departOfficer('o', waitS * 1_000);
+      const fix = ground.fix('o', 'officer', 0, waitS + 1, { seq: 900 });
+      expect(ground.matcher.adopt(fix, brought, 0).meetings, `${waitS} s`).toMatchObject([
+        { atMs: (waitS + 1) * 1_000, offeredMs: 1_000 },
+      ]);
+    }
+  });
+  it('stays a match of the officer while it is offered again, and that one goes when it is refused', () => {
+    const ground = new Ground({ dwellMs: 0, dwellFixes: 1, capMatches: 2 });
+    const comes = (userId: string, atS: number): number[] =>
+      ground.matcher
+        .move(ground.fix(userId, 'civilian', 5, atS), 0)
+        .meetings.map(({ offeredMs }) => offeredMs / 1_000);
+    ground.officer(0, 0);
+    expect(comes('a', 1)).toEqual([1]);
+    ground.matcher.unknown('o', 'a');
+    expect(comes('b', 2)).toEqual([2]);
+    // two there are, whatever became of the first: offered again it is no third, and one more would be
+    expect(comes('a', 3)).toEqual([1]);
+    expect(comes('c', 4)).toEqual([]);
+    // the first of them, and not the latest, was none
+    ground.matcher.refused('o', 1_000);
+    ground.matcher.refused('o', 1_000);
+    ground.matcher.refused('nobody', 2_000);
+    expect(ground.matcher.tellings.officers.get(ground.matcher.members.indexOf('o'))!.matchedMs).toEqual([
+      2_000,
+    ]);
+    expect(comes('c', 5)).toEqual([5]);
+    expect(comes('d', 6)).toEqual([]);
   });
 });
 

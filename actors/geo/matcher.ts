@@ -17,7 +17,7 @@ import { Radii } from './radii.ts';
 import { CIVILIAN, NIL, OFFICER } from './record.ts';
 import type { ProximityRules } from './rules.ts';
 import { around, FOUND, officersAround } from './search.ts';
-import { READY, TOLD } from './slots.ts';
+import { AGAIN, TOLD } from './slots.ts';
 import { beginTelling, Tellings, takeTold } from './tellings.ts';
 
 export type { Departure } from './departure.ts';
@@ -129,18 +129,22 @@ export class Matcher {
   }
 
   /**
-   * A meeting could not be settled: it was no automatic match of the officer (8), and when it may be tried again it is
-   * offered again at the next look at the two.
+   * What became of a meeting that was offered is not known: it is offered again, as the same one, at the next look at the
+   * two, and stays an automatic match of the officer (8): it may have been settled.
    */
-  unsettled(officerId: string, civilianId: string, again: boolean): void {
+  unknown(officerId: string, civilianId: string): void {
     const { slots } = this.pairs;
     const officer = this.members.indexOf(officerId);
-    if (officer === NIL) return;
-    this.tellings.officers.get(officer)?.unmatched();
     const civilian = this.members.indexOf(civilianId);
-    if (!again || civilian === NIL) return;
+    if (officer === NIL || civilian === NIL) return;
     const slot = this.pairs.slotOf(officer, civilian);
-    if (slot !== NIL && slots.stage(slot) === TOLD) slots.setStage(slot, READY);
+    if (slot !== NIL && slots.stage(slot) === TOLD) slots.setStage(slot, AGAIN);
+  }
+
+  /** A meeting that was offered first at that moment was refused for good: it was no automatic match of the officer (8). */
+  refused(officerId: string, offeredMs: number): void {
+    const officer = this.members.indexOf(officerId);
+    if (officer !== NIL) this.tellings.officers.get(officer)?.unmatched(offeredMs);
   }
 
   /** Ends the slots of those who fell silent so long ago that no fix can change it any more (1). */

@@ -3,6 +3,7 @@ import type { OfficerTransfer } from '../messages/region.ts';
 import type { Matcher } from './matcher.ts';
 import { type PackedMember, packMember, restoreMember } from './memberPacking.ts';
 import { Officer } from './officer.ts';
+import { stageOf } from './pairs.ts';
 import { CIVILIAN, NIL, OFFICER } from './record.ts';
 
 /** Officer and civilian are places in the list of members. */
@@ -15,6 +16,8 @@ export type PackedSlot = readonly [
   civilianFixes: number,
   stage: number,
   outside: number,
+  /** Only of those that were offered. */
+  offeredMs?: number,
 ];
 /** `officer` is a place in the list of members. */
 export type PackedOfficer = readonly [
@@ -47,8 +50,13 @@ export function packMatcher({ members, pairs, tellings }: Matcher): PackedMatche
     const takenMs = members.takenAtMs(index);
     for (let slot = members.firstSlot(index); slot !== NIL; slot = all.next(slot, OFFICER)) {
       const civilian = places.get(all.member(slot, CIVILIAN))!;
-      const { lastMs, dwellMs, officerFixes, civilianFixes, outside } = pairs.transfer(slot, takenMs);
-      own.push([place, civilian, lastMs, dwellMs, officerFixes, civilianFixes, all.stage(slot), outside!]);
+      const { lastMs, dwellMs, officerFixes, civilianFixes, stage, outside, offeredMs } = pairs.transfer(
+        slot,
+        takenMs,
+      );
+      const offered = offeredMs === undefined ? ([] as const) : ([offeredMs] as const);
+      const fixes = [officerFixes, civilianFixes] as const;
+      own.push([place, civilian, lastMs, dwellMs, ...fixes, stageOf(stage), outside!, ...offered]);
     }
     // slots are opened at the head of the list
     slots.push(...own.reverse());
@@ -69,8 +77,9 @@ export function restoreMatcher({ members, pairs, tellings }: Matcher, packed: Pa
     civilianFixes,
     stage,
     outside,
+    offeredMs,
   ] of packed.slots) {
-    const brought = { lastMs, dwellMs, officerFixes, civilianFixes, outside };
+    const brought = { lastMs, dwellMs, officerFixes, civilianFixes, outside, offeredMs };
     pairs.resume(indexes[officer]!, indexes[civilian]!, brought, stage);
   }
 }

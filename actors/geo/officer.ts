@@ -39,9 +39,10 @@ export class Officer {
     if (this.#matchedMs.length > matches) this.#matchedMs.shift();
   }
 
-  /** The latest match was none after all. */
-  unmatched(): void {
-    this.#matchedMs.pop();
+  /** The match of this moment was none after all. */
+  unmatched(atMs: number): void {
+    const at = this.#matchedMs.lastIndexOf(atMs);
+    if (at >= 0) this.#matchedMs.splice(at, 1);
   }
 
   /** When this civilian was told. */

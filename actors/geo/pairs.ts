@@ -8,12 +8,13 @@ import { FIX_LATE_MS } from './limits.ts';
 import type { Members } from './members.ts';
 import { CIVILIAN, NIL, OFFICER } from './record.ts';
 import type { ProximityRules } from './rules.ts';
-import { COUNTING, FIXES_MAX, READY, Slots, TOLD } from './slots.ts';
+import { AGAIN, COUNTING, FIXES_MAX, READY, Slots, TOLD } from './slots.ts';
 
 /** Slots that the current move found complete, with instant match on. Empty between moves, so one for all regions. */
 export const DUE: number[] = [];
 
-const STAGES: readonly SlotStage[] = ['counting', 'ready', 'told'];
+/** Offered again is ready, with the moment of the first time. */
+const STAGES: readonly SlotStage[] = ['counting', 'ready', 'told', 'ready'];
 
 export class Pairs {
   readonly slots = new Slots();
@@ -117,14 +118,16 @@ export class Pairs {
   /** A slot as it goes with its officer into another region. */
   transfer(slot: number, atMs: number): SlotTransfer {
     const { slots } = this;
+    const offered = slots.wasOffered(slot);
     return {
       civilianId: this.#members.idOf(slots.member(slot, CIVILIAN)),
       lastMs: atMs - slots.sinceLastMs(slot, atMs),
-      dwellMs: slots.dwellMs(slot),
+      dwellMs: offered ? this.#rules.dwellMs : slots.dwellMs(slot),
       officerFixes: slots.fixes(slot, OFFICER),
       civilianFixes: slots.fixes(slot, CIVILIAN),
       stage: STAGES[slots.stage(slot)]!,
       outside: this.outside(slot),
+      ...(offered && { offeredMs: slots.offeredMs(slot, atMs) }),
     };
   }
 
@@ -139,8 +142,15 @@ export class Pairs {
     const { outside = 0 } = brought;
     const slot = slots.open(officer, civilian, this.#members.whole);
     slots.setLastMs(slot, brought.lastMs);
-    slots.setDwellMs(slot, Math.min(brought.dwellMs, this.#rules.dwellMs));
-    slots.setStage(slot, stage);
+    // a node of the version before does not say when it was offered: the same for whoever hears it
+    const offeredMs = brought.offeredMs ?? (stage === TOLD ? brought.lastMs : undefined);
+    if (stage === COUNTING || offeredMs === undefined) {
+      slots.setDwellMs(slot, Math.min(brought.dwellMs, this.#rules.dwellMs));
+      slots.setStage(slot, stage);
+    } else {
+      slots.offer(slot, offeredMs);
+      if (stage === READY) slots.setStage(slot, AGAIN);
+    }
     slots.setFixes(slot, OFFICER, Math.min(brought.officerFixes, FIXES_MAX));
     slots.setFixes(slot, CIVILIAN, Math.min(brought.civilianFixes, FIXES_MAX));
     slots.setOutside(slot, OFFICER, (outside & 1) !== 0);
@@ -150,20 +160,25 @@ export class Pairs {
   /** (5) Both are inside and sharp. */
   #count(slot: number, side: number, mover: number, other: number, gap: number, tMs: number): void {
     const { slots } = this;
+    if (!slots.wasOffered(slot)) this.#collect(slot, side, mover, other, gap);
+    if (gap > 0) slots.setLastMs(slot, tMs);
+    this.#complete(slot);
+  }
+
+  #collect(slot: number, side: number, mover: number, other: number, gap: number): void {
+    const { slots } = this;
     const members = this.#members;
     const rules = this.#rules;
     if (members.isDriving(mover) || members.isDriving(other)) {
       slots.setDwellMs(slot, 0);
       slots.setFixes(slot, OFFICER, 0);
       slots.setFixes(slot, CIVILIAN, 0);
-    } else {
-      const walking = members.isWalking(mover) && members.isWalking(other);
-      if (gap > 0 && gap <= rules.gapMs && walking && members.isTogether(mover, other))
-        slots.setDwellMs(slot, Math.min(slots.dwellMs(slot) + gap, rules.dwellMs));
-      if (!members.isRepeated) slots.countFix(slot, side);
+      return;
     }
-    if (gap > 0) slots.setLastMs(slot, tMs);
-    this.#complete(slot);
+    const walking = members.isWalking(mover) && members.isWalking(other);
+    if (gap > 0 && gap <= rules.gapMs && walking && members.isTogether(mover, other))
+      slots.setDwellMs(slot, Math.min(slots.dwellMs(slot) + gap, rules.dwellMs));
+    if (!members.isRepeated) slots.countFix(slot, side);
   }
 
   /** (7) */

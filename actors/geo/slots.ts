@@ -5,7 +5,8 @@
  * thousand slots in a stadium, walked at each end.
  *
  * Whole numbers: the two sides (member 24 bits, fixes 7 bits, whether the last fix was outside 1 bit), next and previous
- * of each side, time of the last look (Unix ms modulo 2^32), dwell (30 bits, ms) and stage (2 bits).
+ * of each side, time of the last look (Unix ms modulo 2^32), stage (2 bits) and 30 bits for the dwell (ms) or, once it is
+ * complete and was offered, for when that was first (Unix ms modulo 2^30).
  */
 import { FIRST_SLOT, WHOLE as MEMBER, NIL } from './record.ts';
 
@@ -22,9 +23,11 @@ const OUTSIDE = 0x8000_0000 | 0;
 /** A side that holds no member. */
 const FREE = -1;
 
+/** The dwell runs; it is complete; the pair was asked to settle it; it was asked, and what became of it is not known. */
 export const COUNTING = 0;
 export const READY = 1;
 export const TOLD = 2;
+export const AGAIN = 3;
 /** A side counts its fixes up to this, which is more than any rule needs. */
 export const FIXES_MAX = 127;
 
@@ -124,6 +127,22 @@ export class Slots {
     this.#whole[at] = (this.#whole[at]! & ~3) | stage;
   }
 
+  /** Offered once at least: it has no dwell any more. */
+  wasOffered(slot: number): boolean {
+    return this.stage(slot) >= TOLD;
+  }
+
+  /** {@link TOLD}, for the first time. */
+  offer(slot: number, atMs: number): void {
+    this.#whole[WHOLE * slot + DWELL] = (atMs << 2) | TOLD;
+  }
+
+  /** When a slot was offered first; right within six days of `aboutMs`. */
+  offeredMs(slot: number, aboutMs: number): number {
+    return aboutMs - ((((aboutMs << 2) - (this.#whole[WHOLE * slot + DWELL]! & ~3)) | 0) >> 2);
+  }
+
+  /** Only of a slot that was not offered, as {@link setDwellMs}. */
   dwellMs(slot: number): number {
     return this.#whole[WHOLE * slot + DWELL]! >>> 2;
   }

@@ -51,12 +51,17 @@ export class Tellings {
     if (DUE.length > 1) DUE.sort((a, b) => (civilianId(a) < civilianId(b) ? -1 : 1));
     for (const slot of DUE) {
       const officer = slots.member(slot, OFFICER);
-      const known = this.#officerAt(officer);
-      if (known.isCapped(tMs, capMatches, capMs)) continue;
-      known.matched(tMs, capMatches);
-      slots.setStage(slot, TOLD);
+      // one that is offered again is among his matches already
+      if (slots.wasOffered(slot)) slots.setStage(slot, TOLD);
+      else {
+        const known = this.#officerAt(officer);
+        if (known.isCapped(tMs, capMatches, capMs)) continue;
+        known.matched(tMs, capMatches);
+        slots.offer(slot, tMs);
+      }
       const civilian = this.#met(slots.member(slot, CIVILIAN));
-      meetings.push({ officer: this.#met(officer), civilian, atMs: tMs });
+      const offeredMs = slots.offeredMs(slot, tMs);
+      meetings.push({ officer: this.#met(officer), civilian, atMs: tMs, offeredMs });
     }
     DUE.length = 0;
   }

@@ -6,7 +6,10 @@ import type { Earned } from './user.ts';
 
 export interface Evidence {
   readonly method: Method;
-  /** What makes this proof one of a kind (a hey id, token and scanner); null for proximity: the pair gives one. */
+  /**
+   * What makes this proof one of a kind between these two (a hey id, token and scanner, the moment at which a dwell was
+   * offered first). Null: the pair gives one, and a repeat is another proof (a region of the version before says so).
+   */
   readonly id: string | null;
   readonly cell: string;
   /** Good for one encounter with whomever: the store refuses it to a second officer, also after a restart. */

@@ -60,6 +60,8 @@ export interface SlotTransfer {
   readonly stage: SlotStage;
   /** Sides whose last fix was outside: 1 the officer, 2 the civilian. */
   readonly outside?: number;
+  /** When the pair was asked first to settle it, once it was; with `ready` it is to be asked again. */
+  readonly offeredMs?: number;
 }
 
 /** What else is remembered of an officer and goes with him. Times are those of fixes, Unix milliseconds. */
@@ -115,7 +117,10 @@ export interface UnsettledMessage {
   readonly type: 'unsettled';
   readonly officerId: string;
   readonly civilianId: string;
+  /** What became of it is not known; otherwise it was refused for good. */
   readonly again: boolean;
+  /** As in {@link SlotTransfer}; absent only from a node of the version before. */
+  readonly offeredMs?: number;
   readonly layout?: number;
 }
 
