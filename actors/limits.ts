@@ -4,8 +4,10 @@ export const ACTOR_LIMITS = {
   ringEvents: 128,
   ringBytes: 16_384,
   ringMs: 5 * 60_000,
-  /** Remembered commands: a repeat gets the first answer. */
+  /** Remembered commands: a repeat gets the first answer. Of older ones the store knows it. */
   commands: 64,
+  /** Commands that wait until the store was asked for an older one; more are told to try again. A burst is 40. */
+  commandsWaiting: 64,
   /** Heys that wait for one officer; more are told to try again. */
   heysWaiting: 32,
   /** Codes of one presenter that were scanned lately; a code lives 45 s. */

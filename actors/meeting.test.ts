@@ -209,6 +209,7 @@ class Town {
       queries: {
         query: async query => {
           if (query.type === 'user') return this.#record(query.id);
+          if (query.type === 'command') return null;
           if (query.type === 'pairHistory') return NEVER_MET;
           if (query.type !== 'userByNumber') throw new Error('not asked here');
           return [...this.users.values()].find(user => user.number === query.number)?.id ?? null;
@@ -285,6 +286,7 @@ class Town {
         encounterCount: 0,
         encounters: [],
         commands: [],
+        latestKey: null,
         timers: [],
         stream: { town: 't', others: 0, after: 0, lineage: 0, movements: [], events: [], told: {} },
       });

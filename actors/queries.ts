@@ -16,6 +16,8 @@ export type StoreQuery =
   /** With `freshMs` what was earned within so many milliseconds of the database clock is read, too. */
   | { readonly type: 'user'; readonly id: string; readonly freshMs?: number }
   | { readonly type: 'userByNumber'; readonly number: number }
+  /** What is remembered of a command of this user within 24 h; null when there is nothing under this key. */
+  | { readonly type: 'command'; readonly user: string; readonly key: string }
   /**
    * Ids of the encounters of these two between two moments of the database clock, both excluded. A scan that was settled
    * later than it was made stands where it was made.
@@ -195,6 +197,8 @@ export interface UserRecord {
   readonly encounters: readonly EncounterView[];
   /** The last 64 of the last 24 h. */
   readonly commands: readonly RememberedCommand[];
+  /** When these are 64: of all that are stored of 24 h, the version 7 UUID with the latest time; null when there is none. */
+  readonly latestKey: string | null;
   /** Every durable timer of the actor, soonest first. */
   readonly timers: readonly TimerView[];
   readonly stream: StreamRecord;
@@ -324,6 +328,7 @@ export interface QueryAnswers {
   readonly pairHistory: PairHistory;
   readonly hold: HoldView | null;
   readonly user: UserRecord | null;
+  readonly command: RememberedCommand | null;
   readonly userByNumber: string | null;
   readonly pairMet: readonly string[];
   readonly movements: readonly Movement[];

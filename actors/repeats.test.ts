@@ -4,7 +4,7 @@
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { CommitEntry } from '../nodes/ports.ts';
+import { type CommitEntry, CommitError } from '../nodes/ports.ts';
 import { HERE, SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import type { CommandBody, CommandName } from '../protocol/catalogue.ts';
 import { ERROR, type Result } from '../protocol/errors.ts';
@@ -152,13 +152,110 @@ test('a switch that stood so already stores nothing, and says the same after a k
   expect(await civilian.command('instant.set', { on: true }, key)).toEqual(first);
 });
 
-test('as many answers are kept as an actor remembers, and for a day', async () => {
-  const key = town.key();
-  await civilian.command('instant.set', { on: true }, key);
-  for (let i = 0; i < ACTOR_LIMITS.commands; i++) await civilian.command('instant.set', { on: i % 2 === 1 });
-  expect(town.notes.answers.of(civilian.id)).toHaveLength(ACTOR_LIMITS.commands);
-  expect(town.notes.answers.of(civilian.id).some(one => one.key === key)).toBe(false);
-  await town.time.advance(24 * 60 * MIN + S);
+describe('behind a hundred others', () => {
+  const setInstant = (on: boolean, key?: string) => civilian.command('instant.set', { on }, key);
+  const isOn = async () => (await civilian.snapshot()).instant;
+  /** What the store was asked about commands. */
+  const asked = (): string[] => {
+    const keys: string[] = [];
+    const query = town.people.query.bind(town.people);
+    town.people.query = one => {
+      if (one.type === 'command') keys.push(one.key);
+      return query(one);
+    };
+    return keys;
+  };
+  const another = async (times = 100) => {
+    for (let i = 0; i < times; i++) await setInstant(i % 2 === 0);
+  };
+
+  for (const [what, happens] of [
+    ['in one life', async () => {}],
+    ['after a kill', killed],
+    ['after a move', () => town.move()],
+  ] as const)
+    test(`a repeat gets the first answer and undoes nothing, another body is a conflict: ${what}`, async () => {
+      const key = town.key();
+      const first = await setInstant(true, key);
+      await another();
+      await happens();
+      const keys = asked();
+      expect(await setInstant(false, key)).toMatchObject(CONFLICT);
+      expect(JSON.stringify(await setInstant(true, key))).toBe(JSON.stringify(first));
+      expect([keys, await isOn()]).toEqual([[key, key], false]);
+    });
+
+  test('the store is not asked for a new one, in this life or the next', async () => {
+    const keys = asked();
+    await another(ACTOR_LIMITS.commands * 3);
+    await killed();
+    await another(ACTOR_LIMITS.commands * 2);
+    expect(keys).toEqual([]);
+  });
+
+  test('a key that says no time is looked up once something was forgotten', async () => {
+    const keys = asked();
+    const key = '0190a0c4-0000-4000-8000-000000000001';
+    const first = await setInstant(true, key);
+    await another();
+    expect(await setInstant(true, key)).toEqual(first);
+    const fresh = '0190a0c4-0000-4000-8000-000000000002';
+    expect(await setInstant(true, fresh)).toEqual(first);
+    expect([keys, await isOn()]).toEqual([[key, fresh], true]);
+  });
+
+  test('an old one that was never said takes effect, and what comes behind it waits for it', async () => {
+    const old = town.key();
+    await town.time.advance(S);
+    await another();
+    const query = town.people.query.bind(town.people);
+    let go = (): void => {};
+    town.people.query = async one => {
+      if (one.type === 'command')
+        await new Promise<void>(resolve => {
+          go = resolve;
+        });
+      return query(one);
+    };
+    const both = [setInstant(true, old), setInstant(false)];
+    await town.time.advance(S);
+    expect(await isOn()).toBe(false);
+    go();
+    expect(await Promise.all(both)).toMatchObject([{ value: { on: true } }, { value: { on: false } }]);
+    expect(await isOn()).toBe(false);
+    expect(await setInstant(true, old)).toEqual({ ok: true, value: { on: true } });
+    expect(await isOn()).toBe(false);
+  });
+
+  test('while the store is away it is not done, and may be tried again', async () => {
+    const key = town.key();
+    await setInstant(true, key);
+    await another();
+    const query = town.people.query.bind(town.people);
+    town.people.query = async () => {
+      throw new CommitError('unavailable', 'away');
+    };
+    expect(await setInstant(true, key)).toMatchObject({ ok: false, retryable: true });
+    town.people.query = query;
+    expect([await setInstant(true, key), await isOn()]).toEqual([{ ok: true, value: { on: true } }, false]);
+  });
+
+  test('a gift is given once, although the points that it took are gone', async () => {
+    await town.grant(officer, 100);
+    const body = { userId: (await town.phone('officer')).id, points: 100 };
+    const key = town.key();
+    const first = await officer.command('points.give', body, key);
+    expect(first.ok).toBe(true);
+    for (let i = 0; i < 100; i++) await officer.command('instant.set', { on: i % 2 === 0 });
+    expect(await officer.command('points.give', body, key)).toEqual(first);
+  });
+});
+
+test('answers are kept for a day', async () => {
+  await civilian.command('instant.set', { on: true });
+  await town.time.advance(24 * 60 * MIN - S);
+  expect(town.notes.answers.of(civilian.id)).toHaveLength(1);
+  await town.time.advance(2 * S);
   expect(town.notes.answers.of(civilian.id)).toEqual([]);
 });
 

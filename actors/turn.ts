@@ -60,6 +60,8 @@ export interface Turn {
   random32(): number;
   /** Answers this message, or an earlier one by its `replyTo`. Held by the output gate. */
   reply(result: Result<unknown>, to?: ReplyTo | null): void;
+  /** The rest of this turn is about a message that came earlier, and this its `replyTo`. */
+  resume(replyTo: ReplyTo | null): void;
   /** Sends at most once, in order per pair of actors. Held by the output gate. */
   tell(to: Address, message: object): void;
   /**

@@ -17,21 +17,22 @@ import { EXPIRY_TIMER } from './user/aging.ts';
 import { answered, committed } from './user/answered.ts';
 import { areaChanged } from './user/around.ts';
 import { judgePresence } from './user/attendance.ts';
-import { commanded, ordered } from './user/commanded.ts';
-import { repeat, settleAgain } from './user/commands.ts';
+import { ordered } from './user/commanded.ts';
+import { settleAgain } from './user/commands.ts';
 import { deviceMoved } from './user/device.ts';
 import { earn, unearned } from './user/earning.ts';
 import { expiryDue, sayBalance, watchAge } from './user/expiry.ts';
-import { spend } from './user/gifts.ts';
+import { askGift } from './user/gifts.ts';
 import { closeHey, heyClosed, heyOffered, isBeingAccepted, ungreeted } from './user/hey.ts';
 import { openHub } from './user/hub.ts';
 import { disconnect, inspect } from './user/inspect.ts';
+import { keyed } from './user/keyed.ts';
 import { heyWithdrawn, modeDue } from './user/modes.ts';
 import { scanDue, scanRefused, scanUploaded } from './user/offlineScan.ts';
 import { packUser, unpackUser } from './user/packing.ts';
 import { peerPresence } from './user/peers.ts';
 import { located, setSwitch, suspected } from './user/place.ts';
-import { credited, give, held, rejected, settled } from './user/points.ts';
+import { credited, held, rejected, settled } from './user/points.ts';
 import { codeBook, type QrKeys, qrShown, showQr } from './user/qr.ts';
 import { readMine, redeemDue, redemptionSettled } from './user/redeemed.ts';
 import { reverse } from './user/reversal.ts';
@@ -125,13 +126,12 @@ function receive(state: UserState, message: UserMessage | SystemMessage, town: T
         turn.reply(resync(message.session, turn));
         return state;
       }
-      const present = heard(state, session, turn);
-      return repeat(present, message, turn) ?? commanded(present, message, town, turn);
+      return keyed(heard(state, session, turn), message, town, turn);
     }
     case 'order':
       // what only asks has no key of its own
       if (message.dry) return ordered(state, message.name, { ...message, key: turn.newId() }, turn);
-      return repeat(state, message, turn) ?? ordered(state, message.name, message, turn);
+      return keyed(state, message, town, turn);
     case 'attach': {
       const attached = attach(state, message, town.rules, turn);
       openHub(attached, town.fences, turn);
@@ -191,9 +191,10 @@ function receive(state: UserState, message: UserMessage | SystemMessage, town: T
     case 'unearn':
       return unearned(state, message.id);
     case 'give':
-      return give(state, message, turn);
+      return keyed(state, message, town, turn);
     case 'spend':
-      return spend(state, message, turn);
+      if (message.dry) return askGift(state, { ...message, key: turn.newId() }, turn);
+      return keyed(state, message, town, turn);
     case 'reverse':
       return reverse(state, message, turn);
     case 'credited':

@@ -160,6 +160,9 @@ export class TurnCollector implements Turn {
   reply(result: Result<unknown>, to: ReplyTo | null = this.replyTo): void {
     if (to) this.#say({ k: 'reply', to, result });
   }
+  resume(replyTo: ReplyTo | null): void {
+    this.replyTo = replyTo;
+  }
   tell(to: Address, message: object): void {
     this.#say({ k: 'tell', to, message: message as { type: string }, cause: this.cause });
   }

@@ -214,9 +214,14 @@ export const TIMER_LIMITS = {
 
 /** Stored answers to commands with a key (`events/`). */
 export const ANSWER_LIMITS = {
-  /** Of a user, the newest ones, and for so long: as many as his actor remembers. */
-  keep: 64,
+  /** For so long ... */
   keepMs: 86_400_000,
+  /**
+   * ... and of one user the newest: all that one socket can have said (20 a second, 40 at once: `gateway/limits.ts`) while a
+   * client holds a command (5 min). What is beyond is removed now and then: there may be `keepMore`.
+   */
+  keep: 6_144,
+  keepMore: 1_024,
   keyMax: 255,
   resultBytes: 4_096,
 } as const;

@@ -12,6 +12,7 @@ import { earningOf, ledgerRead } from './earning.ts';
 import { expiryTaken, isExpiryTag, unspentRead } from './expiry.ts';
 import { BUDGET, GIVING, giftBudgeted, giftJudged, giftScored, giftsLately, LATELY, SCORE } from './gifts.ts';
 import { heyAccepted, heySaid, officerTold } from './hey.ts';
+import { forgottenRead, isForgottenTag } from './keyed.ts';
 import { isScanTag, scanAnswered, uploadAnswered } from './offlineScan.ts';
 import { given, promotionGiven } from './points.ts';
 import {
@@ -83,6 +84,7 @@ export function answered(
   if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
   if (isRedemptionTag(tag)) return redemptionsRead(state, tag, result, turn);
   if (isLateTag(tag)) return lateRead(state, tag, result, turn);
+  if (isForgottenTag(tag)) return forgottenRead(state, tag, result, town, turn);
   const [key = '', step, part] = tag.split('/');
   const command = state.underWay[key];
   if (!command) return state;

@@ -6,17 +6,28 @@
  *
  * A command looks for its key among all that are remembered. Keys are compared by a number made of them first, and the
  * numbers stand side by side: most commands are new, and must not pay for a walk through what others said.
+ *
+ * What was forgotten the store still has, for a day. Which keys may be among it follows from the latest time in those that
+ * were: a newer key is none of them, whatever the clocks of the phones say. A key without a time may always be.
  */
+import { uuidv7TimeMs } from '../../protocol/ids.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { CommandDone } from './state.ts';
 
 interface Log {
   readonly marks: number[];
   readonly done: (CommandDone | null)[];
+  /** Latest time of a key that no version of this log may know any more. */
+  forgottenMs: number;
 }
 
+export const NOTHING_FORGOTTEN = -1;
+
+/** Unix milliseconds by the clock of whoever made the key; 0 when it does not say. */
+export const timeOfKey = (key: string): number => uuidv7TimeMs(key) ?? 0;
+
 export class Answers {
-  static readonly EMPTY = new Answers({ marks: [], done: [] }, 0, 0);
+  static readonly EMPTY = new Answers({ marks: [], done: [], forgottenMs: NOTHING_FORGOTTEN }, 0, 0);
 
   readonly #log: Log;
   readonly #from: number;
@@ -28,9 +39,10 @@ export class Answers {
     this.#to = to;
   }
 
-  /** Oldest first. */
-  static of(done: readonly CommandDone[]): Answers {
-    let answers = Answers.EMPTY;
+  /** Oldest first; `forgottenMs` as of what comes before them. */
+  static of(done: readonly CommandDone[], forgottenMs = NOTHING_FORGOTTEN): Answers {
+    if (done.length === 0 && forgottenMs === NOTHING_FORGOTTEN) return Answers.EMPTY;
+    let answers = new Answers({ marks: [], done: [], forgottenMs }, 0, 0);
     for (const one of done) answers = answers.with(one);
     return answers;
   }
@@ -44,6 +56,16 @@ export class Answers {
     return undefined;
   }
 
+  get forgottenMs(): number {
+    return this.#log.forgottenMs;
+  }
+
+  /** Whether the key may be one whose answer is known no more. */
+  mayHaveForgotten(key: string): boolean {
+    const { forgottenMs } = this.#log;
+    return forgottenMs !== NOTHING_FORGOTTEN && timeOfKey(key) <= forgottenMs;
+  }
+
   /** With one more, without the oldest when they are too many. */
   with(one: CommandDone): Answers {
     const isOwn = this.#log.done.length === this.#to && this.#from < ACTOR_LIMITS.commands;
@@ -52,7 +74,7 @@ export class Answers {
     base.#log.done.push(one);
     const to = base.#to + 1;
     const from = Math.max(base.#from, to - ACTOR_LIMITS.commands);
-    base.#log.done.fill(null, base.#from, from);
+    for (let at = base.#from; at < from; at++) base.#forget(at);
     return new Answers(base.#log, from, to);
   }
 
@@ -61,10 +83,21 @@ export class Answers {
     return this.#log.done.slice(this.#from, this.#to).filter(one => one !== null);
   }
 
+  #forget(at: number): void {
+    const one = this.#log.done[at];
+    if (!one) return;
+    this.#log.forgottenMs = Math.max(this.#log.forgottenMs, timeOfKey(one.key));
+    this.#log.done[at] = null;
+  }
+
   #moved(): Answers {
     const [from, to] = [this.#from, this.#to];
-    const { marks, done } = this.#log;
-    return new Answers({ marks: marks.slice(from, to), done: done.slice(from, to) }, 0, to - from);
+    const { marks, done, forgottenMs } = this.#log;
+    return new Answers(
+      { marks: marks.slice(from, to), done: done.slice(from, to), forgottenMs },
+      0,
+      to - from,
+    );
   }
 }
 

@@ -2,8 +2,9 @@
  * Commands and their idempotency: the first answer to a key is remembered and given again; the same key with another
  * body is a conflict; a repeat that arrives while the first is under way joins it.
  *
- * The answer of a command that had an effect is stored with it, so that a repeat after a crash finds it too: by the ledger
- * where points moved, else in the transaction of the timers and events of the same turn (`AnswerOp`). One that had none (a
+ * The answer of a command that had an effect is stored with it, so that a repeat after a crash, or after many others, finds
+ * it too (`keyed.ts`): by the ledger where points moved, else in the transaction of the timers and events of the same turn
+ * (`AnswerOp`). One that had none (a
  * refusal at first sight, a switch that stood so already) may be executed anew: it has no effect then either, or it is the
  * first time that it has one.
  */
@@ -12,7 +13,7 @@ import { answerAll, withAsker } from '../askers.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import { owned } from '../owned.ts';
-import type { RememberedCommand, UserRecord } from '../queries.ts';
+import type { QueryAnswers } from '../queries.ts';
 import type { Turn } from '../turn.ts';
 import { type CommandUnderWay, doneOf, type UserState } from './state.ts';
 
@@ -120,7 +121,7 @@ export function refuseUnlessKnown(
   turn: Turn,
 ): UserState {
   if (refusal.retryable) return finish(state, command, refusal, turn);
-  turn.query({ type: 'user', id: state.me.id }, `${command.key}/known`);
+  turn.query({ type: 'command', user: state.me.id, key: command.key }, `${command.key}/known`);
   return begin(state, { ...command, refusal });
 }
 
@@ -136,13 +137,6 @@ export const unlessRefused =
 /** The same for a command of the market: a refusal is its answer. */
 export const whenRead = <T>(then: Next<T>): Next<Result<unknown>> =>
   unlessRefused((state, command, refusal, turn) => finishMarket(state, command, refusal, false, turn), then);
-
-/** What an account has stored under the key of this command. */
-export const storedOf = (
-  record: UserRecord | null,
-  { key, requestHash }: CommandUnderWay,
-): RememberedCommand | undefined =>
-  record?.commands?.find(one => one.key === key && one.requestHash === requestHash);
 
 /** Everybody who waits for the answer of a command gets it, and it is under way no more. */
 export function conclude(
@@ -171,10 +165,13 @@ export function finishMarket(
 }
 
 /** The store said what it knows of a command that is refused otherwise. */
-export const refusedOrKnown = unlessRefused(finish, (state, command, record: UserRecord | null, turn) => {
-  const known = storedOf(record, command);
-  return finish(state, command, known ? doneOf(known).result : (command.refusal as Refusal), turn);
-});
+export const refusedOrKnown = unlessRefused(
+  finish,
+  (state, command, known: QueryAnswers['command'], turn) => {
+    const isKnown = known?.requestHash === command.requestHash;
+    return finish(state, command, isKnown ? doneOf(known).result : (command.refusal as Refusal), turn);
+  },
+);
 
 /** The answer of a command that was under way. */
 export function finish(

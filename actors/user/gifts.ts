@@ -20,7 +20,7 @@ import type { GiftPreview, SpendMessage, UserMessage } from '../messages/user.ts
 import type { FeeView, GivingView, Party, QueryAnswers } from '../queries.ts';
 import type { Award, ScoreQuery } from '../scoring.ts';
 import type { Turn } from '../turn.ts';
-import { begin, conclude, finish, remember, repeat, unlessRefused } from './commands.ts';
+import { begin, conclude, finish, remember, unlessRefused } from './commands.ts';
 import { underWay } from './hey.ts';
 import { NOT_ENOUGH, PAID, spendablePoints } from './points.ts';
 import type { CommandUnderWay, Gift, Part, UserState } from './state.ts';
@@ -45,13 +45,6 @@ const takersOf = (reason: Gift['reason'], giver: Party['kind']): readonly Party[
   return giver === 'charity' ? ['family'] : ['charity', 'family'];
 };
 
-/** From a door without a socket. */
-export function spend(state: UserState, message: UserMessage & { type: 'spend' }, turn: Turn): UserState {
-  // what only asks has no key of its own
-  if (message.dry) return askGift(state, { ...message, key: turn.newId() }, turn);
-  return repeat(state, message, turn) ?? askGift(state, message, turn);
-}
-
 /** As a command, from a socket. Repeats have been dealt with. */
 export function giftCommand(
   state: UserState,
@@ -62,7 +55,8 @@ export function giftCommand(
   return askGift(state, { name, body, key, requestHash } as Asked, turn);
 }
 
-function askGift(state: UserState, asked: Asked, turn: Turn): UserState {
+/** By a door without a socket, or as a command. Repeats have been dealt with. */
+export function askGift(state: UserState, asked: Asked, turn: Turn): UserState {
   const gift = giftOf(asked);
   const refusal = refuseAtSight(state, gift, turn.nowMs);
   if (refusal) {

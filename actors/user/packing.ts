@@ -28,7 +28,7 @@ import type { FreshCredit, Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
 import { type Aging, agingAt, NOT_AGING } from './aging.ts';
-import { Answers } from './answers.ts';
+import { Answers, NOTHING_FORGOTTEN, timeOfKey } from './answers.ts';
 import { armPresence } from './attendance.ts';
 import { renewHub } from './hub.ts';
 import { forgetCellLater } from './modes.ts';
@@ -64,7 +64,7 @@ const PARTIES = ['civilian', 'officer'] as const;
 const SAID = ['together', 'apart'] as const;
 
 export function packUser(state: UserState): unknown {
-  const { underWay, outbox, track, around, crediting, pending, done, watch, ...rest } = state;
+  const { underWay, outbox, track, around, crediting, pending, done, watch, waiting, ...rest } = state;
   const { spending, counter, aging, gave: _, ...plain } = rest;
   const { epoch, lineage, others, offset, ring, balance, balanceVersion } = outbox.now;
   return {
@@ -74,6 +74,7 @@ export function packUser(state: UserState): unknown {
     balanceVersion,
     outbox: { epoch, lineage, others, offset, ring: ring.events() },
     done: done.all(),
+    forgottenMs: done.forgottenMs,
     watch: packWatch(watch),
     track: track?.fix ?? null,
     around: around && packStay(around),
@@ -82,7 +83,7 @@ export function packUser(state: UserState): unknown {
     spending: packSpending(spending),
     aging: { dueAtMs: aging.dueAtMs, lifeMs: aging.lifeMs },
     counter: packCounter(counter),
-    open: Object.values(underWay).flatMap(command => command.replyTo),
+    open: [...Object.values(underWay), ...waiting].flatMap(({ replyTo }) => replyTo ?? []),
     doubtful: Object.values(underWay).filter(command => command.doubtful),
   };
 }
@@ -165,7 +166,8 @@ function stateOf(
     underWay: Object.fromEntries(
       read.list(packed.doubtful, MANY, doubtfulOf).map(command => [command.key, command]),
     ),
-    done: Answers.of(read.list(packed.done, MANY, doneOf)),
+    done: answersOf(packed),
+    waiting: [],
     ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
     claimed: 0,
     crediting: read.insisting(packed.crediting),
@@ -384,6 +386,14 @@ function doubtfulOf(item: unknown): CommandUnderWay {
     reserving: null,
     handling: null,
   };
+}
+
+/** A node of the version before does not say what it has forgotten: nothing newer than what it remembers. */
+function answersOf({ done: packed, forgottenMs }: read.Fields): Answers {
+  const done = read.list(packed, MANY, doneOf);
+  const isFull = done.length >= ACTOR_LIMITS.commands;
+  const newestMs = isFull ? Math.max(...done.map(({ key }) => timeOfKey(key))) : NOTHING_FORGOTTEN;
+  return Answers.of(done, forgottenMs === undefined ? newestMs : read.whole(forgottenMs, NOTHING_FORGOTTEN));
 }
 
 /** An answer is given again as it is. */

@@ -10,7 +10,7 @@ import { FEE } from '../fees.ts';
 import { insist, type Telling } from '../insist.ts';
 import type { CreditView, Given, HeldView, SettledView, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
-import { begin, finish, KEY_CONFLICT, remember, repeat } from './commands.ts';
+import { begin, finish, KEY_CONFLICT, remember } from './commands.ts';
 import { earned } from './earning.ts';
 import { giveBackOnTop } from './gifts.ts';
 import { underWay } from './hey.ts';
@@ -85,9 +85,8 @@ export const availablePoints = (state: UserState): number =>
 export const spendablePoints = (state: UserState, nowMs: number): number =>
   availablePoints(state) - unripePoints(state, nowMs);
 
+/** Repeats have been dealt with. */
 export function give(state: UserState, message: UserMessage & { type: 'give' }, turn: Turn): UserState {
-  const repeated = repeat(state, message, turn);
-  if (repeated) return repeated;
   const refusal = refuseGive(state, message, turn.nowMs);
   if (refusal) {
     turn.reply(refusal);

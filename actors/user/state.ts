@@ -10,6 +10,7 @@ import type { AreaStay } from '../geo/areaRoute.ts';
 import type { Stay } from '../geo/places/fence.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
+import { ACTOR_LIMITS } from '../limits.ts';
 import type { Fix, GiftName, HubRef, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
 import type {
   EncounterView,
@@ -22,8 +23,9 @@ import type {
 import type { Award } from '../scoring.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import { type Aging, agingOf } from './aging.ts';
-import { Answers } from './answers.ts';
+import { Answers, NOTHING_FORGOTTEN, timeOfKey } from './answers.ts';
 import type { Earning } from './earning.ts';
+import type { Waiting } from './keyed.ts';
 import { rememberedMode } from './modeMemory.ts';
 import { type Near, NOBODY_NEAR } from './near.ts';
 import type { Outbox } from './outbox.ts';
@@ -262,6 +264,8 @@ export interface UserState {
   readonly scans: readonly Scan[];
   readonly underWay: Readonly<Record<string, CommandUnderWay>>;
   readonly done: Answers;
+  /** Commands that wait until the store was asked for an older answer (keyed.ts). */
+  readonly waiting: readonly Waiting[];
   /** Movements that were told although an earlier one was not yet, by version. */
   readonly ahead: readonly Movement[];
   /** Newest offset that a phone has named and that the store was read for, as this actor did not know it. */
@@ -350,7 +354,8 @@ export function newUserState(
     greeted: NOBODY,
     scans: NOBODY,
     underWay: NOTHING,
-    done: Answers.of(record.commands.filter(isTold).map(doneOf).reverse()),
+    done: Answers.of(record.commands.filter(isTold).map(doneOf).reverse(), forgottenMsOf(record)),
+    waiting: NOBODY,
     claimed: 0,
     crediting: NOTHING,
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
@@ -365,8 +370,12 @@ export function newUserState(
 }
 
 /** The answer to a till tells of a redemption more than its movement does: it is put together anew (till.ts). */
-const isTold = (command: RememberedCommand): boolean =>
+export const isTold = (command: RememberedCommand): boolean =>
   'result' in command || (command.reason !== 'redemption' && command.reason !== 'refund');
+
+/** When all that are remembered fit in, nothing is forgotten. */
+const forgottenMsOf = ({ commands, latestKey }: UserRecord): number =>
+  commands.length < ACTOR_LIMITS.commands ? NOTHING_FORGOTTEN : timeOfKey(latestKey ?? '');
 
 /** The first answer again, in the words of the command that it was. */
 export function doneOf(command: RememberedCommand): CommandDone {

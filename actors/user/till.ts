@@ -15,9 +15,9 @@ import { insistInTurn, type Telling } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { OfferMessage } from '../messages/offer.ts';
 import type { UserMessage } from '../messages/user.ts';
-import type { Movement, QueryAnswers, RedemptionView, UserRecord } from '../queries.ts';
+import type { Movement, QueryAnswers, RedemptionView } from '../queries.ts';
 import type { SessionRef, Turn } from '../turn.ts';
-import { begin, finishMarket, KEY_CONFLICT, storedOf, whenRead } from './commands.ts';
+import { begin, finishMarket, KEY_CONFLICT, whenRead } from './commands.ts';
 import { codeTried, isOver, NO_TILL, openTill, refuseCode, tillOf, waiting, waits } from './counter.ts';
 import { underWay } from './hey.ts';
 import { availablePoints, NOT_ENOUGH, OVER_LIMIT } from './points.ts';
@@ -199,14 +199,14 @@ function refuseUnlessGivenBack(
   refusal: Refusal,
   turn: Turn,
 ): UserState {
-  turn.query({ type: 'user', id: state.me.id }, `${command.key}/first`);
+  turn.query({ type: 'command', user: state.me.id, key: command.key }, `${command.key}/first`);
   return begin(state, { ...command, points: 0, refusal });
 }
 
-/** The store said what it remembers of the keys of this account. */
-export const givenBackKnown = whenRead((state, command, record: UserRecord | null, turn) => {
-  const known = storedOf(record, command);
-  if (!known || 'result' in known) return finishMarket(state, command, command.refusal!, false, turn);
+/** The store said what it remembers under the key of this command. */
+export const givenBackKnown = whenRead((state, command, known: QueryAnswers['command'], turn) => {
+  if (known?.requestHash !== command.requestHash || 'result' in known)
+    return finishMarket(state, command, command.refusal!, false, turn);
   const { points: all, quantity } = command.handling!.redemption!;
   const points = Math.abs(known.points);
   const value = { transferId: known.encounterId, quantity: (points / all) * quantity, points };

@@ -37,6 +37,7 @@ const RECORD: UserRecord = {
   encounterCount: 0,
   encounters: [],
   commands: [],
+  latestKey: null,
   timers: [],
   stream: { town: 't', others: 0, after: 0, lineage: 0, movements: [], events: [], told: {} },
 };

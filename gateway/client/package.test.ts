@@ -159,7 +159,7 @@ test('an engine with timers and WebSocket and little else runs it', async () => 
   };
   client.command('location.share', {});
   client.location({ lat: -40.5, lng: 74.25, accuracyM: 3 });
-  expect(line!.of('command')[0]!.idem).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
+  expect(line!.of('command')[0]!.idem).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
   expect(line!.of('location')[0]).toMatchObject({ latE7: -405_000_000, lngE7: 742_500_000 });
   client.close();
   expect(seen).toEqual(['connecting', 'connected', 'Ünal 🚓 mit einem langen Namen', 'closed']);

@@ -2,7 +2,7 @@
  * What differs between browsers, Node and the engines of phones, in one place: clocks, chance, and values that may be
  * there now or later. Nothing of it may be missing anywhere: what an engine lacks has a plain replacement.
  */
-import { bytesToUuid } from '../../protocol/ids.ts';
+import { uuidv7 } from '../../protocol/ids.ts';
 
 /** Milliseconds that never go back; may stand still while the device sleeps. */
 export const monotonicMs = (): number =>
@@ -11,15 +11,16 @@ export const monotonicMs = (): number =>
 /** Milliseconds since 1970 by this device's clock, which people and networks set. */
 export const wallMs = (): number => Date.now();
 
-/** A fresh random UUID (version 4). Where there is no `crypto`, chance is good enough: keys must differ, not be secret. */
+/**
+ * A fresh UUID (version 7: the server sees by its time that it is no repeat). Where there is no `crypto`, chance is good
+ * enough: keys must differ, not be secret.
+ */
 export const freshUuid = (): string => {
-  const bytes = new Uint8Array(16);
+  const bytes = new Uint8Array(10);
   if (typeof crypto === 'object' && typeof crypto.getRandomValues === 'function')
     crypto.getRandomValues(bytes);
-  else for (let i = 0; i < 16; i++) bytes[i] = Math.floor(Math.random() * 256);
-  bytes[6] = 0x40 | (bytes[6]! & 0x0f);
-  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  return bytesToUuid(bytes);
+  else for (let i = 0; i < bytes.length; i++) bytes[i] = Math.floor(Math.random() * 256);
+  return uuidv7(wallMs(), bytes);
 };
 
 /** An error of the app that nobody catches: shown as one, without stopping what was going on. */

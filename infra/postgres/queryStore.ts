@@ -98,6 +98,33 @@ const FRESH = `case when $2::bigint > 0 then (
 /** Many users are read at once: a row of one that nobody can read must not keep the others away. */
 const UNREADABLE = JSON.stringify(refuse(ERROR.internal, 'the stored answer cannot be read'));
 
+/** A command as it is remembered: `k` a row of {@link KEYS}, `a` the account. */
+const REMEMBERED = `case when k.result is not null
+        then json_build_object('key', k.key, 'requestHash', k.request_hash, 'result',
+          case when pg_input_is_valid(k.result, 'json') then k.result::json else '${UNREADABLE}'::json end)
+        else json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
+          'reason', coalesce(t.reason, w.reason, 'encounter'),
+          'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) end`;
+const WHAT_MOVED = `
+      -- without a transfer something is pending, or it is an encounter that is held
+      left join ledger.transfer t on t.id = k.transfer_id
+      left join ledger.pending w on w.id = k.transfer_id
+      left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = a.account_id`;
+
+/** Keys of a user of the last day, by the ledger and by answers. */
+const KEYS = (user: string, ofLedger = '', ofAnswers = ofLedger): string => `
+    (select i.key, i.request_hash, i.transfer_id, null as result, i.created_at as at from ops.idempotency i
+      where i.user_id = ${user} and i.created_at > now() - interval '${REMEMBERED_HOURS} hours' ${ofLedger}
+    union all
+    (select n.key, n.request_hash, null, n.result, n.at from ops.answer n
+      where n.user_id = ${user} and n.at > now() - interval '${REMEMBERED_HOURS} hours' ${ofAnswers}))`;
+
+/** $1 user, $2 key. One that was answered beside its movement is told by the answer. */
+const COMMAND = `
+select ${REMEMBERED} from ${KEYS('$1', 'and key = $2')} k
+  join ledger.account a on a.account_id = $1 and a.stripe = 0 ${WHAT_MOVED}
+order by k.result is null limit 1`;
+
 const USERS = `
 select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance, a.version, a.reserved,
   (select count(*) from meet.encounter e where e.officer = u.id)
@@ -108,24 +135,7 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
     from (select * from (${side('officer', 'civilian')} union all ${side('civilian', 'officer')}) both_sides
           order by at desc, id desc limit ${RECENT_ENCOUNTERS}) e
       left join user_schema.users o on o.id = e.other), '[]'),
-  coalesce((
-    select json_agg(case when k.result is not null
-        then json_build_object('key', k.key, 'requestHash', k.request_hash, 'result',
-          case when pg_input_is_valid(k.result, 'json') then k.result::json else '${UNREADABLE}'::json end)
-        else json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
-          'reason', coalesce(t.reason, w.reason, 'encounter'),
-          'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) end order by k.at desc)
-    from (select * from (
-              select i.key, i.request_hash, i.transfer_id, null as result, i.created_at as at from ops.idempotency i
-                where i.user_id = u.id and i.created_at > now() - interval '${REMEMBERED_HOURS} hours'
-            union all
-              select n.key, n.request_hash, null, n.result, n.at from ops.answer n
-                where n.user_id = u.id and n.at > now() - interval '${REMEMBERED_HOURS} hours') of_both
-          order by at desc limit ${RECENT_COMMANDS}) k
-      -- without a transfer something is pending, or it is an encounter that is held
-      left join ledger.transfer t on t.id = k.transfer_id
-      left join ledger.pending w on w.id = k.transfer_id
-      left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = u.id), '[]'),
+  coalesce(remembered.list, '[]'),
   coalesce((
     select json_agg(json_build_object('name', t.name, 'dueAtMs', t.due_ms, 'message', t.message::json) order by t.due_ms)
     from ops.actor_timer t where t.kind = 'user' and t.actor = u.id::text and pg_input_is_valid(t.message, 'json')), '[]'),
@@ -134,12 +144,18 @@ select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance
   ${MOVEMENTS_LATELY},
   ${EVENTS_LATELY},
   ${TOLD},
-  ${FRESH}
+  ${FRESH},
+  case when remembered.count = ${RECENT_COMMANDS} then (
+    select max(key collate "C") from ${KEYS('u.id')} all_keys where key ~ '^[0-9a-f]{8}-[0-9a-f]{4}-7') end
 from user_schema.users u
   join user_schema.device d on d.user_id = u.id
   join ledger.account a on a.account_id = u.id and a.stripe = 0
   left join lateral (select e.n, e.after_version, e.lineage, e.at from ops.user_event e
                      where e.user_id = u.id order by e.n desc limit 1) last on true
+  cross join lateral (
+    select count(*), json_agg(${REMEMBERED} order by k.at desc) as list
+    from (select * from ${KEYS('u.id', '', `order by n.at desc limit ${RECENT_COMMANDS}`)} of_both
+          order by at desc limit ${RECENT_COMMANDS}) k ${WHAT_MOVED}) remembered
 where u.id = any ($1)`;
 
 const MOVEMENTS = `select json_agg(${movement('$1')}
@@ -211,6 +227,7 @@ type Row = [
   readonly (Omit<StreamRecord['events'][number], 'frame'> & { readonly frame: string })[] | null,
   StreamRecord['told'] | null,
   readonly FreshCredit[] | null,
+  string | null,
 ];
 
 const NONE: readonly never[] = [];
@@ -295,6 +312,8 @@ export class PgQueryStore implements QueryStore {
     switch (query.type) {
       case 'user':
         return this.#user(query.id, query.freshMs ?? 0);
+      case 'command':
+        return this.#command(query.user, query.key);
       case 'userByNumber':
         return this.#userByNumber(query.number);
       case 'pairMet':
@@ -338,6 +357,11 @@ export class PgQueryStore implements QueryStore {
 
   close(): Promise<void> {
     return this.#lines.close();
+  }
+
+  async #command(user: string, key: string): Promise<unknown> {
+    const rows = await this.#lines.run({ name: 'command', text: COMMAND, values: [user, key] });
+    return rows[0]?.[0] ?? null;
   }
 
   async #userByNumber(number: number): Promise<string | null> {
@@ -494,6 +518,7 @@ const recordOf = (row: Row): UserRecord => ({
   encounterCount: Number(row[9]),
   encounters: row[10],
   commands: row[11],
+  latestKey: row[21],
   timers: row[12],
   stream: {
     town: row[13],

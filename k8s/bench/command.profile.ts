@@ -43,7 +43,7 @@ const SPREAD = 0x9e37_79b1;
 /** First byte of a reply's code, behind array, type and number. */
 const CODE_AT = 7;
 
-/** Our command as a frame that is built once and patched: the number, and the end of its key. */
+/** Our command as a frame that is built once and patched: the number, and its key. */
 class CommandFrame {
   readonly #frame: Buffer;
   readonly #cidAt: number;
@@ -62,8 +62,9 @@ class CommandFrame {
   next(): Buffer {
     this.#cid++;
     this.#frame.writeUInt32BE(this.#cid, this.#cidAt);
-    // Keys differ from their first character on, as random ones do: looking for one among 64 is not made slow on purpose.
-    this.#frame.writeUInt32BE(Math.imul(this.#cid, SPREAD) >>> 0, this.#keyAt);
+    // A later time in each key, and chance behind it, as a client makes them.
+    this.#frame.writeUInt32BE(this.#cid, this.#keyAt + 2);
+    this.#frame.writeUInt32BE(Math.imul(this.#cid, SPREAD) >>> 0, this.#keyAt + 10);
     return this.#frame;
   }
 

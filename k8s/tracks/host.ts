@@ -20,6 +20,7 @@ export function turnThatOnly(can: Partial<Turn> & Pick<Turn, 'self' | 'nowMs'>):
     newId: refuse,
     random32: refuse,
     reply: refuse,
+    resume: refuse,
     tell: refuse,
     ask: refuse,
     push: refuse,

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnswerOp, DurableOp } from '../../actors/durable.ts';
 import type { UserRecord } from '../../actors/queries.ts';
 import { ok, refuse } from '../../protocol/errors.ts';
+import { uuidv7 } from '../../protocol/ids.ts';
 import { ANSWER_LIMITS } from '../limits.ts';
 import { at, encounter, type StoreTown } from './town.ts';
 
@@ -47,6 +48,8 @@ export function noteStoreContract(name: string, open: () => Promise<StoreTown>):
     });
     const codes = async (...ops: DurableOp[]): Promise<string[]> =>
       (await town.noteStore.commit(ops.map(op => at(SHARD, epoch, op)))).map(one => one.code);
+    const command = (user: string, key: string): Promise<unknown> =>
+      town.queryStore.query({ type: 'command', user, key });
     const commands = async (user: string): Promise<UserRecord['commands']> =>
       ((await town.queryStore.query({ type: 'user', id: user })) as UserRecord).commands;
 
@@ -73,16 +76,47 @@ export function noteStoreContract(name: string, open: () => Promise<StoreTown>):
       expect(await commands(user)).toMatchObject([{ key: 'a', result: { value: { untilS: 6 } } }]);
     });
 
-    it('keeps the newest ones', async () => {
+    it('a starting user gets the newest 64, and the latest key of all; the store knows the others', async () => {
       const user = await person();
-      const many = Array.from({ length: ANSWER_LIMITS.keep + 3 }, (_, i) => answer(user, `k${i}`));
-      for (const one of many) await codes(one);
-      const kept = (await town.noteStore.lookup(many)).filter(one => one !== null);
-      expect([kept.length, (await commands(user))[0]?.key, (await commands(user)).length]).toEqual([
-        ANSWER_LIMITS.keep,
-        many.at(-1)!.key,
-        ANSWER_LIMITS.keep,
-      ]);
+      const keyAt = (ms: number): string => uuidv7(ms, new Uint8Array(10));
+      const [early, late] = [keyAt(1_000), keyAt(3_000)];
+      await codes(answer(user, early), answer(user, late, { requestHash: 'cc' }));
+      const recordOf = async () => (await town.queryStore.query({ type: 'user', id: user })) as UserRecord;
+      for (let i = 0; i < 61; i++) await codes(answer(user, keyAt(2_000 + i)));
+      expect(await recordOf()).toMatchObject({ latestKey: null, commands: { length: 63 } });
+      for (const key of ['zz', keyAt(2_999)]) await codes(answer(user, key));
+      const record = await recordOf();
+      expect([record.latestKey, record.commands.length]).toEqual([late, 64]);
+      expect(record.commands.slice(0, 2).map(one => one.key)).toEqual([keyAt(2_999), 'zz']);
+      expect(record.commands.some(one => one.key === early)).toBe(false);
+      expect(await command(user, early)).toEqual({
+        ...{ key: early, requestHash: 'aa', result: { ok: true, value: { untilS: 5 } } },
+      });
+      expect(await command(user, late)).toMatchObject({ requestHash: 'cc' });
+      expect(await command(user, keyAt(9_000))).toBeNull();
+      expect(await command(await person(), early)).toBeNull();
+    });
+
+    it('what is asked for by its key may be a movement, and an answer goes before it', async () => {
+      const [officer, civilian] = [await person('officer'), await person()];
+      const idempotency = { userId: officer, key: 'moved', requestHash: 'bb' };
+      const op = encounter(town.uuid(), officer, civilian, { idempotency });
+      await town.commitStore.commit([at(SHARD, epoch, op)]);
+      const moved = { requestHash: 'bb', reason: 'encounter', encounterId: op.id, points: 5, balance: 5 };
+      expect(await command(officer, 'moved')).toMatchObject(moved);
+      expect(await command(civilian, 'moved')).toBeNull();
+      await codes(answer(officer, 'moved'));
+      expect(await command(officer, 'moved')).toMatchObject({ requestHash: 'aa', result: { ok: true } });
+    });
+
+    it('keeps the newest ones, and not many more', async () => {
+      const user = await person();
+      const { keep, keepMore } = ANSWER_LIMITS;
+      const many = Array.from({ length: keep + 2 * keepMore }, (_, i) => answer(user, `k${i}`));
+      for (let i = 0; i < many.length; i += keepMore) await codes(...many.slice(i, i + keepMore));
+      const kept = (await town.noteStore.lookup(many)).map(one => one !== null);
+      expect(kept.slice(-keep).every(Boolean)).toBe(true);
+      expect(kept.filter(Boolean).length).toBeLessThanOrEqual(keep + keepMore);
     });
 
     it('timers, events and answers of one group each get their own outcome, in order', async () => {

@@ -59,6 +59,7 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
         encounterCount: 0,
         encounters: [],
         commands: [],
+        latestKey: null,
       });
     });
 

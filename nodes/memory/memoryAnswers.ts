@@ -11,10 +11,11 @@ export interface MemoryAnswer extends Omit<RememberedAnswer, 'result'> {
   readonly atMs: number;
 }
 
-const NONE: readonly MemoryAnswer[] = [];
+const NONE: ReadonlyMap<string, MemoryAnswer> = new Map();
 
 export class MemoryAnswers implements CommitStore {
-  readonly #users = new Map<string, readonly MemoryAnswer[]>();
+  /** By user and key, oldest first. */
+  readonly #users = new Map<string, Map<string, MemoryAnswer>>();
   readonly #epochOf: (shard: number) => number;
   readonly #nowMs: () => number;
 
@@ -38,27 +39,31 @@ export class MemoryAnswers implements CommitStore {
 
   async lookup(ops: readonly DurableOp[]): Promise<(Committed | null)[]> {
     return ops.map(op => {
-      const so = isAnswer(op) && this.#all(op.user).some(one => one.key === op.key && one.opId === op.id);
+      const so = isAnswer(op) && this.#all(op.user).get(op.key)?.opId === op.id;
       return so ? { id: op.id, code: 'exists', atMs: 0, postings: [] } : null;
     });
   }
 
-  /** What a starting actor reads of its own, newest first. */
+  /** All that is kept of a user, newest first. */
   of(user: string): readonly (RememberedAnswer & { readonly atMs: number })[] {
     const sinceMs = this.#nowMs() - ANSWER_LIMITS.keepMs;
-    return this.#all(user)
+    return [...this.#all(user).values()]
       .filter(one => one.atMs > sinceMs)
-      .map(({ key, requestHash, text, atMs }) => ({ key, requestHash, result: JSON.parse(text), atMs }));
+      .map(({ key, requestHash, text, atMs }) => ({ key, requestHash, result: JSON.parse(text), atMs }))
+      .reverse();
   }
 
-  #all(user: string): readonly MemoryAnswer[] {
+  #all(user: string): ReadonlyMap<string, MemoryAnswer> {
     return this.#users.get(user) ?? NONE;
   }
 
   #apply({ id: opId, user, key, requestHash, result }: AnswerOp): void {
     const text = resultText(result) as string;
-    const others = this.#all(user).filter(one => one.key !== key);
-    const answer = { key, requestHash, opId, text, atMs: this.#nowMs() };
-    this.#users.set(user, [answer, ...others].slice(0, ANSWER_LIMITS.keep));
+    const all = this.#users.get(user) ?? new Map<string, MemoryAnswer>();
+    this.#users.set(user, all);
+    all.delete(key);
+    all.set(key, { key, requestHash, opId, text, atMs: this.#nowMs() });
+    const [oldest] = all.keys();
+    if (all.size > ANSWER_LIMITS.keep) all.delete(oldest!);
   }
 }

@@ -18,6 +18,7 @@ import type {
 import { unspentLots } from '../../actors/user/lots.ts';
 import { freshOf } from '../../actors/user/ripening.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { uuidv7TimeMs } from '../../protocol/ids.ts';
 import type {
   Credential,
   Directory,
@@ -190,6 +191,10 @@ export class MemoryPeople implements Directory, QueryStore {
     switch (query.type) {
       case 'user':
         return this.#record(query.id, query.freshMs);
+      case 'command': {
+        const found = this.#commandsOf(query.user).filter(one => one.key === query.key);
+        return found.find(one => 'result' in one) ?? found[0] ?? null;
+      }
       case 'userByNumber':
         return [...this.#people.values()].find(one => one.number === query.number)?.id ?? null;
       case 'pairMet':
@@ -392,7 +397,7 @@ export class MemoryPeople implements Directory, QueryStore {
       reserved: account.reserved,
       encounterCount: encounters.length,
       encounters: encounters.slice(0, RECENT_ENCOUNTERS),
-      commands: this.#commandsOf(id),
+      ...this.#newest(this.#commandsOf(id)),
       timers: this.#notes.timers
         .of('user', id)
         .map(({ name, dueAtMs, message }) => ({ name, dueAtMs, message })),
@@ -443,6 +448,16 @@ export class MemoryPeople implements Directory, QueryStore {
     return found.sort((a, b) => a.version - b.version);
   }
 
+  #newest(all: readonly RememberedCommand[]): Pick<UserRecord, 'commands' | 'latestKey'> {
+    const times = all.map(({ key }) => [uuidv7TimeMs(key) ?? 0, key] as const);
+    const [atMs, key] = times.reduce((a, b) => (b[0] > a[0] ? b : a), [0, ''] as const);
+    return {
+      commands: all.slice(0, RECENT_COMMANDS),
+      latestKey: all.length >= RECENT_COMMANDS && atMs > 0 ? key : null,
+    };
+  }
+
+  /** Newest first. */
   #commandsOf(id: string): RememberedCommand[] {
     const since = this.#nowMs() - REMEMBERED_MS;
     const moved = [...this.#ledger.keys]
@@ -464,7 +479,6 @@ export class MemoryPeople implements Directory, QueryStore {
       });
     return [...moved, ...this.#notes.answers.of(id)]
       .sort((a, b) => b.atMs - a.atMs)
-      .slice(0, RECENT_COMMANDS)
       .map(({ atMs: _, ...command }) => command);
   }
 

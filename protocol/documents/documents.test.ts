@@ -11,6 +11,7 @@ import { DEFAULT_RULES } from '../../actors/rules.ts';
 import type { Outbox } from '../../actors/user/outbox.ts';
 import { newUserState } from '../../actors/user/state.ts';
 import { LIMITS, RATES } from '../../gateway/limits.ts';
+import { ANSWER_LIMITS } from '../../nodes/limits.ts';
 import { COMMANDS, EVENTS } from '../catalogue.ts';
 import { type CodeBook, mintFrom, proveScan } from '../codeBook.ts';
 import { decodeClientFrame, decodeServerFrame } from '../codec.ts';
@@ -154,7 +155,8 @@ describe('generated files', () => {
     );
     const { ringEvents, ringMs, ringBytes, commands } = ACTOR_LIMITS;
     expect(text).toContain(`the newest ${ringEvents}, for ${ringMs / 60_000} min, ${n(ringBytes)} bytes`);
-    expect(text).toContain(`| ${commands} for each person |`);
+    const effects = `24 h, each person's last ${n(ANSWER_LIMITS.keep)}`;
+    expect(text).toContain(`| of what had an effect: ${effects}; of refusals: among the last ${commands} |`);
     expect(text).toContain(`| ${n(LIMITS.closeBufferBytes)} bytes or ${LIMITS.eventsBehind} events: 4102 |`);
     const bursts = `commands ${command.perS}/s (${command.burst}), \`qr.*\` ${qr.perS}/s (${qr.burst}), \`auth.refresh\` ${minute}/min (${auth.burst})`;
     expect(text).toContain(

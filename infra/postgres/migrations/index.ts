@@ -1,5 +1,6 @@
 /** Every version of the schema, oldest first. A released one is never changed: what comes later is a new one. */
 import type { MigrationObject } from '@mikro-orm/core';
+import { AnswersOfADay } from './answersOfADay.ts';
 import { Audit } from './audit.ts';
 import { AuditChain } from './auditChain.ts';
 import { Base } from './base.ts';
@@ -52,4 +53,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0026-expired-points', class: ExpiredPoints },
   { name: '0027-schema-version', class: SchemaVersion },
   { name: '0028-offer-limit', class: OfferLimit },
+  { name: '0029-answers-of-a-day', class: AnswersOfADay },
 ];

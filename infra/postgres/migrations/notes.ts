@@ -29,7 +29,7 @@ const TABLE = [
 ];
 
 /** One letter per entry: c for stored, s for a stale epoch. */
-const ANSWERS = `
+export const COMMIT_ANSWERS = `
 create function ops.commit_answers(
   p_shard smallint[], p_epoch bigint[], p_id uuid[], p_user uuid[], p_key text[], p_hash text[], p_result text[])
   returns text
@@ -98,7 +98,7 @@ $body$`;
 export class Notes extends Migration {
   override up(): void {
     for (const sql of TABLE) this.addSql(sql);
-    for (const sql of [ANSWERS, NOTES]) this.addSql(sql);
+    for (const sql of [COMMIT_ANSWERS, NOTES]) this.addSql(sql);
     this.addSql('revoke execute on function ops.commit_answers, ops.commit_notes from public');
     this.addSql(`grant execute on function ops.commit_notes to ${APP_ROLE}`);
     // what is too old is pruned beside the keys of the ledger

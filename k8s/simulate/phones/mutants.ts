@@ -66,7 +66,7 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     name: 'keys of commands',
     removes: 'a repeated key is something new to the actor and to the ledger',
     patches: [
-      { file: 'actors/user/points.ts', find: 'if (repeated) return repeated;', replace: 'void repeated;' },
+      { file: 'actors/user/keyed.ts', find: 'if (repeated) return repeated;', replace: 'void repeated;' },
       {
         file: 'actors/user/points.ts',
         find: 'id: derivedId(GIVE, me, key),',
