@@ -4,6 +4,10 @@
  */
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { DEFAULT_RULES } from '../../actors/rules.ts';
+import type { RuleVersion } from '../../nodes/rules/envelope.ts';
+import { seedRules } from '../../nodes/rules/seeds.ts';
+import { DynamoRules } from '../rules/dynamoRules.ts';
 import { CHECKS } from './audit.ts';
 import { exitCodeOf, jsonOf, tableOf } from './report.ts';
 import { type AuditedTown, auditedTown, type Copy, type Story, wrongIn } from './testTown.ts';
@@ -30,6 +34,41 @@ it('a town where all is well', async () => {
     if (check !== 'archive' && !check.startsWith('outbox'))
       expect([check, looked > 0]).toEqual([check, true]);
   }
+});
+
+it('a pair is judged by the rule of each encounter, whatever the settings say, and whatever counts now', async () => {
+  const rules = new DynamoRules(town.dynamodb, town.names.rules);
+  const [seed] = seedRules(DEFAULT_RULES) as [RuleVersion];
+  const rule = (version: number, cooldownS: number) =>
+    rules.add({ ...seed, id: 'lately', version, limits: { cooldownS } });
+  await Promise.all([rule(1, 60), rule(2, 3_600)]);
+  rules.close();
+  const { encounter, released, officer, civilian } = story;
+  /** The pair meets again so much later. */
+  const again = async (version: number, later: string): Promise<string[]> => {
+    const statements = [
+      `update ledger.transfer set rule_id = 'lately', rule_version = ${version} where id = '${encounter}'`,
+      `update meet.encounter set officer = '${officer}', civilian = '${civilian}', at =
+         (select at from meet.encounter where id = '${encounter}') + interval '${later}' where id = '${released}'`,
+    ];
+    return wrongIn(await copy.spoiled(statements, new Set(['cooldown'])));
+  };
+  expect(await again(1, '61 seconds')).toEqual([]);
+  expect(await again(1, '59 seconds')).toEqual([`cooldown ${released}`]);
+  expect(await again(2, '61 seconds')).toEqual([`cooldown ${released}`]);
+  // nothing is stored of that one: the settings
+  expect(await again(3, '23 hours')).toEqual([`cooldown ${released}`]);
+  expect(await again(3, '25 hours')).toEqual([]);
+});
+
+it('a pair cannot be judged while the rules cannot be read', async () => {
+  const dynamodb = { ...town.dynamodb, endpoint: 'http://127.0.0.1:1' };
+  const report = await copy.audit({
+    only: new Set(['cooldown']),
+    stores: { ...copy.stores, dynamodb },
+  });
+  expect(report.unreachable.map(({ store }) => store)).toEqual(['dynamodb']);
+  expect(exitCodeOf(report)).toBe(2);
 });
 
 interface Plant {

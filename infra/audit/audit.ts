@@ -16,7 +16,7 @@ import { PENDING_CHECKS } from './pendingChecks.ts';
 import { type Checked, differencesOf, type Finds, type Report, type StoreName } from './report.ts';
 import { Snapshot } from './snapshot.ts';
 import { runSql, type SqlCheck, type SqlSettings } from './sqlChecks.ts';
-import type { AuditedStores } from './stores.ts';
+import { type AuditedStores, Unreadable } from './stores.ts';
 import { checkStream } from './streamCheck.ts';
 import { TRAIL_CHECKS } from './trailChecks.ts';
 
@@ -133,7 +133,7 @@ class Audit {
       }
     } catch (error) {
       const why = wordsOf(error);
-      this.#unreachable.push({ store, why });
+      this.#unreachable.push({ store: error instanceof Unreadable ? error.store : store, why });
       this.#checks.push({ ...none, skipped: why, ms: performance.now() - began });
     }
   }

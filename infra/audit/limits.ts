@@ -11,6 +11,7 @@ export const EXPIRED = '00000000-0000-7000-8000-000000000002';
 export const TARGET = { userEvents: 1, transactions: 2, balances: 3 } as const;
 export const TRANSACTIONS_STREAM = 'transactions';
 export const BALANCES_TABLE = 'balances';
+export const RULES_TABLE = 'rules';
 
 /** Differences of one check that are named; the others are counted. */
 export const NAMED_MAX = 1_000;

@@ -1,4 +1,5 @@
 /** Was every meeting paid as it says, once, and no pair too often? */
+import { cooldownsOf } from './cooldowns.ts';
 import { MINT } from './limits.ts';
 import type { SqlCheck } from './sqlChecks.ts';
 
@@ -25,13 +26,21 @@ export const MEETING_CHECKS: readonly SqlCheck[] = [
   },
   {
     name: 'cooldown',
-    about: 'no two people met for points twice within the cooldown',
+    about: 'no two people met for points again within the cooldown of the rule that paid the time before',
     of: 'meet.encounter',
     sql: `select id, officer || ' and ' || civilian || ' met ' || date_trunc('second', at - before) || ' before, too' as what
-      from (select id, officer, civilian, at, lag(at) over (partition by officer, civilian order by at, id) as before
-            from meet.encounter) e
-      where at < before + make_interval(secs => $1::float8)`,
-    values: ({ cooldownS }) => [cooldownS],
+      from (select e.id, e.officer, e.civilian, e.at, lag(e.at) over pair as before,
+              lag(coalesce(r.s, $1::float8)) over pair as cooldown_s
+            from meet.encounter e
+              left join ledger.transfer t on t.id = e.id
+              left join unnest($2::text[], $3::int[], $4::float8[]) as r(id, version, s)
+                on r.id = t.rule_id and r.version = t.rule_version
+            window pair as (partition by e.officer, e.civilian order by e.at, e.id)) e
+      where at < before + make_interval(secs => cooldown_s)`,
+    values: async ({ cooldownS, stores }, snapshot) => {
+      const of = await cooldownsOf(snapshot, stores.dynamodb, stores.names?.rules);
+      return [cooldownS, of.map(one => one.id), of.map(one => one.version), of.map(one => one.s)];
+    },
   },
   {
     name: 'holds',

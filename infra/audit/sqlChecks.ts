@@ -6,6 +6,7 @@
 import { NAMED_MAX } from './limits.ts';
 import { Finds } from './report.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { AuditedStores } from './stores.ts';
 
 export interface SqlCheck {
   readonly name: string;
@@ -14,11 +15,16 @@ export interface SqlCheck {
   /** The table whose rows are looked at; an older schema that lacks it has nothing to check. */
   readonly of: string;
   readonly sql: string;
-  /** Settings that stand in the statement as $1, $2, ... */
-  readonly values?: (settings: SqlSettings) => readonly unknown[];
+  /** What stands in the statement as $1, $2, ... */
+  readonly values?: (
+    settings: SqlSettings,
+    snapshot: Snapshot,
+  ) => readonly unknown[] | Promise<readonly unknown[]>;
 }
 
 export interface SqlSettings {
+  readonly stores: Pick<AuditedStores, 'dynamodb' | 'names'>;
+  /** After an encounter whose rule says nothing else. */
   readonly cooldownS: number;
   readonly boundS: number;
 }
@@ -33,7 +39,7 @@ export const runSql = async (
   const [counted] = await snapshot.rows<{ n: string }>(`select count(*) as n from ${check.of}`);
   const rows = await snapshot.rows<{ id: string; what: string; total: string }>(
     `select id::text, what, count(*) over () as total from (${check.sql}) found limit ${NAMED_MAX}`,
-    check.values?.(settings) ?? [],
+    (await check.values?.(settings, snapshot)) ?? [],
   );
   const finds = new Finds();
   for (const { id, what } of rows) finds.add(id, what);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Config } from '../config/index.ts';
 import { ARCHIVE_SLACK_S, CONNECT_MS_MAX } from './limits.ts';
+import type { StoreName } from './report.ts';
 
 export interface AwsAt {
   readonly endpoint: string;
@@ -24,7 +25,11 @@ export interface AuditedStores {
   readonly kinesis: AwsAt | null;
   readonly archive: ArchiveAt | null;
   /** Other names than those of the town, for tests that share a server. */
-  readonly names?: { readonly transactions?: string; readonly balances?: string };
+  readonly names?: {
+    readonly transactions?: string;
+    readonly balances?: string;
+    readonly rules?: string;
+  };
 }
 
 const REQUEST_MS_MAX = 30_000;
@@ -44,6 +49,16 @@ export function clientConfig({ endpoint, region, credentials }: AwsAt) {
     }),
     ...(credentials.accessKeyId !== '' && { credentials: { ...credentials } }),
   };
+}
+
+/** A check of one store needed another one, which cannot be read. */
+export class Unreadable extends Error {
+  readonly store: StoreName;
+
+  constructor(store: StoreName, why: unknown) {
+    super(String((why as Error).message || why), { cause: why });
+    this.store = store;
+  }
 }
 
 export const isMissing = (error: unknown): boolean =>

@@ -133,7 +133,7 @@ export type AuditedTown = Awaited<ReturnType<typeof auditedTown>>;
 
 export async function auditedTown() {
   const name = randomBytes(4).toString('hex');
-  const names = { transactions: `audit-${name}`, balances: `audit-${name}` };
+  const names = { transactions: `audit-${name}`, balances: `audit-${name}`, rules: `rules-${name}` };
   const database = await temporaryDatabase(inject('databaseUrl'));
   const { appUrl } = await migrate(database.url);
   const random = systemRandom();
@@ -171,6 +171,7 @@ export async function auditedTown() {
   return {
     story,
     names,
+    dynamodb,
     uuid,
     tables,
     async copy(): Promise<Copy> {
