@@ -4,9 +4,11 @@ import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { ERROR } from '../protocol/index.ts';
 import { TRUST } from './fraud/trust.ts';
 import { cellOf as gridCellOf, regionId } from './geo/grid.ts';
+import type { Turn } from './turn.ts';
 
 const S = 1_000;
 const MIN = 60 * S;
+const H = 60 * MIN;
 
 let town: SmallTown;
 let officer: TownPhone;
@@ -26,6 +28,7 @@ const codeOf = async (phone: TownPhone, token: string): Promise<number> => {
   const scanned = await phone.command('qr.scan', { token });
   return scanned.ok ? 0 : scanned.code;
 };
+const nowS = (): number => Math.floor(town.time.nowMs() / S);
 /** Both phones have heard of one meeting, and both have its points. */
 const metOnce = (): void => {
   for (const phone of [officer, civilian]) {
@@ -129,6 +132,15 @@ describe('a code that was photographed and sent on', () => {
     expect(held()).toEqual([]);
   });
 
+  test('is no better when it is uploaded', async () => {
+    await bothShare(150);
+    const token = await shows(officer);
+    expect(await civilian.upload({ token, scannedAtS: nowS() })).toMatchObject({ ok: true });
+    await town.time.advance(S);
+    nothing();
+    expect(held()).toEqual([TRUST.relayed]);
+  });
+
   test('and whoever walks away after the scan has met: its repeat is answered the same', async () => {
     await bothShare(0);
     const token = await shows(civilian);
@@ -167,6 +179,31 @@ describe('the coarse cell of a meeting by code', () => {
     await officer.report(FAR_M);
     expect(await codeOf(civilian, await shows(officer))).toBe(0);
     expect(cells()).toEqual([cellOf(FAR_M)]);
+  });
+
+  test.each(['officer', 'civilian'] as const)(
+    'of an upload is where the %s shared to be about then',
+    async sharer => {
+      await officer.command('location.share', {});
+      await { officer, civilian }[sharer].report(FAR_M);
+      const scannedAtS = nowS();
+      const token = await shows(officer);
+      await town.time.advance(5 * MIN);
+      expect(await civilian.upload({ token, scannedAtS })).toMatchObject({ ok: true });
+      await town.time.advance(S);
+      expect(cells()).toEqual([cellOf(FAR_M)]);
+    },
+  );
+
+  test('of an upload is none when all that is shared is of hours later', async () => {
+    const scannedAtS = nowS();
+    const token = await shows(officer);
+    await town.time.advance(3 * H);
+    await officer.command('location.share', {});
+    await Promise.all([officer.report(FAR_M), civilian.report(FAR_M)]);
+    expect(await civilian.upload({ token, scannedAtS })).toMatchObject({ ok: true });
+    await town.time.advance(S);
+    expect(cells()).toEqual(['']);
   });
 
   test('is none when nobody shares any more, or has for long said nothing', async () => {
@@ -235,5 +272,114 @@ describe('in a town where officers confirm', () => {
     await town.time.advance(3 * MIN);
     expect(await officer.command('qr.confirm', { scanId })).toMatchObject({ code: ERROR.gone });
     nothing();
+  });
+
+  describe('and the scan is uploaded', () => {
+    const waits = async (): Promise<string> => {
+      const uploaded = await civilian.upload({ token: await shows(officer), scannedAtS: nowS() });
+      await town.time.advance(S);
+      return uploaded.ok ? uploaded.value.encounterId : '';
+    };
+    const confirms = (scanId: string, key = town.key()) => officer.command('qr.confirm', { scanId }, key);
+
+    test("it waits for the officer's tap; that his phone has heard of it is not enough", async () => {
+      const scanId = await waits();
+      expect(asked()).toMatchObject([{ scanId, civilianHandle: expect.stringContaining('civilian') }]);
+      expect(officer.events('scan.pending')).toEqual([]);
+      await officer.connect();
+      await town.time.advance(20 * H);
+      nothing();
+      expect(await confirms(scanId)).toEqual({ ok: true, value: {} });
+      await town.time.advance(S);
+      metOnce();
+      await town.time.advance(80 * H);
+      metOnce();
+      expect(town.stored.of('user', officer.id)).toEqual([]);
+    });
+
+    test('without it nothing ever counts, and who uploaded it is told', async () => {
+      const scanId = await waits();
+      town.kill();
+      await Promise.all([officer.connect(), civilian.connect()]);
+      await town.time.advance(73 * H);
+      nothing();
+      expect(civilian.events('scan.refused')).toEqual([{ encounterId: scanId, reason: 'refused' }]);
+      expect(await confirms(scanId)).toMatchObject({ code: ERROR.gone });
+      expect(town.stored.of('user', officer.id)).toEqual([]);
+    });
+
+    test.each(['killed', 'moved'] as const)(
+      'the officer is asked once, and his tap holds, by a node that is %s',
+      async how => {
+        const end = async (): Promise<void> => {
+          if (how === 'moved') return town.move();
+          town.kill();
+          await Promise.all([officer.connect(), civilian.connect()]);
+        };
+        const scanId = await waits();
+        await end();
+        await town.time.advance(H);
+        expect(asked()).toHaveLength(1);
+        nothing();
+        const key = town.key();
+        const first = await confirms(scanId, key);
+        await end();
+        expect(await confirms(scanId, key)).toEqual(first);
+        await town.time.advance(5 * S);
+        metOnce();
+      },
+    );
+
+    test('his tap holds when the node dies before any pair has heard of it', async () => {
+      let isDeaf = true;
+      await begin(
+        { confirmScans: true },
+        {
+          adapt: behaviours => ({
+            ...behaviours,
+            pair: {
+              ...behaviours.pair,
+              receive: (state: unknown, message: { type: string }, turn: Turn) =>
+                isDeaf && message.type === 'observe' ? state : behaviours.pair.receive(state, message, turn),
+            },
+          }),
+        },
+      );
+      expect(await confirms(await waits())).toMatchObject({ ok: true });
+      isDeaf = false;
+      town.kill();
+      // nobody's phone wakes anybody: what is due does
+      await town.time.advance(10 * S);
+      expect([officer, civilian].map(({ id }) => town.balance(id))).toEqual([20, 20]);
+    });
+
+    test('his own scan of the civilian says it as well, and it counts once', async () => {
+      await waits();
+      expect(await officer.upload({ token: await shows(civilian), scannedAtS: nowS() })).toMatchObject({
+        ok: true,
+      });
+      await town.time.advance(S);
+      metOnce();
+      await town.time.advance(80 * H);
+      metOnce();
+    });
+
+    test('what was asked about online is the same meeting', async () => {
+      const token = await shows(officer);
+      const scannedAtS = nowS();
+      await scan(token, town.key());
+      await officer.command('qr.confirm', { scanId: asked()[0]!.scanId });
+      expect(await civilian.upload({ token, scannedAtS })).toMatchObject({ ok: true });
+      await town.time.advance(S);
+      expect(asked()).toHaveLength(1);
+      metOnce();
+    });
+
+    test("a civilian's code that an officer scanned needs no tap", async () => {
+      await officer.upload({ token: await shows(civilian), scannedAtS: nowS() });
+      await town.time.advance(S);
+      metOnce();
+      expect(asked()).toEqual([]);
+    });
   });
 });

@@ -28,7 +28,7 @@ import { openHub } from './user/hub.ts';
 import { disconnect, inspect } from './user/inspect.ts';
 import { keyed } from './user/keyed.ts';
 import { heyWithdrawn, modeDue } from './user/modes.ts';
-import { scanDue, scanRefused, scanUploaded } from './user/offlineScan.ts';
+import { scanDue, scanUploaded } from './user/offlineScan.ts';
 import { packUser, unpackUser } from './user/packing.ts';
 import { peerPresence } from './user/peers.ts';
 import { located, setSwitch, suspected } from './user/place.ts';
@@ -52,6 +52,7 @@ import { INSTANT_SWITCH, newUserState, REDEEM_TIMER, SCAN_TIMER, type UserState 
 import { gapOpen, streamOf } from './user/stream.ts';
 import { redemptionClosed, redemptionOpened, stockLow } from './user/tillTold.ts';
 import type { Town } from './user/town.ts';
+import { scanRefused } from './user/upload.ts';
 import { type FencesNow, tellVisits } from './user/visits.ts';
 
 /** @param given the rules as they are now */
@@ -177,7 +178,7 @@ function receive(state: UserState, message: UserMessage | SystemMessage, town: T
     case 'qrShown':
       return qrShown(state, message, town.rules, town.fences, turn);
     case 'scanUploaded':
-      return scanUploaded(state, message, town.rules, turn);
+      return scanUploaded(state, message, town.rules, town.fences, turn);
     case 'scanRefused':
       return scanRefused(state, message, turn);
     case 'encounterSettled':

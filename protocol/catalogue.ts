@@ -237,7 +237,7 @@ export const COMMANDS = {
     scope: 'meet',
     rate: 'qr',
     since: 1,
-    doc: 'A code that was scanned while the scanner had no network. The points come with `encounter.completed` when the phone of the other person has acknowledged `scan.pending` (by ACK, or by a resume behind it), or after 72 h; or `scan.refused` says why not.',
+    doc: 'A code that was scanned while the scanner had no network. The points come with `encounter.completed` when the phone of the other person has acknowledged `scan.pending` (by ACK, or by a resume behind it), or after 72 h; in a town that asks officers, when the officer has said `qr.confirm`; or `scan.refused` says why not.',
   }),
   'qr.confirm': command({
     code: 33,
@@ -247,7 +247,7 @@ export const COMMANDS = {
     scope: 'officer',
     rate: 'qr',
     since: 1,
-    doc: 'The officer says that this civilian stands in front of him; her phone, which repeats its `qr.scan`, gets the outcome. 410 when the code is over.',
+    doc: 'The officer says that this civilian stands in front of him; her phone, which repeats its `qr.scan`, gets the outcome. Of a scan that was uploaded, that she stood there: it is settled. 410 when it is over.',
   }),
   'hub.checkIn': command({
     code: 34,
@@ -486,7 +486,7 @@ export const EVENTS = {
     ],
     durable: true,
     since: 1,
-    doc: 'To an officer whose code was scanned where no position says that the two stand together, in a town that asks: is it so?',
+    doc: 'To an officer whose code was scanned where no position says that the two stand together, in a town that asks: is it so? Of a scan that was uploaded later he is asked for 72 h, and without his word it is refused.',
   }),
   'encounter.held': event({
     code: 10,

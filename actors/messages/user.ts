@@ -116,7 +116,13 @@ export type UserMessage =
       readonly fix: Fix | null;
     }
   /** Ask, scanner to presenter: a scan made without network. Answer `Result<CommandResult<'qr.upload'>>`. */
-  | { readonly type: 'scanUploaded'; readonly deviceNumber: number; readonly scan: OfflineScan }
+  | {
+      readonly type: 'scanUploaded';
+      readonly deviceNumber: number;
+      readonly scan: OfflineScan;
+      /** Where the scanner is now, if he shares it; absent from nodes that did not ask. */
+      readonly fix?: Fix | null;
+    }
   /** Ask, presenter to scanner: the scan came to nothing. Comes until it is answered. */
   | {
       readonly type: 'scanRefused';
@@ -269,8 +275,12 @@ export interface OfflineScan {
   readonly scanner: PersonRef;
   /** By the scanner's phone, checked against the code. */
   readonly scannedAtMs: number;
-  /** What spoke against the scanner when it was uploaded (`fraud/trust.ts`). */
+  /** What spoke against the scanner when it was uploaded (`fraud/trust.ts`); at the presenter against either. */
   readonly trust?: number;
+  /** The coarse cell where the scanner was, or the presenter; absent: nothing says it. */
+  readonly cell?: string;
+  /** By the presenter's actor: it waits for the officer's own word, and for nothing else. */
+  readonly asks?: boolean;
 }
 
 /** What somebody may earn in 24 h; null: no such limit. */

@@ -13,7 +13,7 @@ import { expiryTaken, isExpiryTag, unspentRead } from './expiry.ts';
 import { BUDGET, GIVING, giftBudgeted, giftJudged, giftScored, giftsLately, LATELY, SCORE } from './gifts.ts';
 import { heyAccepted, heySaid, officerTold } from './hey.ts';
 import { forgottenRead, isForgottenTag } from './keyed.ts';
-import { isScanTag, scanAnswered, uploadAnswered } from './offlineScan.ts';
+import { isScanTag, scanAnswered } from './offlineScan.ts';
 import { given, promotionGiven } from './points.ts';
 import {
   budgetedBy,
@@ -32,6 +32,7 @@ import { GAP_READ, gapRead } from './stream.ts';
 import { givenBackKnown, soldRead, tillDecided, tillKnows, waitingRead } from './till.ts';
 import { isLateTag, lateRead } from './tillTold.ts';
 import type { Town } from './town.ts';
+import { uploadAnswered } from './upload.ts';
 
 /** The store has decided. */
 export function committed(

@@ -7,7 +7,6 @@ import { remember, rememberForGood } from './commands.ts';
 import { giftCommand } from './gifts.ts';
 import { acceptHey, declineHey, sayHey } from './hey.ts';
 import { checkIn, setMode } from './modes.ts';
-import { uploadScan } from './offlineScan.ts';
 import { setInstant } from './place.ts';
 import { confirmScan, scanQr, showQr } from './qr.ts';
 import { reserve } from './redeem.ts';
@@ -16,6 +15,7 @@ import { snapshotFrame } from './sessions.ts';
 import type { MarketName, Order, UserState } from './state.ts';
 import { atTill } from './till.ts';
 import type { Town } from './town.ts';
+import { uploadScan } from './upload.ts';
 
 /** Repeats have been dealt with. */
 export function commanded(
@@ -65,7 +65,7 @@ export function commanded(
       return scanQr(state, message, keys, turn);
     case 'qr.confirm': {
       const { scanId } = message.body as CommandBody<'qr.confirm'>;
-      const confirmed = confirmScan(state, scanId, turn.nowMs);
+      const confirmed = confirmScan(state, scanId, turn);
       return answer(confirmed.state, confirmed.result);
     }
     case 'qr.upload':

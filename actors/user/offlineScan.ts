@@ -1,130 +1,61 @@
 /**
  * Codes that were scanned while the scanner had no network (DOMAIN rule 4): uploaded later, they wait at the presenter,
  * whose actor is the single judge of its codes. The points come when the presenter's phone has acknowledged the notice
- * online, or after 72 h; a scan that both sides upload needs no more waiting.
+ * online, or after 72 h; a scan that both sides upload needs no more waiting. A photograph is scanned and uploaded as well, so
+ * where the town asks officers, a scan of an officer's code that no positions vouch for is settled by his own word only, and
+ * after 72 h without it by a refusal.
  *
  * The durable timer is the durable memory of a waiting scan: it is stored before the uploader gets his answer, an actor
  * that starts anew finds it among its timers, and it is removed when the scan is settled or the scanner was told why not.
  * A settlement that is repeated after a crash finds the encounter of the first, because its id comes from the code.
  */
-import type { CommandBody } from '../../protocol/catalogue.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
-import { isProven } from '../../protocol/qr.ts';
 import { answerAll, withAsker } from '../askers.ts';
+import { TRUST } from '../fraud/trust.ts';
+import type { Fences } from '../geo/places/fence.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { Evidence } from '../messages/pair.ts';
 import type { OfflineScan, UserMessage } from '../messages/user.ts';
 import { encounterIdOf, pairId } from '../pair/state.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, SystemMessage, Turn } from '../turn.ts';
-import { begin, finish, remember } from './commands.ts';
-import { selfRef, underWay } from './hey.ts';
+import { selfRef } from './hey.ts';
 import { trustNow } from './place.ts';
-import { partiesOf, type QrKeys, verifyFor } from './qr.ts';
+import { partiesOf } from './qr.ts';
 import { seconds } from './sessions.ts';
-import { type CommandUnderWay, type PendingScan, SCAN_TIMER, type UserState } from './state.ts';
+import { type PendingScan, SCAN_TIMER, type UserState } from './state.ts';
 import { emit, eventId } from './stream.ts';
-
-type CommandMessage = UserMessage & { type: 'command' };
+import { cellAt, positionsSay, whereNow } from './where.ts';
 
 const REFUSED = 'refused/';
+/** The least that a durable timer takes. */
+const AGREED_MS = 1_000;
 /** Tags of asks about waiting scans: of the pair, and of the scanner who is told of a refusal. */
 export const isScanTag = (tag: string): boolean =>
   tag.startsWith(SCAN_TIMER) || tag.startsWith(REFUSED + SCAN_TIMER);
-
-/** At the scanner. The code must have been good when it was scanned. */
-export function uploadScan(
-  state: UserState,
-  message: CommandMessage,
-  rules: MeetRules,
-  keys: QrKeys,
-  turn: Turn,
-): UserState {
-  const scan = message.body as CommandBody<'qr.upload'>;
-  const scannedAtMs = scan.scannedAtS * 1_000;
-  const verified =
-    refuseMoment(scannedAtMs, turn.nowMs, rules) ??
-    refuseUnproven(state, scan, keys) ??
-    verifyFor(state, scan.token, scannedAtMs, keys);
-  if (!verified.ok) {
-    turn.reply(verified);
-    return remember(state, message, verified);
-  }
-  const { userNumber, deviceNumber, tokenId } = verified.value;
-  turn.query({ type: 'userByNumber', number: userNumber }, message.key as string);
-  const more = { tokenId, presenterDevice: deviceNumber, scannedAtMs };
-  return begin(state, underWay(message, turn, 'qr.upload', more));
-}
-
-function refuseMoment(scannedAtMs: number, nowMs: number, { uploadS }: MeetRules): Refusal | null {
-  if (scannedAtMs > nowMs + ACTOR_LIMITS.fixFutureMs)
-    return refuse(ERROR.invalid, 'the scan is from the future');
-  if (scannedAtMs < nowMs - uploadS * 1_000) return refuse(ERROR.gone, 'the scan is too old');
-  return null;
-}
-
-/** The moment is what the scanner says, so it must be his phone that said so. */
-function refuseUnproven(state: UserState, scan: CommandBody<'qr.upload'>, keys: QrKeys): Refusal | null {
-  const { number: userNumber, deviceNumber } = state.me;
-  if (deviceNumber !== null && isProven(scan, { userNumber, deviceNumber }, keys.masters)) return null;
-  return refuse(ERROR.invalid, 'this scan is not signed by your phone: see proveScan');
-}
-
-/** The directory named the presenter. */
-export function uploadTo(
-  state: UserState,
-  command: CommandUnderWay,
-  presenterId: string,
-  rules: MeetRules,
-  turn: Turn,
-): UserState {
-  const uploaded: UserMessage = {
-    type: 'scanUploaded',
-    deviceNumber: command.presenterDevice,
-    scan: {
-      tokenId: command.tokenId as string,
-      scanner: selfRef(state),
-      scannedAtMs: command.scannedAtMs,
-      trust: trustNow(state, rules, turn),
-    },
-  };
-  turn.ask({ kind: 'user', id: presenterId }, uploaded, command.key);
-  // Each has scanned the other: that is the acknowledgement.
-  let next = state;
-  for (const scan of state.pending) if (scan.scanner.id === presenterId) next = settle(next, scan, turn);
-  return begin(next, { ...command, otherId: presenterId });
-}
-
-export const uploadAnswered = (
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState => finish(state, command, result, turn);
 
 function evidenceOf(state: UserState, scan: OfflineScan): Evidence {
   const once = state.me.kind === 'civilian';
   return {
     method: 'qr',
     id: once ? scan.tokenId : `${scan.tokenId}|${scan.scanner.id}`,
-    cell: '',
+    cell: scan.cell ?? '',
     once,
     scannedAtMs: scan.scannedAtMs,
     ...(scan.trust ? { trust: scan.trust } : {}),
   };
 }
 
-/** At the presenter. */
+/** From the scanner (`upload.ts`). */
 export function scanUploaded(
   state: UserState,
   message: UserMessage & { type: 'scanUploaded' },
   rules: MeetRules,
+  fences: Fences,
   turn: Turn,
 ): UserState {
   const { deviceNumber } = message;
-  // what speaks against either of the two, as with a scan that is made online; it is kept with what waits
-  const trust = (message.scan.trust ?? 0) | trustNow(state, rules, turn);
-  const scan: OfflineScan = { ...message.scan, trust };
+  const scan = weighed(state, message, rules, fences, turn);
   const { officer, civilian } = partiesOf(selfRef(state), scan.scanner);
   const encounterId = encounterIdOf(evidenceOf(state, scan), officer.id, civilian.id, '');
   const waiting = state.pending.find(one => one.encounterId === encounterId);
@@ -141,6 +72,26 @@ export function scanUploaded(
   turn.reply(ok({ encounterId, settlesS: seconds(dueAtMs) }));
   const pending: PendingScan = { ...scan, encounterId, dueAtMs, offset: 0, settling: false, replyTo: [] };
   return announce({ ...state, pending: [...state.pending, pending] }, turn);
+}
+
+/** What is to be thought of it, as of a scan that is made online; it is kept with what waits. */
+function weighed(
+  state: UserState,
+  { scan, fix = null }: UserMessage & { type: 'scanUploaded' },
+  rules: MeetRules,
+  fences: Fences,
+  turn: Turn,
+): OfflineScan {
+  const { nowMs } = turn;
+  const { tokenId, scannedAtMs } = scan;
+  const heard = state.scans.find(one => one.tokenId === tokenId && one.scannerId === scan.scanner.id);
+  // positions of now speak of a scan of just now only
+  const said = heard ? heard.said : positionsSay(whereNow(state, fences, nowMs), fix, rules, scannedAtMs);
+  const relayed = said === 'apart' ? TRUST.relayed : 0;
+  const trust = (scan.trust ?? 0) | trustNow(state, rules, turn) | relayed;
+  const cell = cellAt(state, fences, nowMs, scannedAtMs) ?? scan.cell;
+  const asks = rules.confirmScans && state.me.kind === 'officer' && said === null;
+  return { ...scan, trust, ...(cell !== undefined && { cell }), asks };
 }
 
 function refuseUpload(
@@ -164,15 +115,17 @@ export function announce(state: UserState, turn: Turn): UserState {
   let next = state;
   for (const scan of state.pending) {
     if (scan.offset > 0) continue;
-    const { encounterId, scannedAtMs, dueAtMs } = scan;
-    const body = {
-      encounterId,
-      otherHandle: scan.scanner.handle,
-      scannedAtS: seconds(scannedAtMs),
-      settlesS: seconds(dueAtMs),
-    };
-    next = emit(next, turn, 'scan.pending', body, encounterId, encounterId);
-    const id = eventId('scan.pending', state.me.id, encounterId);
+    const { encounterId, dueAtMs, asks } = scan;
+    const { handle } = scan.scanner;
+    const settlesS = seconds(dueAtMs);
+    if (asks) {
+      const body = { scanId: encounterId, civilianHandle: handle, expiresS: settlesS };
+      next = emit(next, turn, 'scan.asked', body, encounterId, encounterId);
+    } else {
+      const body = { encounterId, otherHandle: handle, scannedAtS: seconds(scan.scannedAtMs), settlesS };
+      next = emit(next, turn, 'scan.pending', body, encounterId, encounterId);
+    }
+    const id = eventId(asks ? 'scan.asked' : 'scan.pending', state.me.id, encounterId);
     const offset = next.outbox.now.ring.offsetOf(id)!;
     next = put(next, { ...scan, offset });
   }
@@ -183,11 +136,29 @@ export function announce(state: UserState, turn: Turn): UserState {
 export function acknowledged(state: UserState, offset: number, turn: Turn): UserState {
   let next = state;
   for (const scan of state.pending)
-    if (scan.offset > 0 && scan.offset <= offset) next = settle(next, scan, turn);
+    if (!scan.asks && scan.offset > 0 && scan.offset <= offset) next = settle(next, scan, turn);
   return next;
 }
 
-/** 72 h are over. Answered when the scan is settled or its scanner knows why not. */
+/** The officer says that they met; null: no scan of this id waits for that, or it was turned down meanwhile. */
+export function confirmUpload(state: UserState, encounterId: string, turn: Turn): UserState | null {
+  const scan = state.pending.find(one => one.encounterId === encounterId);
+  return scan && !(scan.asks && scan.settling) ? agree(state, scan, turn) : null;
+}
+
+/**
+ * The other side has said that they met. Where that is all that counts it must outlive this actor: from now on the scan is due,
+ * and whoever finds it among its timers settles it.
+ */
+export function agree(state: UserState, scan: PendingScan, turn: Turn): UserState {
+  if (!scan.asks) return settle(state, scan, turn);
+  const { encounterId, dueAtMs: _, offset: __, settling: ___, replyTo: ____, ...said } = scan;
+  const agreed = { ...said, asks: false };
+  const dueAtMs = turn.durableTimer(SCAN_TIMER + encounterId, AGREED_MS, agreed);
+  return settle(state, { ...scan, asks: false, dueAtMs }, turn);
+}
+
+/** 72 h are over, or the other side has agreed. Answered when the scan is settled or its scanner knows why not. */
 export function scanDue(state: UserState, message: SystemMessage & { type: 'due' }, turn: Turn): UserState {
   const encounterId = message.name.slice(SCAN_TIMER.length);
   const scan = state.pending.find(one => one.encounterId === encounterId && one.dueAtMs === message.dueAtMs);
@@ -195,7 +166,13 @@ export function scanDue(state: UserState, message: SystemMessage & { type: 'due'
     turn.reply(ok({}));
     return state;
   }
-  return settle(state, scan, turn, turn.replyTo);
+  return scan.asks ? turnDown(state, scan, turn) : settle(state, scan, turn, turn.replyTo);
+}
+
+/** The officer has not said in all that time that they met. */
+function turnDown(state: UserState, scan: PendingScan, turn: Turn): UserState {
+  if (!scan.settling) tellRefused(scan, 'refused', turn);
+  return put(state, { ...scan, settling: true, replyTo: withAsker(scan.replyTo, turn.replyTo) });
 }
 
 function settle(state: UserState, scan: PendingScan, turn: Turn, asker: ReplyTo | null = null): UserState {
@@ -233,23 +210,19 @@ export function scanAnswered(state: UserState, tag: string, result: Result<unkno
     answerAll(scan.replyTo, ok({}), turn);
     return { ...state, pending: state.pending.filter(one => one !== scan) };
   }
-  const refused: UserMessage = { type: 'scanRefused', encounterId, reason: reasonOf(result) };
-  turn.ask({ kind: 'user', id: scan.scanner.id }, refused, REFUSED + tag);
+  tellRefused(scan, reasonOf(result), turn);
   return state;
 }
 
-const reasonOf = ({ code }: Refusal): 'duplicate' | 'closed' | 'refused' =>
-  code === ERROR.conflict ? 'duplicate' : code === ERROR.gone ? 'closed' : 'refused';
+type Reason = (UserMessage & { type: 'scanRefused' })['reason'];
 
-/** At the scanner. */
-export function scanRefused(
-  state: UserState,
-  { encounterId, reason }: UserMessage & { type: 'scanRefused' },
-  turn: Turn,
-): UserState {
-  turn.reply(ok({}));
-  return emit(state, turn, 'scan.refused', { encounterId, reason }, encounterId);
+function tellRefused({ encounterId, scanner }: PendingScan, reason: Reason, turn: Turn): void {
+  const refused: UserMessage = { type: 'scanRefused', encounterId, reason };
+  turn.ask({ kind: 'user', id: scanner.id }, refused, REFUSED + SCAN_TIMER + encounterId);
 }
+
+const reasonOf = ({ code }: Refusal): Reason =>
+  code === ERROR.conflict ? 'duplicate' : code === ERROR.gone ? 'closed' : 'refused';
 
 const put = (state: UserState, scan: PendingScan): UserState => ({
   ...state,

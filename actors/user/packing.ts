@@ -412,12 +412,15 @@ function doneOf(item: unknown): CommandDone {
 }
 
 function pendingOf(item: unknown): PendingScan {
-  const { tokenId, scanner, scannedAtMs, trust, encounterId, dueAtMs, offset } = read.fields(item);
+  const { tokenId, scanner, scannedAtMs, trust, cell, asks, encounterId, dueAtMs, offset } =
+    read.fields(item);
   return {
     tokenId: read.text(tokenId),
     scanner: personOf(scanner),
     scannedAtMs: read.whole(scannedAtMs),
     trust: isTrust(trust) ? trust : 0,
+    ...(typeof cell === 'string' && { cell }),
+    asks: asks === true,
     encounterId: read.text(encounterId),
     dueAtMs: read.whole(dueAtMs),
     offset: read.whole(offset),

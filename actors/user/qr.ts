@@ -28,10 +28,11 @@ import type { Turn } from '../turn.ts';
 import { begin, finish, isInDoubt, refuseUnlessKnown, settle, settleOn } from './commands.ts';
 import { outcomeFor, selfRef, underWay } from './hey.ts';
 import { hubCell } from './hub.ts';
-import { uploadTo } from './offlineScan.ts';
+import { confirmUpload } from './offlineScan.ts';
 import { trustNow } from './place.ts';
 import { type CommandUnderWay, isSharing, roleOf, type Scan, type UserState } from './state.ts';
 import { emit } from './stream.ts';
+import { uploadTo } from './upload.ts';
 import { cellAt, positionsSay, whereNow } from './where.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
@@ -122,7 +123,7 @@ export function presenterFound(
     const refusal = refuse(ERROR.gone, 'this code is of a closed account');
     return refuseUnlessKnown(state, command, refusal, turn);
   }
-  if (command.name === 'qr.upload') return uploadTo(state, command, presenterId, rules, turn);
+  if (command.name === 'qr.upload') return uploadTo(state, command, presenterId, rules, fences, turn);
   const shown: UserMessage = {
     type: 'qrShown',
     tokenId: command.tokenId as string,
@@ -138,13 +139,17 @@ export function presenterFound(
 const scanIdOf = ({ tokenId, scannerId }: Pick<Scan, 'tokenId' | 'scannerId'>): string =>
   derivedId('scan', tokenId, scannerId);
 
-/** The officer taps. The civilian's phone learns of it with its next repeat of the scan. */
+/** The officer taps. The civilian's phone learns of it with its next repeat of the scan; one that was uploaded is settled. */
 export function confirmScan(
   state: UserState,
   scanId: string,
-  nowMs: number,
+  turn: Turn,
 ): { readonly state: UserState; readonly result: Result<object> } {
-  const scan = state.scans.find(one => scanIdOf(one) === scanId && nowMs - one.atMs <= ACTOR_LIMITS.scanMs);
+  const uploaded = confirmUpload(state, scanId, turn);
+  if (uploaded) return { state: uploaded, result: ok({}) };
+  const scan = state.scans.find(
+    one => scanIdOf(one) === scanId && turn.nowMs - one.atMs <= ACTOR_LIMITS.scanMs,
+  );
   if (!scan) return { state, result: refuse(ERROR.gone, 'this scan is over') };
   if (scan.agreed) return { state, result: ok({}) };
   const confirmed: Scan = { ...scan, said: 'together', agreed: true };
