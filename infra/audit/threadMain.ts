@@ -22,7 +22,9 @@ const say = (): void => {};
 async function work(order: ThreadOrder): Promise<ThreadAnswer> {
   if (order.type === 'seal') return { type: 'sealed', days: await sealDays({ url: order.url, say }) };
   const began = performance.now();
-  const databaseUrl = order.auditUrl || (await ensureAuditor(order.ownerUrl));
+  const { ownerUrl, auditUrl } = order;
+  // without the owner's URL, `npm run migrate` gave the auditor its rights
+  const databaseUrl = ownerUrl === '' ? auditUrl : await ensureAuditor(ownerUrl, auditUrl);
   const report = await audit({ ...order.options, stores: { ...order.stores, databaseUrl }, say });
   return { type: 'audited', report, ms: performance.now() - began };
 }

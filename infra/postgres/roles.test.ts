@@ -2,10 +2,17 @@
  * What the roles of PostgreSQL may do (ASVS 5.0: 8.2.1, 13.2.2), read from the server's own catalogue after every migration:
  * a table that a migration adds has no row here until somebody has thought about it. The ledger is only ever added to.
  */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it, onTestFinished } from 'vitest';
+import { withDatabase } from '../embedded/index.ts';
+import { OWNER_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { ensureAuditor } from './auditorRole.ts';
 import { APP_ROLE, AUDITOR_ROLE } from './limits.ts';
+import { migrate, withRole } from './migrate.ts';
 import { type TestDatabase, testDatabase } from './testDatabase.ts';
 
 /** What the role that serves may do beside reading; `-` only reads. Writes of ledger, meetings and market go through functions. */
@@ -145,6 +152,44 @@ it('the auditor reads what it audits, writes nothing, and sees no person', async
   await connected(url, async client => {
     for (const sql of ['select * from identity_schema.credential', 'select * from user_schema.users'])
       await expect(client.query(sql), sql).rejects.toThrow('permission denied');
+  });
+});
+
+it('roles made by hand, as the page for operators has it, are enough: they migrate, serve and audit', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'heyblue-roles-'));
+  const server = await startPostgres(folder, () => {});
+  onTestFinished(async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const page = readFileSync(new URL('../../k8s/README.md', import.meta.url), 'utf8');
+  const [, made = ''] = /```sql\n([^`]*)```/.exec(page) ?? [];
+  const admin = `postgres://${OWNER_ROLE}:${server.password}@127.0.0.1:${server.port}/postgres`;
+  await connected(admin, async client => {
+    // each by itself: a database is not made within a transaction
+    for (const sql of made.split(';\n').filter(text => text.trim() !== '')) await client.query(sql);
+  });
+  const as = (role: string, password: string) => withDatabase(withRole(admin, role, password), 'heyblue');
+  const owner = as('heyblue_owner', 'OWNER');
+  await migrate(owner, as('heyblue_app', 'APP'));
+  const auditor = await ensureAuditor(owner, as('heyblue_auditor', 'AUDITOR'));
+  await connected(auditor, client => client.query('select from ledger.posting'));
+  await connected(as('heyblue_app', 'APP'), async client => {
+    await client.query('select from user_schema.users');
+    await expect(client.query('delete from ledger.posting')).rejects.toThrow('permission denied');
+  });
+});
+
+it('whoever is named to audit reads what the auditor reads', async () => {
+  const name = `somebody_${randomUUID().slice(0, 8)}`;
+  await database.sql(`create role ${name} login password 'x'`);
+  onTestFinished(async () => {
+    await database.sql(`drop role ${name}`);
+  });
+  const url = await ensureAuditor(database.ownerUrl, withRole(database.ownerUrl, name, 'x'));
+  await connected(url, async client => {
+    await client.query('select from ledger.posting');
+    await expect(client.query('select from user_schema.users')).rejects.toThrow('permission denied');
   });
 });
 

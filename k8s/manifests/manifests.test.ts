@@ -3,6 +3,8 @@
  * them must be found, and be found for what it is.
  */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { expect, test } from 'vitest';
 import { SETTINGS } from '../../infra/config/settings.ts';
 import { mistakesOf, overlayNames, readOverlay, replaced } from './check.ts';
@@ -122,6 +124,13 @@ const PLANTED: readonly (readonly [string, string, string, Json | undefined, Reg
   ['prod', 'HorizontalPodAutoscaler heyblue', 'spec.behavior.scaleDown', GONE, /more than one pod at a time/],
   ['prod', 'HorizontalPodAutoscaler heyblue', 'spec.minReplicas', 1, /fewer than 3/],
   [
+    'staging',
+    'HorizontalPodAutoscaler heyblue',
+    'spec.metrics.0.pods.target.averageValue',
+    '21000',
+    /with 21000 sockets, and the others can take 20000/,
+  ],
+  [
     'prod',
     'HorizontalPodAutoscaler heyblue',
     'spec.metrics.0.pods.metric.name',
@@ -232,6 +241,23 @@ test('settings under a name that stays are found: a roll-back would not bring th
   expect(await mistakesOf(replaced(prod, JSON.parse(text) as Resource[]))).toEqual([
     'ConfigMap heyblue-config is not called after what stands in it',
   ]);
+});
+
+test('the page for operators fills every key of the secrets that production asks for', () => {
+  const page = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const wanted = (name: string) =>
+    overlayOf('prod')
+      .secretFiles.filter(one => one.secret === name)
+      .map(one => one.key)
+      .sort();
+  const made = (name: string) => {
+    const [, line = ''] = new RegExp(`create secret generic ${name}(.*)`).exec(page) ?? [];
+    return [...line.matchAll(/--from-file=([^\s=]+)/g)].map(([, file]) => basename(file!)).sort();
+  };
+  for (const name of ['heyblue-keys', 'heyblue-secrets']) expect(made(name)).toEqual(wanted(name));
+  expect([...page.matchAll(/^\| `([^`]+)` \| .*$/gm)].map(([, key]) => key)).toEqual(
+    expect.arrayContaining(wanted('heyblue-secrets')),
+  );
 });
 
 /** A kubectl whose kustomize knows components and patches as we write them. */

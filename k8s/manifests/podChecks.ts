@@ -18,7 +18,7 @@ const preStopS = (container: V1Container): number => {
   return sleep?.seconds ?? (ms === undefined ? 0 : Number(ms) / 1_000);
 };
 
-/** Twice what the longest way takes: balancers hear of it, then the drain. */
+/** Twice what the longest way takes: balancers hear of it, then the drain, the last commits included (nodes/departure.ts). */
 const graceS = (preStop: number): number => 2 * (preStop + CLUSTER_LIMITS.drainMs / 1_000);
 
 const probeMistakes = (container: V1Container, ports: readonly (string | number)[]): string[] =>

@@ -1,5 +1,7 @@
 /** Whether everything that names something names what is there: labels, ports, targets; and how the number of pods may change. */
+import { LIMITS as GATEWAY } from '../../gateway/limits.ts';
 import { METRICS } from '../../infra/telemetry/metric-table.ts';
+import { CLUSTER_LIMITS } from '../../nodes/limits.ts';
 import { type Overlay, portsOf } from './overlay.ts';
 
 /** What the pods of a town are counted by, down to this number: two zones more than may go at once. */
@@ -95,11 +97,19 @@ const deploymentMistakes = (overlay: Overlay): string[] =>
     ].filter(Boolean);
   });
 
+/** Sockets that so many others can take over while a node drains (gateway/drain.ts); the last ones need their time to go. */
+const movable = (others: number): number => {
+  const perS = others * GATEWAY.attachPerS * GATEWAY.drainShareMax;
+  return (perS * (CLUSTER_LIMITS.drainSocketsMs - GATEWAY.goawayMs)) / 1_000;
+};
+
 const scaleMistakes = (overlay: Overlay): string[] =>
   overlay.all('HorizontalPodAutoscaler').flatMap(({ metadata, spec }) => {
     const name = `HorizontalPodAutoscaler ${metadata!.name}`;
     const { scaleTargetRef, minReplicas = 1, maxReplicas, metrics = [], behavior } = spec!;
     const { policies = [], stabilizationWindowSeconds: window = 0 } = behavior?.scaleDown ?? {};
+    const sockets = Math.max(...metrics.map(({ pods }) => Number(pods?.target.averageValue ?? 0)));
+    const room = movable(minReplicas - 1);
     const unknown = metrics
       .map(metric => metric.pods?.metric.name)
       .filter(metric => metric !== undefined && !Object.hasOwn(METRICS, metric));
@@ -112,6 +122,9 @@ const scaleMistakes = (overlay: Overlay): string[] =>
         : `${name} scales down by more than one pod at a time`,
       window >= SCALE_DOWN_WINDOW_S_MIN ? '' : `${name} scales down within ${SCALE_DOWN_WINDOW_S_MIN} s`,
       ...unknown.map(metric => `${name}: there is no metric ${metric}`),
+      sockets <= room
+        ? ''
+        : `${name} fills a pod with ${sockets} sockets, and the others can take ${room} while it drains`,
       metrics.some(one => one.pods) ? '' : `${name} does not look at connections`,
     ].filter(Boolean);
   });

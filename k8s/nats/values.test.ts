@@ -4,10 +4,12 @@ import { expect, test } from 'vitest';
 import { NODE_USER, nodePermissions } from '../../infra/nats/permissions.ts';
 import { ROUTING_LIMITS } from '../../nodes/limits.ts';
 import { readOverlay } from '../manifests/check.ts';
-import { readOne } from '../manifests/document.ts';
+import { asResource, readOne } from '../manifests/document.ts';
+import { schemaMistakes } from '../manifests/schemas.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: values of a chart
-const values = readOne(readFileSync(new URL('./values.yaml', import.meta.url), 'utf8'), 'values.yaml') as any;
+// biome-ignore lint/suspicious/noExplicitAny: values of a chart, and what others read of an object
+const read = (name: string): any => readOne(readFileSync(new URL(name, import.meta.url), 'utf8'), name);
+const values = read('./values.yaml');
 const mebibytes = (text: string): number => Number.parseFloat(text) * (text.includes('Gi') ? 1_024 : 1);
 
 test('three servers on three machines, each lease on the disk before it is acknowledged', () => {
@@ -39,4 +41,39 @@ test('its memory and its messages fit', () => {
   expect(share).toBeGreaterThan(0.85);
   expect(share).toBeLessThanOrEqual(0.9);
   expect(mebibytes(config.merge.max_payload) * 1_024 * 1_024).toBeGreaterThan(ROUTING_LIMITS.envelopeBytes);
+});
+
+test('nodes reach the servers, they reach each other, Prometheus their exporter; nobody else reaches anything', async () => {
+  /** As the chart numbers its ports, since the values leave them alone. */
+  const ports = { clients: 4222, cluster: 6222, exporter: 7777 };
+  for (const part of [values.config.nats, values.config.cluster, values.promExporter])
+    expect(part.port).toBeUndefined();
+  const policy = read('./networkpolicy.yaml');
+  expect(await schemaMistakes(asResource(policy, 'networkpolicy.yaml'))).toEqual([]);
+  const { podSelector: servers, policyTypes, ingress, egress } = policy.spec;
+  expect(policyTypes).toEqual(['Ingress', 'Egress']);
+  const prod = readOverlay('prod');
+  const { metadata, spec } = prod.node!.deployment;
+  const within = (name: string) => ({ matchLabels: { 'kubernetes.io/metadata.name': name } });
+  const nodes = {
+    namespaceSelector: within(metadata!.namespace!),
+    podSelector: { matchLabels: spec!.template.metadata!.labels },
+  };
+  expect(ingress).toEqual([
+    { from: [nodes], ports: [{ port: ports.clients }] },
+    { from: [{ podSelector: servers }], ports: [{ port: ports.cluster }] },
+    { from: [{ namespaceSelector: within('monitoring') }], ports: [{ port: ports.exporter }] },
+  ]);
+  expect(egress[0]).toEqual({ to: [{ podSelector: servers }], ports: [{ port: ports.cluster }] });
+  expect(
+    egress.slice(1).flatMap((rule: { ports: { port: number }[] }) => rule.ports.map(one => one.port)),
+  ).toEqual([53, 53]);
+  // the other half of the way: production's nodes may speak to just these
+  const rules = prod.all('NetworkPolicy').flatMap(one => one.spec?.egress ?? []);
+  expect(rules.filter(rule => rule.ports?.some(one => one.port === ports.clients))).toEqual([
+    {
+      to: [{ namespaceSelector: within(policy.metadata.namespace), podSelector: servers }],
+      ports: [{ port: ports.clients }],
+    },
+  ]);
 });
