@@ -347,6 +347,10 @@ export const METRICS = {
     help: 'Age of the oldest event that an ACK acknowledges.',
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300],
   },
+  heyblue_heap_limit_bytes: {
+    kind: 'gauge',
+    help: 'How large V8 lets the heap become; the process dies beyond it.',
+  },
   rt_connections: {
     kind: 'gauge',
     help: 'Open WebSockets: those that have not shown a token, those whose actor is asked, those that were welcomed.',

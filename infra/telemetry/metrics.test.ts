@@ -53,6 +53,9 @@ test('the process tells about itself, with the delay of its event loop', async (
     'nodejs_eventloop_lag_p99_seconds',
   ])
     expect(text).toContain(name);
+  const limit = Number(/^heyblue_heap_limit_bytes (\S+)$/m.exec(text)?.[1]);
+  const used = Number(/^nodejs_heap_size_used_bytes (\S+)$/m.exec(text)?.[1]);
+  expect(limit).toBeGreaterThan(used);
 });
 
 test('the table keeps to the naming rules: totals count, seconds are histograms with rising buckets', () => {

@@ -5,6 +5,7 @@
  * collected in plain numbers and handed over when somebody asks for them. A wrong name or label never throws into a
  * turn: it is counted itself, and a test looks for such names in the sources.
  */
+import { getHeapStatistics } from 'node:v8';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Metrics } from '../../nodes/ports.ts';
 import { type LabelBound, METRICS, type MetricName, type MetricRow } from './metric-table.ts';
@@ -70,7 +71,6 @@ export function createMetrics(withProcess = true): NodeMetrics {
     else metric.histogram = new Histogram({ ...shape, buckets: [...(row.buckets ?? [])] });
     declared.set(name, metric);
   }
-  if (withProcess) collectDefaultMetrics({ register: registry });
 
   function bounded(metric: Declared, given: Record<string, string>): Record<string, string> {
     if (metric.labels.length === 0) return NO_LABELS;
@@ -94,7 +94,7 @@ export function createMetrics(withProcess = true): NodeMetrics {
     return null;
   }
 
-  return {
+  const own: NodeMetrics = {
     count: (name, labels = NO_LABELS, by = 1) => {
       const metric = find(name, 'counter');
       if (metric && by > 0) add(metric, labels, by);
@@ -113,4 +113,9 @@ export function createMetrics(withProcess = true): NodeMetrics {
     },
     expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
   };
+  if (withProcess) {
+    collectDefaultMetrics({ register: registry });
+    own.sample('heyblue_heap_limit_bytes', () => getHeapStatistics().heap_size_limit);
+  }
+  return own;
 }

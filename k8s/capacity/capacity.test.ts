@@ -1,12 +1,14 @@
 /** The sheet is the sums of what was measured, and the sums are those of the benchmark that counts nodes. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { NATION as BENCHED } from '../bench/nationPlan.ts';
+import { readOverlay } from '../manifests/check.ts';
 import { renderCapacity } from './document.ts';
 import { MEASURED, NATION, POD } from './measured.ts';
+import { ASSUMED, PRICES } from './prices.ts';
 import { COSTS, LOCATION_ALONE, perEncounter, perPhoneS, perPosition, ROWS, TOTAL } from './sheet.ts';
 
+const prod = readOverlay('prod');
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
 
 test('the page is the one that the sums make', () => {
@@ -20,11 +22,19 @@ test('the nation and the pod are those that others plan for', () => {
     positionsOftenPerS: BENCHED.positionsPerSOften,
     encountersPeakPerS: BENCHED.encountersPerS,
   });
-  const scaler = parseAllDocuments(read('../base/hpa.yaml'))[0]?.toJS();
-  expect(scaler.spec.metrics[0].pods.target.averageValue).toBe(String(POD.sockets));
-  const pod = parseAllDocuments(read('../base/deployment.yaml'))[0]?.toJS().spec.template.spec.containers[0];
-  expect(pod.resources).toMatchObject({ requests: { cpu: '1' }, limits: { memory: '1Gi' } });
-  expect(POD.memoryBytes).toBe(2 ** 30);
+  const [scaler] = prod.all('HorizontalPodAutoscaler');
+  expect(scaler!.spec!.metrics![0]!.pods!.target.averageValue).toBe(String(POD.sockets));
+  const memory = `${POD.memoryBytes / 2 ** 30}Gi`;
+  expect(prod.node!.container.resources).toEqual({
+    requests: { cpu: '1', memory },
+    limits: { memory, 'ephemeral-storage': '1Gi' },
+  });
+});
+
+test('the machines that are paid for have room for their pods, and the region is that of production', () => {
+  const pods = PRICES.machineCores - ASSUMED.systemCores;
+  expect(pods * POD.memoryBytes).toBeLessThan(0.9 * PRICES.machineGib * 2 ** 30);
+  expect(prod.settings.AWS_REGION).toBe(ASSUMED.region);
 });
 
 test('prices of a phone, a position and an encounter make the full node that was measured', () => {

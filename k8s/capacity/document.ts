@@ -64,8 +64,9 @@ One PostgreSQL takes the meetings; redemptions, donations and reports come on to
 |---|---|---:|
 ${COSTS.map(one => `| ${one.what} | ${one.how} | ${whole(one.dollars)} |`).join('\n')}
 | **all** | ${short((TOTAL / NATION.people) * 1_000, 2)} a thousand people | **${whole(TOTAL)}** |
+| all in ${ASSUMED.region} | where \`overlays/prod\` is: a quarter more at the most | up to ${whole(TOTAL * ASSUMED.regionFactor)} |
 
-List prices of us-east-1 as far as we know them, on demand (a machine-hour ${PRICES.machineHour}, a PostgreSQL-hour ${PRICES.postgresHour}, a million writes ${PRICES.tableWrites}), without
+List prices of us-east-1 as far as we know them (those of ${ASSUMED.region} nobody looked up one by one), on demand (a machine-hour ${PRICES.machineHour}, a PostgreSQL-hour ${PRICES.postgresHour}, a million writes ${PRICES.tableWrites}), without
 discounts, support and people. Assumed, because nobody measured it: ${assumptions()}.
 
 ## Beside matching through Amazon Location alone

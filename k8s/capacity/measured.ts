@@ -31,9 +31,9 @@ export const NATION = {
   secondsPerMonth: 16 * 3_600 * 30.4,
 } as const;
 
-/** What a pod is, as in base/deployment.yaml and base/hpa.yaml. */
+/** What a pod is, as in overlays/prod. */
 export const POD = {
-  memoryBytes: 2 ** 30,
+  memoryBytes: 2 ** 31,
   /** Sockets at which the autoscaler aims; 0.6 of the 20,000 that a process may open. */
   sockets: 12_000,
   /** A node is not planned fuller than this: the rest is for a neighbour's people when it dies. */

@@ -4,9 +4,10 @@
  */
 export const PRICES = {
   hoursPerMonth: 730,
-  /** c7g.4xlarge: 16 vCPU, 32 GiB. */
-  machineHour: 0.58,
+  /** m7g.4xlarge: 16 vCPU, 64 GiB; the half of it would not hold a pod of 2 GiB for each core. */
+  machineHour: 0.6528,
   machineCores: 16,
+  machineGib: 64,
   /** c7g.large for each of three NATS servers. */
   natsHour: 0.0725,
   /** EKS, a cluster. */
@@ -38,6 +39,9 @@ export const PRICES = {
 
 /** What nobody measured for a whole nation: each is a guess that errs to the dear side. */
 export const ASSUMED = {
+  /** Where production is (overlays/prod), and how much dearer everything is there at the most. */
+  region: 'eu-central-1',
+  regionFactor: 1.25,
   /** Cores of a machine that are left to the system and its daemons. */
   systemCores: 1,
   /** Rows and indexes of one meeting in PostgreSQL: encounter, transfer, three postings, keys. */

@@ -251,8 +251,8 @@ const PROCESS: readonly Alert[] = [
     'HeyBlueHeapFull',
     page,
     '5m',
-    'max by (pod) (nodejs_heap_size_used_bytes) > 600e6',
-    'The heap of a node is above 600 MB of its 728 MB: it is about to die.',
+    'max by (pod) (nodejs_heap_size_used_bytes / heyblue_heap_limit_bytes) > 0.85',
+    'The heap of a node has used 85 % of what it may have: it is about to die.',
   ),
   row(
     'HeyBlueFilesFull',

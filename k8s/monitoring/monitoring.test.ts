@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createMetrics } from '../../infra/telemetry/index.ts';
 import { METRICS } from '../../infra/telemetry/metric-table.ts';
+import { overlayNames, readOverlay } from '../manifests/check.ts';
 import { ALERTS } from './alerts.ts';
 import { dashboardTexts, GROUPS, ruleText } from './document.ts';
 import { faultsOf, type Known } from './lint.ts';
@@ -53,6 +54,27 @@ test.each([
   ['sum(rate(up[5m]) by', 'no PromQL at 17: by'],
 ])('a mistake is named: %s', (expr, fault) => {
   expect(faultsOf(expr, known)).toContain(fault);
+});
+
+test('what the autoscaler looks at comes to it as one number a pod, out of series that there are', () => {
+  const { custom } = parse(read('adapter.yaml')).rules;
+  const told = new Map<string, string>();
+  for (const { seriesQuery, name, resources, metricsQuery } of custom) {
+    // the adapter finds pods by these labels, and asks for those of one Deployment
+    expect(Object.keys(resources.overrides)).toEqual(['namespace', 'pod']);
+    const asked = metricsQuery
+      .replace('<<.Series>>', seriesQuery.split('{')[0])
+      .replace('<<.LabelMatchers>>', 'namespace="heyblue",pod=~"a|b"')
+      .replace('<<.GroupBy>>', 'pod');
+    for (const expr of [seriesQuery, asked]) expect(faultsOf(expr, known), expr).toEqual([]);
+    told.set(name.as, asked);
+  }
+  const wanted = overlayNames()
+    .flatMap(name => readOverlay(name).all('HorizontalPodAutoscaler'))
+    .flatMap(({ spec }) => spec!.metrics ?? [])
+    .flatMap(({ pods }) => pods?.metric.name ?? []);
+  expect([...told.keys()]).toEqual([...new Set(wanted)]);
+  for (const asked of told.values()) expect(asked).toMatch(/^sum by \(pod\) /);
 });
 
 test('values of labels that no table lists stand in the sources', () => {

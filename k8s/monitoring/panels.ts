@@ -130,6 +130,7 @@ const NODES: Dashboard = {
       queries: [
         { expr: 'max by (pod) (process_resident_memory_bytes)', legend: 'resident {{pod}}' },
         { expr: 'max by (pod) (nodejs_heap_size_used_bytes)', legend: 'heap {{pod}}' },
+        { expr: 'max by (pod) (heyblue_heap_limit_bytes)', legend: 'heap at most {{pod}}' },
       ],
     },
     panel('File descriptors', 'short', 'max by (pod) (process_open_fds)', '{{pod}}'),
