@@ -86,12 +86,13 @@ async function town(limits: object = {}) {
   const id = () => random.uuid(time.nowMs());
   const [epoch = 0] = await store.ledger.mint([0], 'me');
   let pokes = 0;
+  const counted: string[] = [];
   const writer = new LedgerWriter({
     store,
     scheduler: time,
     clock: time,
     log,
-    metrics,
+    metrics: { ...metrics, count: name => counted.push(name) },
     limits,
     onCommitted: () => {
       pokes++;
@@ -124,7 +125,21 @@ async function town(limits: object = {}) {
     const outcome = only(op);
     return outcome && (outcome.ok ? outcome.committed.code : outcome.reason);
   };
-  return { time, store, writer, id, epoch, submit, person, give, only, codeOf, order, pokes: () => pokes };
+  return {
+    time,
+    store,
+    writer,
+    id,
+    epoch,
+    submit,
+    person,
+    give,
+    only,
+    codeOf,
+    order,
+    counted,
+    pokes: () => pokes,
+  };
 }
 
 describe('groups', () => {
@@ -173,11 +188,13 @@ describe('groups', () => {
   });
 
   it('passes on what the store decided, and a stale epoch as a reason to stop', async () => {
-    const { time, submit, person, give, id, codeOf, epoch } = await town();
+    const { time, submit, person, give, id, codeOf, epoch, counted } = await town();
     const poor = submit(move(id(), person(), person(), 5));
     const stale = submit(give(person()), epoch - 1);
     await time.advance(20);
     expect([poor, stale].map(codeOf)).toEqual(['insufficient_points', 'stale_epoch']);
+    // an actor lets go only what is there: that the store had to refuse it is looked into
+    expect(counted.filter(name => name === 'heyblue_ledger_backstop_total')).toHaveLength(1);
   });
 
   it('a listener that throws harms nobody else', async () => {

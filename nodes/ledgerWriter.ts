@@ -179,9 +179,15 @@ export class LedgerWriter implements OperationWriter {
     for (const { code } of outcomes) codes.set(code, (codes.get(code) ?? 0) + 1);
     for (const [code, by] of codes) metrics.count('heyblue_commit_result_total', { code }, by);
     for (let i = 0; i < group.length; i++) {
-      const { op } = group[i]!.entry;
-      if (op.type === 'encounter' && outcomes[i]!.code === 'created') {
+      const { op, shard, trace } = group[i]!.entry;
+      const { code } = outcomes[i]!;
+      if (op.type === 'encounter' && code === 'created') {
         metrics.count('heyblue_encounters_total', { method: op.method });
+      }
+      if (code === 'insufficient_points') {
+        metrics.count('heyblue_ledger_backstop_total');
+        const fields = { id: op.id, shard, type: op.type, trace: traceIdOf(trace) };
+        log.error(fields, 'the store refused points that an actor had let go');
       }
       this.#tell(group[i]!.done, outcomeOf(outcomes[i]!));
     }

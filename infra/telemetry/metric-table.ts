@@ -111,6 +111,10 @@ export const METRICS = {
     help: 'Operations by what the store decided.',
     labels: { code: CLOSED_SET },
   },
+  heyblue_ledger_backstop_total: {
+    kind: 'counter',
+    help: 'Movements that the store refused because the points were not there: their actor had more in mind. Never.',
+  },
   heyblue_timers_total: {
     kind: 'counter',
     help: 'Durable timers by what became of a delivery.',

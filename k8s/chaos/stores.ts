@@ -12,6 +12,7 @@ import {
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { COMMIT_CODES } from '../../actors/durable.ts';
 import { withClient } from '../swarm/postgres.ts';
 import type { Stores } from './target.ts';
 
@@ -84,6 +85,8 @@ export interface FinalState {
   readonly accounts: readonly StoredAccount[];
   readonly encounters: readonly StoredEncounter[];
   readonly redemptions: readonly StoredRedemption[];
+  /** Movements that PostgreSQL refused because the points were not there. */
+  readonly overdrawn: readonly string[];
   readonly mints: readonly Mint[];
   /** Newest epoch of each shard. */
   readonly fences: ReadonlyMap<number, number>;
@@ -114,6 +117,7 @@ const REDEMPTIONS = `
     refunded_points::float8 as "refundedPoints", state, transfer_id as "transferId",
     (extract(epoch from clock_timestamp() - expires_at) * 1000)::float8 as "overdueMs"
   from market.redemption`;
+const OVERDRAWN = `select id::text from ledger.burned where code = ${COMMIT_CODES.indexOf('insufficient_points')}`;
 const MINTS = `select shard, epoch::float8 as epoch, (extract(epoch from at) * 1000)::float8 as "atMs" from chaos.mint`;
 const FENCES = 'select shard, epoch::float8 as epoch from ops.shard_fence';
 const OUTBOX = 'select count(*)::int as n from ops.outbox';
@@ -128,6 +132,7 @@ const readLedger = (databaseUrl: string): Promise<Ledger> =>
       accounts: await rows<StoredAccount>(ACCOUNTS),
       encounters: await rows<StoredEncounter>(ENCOUNTERS),
       redemptions: await rows<StoredRedemption>(REDEMPTIONS),
+      overdrawn: (await rows<{ id: string }>(OVERDRAWN)).map(({ id }) => id),
       mints: await rows<Mint>(MINTS),
       fences: new Map(
         (await rows<{ shard: number; epoch: number }>(FENCES)).map(row => [row.shard, row.epoch]),

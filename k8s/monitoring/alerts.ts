@@ -49,6 +49,13 @@ const POINTS: readonly Alert[] = [
     'Not exactly one node audits: the shard of the auditor has no owner, or two.',
   ),
   row(
+    'HeyBluePointsOverdrawn',
+    ticket,
+    '0m',
+    'sum(increase(heyblue_ledger_backstop_total[15m])) > 0',
+    'The store refused points that an actor had let go: an actor had more in mind than is there. Nothing moved.',
+  ),
+  row(
     'HeyBlueStaleWrites',
     ticket,
     '0m',

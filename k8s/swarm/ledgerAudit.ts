@@ -1,8 +1,10 @@
 /** What the auditor (`infra/audit`) says, for runs that judge what they have done: one sentence per check. */
+import { COMMIT_CODES } from '../../actors/durable.ts';
 import { audit, CHECKS } from '../../infra/audit/audit.ts';
 import type { AuditedStores } from '../../infra/audit/stores.ts';
 import type { Town } from '../../infra/embedded/index.ts';
 import { ensureAuditor } from '../../infra/postgres/auditorRole.ts';
+import { withClient } from './postgres.ts';
 
 /** Of one moment of PostgreSQL: whether followers have caught up is asked by {@link auditEverything}. */
 const NAMES = CHECKS.filter(({ store }) => store === 'postgresql').map(({ name }) => name);
@@ -43,11 +45,19 @@ const findingsOf = async ({ stores, only, cooldownH }: Asked): Promise<string[]>
   ];
 };
 
+const REFUSED = `select id::text from ledger.burned where code = ${COMMIT_CODES.indexOf('insufficient_points')}`;
+
+/** The actor of an account lets go only what is there: the check of the store stands behind it, and never finds anything. */
+const backstop = async (databaseUrl: string): Promise<string[]> => {
+  const { rows } = await withClient(databaseUrl, client => client.query<{ id: string }>(REFUSED));
+  return rows.map(({ id }) => `the store refused ${id} for want of points, which its actor had let go`);
+};
+
 /** What is wrong; empty when the ledger adds up. @param databaseUrl as the role that owns the tables */
 export const auditLedger = async (databaseUrl: string, cooldownH = 24): Promise<string[]> => {
   const url = await ensureAuditor(databaseUrl);
   const stores = { databaseUrl: url, dynamodb: null, kinesis: null, archive: null };
-  return findingsOf({ stores, only: ONLY, cooldownH });
+  return [...(await findingsOf({ stores, only: ONLY, cooldownH })), ...(await backstop(databaseUrl))];
 };
 
 /**

@@ -1,6 +1,7 @@
 /**
  * I2, the other half: a balance is the sum of its postings, every transfer adds up to nothing, and PostgreSQL, DynamoDB, the
- * actors and the screens of the phones name the same number.
+ * actors and the screens of the phones name the same number. An actor that had too much in mind would have let it go: the
+ * check of PostgreSQL behind it has never refused anything.
  */
 import { type Checker, type Evidence, findings, MINT } from '../evidence.ts';
 
@@ -71,6 +72,8 @@ const everybodySaysSo: Checker = evidence => {
     const view = history.views.get(userId);
     if (!isSame(view, has)) fail('disagree', `${userId} has ${shown(has)}, the phone shows ${shown(view)}`);
   }
+  for (const id of evidence.state.overdrawn)
+    fail('disagree', `PostgreSQL refused ${id} for want of points, which its actor had let go`);
   return found;
 };
 

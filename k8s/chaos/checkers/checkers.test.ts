@@ -131,6 +131,7 @@ const WRONGS: readonly [name: string, seenBy: readonly Name[], plant: (run: Plan
     ['balances'],
     run => change(run.state.transfers, one => one.id === 'gift', { postings: [] }),
   ],
+  ['a movement that only PostgreSQL refused', ['balances'], run => run.state.overdrawn.push('loan')],
   [
     'an account that has more than its postings',
     ['balances'],

@@ -206,6 +206,7 @@ export const planted = (): PlantedRun => {
           overdueMs: 1,
         },
       ],
+      overdrawn: [],
       mints: [
         { shard: 7, epoch: 3, atMs: 9_000 },
         { shard: 7, epoch: 4, atMs: 11_500 },
