@@ -106,7 +106,13 @@ export const bench: Bench = {
           return median(all);
         };
         const everything = [...full.values(), ...calm.values()].flat();
-        const lost = everything.reduce((sum, { driven, window }) => sum + driven.sent - window.received, 0);
+        const lostBy = (way: WayName): number =>
+          [...full.get(way)!, ...calm.get(way)!].reduce(
+            (sum, { driven, window }) => sum + driven.sent - window.received,
+            0,
+          );
+        const lost = lostBy('actor') + lostBy('sockets');
+        const peersLost = lostBy('send') + lostBy('binary') + lostBy('json');
         const calmLoads = [...calm.values()].flat().map(({ window }) => window.load);
         const saturated = calmLoads.some(isSaturated);
         const most = Math.max(...everything.map(({ window }) => window.load.utilization));
@@ -125,7 +131,7 @@ export const bench: Bench = {
             ['over Socket.IO', `${figure(perCpu('actor') / perCpu('binary'), 2)}  (goal 2)`],
             ['over Socket.IO with JSON', figure(perCpu('actor') / perCpu('json'), 2)],
             ['over ws', `${figure(perCpu('actor') / perCpu('send'), 2)}  (goal 1)`],
-            ['lost', String(lost)],
+            ['lost, by the others', `${lost}  (goal 0), ${peersLost}`],
           ]),
         );
         if (most > 0.8)
@@ -151,6 +157,7 @@ export const bench: Bench = {
           socketio_p99_ms: rounded(p99('binary')),
           paced_per_s: perS,
           lost,
+          peers_lost: peersLost,
           phones,
           pinned,
           generator_saturated: saturated,
