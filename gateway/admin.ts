@@ -97,7 +97,7 @@ const HELP = [
   'GET    /admin/regions                    cells divided among regions, regions under load here',
   'POST   /admin/drain                      hands everything over to the others',
   '',
-  'With Authorization: Bearer and the access token of an operator, each access audited; heyblue-why: says what a change is for:',
+  'With Authorization: Bearer and the access token of an operator, each access audited; and heyblue-why: with what a change is for:',
   ...OPERATOR_ROUTES,
   ...PLACE_ROUTES,
   ...RULE_ROUTES,

@@ -20,6 +20,8 @@ import { RATE_CLASSES } from './rateWords.ts';
 /** Operators at the admin port of real gateways, two of them on one bus, with the phones of a person on either. */
 
 const EPOCH = '01900000-0000-7000-8000-00000000e90c';
+/** What a change is for, where a test says nothing else. */
+const WHY = 'ticket 7';
 const NOBODY = '01900000-0000-7000-8000-0000000000ff';
 
 /** An audit log that may be away, and that tells when it is written. */
@@ -160,7 +162,11 @@ class Town {
   ) {
     const answer = await fetch(`http://127.0.0.1:${this.ports[at]!.adminPort}${path}`, {
       method,
-      headers: { ...(token && { authorization: `Bearer ${token}` }), ...headers },
+      headers: {
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...(method !== 'GET' && { 'heyblue-why': WHY }),
+        ...headers,
+      },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await answer.text();
@@ -330,19 +336,19 @@ describe('the audit log', () => {
         operatorId,
         action: 'user.disconnect',
         userId,
-        detail: { code: 4_003, deviceId: 'till-1', before: null, after: { connected: false } },
+        detail: { why: WHY, code: 4_003, deviceId: 'till-1', before: null, after: { connected: false } },
       },
       {
         operatorId,
         action: 'token.revoke',
         userId: null,
-        detail: { tokenId: NOBODY, before: null, after: { revoked: true } },
+        detail: { why: WHY, tokenId: NOBODY, before: null, after: { revoked: true } },
       },
       {
         operatorId,
         action: 'trace.start',
         userId,
-        detail: { minutes: 5, before: null, after: { followed: true } },
+        detail: { why: WHY, minutes: 5, before: null, after: { followed: true } },
       },
     ]);
     const shown = await town.ask('GET', `/admin/users/${userId}/audit`, token);
@@ -425,16 +431,16 @@ describe('what a socket may say', () => {
     const [, line] = await town.audit.newest(2);
     expect(line).toMatchObject({
       action: 'rate.set',
-      detail: { class: 'other', before: RATES.session.other, after: { perS: 0.01, burst: 2 } },
+      detail: { why: WHY, class: 'other', before: RATES.session.other, after: { perS: 0.01, burst: 2 } },
     });
   });
 
-  test('is changed for a reason, when the operator gives one; a reason that is none changes nothing', async () => {
+  test('is changed for a reason that stands in the line; none, or one that is none, changes nothing', async () => {
     await town.open(2);
     const token = await town.operator();
     const set = (perS: number, why: string) =>
       town.ask('PUT', '/admin/rates/other', token, { perS, burst: 2 }, { headers: { 'heyblue-why': why } });
-    for (const none of ['x'.repeat(201), 'a\tb'].map(why => Buffer.from(why).toString('latin1')))
+    for (const none of ['', 'x'.repeat(201), 'a\tb'].map(why => Buffer.from(why).toString('latin1')))
       expect((await set(1, none)).status).toBe(422);
     expect(await actions()).toEqual(['operator.create']);
     expect((await set(1, Buffer.from('Übung 431').toString('latin1'))).status).toBe(200);
@@ -864,11 +870,11 @@ describe('encounters that are held', () => {
     expect(lines.slice(0, 3)).toEqual([
       [
         'hold.reject',
-        { encounterId: ENCOUNTER, before: { verdict: 'held' }, after: { verdict: 'rejected' } },
+        { why: WHY, encounterId: ENCOUNTER, before: { verdict: 'held' }, after: { verdict: 'rejected' } },
       ],
       [
         'hold.release',
-        { encounterId: ENCOUNTER, before: { verdict: 'held' }, after: { verdict: 'released' } },
+        { why: WHY, encounterId: ENCOUNTER, before: { verdict: 'held' }, after: { verdict: 'released' } },
       ],
       ['hold.list', {}],
     ]);

@@ -16,7 +16,7 @@ export interface Request {
   /** What stands behind the question mark. */
   readonly query: URLSearchParams;
   readonly authorization: string | undefined;
-  /** What a change is for, in the operator's words: the header `heyblue-why`. */
+  /** What a change is for, in the operator's words: the header `heyblue-why`; no change goes without one. */
   readonly why: string | undefined;
   /** The parsed body; a refusal when it is none. Read once, and only by routes that need it. */
   readonly body: () => Promise<Result<unknown>>;
@@ -92,6 +92,7 @@ export interface Deed {
 }
 
 const badWhy = refuse(ERROR.invalid, 'heyblue-why: one line of 1 to 200 characters');
+const noWhy = refuse(ERROR.invalid, 'heyblue-why: say what the change is for, in one line');
 
 /** The line of a change: what it is made of, what it becomes, and why. */
 const lineOf = async (
@@ -100,6 +101,7 @@ const lineOf = async (
   line: Line,
   { before, after }: Change,
 ): Promise<Result<Line>> => {
+  if (why === undefined && line.detail.why === undefined) return noWhy;
   if (why !== undefined && !isWhy.test(why)) return badWhy;
   const read = await reaching(log, before);
   if (!read.ok) return read;

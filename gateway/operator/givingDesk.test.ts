@@ -23,6 +23,7 @@ const call = async (port: number, method: string, path: string, body?: object, a
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
     method,
     headers: {
+      'heyblue-why': 'a test',
       ...(as !== null && { authorization: `Bearer ${as}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
     },
@@ -108,6 +109,7 @@ test('accounts get limits, are closed, and opened again', async () => {
     'account.look',
   ]);
   expect(lines.find(line => line.action === 'account.limit')!.detail).toEqual({
+    why: 'a test',
     before: { closed: false, entryMax: null, dayMax: null },
     after: limits,
   });

@@ -47,7 +47,7 @@ const ask = async (
 ) => {
   const answer = await fetch(`http://127.0.0.1:${ports.adminPort}${path}`, {
     method,
-    headers: as === null ? {} : { authorization: `Bearer ${as}` },
+    headers: { 'heyblue-why': 'a test', ...(as !== null && { authorization: `Bearer ${as}` }) },
     ...(body !== undefined && {
       body: typeof body === 'string' || body instanceof Uint8Array ? (body as string) : JSON.stringify(body),
     }),
@@ -135,6 +135,7 @@ describe('zip codes', () => {
       {
         action: 'zips.replace',
         detail: {
+          why: 'a test',
           ...{ areas: 2, features: 2, polygons: 2, vertices: 10, slivers: 0, dryRun: false },
           before: { version: 0, areas: 0 },
           after: { areas: 2 },
@@ -144,6 +145,7 @@ describe('zip codes', () => {
       {
         action: 'zips.replace',
         detail: {
+          why: 'a test',
           ...{ areas: 1, features: 1, polygons: 1, vertices: 5, slivers: 0, dryRun: false },
           before: { version: done.json.version, areas: 2 },
           after: { areas: 1 },
@@ -182,7 +184,7 @@ describe('zip codes', () => {
       void import('node:http').then(({ request }) => {
         const sent = request(url, {
           method: 'PUT',
-          headers: { authorization: `Bearer ${token}`, 'content-length': 2 ** 30 },
+          headers: { authorization: `Bearer ${token}`, 'heyblue-why': 'a test', 'content-length': 2 ** 30 },
         });
         sent.on('response', answer => {
           resolve(answer.statusCode!);
@@ -247,16 +249,26 @@ describe('places', () => {
     const second = { kind: 'hub', radiusM: 60, active: false, poster: 2, owner: HUB };
     const changes = lines.filter(line => line.action !== 'places.list').slice(1);
     expect(changes).toEqual([
-      { action: 'place.put', detail: { placeId: HUB, before: null, after: first } },
+      { action: 'place.put', detail: { why: 'a test', placeId: HUB, before: null, after: first } },
       {
         action: 'place.put',
-        detail: { placeId: HUB, before: { ...first, version: made.json.version }, after: second },
+        detail: {
+          why: 'a test',
+          placeId: HUB,
+          before: { ...first, version: made.json.version },
+          after: second,
+        },
       },
       {
         action: 'place.delete',
-        detail: { placeId: HUB, before: { ...second, version: changed.json.version }, after: null },
+        detail: {
+          why: 'a test',
+          placeId: HUB,
+          before: { ...second, version: changed.json.version },
+          after: null,
+        },
       },
-      { action: 'place.delete', detail: { placeId: HUB, before: null, after: null } },
+      { action: 'place.delete', detail: { why: 'a test', placeId: HUB, before: null, after: null } },
     ]);
     expect(JSON.stringify(lines)).not.toMatch(/40\.7|407000000|73\.9|739000000/);
   });

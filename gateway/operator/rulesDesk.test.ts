@@ -26,6 +26,7 @@ const call = async (port: number, method: string, path: string, body?: object | 
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
     method,
     headers: {
+      'heyblue-why': 'a test',
       ...(as && { authorization: `Bearer ${as}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
     },
@@ -117,16 +118,21 @@ describe('a rule', () => {
     await ask('POST', '/admin/rules/double-qr/retire', {});
     expect((await ask('POST', '/admin/rules/evaluate', QR)).json).toMatchObject({ points: { officer: 20 } });
     const lines = (await audit.newest(100)).map(({ action, detail }) => [action, detail] as const).reverse();
-    const rule = 'double-qr';
+    const [rule, why] = ['double-qr', 'a test'];
     expect(lines.filter(([action]) => /^rule\.(create|patch|test|publish|retire)$/.test(action))).toEqual([
-      ['rule.create', { rule, kind: QR.kind, before: null, after: { version: 1, state: 'draft' } }],
+      ['rule.create', { why, rule, kind: QR.kind, before: null, after: { version: 1, state: 'draft' } }],
       [
         'rule.patch',
-        { rule, before: { active: 0, revision: 1 }, after: { changed: 'content tests', state: 'draft' } },
+        {
+          why,
+          rule,
+          before: { active: 0, revision: 1 },
+          after: { changed: 'content tests', state: 'draft' },
+        },
       ],
       ['rule.test', { rule, version: 2 }],
-      ['rule.publish', { rule, before: { active: 0, revision: 2 }, after: { active: 2 } }],
-      ['rule.retire', { rule, before: { active: 2, revision: 3 }, after: { active: 0 } }],
+      ['rule.publish', { why, rule, before: { active: 0, revision: 2 }, after: { active: 2 } }],
+      ['rule.retire', { why, rule, before: { active: 2, revision: 3 }, after: { active: 0 } }],
     ]);
   });
 

@@ -30,6 +30,7 @@ const call = async (port: number, method: string, path: string, as: string | nul
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
     method,
     headers: {
+      'heyblue-why': 'a test',
       ...(as !== null && { authorization: `Bearer ${as}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
     },

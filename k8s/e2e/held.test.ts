@@ -32,7 +32,10 @@ afterAll(async () => {
 const admin = async (method: string, path: string, body?: object) => {
   const answer = await fetch(`${town.node.urls.admin}${path}`, {
     method,
-    headers: operator === undefined ? {} : { authorization: `Bearer ${operator}` },
+    headers: {
+      'heyblue-why': 'a test',
+      ...(operator !== undefined && { authorization: `Bearer ${operator}` }),
+    },
     ...(body && { body: JSON.stringify(body) }),
   });
   return { status: answer.status, json: await answer.json().catch(() => null) };

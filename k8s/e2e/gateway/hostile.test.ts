@@ -85,7 +85,8 @@ const revoke = async (userId: string): Promise<Response> => {
     const signedIn = await post(`${rest}/v1/signin`, { ...account, deviceId: 'console-1' });
     operator = ((await signedIn.json()) as { accessToken: string }).accessToken;
   }
-  return post(`${admin}/admin/users/${userId}/revoke`, {}, { authorization: `Bearer ${operator}` });
+  const headers = { authorization: `Bearer ${operator}`, 'heyblue-why': 'a test' };
+  return post(`${admin}/admin/users/${userId}/revoke`, {}, headers);
 };
 
 /** The first WELCOME that a phone hears which names this place. */

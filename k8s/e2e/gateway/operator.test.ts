@@ -25,7 +25,7 @@ const admin = async (
 ) => {
   const answer = await fetch(`${cluster.nodes[node]!.urls.admin}${path}`, {
     method,
-    headers: as === null ? {} : { authorization: `Bearer ${as}` },
+    headers: { 'heyblue-why': 'a test', ...(as !== null && { authorization: `Bearer ${as}` }) },
     ...(body && { body: JSON.stringify(body) }),
   });
   return { status: answer.status, json: await answer.json().catch(() => null) };
