@@ -164,6 +164,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       ...(options.services && { services: new Services(options.services) }),
       ...(options.scoring && { scoring: options.scoring }),
       ...(options.rules && { explainer: options.rules.explainer }),
+      ...(options.auditLog && { auditLog: options.auditLog }),
       idValidator: options.idValidator,
       tokens,
       revocations,

@@ -5,3 +5,4 @@ export { type Explainer, type Explanation, type MovementRecord, REPLAYS } from '
 export type { Differing, RuleKeeper } from './rules/keeper.ts';
 export { AWARD_LIMITS, RULE_LIMITS } from './rules/limits.ts';
 export type { Award, RulesPort, ScoreQuery } from './rules/port.ts';
+export { reversedBy } from './rules/reversed.ts';

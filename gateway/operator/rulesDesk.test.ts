@@ -6,6 +6,7 @@ import { MemoryAudit } from '../../nodes/memory/memoryAudit.ts';
 import { MemoryRules } from '../../nodes/memory/memoryRules.ts';
 import type { NodeRules } from '../../nodes/rules/nodeRules.ts';
 import { seedRules } from '../../nodes/rules/seeds.ts';
+import { derivedId } from '../../protocol/derivedId.ts';
 import { createGateway, type Gateway, type Ports } from '../index.ts';
 import { testRules } from '../testing/rules.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from '../testing/town.ts';
@@ -285,6 +286,50 @@ describe('a movement', () => {
     const seen = await ask('GET', `/admin/transfers/${TRANSFER}/explain`);
     expect(seen.json.sentences).toContain("The officer's account got 40 points.");
     expect((await audit.newest(1))[0]).toMatchObject({ action: 'transfer.explain' });
+  });
+
+  test('that takes an entry back names it; the reason is told to operators only', async () => {
+    const ana = await signUp('ana', { kind: 'civilian' });
+    const gift = '01900000-0000-7000-8000-0000000000f2';
+    const back = derivedId('reversal', gift, ana.userId);
+    const NOBODY = { encounter: null, atMs: 7 };
+    directory.movements.set(gift, {
+      ...NOBODY,
+      id: gift,
+      reason: 'promotion',
+      rule: { id: 'promotion', version: 2, trace: null },
+      postings: [],
+    });
+    directory.movements.set(back, {
+      ...NOBODY,
+      id: back,
+      reason: 'reversal',
+      rule: { id: 'reversal', version: 1, trace: null },
+      postings: [
+        { account: ana.userId, kind: 'civilian', delta: -40 },
+        { account: 'mint', kind: null, delta: 40 },
+      ],
+    });
+    const path = `/v1/transfers/${back}/explain`;
+    const told = async () =>
+      (await call(ports.restPort, 'GET', path, undefined, ana.accessToken)).json.sentences as string[];
+    expect(await told()).toContain('Which entry it was is not in the log of operators.');
+    const why = 'paid twice by a till that hung';
+    const line = { operatorId: 'olga', action: 'account.reverse', userId: ana.userId };
+    await audit.append({ ...line, detail: { transferId: TRANSFER, why: 'another one' } });
+    await audit.append({ ...line, detail: { transferId: gift, why } });
+    const first = `An operator took back 40 points that the promotion ${gift} had brought`;
+    expect(await told()).toEqual([
+      `${first} your account.`,
+      'They went back to where they had come from: an account of the town. What that entry did besides stays as it is.',
+    ]);
+    const { json } = await ask('GET', `/admin/transfers/${back}/explain`);
+    expect(json).toMatchObject({
+      replay: 'unknown',
+      rule: { title: 'Corrections are entries of their own' },
+    });
+    expect(json.sentences[0]).toBe(`${first} the account of a civilian.`);
+    expect(json.sentences).toContain(`The reason given: ${why}.`);
   });
 
   test('that is not what its rule says is told to be so', async () => {

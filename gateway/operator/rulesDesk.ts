@@ -12,6 +12,7 @@ import {
   RULE_LIMITS,
   type RuleDraft,
   type RuleKeeper,
+  reversedBy,
   type ScoreQuery,
 } from '../../nodes/rulesPort.ts';
 import { ACCOUNT_KINDS } from '../../protocol/catalogue.ts';
@@ -321,13 +322,15 @@ export class RulesDesk {
   #explain(id: string): Result<RuleDeed> {
     if (!isUuid(id)) return noMovement;
     const transferId = id.toLowerCase();
-    const { directory, explainer } = this.#options;
+    const { auditLog, directory, explainer } = this.#options;
     return ok({
       action: 'transfer.explain',
       detail: { transferId },
       work: async () => {
         const movement = await directory.movement(transferId);
-        return movement === null ? noMovement : ok(await explainer.explain(movement, null));
+        if (movement === null) return noMovement;
+        const reversed = await reversedBy(movement, auditLog, directory);
+        return ok(await explainer.explain(movement, null, reversed));
       },
     });
   }

@@ -5,7 +5,15 @@ import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
 import type { Persons } from '../../nodes/personPort.ts';
-import type { Credential, Directory, IdValidator, Log, Metrics, Tracer } from '../../nodes/ports.ts';
+import type {
+  AuditLog,
+  Credential,
+  Directory,
+  IdValidator,
+  Log,
+  Metrics,
+  Tracer,
+} from '../../nodes/ports.ts';
 import type { RulesPort } from '../../nodes/rules/port.ts';
 import type { Explainer } from '../../nodes/rulesPort.ts';
 import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
@@ -24,6 +32,8 @@ import { traceOf } from './trace.ts';
 export interface RestOptions {
   /** Explains movements; absent: nobody does. */
   readonly explainer?: Explainer;
+  /** Says which entry a correction takes back; absent: nobody knows. */
+  readonly auditLog?: Pick<AuditLog, 'newest'>;
   readonly door: ActorDoor;
   readonly directory: Directory;
   readonly idValidator: IdValidator;

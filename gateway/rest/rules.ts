@@ -1,6 +1,6 @@
 /** What a movement of one's points was: which rule gave it and why, in words. Rules themselves are the operators' affair. */
 import { Type } from 'typebox';
-import { type Explainer, REPLAYS } from '../../nodes/rulesPort.ts';
+import { type Explainer, REPLAYS, reversedBy } from '../../nodes/rulesPort.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
 import type { Rest } from './app.ts';
 import { type RestOptions, requireIdentity } from './context.ts';
@@ -34,7 +34,7 @@ export const Explained = Type.Object({
 const none = refuse(ERROR.notFound, 'no such movement of yours');
 
 export const ruleRoutes = (app: Rest, options: RestOptions, explainer: Explainer): void => {
-  const { directory, log } = options;
+  const { auditLog, directory, log } = options;
 
   app.get(
     '/v1/transfers/:id/explain',
@@ -56,7 +56,9 @@ export const ruleRoutes = (app: Rest, options: RestOptions, explainer: Explainer
       const explained = await reaching(log, async () => {
         const movement = await directory.movement(request.params.id.toLowerCase());
         const isMine = movement?.postings.some(({ account }) => account === userId) === true;
-        return isMine ? explainer.explain(movement, userId) : null;
+        if (!isMine) return null;
+        const reversed = auditLog ? await reversedBy(movement, auditLog, directory) : null;
+        return explainer.explain(movement, userId, reversed);
       });
       if (!explained.ok) return refused(reply, explained);
       if (explained.value === null) return refused(reply, none);

@@ -5,10 +5,12 @@
  */
 
 import { EXPIRY } from '../../actors/user/expiry.ts';
+import { REVERSAL } from '../../actors/user/reversal.ts';
 import type { AccountKind, Method } from '../../protocol/catalogue.ts';
 import { CompiledRule, discretised, type Evaluation } from './compiledRule.ts';
 import type { RuleEngine, Step } from './engine.ts';
 import type { RuleVersion } from './envelope.ts';
+import type { Reversed } from './reversed.ts';
 import type { Said } from './said.ts';
 import type { RuleStore } from './store.ts';
 import type { Given } from './trace.ts';
@@ -128,10 +130,16 @@ export class Explainer {
   }
 
   /**
-   * @param of whose account it is told to; null: everybody's part is told
+   * @param of whose account it is told to; null: to an operator, who hears everybody's part
+   * @param reversed what a correction takes back, where that is known
    */
-  async explain(movement: MovementRecord, of: string | null): Promise<Explanation> {
+  async explain(
+    movement: MovementRecord,
+    of: string | null,
+    reversed: Reversed | null = null,
+  ): Promise<Explanation> {
     if (movement.reason === EXPIRY) return expiryOf(movement, of);
+    if (movement.reason === REVERSAL) return reversalOf(movement, of, reversed);
     const { id: transferId, reason, atMs, postings } = movement;
     const { id, version, trace } = movement.rule;
     const [rule, kept] = await Promise.all([
@@ -208,19 +216,16 @@ function expiryOf(
   { id: transferId, reason, atMs, rule, postings }: MovementRecord,
   of: string | null,
 ): Explanation {
-  const { id, version, trace } = rule;
+  const { id, version } = rule;
   const gone = postings.find(({ delta }) => delta < 0);
   const whose = of === null ? `the ${gone?.kind ?? 'closed'} account` : 'your account';
   const days = version === 1 ? 'a whole day' : `${version} whole days`;
   return {
+    ...UNDECIDED,
     transferId,
     reason,
     atMs,
-    rule: { id, version, title: 'Points live for so many days', trace },
-    replay: 'unknown',
-    given: null,
-    points: null,
-    agrees: null,
+    rule: { ...rule, title: 'Points live for so many days' },
     sentences: [
       `${points(-(gone?.delta ?? 0))} of ${whose} expired: they came more than ${days} before and were not spent.`,
       'What came first is spent first, so these were the oldest. Points that were set aside at that time were not taken.',
@@ -228,6 +233,36 @@ function expiryOf(
     ],
   };
 }
+
+/** An operator decided, and no graph; why, operators are told. */
+function reversalOf(
+  { id: transferId, reason, atMs, rule, postings }: MovementRecord,
+  of: string | null,
+  reversed: Reversed | null,
+): Explanation {
+  const [from, to] = [postings.find(({ delta }) => delta < 0), postings.find(({ delta }) => delta > 0)];
+  const nameOf = (side: typeof from): string => {
+    if (side && side.account === of) return 'your account';
+    return side?.kind ? `the account of a ${side.kind}` : 'an account of the town';
+  };
+  const entry = reversed === null ? 'an entry' : `the ${reversed.reason} ${reversed.transferId}`;
+  return {
+    ...UNDECIDED,
+    transferId,
+    reason,
+    atMs,
+    rule: { ...rule, title: 'Corrections are entries of their own' },
+    sentences: [
+      `An operator took back ${points(to?.delta ?? 0)} that ${entry} had brought ${nameOf(from)}.`,
+      `They went back to where they had come from: ${nameOf(to)}. What that entry did besides stays as it is.`,
+      ...(of === null && reversed ? [`The reason given: ${reversed.why}.`] : []),
+      ...(reversed === null ? ['Which entry it was is not in the log of operators.'] : []),
+    ],
+  };
+}
+
+/** Of what no graph decides. */
+const UNDECIDED = { replay: 'unknown', given: null, points: null, agrees: null } as const;
 
 /** What the mint gives a person, of which a day may hold only so much. */
 const isEarned = ({ encounter, reason }: MovementRecord): boolean =>

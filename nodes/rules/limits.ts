@@ -31,6 +31,8 @@ export const RULE_LIMITS = {
   unwritten: 4_096,
   /** Of those, written at once. */
   writtenAtOnce: 8,
+  /** Of an account, looked at for the one that wanted a correction: an account has few. */
+  correctionLines: 1_000,
   /** Words of an input: longer is cut. */
   wordChars: 64,
   cooldownSMax: 366 * 86_400,
