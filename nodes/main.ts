@@ -429,7 +429,7 @@ async function main(): Promise<void> {
     },
     close: async budgetMs => {
       meeting.stop();
-      business.stop();
+      await business.stop();
       keys.stop();
       ruleStore.close();
       await Promise.all([

@@ -70,7 +70,7 @@ beforeEach(async () => {
     .accessToken;
 });
 afterEach(async () => {
-  rules.stop();
+  await rules.stop();
   await gateway.stop(0);
 });
 

@@ -216,7 +216,7 @@ export const METRICS = {
   },
   heyblue_rules_unwritten_total: {
     kind: 'counter',
-    help: 'Evaluations that were forgotten before they could be written down.',
+    help: 'Evaluations that were not written down: too many waited, or the node stopped.',
   },
   heyblue_encounters_total: {
     kind: 'counter',

@@ -150,6 +150,13 @@ const TELLING: readonly Alert[] = [
     'sum by (kind) (increase(heyblue_rules_failed_total[15m])) > 0',
     'A published rule says what is no award; the next rule is asked instead.',
   ),
+  row(
+    'HeyBlueRulesUnwritten',
+    ticket,
+    '0m',
+    'sum(increase(heyblue_rules_unwritten_total[15m])) > 0',
+    'What rules were asked could not be written down; some movements may be explained only in part.',
+  ),
 ];
 
 /** Who owns what. */

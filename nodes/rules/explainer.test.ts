@@ -1,7 +1,13 @@
-/** What is said of a movement that no graph decided. */
-import { expect, test } from 'vitest';
+/** What is said of movements that no graph decided, and of those of which nobody kept what was asked. */
+import { describe, expect, test } from 'vitest';
 import { EXPIRED_ACCOUNT } from '../../actors/durable.ts';
+import { DEFAULT_RULES } from '../../actors/rules.ts';
+import { ZenRules } from '../../infra/rules/zenEngine.ts';
+import type { AccountKind } from '../../protocol/catalogue.ts';
+import { CompiledRule, discretised } from './compiledRule.ts';
 import { Explainer, type MovementRecord } from './explainer.ts';
+import { seedRules } from './seeds.ts';
+import type { Given } from './trace.ts';
 
 const ANA = '01900000-0000-7000-8000-00000000000a';
 const movement: MovementRecord = {
@@ -31,4 +37,68 @@ test('points that expired: how many, how old, and why these', async () => {
   expect(sentences[0]).toBe(
     '40 points of the civilian account expired: they came more than 365 whole days before and were not spent.',
   );
+});
+
+describe('what a rule was given and nobody kept is found by its trace', () => {
+  const engine = new ZenRules();
+  const seeds = seedRules(DEFAULT_RULES);
+  const nothing = async () => null;
+  const explainer = new Explainer({ store: { version: nothing, evaluated: nothing }, engine, seeds });
+  const STORE = '01900000-0000-7000-8000-00000000000c';
+  const sides = (...deltas: readonly (readonly [string, AccountKind | null, number])[]) =>
+    deltas.map(([account, kind, delta]) => ({ account, kind, delta }));
+
+  /** As it was posted after `kind` was asked with this. */
+  const moved = async (kind: string, input: Given, reason: string, postings: MovementRecord['postings']) => {
+    const seed = seeds.find(one => one.kind === kind)!;
+    const compiled = CompiledRule.of(seed, engine);
+    const evaluation = compiled.ok ? await compiled.value.evaluate(discretised(seed.kind, input)) : compiled;
+    const trace = evaluation.ok ? (evaluation.value?.trace ?? null) : null;
+    return { ...movement, reason, rule: { id: seed.id, version: 1, trace }, postings };
+  };
+
+  test('three units of a redemption', async () => {
+    const input = { price: 7, quantity: 3, offerKind: 'goods', payerKind: 'civilian', merchant: STORE };
+    const postings = sides([ANA, 'civilian', -21], [STORE, 'merchant', 21]);
+    const sold = await moved('redemption.price', input, 'redemption', postings);
+    expect(await explainer.explain(sold, ANA)).toMatchObject({
+      replay: 'same',
+      given: { price: 7, payerKind: 'civilian' },
+      points: { payer: 7 },
+      agrees: true,
+    });
+  });
+
+  test('a fee', async () => {
+    const input = { price: 30, quantity: 1, offerKind: 'fee', payerKind: 'civilian', merchant: STORE };
+    const postings = sides([ANA, 'civilian', -30], [STORE, 'municipality', 30]);
+    const paid = await moved('redemption.price', input, 'fee', postings);
+    expect(await explainer.explain(paid, ANA)).toMatchObject({ replay: 'same', given: { price: 30 } });
+  });
+
+  test('a donation that was split', async () => {
+    const input = { points: 8, payerKind: 'civilian', payeeKind: 'charity' };
+    const postings = sides([ANA, 'civilian', -10], [STORE, 'charity', 8], ['other', 'family', 2]);
+    const given = await moved('donation', input, 'donation', postings);
+    expect(await explainer.explain(given, ANA)).toMatchObject({ replay: 'same', given: input, agrees: true });
+  });
+
+  test('a promotion of a rule that does not ask how many points the meeting had', async () => {
+    const input = { of: 'encounter.points', points: 20, userKind: 'civilian' };
+    const more = await moved(
+      'promotion',
+      input,
+      'promotion',
+      sides([ANA, 'civilian', 5], ['mint', null, -5]),
+    );
+    expect(await explainer.explain(more, ANA)).toMatchObject({ replay: 'same' });
+  });
+
+  test('or said not to be known, where nothing that the ledger shows leaves that trace', async () => {
+    const input = { points: 50, payerKind: 'civilian', payeeKind: 'charity' };
+    const postings = sides([ANA, 'civilian', -5], [STORE, 'charity', 5]);
+    const told = await explainer.explain(await moved('donation', input, 'donation', postings), ANA);
+    expect(told).toMatchObject({ replay: 'unknown', given: null, agrees: null });
+    expect(told.sentences).toContain('What it was asked with is not known.');
+  });
 });

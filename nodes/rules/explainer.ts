@@ -5,15 +5,18 @@
  */
 
 import { EXPIRY } from '../../actors/user/expiry.ts';
+import { PROMOTION } from '../../actors/user/promotion.ts';
 import { REVERSAL } from '../../actors/user/reversal.ts';
 import type { AccountKind, Method } from '../../protocol/catalogue.ts';
 import { CompiledRule, discretised, type Evaluation } from './compiledRule.ts';
 import type { RuleEngine, Step } from './engine.ts';
 import type { RuleVersion } from './envelope.ts';
+import { rebuilt } from './rebuilt.ts';
 import type { Reversed } from './reversed.ts';
 import type { Said } from './said.ts';
 import type { RuleStore } from './store.ts';
 import type { Given } from './trace.ts';
+import { expiryOf, reversalOf } from './undecided.ts';
 
 /** A movement as the ledger has it. */
 export interface MovementRecord {
@@ -60,13 +63,17 @@ export interface Explanation {
   readonly sentences: readonly string[];
 }
 
+type Replayed = Evaluation & { readonly steps: readonly Step[] };
+
 export interface ExplainerOptions {
   readonly store: Pick<RuleStore, 'version' | 'evaluated'>;
   readonly engine: RuleEngine;
   readonly seeds: readonly RuleVersion[];
 }
 
-const points = (count: number): string => (Math.abs(count) === 1 ? `${count} point` : `${count} points`);
+/** In words. */
+export const points = (count: number): string =>
+  Math.abs(count) === 1 ? `${count} point` : `${count} points`;
 const listed = (values: Readonly<Record<string, unknown>>): string =>
   Object.entries(values)
     .map(([name, value]) => `${name} ${String(value)}`)
@@ -84,16 +91,6 @@ const saidWords = ({ points: by, refusal }: Said): string => {
   const parts = Object.entries(by).map(([party, count]) => `${points(count)} for ${party}`);
   return parts.length > 0 ? `It said: ${parts.join(', ')}.` : 'It gave no points.';
 };
-
-/** What a rule must have been given, as far as the movement shows it. */
-function rebuilt({ encounter, reason, postings }: MovementRecord): Given | null {
-  if (encounter) return { method: encounter.method };
-  if (reason !== 'donation' && reason !== 'giveaway') return null;
-  const people = postings.filter(({ kind }) => kind !== null);
-  const [payer, payee] = [people.find(({ delta }) => delta < 0), people.find(({ delta }) => delta > 0)];
-  if (people.length !== 2 || !payer?.kind || !payee?.kind) return null;
-  return { points: -payer.delta, payerKind: payer.kind, payeeKind: payee.kind };
-}
 
 /** To the point; less may have come because a limit of the day was reached, which nobody can see any more: null. */
 function reached(parts: readonly (readonly [came: number, said: number])[]): boolean | null {
@@ -146,8 +143,9 @@ export class Explainer {
       this.#version(id, version),
       trace === null ? null : this.#options.store.evaluated(trace),
     ]);
-    const given = kept?.given ?? rebuilt(movement);
-    const replayed = rule && given && (await this.#replay(rule, given));
+    const asked = rule && (await this.#askedOf(rule, movement, kept?.given ?? null));
+    const given = asked?.given ?? kept?.given ?? null;
+    const replayed = asked?.replayed ?? null;
     const said = replayed?.said ?? kept?.said ?? null;
     const replay = !replayed
       ? 'unknown'
@@ -197,76 +195,38 @@ export class Explainer {
     );
   }
 
-  async #replay(
+  /**
+   * What the rule was asked with, and what it says to that now. Where nothing was kept that is only what leaves the same trace,
+   * or is all that this rule looks at, or the one thing that it can have been.
+   */
+  async #askedOf(
     rule: RuleVersion,
-    given: Given,
-  ): Promise<(Evaluation & { readonly steps: readonly Step[] }) | null> {
+    movement: MovementRecord,
+    kept: Given | null,
+  ): Promise<{ readonly given: Given; readonly replayed: Replayed | null } | null> {
     const compiled = CompiledRule.of(rule, this.#options.engine);
     if (!compiled.ok) return null;
-    const evaluation = await compiled.value.explain(discretised(rule.kind, given));
-    return evaluation.ok ? evaluation.value : null;
+    const replay = async (given: Given): Promise<Replayed | null> => {
+      const evaluation = await compiled.value.explain(discretised(rule.kind, given));
+      return evaluation.ok ? evaluation.value : null;
+    };
+    if (kept) return { given: kept, replayed: await replay(kept) };
+    const { trace } = movement.rule;
+    const may = rebuilt(movement);
+    for (const given of trace === null ? [] : may) {
+      const replayed = await replay(given);
+      if (replayed?.trace === trace) return { given: replayed.given, replayed };
+    }
+    const [only, ...others] = may;
+    if (only === undefined || others.length > 0) return null;
+    const isAll = movement.encounter !== null && compiled.value.inputs.every(name => name in only);
+    return trace === null || isAll ? { given: only, replayed: await replay(only) } : null;
   }
 }
 
-/**
- * No graph decides that points are gone: the rule is a number of days, which is its version (`actors/user/expiry.ts`), so the
- * entry itself says everything.
- */
-function expiryOf(
-  { id: transferId, reason, atMs, rule, postings }: MovementRecord,
-  of: string | null,
-): Explanation {
-  const { id, version } = rule;
-  const gone = postings.find(({ delta }) => delta < 0);
-  const whose = of === null ? `the ${gone?.kind ?? 'closed'} account` : 'your account';
-  const days = version === 1 ? 'a whole day' : `${version} whole days`;
-  return {
-    ...UNDECIDED,
-    transferId,
-    reason,
-    atMs,
-    rule: { ...rule, title: 'Points live for so many days' },
-    sentences: [
-      `${points(-(gone?.delta ?? 0))} of ${whose} expired: they came more than ${days} before and were not spent.`,
-      'What came first is spent first, so these were the oldest. Points that were set aside at that time were not taken.',
-      `The rule ${id} says that points live for ${days}.`,
-    ],
-  };
-}
-
-/** An operator decided, and no graph; why, operators are told. */
-function reversalOf(
-  { id: transferId, reason, atMs, rule, postings }: MovementRecord,
-  of: string | null,
-  reversed: Reversed | null,
-): Explanation {
-  const [from, to] = [postings.find(({ delta }) => delta < 0), postings.find(({ delta }) => delta > 0)];
-  const nameOf = (side: typeof from): string => {
-    if (side && side.account === of) return 'your account';
-    return side?.kind ? `the account of a ${side.kind}` : 'an account of the town';
-  };
-  const entry = reversed === null ? 'an entry' : `the ${reversed.reason} ${reversed.transferId}`;
-  return {
-    ...UNDECIDED,
-    transferId,
-    reason,
-    atMs,
-    rule: { ...rule, title: 'Corrections are entries of their own' },
-    sentences: [
-      `An operator took back ${points(to?.delta ?? 0)} that ${entry} had brought ${nameOf(from)}.`,
-      `They went back to where they had come from: ${nameOf(to)}. What that entry did besides stays as it is.`,
-      ...(of === null && reversed ? [`The reason given: ${reversed.why}.`] : []),
-      ...(reversed === null ? ['Which entry it was is not in the log of operators.'] : []),
-    ],
-  };
-}
-
-/** Of what no graph decides. */
-const UNDECIDED = { replay: 'unknown', given: null, points: null, agrees: null } as const;
-
 /** What the mint gives a person, of which a day may hold only so much. */
 const isEarned = ({ encounter, reason }: MovementRecord): boolean =>
-  encounter !== null || reason === 'promotion';
+  encounter !== null || reason === PROMOTION;
 const CUT = 'Less came than the rule gives: so it is when somebody has earned what a day holds.';
 
 const REPLAY_WORDS: Readonly<Record<Explanation['replay'], string>> = {

@@ -29,6 +29,8 @@ export const RULE_LIMITS = {
   retryMs: 1_000,
   /** Evaluations that wait to be written down, to be explained later; the oldest make room. */
   unwritten: 4_096,
+  /** A node that stops waits so long until they are. */
+  flushMs: 1_000,
   /** Of those, written at once. */
   writtenAtOnce: 8,
   /** Of an account, looked at for the one that wanted a correction: an account has few. */

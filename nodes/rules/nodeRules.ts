@@ -39,7 +39,8 @@ export interface NodeRules {
   readonly explainer: Explainer;
   /** Begins to follow; resolves when the store has answered, or has not for a moment: then what is known counts. */
   start(): Promise<void>;
-  stop(): void;
+  /** Resolves when what was evaluated is written down, or after a moment. */
+  stop(): Promise<void>;
 }
 
 export function nodeRules(options: NodeRulesOptions): NodeRules {
@@ -54,7 +55,7 @@ export function nodeRules(options: NodeRulesOptions): NodeRules {
     log,
     metrics,
     stateOf,
-    onEvaluated: one => evaluations.add(one),
+    onEvaluated: (one, forget) => evaluations.add(one, forget),
   });
   const follower = new RuleFollower({
     ...world,
@@ -86,7 +87,7 @@ export function nodeRules(options: NodeRulesOptions): NodeRules {
       }),
     stop() {
       follower.stop();
-      evaluations.stop();
+      return evaluations.stop();
     },
   };
 }

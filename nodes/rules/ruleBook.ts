@@ -28,8 +28,8 @@ export interface RuleBookOptions {
   readonly metrics: Metrics;
   /** Two letters, null when that is not known; rejects when it cannot be found out now. */
   readonly stateOf: (place: ScorePlace) => Promise<string | null>;
-  /** Hears of every evaluation that is new here. */
-  readonly onEvaluated?: (evaluated: Evaluated) => void;
+  /** Hears of every evaluation that is new here. Once it forgets it, the same is evaluated, and told, again. */
+  readonly onEvaluated?: (evaluated: Evaluated, forget: () => void) => void;
 }
 
 /** The rules of one kind as they are now. */
@@ -96,7 +96,7 @@ export class RuleBook implements RulesPort {
     for (const name of chapter.decisive) key += keyPart(input[name]);
     const known = chapter.young.get(key);
     if (known !== undefined) return known;
-    const award = chapter.old.get(key) ?? this.#award(query.kind, chapter, input);
+    const award = chapter.old.get(key) ?? this.#award(query.kind, chapter, input, key);
     if (chapter.young.size >= RULE_LIMITS.remembered) {
       chapter.old = chapter.young;
       chapter.young = new Map();
@@ -129,7 +129,12 @@ export class RuleBook implements RulesPort {
     return chapter;
   }
 
-  async #award(kind: RuleKind, chapter: Chapter, input: Readonly<Record<string, unknown>>): Promise<Award> {
+  async #award(
+    kind: RuleKind,
+    chapter: Chapter,
+    input: Readonly<Record<string, unknown>>,
+    key: string,
+  ): Promise<Award> {
     const { log, metrics, onEvaluated } = this.#options;
     const given = discretised(kind, input);
     metrics.count('heyblue_rules_evaluated_total', { kind });
@@ -147,7 +152,10 @@ export class RuleBook implements RulesPort {
       }
       if (evaluation.value === null) continue;
       const { said, trace } = evaluation.value;
-      onEvaluated?.({ ...evaluation.value, id, version });
+      onEvaluated?.({ ...evaluation.value, id, version }, () => {
+        chapter.young.delete(key);
+        chapter.old.delete(key);
+      });
       return { ...said, rule: { id, version, trace }, limits };
     }
     return noRule(kind, given);
