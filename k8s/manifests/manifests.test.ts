@@ -21,7 +21,8 @@ test.each(overlayNames())('overlay %s builds, and nothing is wrong with it', asy
 
 test('a release is refused while its images are not named', async () => {
   expect(await mistakesOf(overlayOf('prod'), true)).toEqual([
-    expect.stringMatching(/runs no image yet: put in the digest of the release$/),
+    expect.stringMatching(/migrate runs no image yet: put in the digest of the release$/),
+    expect.stringMatching(/node runs no image yet: put in the digest of the release$/),
   ]);
 });
 
@@ -76,6 +77,29 @@ const PLANTED: readonly (readonly [string, string, string, Json | undefined, Reg
     `${node}.lifecycle.preStop`,
     { sleep: { seconds: 10 } },
     /1\.20 has no sleep/,
+  ],
+  // the owner of the tables
+  [
+    'prod',
+    'Deployment heyblue',
+    `${pod}.volumes.3.secret.items.0`,
+    { key: 'DATABASE_URL', path: 'DATABASE_URL' },
+    /a node holds the URL of the owner/,
+  ],
+  ['prod', 'Deployment heyblue', `${pod}.initContainers`, GONE, /nobody migrates: DATABASE_URL/],
+  [
+    'prod',
+    'Deployment heyblue',
+    `${pod}.initContainers.0.image`,
+    'heyblue:latest',
+    /migrate runs heyblue:latest/,
+  ],
+  [
+    'prod',
+    'Deployment heyblue',
+    `${pod}.initContainers.0.securityContext`,
+    GONE,
+    /migrate: may gain privileges/,
   ],
   // labels, ports and targets
   ['dev', 'Service heyblue', 'spec.selector', { 'app.kubernetes.io/name': 'heyblu' }, /selects no pods/],
@@ -246,15 +270,19 @@ test('settings under a name that stays are found: a roll-back would not bring th
 test('the page for operators fills every key of the secrets that production asks for', () => {
   const page = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
   const wanted = (name: string) =>
-    overlayOf('prod')
-      .secretFiles.filter(one => one.secret === name)
-      .map(one => one.key)
-      .sort();
+    [
+      ...new Set(
+        [...overlayOf('prod').secretFiles, ...overlayOf('prod').secretFilesBefore]
+          .filter(one => one.secret === name)
+          .map(one => one.key),
+      ),
+    ].sort();
   const made = (name: string) => {
     const [, line = ''] = new RegExp(`create secret generic ${name}(.*)`).exec(page) ?? [];
     return [...line.matchAll(/--from-file=([^\s=]+)/g)].map(([, file]) => basename(file!)).sort();
   };
-  for (const name of ['heyblue-keys', 'heyblue-secrets']) expect(made(name)).toEqual(wanted(name));
+  for (const name of ['heyblue-keys', 'heyblue-secrets', 'heyblue-owner'])
+    expect(made(name)).toEqual(wanted(name));
   expect([...page.matchAll(/^\| `([^`]+)` \| .*$/gm)].map(([, key]) => key)).toEqual(
     expect.arrayContaining(wanted('heyblue-secrets')),
   );

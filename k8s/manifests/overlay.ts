@@ -8,6 +8,7 @@ import type {
   V1PodDisruptionBudget,
   V1PodTemplateSpec,
   V1Service,
+  V1Volume,
   V2HorizontalPodAutoscaler,
 } from '@kubernetes/client-node';
 import type { Resource } from './document.ts';
@@ -72,20 +73,40 @@ export class Overlay {
   }
 
   /** Files of the secrets of a node: path in the container, by the secret they are of. */
-  get secretFiles(): { path: string; key: string; secret: string }[] {
-    const { deployment, container } = this.node ?? {};
-    return (deployment?.spec?.template.spec?.volumes ?? []).flatMap(volume => {
-      const mount = container?.volumeMounts?.find(one => one.name === volume.name);
-      if (mount === undefined || volume.secret === undefined) return [];
-      const secret = volume.secret.secretName ?? '';
-      return (volume.secret.items ?? []).map(({ key, path }) => ({
-        key,
-        secret,
-        path: `${mount.mountPath}/${path}`,
-      }));
+  get secretFiles(): SecretFile[] {
+    return this.node === undefined ? [] : this.secretFilesOf(this.node.container);
+  }
+
+  /** The same of what runs before it. */
+  get secretFilesBefore(): SecretFile[] {
+    const before = this.node?.deployment.spec?.template.spec?.initContainers ?? [];
+    return before.flatMap(container => this.secretFilesOf(container));
+  }
+
+  private secretFilesOf(container: V1Container): SecretFile[] {
+    return (this.node?.deployment.spec?.template.spec?.volumes ?? []).flatMap(volume => {
+      const mount = container.volumeMounts?.find(one => one.name === volume.name);
+      if (mount === undefined) return [];
+      return secretsIn(volume).flatMap(({ secret, items }) =>
+        items.map(({ key, path }) => ({ key, secret, path: `${mount.mountPath}/${path}` })),
+      );
     });
   }
 }
+
+export interface SecretFile {
+  readonly path: string;
+  readonly key: string;
+  readonly secret: string;
+}
+
+/** The secrets that a volume is made of, and which keys of them. */
+export const secretsIn = ({ secret, projected }: V1Volume) => [
+  ...(secret === undefined ? [] : [{ secret: secret.secretName ?? '', items: secret.items ?? [] }]),
+  ...(projected?.sources ?? []).flatMap(one =>
+    one.secret === undefined ? [] : [{ secret: one.secret.name ?? '', items: one.secret.items ?? [] }],
+  ),
+];
 
 const has = (template: V1PodTemplateSpec, labels: Readonly<Record<string, string>> | undefined): boolean =>
   Object.entries(labels ?? {}).every(([label, value]) => template.metadata?.labels?.[label] === value);

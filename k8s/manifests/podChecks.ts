@@ -1,7 +1,7 @@
 /** What each pod must be: watched, unprivileged, given time to leave. */
 import type { V1Container, V1Deployment, V1PodSpec, V1Probe } from '@kubernetes/client-node';
 import { CLUSTER_LIMITS } from '../../nodes/limits.ts';
-import { NODE, type Overlay, portsOf } from './overlay.ts';
+import { NODE, type Overlay, portsOf, secretsIn } from './overlay.ts';
 
 /** What the probes of a node ask (gateway/admin.ts). */
 const PROBE_PATHS = {
@@ -57,16 +57,22 @@ const resourceMistakes = ({ resources }: V1Container): string[] =>
     resources?.limits?.cpu ? 'has a limit of cpu: being throttled looks like a pause' : '',
   ].filter(Boolean);
 
+/** Volumes that a container names and the pod does not have. */
 const mountMistakes = (container: V1Container, pod: V1PodSpec): string[] => {
   const volumes = (pod.volumes ?? []).map(one => one.name);
-  const mounts = container.volumeMounts ?? [];
-  return [
-    ...mounts.filter(one => !volumes.includes(one.name)).map(one => `mounts ${one.name}, which is no volume`),
-    ...volumes.filter(one => !mounts.some(mount => mount.name === one)).map(one => `never mounts ${one}`),
-    ...(pod.volumes ?? []).flatMap(one =>
-      one.secret && !one.secret.items?.length ? [`takes all of the secret ${one.secret.secretName}`] : [],
-    ),
-  ];
+  return (container.volumeMounts ?? [])
+    .filter(one => !volumes.includes(one.name))
+    .map(one => `mounts ${one.name}, which is no volume`);
+};
+
+const volumeMistakes = (pod: V1PodSpec): string[] => {
+  const mounts = [...(pod.initContainers ?? []), ...pod.containers].flatMap(one => one.volumeMounts ?? []);
+  return (pod.volumes ?? []).flatMap(volume => [
+    ...(mounts.some(mount => mount.name === volume.name) ? [] : [`never mounts ${volume.name}`]),
+    ...secretsIn(volume)
+      .filter(one => one.items.length === 0)
+      .map(one => `takes all of the secret ${one.secret}`),
+  ]);
 };
 
 const nodeMistakes = (deployment: V1Deployment, container: V1Container, pod: V1PodSpec): string[] => {
@@ -99,9 +105,17 @@ export const podMistakes = (overlay: Overlay): string[] =>
       // HEYBLUE_PORT and its like would be settings that a node does not know
       pod.enableServiceLinks === false ? '' : 'gets variables of services (enableServiceLinks: false)',
       new Set(ports).size === ports.length ? '' : 'opens a port twice',
+      ...volumeMistakes(pod),
     ].filter(Boolean);
     return [
       ...ofPod.map(sentence => `${name} ${sentence}`),
+      ...(pod.initContainers ?? []).flatMap(container =>
+        [
+          ...securityMistakes(container, pod),
+          ...resourceMistakes(container),
+          ...mountMistakes(container, pod),
+        ].map(sentence => `${name}, container ${container.name}: ${sentence}`),
+      ),
       ...pod.containers.flatMap(container => {
         const node = deployment.metadata!.name === NODE.deployment && container.name === NODE.container;
         return [

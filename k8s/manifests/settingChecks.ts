@@ -2,22 +2,26 @@
  * Whether the settings that an overlay gives are settings, fit together, and fit to what the pod is: a node would refuse them
  * at its start, and a rolling update would stand still at its first pod.
  */
+import type { V1Container, V1Deployment } from '@kubernetes/client-node';
 import { readConfig } from '../../infra/config/index.ts';
 import { SETTINGS, type Setting } from '../../infra/config/settings.ts';
 import { NODE, type Overlay } from './overlay.ts';
 
-/** Values of secrets as they may look, to try the whole with. */
+const AUTHORITY = '?sslmode=verify-full&sslrootcert=/run/secrets/heyblue/database-ca.crt';
+/** Values of secrets as they may look (k8s/README.md), to try the whole with. */
 const EXAMPLES: Readonly<Record<string, string>> = {
   DATABASE_URL: 'postgres://owner:secret@database:5432/heyblue',
-  DATABASE_APP_URL: 'postgres://app:secret@database:5432/heyblue',
-  DATABASE_AUDIT_URL: 'postgres://audit:secret@database:5432/heyblue',
+  DATABASE_APP_URL: `postgres://app:secret@database:5432/heyblue${AUTHORITY}`,
+  DATABASE_AUDIT_URL: `postgres://audit:secret@database:5432/heyblue${AUTHORITY}`,
   NATS_URL: 'tls://heyblue:secret@nats:4222',
   AWS_ACCESS_KEY_ID: 'heyblue',
   AWS_SECRET_ACCESS_KEY: 'heyblue',
 };
 
 /** Whatever a node would bring itself, and must not where there are several. */
-const NEEDED = ['DATABASE_URL', 'DYNAMODB_ENDPOINT', 'KINESIS_ENDPOINT', 'NATS_URL'];
+const NEEDED = ['DYNAMODB_ENDPOINT', 'KINESIS_ENDPOINT', 'NATS_URL'];
+/** What people depend on: only there the owner of the tables is kept from the nodes. */
+const RELEASED = ['staging', 'prod'];
 
 /** Names in the environment that are no settings of ours. */
 const OTHERS = ['NODE_OPTIONS'];
@@ -94,7 +98,8 @@ const fileMistakes = (overlay: Overlay): string[] => {
     ...secretFiles
       .filter(({ path, key }) => {
         const setting = key in SETTINGS && path === `${secrets}/${key}`;
-        return !setting && !values.includes(path) && path !== `${data}/keys/keys.json`;
+        const isInUrl = secretFiles.some(one => EXAMPLES[one.key]?.endsWith(`=${path}`));
+        return !setting && !isInUrl && !values.includes(path) && path !== `${data}/keys/keys.json`;
       })
       .map(({ path }) => `nobody reads ${path}`),
     ...(paths.includes(`${data}/keys/keys.json`)
@@ -110,11 +115,30 @@ const optionMistakes = (overlay: Overlay): string[] => {
   return percent <= HEAP_PERCENT_MAX ? [] : [`the heap may take ${percent} % of the memory (NODE_OPTIONS)`];
 };
 
+const containersOf = ({ spec }: V1Deployment): V1Container[] => {
+  const { initContainers = [], containers } = spec!.template.spec!;
+  return [...initContainers, ...containers];
+};
+
+/** Who migrates, and who only serves. */
+const ownerMistakes = (overlay: Overlay): string[] => {
+  const before = overlay.secretFilesBefore.map(one => one.key);
+  const holds = overlay.secretFiles.some(one => one.key === 'DATABASE_URL');
+  if (!RELEASED.includes(overlay.name)) return holds ? [] : ['DATABASE_URL is not given'];
+  return [
+    ...(holds ? ['a node holds the URL of the owner of the tables (DATABASE_URL)'] : []),
+    ...(given(overlay).includes('DATABASE_APP_URL') ? [] : ['DATABASE_APP_URL is not given']),
+    ...['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_AUDIT_URL']
+      .filter(key => !before.includes(key))
+      .map(key => `nobody migrates: ${key} is given to nothing that runs before a node`),
+  ];
+};
+
 /** Development may say `dev`; what people depend on is one image and no other. */
 const imageMistakes = (overlay: Overlay, release: boolean): string[] =>
   overlay.all('Deployment').flatMap(one =>
-    one.spec!.template.spec!.containers.flatMap(({ name, image = '' }) => {
-      const dev = !['staging', 'prod'].includes(overlay.name);
+    containersOf(one).flatMap(({ name, image = '' }) => {
+      const dev = !RELEASED.includes(overlay.name);
       const wrong = dev
         ? !/:[\w][\w.-]*$/.test(image) || image.endsWith(':latest')
         : !/@sha256:[0-9a-f]{64}$/.test(image);
@@ -138,5 +162,6 @@ export const settingMistakes = (overlay: Overlay, release = false): string[] =>
         ...portMistakes(overlay),
         ...fileMistakes(overlay),
         ...optionMistakes(overlay),
+        ...ownerMistakes(overlay),
         ...imageMistakes(overlay, release),
       ];
