@@ -10,10 +10,13 @@ export const ACTOR_LIMITS = {
   commandsWaiting: 64,
   /** Heys that wait for one officer; more are told to try again. */
   heysWaiting: 32,
-  /** Codes of one presenter that were scanned lately; a code lives 45 s. */
+  /**
+   * Codes of one presenter that were scanned lately. A code is good for 45 s, and the study (4.9) remembers it for 60; twice
+   * that, so that an officer who is asked has a minute to confirm the last scan of it.
+   */
   scansKept: 64,
   scanMs: 120_000,
-  /** Uploaded scans that wait at one presenter; more are told to try again. */
+  /** Uploaded scans that wait at one presenter: a day of an officer whom nobody doubts (30, study 4.6 (5)); more try again. */
   scansPending: 32,
   /** Encounters in a snapshot. */
   encounters: 16,

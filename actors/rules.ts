@@ -67,11 +67,13 @@ export const DEFAULT_RULES: MeetRules = {
   shareS: SHARE_S,
   // A shift (study 4.7); who forgets to leave does not keep the hub open over night.
   hubS: 8 * 3_600,
+  // By judgement: long enough to take the phone out and look up, and the two are still in sight of each other.
   heyS: 60,
   // One report period of a civilian in the area (60 s) and a margin.
   heyFixAgeS: 90,
+  // As for a scanned code.
   heyReachM: 100,
-  // Study 4.6 (7).
+  // Study 4.6 (7): fixes within 100 m and both accuracies, at most 60 s old.
   relayFixAgeS: 60,
   relayReachM: 100,
   // A tap for each civilian: towns that see codes sent on by photograph ask for it.

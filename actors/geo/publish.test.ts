@@ -97,6 +97,34 @@ describe('a route', () => {
   });
 });
 
+describe('copies of a fix', () => {
+  const SEED = 20_261_122;
+  const POINTS = 20_000;
+  const copies = (reachM: number, latOf: (chance: ReturnType<typeof seeded>) => number): number => {
+    const chance = seeded(SEED);
+    let sum = 0;
+    for (let i = 0; i < POINTS; i++) {
+      const [latE7, lngE7] = [latOf(chance) * 1e7, chance.between(-180, 180) * 1e7].map(Math.round);
+      sum += routeFix(null, 'civilian', latE7!, lngE7!, reachM).regions.length;
+    }
+    return sum / POINTS;
+  };
+  // uniform on the sphere, and where it is flat, in the north, and around a pole
+  const grounds: [name: string, latOf: (chance: ReturnType<typeof seeded>) => number][] = [
+    ['everywhere', chance => (Math.asin(chance.between(-1, 1)) * 180) / Math.PI],
+    ['in New York', chance => chance.between(40.5, 40.9)],
+    ['in the far north', chance => chance.between(69, 71)],
+    ['in the Antarctic', chance => -chance.between(85, 89)],
+  ];
+  it.each(grounds)(`are 1.5 at most on average at 200 m, %s (seed ${SEED})`, (_name, latOf) => {
+    const average = copies(200, latOf);
+    // ((2,048 + 400) / 2,048) squared
+    expect(average).toBeGreaterThan(1.3);
+    expect(average).toBeLessThanOrEqual(1.5);
+    expect(copies(50, latOf)).toBeLessThanOrEqual(1.15);
+  });
+});
+
 it('a position follows only with a higher number and not taken earlier', () => {
   const track = publishFix(new Outbox(), person('civilian'), null, at(HOME, 0, 5), REACH_M);
   expect(isNewer(null, at(HOME, 0, 1))).toBe(true);

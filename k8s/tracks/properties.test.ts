@@ -112,6 +112,28 @@ describe('the stream of a crowd is the same', () => {
       ).toEqual(home);
     });
   });
+  it('of people who are slower, with rules that are as slow', () => {
+    always([...HOMES, ...POLES], drawn => {
+      // two fixes at the same time have a speed that no factor changes
+      const events = eventsOf({ ...drawn, mischief: 0 });
+      const { rules } = drawn;
+      for (const factor of [2, 8]) {
+        const slower = proximityRules({
+          ...rules,
+          ...{ silenceMs: factor * rules.silenceMs, dwellMs: factor * rules.dwellMs },
+          ...{ freshMs: factor * rules.freshMs, gapMs: factor * rules.gapMs, capMs: factor * rules.capMs },
+          ...{ crowdMs: factor * rules.crowdMs, nearAgainMs: factor * rules.nearAgainMs },
+          ...{ walkMps: rules.walkMps / factor, vehicleMps: rules.vehicleMps / factor },
+          relativeMps: rules.relativeMps / factor,
+        });
+        const slow = run(
+          moved(events, fix => ({ ...fix, atMs: factor * fix.atMs })),
+          slower,
+        ).happenings.map(one => ({ ...one, atMs: one.atMs / factor }));
+        expect(keys(slow)).toEqual(streamOf(events, rules));
+      }
+    });
+  });
   it('when everything is delivered twice, and old fixes come again', () => {
     always(HOMES, (drawn, chance) => {
       const events = eventsOf(drawn);

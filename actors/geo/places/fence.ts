@@ -37,7 +37,10 @@ export interface FenceRules {
   readonly marginM: number;
   /** Fixes in a row outside: two, as in the matching of people (4.4, traccar#3609). */
   readonly exitFixes: number;
-  /** A fix less accurate than this proves nothing (`../rules.ts`). */
+  /**
+   * A fix less accurate than this proves nothing. Wider than between two people, where 20 m score and 30 m keep (`../rules.ts`):
+   * a visit moves no points, and a phone inside a building knows its place to 20 to 50 m (by judgement, from no study).
+   */
   readonly accuracyM: number;
 }
 
