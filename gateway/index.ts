@@ -158,6 +158,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       directory: options.directory,
       ...(options.devices && { devices: options.devices }),
       ...(options.market && { market: options.market }),
+      ...(options.places && { places: options.places.store }),
       ...(options.giving && { giving: options.giving }),
       ...(options.persons && { persons: options.persons }),
       ...(options.domain && { usersDomain: options.domain.users }),

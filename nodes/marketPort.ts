@@ -63,13 +63,18 @@ export interface StockRow {
   readonly reason: string;
 }
 
+export interface WhichOffers {
+  /** Null: of everybody. */
+  readonly merchant: string | null;
+  /** Null: handed over anywhere. */
+  readonly place: string | null;
+  /** Only those that can be redeemed now. */
+  readonly open: boolean;
+}
+
 export interface MarketBook {
-  /** Offers, newest first: of one merchant or of everybody; only those that can be redeemed now, or all of them. */
-  offers(
-    which: { readonly merchant: string | null; readonly open: boolean },
-    limit: number,
-    before: string | null,
-  ): Promise<OfferRow[]>;
+  /** Offers, newest first. */
+  offers(which: WhichOffers, limit: number, before: string | null): Promise<OfferRow[]>;
   offer(id: string): Promise<OfferRow | null>;
   redemption(id: string): Promise<RedemptionView | null>;
   /** Redemptions of a customer or at a merchant, newest first. */

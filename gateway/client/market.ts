@@ -94,10 +94,10 @@ export interface Days {
 
 /** A `key` makes a repeat harmless; default a fresh one for each call. */
 export interface MarketRest {
-  /** What can be redeemed now, newest first; a merchant's own with drafts. */
+  /** What can be redeemed now, at a place or anywhere, newest first; a merchant's own with drafts. */
   offers(
     accessToken: string,
-    which?: PageRequest & { readonly merchant?: string },
+    which?: PageRequest & { readonly merchant?: string; readonly place?: string },
   ): Promise<Result<Page<Offer & { readonly merchantHandle: string }>>>;
   offer(accessToken: string, id: string): Promise<Result<Offer>>;
   createOffer(accessToken: string, offer: NewOffer, key?: string): Promise<Result<Offer>>;

@@ -5,6 +5,7 @@ import type { ActorDoor } from '../../nodes/gatewayPort.ts';
 import type { GivingStore } from '../../nodes/givingPort.ts';
 import type { MarketBook } from '../../nodes/marketPort.ts';
 import type { Persons } from '../../nodes/personPort.ts';
+import type { PlaceStore } from '../../nodes/placesPort.ts';
 import type {
   AuditLog,
   Credential,
@@ -51,6 +52,8 @@ export interface RestOptions {
   readonly devices?: Pick<DeviceBook, 'devices'>;
   /** Lists and reports of the market; absent: there is no market. */
   readonly market?: MarketBook;
+  /** Where offers may be handed over; absent: nowhere in particular. */
+  readonly places?: Pick<PlaceStore, 'place'>;
   readonly tokens: Tokens & ServiceTokens;
   /** Which tokens are no good any more. */
   readonly revocations: Pick<Revocations, 'covers' | 'user' | 'token' | 'again' | 'isUnstored'>;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { KEY_CONFLICT, type RedemptionView, type SaleRow } from '../../nodes/marketPort.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
+import type { PlaceRecord } from '../../nodes/placesPort.ts';
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import { ERROR, ok, refuse } from '../../protocol/errors.ts';
 import { createPasswords } from '../auth/passwords.ts';
@@ -23,11 +24,13 @@ let door: FakeDoor;
 let market: FakeMarket;
 let tokens: ReturnType<typeof createTokens>;
 let app: Rest;
+let places: Map<string, string>;
 
 const doors = (): Promise<Rest> =>
   createRest({
     door,
     market,
+    places: { place: async id => (places.has(id) ? ({ owner: places.get(id) } as PlaceRecord) : null) },
     directory: new FakeDirectory(),
     idValidator: roster,
     tokens,
@@ -53,6 +56,7 @@ beforeEach(async () => {
   clock = new HandClock();
   door = new FakeDoor();
   market = new FakeMarket();
+  places = new Map();
   tokens = createTokens([signingKey()], 900, clock.nowMs);
   app = await doors();
 });
@@ -115,6 +119,27 @@ test('a merchant writes an offer, publishes it, changes it and takes it back; ot
     version: 4,
     state: 'withdrawn',
   });
+});
+
+test('an offer is handed over at a place of its merchant, and is found by it', async () => {
+  offerActors(door, offerOf(MERCHANT));
+  const place = '01900000-0000-7000-8000-0000000000c1';
+  const theirs = '01900000-0000-7000-8000-0000000000c2';
+  places.set(place, MERCHANT).set(theirs, OTHER);
+  const token = await merchant();
+  const made = await call('POST', '/v1/offers', token, { ...NEW, placeId: place.toUpperCase() });
+  expect(made).toMatchObject({ status: 201, body: { placeId: place } });
+  const { id: _, merchant: __, state: ___, ...edit } = offerOf(MERCHANT);
+  for (const placeId of [theirs, OFFER_ID]) {
+    expect((await call('POST', '/v1/offers', token, { ...NEW, placeId })).status).toBe(422);
+    const changed = await call('PUT', `/v1/offers/${OFFER_ID}`, token, { ...edit, placeId });
+    expect(changed).toMatchObject({
+      status: 422,
+      body: { error: { message: expect.stringContaining('place of yours') } },
+    });
+  }
+  expect((await call('GET', `/v1/offers?place=${place.toUpperCase()}`, await ana())).status).toBe(200);
+  expect(market.asked.at(-1)).toEqual([{ merchant: null, place, open: true }]);
 });
 
 test.each([
@@ -355,10 +380,10 @@ test('a list of offers has pages; drafts are for their merchant', async () => {
   await call('GET', `/v1/offers?merchant=${MERCHANT}`, await ana());
   await call('GET', `/v1/offers?merchant=${MERCHANT}`, await merchant());
   expect(market.asked.map(([which]) => which)).toEqual([
-    { merchant: null, open: true },
-    { merchant: null, open: true },
-    { merchant: MERCHANT, open: true },
-    { merchant: MERCHANT, open: false },
+    { merchant: null, place: null, open: true },
+    { merchant: null, place: null, open: true },
+    { merchant: MERCHANT, place: null, open: true },
+    { merchant: MERCHANT, place: null, open: false },
   ]);
 });
 

@@ -39,7 +39,7 @@ const offerFields = {
     maximum: LIMITS.stockMax,
     description: '`stock.low` is told when no more than so many are left; 0: never.',
   }),
-  placeId: Type.Union([Id, Type.Null()], { description: 'Where it is handed over.' }),
+  placeId: Type.Union([Id, Type.Null()], { description: 'Where it is handed over: a place of yours.' }),
 };
 
 export const NewOffer = Type.Object(

@@ -24,6 +24,7 @@ const secured = { tags: ['market'], security: [{ bearer: [] }] };
 const params = Type.Object({ id: Id });
 
 const UNKNOWN = refuse(ERROR.notFound, 'no such offer');
+const NOT_YOURS = refuse(ERROR.invalid, 'no place of yours has this id');
 /** Two who write at once: the second reads again and repeats so often. */
 const WRITES = 3;
 
@@ -35,7 +36,7 @@ const shown = ({ offer, onHand, reserved }: Omit<OfferView, 'perUser'>): Shown =
 };
 
 export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook, orders: Orders): void => {
-  const { door, log } = options;
+  const { door, log, places } = options;
   const anybody = entering(options);
   const merchant = entering(options, 'merchant');
 
@@ -52,6 +53,17 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
     if (offer.title.trim() === '') return refuse(ERROR.invalid, 'a title says something');
     const saved = await ask<OfferView>(request, offer.id, { type: 'save', offer });
     return saved.ok ? ok(shown(saved.value)) : saved;
+  };
+
+  /** With the words of the merchant: what he says of the place is true. */
+  const written = async (request: FastifyRequest, offer: OfferRecord): Promise<Result<Shown>> => {
+    const placeId = offer.placeId?.toLowerCase() ?? null;
+    if (placeId !== null) {
+      const place = await reaching(log, async () => (await places?.place(placeId)) ?? null);
+      if (!place.ok) return place;
+      if (place.value?.owner !== offer.merchant) return NOT_YOURS;
+    }
+    return save(request, { ...offer, placeId });
   };
 
   /** The next version of an offer of this merchant, as `change` makes it of the one before. */
@@ -83,9 +95,9 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
         ...secured,
         summary: 'Offers that can be redeemed now, newest first',
         description:
-          'Of one merchant or of all. A merchant who asks for his own gets drafts and old ones too.',
+          'Of one merchant or of all, at one place or anywhere. A merchant who asks for his own gets drafts and old ones too.',
         querystring: Type.Object(
-          { ...Page.properties, merchant: Type.Optional(Id) },
+          { ...Page.properties, merchant: Type.Optional(Id), place: Type.Optional(Id) },
           { additionalProperties: false },
         ),
         response: { 200: Offers, ...failures },
@@ -93,9 +105,10 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
     },
     async (request, reply) => {
       const me = callerOf(request);
-      const { limit = LIMITS.page, before = null, merchant } = request.query;
+      const { limit = LIMITS.page, before = null, merchant, place } = request.query;
       const which = {
         merchant: merchant?.toLowerCase() ?? null,
+        place: place?.toLowerCase() ?? null,
         open: merchant?.toLowerCase() !== me.userId,
       };
       const rows = await reaching(log, () => market.offers(which, limit + 1, before));
@@ -160,7 +173,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
         placeId,
       };
       return orders.run(request, reply, me, 201, key =>
-        save(request, {
+        written(request, {
           id: derivedId('offer', key),
           merchant: me.userId,
           version: 1,
@@ -194,7 +207,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
       const { offer } = now.value;
       if (offer.merchant !== me.userId) return refused(reply, UNKNOWN);
       // the actor says whether it is the next one, or the newest over again
-      return answered(reply, await save(request, { ...offer, ...fields, version: version + 1 }));
+      return answered(reply, await written(request, { ...offer, ...fields, version: version + 1 }));
     },
   );
 

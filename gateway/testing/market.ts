@@ -9,6 +9,7 @@ import type {
   SellerRow,
   StockRow,
   TimeSpan,
+  WhichOffers,
 } from '../../nodes/marketPort.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import type { FakeDoor, Said } from './town.ts';
@@ -55,7 +56,7 @@ export class FakeMarket implements MarketBook {
     const from = before === null ? 0 : rows.findIndex(row => row.id === before) + 1;
     return rows.slice(from, from + limit);
   }
-  offers(which: { merchant: string | null; open: boolean }, limit: number, before: string | null) {
+  offers(which: WhichOffers, limit: number, before: string | null) {
     return this.#rows(this.listed, limit, before, which);
   }
   async offer(id: string) {

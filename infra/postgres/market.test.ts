@@ -24,11 +24,13 @@ import {
   stockOf,
   voidOf,
 } from '../../nodes/contracts/town.ts';
+import type { WhichOffers } from '../../nodes/marketPort.ts';
 import { MemoryLedger } from '../../nodes/memory/memoryLedger.ts';
 import { MemoryOffers } from '../../nodes/memory/memoryOffers.ts';
 import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
 import { encodeGroup } from './commitCodec.ts';
 import { PgCommitStore } from './commitStore.ts';
+import { PgMarketBook } from './marketBook.ts';
 import { PgNoteStore } from './noteStore.ts';
 import { type TcpProxy, tcpProxy } from './tcpProxy.ts';
 import { arrivesTooLate, endedInTheMiddle, fault, PATIENCE } from './testFaults.ts';
@@ -562,4 +564,36 @@ it('a node of the version before is told the word that it knows of more than one
   const code = (word: CommitCode) => [{ codes: `${COMMIT_CODES.indexOf(word)}` }];
   expect(await asked()).toEqual(code('limit_exceeded'));
   expect(await asked(`, ${COMMIT_CODES.length}`)).toEqual(code('offer_limit_exceeded'));
+});
+
+it('offers are found by their merchant, by their place, or both', async () => {
+  const [epoch] = await town.epochStore.mint([5], 'property');
+  const user = {
+    kind: 'merchant',
+    handle: 'baker',
+    passwordHash: '',
+    deviceId: 'd',
+    zip: null,
+    badge: null,
+  } as const;
+  const made = await town.directory.createUser(user);
+  const merchant = made.ok ? made.value.userId : '';
+  const [placeId, elsewhere] = [town.uuid(), town.uuid()];
+  const [bread, cake, tea] = [placeId, elsewhere, null].map(
+    one => offerOf('', { id: town.uuid(), merchant, placeId: one }).offer,
+  ) as [OfferRecord, OfferRecord, OfferRecord];
+  await town.noteStore.commit(
+    [bread, cake, tea].map(offer => at(5, epoch!, { type: 'offer', id: town.uuid(), offer })),
+  );
+  const book = new PgMarketBook({ url: town.database.appUrl, log: silent });
+  await book.tried();
+  const found = async (which: Partial<WhichOffers>) =>
+    new Set(
+      (await book.offers({ merchant: null, place: null, open: true, ...which }, 9, null)).map(one => one.id),
+    );
+  expect(await found({ merchant })).toEqual(new Set([bread.id, cake.id, tea.id]));
+  expect(await found({ place: placeId })).toEqual(new Set([bread.id]));
+  expect(await found({ merchant, place: elsewhere })).toEqual(new Set([cake.id]));
+  expect(await found({ merchant: town.uuid(), place: placeId })).toEqual(new Set());
+  await book.close();
 });

@@ -10,6 +10,7 @@ import type {
   SellerRow,
   StockRow,
   TimeSpan,
+  WhichOffers,
 } from '../../nodes/marketPort.ts';
 import type { Log } from '../../nodes/ports.ts';
 import { MARKET_LINES, MARKET_SILENCE_MS_MAX, MARKET_STATEMENT_MS_MAX } from './limits.ts';
@@ -29,6 +30,7 @@ from market.offer o
 
 const OFFERS = `${OFFER}
 where ($1::uuid is null or o.merchant = $1::uuid)
+  and ($5::text is null or lower(o.place_id) = $5::text)
   and (not $2::boolean or o.state = 'published' and (o.opens_at is null or o.opens_at <= clock_timestamp())
     and (o.closes_at is null or o.closes_at > clock_timestamp()))
   and ($4::uuid is null or (o.created_at, o.id) < (select b.created_at, b.id from market.offer b where b.id = $4::uuid))
@@ -112,12 +114,8 @@ export class PgMarketBook implements MarketBook {
     return rows.map(([row]) => row as T);
   }
 
-  offers(
-    { merchant, open }: { readonly merchant: string | null; readonly open: boolean },
-    limit: number,
-    before: string | null,
-  ): Promise<OfferRow[]> {
-    return this.#rows('offers', OFFERS, [merchant, open, limit, before]);
+  offers({ merchant, place, open }: WhichOffers, limit: number, before: string | null): Promise<OfferRow[]> {
+    return this.#rows('offers', OFFERS, [merchant, open, limit, before, place]);
   }
 
   async offer(id: string): Promise<OfferRow | null> {
