@@ -49,6 +49,8 @@ export interface LastSaid {
 const AGAIN_MS = { min: 600, max: 2_500 };
 const REPORT_MS = 7_000;
 const TIMEOUT_MS = 20_000;
+/** Fewer than may be said at once. */
+const AGAIN_MAX = 8;
 
 export class App {
   readonly person: Person;
@@ -76,7 +78,8 @@ export class App {
   foreground = true;
   /** The person does not want to be connected now. */
   away = false;
-  last: LastSaid | null = null;
+  /** Commands with a key, oldest first. */
+  readonly said: LastSaid[] = [];
   pending = 0;
   /** Why it was closed for good, with how often. */
   readonly closes: number[] = [];
@@ -194,17 +197,31 @@ export class App {
     this.#client?.setForeground(on);
   }
 
-  async command<N extends CommandName>(name: N, body: CommandBody<N>, keyed = true): Promise<unknown> {
+  async command<N extends CommandName>(
+    name: N,
+    body: CommandBody<N>,
+    keyed = true,
+    idem = this.#dice.uuid(this.#world.time.nowMs()),
+  ): Promise<unknown> {
     const client = this.#client;
     if (client === null) return null;
-    const idem = this.#dice.uuid(this.#world.time.nowMs());
-    if (keyed) this.last = { name, body, idem };
+    if (keyed && this.said.every(one => one.idem !== idem)) this.said.push({ name, body, idem });
     const run = this.#run;
     this.pending++;
     const result = await client.command(name, body, { idem, timeoutMs: TIMEOUT_MS });
     if (this.#run === run) this.pending--;
     this.#world.invariants.count(`${name}: ${result.ok ? 'ok' : result.code}`);
     return result.ok ? result.value : null;
+  }
+
+  get last(): LastSaid | null {
+    return this.said.at(-1) ?? null;
+  }
+
+  /** What it said lately once more, in the same order under the same keys. */
+  again(): void {
+    for (const { name, body, idem } of this.said.slice(-AGAIN_MAX))
+      void this.command(name, body as CommandBody<CommandName>, true, idem);
   }
 
   #closed(code: number): void {

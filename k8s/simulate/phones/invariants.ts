@@ -46,6 +46,8 @@ interface Seen {
   welcome: (ServerFrame & { type: 'welcome' }) | null;
   /** Newest event that came; null before the first when the state is not known. */
   at: number | null;
+  /** When the welcome or the newest event came. */
+  atMs: number;
   /** Commands that left, by number: what they were said under. */
   readonly keys: Map<number, string>;
 }
@@ -66,7 +68,7 @@ export interface Revoked {
 const BUFFERED_MAX = 65_536 + 65_536 + 32_768 + 65_536;
 const REVOKED_MS = 1_000;
 const LIVE_MS = 1_000;
-/** After a kill or a cut: until an owner is there and every session was asked for. */
+/** After a kill, a cut or bad weather: until an owner is there and every session was asked for. */
 const UNSETTLED_MS = 14_000;
 /** Clocks of the machines differ by at most so much. */
 const SKEW_MS = 100;
@@ -77,14 +79,14 @@ export class Invariants {
   readonly #nowMs: () => number;
   readonly #seen = new Map<Wire, Seen>();
   readonly #revoked: Revoked[] = [];
-  readonly #firstReply = new Map<string, string>();
+  readonly #firstReply = new Map<string, { readonly words: string; readonly atMs: number }>();
+  /** Operations that stored an effect, by the key of their command. */
+  readonly #stored = new Map<string, string>();
   readonly #since = new Map<string, number>();
   /** Whether this app knows a place to go on from. */
   placeOf: (owner: string) => boolean = () => false;
-  /** Something happened that may lose messages between nodes: a kill, a cut. */
-  lossy = false;
-  /** When it happened last. */
-  lossyMs = Number.NEGATIVE_INFINITY;
+  /** When something happened last that may lose messages between nodes: a kill, a cut, bad weather; perhaps still to come. */
+  #lossyMs = Number.NEGATIVE_INFINITY;
 
   /** Streams are durable: a kill costs no epoch, and movements are told in the order in which the ledger has them. */
   readonly strict: boolean;
@@ -102,9 +104,24 @@ export class Invariants {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
 
-  lost(): void {
-    this.lossy = true;
-    this.lossyMs = this.#nowMs();
+  /** What is said between nodes may be lost, until then. */
+  lost(untilMs = this.#nowMs()): void {
+    this.#lossyMs = Math.max(this.#lossyMs, untilMs);
+  }
+
+  /** Nothing can have been lost since this moment. */
+  #wasCalmSince(ms: number): boolean {
+    return ms - this.#lossyMs > UNSETTLED_MS;
+  }
+
+  /** The effect of the command with this key is durable, by this operation: from here on there is one answer. */
+  stored(user: string, key: string, op: string): void {
+    const before = this.#stored.get(key);
+    if (before !== undefined && before !== op)
+      this.fail('c: a key takes effect once', `${key} of ${user} was stored by ${before}, then by ${op}`);
+    // what was answered before had no effect, and went with its node
+    if (before === undefined && !this.#wasCalmSince(0)) this.#firstReply.delete(key);
+    this.#stored.set(key, op);
   }
 
   // (a), (c), (j) and resumption, on the wire.
@@ -136,11 +153,12 @@ export class Invariants {
         const key = seen.keys.get(frame.cid);
         if (key === undefined) return;
         const words = JSON.stringify(frame.result);
-        const first = this.#firstReply.get(key) ?? words;
+        const first = this.#firstReply.get(key) ?? { words, atMs: this.#nowMs() };
         this.#firstReply.set(key, first);
-        // what was not durable went with its node, and its answer with it
-        if (first !== words && !this.lossy)
-          this.fail('c: a key takes effect once', `${key}: first answered ${first}, then ${words}`);
+        if (first.words === words) return;
+        // what had no effect is not durable: it went with its node, and its answer with it
+        if (this.#stored.has(key) || this.#wasCalmSince(first.atMs))
+          this.fail('c: a key takes effect once', `${key}: first answered ${first.words}, then ${words}`);
         return;
       }
       default:
@@ -154,6 +172,7 @@ export class Invariants {
     if (seen.welcome !== null)
       this.fail('resumed: never partial, never silent', `${wire.owner} was welcomed twice`);
     seen.welcome = frame;
+    seen.atMs = this.#nowMs();
     seen.at = frame.resumed ? (resume?.offset ?? null) : null;
     if (frame.resumed && (resume === null || resume.epoch !== frame.epoch || frame.offset < resume.offset))
       this.fail(
@@ -171,7 +190,8 @@ export class Invariants {
   }
 
   #event(wire: Wire, seen: Seen, { offset, kind }: ServerFrame & { type: 'event' }): void {
-    const { welcome, at } = seen;
+    const { welcome, at, atMs } = seen;
+    seen.atMs = this.#nowMs();
     if (welcome === null)
       return this.fail(
         'resumed: never partial, never silent',
@@ -192,7 +212,7 @@ export class Invariants {
       this.fail('a: offsets rise without a gap', `${wire.owner}: ${offset} after ${at} on one socket`);
     if (offset > at + 1) {
       this.count('gap on a socket');
-      if (!this.lossy)
+      if (this.#wasCalmSince(atMs))
         this.fail('a: offsets rise without a gap', `${wire.owner}: ${offset} after ${at}, nothing was lost`);
     }
     if (at < welcome.offset && offset > at + 1)
@@ -244,7 +264,7 @@ export class Invariants {
   /** Looked at every now and then: sockets by user and device. */
   live(sockets: ReadonlyMap<string, number>): void {
     const nowMs = this.#nowMs();
-    const settled = nowMs - this.lossyMs > UNSETTLED_MS;
+    const settled = this.#wasCalmSince(nowMs);
     for (const [device, since] of this.#since) {
       if ((sockets.get(device) ?? 0) < 2 || !settled) this.#since.delete(device);
       else if (nowMs - since > LIVE_MS)
@@ -261,7 +281,7 @@ export class Invariants {
   #of(wire: Wire): Seen {
     let seen = this.#seen.get(wire);
     if (seen === undefined) {
-      seen = { hello: null, welcome: null, at: null, keys: new Map() };
+      seen = { hello: null, welcome: null, at: null, atMs: 0, keys: new Map() };
       this.#seen.set(wire, seen);
     }
     return seen;

@@ -18,7 +18,7 @@ import { Dice } from '../../../nodes/simulation/dice.ts';
 import type { FaultCounts } from '../../../nodes/simulation/faults.ts';
 import { Link } from '../../../nodes/simulation/link.ts';
 import { SimulatedProcess } from '../../../nodes/simulation/process.ts';
-import { FINE_WEATHER, SimulatedBus } from '../../../nodes/simulation/simulatedBus.ts';
+import { type MessageWeather, SimulatedBus } from '../../../nodes/simulation/simulatedBus.ts';
 import { type KvServer, SimulatedKv } from '../../../nodes/simulation/simulatedKv.ts';
 import { SimulatedSql, type SqlServer } from '../../../nodes/simulation/simulatedSql.ts';
 import type { VirtualTime } from '../../../nodes/simulation/virtualTime.ts';
@@ -32,6 +32,8 @@ export interface MachineRoom {
   readonly faults: FaultCounts;
   readonly chronicle: Chronicle;
   readonly hub: MemoryHub;
+  /** Of what the nodes say to each other. */
+  readonly weather: MessageWeather;
   readonly kv: KvServer;
   readonly sql: SqlServer;
   readonly revocations: RevocationStore;
@@ -100,7 +102,7 @@ export class Machine {
     );
     const dice = new Dice(seed, Math.imul(this.#boots, 1_000) + Number(this.id.slice(1)));
     const parts = { time, process, dice: this.#dice, faults, chronicle };
-    const bus = new SimulatedBus({ ...parts, link: this.busLink, hub, weather: FINE_WEATHER });
+    const bus = new SimulatedBus({ ...parts, link: this.busLink, hub, weather: room.weather });
     const kv = new SimulatedKv({ ...parts, link: this.busLink, bus, server: room.kv });
     const stores = new SimulatedSql({ ...parts, link: this.#sqlLink, server: sql });
     const gatewayId = `g${this.id.slice(1)}-${this.#boots}`;

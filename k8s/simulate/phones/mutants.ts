@@ -81,6 +81,18 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     noticed: ['c: a key takes effect once'],
   },
   {
+    name: 'answers of an earlier life',
+    removes: 'an actor that starts anew knows no answer to a command that was',
+    patches: [
+      {
+        file: 'actors/user/state.ts',
+        find: 'record.commands.filter(isTold).map(doneOf).reverse()',
+        replace: '[]',
+      },
+    ],
+    noticed: ['c: a key takes effect once'],
+  },
+  {
     name: 'one socket of a device',
     removes: 'the older socket of a device stays',
     patches: [

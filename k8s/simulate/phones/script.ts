@@ -7,6 +7,8 @@ export const STEPS = [
   'kill node',
   'drain node',
   'cut node',
+  'bad weather',
+  'move shards',
   'kill app',
   'twin',
   'say again',
@@ -45,7 +47,9 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 6, arbitrary: fc.constantFrom<StepName>('give', 'share', 'scan') },
     {
       weight: 3,
-      arbitrary: fc.constantFrom<StepName>('lose', 'kill node', 'drain node', 'twin', 'kill app'),
+      arbitrary: fc.constantFrom<StepName>(
+        ...(['lose', 'kill node', 'drain node', 'twin', 'kill app', 'move shards'] as const),
+      ),
     },
     {
       weight: 3,
@@ -58,7 +62,7 @@ const step: fc.Arbitrary<Step> = fc.record({
           'flood',
           'network changed',
         ] as const),
-        ...(['background', 'leave', 'nothing', 'cut node'] as const),
+        ...(['background', 'leave', 'nothing', 'cut node', 'bad weather'] as const),
       ),
     },
   ),

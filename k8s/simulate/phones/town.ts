@@ -7,7 +7,7 @@
 
 import { areaBehaviour } from '../../../actors/area.ts';
 import { budgetBehaviour } from '../../../actors/budget.ts';
-import { MINT_ACCOUNT } from '../../../actors/durable.ts';
+import { type DurableOp, MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { openAreas } from '../../../actors/geo/areaRules.ts';
 import { offerBehaviour } from '../../../actors/offer.ts';
 import { pairBehaviour } from '../../../actors/pair.ts';
@@ -27,6 +27,7 @@ import { Truth } from '../../../nodes/simulation/checkers/truth.ts';
 import { Chronicle } from '../../../nodes/simulation/chronicle.ts';
 import { Dice } from '../../../nodes/simulation/dice.ts';
 import { FaultCounts } from '../../../nodes/simulation/faults.ts';
+import { FINE_WEATHER } from '../../../nodes/simulation/simulatedBus.ts';
 import { KvServer } from '../../../nodes/simulation/simulatedKv.ts';
 import { SqlServer } from '../../../nodes/simulation/simulatedSql.ts';
 import { VirtualTime } from '../../../nodes/simulation/virtualTime.ts';
@@ -89,6 +90,9 @@ export class Town implements AppWorld {
   readonly #ledger: MemoryLedger;
   readonly #people: MemoryPeople;
   readonly #machines: Machine[] = [];
+  /** It comes and goes in good order, and shards move to it and back. */
+  readonly #spare: Machine;
+  readonly #weather = { ...FINE_WEATHER };
   readonly #apps: App[] = [];
   readonly #persons: Person[] = [];
   readonly #sql: SqlServer;
@@ -115,6 +119,7 @@ export class Town implements AppWorld {
       committed: (by, entry, outcome) => {
         this.#chronicle.note('committed', by, entry.shard, entry.epoch, entry.op.type, outcome.code);
         this.#truth.committed(by, entry, outcome, time.monotonicMs());
+        if (outcome.code === 'created') this.#stored(entry.op);
       },
       minted: () => {},
     });
@@ -130,6 +135,7 @@ export class Town implements AppWorld {
         time,
         quiet(words => this.#threw(words)),
       ),
+      weather: this.#weather,
       kv: new KvServer(new MemoryBucket(time), time, false),
       sql: this.#sql,
       revocations: new MemoryRevocations(() => time.nowMs()),
@@ -147,6 +153,7 @@ export class Town implements AppWorld {
       threw: words => this.#threw(words),
     };
     for (let i = 0; i < nodes; i++) this.#machines.push(new Machine(room, i));
+    this.#spare = new Machine(room, nodes);
     this.urls = this.#machines.map(machine => machine.url);
   }
 
@@ -162,7 +169,7 @@ export class Town implements AppWorld {
   // What wires and apps need.
 
   host(url: string): Running | null {
-    const running = this.#machines.find(machine => machine.url === url)?.running ?? null;
+    const running = this.#all().find(machine => machine.url === url)?.running ?? null;
     return running?.open ? running : null;
   }
 
@@ -322,6 +329,22 @@ export class Town implements AppWorld {
         });
         return;
       }
+      case 'bad weather': {
+        const ms = 500 + n * 4;
+        invariants.lost(time.monotonicMs() + ms);
+        const dice = new Dice(this.#options.seed, 60_000 + n);
+        const some = (): number => (dice.chance(0.6) ? dice.between(0.02, 0.3) : 0);
+        Object.assign(this.#weather, {
+          ...{ dropped: some(), doubled: some(), delayed: some(), reordered: some() },
+          delayMsMax: dice.between(2, 600),
+        });
+        time.after(ms, () => Object.assign(this.#weather, FINE_WEATHER));
+        return;
+      }
+      case 'move shards':
+        if (this.#spare.running) this.#spare.drain();
+        else this.#spare.boot();
+        return;
       case 'kill app':
         app.kill();
         time.after(100 + n * 4, () => app.start());
@@ -369,8 +392,9 @@ export class Town implements AppWorld {
     const wire = new Wire(this, `${app.nick}'`, url);
     this.#twins.add(wire);
     const { position } = JSON.parse(app.disk.record ?? '{"position":null}') as { position: null };
+    // also when it is revoked before the socket is open
+    const { token, deviceId } = app;
     wire.onopen = () => {
-      const { token, deviceId } = app;
       const hello = { type: 'hello', version: PROTOCOL_VERSION, token, deviceId, app: 'twin' } as const;
       wire.send(encodeClientFrame({ ...hello, resume: position }));
     };
@@ -455,11 +479,14 @@ export class Town implements AppWorld {
     this.#healing = true;
     this.note('everything heals');
     for (const wire of this.#twins) wire.close();
+    Object.assign(this.#weather, FINE_WEATHER);
     const again = (): void => {
       for (const machine of this.#machines) {
         machine.busLink.heal();
         if (!machine.running) machine.boot();
       }
+      const spare = this.#spare.running;
+      if (spare?.node.coordinator.serving()) this.#spare.drain();
       for (const app of this.#apps) {
         for (const wire of app.wires) wire.read(true);
         if (!app.isAlive || app.away) app.start();
@@ -477,6 +504,8 @@ export class Town implements AppWorld {
     const why = this.#whyNot();
     if (!this.#broken && why !== null) this.invariants.fail('everybody is served again', why);
     this.#healing = false;
+    // whatever happened since, each repeat is one
+    for (const app of this.#apps) app.again();
     // what is under way arrives
     if (!this.#broken) this.#until(this.time.monotonicMs() + 6_000);
   }
@@ -486,6 +515,7 @@ export class Town implements AppWorld {
       if (!machine.running || machine.running.leaving) return `${machine.id} does not run`;
       if (!machine.running.node.coordinator.serving()) return `${machine.id} does not serve`;
     }
+    if (this.#spare.running) return `${this.#spare.id} has not gone`;
     for (const app of this.#apps) {
       if (app.state !== 'connected' || app.wire === null) return `${app.nick} is ${app.state}`;
       if (app.pending > 0) return `${app.nick} waits for ${app.pending} answers`;
@@ -551,8 +581,18 @@ export class Town implements AppWorld {
     this.invariants.count(`presence judged`);
   }
 
+  #all(): readonly Machine[] {
+    return [...this.#machines, this.#spare];
+  }
+
+  #stored(op: DurableOp): void {
+    if (op.type === 'answer') this.invariants.stored(op.user, op.key, op.id);
+    else if ('idempotency' in op && op.idempotency !== null)
+      this.invariants.stored(op.idempotency.userId, op.idempotency.key, op.id);
+  }
+
   #up(): Running[] {
-    return this.#machines.flatMap(({ running }) => (running ? [running] : []));
+    return this.#all().flatMap(({ running }) => (running ? [running] : []));
   }
 
   #serving(): Running[] {
