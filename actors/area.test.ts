@@ -4,7 +4,14 @@ import { AreaTown } from '../k8s/tracks/areaTown.ts';
 import { seeded } from '../k8s/tracks/seeded.ts';
 import { type AreaRules, areaRules, openAreas } from './geo/areaRules.ts';
 import { AREAS, areaId } from './geo/grid.ts';
-import { AREA_RENEW_MS, AREA_SWEEP_MAX, AREA_SWEEP_MS, SILENT_MS, SILENT_SWEEP_MS } from './geo/limits.ts';
+import {
+  AREA_RENEW_MS,
+  AREA_SWEEP_MAX,
+  AREA_SWEEP_MS,
+  OFFICER_SILENT_MS,
+  SILENT_MS,
+  SILENT_SWEEP_MS,
+} from './geo/limits.ts';
 
 const SEED = 20_261_121;
 const CELL = AREAS.cellOf(40.73, -73.99);
@@ -24,7 +31,12 @@ class Story extends AreaTown {
     const role = userId.startsWith('officer') ? 'officer' : 'civilian';
     const perDeg = Math.cos((MIDDLE.lat * Math.PI) / 180);
     const lng = eastOfBorderM === null ? MIDDLE.lng : box.east + (eastOfBorderM * METRE_DEG) / perDeg;
-    this.at({ userId, role, handle: `the ${userId}` }, Math.round(MIDDLE.lat * 1e7), Math.round(lng * 1e7));
+    const often = userId === 'officer who reports often';
+    this.at(
+      { userId, role, handle: `the ${userId}`, often },
+      Math.round(MIDDLE.lat * 1e7),
+      Math.round(lng * 1e7),
+    );
   }
   passes(ms: number): void {
     this.until(this.nowMs + ms);
@@ -300,6 +312,19 @@ describe('an area', () => {
     for (const one of ['civilian1', 'civilian2']) story.leave(one);
     story.passes(LATEST_MS);
     expect(story.areas.size).toBe(0);
+  });
+  it('soon forgets an officer who shares and says nothing any more, as he whose node crashed before he switched off', () => {
+    const story = new Story();
+    const officers = ['officer who reports often', 'officer whose cell is shared'];
+    for (const one of ['civilian1', 'civilian2', ...officers]) story.stands(one);
+    story.passes(LATEST_MS);
+    expect(story.newest('civilian1')).toBe(officers.join(' '));
+    // civilians where nobody is around, and who shares a cell, report each five minutes
+    story.passes(OFFICER_SILENT_MS + SILENT_SWEEP_MS);
+    expect(story.areas.get(HERE)!.byId.has(officers[0]!)).toBe(false);
+    expect(story.areas.get(HERE)!.members).toHaveLength(3);
+    story.passes(LATEST_MS);
+    expect(story.newest('civilian1')).toBe(officers[1]);
   });
   it('that lost everything says nothing until people had the time to say that they are there', () => {
     const story = new Story();

@@ -27,6 +27,7 @@ import {
   AREA_RENEW_MS,
   AREA_SWEEP_MAX,
   AREA_SWEEP_MS,
+  OFFICER_SILENT_MS,
   SILENT_MS,
   SILENT_SWEEP_MS,
 } from './geo/limits.ts';
@@ -48,6 +49,8 @@ export interface Member {
   /** Counted here. */
   home: boolean;
   heardMs: number;
+  /** Heard each minute while he is here. */
+  often: boolean;
   /** The generation of the list that this civilian was told; 0 for none. */
   seen: number;
   at: number;
@@ -147,8 +150,8 @@ function receive(state: AreaState, message: AreaMessage, turn: Turn): AreaState 
       sweep(state, turn);
       break;
     case 'sweepSilent':
-      for (const { userId, heardMs } of [...state.members])
-        if (turn.nowMs - heardMs > SILENT_MS) leave(state, userId, turn);
+      for (const { userId, heardMs, often } of [...state.members])
+        if (turn.nowMs - heardMs > (often ? OFFICER_SILENT_MS : SILENT_MS)) leave(state, userId, turn);
       closeSilentHubs(state, turn);
       turn.timer('silent', SILENT_SWEEP_MS, message);
       break;
@@ -162,11 +165,11 @@ function receive(state: AreaState, message: AreaMessage, turn: Turn): AreaState 
 }
 
 function enter(state: AreaState, message: AreaMessage & { type: 'enter' }, turn: Turn): void {
-  const { userId, role, handle, home, absent = false, isAnew = false } = message;
+  const { userId, role, handle, home, absent = false, isAnew = false, often = false } = message;
   const civilian = role === 'civilian';
   let member = state.byId.get(userId);
   if (member === undefined) {
-    member = { userId, civilian, home: false, heardMs: 0, seen: 0, at: state.members.length };
+    member = { userId, civilian, home: false, heardMs: 0, often, seen: 0, at: state.members.length };
     state.byId.set(userId, member);
     state.members.push(member);
   }
@@ -174,6 +177,7 @@ function enter(state: AreaState, message: AreaMessage & { type: 'enter' }, turn:
   member.home = home;
   member.civilian = civilian;
   member.heardMs = turn.nowMs;
+  member.often = often;
   if (isAnew) member.seen = 0;
   if (civilian) inform(state, member, turn);
   else {

@@ -29,6 +29,7 @@ export function packArea(state: AreaState): unknown {
       (civilian ? CIVILIAN : 0) | (home ? HOME : 0) | (seen === generation ? INFORMED : 0),
       heardMs,
     ]),
+    often: members.filter(({ often }) => often).map(({ userId }) => userId),
     officers: [...officers.values()].map(one => [one.id, one.handle, ...delayed(one)]),
     hubs: [...hubs.values()].map(one => [one.id, one.name, [...one.officers], ...delayed(one)]),
     enough: delayed(enough),
@@ -57,6 +58,8 @@ function stateOf(packed: read.Fields, rules: AreaRules): AreaState {
   const state = newArea(rules);
   state.generation = read.flag(packed.settled) ? 1 : 0;
   state.version = read.number(packed.version);
+  // a node of the version before knew of none
+  const often = new Set(read.list(packed.often ?? [], MEMBERS_MAX, item => read.text(item)));
   read.list(packed.members, MEMBERS_MAX, item => {
     const [id, flags, heardMs] = read.list(item, 3, value => value);
     const userId = read.text(id);
@@ -67,6 +70,7 @@ function stateOf(packed: read.Fields, rules: AreaRules): AreaState {
       civilian: has(CIVILIAN),
       home: has(HOME),
       heardMs: read.whole(heardMs),
+      often: often.has(userId),
       seen: has(INFORMED) ? state.generation : -1,
       at: state.members.length,
     };

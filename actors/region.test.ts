@@ -4,7 +4,7 @@ import { destination } from '../k8s/tracks/crowd.ts';
 import { Town } from '../k8s/tracks/town.ts';
 import { ERROR, ok, refuse } from '../protocol/errors.ts';
 import { boxOf, cellOf, regionId } from './geo/grid.ts';
-import { SILENT_MS } from './geo/limits.ts';
+import { OFFICER_SILENT_MS, SILENT_MS, SILENT_SWEEP_MS } from './geo/limits.ts';
 import { type ProximityRules, proximityRules } from './geo/rules.ts';
 
 const CELL = cellOf(40.73, -73.99);
@@ -166,6 +166,20 @@ describe('a region', () => {
     story.nowMs += 2 * SILENT_MS;
     story.fireTimers('silent');
     expect(story.regions.size).toBe(0);
+  });
+  it('forgets an officer who says nothing any more, and where he walked, long before a civilian', () => {
+    const story = new Story();
+    story.at('officer', MIDDLE);
+    story.at('civilian', MIDDLE, 500);
+    story.nowMs += OFFICER_SILENT_MS - 1_000;
+    story.fireTimers('silent');
+    const { matcher, footprints } = story.regions.get(HERE)!;
+    expect(matcher.members.count).toBe(2);
+    story.nowMs += SILENT_SWEEP_MS;
+    story.fireTimers('silent');
+    expect(matcher.members.indexOf('officer')).toBe(-1);
+    expect(matcher.members.count).toBe(1);
+    expect(footprints.people).toBe(1);
   });
   it('is rebuilt from the next fixes after a crash', () => {
     const story = new Story({ dwellMs: 20_000 });

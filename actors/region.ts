@@ -12,7 +12,13 @@ import { FRAUD_RULES, type FraudRules } from './fraud/rules.ts';
 import { FIXES_MAX, Fixes, type Step } from './geo/fixes.ts';
 import { regionId } from './geo/grid.ts';
 import { groundOf, type Layouts, NO_LAYOUTS } from './geo/layout.ts';
-import { OBSERVE_TIMEOUT_MS, SILENT_MS, SILENT_SWEEP_MS, SLOT_SWEEP_MS } from './geo/limits.ts';
+import {
+  OBSERVE_TIMEOUT_MS,
+  OFFICER_SILENT_MS,
+  SILENT_MS,
+  SILENT_SWEEP_MS,
+  SLOT_SWEEP_MS,
+} from './geo/limits.ts';
 import { Matcher, type MatchWatch, type Moved } from './geo/matcher.ts';
 import type { ProximityRules } from './geo/rules.ts';
 import type { PairMessage } from './messages/pair.ts';
@@ -161,7 +167,7 @@ function receive(
       turn.reply(ok({ members: state.matcher.members.count, fixes: state.fixes } satisfies RegionLoad));
       break;
     case 'sweepSilent':
-      state.matcher.sweep(turn.nowMs - SILENT_MS);
+      state.footprints.forget(state.matcher.sweep(turn.nowMs - SILENT_MS, turn.nowMs - OFFICER_SILENT_MS));
       turn.timer('silent', SILENT_SWEEP_MS, message);
       break;
     case 'sweepSlots':
@@ -214,7 +220,7 @@ function act(state: RegionState, message: PersonMessage, turn: Turn): void {
     }
     case 'leave':
       matcher.leave(message.userId, message.atMs);
-      if (message.atMs === undefined) state.footprints.forget(message.userId);
+      if (message.atMs === undefined) state.footprints.forget([message.userId]);
       if (message.to !== undefined) {
         const { id, ...layout } = message.to;
         const leave: RegionMessage = { type: 'leave', userId: message.userId, ...layout };

@@ -135,13 +135,16 @@ export class Footprints {
   }
 
   /**
-   * Forgets where this person walked: whoever ends sharing is known nowhere any more. Costs a look at the whole table, once
-   * for each change of mode.
+   * Forgets where these people walked: whoever ends sharing is known nowhere any more. Costs a look at the whole table, once
+   * for each change of mode, and for all who fell silent together.
    */
-  forget(userId: string): void {
-    const number = this.#walkers.numberOf(userId);
-    for (let at = 0; number !== undefined && at < this.#who.length; at++) {
-      if (this.#who[at] !== number) continue;
+  forget(userIds: readonly string[]): void {
+    if (userIds.length === 0) return;
+    const ids = new Set(userIds);
+    const numbers = new Set(userIds.map(id => this.#walkers.numberOf(id) ?? 0).filter(number => number > 0));
+    for (let at = 0; numbers.size > 0 && at < this.#who.length; at++) {
+      const number = this.#who[at]!;
+      if (!numbers.has(number)) continue;
       this.#who[at] = 0;
       this.#hashes[at] = 0;
       this.#seconds[at] = NEVER;
@@ -150,7 +153,7 @@ export class Footprints {
     }
     if (this.#used === 0 && this.size > FOOTPRINTS_MIN) this.#resize(FOOTPRINTS_MIN);
     for (const [id, { other }] of this.#suspects)
-      if (id === userId || other === userId) this.#suspects.delete(id);
+      if (ids.has(id) || ids.has(other)) this.#suspects.delete(id);
   }
 
   #suspect(userId: string, other: string, latE7: number, lngE7: number, nowMs: number): string | null {

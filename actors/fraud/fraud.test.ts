@@ -323,7 +323,7 @@ describe('cloned tracks', () => {
     const prints = new Footprints(rules);
     for (let i = 0; i < 1_000; i++) prints.tread(`p${i % 10}`, i * 7, i, START_MS);
     expect(prints.people).toBe(10);
-    for (let i = 0; i < 9; i++) prints.forget(`p${i}`);
+    for (let i = 0; i < 9; i++) prints.forget([`p${i}`]);
     expect(prints.people).toBe(1);
     prints.tread('q', 1, 1, START_MS);
     // where somebody walked who was forgotten nobody walked; where another one did, he did
@@ -336,7 +336,7 @@ describe('cloned tracks', () => {
     // each of his places is taken over by the newest: he is known no more
     expect(prints.people).toBe(2);
     expect(prints.size).toBeGreaterThan(1_000);
-    for (const id of ['q', 'r']) prints.forget(id);
+    prints.forget(['q', 'r']);
     expect([prints.people, prints.size]).toEqual([0, 256]);
     expect(prints.tread('s', 7, 1, START_MS)).toBeNull();
   });

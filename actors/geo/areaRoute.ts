@@ -16,6 +16,8 @@ export interface Someone {
   readonly userId: string;
   readonly role: Role;
   readonly handle: string;
+  /** Reports so often that the areas hear of him each {@link AREA_RENEW_MS}. */
+  readonly often?: boolean;
 }
 
 /** The areas that know a person, the same for positions inside its edges. A value, kept between positions. */
@@ -109,7 +111,7 @@ export function stepAreas(
 
 function enter(
   turn: Pick<Turn, 'tell'>,
-  { userId, role, handle }: Someone,
+  { userId, role, handle, often }: Someone,
   { home, absent }: AreaStay,
   areas: readonly Address[],
   isAnew = false,
@@ -123,6 +125,7 @@ function enter(
       home: area.id === home,
       ...(absent ? { absent } : {}),
       ...(isAnew ? { isAnew } : {}),
+      ...(often ? { often } : {}),
     };
     turn.tell(area, message);
   }

@@ -59,8 +59,13 @@ export const AREA_RENEW_MS = 60_000;
 /** Who loses the last socket may be back for so long before anybody could be told (`ACTOR_LIMITS.graceMs`). */
 export const AREA_ABSENT_MS = 30_000;
 
-/** A member silent for so long is forgotten: three of the longest report periods. */
+/** A member silent for so long is forgotten: three of the longest report periods ... */
 export const SILENT_MS = 900_000;
+/**
+ * ... and an officer who shares his position, and so reports each 10 s and tells areas each minute, three of those: who
+ * switches off when a crash made his node forget whom it told of him is named, and remembered where he was, so long.
+ */
+export const OFFICER_SILENT_MS = 3 * AREA_RENEW_MS;
 export const SILENT_SWEEP_MS = 60_000;
 
 /** How long a region waits for the pair to say that it heard of a meeting before it offers it again. */

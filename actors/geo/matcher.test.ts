@@ -305,10 +305,11 @@ describe('memory', () => {
     const ground = new Ground();
     ground.matcher.move(ground.fix('c', 'civilian', 0, 1), 1_000);
     ground.matcher.move(ground.fix('o', 'officer', 0, 1), 5_000);
-    expect(ground.matcher.sweep(1_000)).toEqual([]);
-    expect(ground.matcher.sweep(1_001)).toEqual(['c']);
+    expect(ground.matcher.sweep(1_000, 5_000)).toEqual([]);
+    expect(ground.matcher.sweep(1_001, 1_001)).toEqual(['c']);
     expect(ground.matcher.members.count).toBe(1);
     expect(ground.matcher.slotCount).toBe(0);
+    expect(ground.matcher.sweep(1_001, 5_001)).toEqual(['o']);
   });
 });
 

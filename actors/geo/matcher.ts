@@ -152,9 +152,9 @@ export class Matcher {
     this.pairs.sweep(nowMs);
   }
 
-  /** Forgets members from whom nothing arrived since `beforeMs`; returns the ids. */
-  sweep(beforeMs: number): string[] {
-    return this.members.silentSince(beforeMs).map(index => {
+  /** Forgets civilians and officers from whom nothing arrived since these times; returns the ids. */
+  sweep(civiliansMs: number, officersMs: number): string[] {
+    return this.members.silentSince(civiliansMs, officersMs).map(index => {
       const id = this.members.idOf(index);
       this.#remove(index);
       return id;

@@ -186,11 +186,13 @@ export class Members extends Records {
     return this.numbers[NUMBERS * index + ACCOUNT]!;
   }
 
-  /** Members not heard of since `beforeMs` (time of arrival). */
-  silentSince(beforeMs: number): number[] {
+  /** Civilians and officers not heard of since these times (of arrival). */
+  silentSince(civiliansMs: number, officersMs: number): number[] {
     const silent: number[] = [];
-    for (const index of this.#indexes.values())
+    for (const index of this.#indexes.values()) {
+      const beforeMs = this.roleOf(index) === OFFICER ? officersMs : civiliansMs;
       if (this.numbers[NUMBERS * index + HEARD]! < beforeMs) silent.push(index);
+    }
     return silent;
   }
 

@@ -21,6 +21,8 @@ export type AreaMessage =
       readonly home: boolean;
       /** The phone is not there for the moment. */
       readonly absent?: true;
+      /** Said again each minute: of whom that is not heard for a while is there no more. */
+      readonly often?: true;
       /** Whoever says so knows nothing of what was told before: his actor began anew. */
       readonly isAnew?: true;
     }

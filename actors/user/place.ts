@@ -86,7 +86,8 @@ export function located(
   const seq = (state.track?.fix.seq ?? 0) + 1;
   const trust = trustOf(watch, turn.nowMs, rules.fraud);
   const position = { seq, latE7, lngE7, accuracyDm, takenAtMs, trust };
-  const person = { userId: id, account, role, handle, instant: state.instant } as const;
+  const often = role === 'officer';
+  const person = { userId: id, account, role, handle, instant: state.instant, often } as const;
   // One that cannot be is no position, and whoever sent it is not told.
   const track =
     isTaken || !state.track
@@ -148,10 +149,11 @@ function locatedCoarse(
 }
 
 /** The person as areas know him. */
-export const someoneOf = ({ me: { id, handle, kind } }: UserState): Someone => ({
+export const someoneOf = ({ me: { id, handle, kind }, mode }: UserState): Someone => ({
   userId: id,
   role: kind === 'officer' ? 'officer' : 'civilian',
   handle,
+  often: kind === 'officer' && mode === 'precise',
 });
 
 /** Off the map: every region that knew the person is told, and what is remembered of the place is wiped. */

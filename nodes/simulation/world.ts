@@ -9,6 +9,7 @@
 import { areaBehaviour } from '../../actors/area.ts';
 import { budgetBehaviour } from '../../actors/budget.ts';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import { OFFICER_SILENT_MS, SILENT_SWEEP_MS } from '../../actors/geo/limits.ts';
 import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
 import type { OfferView } from '../../actors/queries.ts';
@@ -32,7 +33,7 @@ import { Continuity } from './checkers/continuity.ts';
 import { Crossings } from './checkers/crossings.ts';
 import { Epochs } from './checkers/epochs.ts';
 import { EventOrder } from './checkers/eventOrder.ts';
-import { Hidden } from './checkers/hidden.ts';
+import { Hidden, type Life } from './checkers/hidden.ts';
 import { Holds } from './checkers/holds.ts';
 import type { CheckerName, Judge } from './checkers/judge.ts';
 import { Linearizable } from './checkers/linearizable.ts';
@@ -112,6 +113,8 @@ const CALM_BEFORE_MS = 3_500;
 const HEAL_MS_MAX = 35_000;
 /** Tells under way are told, late commits are applied. */
 const QUIET_MS = 4_000;
+/** An officer who went is forgotten whatever was lost: silent, found by the next sweep, with clocks that differ. */
+const FORGOTTEN_MS = OFFICER_SILENT_MS + SILENT_SWEEP_MS + 15_000;
 /** Whether points still get old is looked at so often. */
 const AGED_LOOK_MS = 500;
 const VIOLATIONS_KEPT = 20;
@@ -590,10 +593,18 @@ export class World implements Judge {
     };
     this.#crossings.judge((process, region) => SQUARE_REGIONS.has(region) && owns(process, 'region', region));
     const sinceMs = this.#time.nowMs() - this.#time.monotonicMs() + sharingMs;
-    this.#hidden.judge(
-      ({ process, kind, id }) => (SQUARE_REGIONS.has(id) || SQUARE_AREAS.has(id)) && owns(process, kind, id),
-      { sinceMs, isDated: userId => this.#together.isDated(userId), isLossy: this.#plan.profile !== 'calm' },
+    const isOfSquare = ({ process, kind, id }: Life): boolean =>
+      (SQUARE_REGIONS.has(id) || SQUARE_AREAS.has(id)) && owns(process, kind, id);
+    this.#hidden.judge(isOfSquare, {
+      sinceMs,
+      isDated: userId => this.#together.isDated(userId),
+      isLossy: this.#plan.profile !== 'calm',
+    });
+    this.#until(this.#time.monotonicMs() + FORGOTTEN_MS);
+    const officers = new Set(
+      this.#phones.filter(({ person }) => person.kind === 'officer').map(({ person }) => person.id),
     );
+    this.#hidden.judgeLater(isOfSquare, userId => officers.has(userId));
     const tradeMs = this.#time.monotonicMs() + this.#rules.redeemS * 1_000 + HEAL_MS_MAX;
     this.#until(tradeMs, () => this.#trade.open === 0);
     const settled = (): boolean => this.#scans.openUntilS === 0;

@@ -33,7 +33,7 @@ interface Person {
   coarse: boolean;
 }
 
-interface Life {
+export interface Life {
   readonly process: string;
   readonly kind: 'region' | 'area';
   readonly id: string;
@@ -117,7 +117,7 @@ export class Hidden {
    * What a person's actor told whom dies with it, and then they forget by themselves, later. So a region is asked for
    * positions that were taken since `sinceMs` (town milliseconds of the world), when all was well and everybody shared once
    * more, and an area for people of whom it heard from the last life of their actor; and in lossy weather nobody is asked
-   * for hubs, which an officer leaves once.
+   * for hubs, which an officer leaves once. Of officers this is no excuse for long: {@link judgeLater}.
    *
    * @param lives whether a process is there and owns this actor of the square
    */
@@ -140,11 +140,30 @@ export class Hidden {
                 this.#heardOf.get(`${life.id} ${userId}`) === this.#livesOf(userId),
             )
           : inRegion(life.state as RegionState, sinceMs).filter(isDated);
-      const known = left.filter(userId => this.isHidden(userId));
-      if (known.length === 0) continue;
-      const words = `the ${life.kind} ${life.id} of ${life.process} remembers ${known.join(' ')}, who went`;
-      this.#judge.fail('who is off is forgotten', words);
+      this.#nobody(life, left);
     }
+  }
+
+  /**
+   * And has been for so long that officers are forgotten whoever knew of them, whatever was lost: nobody is left in any
+   * region, and in areas only those who reported seldom.
+   */
+  judgeLater(lives: (life: Life) => boolean, isOfficer: (userId: string) => boolean): void {
+    for (const life of this.#newest.values()) {
+      if (!lives(life)) continue;
+      const left =
+        life.kind === 'area'
+          ? (life.state as AreaState).members.filter(({ often }) => often).map(({ userId }) => userId)
+          : inRegion(life.state as RegionState, Number.NEGATIVE_INFINITY).filter(isOfficer);
+      this.#nobody(life, left);
+    }
+  }
+
+  #nobody({ kind, id, process }: Life, left: readonly string[]): void {
+    const known = left.filter(userId => this.isHidden(userId));
+    if (known.length === 0) return;
+    const words = `the ${kind} ${id} of ${process} remembers ${known.join(' ')}, who went`;
+    this.#judge.fail('who is off is forgotten', words);
   }
 
   #livesOf(userId: string): number {
