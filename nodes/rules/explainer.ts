@@ -16,7 +16,7 @@ import type { Reversed } from './reversed.ts';
 import type { Said } from './said.ts';
 import type { RuleStore } from './store.ts';
 import type { Given } from './trace.ts';
-import { expiryOf, reversalOf } from './undecided.ts';
+import { expiryOf, points, reversalOf } from './undecided.ts';
 
 /** A movement as the ledger has it. */
 export interface MovementRecord {
@@ -71,9 +71,6 @@ export interface ExplainerOptions {
   readonly seeds: readonly RuleVersion[];
 }
 
-/** In words. */
-export const points = (count: number): string =>
-  Math.abs(count) === 1 ? `${count} point` : `${count} points`;
 const listed = (values: Readonly<Record<string, unknown>>): string =>
   Object.entries(values)
     .map(([name, value]) => `${name} ${String(value)}`)

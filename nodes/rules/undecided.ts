@@ -1,7 +1,10 @@
 /** Movements that no graph of a rule decided, explained: points whose time was over, and corrections of operators. */
 import type { Explanation, MovementRecord } from './explainer.ts';
-import { points } from './explainer.ts';
 import type { Reversed } from './reversed.ts';
+
+/** So many, in words. */
+export const points = (count: number): string =>
+  Math.abs(count) === 1 ? `${count} point` : `${count} points`;
 
 /** Nothing was asked, so nothing is asked again. */
 const UNDECIDED = { replay: 'unknown', given: null, points: null, agrees: null } as const;
