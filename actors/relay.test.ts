@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { ERROR } from '../protocol/index.ts';
+import { fraudRules } from './fraud/rules.ts';
 import { TRUST } from './fraud/trust.ts';
 import { cellOf as gridCellOf, regionId } from './geo/grid.ts';
 import type { Turn } from './turn.ts';
@@ -216,6 +217,71 @@ describe('the coarse cell of a meeting by code', () => {
     await town.time.advance(11 * MIN);
     expect(await codeOf(officer, await shows(silent))).toBe(0);
     expect(cells()).toEqual(['', '']);
+  });
+});
+
+describe("an officer's code that nothing but the scan vouches for", () => {
+  const begun = (confirmScans = false) => begin({ confirmScans, fraud: fraudRules({ unvouchedDayMax: 2 }) });
+  const scans = async (): Promise<TownPhone> => {
+    const somebody = await town.phone('civilian');
+    expect(await codeOf(somebody, await shows(officer))).toBe(0);
+    return somebody;
+  };
+
+  test('is held from so many meetings of a day on, and paid again a day later', async () => {
+    await begun();
+    await scans();
+    await scans();
+    const third = await scans();
+    expect(held()).toEqual([TRUST.unvouched]);
+    expect([officer, third].map(({ id }) => town.balance(id))).toEqual([40, 0]);
+    await town.time.advance(24 * H + S);
+    const next = await scans();
+    expect(town.balance(next.id)).toBe(20);
+  });
+
+  test('so it is when its scan is uploaded', async () => {
+    await begun();
+    await scans();
+    await scans();
+    await civilian.upload({ token: await shows(officer), scannedAtS: nowS() });
+    await town.time.advance(S);
+    expect(held()).toEqual([TRUST.unvouched]);
+  });
+
+  test('is none where positions agree, where the officer scans, and where both have scanned', async () => {
+    await begun();
+    await scans();
+    await scans();
+    await officer.command('location.share', {});
+    await officer.report(0);
+    await civilian.report(20);
+    expect(await codeOf(civilian, await shows(officer))).toBe(0);
+    expect(await codeOf(officer, await shows(await town.phone('civilian')))).toBe(0);
+    await officer.command('location.stop', {});
+    const both = await town.phone('civilian');
+    officer.acknowledges = false;
+    const hers = { token: await shows(officer), scannedAtS: nowS() };
+    expect(await both.upload(hers)).toMatchObject({ ok: true });
+    expect(await officer.upload({ token: await shows(both), scannedAtS: nowS() })).toMatchObject({
+      ok: true,
+    });
+    await town.time.advance(S);
+    expect(town.balance(both.id)).toBe(20);
+    expect(held()).toEqual([]);
+  });
+
+  test('is none that the officer has confirmed', async () => {
+    await begun(true);
+    for (let i = 0; i < 3; i++) {
+      const somebody = await town.phone('civilian');
+      const [token, key] = [await shows(officer), town.key()];
+      await somebody.command('qr.scan', { token }, key);
+      const { scanId } = officer.events('scan.asked').at(-1) as { scanId: string };
+      await officer.command('qr.confirm', { scanId });
+      expect(await somebody.command('qr.scan', { token }, key)).toMatchObject({ value: { points: 20 } });
+    }
+    expect(held()).toEqual([]);
   });
 });
 

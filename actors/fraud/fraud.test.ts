@@ -73,8 +73,9 @@ describe('trust bits', () => {
       busy_officer: 128,
       one_officer: 256,
       relayed: 512,
+      unvouched: 1024,
     });
-    expect(REASONS).toHaveLength(10);
+    expect(REASONS).toHaveLength(11);
   });
   it('go to words and back, and keep what a later version added', () => {
     expect(reasonsOf(bitsOf(['cloned', 'simulated']))).toEqual(['simulated', 'cloned']);
@@ -352,8 +353,8 @@ describe('what the store knows', () => {
     civilianOfficers: 0,
     knowsOfficer: false,
   };
-  const reasons = (change: Partial<PairHistory>) =>
-    reasonsOf(historyTrust({ ...nothing, ...change }, DAY_S, rules));
+  const reasons = (change: Partial<PairHistory>, unvouched = false) =>
+    reasonsOf(historyTrust({ ...nothing, ...change }, { cooldownS: DAY_S, unvouched }, rules));
   it('a pair that meets as soon as it may, day after day', () => {
     const days = (late: number[]) => {
       let ageMs = 0;
@@ -368,6 +369,12 @@ describe('what the store knows', () => {
     expect(reasons({ officerDay: 29 })).toEqual([]);
     expect(reasons({ officerDay: 30 })).toEqual(['busy_officer']);
   });
+  it('an officer whose code is scanned more often than a day explains, and nothing vouches for it', () => {
+    expect(reasons({ officerDay: 19 }, true)).toEqual([]);
+    expect(reasons({ officerDay: 20 }, true)).toEqual(['unvouched']);
+    expect(reasons({ officerDay: 20 }, false)).toEqual([]);
+    expect(reasons({ officerDay: 30 }, true)).toEqual(['busy_officer', 'unvouched']);
+  });
   it('a civilian who knows one officer', () => {
     const met = { civilianMet: 14, civilianOfficers: 1, knowsOfficer: true };
     expect(reasons(met)).toEqual(['one_officer']);
@@ -381,6 +388,7 @@ it('rules that contradict each other are a bug of configuration', () => {
   expect(() => fraudRules({ fastMps: 400 })).toThrow(RangeError);
   expect(() => fraudRules({ perfectFixes: 1 })).toThrow(RangeError);
   expect(() => fraudRules({ historyH: 24 })).toThrow(RangeError);
+  expect(() => fraudRules({ unvouchedDayMax: 31 })).toThrow(RangeError);
   expect(fraudRules({ farmedTimes: 6 }).farmedTimes).toBe(6);
 });
 

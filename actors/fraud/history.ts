@@ -19,16 +19,21 @@ export interface PairHistory {
   readonly knowsOfficer: boolean;
 }
 
-/**
- * The bits of a meeting that happens now.
- *
- * @param cooldownS of the pair: a farmer comes back as soon as that lets him
- */
-export function historyTrust(history: PairHistory, cooldownS: number, rules: FraudRules): number {
+/** Of a meeting that happens now. */
+export interface Met {
+  /** Of the pair: a farmer comes back as soon as that lets him. */
+  readonly cooldownS: number;
+  /** Nothing but a scan of the officer's code says that the two stood together. */
+  readonly unvouched: boolean;
+}
+
+/** The bits of a meeting that happens now. */
+export function historyTrust(history: PairHistory, { cooldownS, unvouched }: Met, rules: FraudRules): number {
   const { agesMs, officerDay, civilianMet, civilianOfficers, knowsOfficer } = history;
   let bits = 0;
   if (isFarmed(agesMs, cooldownS, rules)) bits |= TRUST.farmed_pair;
   if (officerDay >= rules.officerDayMax) bits |= TRUST.busy_officer;
+  if (unvouched && officerDay >= rules.unvouchedDayMax) bits |= TRUST.unvouched;
   if (civilianMet >= rules.oneOfficerTimes && civilianOfficers === 1 && knowsOfficer)
     bits |= TRUST.one_officer;
   return bits;

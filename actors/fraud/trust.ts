@@ -28,6 +28,8 @@ export const REASONS = [
   'one_officer',
   /** Both shared a fresh position, and the code was scanned elsewhere: it was sent on by photograph. */
   'relayed',
+  /** Neither positions nor the officer said that the two stood together, and he has met more people that day than that covers. */
+  'unvouched',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

@@ -18,6 +18,8 @@ export interface Evidence {
   readonly scannedAtMs?: number | null;
   /** What speaks against either side, bits of `fraud/trust.ts`: not 0, and the encounter is held for review. */
   readonly trust?: number;
+  /** Nothing but a scan of the officer's code says that the two stood together; absent: something does. */
+  readonly unvouched?: boolean;
 }
 
 export type PairMessage = {

@@ -265,6 +265,8 @@ export interface PersonRef {
 /** Who showed a code, and what speaks against him. */
 export interface Presenter extends PersonRef {
   readonly trust?: number;
+  /** Nothing but the scan says that the two stand together. */
+  readonly unvouched?: boolean;
   /** The coarse cell where the presenter is, at a hub or by what he shares; absent: nothing says it. */
   readonly cell?: string;
 }
@@ -279,7 +281,9 @@ export interface OfflineScan {
   readonly trust?: number;
   /** The coarse cell where the scanner was, or the presenter; absent: nothing says it. */
   readonly cell?: string;
-  /** By the presenter's actor: it waits for the officer's own word, and for nothing else. */
+  /** By the presenter's actor: nothing but the scan says that the two stood together ... */
+  readonly unvouched?: boolean;
+  /** ... and it waits for the officer's own word, and for nothing else. */
   readonly asks?: boolean;
 }
 

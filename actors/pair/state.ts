@@ -30,6 +30,8 @@ export interface UnderWay {
   readonly officer: Side;
   readonly civilian: Side;
   readonly replyTo: ReplyTo | null;
+  /** Nothing but a scan of the officer's code says that the two stood together. */
+  readonly unvouched: boolean;
   /** What the rules limit of it; null: nothing. */
   readonly bounds: Bounds | null;
   /** What was let through, when something is limited. */

@@ -41,7 +41,9 @@ export function observe(state: PairState, message: PairMessage, rules: MeetRules
     ...(scannedAtMs !== null && { scannedAtMs }),
     idempotency: message.idempotency ?? null,
   };
-  const one: UnderWay = { op, officer, civilian, replyTo: turn.replyTo, bounds: null, claim: null };
+  const { unvouched = false } = evidence;
+  const { replyTo } = turn;
+  const one: UnderWay = { op, officer, civilian, replyTo, unvouched, bounds: null, claim: null };
   const tag = turn.newId();
   const { method, cell } = evidence;
   const place = { cell, account: officer.id };
@@ -105,8 +107,9 @@ export function score(
 function decide(state: PairState, tag: string, one: Weighed, rules: MeetRules, turn: Turn): PairState {
   if (!one.scored || one.history === 'awaited')
     return { ...state, weighed: new Map(state.weighed).set(tag, one) };
-  const { op, history } = one;
-  const more = history === 'unasked' ? 0 : historyTrust(history, op.cooldownS, rules.fraud);
+  const { op, history, unvouched } = one;
+  const met = { cooldownS: op.cooldownS, unvouched };
+  const more = history === 'unasked' ? 0 : historyTrust(history, met, rules.fraud);
   const trust = (op.trust ?? 0) | more;
   const weighed = { ...one, op: { ...op, trust } };
   const next = { ...state, weighed: without(state.weighed, tag) };

@@ -25,7 +25,7 @@ import { partiesOf } from './qr.ts';
 import { seconds } from './sessions.ts';
 import { type PendingScan, SCAN_TIMER, type UserState } from './state.ts';
 import { emit, eventId } from './stream.ts';
-import { cellAt, positionsSay, whereNow } from './where.ts';
+import { cellAt, isUnvouched, positionsSay, whereNow } from './where.ts';
 
 const REFUSED = 'refused/';
 /** The least that a durable timer takes. */
@@ -43,6 +43,7 @@ function evidenceOf(state: UserState, scan: OfflineScan): Evidence {
     once,
     scannedAtMs: scan.scannedAtMs,
     ...(scan.trust ? { trust: scan.trust } : {}),
+    ...(scan.unvouched ? { unvouched: true } : {}),
   };
 }
 
@@ -90,8 +91,14 @@ function weighed(
   const relayed = said === 'apart' ? TRUST.relayed : 0;
   const trust = (scan.trust ?? 0) | trustNow(state, rules, turn) | relayed;
   const cell = cellAt(state, fences, nowMs, scannedAtMs) ?? scan.cell;
-  const asks = rules.confirmScans && state.me.kind === 'officer' && said === null;
-  return { ...scan, trust, ...(cell !== undefined && { cell }), asks };
+  const unvouched = isUnvouched(state, said);
+  return {
+    ...scan,
+    trust,
+    ...(cell !== undefined && { cell }),
+    unvouched,
+    asks: rules.confirmScans && unvouched,
+  };
 }
 
 function refuseUpload(
@@ -151,11 +158,11 @@ export function confirmUpload(state: UserState, encounterId: string, turn: Turn)
  * and whoever finds it among its timers settles it.
  */
 export function agree(state: UserState, scan: PendingScan, turn: Turn): UserState {
-  if (!scan.asks) return settle(state, scan, turn);
-  const { encounterId, dueAtMs: _, offset: __, settling: ___, replyTo: ____, ...said } = scan;
-  const agreed = { ...said, asks: false };
-  const dueAtMs = turn.durableTimer(SCAN_TIMER + encounterId, AGREED_MS, agreed);
-  return settle(state, { ...scan, asks: false, dueAtMs }, turn);
+  const agreed = { ...scan, unvouched: false, asks: false };
+  if (!scan.asks) return settle(state, agreed, turn);
+  const { encounterId, dueAtMs: _, offset: __, settling: ___, replyTo: ____, ...kept } = agreed;
+  const dueAtMs = turn.durableTimer(SCAN_TIMER + encounterId, AGREED_MS, kept);
+  return settle(state, { ...agreed, dueAtMs }, turn);
 }
 
 /** 72 h are over, or the other side has agreed. Answered when the scan is settled or its scanner knows why not. */

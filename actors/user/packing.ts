@@ -412,7 +412,7 @@ function doneOf(item: unknown): CommandDone {
 }
 
 function pendingOf(item: unknown): PendingScan {
-  const { tokenId, scanner, scannedAtMs, trust, cell, asks, encounterId, dueAtMs, offset } =
+  const { tokenId, scanner, scannedAtMs, trust, cell, unvouched, asks, encounterId, dueAtMs, offset } =
     read.fields(item);
   return {
     tokenId: read.text(tokenId),
@@ -420,6 +420,7 @@ function pendingOf(item: unknown): PendingScan {
     scannedAtMs: read.whole(scannedAtMs),
     trust: isTrust(trust) ? trust : 0,
     ...(typeof cell === 'string' && { cell }),
+    unvouched: unvouched === true,
     asks: asks === true,
     encounterId: read.text(encounterId),
     dueAtMs: read.whole(dueAtMs),

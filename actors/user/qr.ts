@@ -33,7 +33,7 @@ import { trustNow } from './place.ts';
 import { type CommandUnderWay, isSharing, roleOf, type Scan, type UserState } from './state.ts';
 import { emit } from './stream.ts';
 import { uploadTo } from './upload.ts';
-import { cellAt, positionsSay, whereNow } from './where.ts';
+import { cellAt, isUnvouched, positionsSay, whereNow } from './where.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -190,7 +190,8 @@ export function qrShown(
   }
   const cell = cellAt(state, fences, turn.nowMs);
   const trust = trustNow(state, rules, turn) | (scan.said === 'apart' ? TRUST.relayed : 0);
-  turn.reply(ok({ ...selfRef(state), trust, ...(cell === null ? {} : { cell }) } satisfies Presenter));
+  const presenter: Presenter = { ...selfRef(state), trust, unvouched: isUnvouched(state, scan.said) };
+  turn.reply(ok(cell === null ? presenter : { ...presenter, cell }));
   return next;
 }
 
@@ -203,7 +204,7 @@ function scanOf(
   { nowMs }: Turn,
 ): Scan {
   const said = positionsSay(whereNow(state, fences, nowMs), fix, rules, nowMs);
-  const asks = rules.confirmScans && state.me.kind === 'officer' && said === null;
+  const asks = rules.confirmScans && isUnvouched(state, said);
   return { tokenId, scannerId: scanner.id, key, atMs: nowMs, said, agreed: !asks };
 }
 
@@ -231,6 +232,7 @@ export function presenterAgreed(
       cell,
       once,
       trust: (presenter.trust ?? 0) | trustNow(state, rules, turn),
+      unvouched: presenter.unvouched === true,
     },
     officer,
     civilian,

@@ -36,6 +36,9 @@ export function positionsSay(mine: Fix | null, theirs: Fix | null, rules: MeetRu
   return apartM > reachM ? 'apart' : 'together';
 }
 
+/** Whether nothing but the scan of this person's code says that the two stand together: an officer who scans has looked. */
+export const isUnvouched = ({ me }: UserState, said: Said): boolean => me.kind === 'officer' && said === null;
+
 /**
  * Id of the coarse cell in which the person is, or was then, as far as what is shared now says; never anything finer. Null: nothing
  * is shared, or nothing of about that time.

@@ -260,7 +260,7 @@ export const SETTINGS = {
   HEYBLUE_HISTORY_REVIEW: choice(
     'on',
     ['on', 'off'],
-    'Whether a meeting waits for an operator because of earlier ones: farmed pairs, busy officers, one officer only.',
+    'Whether a meeting waits for an operator because of earlier ones: farmed pairs, busy officers, one officer only, unvouched codes.',
   ),
   HEYBLUE_COOLDOWN_H: decimal(
     24,

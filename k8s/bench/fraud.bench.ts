@@ -269,7 +269,7 @@ export const bench: Bench = {
 
     const held = (meetings: Meetings, reason: Reason) =>
       [...histories(meetings, RULES)].some(history =>
-        reasonsOf(historyTrust(history, 86_400, RULES)).includes(reason),
+        reasonsOf(historyTrust(history, { cooldownS: 86_400, unvouched: false }, RULES)).includes(reason),
       );
     const calendar = (cheat: string, reason: Reason, fair: () => Meetings, farm: () => Meetings): void => {
       const honestly = { honest: 1_000, accused: count(1_000, () => held(fair(), reason)) };
