@@ -409,6 +409,7 @@ async function main(): Promise<void> {
     cooldownS: rules.cooldownS,
     archiveBoundS: archiveBoundS(config),
     intervalMs: config.auditMinutes * 60_000,
+    wallMs: Date.now,
     coordinator: node.coordinator,
     scheduler,
     log: logs.of('infra'),

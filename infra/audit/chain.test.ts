@@ -85,6 +85,15 @@ describe('the chain of days', () => {
     expect(await spoiled(sql(town.story.payment))).toContain(`chain ${dayOf(2)}`);
   });
 
+  it('takes one day again at a time, each in its turn', async () => {
+    const sql = `update ledger.posting set delta = delta + 1 where transfer_id = '${town.story.payment}'`;
+    const found = [];
+    for (const chainDay of [0, 1, 2, 3, 4, 5, 6, 7]) {
+      found.push((await copy.spoiled([sql], CHAIN, { chainDay })).checks[0]!.differences);
+    }
+    expect(found).toEqual([0, 0, 1, 0, 0, 0, 1, 0]);
+  });
+
   it('shows a transfer that was put into the past', async () => {
     const { gift } = town.story;
     expect(await spoiled(at(dayOf(3), `= '${gift}'`))).toEqual([`chain ${dayOf(3)}`]);

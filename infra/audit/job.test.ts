@@ -40,6 +40,7 @@ beforeEach(() => {
     cooldownS: 86_400,
     archiveBoundS: 600,
     intervalMs: INTERVAL_MS,
+    wallMs: () => 7 * INTERVAL_MS,
     coordinator: { epochOf: shard => (shard === AUDIT_SHARD ? owned : null) },
     scheduler,
     log,

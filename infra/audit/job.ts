@@ -39,6 +39,7 @@ export interface AuditJobOptions {
   readonly shared?: boolean;
   /** Between two audits; 0: none. */
   readonly intervalMs: number;
+  readonly wallMs: () => number;
   readonly coordinator: Pick<Coordinator, 'epochOf'>;
   readonly scheduler: Scheduler;
   readonly log: Log;
@@ -145,6 +146,8 @@ export class AuditJob {
     const { ownerUrl, auditUrl, stores, cooldownS, archiveBoundS, shared = false, metrics } = this.#options;
     const options: Omit<AuditOptions, 'say' | 'stores'> = {
       only: null,
+      // another one each time, whichever node it is that looks
+      chainDay: Math.floor(this.#options.wallMs() / this.#options.intervalMs),
       shared,
       hours: null,
       boundS: BOUND_S,

@@ -72,7 +72,11 @@ export interface Copy {
   readonly appUrl: string;
   readonly stores: AuditedStores;
   /** What an audit of PostgreSQL says after these statements, which nobody else sees and which are then taken back. */
-  spoiled(statements: readonly string[], only: ReadonlySet<string>): Promise<Report>;
+  spoiled(
+    statements: readonly string[],
+    only: ReadonlySet<string>,
+    change?: Partial<AuditOptions>,
+  ): Promise<Report>;
   audit(change?: Partial<AuditOptions> & { readonly stream?: string }): Promise<Report>;
   drop(): Promise<void>;
 }
@@ -193,11 +197,11 @@ export async function auditedTown() {
             stream === undefined ? stores : { ...stores, names: { ...names, transactions: stream } };
           return audit({ ...AS_USUAL, stores: named, ...change });
         },
-        async spoiled(statements, only) {
+        async spoiled(statements, only, change = {}) {
           await client.query('begin');
           try {
             for (const text of statements) await client.query(text);
-            return await auditAt(await Snapshot.within(client), { ...AS_USUAL, stores, only });
+            return await auditAt(await Snapshot.within(client), { ...AS_USUAL, stores, only, ...change });
           } finally {
             await client.query('rollback');
           }
