@@ -169,6 +169,22 @@ describe('operators', () => {
     return one.keeper;
   };
 
+  test('go back to version 1 as an earlier release wrote it, with a number that nobody reads any more', async () => {
+    const now = SEEDS.find(({ kind }) => kind === 'proximity.notify')!;
+    const before = JSON.parse(JSON.stringify(now).replaceAll('dwellFixes', 'nearM')) as RuleVersion;
+    const { follower, keeper } = node(disk(), null, { seeds: [before] });
+    await follower.start();
+    expect(await keeper.patch('olga', now.id, { title: 'mine' })).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('values.nearM: nobody reads it'),
+    });
+    expect(await keeper.patch('olga', now.id, { content: now.content, tests: now.tests })).toMatchObject({
+      ok: true,
+    });
+    expect(await keeper.publish(now.id, 2, null)).toMatchObject({ ok: true });
+    expect(await keeper.publish(now.id, 1, null)).toMatchObject({ ok: true });
+  });
+
   test('who publish at once: one of them wins, the other is told', async () => {
     const [one, two] = [await olga(), await olga()];
     await one.patch('olga', MEETING.id, worth(11));

@@ -255,8 +255,8 @@ export class RuleKeeper {
   }
 
   async #test(rule: RuleVersion): Promise<Result<Tested>> {
-    // it may have been written when more was allowed
-    const refusal = refusedDraft(rule);
+    // it may have been written when more was allowed; version 1 is how a town began, and may be gone back to
+    const refusal = rule.createdBy === BUILT_IN ? null : refusedDraft(rule);
     if (refusal) return refusal;
     const compiled = CompiledRule.of(rule, this.#options.engine);
     if (!compiled.ok) return compiled;
