@@ -36,6 +36,8 @@ export const ACTOR_LIMITS = {
   idleMs: 60_000,
   /** When a phone was last heard is written down at most so often: a position must not cost a copy of its session. */
   heardStepMs: 5_000,
+  /** So often the other side of an open hey is asked whether it is there: its actor may have died, and its words with it. */
+  peerAskMs: 10_000,
   /** Others are told that somebody is away when it lasted. */
   awayShownMs: 10_000,
   /** A phone that was in the background says so again right after WELCOME; so long its return is no sign of a person. */

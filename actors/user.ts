@@ -16,7 +16,7 @@ import type { Behaviour, SystemMessage, Turn } from './turn.ts';
 import { EXPIRY_TIMER } from './user/aging.ts';
 import { answered, committed } from './user/answered.ts';
 import { areaChanged } from './user/around.ts';
-import { judgePresence } from './user/attendance.ts';
+import { judgePresence, presenceAsked } from './user/attendance.ts';
 import { ordered } from './user/commanded.ts';
 import { settleAgain } from './user/commands.ts';
 import { deviceMoved } from './user/device.ts';
@@ -30,7 +30,7 @@ import { keyed } from './user/keyed.ts';
 import { heyWithdrawn, modeDue } from './user/modes.ts';
 import { scanDue, scanUploaded } from './user/offlineScan.ts';
 import { packUser, unpackUser } from './user/packing.ts';
-import { peerPresence } from './user/peers.ts';
+import { askPeer, peerPresence } from './user/peers.ts';
 import { located, setSwitch, suspected } from './user/place.ts';
 import { credited, held, rejected, settled } from './user/points.ts';
 import { codeBook, type QrKeys, qrShown, showQr } from './user/qr.ts';
@@ -155,6 +155,10 @@ function receive(state: UserState, message: UserMessage | SystemMessage, town: T
       return state;
     case 'presence':
       return judgePresence(state, turn);
+    case 'presenceAsked':
+      return presenceAsked(state, turn);
+    case 'peerAsk':
+      return askPeer(state, message.heyId, turn);
     case 'peerPresence':
       return peerPresence(state, message, turn);
     case 'inspect':

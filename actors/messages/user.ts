@@ -211,6 +211,10 @@ export type UserMessage =
   | { readonly type: 'hubRenew' }
   /** Its own timer: presence is judged again. */
   | { readonly type: 'presence' }
+  /** Ask, from the other side of an open hey: answer {@link PeerAnswer}. */
+  | { readonly type: 'presenceAsked' }
+  /** Its own timer: the other side of this hey is asked, if it is open still. */
+  | { readonly type: 'peerAsk'; readonly heyId: string }
   /** From the other side of an open hey. */
   | { readonly type: 'peerPresence'; readonly heyId: string; readonly presence: PresenceView }
   /** Ask, from a node's admin side: answer {@link UserInspection}. */
@@ -243,6 +247,11 @@ export interface GiftPreview {
   readonly balance: number;
   readonly to: readonly { readonly userId: string; readonly points: number }[];
   readonly rule: RuleRef;
+}
+
+/** Whether somebody is there; null while that is not known. */
+export interface PeerAnswer {
+  readonly presence: PresenceView | null;
 }
 
 /** A hub that is open: not who is there. */

@@ -14,6 +14,7 @@ import { BUDGET, GIVING, giftBudgeted, giftJudged, giftScored, giftsLately, LATE
 import { heyAccepted, heySaid, officerTold } from './hey.ts';
 import { forgottenRead, isForgottenTag } from './keyed.ts';
 import { isScanTag, scanAnswered } from './offlineScan.ts';
+import { isPeerTag, peerAnswered } from './peers.ts';
 import { given, promotionGiven } from './points.ts';
 import {
   budgetedBy,
@@ -84,6 +85,7 @@ export function answered(
   if (isExpiryTag(tag)) return unspentRead(state, tag, result, town.rules, turn);
   if (isScanTag(tag)) return scanAnswered(state, tag, result, turn);
   if (isRedemptionTag(tag)) return redemptionsRead(state, tag, result, turn);
+  if (isPeerTag(tag)) return peerAnswered(state, tag, result, turn);
   if (isLateTag(tag)) return lateRead(state, tag, result, turn);
   if (isForgottenTag(tag)) return forgottenRead(state, tag, result, town, turn);
   const [key = '', step, part] = tag.split('/');

@@ -2,12 +2,14 @@
  * What follows when a person comes, goes quiet, or is gone (presence.ts): the regions keep whoever may come back and offer
  * him to nobody new, whoever is offline leaves the map, and the other side of an open hey is told.
  */
+import { ok } from '../../protocol/errors.ts';
 import { publishPresence } from '../geo/publish.ts';
+import type { PeerAnswer } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
 import { presentAround } from './around.ts';
 import { tellPeers } from './peers.ts';
 import { leaveMap, someoneOf } from './place.ts';
-import { dueMs, graceMsOf, judge } from './presence.ts';
+import { askedAfter, dueMs, graceMsOf, judge, viewOf } from './presence.ts';
 import type { UserState } from './state.ts';
 
 const TIMER = 'presence';
@@ -25,6 +27,16 @@ export function judgePresence(state: UserState, turn: Turn, isGoodbye = false): 
     tellPeers(next, turn);
   }
   return presence.state === before.state ? next : onMap(next, before.state === 'grace', turn);
+}
+
+/** The other side of an open hey asks. */
+export function presenceAsked(state: UserState, turn: Turn): UserState {
+  const presence = askedAfter(state.presence, turn.nowMs);
+  const next = presence === state.presence ? state : { ...state, presence };
+  if (next !== state) armPresence(next, turn);
+  const answer: PeerAnswer = { presence: presence.version > 0 ? viewOf(presence) : null };
+  turn.reply(ok(answer));
+  return next;
 }
 
 /** The moment at which presence must be judged again. */

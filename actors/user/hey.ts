@@ -32,7 +32,7 @@ import {
   settle,
   settleOn,
 } from './commands.ts';
-import { peerPresence } from './peers.ts';
+import { peerPresence, watchPeer } from './peers.ts';
 import { trustNow } from './place.ts';
 import { type PresenceView, viewOf } from './presence.ts';
 import { seconds } from './sessions.ts';
@@ -154,6 +154,7 @@ export function heySaid(
   const others = said.greeted.filter(one => one.heyId !== heyId && one.expiresAtMs > turn.nowMs);
   const greeted = [...others, { heyId, officerId, expiresAtMs, peer: null }].slice(-ACTOR_LIMITS.greeted);
   const next = { ...said, greeted };
+  watchPeer(heyId, turn);
   // without a word the other side is online
   if (presence === undefined || presence.state === 'online') return next;
   return peerPresence(next, { type: 'peerPresence', heyId, presence }, turn);
@@ -193,6 +194,7 @@ export function heyOffered(
   }
   const { heyId, civilian: other, fix, expiresAtMs, trust = 0 } = message;
   turn.timer(`hey:${heyId}`, expiresAtMs - turn.nowMs, { type: 'heyTimeout', heyId });
+  watchPeer(heyId, turn);
   turn.reply(ok({ presence: viewOf(state.presence) }));
   const { track, around } = state;
   const isHere = isSharing(state, turn.nowMs) && around !== null && message.areas.includes(around.home);

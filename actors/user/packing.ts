@@ -36,6 +36,7 @@ import { type Near, NOBODY_NEAR } from './near.ts';
 import type { Outbox } from './outbox.ts';
 import { counterOf, packCounter, packSpending, spendingOf } from './packedMarket.ts';
 import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
+import { watchPeer } from './peers.ts';
 import { readMine } from './redeemed.ts';
 import { Ring } from './ring.ts';
 import { ripeningOf } from './ripening.ts';
@@ -97,6 +98,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   for (const { heyId, expiresAtMs } of state.heys) {
     turn.timer(`hey:${heyId}`, Math.max(0, expiresAtMs - turn.nowMs), { type: 'heyTimeout', heyId });
   }
+  for (const { heyId } of [...state.heys, ...state.greeted]) watchPeer(heyId, turn);
   if (state.ahead.length > 0) watchGap(turn);
   for (const key of Object.keys(state.underWay)) {
     turn.timer(`settle:${key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key });

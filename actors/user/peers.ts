@@ -1,9 +1,14 @@
 /**
  * Two people with an open hey see whether the other is there: nobody else's presence is told to anybody. The frame is
  * named by the hey, which both know; the officer learns no more of the civilian than his handle.
+ *
+ * Each side tells its edges, and is asked now and then: the actor of one who died with a node knows no hey of its former life,
+ * and nobody else would say that he is gone.
  */
+import type { Result } from '../../protocol/errors.ts';
 import { encodeVolatile } from '../../protocol/messages.ts';
-import type { UserMessage } from '../messages/user.ts';
+import { ACTOR_LIMITS } from '../limits.ts';
+import type { PeerAnswer, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
 import { type PresenceView, viewOf } from './presence.ts';
 import type { UserState } from './state.ts';
@@ -39,6 +44,32 @@ export function peerPresence(
     heys: state.heys.map(one => (isMeant(one) ? { ...one, peer: presence } : one)),
     greeted: state.greeted.map(one => (isMeant(one) ? { ...one, peer: presence } : one)),
   };
+}
+
+const TAG = 'peer/';
+export const isPeerTag = (tag: string): boolean => tag.startsWith(TAG);
+
+/** From here on the other side of this hey is asked, until it is over. */
+export const watchPeer = (heyId: string, turn: Turn): void =>
+  turn.timer(`peer:${heyId}`, ACTOR_LIMITS.peerAskMs, { type: 'peerAsk', heyId });
+
+export function askPeer(state: UserState, heyId: string, turn: Turn): UserState {
+  const isOpen = (one: { heyId: string; expiresAtMs: number }): boolean =>
+    one.heyId === heyId && one.expiresAtMs > turn.nowMs;
+  const other = state.heys.find(isOpen)?.other.id ?? state.greeted.find(isOpen)?.officerId;
+  if (other === undefined) return state;
+  watchPeer(heyId, turn);
+  turn.ask({ kind: 'user', id: other }, { type: 'presenceAsked' } satisfies UserMessage, TAG + heyId);
+  return state;
+}
+
+export function peerAnswered(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
+  const presence = result.ok ? (result.value as PeerAnswer).presence : null;
+  const heyId = tag.slice(TAG.length);
+  const known = [...state.heys, ...state.greeted].find(one => one.heyId === heyId)?.peer;
+  // nothing said yet means online
+  if (presence === null || presence.state === (known?.state ?? 'online')) return state;
+  return peerPresence(state, { type: 'peerPresence', heyId, presence }, turn);
 }
 
 /** For a phone that attaches: what is known of those whom it has an open hey with. */

@@ -10,6 +10,9 @@
  *
  * What others are told is an edge of `shown`, with a version that rises. It starts from the town clock in milliseconds, so
  * it rises over kills too: a node that takes over does so seconds later, which is more than clocks differ.
+ *
+ * An actor that starts after a kill does not know what its former life has told, nor whom. Who was told asks (`peers.ts`):
+ * then it gives the person the time of grace to come back, and has an answer afterwards.
  */
 import type { AccountKind } from '../../protocol/catalogue.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -86,10 +89,16 @@ export function judge(
   const sinceMs = state === before.state ? before.sinceMs : nowMs;
   const shown = shownIn(before, state, sinceMs, nowMs);
   if (state === before.state && shown === before.shown) return before;
-  const version = shown === before.shown ? before.version : Math.max(before.version + 1, nowMs);
+  // an earlier life may have told otherwise
+  const isNews = shown !== before.shown || (state === 'offline' && before.version === 0);
+  const version = isNews ? Math.max(before.version + 1, nowMs) : before.version;
   const seenMs = state === 'online' || before.state === 'online' ? nowMs : before.seenMs;
   return { state, sinceMs, shown, version, seenMs };
 }
+
+/** Somebody asks for whom nobody was told anything yet: the person may be about to come back. */
+export const askedAfter = (before: Presence, nowMs: number): Presence =>
+  before.version === 0 && before.state === 'offline' ? { ...before, state: 'grace', sinceMs: nowMs } : before;
 
 /** Town milliseconds at which it must be judged again, if nothing happens before; null for never. */
 export function dueMs(

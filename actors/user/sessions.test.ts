@@ -5,9 +5,10 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { SmallTown, type TownPhone } from '../../nodes/testing/smallTown.ts';
-import { CLOSE, ERROR, type Result } from '../../protocol/index.ts';
+import { CLOSE, ERROR, type Result, shardOf } from '../../protocol/index.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserInspection, UserMessage } from '../messages/user.ts';
+import { DEFAULT_RULES } from '../rules.ts';
 
 let town: SmallTown;
 beforeEach(() => {
@@ -422,6 +423,47 @@ describe('the other side of an open hey', () => {
     expect(states(officer)).toHaveLength(2);
     officer.disconnect(true);
     await town.time.advance(100);
+    expect(states(civilian)).toEqual([]);
+  });
+
+  /** The node with this person's actor dies, and only he was on it; the shard is served again at once. */
+  const lost = (phone: TownPhone): void => {
+    const shard = shardOf('user', phone.id);
+    town.system.dropped(shard);
+    town.system.opened(shard, 1, []);
+    town.phones.delete(phone.session.id);
+  };
+
+  for (const [who, of, watches] of [
+    ['officer', () => officer, () => civilian],
+    ['civilian', () => civilian, () => officer],
+  ] as const)
+    test(`sees that the ${who} does not come back after the node died with his phone: no ghost`, async () => {
+      expect(shardOf('user', officer.id)).not.toBe(shardOf('user', civilian.id));
+      lost(of());
+      await town.time.advance(ACTOR_LIMITS.graceMs);
+      expect(states(watches())).toEqual([]);
+      await town.time.advance(ACTOR_LIMITS.peerAskMs * 2);
+      expect(states(watches())).toEqual(['offline']);
+    });
+
+  test('sees nothing of a node that died when the phone comes back in time, and that it goes later', async () => {
+    lost(officer);
+    await town.time.advance(ACTOR_LIMITS.peerAskMs + 5_000);
+    await officer.connect();
+    await town.time.advance(ACTOR_LIMITS.peerAskMs);
+    expect(states(civilian)).toEqual([]);
+    officer.disconnect(true);
+    await town.time.advance(ACTOR_LIMITS.peerAskMs + 100);
+    expect(states(civilian)).toEqual(['offline']);
+  });
+
+  test('is asked no more when the hey is over', async () => {
+    await town.time.advance(DEFAULT_RULES.heyS * 1_000 + 100);
+    lost(officer);
+    await town.time.advance(2 * ACTOR_LIMITS.peerAskMs);
+    // nobody has woken him
+    expect([...town.system.countByStanding('user').values()]).toEqual([1]);
     expect(states(civilian)).toEqual([]);
   });
 
