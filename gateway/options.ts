@@ -76,7 +76,7 @@ export interface GatewayOptions {
   readonly adminPort: number;
   /** Port of the probes and metrics on `host`; 0 or absent: only the admin port has them. */
   readonly probePort?: number;
-  /** Web origins that may call; `*` is every one. */
+  /** Web origins that may call; `*` is every one, `loopback` those of the browser's own machine. */
   readonly origins: readonly string[];
   readonly connectionsPerAddress: number;
   /** Handshakes a second that this gateway takes, from everybody together. Default 1,000. */

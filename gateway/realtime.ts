@@ -32,7 +32,7 @@ export interface RealtimeOptions {
   readonly revocations: Pick<Revocations, 'covers'>;
   /** Null switches rate limits off, for benchmarks and replays. */
   readonly rates: SessionRates | null;
-  /** Web origins that may connect; `*` is every one. Apps that are not web pages send none and are let in. */
+  /** Web origins that may connect (`origins.ts`). Apps that are not web pages send none, or ours, and are let in. */
   readonly origins: readonly string[];
   /** Sockets that one address may hold; its other bounds follow from it (limits.ts). */
   readonly connectionsPerAddress: number;

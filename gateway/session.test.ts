@@ -591,7 +591,8 @@ test('nobody who left stays in memory when nobody comes after them', async () =>
   clock.advance(LIMITS.sweepMs);
   sessions.sweep();
   door.asked.length = 0;
-  expect(queryObjects(Session)).toBe(before);
+  // fewer, where what an earlier test left was still there before
+  expect(queryObjects(Session)).toBeLessThanOrEqual(before);
 });
 
 test('a bug behind the door costs one session', async () => {

@@ -28,6 +28,7 @@ import { LastCloses } from './operator/closes.ts';
 import { OPERATOR } from './operator/limits.ts';
 import { RoundTrips } from './operator/roundTrips.ts';
 import { Watches } from './operator/watches.ts';
+import { isOwn, mayCall } from './origins.ts';
 import { Probes } from './probes.ts';
 import type { Hub, RealtimeOptions } from './realtime.ts';
 import { release, Session, sessionOf } from './session.ts';
@@ -103,7 +104,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
 
   // What the transport tells.
 
-  admit({ protocols, origin, address }: Knock): Turned | null {
+  admit({ protocols, origin, host = '', address }: Knock): Turned | null {
     if (this.leaving) {
       this.admission.turned('leaving');
       return { status: 503, message: 'this server is about to stop', retryAfterS: 1 };
@@ -113,7 +114,7 @@ export class Sessions implements PushSink, Listener<Session>, Hub {
       return { status: 400, message: `ask for the WebSocket subprotocol ${SUBPROTOCOL}` };
     }
     const { origins, clock } = this.options;
-    if (origin !== '' && !origins.includes('*') && !origins.includes(origin)) {
+    if (origin !== '' && !mayCall(origins, origin) && !isOwn(origin, host)) {
       this.admission.turned('origin');
       return { status: 403, message: 'pages of this origin may not connect' };
     }

@@ -47,6 +47,8 @@ export interface Knock {
   readonly protocols: string;
   /** `Origin` as sent; empty when absent (an app that is not a web page). */
   readonly origin: string;
+  /** `Host` as sent; absent or empty when there was none. */
+  readonly host?: string;
   /** Where it comes from, as text. */
   readonly address: string;
 }

@@ -8,6 +8,8 @@
  * TLS: an app takes its certificate when it is made. A renewed one is a new app that takes the port over in one turn of the
  * event loop; the apps before it keep their sockets, and a connection that nobody had accepted yet is reset, so its phone
  * tries again. (One app that accepts for others would reset nobody, but in this version that writes outside of its memory.)
+ * An app that was replaced is kept to the end: the library frees none before the process, closed or not (measured: 35 KB each,
+ * a few a year).
  *
  * What it does by itself (tested in `halfOpen.test.ts`): a connection that has not sent a whole request after 10 s is cut,
  * slow header lines do not prolong that; more than 4 KB of headers are answered with 431 and cut.
@@ -284,6 +286,7 @@ const serve = <D>(app: TemplatedApp, options: UwsOptions, listener: Listener<D>)
       const address = peerAddress(peer, trustedProxyHops === 0 ? '' : forwardedFor(req), trustedProxyHops);
       const protocols = req.getHeader('sec-websocket-protocol');
       const origin = req.getHeader('origin');
+      const host = req.getHeader('host');
       const key = req.getHeader('sec-websocket-key');
       const extensions = req.getHeader('sec-websocket-extensions');
       const trace = req.getHeader('traceparent');
@@ -295,7 +298,7 @@ const serve = <D>(app: TemplatedApp, options: UwsOptions, listener: Listener<D>)
       };
       let bearer: Promise<Turned | Welcome> | null;
       try {
-        const knock = { protocols, origin, address };
+        const knock = { protocols, origin, host, address };
         const turned = listener.admit(knock);
         if (turned !== null) return decide(turned);
         bearer = listener.bearer?.(knock) ?? null;

@@ -1,10 +1,11 @@
 /** Lets the pages of allowed origins call these doors from a browser (CORS). Tokens travel in headers, never cookies. */
+import { mayCall } from '../origins.ts';
 import type { Rest } from './app.ts';
 
 export const crossOrigin = (app: Rest, origins: readonly string[]): void => {
   app.addHook('onRequest', async (request, reply) => {
     const { origin } = request.headers;
-    if (origin === undefined || !(origins.includes('*') || origins.includes(origin))) return;
+    if (origin === undefined || !mayCall(origins, origin)) return;
     reply.header('access-control-allow-origin', origin).header('vary', 'origin');
     reply.header('access-control-expose-headers', 'traceparent');
     if (request.method !== 'OPTIONS') return;

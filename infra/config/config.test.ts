@@ -32,7 +32,7 @@ test('an empty environment gives the defaults, typed and under camel-case names'
     dwellS: 60,
     shareMinutes: 15,
     cooldownH: 24,
-    allowedOrigins: ['*'],
+    allowedOrigins: ['loopback'],
     databaseUrl: '',
     awsRegion: 'us-east-1',
   });
@@ -45,14 +45,14 @@ test('values are read, empty ones mean the default, other programs may have vari
     HEYBLUE_DWELL_S: '2.5',
     HEYBLUE_HOST: '',
     HEYBLUE_LOG_LEVEL: 'warn,gateway=debug, nodes = trace',
-    HEYBLUE_ALLOWED_ORIGINS: 'https://heyblue.example,http://localhost:5173',
+    HEYBLUE_ALLOWED_ORIGINS: 'https://heyblue.example,loopback,http://localhost:5173',
     EDITOR: 'ed',
   });
   expect(read.restPort).toBe(0);
   expect(read.dwellS).toBe(2.5);
   expect(read.host).toBe('0.0.0.0');
   expect(read.logLevel).toEqual({ all: 'warn', folders: { gateway: 'debug', nodes: 'trace' } });
-  expect(read.allowedOrigins).toEqual(['https://heyblue.example', 'http://localhost:5173']);
+  expect(read.allowedOrigins).toEqual(['https://heyblue.example', 'loopback', 'http://localhost:5173']);
 });
 
 test('an unknown name stops the start and names the closest known one', () => {

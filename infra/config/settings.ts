@@ -126,13 +126,14 @@ const bucket = (sentence: string): Setting<string> => ({
 const origins = (fallback: string, sentence: string): Setting<string[]> => ({
   default: fallback,
   sentence,
-  expects: '* or origins like https://heyblue.example, separated by commas',
+  expects: '*, loopback or origins like https://heyblue.example, separated by commas',
   parse: text => {
     const list = text
       .split(',')
       .map(one => one.trim())
       .filter(one => one !== '');
-    const right = list.every(one => one === '*' || (URL.canParse(one) && new URL(one).origin === one));
+    const isOrigin = (one: string) => URL.canParse(one) && new URL(one).origin === one;
+    const right = list.every(one => one === '*' || one === 'loopback' || isOrigin(one));
     return right ? list : null;
   },
 });
@@ -299,7 +300,10 @@ export const SETTINGS = {
   HEYBLUE_ROSTER_SIZE: whole(100, [0, 100_000], 'Badge numbers that the first start makes.'),
   HEYBLUE_LOCATION_RATE: whole(2, [1, 1_000_000], 'Positions per second that one socket may send.'),
   HEYBLUE_CLOCK_RATE: decimal(1, [0.01, 1_000], "How fast the town's clock runs; for replays."),
-  HEYBLUE_ALLOWED_ORIGINS: origins('*', 'Web origins that may connect; `*` allows every one.'),
+  HEYBLUE_ALLOWED_ORIGINS: origins(
+    'loopback',
+    "Web origins that may call; `loopback` allows pages of the browser's own machine, `*` every one. Apps that are no pages are always allowed.",
+  ),
   HEYBLUE_CONNECTIONS_PER_ADDRESS: whole(
     200,
     [1, 1_000_000],

@@ -17,7 +17,9 @@ import { BATCH_IN_BATCH, halfOpen, nested, pings, says, slowHeaders } from './at
 
 const HONEST = 6;
 /** What the tests of one machine may differ by: below this nobody waits. */
-const NOTICED_MS = 25;
+const NOTICED_MS = 15;
+/** Within which a revocation holds everywhere. */
+const REVOKED_MS = 1_000;
 const EVIL = (n: number): string => `127.9.${Math.floor(n / 200)}.${1 + (n % 200)}`;
 
 let town: TestTown;
@@ -157,13 +159,20 @@ describe('somebody else’s place', () => {
   });
 
   it('after a revocation the socket ends within a second, and nothing resumes with that token', async () => {
-    const phone = await town.phone('civilian', 55_000);
-    await phone.connect();
-    const startMs = performance.now();
-    expect((await revoke(phone.person.userId)).status).toBe(200);
-    await until('the socket to end', () => phone.closed);
-    expect(phone.closed).toMatchObject({ code: CLOSE.revoked });
-    expect(performance.now() - startMs).toBeLessThan(5_000);
+    let phone: TestPhone;
+    let tookMs: number;
+    let attempts = 0;
+    // on a machine that others use: only what takes longer each time does
+    do {
+      phone = await town.phone('civilian', 55_000);
+      await phone.connect();
+      expect((await revoke(phone.person.userId)).status).toBe(200);
+      const startMs = performance.now();
+      await until('the socket to end', () => phone.closed);
+      tookMs = performance.now() - startMs;
+      expect(phone.closed).toMatchObject({ code: CLOSE.revoked });
+    } while (tookMs >= REVOKED_MS && ++attempts < 5);
+    expect(tookMs).toBeLessThan(REVOKED_MS);
     await expect(phone.connect(true)).rejects.toThrow('4003');
     const answer = await town.rest.call('GET', '/v1/me', { token: phone.person.token });
     expect(answer.status).toBe(401);
@@ -221,6 +230,12 @@ it('keys that nobody published, by the hundred: refused without asking anybody',
   expect((await metric('rt_close_total', `code="${CLOSE.badToken}"`)) - before).toBe(240);
 });
 
+it('unless origins are named, pages of this machine get a socket, others do not', async () => {
+  expect(await statusOf(url, 'http://localhost:5173')).toBe(101);
+  expect(await statusOf(url, 'https://evil.example')).toBe(403);
+  expect(await statusOf(url, null)).toBe(101);
+});
+
 it('pages of other origins get no socket where origins are named, apps without one do', async () => {
   const own = await startTestTown({ HEYBLUE_ALLOWED_ORIGINS: 'https://app.example' });
   try {
@@ -229,10 +244,11 @@ it('pages of other origins get no socket where origins are named, apps without o
     expect(await statusOf(own.node.urls.realtime, 'https://evil.example')).toBe(403);
     expect(await statusOf(own.node.urls.realtime, 'null')).toBe(403);
     expect(await statusOf(own.node.urls.realtime, 'https://app.example.evil.example')).toBe(403);
+    expect(await statusOf(own.node.urls.realtime, 'http://localhost:5173')).toBe(403);
     expect(await statusOf(own.node.urls.realtime, 'https://app.example')).toBe(101);
     expect(await statusOf(own.node.urls.realtime, null)).toBe(101);
     const counted = await (await fetch(`${own.node.urls.admin}/metrics`)).text();
-    expect(counted).toMatch(/rt_accept_rejected_total\{[^}]*reason="origin"[^}]*\} 3/);
+    expect(counted).toMatch(/rt_accept_rejected_total\{[^}]*reason="origin"[^}]*\} 4/);
   } finally {
     await own.stop();
   }
@@ -240,17 +256,18 @@ it('pages of other origins get no socket where origins are named, apps without o
 
 /** Less than the time after which any half-open connection is cut. */
 const STANDING_MS_MAX = 5_000;
-/** So many questions of each honest phone that a single pause of the machine is not the percentile. */
-const ROUNDS = 40;
+/** So many questions of each honest phone that a single pause of the machine, which all of them feel, is not the percentile. */
+const ROUNDS = 110;
 
-it('all of it at once: the honest phones are served as before', { timeout: 240_000 }, async () => {
+it('all of it at once: the honest phones are served as before', { timeout: 300_000 }, async () => {
   const evil = await town.phone('civilian', 70_000);
   await p99(10);
   const beforeBytes = await rss();
   const ratios: number[] = [];
-  // a measurement on a machine that others use: only who is slow every time is served worse
-  for (let attempt = 0; attempt < 5; attempt++) {
-    const calmMs = await p99(ROUNDS);
+  let beforeMs = await p99(ROUNDS);
+  const served = (well: boolean): number => ratios.filter(ratio => ratio <= 2 === well).length;
+  // a measurement on a machine that others use: the median of five, as soon as it is known
+  while (served(true) < 3 && served(false) < 3) {
     let on = true;
     const addresses = Array.from({ length: 20 }, (_, n) => EVIL(100 + n));
     const half = await halfOpen(url, 2_000, addresses);
@@ -277,11 +294,14 @@ it('all of it at once: the honest phones are served as before', { timeout: 240_0
     expect(await drips, 'a request that never ends').toBeLessThan(20_000);
     await until('half-open connections to be cut', () => half.standing() === 0, 30_000);
     half.end();
-    ratios.push(underFireMs / Math.max(calmMs, NOTICED_MS));
-    console.log(`p99 ${calmMs.toFixed(1)} ms, under fire ${underFireMs.toFixed(1)} ms`);
-    if (ratios.at(-1)! <= 2) break;
+    const afterMs = await p99(ROUNDS);
+    ratios.push(underFireMs / Math.max(beforeMs, afterMs, NOTICED_MS));
+    console.log(
+      `p99 ${[beforeMs, underFireMs, afterMs].map(ms => ms.toFixed(1))} ms: before, under fire, after`,
+    );
+    beforeMs = afterMs;
   }
-  expect(Math.min(...ratios)).toBeLessThanOrEqual(2);
+  expect(served(true), `p99 under fire to p99 before and after: ${ratios}`).toBe(3);
   expect((await rss()) - beforeBytes).toBeLessThan(60e6);
   expect(await metric('rt_accept_rejected_total', 'reason="half_open"')).toBeGreaterThan(500);
   expect(await metric('rt_accept_rejected_total', 'reason="silent"')).toBeGreaterThan(0);
