@@ -233,8 +233,15 @@ const PHONES: readonly Alert[] = [
     'HeyBlueSlowPhones',
     ticket,
     '10m',
-    'sum(rate(rt_close_total{code="4102"}[10m])) > 5',
-    'Many phones are let go because they do not take what they are sent.',
+    'sum(rate(rt_close_total{code="4102"}[10m])) / sum(rate(rt_close_total[10m])) > 0.05 and sum(rate(rt_close_total{code="4102"}[10m])) > 0.1',
+    'More than one socket in twenty that close is let go because its phone does not take what it is sent.',
+  ),
+  row(
+    'HeyBlueAcksLate',
+    ticket,
+    '10m',
+    'histogram_quantile(0.9, sum by (le) (rate(rt_event_ack_lag_seconds_bucket[10m]))) > 10 and sum(rate(rt_event_ack_lag_seconds_count[10m])) > 1',
+    'One acknowledgement in ten is for an event of more than ten seconds ago; phones promise two.',
   ),
   row(
     'HeyBlueDecoderRejects',
