@@ -40,7 +40,10 @@ let city: TestPhone;
 const admin = async (method: string, path: string, body?: object) => {
   const answer = await fetch(`${town.node.urls.admin}/admin${path}`, {
     method,
-    headers: { 'heyblue-why': 'a test', ...(operator !== undefined && { authorization: `Bearer ${operator}` }) },
+    headers: {
+      'heyblue-why': 'a test',
+      ...(operator !== undefined && { authorization: `Bearer ${operator}` }),
+    },
     ...(body && { body: JSON.stringify(body) }),
   });
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
