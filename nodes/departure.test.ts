@@ -16,7 +16,7 @@ const node = (name: string, more: Partial<NodeView> = {}): NodeView => ({
 });
 
 /** A node with everything around it pretended; what happened stands in `story`. */
-function town(nodes: NodeView[], { shards = 3, hangs = false } = {}) {
+function town(nodes: NodeView[], { shards = 3, hangs = false, left = 0 } = {}) {
   const time = new VirtualTime(0);
   const story: string[] = [];
   const handedOver = Promise.withResolvers<void>();
@@ -34,7 +34,7 @@ function town(nodes: NodeView[], { shards = 3, hangs = false } = {}) {
       sendAway: async (graceMs, others) => {
         story.push(`phones told of ${others}, ${graceMs} ms`);
         await phonesGone.promise;
-        return 2;
+        return left;
       },
       stop: async graceMs => {
         story.push(`doors closed, ${graceMs} ms`);
@@ -53,7 +53,12 @@ function town(nodes: NodeView[], { shards = 3, hangs = false } = {}) {
     exit: code => story.push(`exit ${code}`),
     clock: time,
     scheduler: time,
-    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    log: { debug: () => {}, info: () => {}, warn: (_, said) => story.push(said), error: () => {} },
+    metrics: {
+      count: (name, _, by = 1) => {
+        if (by > 0) story.push(`${name} ${by}`);
+      },
+    },
   });
   return { departure, story, time, handedOver, phonesGone };
 }
@@ -104,8 +109,8 @@ test('whoever asks twice is in a hurry, and so is a town that goes down as a who
   }
 });
 
-test('a drain that nobody ends is cut short, says what is left, and the node goes all the same', async () => {
-  const { departure, story, time, phonesGone } = town([node('n2')], { hangs: true });
+test('a drain that nobody ends is cut short, counts what is left, and goes when that could be read', async () => {
+  const { departure, story, time, phonesGone } = town([node('n2')], { hangs: true, left: 2 });
   const left = departure.leave('SIGTERM');
   const drained = departure.drain();
   phonesGone.resolve();
@@ -116,15 +121,23 @@ test('a drain that nobody ends is cut short, says what is left, and the node goe
     shardsLeft: 3,
     socketsLeft: 2,
   });
+  const told = [
+    'heyblue_drain_shards_left_total 3',
+    'rt_drain_phones_left_total 2',
+    'drained, and left something behind',
+  ];
+  await time.advance(CLUSTER_LIMITS.drainSeenMs - 1);
+  expect(story).toEqual([...DRAINING, ...told]);
+  await time.advance(1);
   await left;
-  expect(story.at(-1)).toBe('exit 0');
+  expect(story).toEqual([...DRAINING, ...told, ...QUICKLY]);
 });
 
 test('a drained node stays until it is told to go; draining again tells the same', async () => {
   const { departure, story, handedOver, phonesGone } = town([node('n2')]);
   handedOver.resolve();
   phonesGone.resolve();
-  expect(await departure.drain()).toMatchObject({ ok: true, shardsLeft: 0, socketsLeft: 2 });
+  expect(await departure.drain()).toMatchObject({ ok: true, shardsLeft: 0, socketsLeft: 0 });
   expect(await departure.drain()).toMatchObject({ ok: true });
   expect(story).toEqual(DRAINING);
   await departure.leave('SIGTERM');
@@ -143,6 +156,7 @@ test('a stop that hangs ends by force with code 1', async () => {
     clock: time,
     scheduler: time,
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    metrics: { count: () => {} },
   });
   void hanging.leave('SIGTERM');
   await time.advance(LIMITS.stopMs - 1);

@@ -9,7 +9,7 @@
  */
 import { assert } from '../protocol/assert.ts';
 import { CLUSTER_LIMITS, LIMITS } from './limits.ts';
-import type { Clock, ClusterView, Log, Scheduler } from './ports.ts';
+import type { Clock, ClusterView, Log, Metrics, Scheduler } from './ports.ts';
 
 /** How a drain ended: every user handed over and every socket told, or one sentence. */
 export type Drained =
@@ -42,6 +42,7 @@ export interface DepartureOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly scheduler: Scheduler;
   readonly log: Log;
+  readonly metrics: Pick<Metrics, 'count'>;
 }
 
 /** Nodes besides this one that could take over. */
@@ -54,8 +55,9 @@ const shardsHere = (view: ClusterView): number => view.owners.filter(owner => ow
 
 /** Checked with the other limits at start: everything fits into what is promised. */
 export function assertDeparture(): void {
-  const { drainShardsMs, drainSocketsMs, drainMs, handoffMs } = CLUSTER_LIMITS;
-  assert(Math.max(drainShardsMs, drainSocketsMs) + LIMITS.stopMs < drainMs, 'a drain fits into its promise');
+  const { drainShardsMs, drainSocketsMs, drainSeenMs, drainMs, handoffMs } = CLUSTER_LIMITS;
+  const longestMs = Math.max(drainShardsMs, drainSocketsMs) + drainSeenMs + LIMITS.stopMs;
+  assert(longestMs < drainMs, 'a drain fits into its promise');
   assert(handoffMs < drainShardsMs, 'a drain has time for hand-overs');
 }
 
@@ -75,7 +77,7 @@ export class Departure {
     if (this.#ending) return;
     if (!this.#asked && othersIn(this.#options.view()).length > 0) {
       this.#asked = true;
-      await Promise.race([this.drain(), this.#hurry.promise]);
+      await Promise.race([this.#drainAndTell(), this.#hurry.promise]);
     }
     await this.end(why, 0);
   }
@@ -91,8 +93,15 @@ export class Departure {
     return this.#drained;
   }
 
+  /** When something is left, what is under way goes on until that has been read. */
+  async #drainAndTell(): Promise<void> {
+    const drained = await this.drain();
+    if (drained.ok && drained.shardsLeft + drained.socketsLeft > 0)
+      await this.#within(CLUSTER_LIMITS.drainSeenMs, new Promise(() => {}));
+  }
+
   async #handOver(): Promise<Drained> {
-    const { doors, view, drain, clock, log } = this.#options;
+    const { doors, view, drain, clock, log, metrics } = this.#options;
     const startMs = clock.monotonicMs();
     const others = othersIn(view());
     log.info({ shards: shardsHere(view()), to: others }, 'draining');
@@ -107,7 +116,12 @@ export class Departure {
     ]);
     const tookMs = Math.round(clock.monotonicMs() - startMs);
     const shardsLeft = shardsHere(view());
-    log.info({ tookMs, shardsLeft, socketsLeft }, 'drained');
+    // who was in a hurry wanted it so
+    if (shardsLeft + socketsLeft > 0 && !this.#ending) {
+      metrics.count('heyblue_drain_shards_left_total', {}, shardsLeft);
+      metrics.count('rt_drain_phones_left_total', {}, socketsLeft);
+      log.warn({ tookMs, shardsLeft, socketsLeft }, 'drained, and left something behind');
+    } else log.info({ tookMs, shardsLeft, socketsLeft }, 'drained');
     return { ok: true, tookMs, shardsLeft, socketsLeft };
   }
 

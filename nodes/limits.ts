@@ -166,6 +166,8 @@ export const CLUSTER_LIMITS = {
   /** Of it, side by side: for the shards, and for the phones to go elsewhere (20 s to tell them, 10 s for the last). */
   drainShardsMs: 25_000,
   drainSocketsMs: 30_000,
+  /** What left something behind goes on so long, until somebody has read so: a pod that is gone tells nothing. */
+  drainSeenMs: 11_000,
 } as const;
 
 /** Messages between nodes (`routing/`). */

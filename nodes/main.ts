@@ -419,6 +419,7 @@ async function main(): Promise<void> {
 
   departure = new Departure({
     doors: gateway,
+    metrics,
     view,
     drain: () => node.drain(),
     stop: async budgetMs => {

@@ -9,7 +9,7 @@ label ever names a person, a place or an address: values that are not listed her
 
 The page also has what the process tells of itself (\`process_*\`, \`nodejs_*\`).
 
-Worth an alarm: \`rt_resume_total{result="epoch_mismatch"}\` and \`{result="too_old"}\` above 5 % of all resumes,
+Worth an alarm: \`rt_resume_total{result="epoch_mismatch"}\`, \`"foreign"\` and \`"full"\` above 1 % of all resumes,
 \`rt_close_total{code="4102"}\` above 5 % of all closes, the 99th percentiles of \`rt_push_fanout_seconds\` and \`rt_bus_lag_seconds\`, the
 90th of \`rt_event_ack_lag_seconds\`, any \`rt_operator_actions_total{result="unwritten"}\`.
 `;

@@ -575,6 +575,14 @@ export const METRICS = {
     help: 'Phones that were told to connect elsewhere.',
     labels: { reason: ['restart', 'rebalance'] },
   },
+  heyblue_drain_shards_left_total: {
+    kind: 'counter',
+    help: 'Shards that were not handed over when a drain had to end.',
+  },
+  rt_drain_phones_left_total: {
+    kind: 'counter',
+    help: 'Sockets that were still here when a drain had to end.',
+  },
   rt_drain_remaining: { kind: 'gauge', help: 'Sockets that are still here while the node drains.' },
   rt_commands_again_total: {
     kind: 'counter',

@@ -26,6 +26,13 @@ test('counts, observations and gauges appear under their names and labels', asyn
   expect((await metrics.expose()).text).toContain('heyblue_published_total{target="balances"} 5'); // looking does not count twice
 });
 
+test('what is counted begins at 0: an alert on its increase hears of the first time', async () => {
+  const { text } = await createMetrics(false).expose();
+  expect(text).toContain('\nrt_drain_phones_left_total 0\n');
+  expect(text).toContain('\nheyblue_handoffs_total{outcome="lost"} 0\n');
+  expect(text).not.toContain('rt_close_total{');
+});
+
 test('labels stay bounded, whatever values come from outside', async () => {
   const metrics = createMetrics(false);
   metrics.count('heyblue_encounters_total', { method: 'carrier pigeon' });
@@ -92,6 +99,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   rt_bus_lag_seconds: [],
   rt_rate_limited_total: ['scope'],
   rt_drain_remaining: [],
+  rt_drain_phones_left_total: [],
   rt_token_refresh_total: ['result'],
   rt_loop_delay_seconds: [],
   rt_decoder_rejects_total: ['why'],

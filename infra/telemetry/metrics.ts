@@ -37,6 +37,14 @@ class LabelValues {
   }
 }
 
+/** Every combination of the values of its labels; none where a label takes what nobody listed. */
+const listedSeries = (labels: MetricRow['labels'] = {}): Record<string, string>[] =>
+  Object.entries(labels).reduce<Record<string, string>[]>(
+    (all, [name, bound]) =>
+      typeof bound === 'number' ? [] : all.flatMap(one => bound.map(value => ({ ...one, [name]: value }))),
+    [{}],
+  );
+
 interface Declared {
   kind: MetricRow['kind'];
   labels: [name: string, values: LabelValues][];
@@ -60,13 +68,15 @@ export function createMetrics(withProcess = true): NodeMetrics {
     };
     const shape = { name, help: row.help, labelNames: bounds.map(([label]) => label), registers: [registry] };
     if (row.kind === 'counter') {
-      new Counter({
+      const counter = new Counter({
         ...shape,
         collect() {
           for (const { labels, by } of metric.pending.values()) this.inc(labels, by);
           metric.pending.clear();
         },
       });
+      // a series that begins at 1 never rose: who asks for its increase would miss the first time
+      for (const labels of listedSeries(row.labels)) counter.inc(labels, 0);
     } else if (row.kind === 'gauge') metric.gauge = new Gauge(shape);
     else metric.histogram = new Histogram({ ...shape, buckets: [...(row.buckets ?? [])] });
     declared.set(name, metric);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../swarm/random.ts';
 import { readArguments } from './arguments.ts';
@@ -29,6 +30,14 @@ describe('the schedule of faults', () => {
         names.filter(name => name === fault.name),
         fault.name,
       ).toHaveLength(fault.weight);
+  });
+
+  it('has as many faults as the pages say', () => {
+    for (const page of ['../../README.md', '../README.md']) {
+      const text = readFileSync(new URL(page, import.meta.url), 'utf8');
+      const said = [...text.matchAll(/(\S+) (?:kinds of faults|ways\b)/g)].map(([, count]) => count);
+      expect(new Set(said), page).toEqual(new Set([String(FAULTS.length)]));
+    }
   });
 
   it('covers every row of the catalogue that is asked for', () => {

@@ -198,11 +198,11 @@ const NODES: readonly Alert[] = [
     'NATS lost the leases, or was rolled back; nodes made them anew under new epochs.',
   ),
   row(
-    'HeyBlueDrainStuck',
+    'HeyBlueDrainIncomplete',
     ticket,
-    '1m',
-    'max by (pod) (rt_drain_remaining) > 0',
-    'A node drains for more than a minute; it promises 45 seconds.',
+    '0m',
+    'sum(increase(heyblue_drain_shards_left_total[15m])) + sum(increase(rt_drain_phones_left_total[15m])) > 0',
+    'A node that left did not get everybody away in time: users were read anew elsewhere, or phones were cut off.',
   ),
   row(
     'HeyBlueHandOffsLost',
@@ -226,8 +226,8 @@ const PHONES: readonly Alert[] = [
     'HeyBlueResumeFails',
     page,
     '10m',
-    'sum(rate(rt_resume_total{result=~"epoch_mismatch|too_old|foreign|full"}[10m])) / sum(rate(rt_resume_total[10m])) > 0.05 and sum(rate(rt_resume_total[10m])) > 1',
-    'More than one phone in twenty that comes back has to read everything anew.',
+    'sum(rate(rt_resume_total{result=~"epoch_mismatch|foreign|full"}[5m])) / sum(rate(rt_resume_total[5m])) > 0.01 and sum(rate(rt_resume_total[5m])) > 1',
+    'More than one phone in a hundred that comes back has to read everything anew, and not for having been away too long.',
   ),
   row(
     'HeyBlueSlowPhones',

@@ -209,6 +209,7 @@ export class Machine {
           sessions.closeSome();
         },
       },
+      metrics,
       view: () => node.coordinator.view(),
       drain: () => node.drain(),
       stop: budgetMs => node.stop(budgetMs),
