@@ -23,7 +23,7 @@ export const LATE_STEPS = 5;
 const LAGS = [0, LATE_STEPS];
 /** The same word again says nothing new for so many steps. */
 const AGAIN_STEPS = 8;
-/** How fast accounts of the attacker claim to move: below what is not believed. */
+/** How fast accounts of the attacker claim to move: below what is not believed; but for jumps. */
 const MOVE_M_MAX = 60 * STEP_S;
 const NOISE_M = 3;
 const SHARE_S = 15 * 60;
@@ -207,7 +207,12 @@ class Chase {
       const to = strategy.place(hand);
       const from = step === 0 ? to : phone.at;
       const far = Math.hypot(to.x - from.x, to.y - from.y);
-      const share = far <= MOVE_M_MAX ? 1 : MOVE_M_MAX / far;
+      const jumps = strategy.jumps === true && far > MOVE_M_MAX;
+      if (jumps) {
+        phone.say('location.stop', {});
+        phone.say('location.share', {});
+      }
+      const share = jumps || far <= MOVE_M_MAX ? 1 : MOVE_M_MAX / far;
       phone.claim(this.#noisy({ x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share }));
       strategy.act?.(hand);
     }

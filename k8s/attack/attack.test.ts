@@ -31,11 +31,15 @@ const learned = async (name: string, leak: Leak, minutes: number, officers = 10)
   return found;
 };
 
-const errsBy = async (leak: Leak, minutes: number): Promise<{ medianM: number; momentM: number }> => {
-  const strategy = STRATEGIES.find(one => one.name === 'watch')!;
+const errsBy = async (
+  leak: Leak,
+  minutes: number,
+  name = 'watch',
+): Promise<{ medianM: number; momentM: number }> => {
+  const strategy = STRATEGIES.find(one => one.name === name)!;
   const its = await score({ strategy, leak, seeds: 1, first: 1, officers: 16, hypotheses: 400, minutes });
   const figures = [its.medianM, its.momentM].map(one => one.toFixed(0)).join(' and ');
-  console.log(`seed 1, watch, leak ${leak}: median error ${figures} m, over all and when he is sure`);
+  console.log(`seed 1, ${name}, leak ${leak}: median error ${figures} m, over all and when he is sure`);
   return its;
 };
 
@@ -43,6 +47,15 @@ it('he errs by the coarse cell at least', async () => {
   // of so few officers the one moment of each says little: `npm run attack` looks at that
   expect((await errsBy('none', 60)).medianM).toBeGreaterThanOrEqual(COARSE_M);
 }, 180_000);
+
+// three hours of watching are for `npm run attack`
+it.each(STRATEGIES.filter(({ name, hours }) => name !== 'watch' && hours === 1).map(({ name }) => name))(
+  'nor does he come closer by other ways: %s',
+  async name => {
+    expect((await errsBy('none', 20, name)).medianM).toBeGreaterThanOrEqual(COARSE_M);
+  },
+  180_000,
+);
 
 it('with distances, rounded to 100 m, the same attacker finds them', async () => {
   const { medianM, momentM } = await errsBy('distance', 20);

@@ -26,11 +26,14 @@ export interface Strategy {
   readonly instant?: boolean;
   /** Somebody photographs the code of each officer when he begins to share. */
   readonly photographs?: boolean;
+  /** Whose way is too far to be believed switches sharing off and on, and is there. */
+  readonly jumps?: boolean;
   place(hand: Hand): Point;
   act?(hand: Hand): void;
 }
 
 const HALF_M = AREA_M;
+const STAY_STEPS = 4;
 
 /** Spread over the block: as many in each area, each at its own spot. */
 function spread({ index, accounts }: Hand): Point {
@@ -67,6 +70,14 @@ function sweep({ index, step, accounts }: Hand): Point {
     x: -HALF_M + wide * (index + (lap + 0.5) / 4),
     y: (run < length ? run : 2 * length - run) - HALF_M,
   };
+}
+
+/** Anywhere in the block, for a minute: the first position after a jump is not believed, the next one is. */
+function anywhere({ index, accounts, step }: Hand): Point {
+  const visit = Math.floor(step / STAY_STEPS) * accounts + index;
+  // the additive recurrence of the plastic number: evenly over the block, and never twice in one place
+  const at = (part: number): number => (((visit * part) % 1) * 2 - 1) * HALF_M;
+  return { x: at(0.7548776662466927), y: at(0.5698402909980532) };
 }
 
 const askAgain = ({ phone, step, index }: Hand): void => {
@@ -160,6 +171,18 @@ export const STRATEGIES: readonly Strategy[] = [
     photographs: true,
     place: hand => circle(hand.believed, hand, 40 * 1.4 ** hand.index),
     act: scan,
+  },
+  {
+    name: 'jumps',
+    what: 'accounts are in another place of the block each minute, by switching sharing off and on',
+    accounts: 24,
+    hours: 1,
+    jumps: true,
+    place: hand =>
+      hand.index < 12 ? circle(hand.believed, hand, 300 + 250 * (hand.index % 7)) : anywhere(hand),
+    act: hand => {
+      if (hand.step % STAY_STEPS === STAY_STEPS - 1) hey(hand);
+    },
   },
   {
     name: 'everything',
