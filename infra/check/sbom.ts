@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { findDenied, findUnpinned, lockedPackages } from './supplyChain.ts';
+import { findDenied, findUnpinned, lockedPackages, namesAtRunTime } from './supplyChain.ts';
 
 const HELP = `npm run sbom -- [options]
 
@@ -18,6 +18,45 @@ Writes the bill of materials (SBOM) of the packages in package-lock.json, withou
 
 const FORMATS = ['cyclonedx', 'spdx'];
 const BYTES_MAX = 256 * 1_048_576;
+
+/** As much of CycloneDX (components) and SPDX (packages) as is looked at here. */
+interface Bill {
+  readonly metadata?: { readonly component: { readonly 'bom-ref': string } };
+  readonly components?: readonly {
+    readonly 'bom-ref': string;
+    readonly name: string;
+    readonly version: string;
+  }[];
+  readonly dependencies?: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
+  readonly documentDescribes?: readonly string[];
+  readonly packages?: readonly {
+    readonly SPDXID: string;
+    readonly name: string;
+    readonly versionInfo: string;
+  }[];
+  readonly relationships?: readonly { readonly spdxElementId: string; readonly relatedSpdxElement: string }[];
+}
+
+/** The bill of these packages alone. Not by `--omit dev` of npm, which leaves out whatever development needs as well. */
+const withOnly = (names: ReadonlySet<string>, bill: Bill): Bill => {
+  if (bill.components !== undefined) {
+    const components = bill.components.filter(one => names.has(`${one.name}@${one.version}`));
+    const refs = new Set(components.map(one => one['bom-ref']).concat(bill.metadata!.component['bom-ref']));
+    const dependencies = bill
+      .dependencies!.filter(({ ref }) => refs.has(ref))
+      .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter(one => refs.has(one)) }));
+    return { ...bill, components, dependencies };
+  }
+  const own = bill.documentDescribes!;
+  const packages = bill.packages!.filter(
+    one => own.includes(one.SPDXID) || names.has(`${one.name}@${one.versionInfo}`),
+  );
+  const ids = new Set(packages.map(one => one.SPDXID).concat('SPDXRef-DOCUMENT'));
+  const relationships = bill.relationships!.filter(
+    one => ids.has(one.spdxElementId) && ids.has(one.relatedSpdxElement),
+  );
+  return { ...bill, packages, relationships };
+};
 
 /** Exit code: 0 done, 1 something bad is locked or npm failed, 2 asked for what there is not. */
 export const run = (args: readonly string[], say: (line: string) => void): number => {
@@ -56,7 +95,8 @@ export const run = (args: readonly string[], say: (line: string) => void): numbe
     '--package-lock-only',
     '--sbom-format',
     values.format,
-    ...(values.dev ? [] : ['--omit', 'dev']),
+    '--include=dev',
+    '--include=optional',
   ];
   const made = spawnSync('npm', asked, {
     cwd,
@@ -68,18 +108,18 @@ export const run = (args: readonly string[], say: (line: string) => void): numbe
     console.error(`npm sbom failed: ${(made.stderr || String(made.error ?? '')).trim().split('\n')[0]}`);
     return 1;
   }
-  if (values.out === undefined) say(made.stdout.trimEnd());
+  const whole = JSON.parse(made.stdout) as Bill;
+  const bill = values.dev ? whole : withOnly(namesAtRunTime(locked), whole);
+  const text = JSON.stringify(bill, null, 2);
+  if (values.out === undefined) say(text);
   else {
     try {
-      writeFileSync(values.out, made.stdout);
+      writeFileSync(values.out, `${text}\n`);
     } catch (error) {
       console.error(`--out ${values.out} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
       return 1;
     }
-    const { components, packages } = JSON.parse(made.stdout) as {
-      components?: unknown[];
-      packages?: unknown[];
-    };
+    const { components, packages } = bill;
     say(`${values.out}: ${(components ?? packages ?? []).length} packages, ${values.format}`);
   }
   return 0;

@@ -6,12 +6,16 @@
 import { readFileSync } from 'node:fs';
 
 export interface LockedPackage {
+  /** Its own, where we call it otherwise. */
+  readonly name?: string;
   readonly version?: string;
   readonly resolved?: string;
   readonly integrity?: string;
   readonly hasInstallScript?: boolean;
   readonly link?: boolean;
   readonly optional?: boolean;
+  /** Only development needs it. */
+  readonly dev?: boolean;
   readonly os?: readonly string[];
 }
 export type Locked = Readonly<Record<string, LockedPackage>>;
@@ -59,6 +63,16 @@ export const allowedScripts = (): Readonly<Record<string, boolean>> =>
 
 /** `node_modules/a/node_modules/@b/c` is `@b/c`; the root has none. */
 const nameOf = (path: string): string => path.split('node_modules/').at(-1) ?? '';
+
+/** `name@version` of everything that a node may run, by our name for it and by its own. */
+export const namesAtRunTime = (locked: Locked): Set<string> =>
+  new Set(
+    Object.entries(locked)
+      .filter(([path, { dev }]) => path !== '' && dev !== true)
+      .flatMap(([path, { name, version }]) =>
+        [nameOf(path), name ?? nameOf(path)].map(one => `${one}@${version}`),
+      ),
+  );
 
 /** Below zero when `a` comes before `b`; a prerelease before what it leads to. */
 const compared = (a: string, b: string): number => {

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -46,6 +46,7 @@ const natsServer = async (folder: string) => {
       }),
     );
   let password = secret();
+  const used = [password];
   configure(password);
   const child = spawn(inject('natsServerBin'), ['-c', path], { stdio: 'ignore' });
   const exited = new Promise(done => child.once('exit', done));
@@ -56,9 +57,12 @@ const natsServer = async (folder: string) => {
   const url = (): string => `nats://${NODE_USER}:${password}@127.0.0.1:${port}`;
   return {
     url,
+    /** Every password of the node so far. */
+    used,
     /** The next password; the server knows it when it is told. */
     next: (): string => {
       password = secret();
+      used.push(password);
       return url();
     },
     reload: (): void => {
@@ -228,6 +232,15 @@ it(
     await until('tokens of the old key to be refused', async () => (await statusOf(merchant.token)) === 401);
     expect(await statusOf(renewed)).toBe(200);
     expect(load.done).toBeGreaterThan(75);
+
+    // all of them were in use, and none is where others could read it
+    const used = [...passwords, ...nats.used, ...keys().jwt.map(one => one.pkcs8)];
+    const seen = ['environ', 'cmdline'].map(name => `/proc/${town.node.pid}/${name}`).filter(existsSync);
+    for (const path of [join(town.dataDir, 'node.log'), ...seen]) {
+      const text = readFileSync(path, 'latin1');
+      expect(text.length, path).toBeGreaterThan(0);
+      expect(used.filter(one => text.includes(one)).length, path).toBe(0);
+    }
   },
   MS_MAX,
 );
