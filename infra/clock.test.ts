@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { systemClock, systemScheduler } from './clock.ts';
 import { systemRandom } from './random.ts';
+import { LOOK_MS, ServerTime } from './serverTime.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -16,6 +17,48 @@ test('the town clock runs at its rate from the start of the process; the monoton
   expect(wall.nowMs()).toBe(1_000_500);
   vi.setSystemTime(0); // somebody sets the wall clock
   expect(town.monotonicMs()).toBe(500);
+  expect(town.nowMs()).toBe(1_005_000);
+  expect(wall.nowMs()).toBe(1_000_500);
+});
+
+test('the time is that of a clock which counts for all, as far as its answer can tell', () => {
+  vi.useFakeTimers({ now: 1_000_000 });
+  const clock = systemClock();
+  const answered = (theirMs: number, tookMs: number): number => {
+    const askedMs = clock.monotonicMs();
+    vi.advanceTimersByTime(tookMs);
+    return clock.agree(theirMs, askedMs);
+  };
+  expect(answered(1_000_050, 100)).toBe(0);
+  expect(answered(1_000_200, 200)).toBe(0); // both may be right
+  expect(answered(4_600_400, 200)).toBe(3_599_900); // as if it was said just now, not 200 ms ago
+  expect(clock.nowMs()).toBe(4_600_400);
+  expect(clock.wallMs()).toBe(4_600_400);
+  expect(answered(4_600_000, 0)).toBe(-400);
+  const replay = systemClock(10);
+  replay.agree(0, replay.monotonicMs());
+  expect([replay.wallMs(), replay.nowMs()]).toEqual([0, Date.now()]);
+});
+
+test('a server that does not answer is asked again, and moves nothing meanwhile', async () => {
+  vi.useFakeTimers({ now: 1_000_000 });
+  const clock = systemClock();
+  const answers = [() => Promise.reject(new Error('away')), () => Promise.resolve(2_000_000)];
+  const moved: number[] = [];
+  const time = new ServerTime({
+    clock,
+    serverMs: () => answers.shift()!(),
+    scheduler: systemScheduler,
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    metrics: { count() {}, observe() {}, gauge: (_name: string, value: number) => void moved.push(value) },
+  });
+  await time.look();
+  expect(clock.nowMs()).toBe(1_000_000);
+  await vi.advanceTimersByTimeAsync(LOOK_MS);
+  expect(clock.nowMs()).toBe(2_000_000);
+  time.stop();
+  await vi.advanceTimersByTimeAsync(LOOK_MS);
+  expect([answers.length, moved]).toEqual([0, [1_000 - LOOK_MS / 1_000]]);
 });
 
 test('what waits can be called off', () => {

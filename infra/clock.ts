@@ -6,13 +6,42 @@
  */
 import type { Clock, Scheduler } from '../nodes/ports.ts';
 
-/** @param rate how many town seconds pass in one real second (HEYBLUE_CLOCK_RATE) */
-export function systemClock(rate = 1): Clock {
+export interface SystemClock extends Clock {
+  /** The real time, Unix milliseconds; the town's, unless that is made to run at another rate. */
+  wallMs(): number;
+  /**
+   * A clock that counts for all nodes said `theirMs`, asked at `askedMs` of the monotonic clock and answered now. Ours is put
+   * where it can be true: it may differ by half of the way there and back.
+   *
+   * @returns milliseconds by which ours moved
+   */
+  agree(theirMs: number, askedMs: number): number;
+}
+
+/**
+ * The clock of the machine is read once, at the start. What it does afterwards is nobody's time: set by an hour, it would set
+ * timers of an hour too long into the database, and those of others would be due at once.
+ *
+ * @param rate how many town seconds pass in one real second (HEYBLUE_CLOCK_RATE)
+ */
+export function systemClock(rate = 1): SystemClock {
   const start = performance.now();
   const monotonicMs = () => performance.now() - start;
-  if (rate === 1) return { nowMs: Date.now, monotonicMs };
-  const startMs = Date.now();
-  return { nowMs: () => Math.floor(startMs + monotonicMs() * rate), monotonicMs };
+  const startedMs = Date.now();
+  let startMs = startedMs;
+  const wallMs = () => Math.floor(startMs + monotonicMs());
+  return {
+    nowMs: rate === 1 ? wallMs : () => Math.floor(startedMs + monotonicMs() * rate),
+    wallMs,
+    monotonicMs,
+    agree(theirMs, askedMs) {
+      const halfMs = (monotonicMs() - askedMs) / 2;
+      const theirStartMs = theirMs - askedMs - halfMs;
+      const before = startMs;
+      startMs = Math.min(Math.max(startMs, theirStartMs - halfMs), theirStartMs + halfMs);
+      return startMs - before;
+    },
+  };
 }
 
 /** Timers of the event loop; the pauses are real ones, whatever the clock's rate. They do not keep a process alive. */

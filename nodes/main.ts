@@ -39,6 +39,7 @@ import { systemRandom } from '../infra/random.ts';
 import { DynamoRules } from '../infra/rules/dynamoRules.ts';
 import { LastKnownFile } from '../infra/rules/lastKnownFile.ts';
 import { ZenRules } from '../infra/rules/zenEngine.ts';
+import { ServerTime } from '../infra/serverTime.ts';
 import { readServiceAccounts, ServiceFileUnusable } from '../infra/serviceAccounts.ts';
 import { createLogs, createMetrics, openTracing } from '../infra/telemetry/index.ts';
 import { shardOf } from '../protocol/shard.ts';
@@ -154,6 +155,14 @@ async function main(): Promise<void> {
     metrics,
     scheduler,
   });
+  const time = new ServerTime({
+    clock,
+    serverMs: stores.serverMs,
+    scheduler,
+    log: logs.of('infra'),
+    metrics,
+  });
+  await time.look();
   const tracing = await openTracing({
     endpoint: config.otelExporterOtlpEndpoint,
     node: nodeId,
@@ -166,7 +175,7 @@ async function main(): Promise<void> {
 
   const loaded = loadKeys(config.dataDir);
   if (loaded.putAside) log.warn({ file: loaded.putAside }, 'the key file was unreadable and is replaced');
-  const keys = new LiveKeys({ dataDir: config.dataDir, keys: loaded, wallMs: Date.now, scheduler, log });
+  const keys = new LiveKeys({ dataDir: config.dataDir, keys: loaded, wallMs: clock.wallMs, scheduler, log });
   keys.start();
   const location = openLocation({
     provider: config.locationProvider,
@@ -199,7 +208,7 @@ async function main(): Promise<void> {
     bus: nats?.bus ?? null,
     cluster: config.cluster,
     clock,
-    wallMs: Date.now,
+    wallMs: clock.wallMs,
     zipOf: cell => stores.atlas.zipOf(cell),
     homeZipOf: async account => (await stores.directory.profile(account))?.zip ?? null,
     scheduler,
@@ -270,6 +279,7 @@ async function main(): Promise<void> {
       log: logs.of('infra'),
     }),
     clock,
+    wallMs: clock.wallMs,
     log: logs.of('gateway'),
     metrics,
     tracer: tracing.tracer,
@@ -409,7 +419,7 @@ async function main(): Promise<void> {
     cooldownS: rules.cooldownS,
     archiveBoundS: archiveBoundS(config),
     intervalMs: config.auditMinutes * 60_000,
-    wallMs: Date.now,
+    wallMs: clock.wallMs,
     coordinator: node.coordinator,
     scheduler,
     log: logs.of('infra'),
@@ -433,6 +443,7 @@ async function main(): Promise<void> {
       meeting.stop();
       await business.stop();
       keys.stop();
+      time.stop();
       ruleStore.close();
       await Promise.all([
         stores.close(budgetMs),

@@ -1,4 +1,7 @@
-/** Mints the epochs of shards in PostgreSQL: from the moment it answers, groups with an older epoch change nothing. */
+/**
+ * Mints the epochs of shards in PostgreSQL: from the moment it answers, groups with an older epoch change nothing. And tells
+ * the time, which is the same for every node.
+ */
 import type { EpochStore, Log } from '../../nodes/ports.ts';
 import { COMMIT_SILENCE_MS_MAX, MINT_STATEMENT_MS_MAX } from './limits.ts';
 import { Lines } from './lines.ts';
@@ -8,6 +11,8 @@ const MINT = `
   with wanted as (select shard from ops.shard_fence where shard = any ($1) order by shard for update)
   update ops.shard_fence f set epoch = f.epoch + 1, owner = $2 from wanted w where f.shard = w.shard
   returning f.shard, f.epoch`;
+
+const SERVER_MS = 'select extract(epoch from clock_timestamp()) * 1000';
 
 export class PgEpochStore implements EpochStore {
   readonly #lines: Lines;
@@ -33,6 +38,12 @@ export class PgEpochStore implements EpochStore {
       if (epoch === undefined) throw new Error(`there is no shard ${shard}`);
       return epoch;
     });
+  }
+
+  /** The server's clock, Unix milliseconds. */
+  async serverMs(): Promise<number> {
+    const rows = await this.#lines.run({ name: 'server_ms', text: SERVER_MS, values: [] });
+    return Number(rows[0]![0]);
   }
 
   close(): Promise<void> {

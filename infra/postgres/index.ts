@@ -76,6 +76,8 @@ export interface Stores {
   readonly url: string;
   readonly commitStore: CommitStore;
   readonly epochStore: EpochStore;
+  /** The clock of PostgreSQL, Unix milliseconds. */
+  readonly serverMs: () => Promise<number>;
   readonly queryStore: QueryStore;
   readonly noteStore: NoteStore;
   readonly revocationStore: RevocationStore;
@@ -205,6 +207,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     url,
     commitStore,
     epochStore,
+    serverMs: () => epochStore.serverMs(),
     queryStore,
     noteStore,
     revocationStore,

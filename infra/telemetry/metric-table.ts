@@ -276,6 +276,10 @@ export const METRICS = {
     kind: 'counter',
     help: 'Asks refused because they came back to an actor that waits for them.',
   },
+  heyblue_clock_moved_seconds: {
+    kind: 'gauge',
+    help: 'By how much the clock of this node moved when it last heard that of PostgreSQL.',
+  },
   heyblue_timers_armed: { kind: 'gauge', help: 'Timers of actors, asks and routes that run in this node.' },
   heyblue_nats_subscriptions: { kind: 'gauge', help: 'Subjects that this node hears.' },
   heyblue_route_bytes: { kind: 'gauge', help: 'Bytes of messages between nodes that wait in this node.' },
