@@ -188,7 +188,7 @@ export class World implements Judge {
     this.#plan = planOf(profile, new Dice(seed, 3));
     this.#rules = townRules(new Dice(seed, 7), new Dice(seed, 11));
     this.chronicle = new Chronicle(this.#time);
-    this.#crossings = new Crossings(this, this.chronicle);
+    this.#crossings = new Crossings(this, this.chronicle, id => this.#hidden.livesOf(id));
     this.#together = new Together(this, this.#truth, this.#rules, profile !== 'calm');
     this.#scans = new Scans(this, this.#truth, this.#time.nowMs());
     this.#holds = new Holds(this, this.#truth);
@@ -591,7 +591,9 @@ export class World implements Judge {
       const running = this.#machines.find(one => one.running?.process.name === process)?.running;
       return running?.node.coordinator.epochOf(shardOf(kind, id)) != null;
     };
-    this.#crossings.judge((process, region) => SQUARE_REGIONS.has(region) && owns(process, 'region', region));
+    const isRegion = (process: string, id: string): boolean =>
+      SQUARE_REGIONS.has(id) && owns(process, 'region', id);
+    this.#crossings.judge(isRegion, false);
     const sinceMs = this.#time.nowMs() - this.#time.monotonicMs() + sharingMs;
     const isOfSquare = ({ process, kind, id }: Life): boolean =>
       (SQUARE_REGIONS.has(id) || SQUARE_AREAS.has(id)) && owns(process, kind, id);
@@ -601,6 +603,9 @@ export class World implements Judge {
       isLossy: this.#plan.profile !== 'calm',
     });
     this.#until(this.#time.monotonicMs() + FORGOTTEN_MS);
+    // a world that is broken has not waited
+    if (this.#violations.length > 0) return;
+    this.#crossings.judge(isRegion, true);
     const officers = new Set(
       this.#phones.filter(({ person }) => person.kind === 'officer').map(({ person }) => person.id),
     );

@@ -2,7 +2,8 @@
  * Each enter has exactly one exit: what a region remembers of two people who came together begins once and ends once, or
  * goes on elsewhere: with the officer who crosses into another region, or with the region that moves to another node. The
  * books are kept beside every life of a region and compared with its slots after each turn; a region that dies takes its
- * slots with it, and that is counted. In the end, when all have gone, no region that lives may remember a pair.
+ * slots with it, and that is counted. In the end, when all have gone, no region that lives may remember a pair, unless the
+ * actors of both died since: what an actor told whom dies with it, and such a pair ends by silence, a little later.
  */
 import type { MatchWatch } from '../../../actors/geo/matcher.ts';
 import type { FixMessage, SlotTransfer } from '../../../actors/messages/region.ts';
@@ -39,6 +40,10 @@ function heldBy({ matcher }: RegionState): Set<string> {
 export class Crossings {
   readonly #judge: Judge;
   readonly #chronicle: Chronicle;
+  /** How often a person's actor began. */
+  readonly #livesOf: (userId: string) => number;
+  /** How often the actors of a pair had begun when a region heard that the two are together, by region and pair. */
+  readonly #heardOf = new Map<string, readonly number[]>();
   /** Newest life of each region, whoever has it. */
   readonly #newest = new Map<string, Life>();
   /** What was packed last of each region. */
@@ -47,9 +52,10 @@ export class Crossings {
   readonly #onTheWay = new Map<string, string[]>();
   readonly counts = { entered: 0, ended: 0, carried: 0, moved: 0, merged: 0 };
 
-  constructor(judge: Judge, chronicle: Chronicle) {
+  constructor(judge: Judge, chronicle: Chronicle, livesOf: (userId: string) => number) {
     this.#judge = judge;
     this.#chronicle = chronicle;
+    this.#livesOf = livesOf;
   }
 
   /** The regions of one process, watched. */
@@ -67,7 +73,7 @@ export class Crossings {
         this.counts.entered++;
         const pair = pairOf(officerId, civilianId);
         if (current.pairs.has(pair)) this.#fail(current, `${pair} entered, and was in`);
-        current.pairs.add(pair);
+        this.#add(current, pair);
         this.#chronicle.note('two are together', current.region, process, pair);
       },
       ended: (officerId, civilianId, _atMs, reason) => {
@@ -126,11 +132,17 @@ export class Crossings {
     };
   }
 
-  /** All have gone, and everything is quiet. @param lives whether a process is there and owns this region */
-  judge(lives: (process: string, region: string) => boolean): void {
+  /**
+   * All have gone, and everything is quiet.
+   *
+   * @param lives whether a process is there and owns this region
+   * @param isLater and has been for so long that silence has ended whatever nobody could end
+   */
+  judge(lives: (process: string, region: string) => boolean, isLater: boolean): void {
     for (const life of this.#newest.values()) {
-      if (life.pairs.size === 0 || !lives(life.process, life.region)) continue;
-      this.#fail(life, `${[...life.pairs].join(' ')} never ended`);
+      if (!lives(life.process, life.region)) continue;
+      const left = [...life.pairs].filter(pair => isLater || !this.#isForgotten(life, pair));
+      if (left.length > 0) this.#fail(life, `${left.join(' ')} never ended`);
     }
   }
 
@@ -151,8 +163,23 @@ export class Crossings {
       const pair = pairOf(officerId, civilianId);
       // his next fix overtook what he brings: they have come together anew meanwhile
       if (life.pairs.has(pair)) this.counts.merged++;
-      life.pairs.add(pair);
+      this.#add(life, pair);
     }
+  }
+
+  #add(life: Life, pair: string): void {
+    life.pairs.add(pair);
+    this.#heardOf.set(`${life.region} ${pair}`, this.#livesOfBoth(pair));
+  }
+
+  #livesOfBoth(pair: string): number[] {
+    return pair.split('|').map(this.#livesOf);
+  }
+
+  /** Neither actor knows any more that this region is to be told. */
+  #isForgotten({ region }: Life, pair: string): boolean {
+    const before = this.#heardOf.get(`${region} ${pair}`)!;
+    return this.#livesOfBoth(pair).every((lives, side) => lives > before[side]!);
   }
 
   #carried(life: Life, fix: FixMessage): void {

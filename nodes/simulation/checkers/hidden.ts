@@ -83,12 +83,17 @@ export class Hidden {
     person.coarse = op.body.mode === 'coarse';
   }
 
+  /** How often this person's actor began. */
+  livesOf(userId: string): number {
+    return this.#begun.get(userId) ?? 0;
+  }
+
   /** People: whose actor begins anew knows not whom it told before. */
   watchUsers(behaviour: AnyBehaviour): AnyBehaviour {
     return {
       ...behaviour,
       create: (id, loaded, turn) => {
-        this.#begun.set(id, this.#livesOf(id) + 1);
+        this.#begun.set(id, this.livesOf(id) + 1);
         return behaviour.create(id, loaded, turn);
       },
     };
@@ -104,7 +109,7 @@ export class Hidden {
         const next = behaviour.receive(state, message, turn);
         const { id } = turn.self;
         if (kind === 'area' && message.type === 'enter')
-          this.#heardOf.set(`${id} ${message.userId}`, this.#livesOf(message.userId));
+          this.#heardOf.set(`${id} ${message.userId}`, this.livesOf(message.userId));
         this.#newest.set(`${kind} ${id}`, { process, kind, id, state: next });
         return next;
       },
@@ -137,7 +142,7 @@ export class Hidden {
           ? inArea(life.state as AreaState, !isLossy).filter(
               userId =>
                 !this.#of(userId).coarse &&
-                this.#heardOf.get(`${life.id} ${userId}`) === this.#livesOf(userId),
+                this.#heardOf.get(`${life.id} ${userId}`) === this.livesOf(userId),
             )
           : inRegion(life.state as RegionState, sinceMs).filter(isDated);
       this.#nobody(life, left);
@@ -164,10 +169,6 @@ export class Hidden {
     if (known.length === 0) return;
     const words = `the ${kind} ${id} of ${process} remembers ${known.join(' ')}, who went`;
     this.#judge.fail('who is off is forgotten', words);
-  }
-
-  #livesOf(userId: string): number {
-    return this.#begun.get(userId) ?? 0;
   }
 
   #of(userId: string): Person {
