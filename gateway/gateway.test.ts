@@ -329,7 +329,8 @@ test('the admin port revokes what a user or a token may; a page in a browser doe
   const { accessToken } = (await signedIn.json()) as { accessToken: string };
   const revoke = async (what: string, headers = {}) => {
     const authorization = `Bearer ${accessToken}`;
-    return (await post(`${admin}/${what}/revoke`, {}, { authorization, ...headers })).status;
+    const asked = { authorization, 'heyblue-why': 'the phone was stolen', ...headers };
+    return (await post(`${admin}/${what}/revoke`, {}, asked)).status;
   };
   expect(await revoke(`users/${person.userId}`, { origin: 'https://evil.example' })).toBe(403);
   expect(await revoke('users/everybody')).toBe(404);
