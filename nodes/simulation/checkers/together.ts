@@ -125,7 +125,7 @@ export class Together {
   /**
    * Whether before `untilMs` the two were so close for so long: looked at with each report of either. Of somebody whose
    * positions are not dated only that they were so close. Two looks from afar end it, where each report arrives; where some
-   * are lost, those may be the ones, and only silence ends it.
+   * are lost or overtaken, those may be the ones: only silence ends it, and a region may know one before the newest.
    */
   #dwelt(officerId: string, civilianId: string, untilMs: number): boolean {
     const { enterMaxM, exitMarginM, freshMs, silenceMs } = this.#rules;
@@ -134,15 +134,17 @@ export class Together {
     const looks = [...this.#seen(officerId, untilMs, 0), ...this.#seen(civilianId, untilMs, 1)].sort(
       (a, b) => a.atMs - b.atMs,
     );
-    const newest: [Report | null, Report | null] = [null, null];
+    const before: [Report[], Report[]] = [[], []];
     let startMs = Number.NaN;
     let lastMs = Number.NaN;
     let out = 0;
     for (const look of looks) {
-      newest[look.side] = look;
-      const other = newest[(1 - look.side) as 0 | 1];
-      if (!other || look.atMs - other.atMs > freshMs) continue;
-      const metres = apartM(look.at, other.at);
+      before[look.side].push(look);
+      const others = before[(1 - look.side) as 0 | 1].filter(({ atMs }) => look.atMs - atMs <= freshMs);
+      const newest = others.at(-1);
+      if (!newest) continue;
+      const known = this.#isLossy ? others : [newest];
+      const metres = Math.min(...known.map(({ at }) => apartM(look.at, at)));
       if (look.atMs - lastMs > silenceMs) startMs = Number.NaN;
       if (metres > enterMaxM + exitMarginM + SLACK_M) {
         if (++out > 1 && !this.#isLossy) startMs = Number.NaN;
@@ -150,7 +152,7 @@ export class Together {
       }
       out = 0;
       lastMs = look.atMs;
-      if (Number.isNaN(startMs) && metres <= enterMaxM + SLACK_M) startMs = other.atMs;
+      if (Number.isNaN(startMs) && metres <= enterMaxM + SLACK_M) startMs = newest.atMs;
       if (look.atMs - startMs >= dwellMs - SLACK_MS) return true;
     }
     return false;
