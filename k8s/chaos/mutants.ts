@@ -116,7 +116,7 @@ export const MUTANTS: readonly ChaosMutant[] = [
     patches: [
       {
         file: 'nodes/departure.ts',
-        find: '      await Promise.race([this.drain(), this.#hurry.promise]);\n',
+        find: '      await Promise.race([this.#drainAndTell(), this.#hurry.promise]);\n',
         replace: '',
       },
     ],

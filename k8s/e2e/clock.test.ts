@@ -17,11 +17,13 @@ const file = join(folder, 'clock');
 let town: TestTown;
 beforeAll(async () => {
   writeFileSync(file, String(HOUR_S * 1_000));
-  town = await startTestTown({
+  const settings = {
     HEYBLUE_SHARE_MINUTES: String(SHARE_S / 60),
     NODE_OPTIONS: `--import=${import.meta.resolve('../chaos/processes/shiftedClock.mjs')}`,
     CHAOS_CLOCK_FILE: file,
-  });
+  };
+  // how long officers share is a rule, and other towns have written theirs
+  town = await startTestTown(settings, undefined, true);
 });
 afterAll(async () => {
   await town?.stop();
