@@ -1,34 +1,20 @@
 /** A start against PostgreSQL as it may be: fresh, known, refusing, somebody else's. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import type { Metrics } from '../../nodes/ports.ts';
-import { systemScheduler } from '../clock.ts';
 import { temporaryDatabase } from '../embedded/index.ts';
 import { migrateWhenUp, openStores, type StoresOptions, StoreUnavailable } from './index.ts';
 import { APP_ROLE } from './limits.ts';
 import { migrate, withRole } from './migrate.ts';
-import { silent } from './testTown.ts';
+import { storesOptions } from './testStores.ts';
 
-const metrics: Metrics = { count() {}, observe() {}, gauge() {} };
 let database: Awaited<ReturnType<typeof temporaryDatabase>>;
 beforeAll(async () => {
   database = await temporaryDatabase(inject('databaseUrl'));
 });
 afterAll(() => database.drop());
 
-const options = (change: Partial<StoresOptions> = {}): StoresOptions => ({
-  databaseUrl: database.url,
-  appUrl: null,
-  dynamodbEndpoint: inject('dynamodbEndpoint'),
-  kinesisEndpoint: inject('kinesisEndpoint'),
-  region: 'us-east-1',
-  credentials: { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' },
-  owner: 'test',
-  log: silent,
-  metrics,
-  scheduler: systemScheduler,
-  ...change,
-});
+const options = (change: Partial<StoresOptions> = {}): StoresOptions =>
+  storesOptions({ databaseUrl: database.url, ...change });
 
 it('a database that only its owner knows is made ready, and served by the lesser role', async () => {
   const owner = new pg.Client({ connectionString: database.url });

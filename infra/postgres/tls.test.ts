@@ -7,16 +7,14 @@ import { chownSync, copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Snapshot } from '../audit/snapshot.ts';
-import { systemScheduler } from '../clock.ts';
 import { OWNER_ROLE, type Postgres, startPostgres } from '../embedded/postgres.ts';
 import { ensureAuditor } from './auditorRole.ts';
 import { openStores, StoreUnavailable } from './index.ts';
 import { Line } from './line.ts';
+import { storesOptions } from './testStores.ts';
 import { silent } from './testTown.ts';
-
-const metrics = { count() {}, observe() {}, gauge() {} };
 
 describe.skipIf(spawnSync('openssl', ['version']).status !== 0)('PostgreSQL behind TLS', () => {
   const folder = mkdtempSync(join(tmpdir(), 'heyblue-tls-'));
@@ -34,18 +32,7 @@ describe.skipIf(spawnSync('openssl', ['version']).status !== 0)('PostgreSQL behi
 
   const urlWith = (search: string): string =>
     `postgres://${OWNER_ROLE}:${server!.password}@localhost:${server!.port}/postgres${search}`;
-  const options = (search: string) => ({
-    databaseUrl: urlWith(search),
-    appUrl: null,
-    dynamodbEndpoint: inject('dynamodbEndpoint'),
-    kinesisEndpoint: inject('kinesisEndpoint'),
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' },
-    owner: 'test',
-    log: silent,
-    metrics,
-    scheduler: systemScheduler,
-  });
+  const options = (search: string) => storesOptions({ databaseUrl: urlWith(search) });
 
   beforeAll(async () => {
     server = await startPostgres(folder, () => {});

@@ -4,10 +4,11 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { freePort } from '../../infra/embedded/ports.ts';
 import { stopOnSignal } from '../swarm/cleanup.ts';
 
 export type Reply = string | number | null | readonly Reply[];
@@ -27,14 +28,6 @@ export function redisVersion(): string | null {
 /** A command as it goes over the socket. */
 export const command = (...words: readonly (string | number)[]): string =>
   `*${words.length}\r\n${words.map(word => `$${String(word).length}\r\n${word}\r\n`).join('')}`;
-
-const freePort = (): Promise<number> =>
-  new Promise(done => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => done(port));
-    });
-  });
 
 /** Knows just enough of RESP; an error reply fails all that is waited for. */
 class Replies {

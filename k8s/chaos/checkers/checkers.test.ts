@@ -278,28 +278,17 @@ const WRONGS: readonly [name: string, seenBy: readonly Name[], plant: (run: Plan
       run.timeline.quietFromMs = 49_000;
     },
   ],
-  [
-    'a node that was cut off and went on scoring',
+  ...['partition', 'partition-deaf'].map((cut): (typeof WRONGS)[number] => [
+    `a node that was cut off (${cut}) and went on scoring`,
     ['failStop'],
     run => {
       run.timeline.faults.push(
-        fault({ fault: 'partition', row: '3a' }),
-        fault({ fault: 'partition', row: '3a', phase: 'healed', t_ms: 15_000 }),
+        fault({ fault: cut, row: '3a' }),
+        fault({ fault: cut, row: '3a', phase: 'healed', t_ms: 15_000 }),
       );
       change(records(run), one => (one as { id?: string }).id === 'k2', { answered_ms: 12_000 } as object);
     },
-  ],
-  [
-    'a node that hears nothing and went on scoring',
-    ['failStop'],
-    run => {
-      run.timeline.faults.push(
-        fault({ fault: 'partition-deaf', row: '3a' }),
-        fault({ fault: 'partition-deaf', row: '3a', phase: 'healed', t_ms: 15_000 }),
-      );
-      change(records(run), one => (one as { id?: string }).id === 'k2', { answered_ms: 12_000 } as object);
-    },
-  ],
+  ]),
   [
     'a transfer that is not in the stream',
     ['streams'],
