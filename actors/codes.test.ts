@@ -1,5 +1,6 @@
 /** Codes between two phones, with and without network, and what must not count: told by the phones of a small town. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { codeOf, expectMetOnce, expectNothing, shows } from '../nodes/testing/codes.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { decodeBase45, encodeBase45 } from '../protocol/base45.ts';
 import { type CodeBook, mintFrom, proveScan } from '../protocol/codeBook.ts';
@@ -36,27 +37,9 @@ const minted = (from: CodeBook, nowMs = town.time.nowMs()): string => {
   return shown.ok ? shown.value.token : '';
 };
 const nowS = (): number => Math.floor(town.time.nowMs() / S);
-const shows = async (phone: TownPhone): Promise<string> => {
-  const shown = await phone.command('qr.show', {});
-  return shown.ok ? shown.value.token : '';
-};
-const codeOf = async (phone: TownPhone, token: string): Promise<number> => {
-  const scanned = await phone.command('qr.scan', { token });
-  return scanned.ok ? 0 : scanned.code;
-};
 const balances = (): number[] => [officer, civilian].map(phone => town.balance(phone.id));
-/** Both phones have heard of one meeting, and both have its points. */
-const metOnce = (): void => {
-  expect(balances()).toEqual([20, 20]);
-  for (const phone of [officer, civilian]) {
-    expect(phone.events('encounter.completed')).toMatchObject([{ method: 'qr', points: 20 }]);
-  }
-  expect(town.ledger.transfers.size).toBe(1);
-};
-const nothing = (): void => {
-  expect(town.ledger.transfers.size).toBe(0);
-  expect([...officer.events('encounter.completed'), ...civilian.events('encounter.completed')]).toEqual([]);
-};
+const metOnce = (): void => expectMetOnce(town, [officer, civilian]);
+const nothing = (): void => expectNothing(town, [officer, civilian]);
 
 describe('with network on both sides', () => {
   test.each(['officer', 'civilian'] as const)(

@@ -1,5 +1,6 @@
 /** Codes that are sent on by photograph, and what vouches that two people stood together: told by the phones of a small town. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { codeOf, expectMetOnce, expectNothing, shows } from '../nodes/testing/codes.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { ERROR } from '../protocol/index.ts';
 import { fraudRules } from './fraud/rules.ts';
@@ -21,27 +22,9 @@ const begin = async (...of: ConstructorParameters<typeof SmallTown>): Promise<vo
 };
 beforeEach(() => begin());
 
-const shows = async (phone: TownPhone): Promise<string> => {
-  const shown = await phone.command('qr.show', {});
-  return shown.ok ? shown.value.token : '';
-};
-const codeOf = async (phone: TownPhone, token: string): Promise<number> => {
-  const scanned = await phone.command('qr.scan', { token });
-  return scanned.ok ? 0 : scanned.code;
-};
 const nowS = (): number => Math.floor(town.time.nowMs() / S);
-/** Both phones have heard of one meeting, and both have its points. */
-const metOnce = (): void => {
-  for (const phone of [officer, civilian]) {
-    expect(town.balance(phone.id)).toBe(20);
-    expect(phone.events('encounter.completed')).toMatchObject([{ method: 'qr', points: 20 }]);
-  }
-  expect(town.ledger.transfers.size).toBe(1);
-};
-const nothing = (): void => {
-  expect(town.ledger.transfers.size).toBe(0);
-  expect([...officer.events('encounter.completed'), ...civilian.events('encounter.completed')]).toEqual([]);
-};
+const metOnce = (): void => expectMetOnce(town, [officer, civilian]);
+const nothing = (): void => expectNothing(town, [officer, civilian]);
 /** What speaks against each meeting that waits for an operator. */
 const held = (): (number | undefined)[] => [...town.ledger.holds.values()].map(({ op }) => op.trust);
 
