@@ -47,6 +47,20 @@ export const SAMPLING_LIMITS = {
   retryMaxMs: 60_000,
 } as const;
 
+/** Places as circles at the location service. */
+export const CIRCLE_LIMITS = {
+  /** As often as a node looks for changed places (`infra/places/atlas.ts`). */
+  lookMs: 500,
+  /**
+   * What is there is listed and compared so often, against what a former owner of the duty wrote late: 500 requests for
+   * the 50,000 places that there may be, 10 s of a quota of their own.
+   */
+  compareMs: 3_600_000,
+  /** After a failure, doubled up to the maximum. */
+  retryMs: 1_000,
+  retryMaxMs: 60_000,
+} as const;
+
 export const PERSON_LIMITS = {
   /** Samples of phones whose node's clock goes ahead are in the copy, too. */
   clocksApartMs: 60_000,

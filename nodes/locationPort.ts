@@ -97,6 +97,8 @@ export interface LocationPort {
   putCircles(circles: readonly Circle[]): Promise<readonly { readonly id: string; readonly why: string }[]>;
   /** Removes circles; ids that are not known are fine. Who is inside is not told to have left. */
   deleteCircles(ids: readonly string[]): Promise<void>;
+  /** The circles that are there, in any order: what else its owners keep in the same place is not told. */
+  circles(): Promise<readonly Circle[]>;
   /**
    * Compares positions with the circles; crossings are told to {@link onCrossing}, perhaps later than this resolves.
    * Accuracy counts for nothing. Who is inside at midnight (UTC) enters again, because the pseudonym is another one.

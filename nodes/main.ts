@@ -51,6 +51,7 @@ import { MemoryBucket, MemoryKv } from './memory/memoryKv.ts';
 import { createNode, type TownNode } from './node.ts';
 import { watchName } from './occupied.ts';
 import { personsOf } from './persons.ts';
+import { PlaceCircles } from './placeCircles.ts';
 import type { Log, Metrics } from './ports.ts';
 import { KvRegionDirectory } from './regionDirectory.ts';
 import { MeetingRules } from './rules/meetingRules.ts';
@@ -102,6 +103,9 @@ const versionOf = (config: Config): string => {
   const file = new URL('../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 };
+
+/** Whoever owns this shard keeps the places of the town at the location service. */
+const CIRCLES_SHARD = shardOf('places', 'circles');
 
 const ratesOf = ({ locationRate }: Config): Rates => {
   const burst = Math.max(RATES.session.location.burst, locationRate);
@@ -425,6 +429,15 @@ async function main(): Promise<void> {
     log: logs.of('infra'),
     metrics,
   });
+  const circles = new PlaceCircles({
+    location,
+    fences: () => stores.atlas.fences,
+    // circles in memory are each node's own
+    leads: () => config.locationProvider === 'memory' || node.coordinator.epochOf(CIRCLES_SHARD) !== null,
+    clock,
+    scheduler,
+    log: logs.of('infra'),
+  });
   const archiving = config.archive === 'on' ? followOwned(archive, node.coordinator, scheduler) : null;
 
   departure = new Departure({
@@ -435,6 +448,7 @@ async function main(): Promise<void> {
     stop: async budgetMs => {
       await node.stop(budgetMs);
       publishing.stop();
+      circles.stop();
       hot.stop();
       regions.stop();
       archiving?.stop();
@@ -488,6 +502,7 @@ async function main(): Promise<void> {
   await Promise.race([node.start(), taken.promise]);
   named();
   publishing.check();
+  circles.start();
   joined = true;
   // without it what is divided stays so
   if (config.hotRegions === 'on') hot.start();

@@ -39,6 +39,7 @@ export type Operation =
   | 'BatchDeleteDevicePositionHistory'
   | 'BatchPutGeofence'
   | 'BatchDeleteGeofence'
+  | 'ListGeofences'
   | 'BatchEvaluateGeofences'
   | 'VerifyDevicePosition';
 

@@ -2,6 +2,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { locationContract } from '../../nodes/contracts/locationPort.contract.ts';
 import { opinionOf, type PositionSample } from '../../nodes/locationPort.ts';
+import { circleOf, PlaceCircles } from '../../nodes/placeCircles.ts';
+import { Fences, type Place } from '../../nodes/placesPort.ts';
 import { AmazonLocation } from './amazonLocation.ts';
 import { testLocationServer } from './testLocationServer.ts';
 import type { GeofenceEvent } from './testLocationState.ts';
@@ -220,6 +222,60 @@ describe('Amazon Location', () => {
     server.failItem = (_, id) => (id === 'hub-2' ? 'ValidationError' : null);
     const circles = [1, 2, 3].map(n => ({ id: `hub-${n}`, latE7: 0, lngE7: 0, radiusM: 10 }));
     expect(await port.putCircles(circles)).toEqual([{ id: 'hub-2', why: 'ValidationError' }]);
+  });
+
+  it('says when a circle could not be removed; one that is not there is fine', async () => {
+    const { server, port } = await town();
+    await port.putCircles([{ id: 'hub', latE7: 0, lngE7: 0, radiusM: 10 }]);
+    await port.deleteCircles(['hub', 'never']);
+    server.failItem = () => 'AccessDeniedError';
+    await expect(port.deleteCircles(['hub'])).rejects.toMatchObject({ fault: 'refused' });
+  });
+
+  it('lists circles that count, and nothing else that lies in the collection', async () => {
+    const { server, port } = await town();
+    await port.putCircles([{ id: 'hub', latE7: -899_999_999, lngE7: 1_799_999_999, radiusM: 12.5 }]);
+    const collection = server.collections.get('heyblue-places')!;
+    const [fence] = collection.fences;
+    for (const Status of ['FAILED', 'DELETING', 'DELETED'])
+      collection.put({ ...fence!, GeofenceId: Status, Status } as never);
+    collection.put({ GeofenceId: 'park', Geometry: { Polygon: [[[0, 0]]] } } as never);
+    expect(await port.circles()).toEqual([
+      { id: 'hub', latE7: -899_999_999, lngE7: 1_799_999_999, radiusM: 12.5 },
+    ]);
+  });
+
+  it('holds the hubs and merchants of the town, within the quota, whatever single ones answer', async () => {
+    const { world, server, port, sent, counted } = await town({ requestsPerS: 50 });
+    server.requestsPerS = 60;
+    const places = Array.from({ length: 205 }, (_, number): Place => {
+      const kind = number % 2 === 0 ? 'hub' : 'merchant';
+      const at = { latE7: 407_812_345, lngE7: -739_665_432 + number };
+      return { id: world.uuid(), kind, name: 'a place', number, poster: 0, radiusM: 30, ...at };
+    });
+    let fences = new Fences(places);
+    const circles = new PlaceCircles({ ...world, location: port, fences: () => fences, leads: () => true });
+    const bad = circleOf(places[7]!).id;
+    let once = true;
+    server.failItem = (_, id) => {
+      if (id === bad) return 'ValidationError';
+      if (id !== circleOf(places[8]!).id || !once) return null;
+      once = false;
+      return 'ThrottlingError';
+    };
+    await circles.look();
+    const ids = () => new Set(server.collections.get('heyblue-places')?.fences.map(one => one.GeofenceId));
+    const wanted = new Set(places.map(one => circleOf(one).id).filter(id => id !== bad));
+    expect(ids()).toEqual(wanted);
+    expect(sent('BatchPutGeofence')).toHaveLength(22);
+    expect(counted('heyblue_location_requests_total BatchPutGeofence throttled')).toBe(0);
+    // a hub closes
+    fences = new Fences(places.slice(1));
+    await circles.look();
+    wanted.delete(circleOf(places[0]!).id);
+    expect(ids()).toEqual(wanted);
+    expect(world.said()).toContain(bad);
+    expect(world.said()).not.toMatch(COORDINATE);
   });
 
   it('takes crossings only in their published shape, of people whom it knows', async () => {

@@ -17,6 +17,7 @@ import {
   BatchUpdateDevicePositionCommand,
   type DevicePosition,
   GetDevicePositionHistoryCommand,
+  ListGeofencesCommand,
   VerifyDevicePositionCommand,
 } from '@aws-sdk/client-location';
 import {
@@ -64,6 +65,8 @@ interface ItemError {
 const DAY_MS = 86_400_000;
 const AGAIN = new Set(['ThrottlingError', 'InternalServerError', 'ConflictError']);
 const isPassing = (error: BatchItemError | undefined): boolean => AGAIN.has(error?.Code ?? '');
+/** States of a geofence that counts, or soon will; one that is going, or could not be indexed, is none. */
+const THERE = new Set(['ACTIVE', 'PENDING']);
 const IPV4 = /^(\d{1,3}\.){3}\d{1,3}$/;
 
 export class AmazonLocation implements LocationPort {
@@ -123,9 +126,7 @@ export class AmazonLocation implements LocationPort {
         return (answer.Errors ?? []).map(({ DeviceId: key, Error: error }) => ({ key, error }));
       },
     );
-    // whoever never was there is gone, too
-    const [left] = [...refused.values()].filter(code => code !== 'ResourceNotFoundError');
-    if (left !== undefined) throw new LocationFailure(operation, 'refused', left);
+    mustBeGone(operation, refused);
   }
 
   async putCircles(
@@ -162,7 +163,7 @@ export class AmazonLocation implements LocationPort {
   async deleteCircles(ids: readonly string[]): Promise<void> {
     const { collection: CollectionName } = this.#options;
     const operation = 'BatchDeleteGeofence';
-    await this.#inBatches(
+    const refused = await this.#inBatches(
       operation,
       ids,
       AMAZON_DELETE_CIRCLES_MAX,
@@ -174,6 +175,31 @@ export class AmazonLocation implements LocationPort {
         return (answer.Errors ?? []).map(({ GeofenceId: key, Error: error }) => ({ key, error }));
       },
     );
+    mustBeGone(operation, refused);
+  }
+
+  async circles(): Promise<readonly Circle[]> {
+    const { collection: CollectionName } = this.#options;
+    const found: Circle[] = [];
+    let NextToken: string | undefined;
+    do {
+      const page = {
+        CollectionName,
+        MaxResults: AMAZON_PAGE_MAX,
+        ...(NextToken !== undefined && { NextToken }),
+      };
+      const answer = await this.#calls.call('ListGeofences', (client, sending) =>
+        client.send(new ListGeofencesCommand(page), sending),
+      );
+      for (const { GeofenceId: id, Geometry, Status = '' } of answer.Entries ?? []) {
+        const centre = fromDegrees(Geometry?.Circle?.Center);
+        const radiusM = Geometry?.Circle?.Radius;
+        if (id === undefined || centre === null || radiusM === undefined || !THERE.has(Status)) continue;
+        found.push({ id, ...centre, radiusM });
+      }
+      NextToken = answer.NextToken;
+    } while (NextToken !== undefined);
+    return found;
   }
 
   async evaluate(positions: readonly PositionSample[]): Promise<void> {
@@ -322,6 +348,12 @@ export class AmazonLocation implements LocationPort {
     }
     return refused;
   }
+}
+
+/** Whoever never was there is gone, too. */
+function mustBeGone(operation: Operation, refused: ReadonlyMap<string, string>): void {
+  const left = [...refused.values()].find(code => code !== 'ResourceNotFoundError');
+  if (left !== undefined) throw new LocationFailure(operation, 'refused', left);
 }
 
 const updateOf = (name: string, { takenAtMs, accuracyDm, ...point }: SampledPosition) => ({

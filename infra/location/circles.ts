@@ -56,6 +56,10 @@ export class Circles {
     return this.#byId.size;
   }
 
+  all(): readonly Circle[] {
+    return [...this.#byId.values()];
+  }
+
   put(circle: Circle): void {
     this.delete(circle.id);
     this.#byId.set(circle.id, circle);

@@ -25,7 +25,7 @@ export const AMAZON_BATCH_MAX = 10;
 export const AMAZON_DELETE_MAX = 100;
 /** Ids of one BatchDeleteGeofence. */
 export const AMAZON_DELETE_CIRCLES_MAX = 10;
-/** Positions of one page of GetDevicePositionHistory. */
+/** Positions of one page of GetDevicePositionHistory, geofences of one of ListGeofences. */
 export const AMAZON_PAGE_MAX = 100;
 /** A day has 1,440 samples at most, 15 pages. */
 export const AMAZON_PAGES_MAX = 20;

@@ -123,6 +123,10 @@ export class MemoryLocation implements LocationPort {
     for (const id of ids) this.#circles.delete(id);
   }
 
+  async circles(): Promise<readonly Circle[]> {
+    return this.#circles.all();
+  }
+
   async evaluate(positions: readonly PositionSample[]): Promise<void> {
     for (const position of positions) {
       if (!isPoint(position)) continue;

@@ -113,6 +113,7 @@ const ROUTES: readonly Route[] = (
     ['DescribeGeofenceCollection', 'GET', `/geofencing/v0/collections/${NAMED}`],
     ['BatchPutGeofence', 'POST', `/geofencing/v0/collections/${NAMED}/put-geofences`],
     ['BatchDeleteGeofence', 'POST', `/geofencing/v0/collections/${NAMED}/delete-geofences`],
+    ['ListGeofences', 'POST', `/geofencing/v0/collections/${NAMED}/list-geofences`],
     ['BatchEvaluateGeofences', 'POST', `/geofencing/v0/collections/${NAMED}/positions`],
   ] as const
 ).map(([operation, method, path]) => ({ operation, method, path: new RegExp(`^${path}$`) }));
@@ -260,6 +261,15 @@ export async function testLocationServer(): Promise<TestLocationServer> {
         id => (collection.delete(id) ? null : 'ResourceNotFoundError'),
       );
       return { Errors: failed.map(({ item, Error: error }) => ({ GeofenceId: item, Error: error })) };
+    },
+    ListGeofences([name = ''], body) {
+      const max = Number(body.MaxResults ?? 100);
+      if (!(max >= 1 && max <= 100)) throw invalid('MaxResults', max);
+      const { fences } = found(collections, name);
+      const from = Number(body.NextToken ?? 0);
+      const times = { CreateTime: now(), UpdateTime: now() };
+      const Entries = fences.slice(from, from + max).map(one => ({ Status: 'ACTIVE', ...one, ...times }));
+      return { Entries, ...(from + max < fences.length && { NextToken: String(from + max) }) };
     },
     BatchEvaluateGeofences([name = ''], body) {
       const updates = checkItems(body.DevicePositionUpdates, 10).map(checkUpdate);

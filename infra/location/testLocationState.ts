@@ -76,6 +76,10 @@ export class Collection {
   readonly #inside = new Map<string, Set<string>>();
   #events = 0;
 
+  get fences(): readonly Geofence[] {
+    return [...this.#fences.values()];
+  }
+
   put(fence: Geofence): void {
     this.#fences.set(fence.GeofenceId, fence);
   }

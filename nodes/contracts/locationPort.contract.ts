@@ -169,6 +169,15 @@ export function locationContract(name: string, open: () => Promise<LocationTown>
         expect(await walk(town.uuid(), [5])).toEqual([]);
       });
 
+      it('lists what is there, in pages, as it was put', async () => {
+        const many = Array.from({ length: 123 }, (_, i) => circle(`l-${i}`, { radiusM: 10 + i }));
+        await port.putCircles(many);
+        const byId = (circles: readonly Circle[]) => [...circles].sort((a, b) => (a.id < b.id ? -1 : 1));
+        expect(byId(await port.circles())).toEqual(byId(many));
+        await port.deleteCircles(many.map(one => one.id));
+        expect(await port.circles()).toEqual([]);
+      });
+
       it('knows the date line, the pole and large circles', async () => {
         await port.putCircles([
           circle('fiji', { latE7: -170_000_000, lngE7: 1_799_999_000, radiusM: 100 }),

@@ -89,6 +89,10 @@ export class Fences {
     return this.#places.length;
   }
 
+  get all(): readonly Place[] {
+    return this.#places;
+  }
+
   of(placeId: string): Place | null {
     return this.#byId.get(placeId) ?? null;
   }
