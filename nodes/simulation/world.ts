@@ -37,6 +37,7 @@ import { Hidden, type Life } from './checkers/hidden.ts';
 import { Holds } from './checkers/holds.ts';
 import type { CheckerName, Judge } from './checkers/judge.ts';
 import { Linearizable } from './checkers/linearizable.ts';
+import { Newest } from './checkers/newest.ts';
 import { OneWriter } from './checkers/oneWriter.ts';
 import { Outputs } from './checkers/outputs.ts';
 import { PairScore } from './checkers/pairScore.ts';
@@ -176,6 +177,7 @@ export class World implements Judge {
   readonly #once: AppliedOnce;
   readonly #linear = new Linearizable(this);
   readonly #crossings: Crossings;
+  readonly #newest = new Newest(this);
   readonly #together: Together;
   readonly #scans: Scans;
   readonly #holds: Holds;
@@ -425,9 +427,12 @@ export class World implements Judge {
       user: this.#hidden.watchUsers(userBehaviour(rules, KEYS, () => FENCES) as AnyBehaviour),
       region: this.#hidden.watch(
         process,
-        this.#crossings.watch(
+        this.#newest.watch(
           process,
-          watch => regionBehaviour(rules.proximity, rules.fraud, watch) as AnyBehaviour,
+          this.#crossings.watch(
+            process,
+            watch => regionBehaviour(rules.proximity, rules.fraud, watch) as AnyBehaviour,
+          ),
         ),
       ),
       area: this.#hidden.watch(process, areaBehaviour(rules.area)),

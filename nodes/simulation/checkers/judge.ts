@@ -9,6 +9,7 @@ export const CHECKERS = [
   'points and stock conserved',
   'one score per pair and day',
   'each enter has one exit',
+  'the newest position counts',
   'who meets was together',
   'who stays together meets',
   'who is off is forgotten',
