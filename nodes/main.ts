@@ -208,6 +208,7 @@ async function main(): Promise<void> {
     numbers: rules,
     engine: new ZenRules(),
     store: ruleStore,
+    teller: stores.ruleTeller,
     lastKnown: new LastKnownFile(config.dataDir, nodeId, logs.of('infra')),
     bus: nats?.bus ?? null,
     cluster: config.cluster,

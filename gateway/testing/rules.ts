@@ -1,4 +1,5 @@
 /** The rules of a node for tests: over an engine and a store of the test's own. */
+import { MemoryTeller } from '../../nodes/memory/memoryTeller.ts';
 import type { FirstNumbers } from '../../nodes/rules/builtIn.ts';
 import type { RuleEngine } from '../../nodes/rules/engine.ts';
 import { type NodeRules, nodeRules } from '../../nodes/rules/nodeRules.ts';
@@ -12,6 +13,7 @@ export const testRules = (numbers: FirstNumbers, engine: RuleEngine, store: Rule
     numbers,
     engine,
     store,
+    teller: new MemoryTeller(),
     lastKnown: { read: () => null, write: () => {} },
     bus: null,
     cluster: 'test',

@@ -8,6 +8,7 @@
  * Never in an event: a position, a device's name, a password, a code that pays, what somebody wrote to somebody.
  */
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
+import { RULE_KINDS } from '../../nodes/rulesPort.ts';
 import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
 
 export const STREAMS = { userEvents: 'user-events', transactions: 'transactions' } as const;
@@ -109,6 +110,11 @@ const CatalogEntry = Type.Object({
   version: Count('of the entry; rises with every change'),
 });
 
+const counting = {
+  ruleId: Type.String({ description: 'of the rule; the subject follows from it' }),
+  kind: Type.Enum([...RULE_KINDS], { description: 'what it decides' }),
+};
+
 export const CATALOGUE = {
   'user.registered': person(
     'Somebody signed up.',
@@ -116,6 +122,31 @@ export const CATALOGUE = {
       userId: Id('of the account'),
       kind: Type.Enum([...ACCOUNT_KINDS], { description: 'what the account is' }),
       zip: orNull(Type.String({ description: 'postal code that was given; null: none' })),
+    }),
+  ),
+  'user.verified': person(
+    'Who somebody says to be was looked up: an officer has a badge.',
+    Type.Object({
+      userId: Id('of the account'),
+      kind: Type.Enum([...ACCOUNT_KINDS], { description: 'what it was verified to be' }),
+    }),
+  ),
+  'user.updated': person(
+    'An operator opened an account again, or changed how much may leave it.',
+    Type.Object({
+      userId: Id('of the account'),
+      active: Type.Boolean({ description: 'false: it is closed, no points move' }),
+      entryMax: orNull(Points('that may leave it at once; null: no such limit')),
+      dayMax: orNull(Points('that may leave it in a day; null: no such limit')),
+    }),
+  ),
+  'user.deactivated': person(
+    'No points move on an account any more.',
+    Type.Object({
+      userId: Id('of the account'),
+      because: Type.Enum(['erased', 'closed'], {
+        description: 'the person ended it and is gone, or an operator closed it and may open it again',
+      }),
     }),
   ),
   'device.registered': person(
@@ -136,6 +167,18 @@ export const CATALOGUE = {
   ),
   'catalog.charity_upserted': person('What operators know of a charity changed.', CatalogEntry),
   'catalog.family_upserted': person('What operators know of a family in need changed.', CatalogEntry),
+  'rule.published': person(
+    'Another version of a business rule counts.',
+    Type.Object({
+      ...counting,
+      version: Count('that counts now'),
+      before: orNull(Count('that counted before; null: none')),
+    }),
+  ),
+  'rule.retired': person(
+    'No version of a business rule counts any more.',
+    Type.Object({ ...counting, version: Count('that counted before') }),
+  ),
   'encounter.recorded': movement('A civilian and an officer met; both got their points from the mint.'),
   'points.awarded': movement('The mint gave points for anything but an encounter.'),
   'points.donated': movement('Somebody gave points to charities or families.'),

@@ -2,6 +2,7 @@
 import type { JsonSchema } from './additive.ts';
 import { CATALOGUE, EVENT_TYPES, type EventType, STREAMS } from './catalogue.ts';
 import { goldenOf } from './golden.ts';
+import { UNTOLD } from './untold.ts';
 
 const typeOf = (schema: JsonSchema): string => {
   if (schema.anyOf) return schema.anyOf.map(typeOf).join(' or ');
@@ -62,5 +63,9 @@ export function renderEvents(): string {
     ...rows({ properties: head, required }),
     '',
     ...Object.values(STREAMS).flatMap(stream => [`## Stream \`${stream}\``, '', ...sections(stream)]),
+    '## Not told',
+    '',
+    ...UNTOLD.map(({ types, because }) => `- ${types.map(type => `\`${type}\``).join(', ')}: ${because}`),
+    '',
   ].join('\n');
 }

@@ -60,6 +60,7 @@ const DOMAIN_OF: Readonly<Record<string, string>> = {
   user: 'users',
   device: 'users',
   token: 'identity',
+  rule: 'rules',
 };
 
 export const sourceOf = (type: string): string => {

@@ -8,6 +8,7 @@ import { renderEvents } from './document.ts';
 import { eventText } from './envelope.ts';
 import { committed, fileOf, goldenOf, textOf, wanted } from './golden.ts';
 import { MOVEMENT_TYPES, movementType } from './movement.ts';
+import { UNTOLD } from './untold.ts';
 
 const schema = (): JsonSchema => structuredClone(goldenOf('redemption.confirmed').schema);
 type Loose = { properties: Record<string, Loose>; required: string[]; type: string; enum?: string[] };
@@ -37,6 +38,14 @@ describe('the committed schemas', () => {
   it('their examples are events', () => {
     for (const { event } of files.values()) expect(wrongWith(event)).toBeNull();
   });
+});
+
+it('what is said not to be told is not in the catalogue', () => {
+  const untold = UNTOLD.flatMap(({ types }) => types);
+  expect(new Set(untold).size).toBe(untold.length);
+  const has = (type: string) =>
+    EVENT_TYPES.some(one => (type.endsWith('.*') ? one.startsWith(type.slice(0, -1)) : one === type));
+  expect(untold.filter(has)).toEqual([]);
 });
 
 describe('what breaks a reader', () => {

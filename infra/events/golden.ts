@@ -30,6 +30,7 @@ const WORDS: Readonly<Record<string, unknown>> = {
   officer: ids(11),
   merchant: ids(12),
   offer: ids(20),
+  ruleId: 'encounter.points',
   entryId: ids(21),
   account: ids(10),
   zip: '10001',

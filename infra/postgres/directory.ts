@@ -238,10 +238,13 @@ export class PgDirectory implements Directory {
     if (badge !== null) await em.insert(Officer, { userId, badge });
     await em.insert(NewAccount, { accountId: userId, limited: true });
     const eventId = this.#random.uuid(nowMs);
-    await em.insert(OutboxRow, {
+    const told = {
       target: OUTBOX_TARGET.userEvents,
       keys: [userId],
       traces: user.trace ? [user.trace] : null,
+    };
+    await em.insert(OutboxRow, {
+      ...told,
       payload: {
         id: eventId,
         type: 'user.registered',
@@ -252,6 +255,8 @@ export class PgDirectory implements Directory {
         data: { userId, kind, zip },
       },
     });
+    if (badge === null) return;
+    await em.insert(OutboxRow, { ...told, payload: { type: 'user.verified', data: { userId, kind } } });
   }
 
   async #credential(sql: string, value: string): Promise<Credential | null> {

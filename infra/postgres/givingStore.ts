@@ -169,11 +169,13 @@ export class PgGivingStore implements GivingStore {
     dayMax: number | null,
   ): Promise<AccountView | null> {
     await this.#rows('limit_account', 'select ledger.set_debit_limit($1, $2, $3)', [id, entryMax, dayMax]);
+    this.#onEvent();
     return this.account(id);
   }
 
   async closeAccount(id: string, closed: boolean): Promise<AccountView | null> {
     await this.#rows('close_account', 'select ledger.close_account($1, $2)', [id, closed]);
+    this.#onEvent();
     return this.account(id);
   }
 

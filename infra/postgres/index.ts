@@ -22,6 +22,7 @@ import type {
   RevocationStore,
   Scheduler,
 } from '../../nodes/ports.ts';
+import type { RuleTeller } from '../../nodes/rulesPort.ts';
 import type { UsersDomain } from '../../nodes/usersDomainPort.ts';
 import { OutboxThread } from '../outbox/thread.ts';
 import { NodeAtlas } from '../places/atlas.ts';
@@ -44,6 +45,7 @@ import { PgPersonBook } from './personBook.ts';
 import { PgPlaceStore } from './placeStore.ts';
 import { PgQueryStore } from './queryStore.ts';
 import { PgRevocationStore } from './revocationStore.ts';
+import { PgRuleTeller } from './ruleTeller.ts';
 import { PgUsersDomain } from './usersDomain.ts';
 
 export { migrate } from './migrate.ts';
@@ -88,6 +90,8 @@ export interface Stores {
   readonly directory: Directory;
   /** Who may receive, and what can be paid. */
   readonly givingStore: GivingStore;
+  /** Says which business rules count. */
+  readonly ruleTeller: RuleTeller;
   /** All that is kept of one person. */
   readonly persons: PersonBook;
   readonly devices: DeviceBook;
@@ -181,13 +185,10 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   const usersDomain = new PgUsersDomain({ url, log });
   const deadLetters = openDeadLetters({ ...options, store: usersDomain });
   const outbox = new OutboxThread({ ...options, url });
-  const directory = new PgDirectory(orm, {
-    random: systemRandom(),
-    nowMs: Date.now,
-    onEvent: () => outbox.poke(),
-  });
-  const givingStore = new PgGivingStore({ url, log, onEvent: () => outbox.poke() });
-  const persons = new PgPersonBook({ url, log });
+  const onEvent = () => outbox.poke();
+  const directory = new PgDirectory(orm, { random: systemRandom(), nowMs: Date.now, onEvent });
+  const givingStore = new PgGivingStore({ url, log, onEvent });
+  const persons = new PgPersonBook({ url, log, onEvent });
   const lines = [
     persons,
     commitStore,
@@ -216,6 +217,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     atlas,
     directory,
     givingStore,
+    ruleTeller: new PgRuleTeller(orm, onEvent),
     persons,
     devices,
     market,

@@ -56,10 +56,15 @@ from user_schema.users u where u.id = $1::uuid`;
 
 export class PgPersonBook implements PersonBook {
   readonly #lines: Lines;
+  readonly #onEvent: () => void;
 
-  constructor(options: { readonly url: string; readonly log: Log }) {
+  /** @param options.onEvent told when an event waits in the outbox */
+  constructor(options: { readonly url: string; readonly log: Log; readonly onEvent?: () => void }) {
+    const { url, log, onEvent = () => {} } = options;
+    this.#onEvent = onEvent;
     this.#lines = new Lines(1, {
-      ...options,
+      url,
+      log,
       name: 'persons',
       settings: { statement_timeout: `${QUERY_STATEMENT_MS_MAX}`, jit: 'off' },
       silenceMsMax: QUERY_SILENCE_MS_MAX,
@@ -79,6 +84,7 @@ export class PgPersonBook implements PersonBook {
   async erase(userId: string): Promise<Erasure> {
     const text = 'select ops.erase_person($1::uuid)';
     const [row] = await this.#lines.run({ name: 'erase', text, values: [userId] });
+    this.#onEvent();
     return row![0] as Erasure;
   }
 

@@ -47,6 +47,7 @@ const MAY_WRITE: Readonly<Record<string, string>> = {
   'ops.operator_audit': 'insert(action) insert(detail) insert(operator_id) insert(user_id)',
   'ops.outbox': 'insert delete update(event_ids) update(keys)',
   'ops.shard_fence': 'update(epoch) update(owner)',
+  'ops.told_rule': 'insert update',
   'ops.town': '-',
   'ops.user_event': '-',
   'user_schema.device': 'insert update delete',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DEFAULT_RULES } from '../../actors/rules.ts';
 import { MemoryRules } from '../../nodes/memory/memoryRules.ts';
+import { MemoryTeller } from '../../nodes/memory/memoryTeller.ts';
 import { RuleFollower } from '../../nodes/rules/follower.ts';
 import { RuleBook } from '../../nodes/rules/ruleBook.ts';
 import { seedRules } from '../../nodes/rules/seeds.ts';
@@ -34,7 +35,14 @@ const startedWith = (): readonly string[] => {
   });
   const lastKnown = new LastKnownFile(folder, 'n1', silent);
   const world = { scheduler: time, log: silent, metrics, bus: null, subject: 'rules' };
-  new RuleFollower({ ...world, store: new MemoryRules(), book, seeds: SEEDS, lastKnown });
+  new RuleFollower({
+    ...world,
+    store: new MemoryRules(),
+    teller: new MemoryTeller(),
+    book,
+    seeds: SEEDS,
+    lastKnown,
+  });
   return book.active.map(({ id, version }) => `${id}@${version}`);
 };
 

@@ -7,6 +7,7 @@ import { ZenRules } from '../../infra/rules/zenEngine.ts';
 import { ERROR } from '../../protocol/errors.ts';
 import { type MemoryBus, MemoryHub } from '../memory/memoryBus.ts';
 import { MemoryRules } from '../memory/memoryRules.ts';
+import { MemoryTeller } from '../memory/memoryTeller.ts';
 import { VirtualTime } from '../simulation/virtualTime.ts';
 import type { RuleDraft, RuleVersion } from './envelope.ts';
 import { type LastKnown, RuleFollower } from './follower.ts';
@@ -34,6 +35,7 @@ function worth(points: number): Pick<RuleDraft, 'content' | 'tests'> {
 let time: VirtualTime;
 let hub: MemoryHub;
 let stored: MemoryRules;
+let teller: MemoryTeller;
 let away: boolean;
 /** The answer to the next pointer that is moved gets lost. */
 let lost: boolean;
@@ -70,10 +72,10 @@ function node(
 ) {
   const engine = new ZenRules();
   const book = new RuleBook({ engine, clock: time, log: silent, metrics, stateOf: async () => null });
-  const world = { store, scheduler: time, log, metrics };
+  const world = { store, teller, scheduler: time, log, metrics };
   const follower = new RuleFollower({ ...world, book, seeds, lastKnown, bus, subject: 'rules' });
   const changed = () => follower.changed();
-  const keeper = new RuleKeeper({ store, engine, rules: book, changed, wallMs: () => 5 });
+  const keeper = new RuleKeeper({ store, teller, engine, rules: book, changed, wallMs: () => 5 });
   running.push(follower);
   const award = () => book.score(HEY);
   return { follower, keeper, award, points: async () => (await award()).points.officer };
@@ -83,6 +85,7 @@ beforeEach(() => {
   time = new VirtualTime();
   hub = new MemoryHub(time, silent);
   stored = new MemoryRules();
+  teller = new MemoryTeller();
   away = false;
   lost = false;
 });
@@ -112,6 +115,58 @@ describe('nodes that follow the rules', () => {
     await two.keeper.retire(MEETING.id, null);
     await time.advance(1_000);
     expect(await one.points()).toBeUndefined();
+  });
+
+  test('tell the world which versions count, once', async () => {
+    const [one, two] = [node(), node()];
+    await Promise.all([one.follower.start(), two.follower.start()]);
+    await time.advance(1_000);
+    expect(teller.told.splice(0).sort()).toEqual(SEEDS.map(({ id }) => `${id} 1`).sort());
+    await one.keeper.patch('olga', MEETING.id, worth(11));
+    await one.keeper.test(MEETING.id, 2);
+    await one.keeper.publish(MEETING.id, 2, null);
+    await two.keeper.retire(MEETING.id, null);
+    await time.advance(2 * RULE_LIMITS.pollMs);
+    expect(teller.told).toEqual([`${MEETING.id} 2`, `${MEETING.id} 0`]);
+  });
+
+  test('pass over no version that counted, though who published it is gone', async () => {
+    const one = node();
+    await one.follower.start();
+    await time.advance(1_000);
+    one.follower.stop();
+    await one.keeper.patch('olga', MEETING.id, worth(11));
+    const pointer = (await stored.pointer(MEETING.id))!;
+    await stored.point(
+      { ...pointer, active: 2, retired: [1], revision: pointer.revision + 1 },
+      pointer.revision,
+    );
+    teller.told.length = 0;
+    const two = node();
+    await two.keeper.publish(MEETING.id, 1, null);
+    await time.advance(1_000);
+    expect(teller.told).toEqual([`${MEETING.id} 2`, `${MEETING.id} 1`]);
+  });
+
+  test('go on following when nobody can be told, and publish nothing meanwhile', async () => {
+    const [one, two] = [node(), node()];
+    await Promise.all([one.follower.start(), two.follower.start()]);
+    await time.advance(1_000);
+    await one.keeper.patch('olga', MEETING.id, worth(11));
+    const pointer = (await stored.pointer(MEETING.id))!;
+    teller.isAway = true;
+    await expect(one.keeper.publish(MEETING.id, 2, null)).rejects.toThrow('away');
+    expect(await stored.pointer(MEETING.id)).toEqual(pointer);
+    await stored.point(
+      { ...pointer, active: 2, retired: [1], revision: pointer.revision + 1 },
+      pointer.revision,
+    );
+    await time.advance(RULE_LIMITS.pollMs);
+    expect(await two.points()).toBe(11);
+    teller.isAway = false;
+    teller.told.length = 0;
+    await time.advance(RULE_LIMITS.pollMs);
+    expect(teller.told).toEqual([`${MEETING.id} 2`]);
   });
 
   test('find out by themselves when nobody tells them', async () => {

@@ -11,7 +11,7 @@ import type { Bus, Log, Metrics, Scheduler } from '../ports.ts';
 import { canonical, checksumOf, type RuleDraft, type RulePointer, type RuleVersion } from './envelope.ts';
 import { RULE_LIMITS } from './limits.ts';
 import type { RuleBook } from './ruleBook.ts';
-import type { RuleStore } from './store.ts';
+import type { RuleStore, RuleTeller } from './store.ts';
 
 /** What a node knew when it last reached the store, kept on its own disk. */
 export interface LastKnown {
@@ -22,6 +22,7 @@ export interface LastKnown {
 
 export interface FollowerOptions {
   readonly store: RuleStore;
+  readonly teller: RuleTeller;
   readonly book: RuleBook;
   readonly seeds: readonly RuleVersion[];
   readonly lastKnown: LastKnown;
@@ -60,6 +61,9 @@ export class RuleFollower {
   #active: readonly RuleVersion[] = [];
   /** Whether the disk has what is active. */
   #isKept: boolean;
+  /** Revisions of pointers that are told, by rule. */
+  readonly #told = new Map<string, number>();
+  #isTelling = false;
   #looking: Promise<void> | null = null;
   #again = false;
   #timer: (() => void) | null = null;
@@ -138,6 +142,7 @@ export class RuleFollower {
     const { store, lastKnown, log } = this.#options;
     let pointers = await store.pointers();
     if (await this.#plant(pointers)) pointers = await store.pointers();
+    void this.#tell(pointers);
     const active: RuleVersion[] = [];
     const counting = pointers.filter(one => one.active > 0);
     const rules = await Promise.all(counting.map(one => this.#version(one.id, one.active)));
@@ -151,6 +156,21 @@ export class RuleFollower {
     if (isSame && this.#isKept) return;
     lastKnown.write(active);
     this.#isKept = true;
+  }
+
+  /** Beside the following, which waits for nobody; what could not be told is told after another look. */
+  async #tell(pointers: readonly RulePointer[]): Promise<void> {
+    const news = pointers.filter(({ id, revision }) => this.#told.get(id) !== revision);
+    if (news.length === 0 || this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      await this.#options.teller.tell(news);
+      for (const { id, revision } of news) this.#told.set(id, revision);
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'which rules count could not be told; it will be');
+    } finally {
+      this.#isTelling = false;
+    }
   }
 
   async #version(id: string, version: number): Promise<RuleVersion | null> {

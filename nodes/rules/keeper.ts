@@ -19,12 +19,13 @@ import {
 import type { RulesPort } from './port.ts';
 import type { Said } from './said.ts';
 import { BUILT_IN } from './seeds.ts';
-import type { RuleStore } from './store.ts';
+import type { RuleStore, RuleTeller } from './store.ts';
 import { type Difference, differencesOf, showsSomething } from './tests.ts';
 import type { Given } from './trace.ts';
 
 export interface KeeperOptions {
   readonly store: RuleStore;
+  readonly teller: RuleTeller;
   readonly engine: RuleEngine;
   readonly rules: RulesPort;
   /** A pointer was moved. */
@@ -175,7 +176,7 @@ export class RuleKeeper {
       tested: [...pointer.tested.filter(one => one !== version), version],
       revision: pointer.revision + 1,
     };
-    if (!(await this.#move(next, pointer.revision))) return overtaken;
+    if (!(await this.#move(next, pointer))) return overtaken;
     await this.#options.changed();
     return ok({ pointer: next, tested: tested.value });
   }
@@ -188,7 +189,7 @@ export class RuleKeeper {
     if (pointer.active === 0) return ok(pointer);
     const retired = [...pointer.retired.filter(one => one !== pointer.active), pointer.active];
     const next = { ...pointer, active: 0, retired, revision: pointer.revision + 1 };
-    if (!(await this.#move(next, pointer.revision))) return overtaken;
+    if (!(await this.#move(next, pointer))) return overtaken;
     await this.#options.changed();
     return ok(next);
   }
@@ -214,11 +215,15 @@ export class RuleKeeper {
     return ok(evaluation.value ?? { given, said: null, trace: null, steps: [] });
   }
 
-  /** False: somebody moved it before. What was moved although the answer was lost is moved. */
-  async #move(next: RulePointer, from: number): Promise<boolean> {
-    const { store } = this.#options;
+  /**
+   * False: somebody moved it before. What was moved although the answer was lost is moved. Whoever moves a pointer sees first
+   * that it was told as it stood, so none is passed over in silence; how it stands then, every node tells that follows.
+   */
+  async #move(next: RulePointer, from: RulePointer): Promise<boolean> {
+    const { store, teller } = this.#options;
+    await teller.tell([from]);
     try {
-      return await store.point(next, from);
+      return await store.point(next, from.revision);
     } catch (error) {
       const there = await store.pointer(next.id);
       if (canonical(there) !== canonical(next)) throw error;

@@ -10,7 +10,7 @@ import { RULE_LIMITS } from './limits.ts';
 import type { RulesPort } from './port.ts';
 import { RuleBook } from './ruleBook.ts';
 import { seedRules } from './seeds.ts';
-import type { RuleStore } from './store.ts';
+import type { RuleStore, RuleTeller } from './store.ts';
 import { Whereabouts, type WhereaboutsOptions } from './whereabouts.ts';
 
 export interface NodeRulesOptions extends WhereaboutsOptions {
@@ -18,6 +18,7 @@ export interface NodeRulesOptions extends WhereaboutsOptions {
   readonly numbers: FirstNumbers;
   readonly engine: RuleEngine;
   readonly store: RuleStore;
+  readonly teller: RuleTeller;
   readonly lastKnown: LastKnown;
   /** Null for a node that is alone. */
   readonly bus: Bus | null;
@@ -44,7 +45,8 @@ export interface NodeRules {
 }
 
 export function nodeRules(options: NodeRulesOptions): NodeRules {
-  const { numbers, engine, store, lastKnown, bus, cluster, clock, wallMs, scheduler, log, metrics } = options;
+  const { numbers, engine, store, teller, lastKnown, bus, cluster, clock, wallMs, scheduler, log, metrics } =
+    options;
   const world = { scheduler, log, metrics };
   const seeds = seedRules(numbers);
   const evaluations = new Evaluations({ ...world, store });
@@ -60,6 +62,7 @@ export function nodeRules(options: NodeRulesOptions): NodeRules {
   const follower = new RuleFollower({
     ...world,
     store,
+    teller,
     book,
     seeds,
     lastKnown,
@@ -68,6 +71,7 @@ export function nodeRules(options: NodeRulesOptions): NodeRules {
   });
   const keeper = new RuleKeeper({
     store,
+    teller,
     engine,
     rules: book,
     changed: () => follower.changed(),

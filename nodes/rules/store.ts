@@ -23,3 +23,12 @@ export interface RuleStore {
   /** Null when none is kept under this trace. */
   evaluated(trace: string): Promise<Evaluated | null>;
 }
+
+/** Where the world is told which versions count (`infra/postgres/ruleTeller.ts`). */
+export interface RuleTeller {
+  /**
+   * Tells of each rule whether another version counts than was told last, or none any more; of an older pointer than that
+   * nothing. Durable when it resolves, rejects when that is not known.
+   */
+  tell(pointers: readonly RulePointer[]): Promise<void>;
+}

@@ -10,7 +10,8 @@
 import { Migration } from '@mikro-orm/migrations';
 import { APP_ROLE } from '../limits.ts';
 
-const ERASE = `
+/** @param told what a later version says of it */
+export const eraseFunction = (told = ''): string => `
 create function ops.erase_person(p_user uuid) returns text
 language plpgsql volatile security definer set search_path = pg_catalog
 as $body$
@@ -31,14 +32,14 @@ begin
   delete from ops.actor_timer where kind = 'user' and actor = p_user::text;
   delete from giving.fee f where f.payer = p_user and not exists (select from ledger.transfer t where t.id = f.id);
   update users.person set zip = null where user_id = p_user;
-  insert into ops.operator_audit (action, user_id, detail) values ('person.erase', p_user, '{"by": "the person"}');
+  insert into ops.operator_audit (action, user_id, detail) values ('person.erase', p_user, '{"by": "the person"}');${told}
   return 'erased';
 end
 $body$`;
 
 export class Erasure extends Migration {
   override up(): void {
-    this.addSql(ERASE);
+    this.addSql(eraseFunction());
     this.addSql('revoke execute on function ops.erase_person from public');
     this.addSql(`grant execute on function ops.erase_person to ${APP_ROLE}`);
   }

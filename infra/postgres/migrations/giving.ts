@@ -50,6 +50,15 @@ const TABLES = [
   `grant update (withdrawn_at) on giving.fee to ${APP_ROLE}`,
 ];
 
+export const CLOSE_ACCOUNT = `create function ledger.close_account(p_account uuid, p_closed boolean) returns boolean
+   language plpgsql volatile security definer set search_path = pg_catalog as $body$
+   begin
+     -- in the order in which groups take them
+     perform from ledger.account where account_id = p_account order by stripe for update;
+     update ledger.account set closed = p_closed where account_id = p_account;
+     return found;
+   end $body$`;
+
 const FUNCTIONS = [
   `create function ledger.given_since(p_account uuid, p_reason text, p_since timestamptz)
      returns table (id uuid, points bigint)
@@ -71,14 +80,7 @@ const FUNCTIONS = [
        end if;
      end loop;
    end $body$`,
-  `create function ledger.close_account(p_account uuid, p_closed boolean) returns boolean
-   language plpgsql volatile security definer set search_path = pg_catalog as $body$
-   begin
-     -- in the order in which groups take them
-     perform from ledger.account where account_id = p_account order by stripe for update;
-     update ledger.account set closed = p_closed where account_id = p_account;
-     return found;
-   end $body$`,
+  CLOSE_ACCOUNT,
   'revoke execute on function ledger.given_since, ledger.close_account from public',
   `grant execute on function ledger.given_since, ledger.close_account to ${APP_ROLE}`,
 ];

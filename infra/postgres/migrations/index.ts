@@ -25,6 +25,7 @@ import { SchemaVersion } from './schemaVersion.ts';
 import { SeenDevices } from './seenDevices.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
+import { ToldPeople } from './toldPeople.ts';
 import { UsersDomain } from './usersDomain.ts';
 
 export const MIGRATIONS: readonly MigrationObject[] = [
@@ -54,4 +55,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0027-schema-version', class: SchemaVersion },
   { name: '0028-offer-limit', class: OfferLimit },
   { name: '0029-answers-of-a-day', class: AnswersOfADay },
+  { name: '0030-told-people', class: ToldPeople },
 ];

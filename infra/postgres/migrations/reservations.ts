@@ -29,6 +29,18 @@ const LIMIT = code('limit_exceeded');
 /** What a pending entry is, in `p_pending_kind`. */
 export const PENDING_KIND = { pending: 0, post: 1, voided: 2, expired: 3 } as const;
 
+/** Null: no limit. */
+export const SET_DEBIT_LIMIT = `create function ledger.set_debit_limit(p_account uuid, p_entry_max bigint, p_day_max bigint) returns boolean
+   language plpgsql volatile security definer set search_path = pg_catalog as $body$
+   begin
+     update ledger.account set capped = p_entry_max is not null or p_day_max is not null
+       where account_id = p_account and stripe = 0;
+     if not found then return false; end if;
+     insert into ledger.debit_limit as d (account_id, entry_max, day_max) values (p_account, p_entry_max, p_day_max)
+       on conflict (account_id) do update set entry_max = excluded.entry_max, day_max = excluded.day_max;
+     return true;
+   end $body$`;
+
 export const RESERVED_PARAMETERS = [
   ...SCANNED_PARAMETERS,
   'p_pending_entry int[]',
@@ -82,17 +94,7 @@ const TABLES = [
    )`,
   `create index burned_age on ledger.burned using brin (at)`,
   `grant select on ledger.pending, ledger.debit_limit, ledger.burned to ${APP_ROLE}`,
-  // null: no limit
-  `create function ledger.set_debit_limit(p_account uuid, p_entry_max bigint, p_day_max bigint) returns boolean
-   language plpgsql volatile security definer set search_path = pg_catalog as $body$
-   begin
-     update ledger.account set capped = p_entry_max is not null or p_day_max is not null
-       where account_id = p_account and stripe = 0;
-     if not found then return false; end if;
-     insert into ledger.debit_limit as d (account_id, entry_max, day_max) values (p_account, p_entry_max, p_day_max)
-       on conflict (account_id) do update set entry_max = excluded.entry_max, day_max = excluded.day_max;
-     return true;
-   end $body$`,
+  SET_DEBIT_LIMIT,
   // an account's times rise with its versions, so the last one up to a moment is found by halving
   `create function ledger.balance_at(p_account uuid, p_at timestamptz) returns bigint
    language plpgsql stable set search_path = pg_catalog as $body$
