@@ -2,6 +2,8 @@
  * What a civilian may be told of officers around, as one versioned value. Changed with care: each of these numbers is a part
  * of what keeps an officer from being found (`area.ts`).
  */
+import { REGION_EDGE_M } from './limits.ts';
+
 export interface AreaRules {
   readonly version: number;
   /** People who share in an area, of either role, before it names anybody. */
@@ -13,6 +15,11 @@ export interface AreaRules {
   readonly nearAgainMs: number;
   /** ... who shares in the civilian's own area, or in one behind a border close by as well ... */
   readonly nearNeighbours: boolean;
+  /**
+   * ... whose middle is at most so far from the middle of the civilian's own coarse cell: between two fixed points, so the
+   * notice says no more of the officer than the list of the area does, whatever the radius ...
+   */
+  readonly nearRadiusM: number;
   /** ... and only while the civilian's own speed is at most this. */
   readonly nearSpeedMps: number;
 }
@@ -29,6 +36,8 @@ const DEFAULTS: AreaRules = {
   nearAgainMs: 1_800_000,
   /** Who stands at a border is as close to what is behind it. */
   nearNeighbours: true,
+  /** Every area that a phone hears of, at the poles too, where cells are widest. */
+  nearRadiusM: 20_000,
   /** Study 4.4: above 7 m/s (25 km/h) people are in vehicles, and cannot stop for a hello. */
   nearSpeedMps: 7,
 };
@@ -52,6 +61,10 @@ export function areaRules(changes: Partial<AreaRules> = {}): AreaRules {
   must(
     rules.nearAgainMs >= 0 && rules.nearSpeedMps >= 0,
     'nearAgainMs and nearSpeedMps must not be negative',
+  );
+  must(
+    rules.nearRadiusM >= REGION_EDGE_M,
+    'nearRadiusM must not be below a coarse cell: nobody is placed more finely',
   );
   return rules;
 }

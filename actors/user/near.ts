@@ -5,6 +5,8 @@
  */
 import { encodeVolatile } from '../../protocol/messages.ts';
 import type { AreaRules } from '../geo/areaRules.ts';
+import { distanceM } from '../geo/distance.ts';
+import { AREAS, type Box, boxOf, cellOf, cellOfArea } from '../geo/grid.ts';
 import { NEAR_REMEMBERED_MAX } from '../geo/limits.ts';
 import type { Turn } from '../turn.ts';
 import { refs } from './sessions.ts';
@@ -25,6 +27,20 @@ export interface Near {
 
 export const NOBODY_NEAR: Near = { notified: [], waits: false };
 
+const middleE7 = ({ south, north, west, east }: Box) => ({
+  latE7: Math.round((south + north) * 5e6),
+  lngE7: Math.round((west + east) * 5e6),
+});
+
+/** Whether the middle of an area is within the radius of the middle of the civilian's coarse cell: his position is not compared. */
+function isWithin({ track, coarse }: UserState, area: string, radiusM: number): boolean {
+  const cell = track ? cellOf(track.fix.latE7 / 1e7, track.fix.lngE7 / 1e7) : coarse?.cell;
+  const block = cellOfArea(area);
+  if (cell === undefined || block === null) return false;
+  const [here, there] = [middleE7(boxOf(cell)), middleE7(AREAS.boxOf(block))];
+  return distanceM(here.latE7, here.lngE7, there.latE7, there.lngE7) <= radiusM;
+}
+
 /** Notifies of officers whom the areas name and of whom it was not lately. */
 export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): UserState {
   const { around, areas, near, track } = state;
@@ -39,7 +55,8 @@ export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): User
     if (news.length === 0) continue;
     // one more would be forgotten too early, and told again
     const isFull = lately.length + news.length > NEAR_REMEMBERED_MAX;
-    if (isFast || isFull || (area !== around.home && !rules.nearNeighbours)) {
+    const isBehind = area !== around.home && !rules.nearNeighbours;
+    if (isFast || isFull || isBehind || !isWithin(state, area, rules.nearRadiusM)) {
       waits = true;
       continue;
     }

@@ -145,7 +145,8 @@ function locatedCoarse(
   answer(state, session, location, periodS, turn);
   const here = { ...state, watch, coarse: { cell, takenAtMs }, locationSeq: location.seq, periodS };
   const middle = (low: number, high: number): number => Math.round((low + high) * 5e6);
-  return moveAround(here, someoneOf(state), middle(south, north), middle(west, east), turn);
+  const moved = moveAround(here, someoneOf(state), middle(south, north), middle(west, east), turn);
+  return moved.near.waits ? notifyNear(moved, rules.area, turn) : moved;
 }
 
 /** The person as areas know him. */

@@ -3,7 +3,7 @@
  * accounts of an attacker who follows one strategy and believes what the estimator tells him. The referee compares.
  */
 
-import { areaRules } from '../../actors/geo/areaRules.ts';
+import { type AreaRules, areaRules } from '../../actors/geo/areaRules.ts';
 import { seededRandom } from '../../nodes/simulation/virtualTime.ts';
 import { SmallTown } from '../../nodes/testing/smallTown.ts';
 import { Estimator } from './estimator.ts';
@@ -39,6 +39,8 @@ export interface HuntOptions {
   readonly minutes?: number;
   /** Null: a town of the attacker's own, in which he learns. */
   readonly knowledge: Knowledge | null;
+  /** Of the town; absent: as it is without a rule of an operator. */
+  readonly area?: AreaRules;
 }
 
 interface Officer {
@@ -99,8 +101,8 @@ class Chase {
 
   constructor(options: HuntOptions) {
     this.#options = options;
-    const { seed, leak, officers } = options;
-    this.#town = new SmallTown({ area: areaRules() }, { seed: seed * 7_919 + 13, adapt: leaking(leak) });
+    const { seed, leak, officers, area = areaRules() } = options;
+    this.#town = new SmallTown({ area }, { seed: seed * 7_919 + 13, adapt: leaking(leak) });
     const random = seededRandom(seed * 104_729 + 1);
     this.#draw = () => random.uint32() / 2 ** 32;
     this.#walks = new Float64Array(officers * STRIDE);
@@ -235,6 +237,7 @@ class Chase {
         if (number >= 0) this.#note(step, number, phone, channel, channel, null);
       }
       const notices = phone.notices.splice(0).join(' ');
+      const near = new Set(phone.near.splice(0));
       const { bytes, periodS } = phone;
       phone.bytes = 0;
       for (const [number, officer] of this.#officers.entries()) {
@@ -254,6 +257,7 @@ class Chase {
             told ? Number(told) : null,
           );
         }
+        this.#note(step, number, phone, 'near', near.has(officer.phone.id) ? 'told' : 'not', null);
         this.#note(step, number, phone, 'period', String(periodS), null);
         this.#note(step, number, phone, 'bytes', String(Math.min(8, Math.ceil(bytes / 64))), null);
         if (notices !== '') this.#note(step, number, phone, 'notices', notices, null);

@@ -4,6 +4,7 @@
  * that say something are run by `npm run attack`.
  */
 import { expect, it } from 'vitest';
+import { areaRules } from '../../actors/geo/areaRules.ts';
 import { hunt } from './arena.ts';
 import { COARSE_M } from './ground.ts';
 import { FOUND_M, type Leak } from './leaks.ts';
@@ -35,9 +36,19 @@ const errsBy = async (
   leak: Leak,
   minutes: number,
   name = 'watch',
+  area = areaRules(),
 ): Promise<{ medianM: number; momentM: number }> => {
   const strategy = STRATEGIES.find(one => one.name === name)!;
-  const its = await score({ strategy, leak, seeds: 1, first: 1, officers: 16, hypotheses: 400, minutes });
+  const its = await score({
+    strategy,
+    leak,
+    seeds: 1,
+    first: 1,
+    officers: 16,
+    hypotheses: 400,
+    minutes,
+    area,
+  });
   const figures = [its.medianM, its.momentM].map(one => one.toFixed(0)).join(' and ');
   console.log(`seed 1, ${name}, leak ${leak}: median error ${figures} m, over all and when he is sure`);
   return its;
@@ -53,6 +64,17 @@ it.each(STRATEGIES.filter(({ name, hours }) => name !== 'watch' && hours === 1).
   'nor does he come closer by other ways: %s',
   async name => {
     expect((await errsBy('none', 10, name)).medianM).toBeGreaterThanOrEqual(COARSE_M);
+  },
+  180_000,
+);
+
+it.each(['watch', 'trilaterate'])(
+  'nor by the notices, where a rule gives them a radius and sends them all the time: %s',
+  async name => {
+    const area = areaRules({ nearRadiusM: 3_000, nearAgainMs: 0 });
+    const { medianM, momentM } = await errsBy('none', 20, name, area);
+    expect(medianM).toBeGreaterThanOrEqual(COARSE_M);
+    expect(momentM).toBeGreaterThanOrEqual(COARSE_M);
   },
   180_000,
 );

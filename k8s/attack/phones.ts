@@ -28,6 +28,8 @@ export class AttackPhone extends TownPhone {
   periodS = 0;
   /** Whom it met; `held` says of a code only that there are no points for it. */
   readonly met: { readonly handle: string; readonly channel: 'met' | 'held' }[] = [];
+  /** Officers of whom it was notified, since the last look. */
+  readonly near: string[] = [];
   readonly notices: string[] = [];
   readonly frames: Uint8Array[] = [];
   keepsFrames = false;
@@ -61,7 +63,11 @@ export class AttackPhone extends TownPhone {
     };
     if (name === 'area.officers') this.lists.set(frame.key, (body as Listed | null)?.officers ?? []);
     else if (name === 'report.next') this.periodS = Number(body?.periodS ?? 0);
-    else this.notices.push(name);
+    else {
+      this.notices.push(name);
+      if (name === 'officer.near')
+        this.near.push(...((body as Listed | null)?.officers ?? []).map(one => one.officerId));
+    }
   }
 
   /** Claims a position; without waiting for anything. */

@@ -1,4 +1,5 @@
 /** Hunts of one strategy over several seeds, and what comes of them. */
+import type { AreaRules } from '../../actors/geo/areaRules.ts';
 import { type Guess, hunt } from './arena.ts';
 import type { Leak } from './leaks.ts';
 import type { Strategy } from './strategies.ts';
@@ -27,6 +28,7 @@ export interface ScoreOptions {
   readonly officers: number;
   readonly hypotheses: number;
   readonly minutes?: number;
+  readonly area?: AreaRules;
 }
 
 export async function score(options: ScoreOptions): Promise<Score> {

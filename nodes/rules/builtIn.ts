@@ -5,13 +5,13 @@
 import { ENCOUNTER_POINTS, FIRST_VERSION, GIVEAWAY_DAY_POINTS } from '../../actors/ruleNumbers.ts';
 import type { MeetRules } from '../../actors/rules.ts';
 import type { Award, AwardLimits, RuleKind, ScoreInputs, ScoreQuery } from '../../actors/scoring.ts';
-import { proximityValues } from './meetingValues.ts';
+import { type MeetingNumbers, meetingValues } from './meetingValues.ts';
 import type { RulesPort } from './port.ts';
 import type { Said } from './said.ts';
 import { type Given, traceOf } from './trace.ts';
 
 /** What of the configuration stands in version 1. */
-export type FirstNumbers = Pick<MeetRules, 'cooldownS' | 'shareS' | 'proximity'>;
+export type FirstNumbers = Pick<MeetRules, 'cooldownS'> & MeetingNumbers;
 
 const NO: Readonly<Record<string, never>> = {};
 const no = (refusal: string): Said => ({ points: NO, values: NO, refusal });
@@ -29,7 +29,7 @@ export const REFUSALS = {
 
 type Says = { readonly [K in RuleKind]: (input: ScoreInputs[K]) => Said };
 
-const saysOf = ({ shareS, proximity }: FirstNumbers): Says => ({
+const saysOf = (numbers: FirstNumbers): Says => ({
   'encounter.points': ({ method }) => ({ points: { ...ENCOUNTER_POINTS[method] }, values: NO }),
   'redemption.price': ({ price, payerKind }) =>
     SPENDERS.includes(payerKind) ? { points: { payer: price }, values: NO } : no(REFUSALS.goods),
@@ -42,7 +42,7 @@ const saysOf = ({ shareS, proximity }: FirstNumbers): Says => ({
     payerKind === 'officer' && payeeKind === 'officer'
       ? { points: { payer: points, payee: points }, values: NO }
       : no(REFUSALS.officers),
-  'proximity.notify': () => ({ points: NO, values: proximityValues(shareS, proximity) }),
+  'proximity.notify': () => ({ points: NO, values: meetingValues(numbers) }),
   'earning.limit': () => ({ points: NO, values: { pointsPerDay: 0 } }),
   promotion: () => ({ points: { user: 0 }, values: NO }),
 });

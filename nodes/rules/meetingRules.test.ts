@@ -52,6 +52,13 @@ test('what a rule sets is followed within a second, what it leaves out stays, an
     ...{ vehicleMps: 9, crowdCivilians: 20, rule: { version: 3 } },
   });
 
+  award = awardOf({ enterM: 10, nearAgainS: 3_600, nearRadiusM: 4_096, nearSpeedMps: 3 }, 4);
+  await time.advance(1_000);
+  expect(meeting.now().area).toEqual({
+    ...DEFAULT_RULES.area,
+    ...{ nearAgainMs: 3_600_000, nearRadiusM: 4_096, nearSpeedMps: 3 },
+  });
+
   const nonsenses: Award['values'][] = [
     { enterM: 500 },
     { enterM: 30, exitM: 20 },
@@ -60,9 +67,11 @@ test('what a rule sets is followed within a second, what it leaves out stays, an
     { dwellFixes: 2.5 },
     { walkMps: -1 },
     { silenceS: 10 },
+    { nearRadiusM: 500 },
+    { nearSpeedMps: -1 },
   ];
   for (const nonsense of nonsenses) {
-    award = awardOf(nonsense, 4);
+    award = awardOf(nonsense, 5);
     await time.advance(1_000);
     expect(meeting.now().proximity.enterM).toBe(10);
   }

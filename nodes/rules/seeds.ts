@@ -7,7 +7,7 @@ import { RULE_KINDS, type RuleKind } from '../../actors/scoring.ts';
 import { DONORS, type FirstNumbers, firstLimits, NEEDY, REFUSALS, SPENDERS } from './builtIn.ts';
 import { checksumOf, type RuleDraft, type RuleTest, type RuleVersion } from './envelope.ts';
 import type { Graph, GraphNode } from './graph.ts';
-import { proximityValues } from './meetingValues.ts';
+import { meetingValues } from './meetingValues.ts';
 
 /** Input, one node that decides, output. */
 const through = (node: Omit<GraphNode, 'id'>): Graph => ({
@@ -152,8 +152,8 @@ const giveaway: Seed = {
   ],
 };
 
-const seedsOf = ({ shareS, proximity }: FirstNumbers): Readonly<Record<RuleKind, Seed>> => {
-  const values = proximityValues(shareS, proximity);
+const seedsOf = (numbers: FirstNumbers): Readonly<Record<RuleKind, Seed>> => {
+  const values = meetingValues(numbers);
   const named = Object.fromEntries(Object.entries(values).map(([name, value]) => [`values.${name}`, value]));
   return {
     'encounter.points': encounter,
