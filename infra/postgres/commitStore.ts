@@ -25,7 +25,7 @@ import {
   MINT_STRIPES,
 } from './limits.ts';
 import type { Backend } from './line.ts';
-import { Lines } from './lines.ts';
+import { Lines, type LinesOptions } from './lines.ts';
 import { LostBackends } from './lostBackends.ts';
 import { TIMER_COLUMNS, timerColumns } from './timerRows.ts';
 
@@ -60,6 +60,7 @@ export interface PgCommitStoreOptions {
   /** Default: the figures of limits.ts. */
   readonly lockMsMax?: number;
   readonly silenceMsMax?: number;
+  readonly metrics?: LinesOptions['metrics'];
 }
 
 export class PgCommitStore implements CommitStore {
@@ -81,6 +82,7 @@ export class PgCommitStore implements CommitStore {
         lock_timeout: `${options.lockMsMax ?? COMMIT_LOCK_MS_MAX}`,
       },
       silenceMsMax: options.silenceMsMax ?? COMMIT_SILENCE_MS_MAX,
+      metrics: options.metrics,
     };
     const onLost = (backend: Backend) => this.#lost.add(backend);
     this.#lines = new Lines(connections, { ...line, name: 'commit', onLost });

@@ -161,7 +161,7 @@ const stripeOf = (owner: string): number =>
  * @throws StoreUnavailable with one sentence when PostgreSQL refuses us or does not come up
  */
 export async function openStores(options: StoresOptions): Promise<Stores> {
-  const { log, scheduler, owner } = options;
+  const { log, metrics, scheduler, owner } = options;
   const url = await migrateWhenUp(options);
   const { secretsDir = '', appUrl: named } = options;
   const { databaseUrl: ownerUrl } = options;
@@ -172,15 +172,15 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
       : null;
   const orm = await openOrm(url, log);
   const placeStore = new PgPlaceStore({ url, log });
-  const atlas = new NodeAtlas({ store: placeStore, scheduler, log, metrics: options.metrics });
+  const atlas = new NodeAtlas({ store: placeStore, scheduler, log, metrics });
   const zipOf = (cell: string): string | null => atlas.zipOf(cell);
-  const commitStore = new PgCommitStore({ url, log, mintStripe: stripeOf(owner), zipOf });
+  const commitStore = new PgCommitStore({ url, log, metrics, mintStripe: stripeOf(owner), zipOf });
   const epochStore = new PgEpochStore({ url, log });
-  const queryStore = new PgQueryStore({ url, log, scheduler });
+  const queryStore = new PgQueryStore({ url, log, metrics, scheduler });
   const noteStore = new PgNoteStore({ url, log });
   const revocationStore = new PgRevocationStore({ url, log });
   const auditLog = new PgAuditLog({ url, log });
-  const market = new PgMarketBook({ url, log });
+  const market = new PgMarketBook({ url, log, metrics });
   const devices = new PgDeviceBook({ url, log, scheduler, wallMs: Date.now });
   const usersDomain = new PgUsersDomain({ url, log });
   const deadLetters = openDeadLetters({ ...options, store: usersDomain });

@@ -1,7 +1,7 @@
 /**
  * A few lines used in turn: takes one that is free, waits while all are busy, refuses at once when all are down.
  */
-import { CommitError } from '../../nodes/ports.ts';
+import { CommitError, type Metrics } from '../../nodes/ports.ts';
 import { Line, type LineOptions, type Statement } from './line.ts';
 
 interface Waiting {
@@ -9,13 +9,21 @@ interface Waiting {
   readonly reject: (error: CommitError) => void;
 }
 
+export interface LinesOptions extends Omit<LineOptions, 'onUp'> {
+  /** Told how long each statement waits for a line (`heyblue_postgres_wait_seconds`, under the name of the lines). */
+  readonly metrics?: Pick<Metrics, 'observe'> | undefined;
+}
+
 export class Lines {
   readonly #lines: Line[];
+  readonly #waited: (seconds: number) => void;
   readonly #taken = new Set<Line>();
   readonly #waiting: Waiting[] = [];
   #closed = false;
 
-  constructor(count: number, options: Omit<LineOptions, 'onUp'>) {
+  constructor(count: number, { metrics, ...options }: LinesOptions) {
+    const labels = { lines: options.name };
+    this.#waited = seconds => metrics?.observe('heyblue_postgres_wait_seconds', seconds, labels);
     this.#lines = Array.from(
       { length: count },
       (_, i) =>
@@ -38,11 +46,13 @@ export class Lines {
 
   /** Runs `work` with a line that nobody else uses meanwhile; `index` is its number. */
   async with<T>(work: (line: Line, index: number) => Promise<T>): Promise<T> {
+    const askedMs = performance.now();
     const line = await new Promise<Line>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#hand();
     });
     try {
+      this.#waited((performance.now() - askedMs) / 1_000);
       return await work(line, this.#lines.indexOf(line));
     } finally {
       this.#taken.delete(line);

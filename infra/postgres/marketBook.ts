@@ -12,9 +12,8 @@ import type {
   TimeSpan,
   WhichOffers,
 } from '../../nodes/marketPort.ts';
-import type { Log } from '../../nodes/ports.ts';
 import { MARKET_LINES, MARKET_SILENCE_MS_MAX, MARKET_STATEMENT_MS_MAX } from './limits.ts';
-import { Lines } from './lines.ts';
+import { Lines, type LinesOptions } from './lines.ts';
 
 const ms = (column: string): string => `floor(extract(epoch from ${column}) * 1000)`;
 const at = (parameter: string): string => `timestamptz 'epoch' + ${parameter}::bigint * interval '1 ms'`;
@@ -95,7 +94,7 @@ order by m.id desc limit $2::int`;
 export class PgMarketBook implements MarketBook {
   readonly #lines: Lines;
 
-  constructor(options: { readonly url: string; readonly log: Log }) {
+  constructor(options: Pick<LinesOptions, 'url' | 'log' | 'metrics'>) {
     this.#lines = new Lines(MARKET_LINES, {
       ...options,
       name: 'market',

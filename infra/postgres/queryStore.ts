@@ -15,7 +15,7 @@ import type {
   TimerView,
   UserRecord,
 } from '../../actors/queries.ts';
-import { CommitError, type Log, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
+import { CommitError, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
 import { ERROR, refuse } from '../../protocol/errors.ts';
 import { FEE_OF_PAYER, feeOf, feeView, POSTED, paymentOf } from './feeRows.ts';
 import { HOLDS, PAIR_HISTORY } from './holdRows.ts';
@@ -31,7 +31,7 @@ import {
   RECENT_MINUTES,
   REMEMBERED_HOURS,
 } from './limits.ts';
-import { Lines } from './lines.ts';
+import { Lines, type LinesOptions } from './lines.ts';
 import { OFFER, OPEN_AT_MERCHANT, OPEN_OF_USER, REDEMPTION, SOLD_BY_CODE } from './marketReads.ts';
 
 /** One side of the encounters of `u`; each person is on one side only, so one of the two is empty. */
@@ -283,11 +283,13 @@ export class PgQueryStore implements QueryStore {
   #waiting: Waiting[] = [];
   #scheduled = false;
 
-  constructor(options: { readonly url: string; readonly log: Log; readonly scheduler: Scheduler }) {
-    this.#scheduler = options.scheduler;
+  constructor({
+    scheduler,
+    ...options
+  }: Pick<LinesOptions, 'url' | 'log' | 'metrics'> & { readonly scheduler: Scheduler }) {
+    this.#scheduler = scheduler;
     this.#lines = new Lines(QUERY_CONNECTIONS, {
-      url: options.url,
-      log: options.log,
+      ...options,
       name: 'query',
       settings: {
         statement_timeout: `${QUERY_STATEMENT_MS_MAX}`,

@@ -106,6 +106,12 @@ export const METRICS = {
     buckets: SIZES,
   },
   heyblue_commit_seconds: { kind: 'histogram', help: 'Round trip of one commit.', buckets: WAIT_S },
+  heyblue_postgres_wait_seconds: {
+    kind: 'histogram',
+    help: 'How long a statement waits for a free connection to PostgreSQL, by whose connections they are.',
+    labels: { lines: ['commit', 'lookup', 'query', 'market'] },
+    buckets: WAIT_S,
+  },
   heyblue_commit_result_total: {
     kind: 'counter',
     help: 'Operations by what the store decided.',

@@ -123,7 +123,7 @@ const FENCES = 'select shard, epoch::float8 as epoch from ops.shard_fence';
 const OUTBOX = 'select count(*)::int as n from ops.outbox';
 
 /** One moment of PostgreSQL. */
-const readLedger = (databaseUrl: string): Promise<Ledger> =>
+export const readLedger = (databaseUrl: string): Promise<Ledger> =>
   withClient(databaseUrl, async client => {
     const rows = async <T extends object>(sql: string): Promise<T[]> => (await client.query<T>(sql)).rows;
     await client.query('begin isolation level repeatable read read only');

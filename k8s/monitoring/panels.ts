@@ -143,6 +143,7 @@ const STORES: Dashboard = {
   title: 'HeyBlue: stores',
   panels: [
     spread('One commit', 'heyblue_commit_seconds'),
+    spread('Wait for a connection to PostgreSQL', 'heyblue_postgres_wait_seconds', ['lines']),
     spread('Wait at the gate', 'heyblue_gate_wait_seconds'),
     rates('What the store decided', 'heyblue_commit_result_total', 'code'),
     panel(

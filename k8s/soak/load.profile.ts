@@ -7,11 +7,12 @@ import { performance } from 'node:perf_hooks';
 import type { Op } from '../../nodes/simulation/history.ts';
 import { ClientLoad } from '../swarm/clientLoad.ts';
 import { ClientPhone } from '../swarm/clientPhone.ts';
-import { inParallel, type Point, Walker } from '../swarm/crowd.ts';
+import { inParallel, offset, type Point, Walker } from '../swarm/crowd.ts';
 import type { MeetOp } from '../swarm/meetings.ts';
 import type { SeededPerson } from '../swarm/seed.ts';
 import { tokenMaker } from '../swarm/tokens.ts';
 import type { Job } from '../swarm/worker.ts';
+import { BEAT_SOUTH_M, Shown, shownRightly } from './beat.ts';
 import { loadedS } from './profiles.ts';
 import { LOOK_S, type OpsSample } from './recording.ts';
 import { Tail } from './tail.ts';
@@ -21,6 +22,9 @@ export interface SoakArgs {
   readonly officers: readonly SeededPerson[];
   readonly civilians: readonly SeededPerson[];
   readonly visitors: readonly SeededPerson[];
+  /** Officers who share where they are, and of all of them, other workers' too, those who do to the end (beat.ts). */
+  readonly beat: readonly SeededPerson[];
+  readonly sharing: readonly string[];
   readonly positionsPerS: number;
   readonly meetingsPerS: number;
   readonly asksPerS: number;
@@ -61,6 +65,9 @@ const TICK_MS = 50;
 const AWAY_S: readonly [number, number] = [2, 150];
 /** A phone whose position was refused shares again, not more often than this. */
 const SHARE_MS = 5_000;
+/** Officers on the beat walk about in so many metres, and say where so often. */
+const BEAT_SIDE_M = 200;
+const BEAT_MS = 5_000;
 
 const clock = (): number => performance.timeOrigin + performance.now();
 
@@ -69,6 +76,7 @@ class Walking {
   readonly phone: ClientPhone;
   readonly #walker: Walker;
   #sharedAt = Number.NEGATIVE_INFINITY;
+  #isOver = false;
 
   constructor(phone: ClientPhone, walker: Walker) {
     this.phone = phone;
@@ -78,15 +86,23 @@ class Walking {
   }
 
   share(): void {
-    if (performance.now() < this.#sharedAt + SHARE_MS || !this.phone.isServed) return;
+    if (this.#isOver || performance.now() < this.#sharedAt + SHARE_MS || !this.phone.isServed) return;
     this.#sharedAt = performance.now();
     void this.phone.client.command('location.share', {}, { idem: crypto.randomUUID() });
   }
 
   report(): void {
     const { latE7, lngE7, accuracyDm } = this.#walker.at(Date.now());
-    if (!this.phone.isServed) return;
+    if (this.#isOver || !this.phone.isServed) return;
     this.phone.client.location({ lat: latE7 / 1e7, lng: lngE7 / 1e7, accuracyM: accuracyDm / 10 });
+  }
+
+  /** Shares no more; why not, when that did not work. */
+  async stop(): Promise<string | null> {
+    this.#isOver = true;
+    const options = { idem: crypto.randomUUID(), timeoutMs: SERVED_MS_MAX };
+    const said = await this.phone.client.command('location.stop', {}, options);
+    return said.ok ? null : `${this.phone.person.userId} cannot stop sharing: ${said.code} ${said.message}`;
   }
 }
 
@@ -109,29 +125,34 @@ export const run = async (job: Job<SoakArgs>): Promise<SoakResult> => {
     token,
   });
   const officers = new Set(args.officers.map(person => person.userId));
-  const visitors = args.visitors.map(
-    person =>
-      new ClientPhone({
-        urls,
-        person,
-        localAddress,
-        random: random.fork(person.userId),
-        token: () => token(person),
-      }),
-  );
-  const phones = [...load.phones, ...visitors];
+  const phoneOf = (person: SeededPerson): ClientPhone =>
+    new ClientPhone({
+      urls,
+      person,
+      localAddress,
+      random: random.fork(person.userId),
+      token: () => token(person),
+    });
+  const visitors = args.visitors.map(phoneOf);
+  const beat = args.beat.map(phoneOf);
+  const phones = [...load.phones, ...visitors, ...beat];
   const tail = new Tail(load);
   for (const phone of load.phones) {
     if (!officers.has(phone.person.userId)) continue;
     phone.client.on('encounter.completed', ({ encounterId }) => tail.heard(encounterId, clock()));
   }
-  const walking = phones
-    .filter(phone => !officers.has(phone.person.userId))
-    .map(phone => new Walking(phone, new Walker(centre, sideM, random, Date.now())));
-  const opened = await inParallel(visitors, phone => phone.open());
-  if (opened.failed > 0) throw new Error(`${opened.failed} visitors did not come up: ${opened.first}`);
+  const civilians = [...load.phones.filter(phone => !officers.has(phone.person.userId)), ...visitors];
+  const shown = civilians.map(phone => new Shown(phone));
+  const walking = civilians.map(phone => new Walking(phone, new Walker(centre, sideM, random, Date.now())));
+  const south = offset(centre, -BEAT_SOUTH_M, 0);
+  const patrols = beat.map(phone => new Walking(phone, new Walker(south, BEAT_SIDE_M, random, Date.now())));
+  const opened = await inParallel([...visitors, ...beat], phone => phone.open());
+  if (opened.failed > 0) throw new Error(`${opened.failed} phones did not come up: ${opened.first}`);
   await load.connect();
-  for (const one of walking) one.share();
+  for (const one of [...walking, ...patrols]) one.share();
+  const patrolling = setInterval(() => {
+    for (const one of patrols) one.report();
+  }, BEAT_MS);
   await job.barrier('connected');
 
   job.watch.begin();
@@ -150,22 +171,28 @@ export const run = async (job: Job<SoakArgs>): Promise<SoakResult> => {
     away.set(phone, performance.now() + random.between(...AWAY_S) * 1_000);
     phone.leave();
   };
+  let isEnding = false;
   const ticking = setInterval(() => {
     const dueS = loadedS(args, (performance.now() - startedAt) / 1_000);
     for (; positionsDue < dueS * args.positionsPerS; positionsDue++) {
       walking[positionsDue % walking.length]!.report();
       positions++;
     }
-    for (; churnDue < dueS * args.churnPerS; churnDue++) churnOne();
+    for (; churnDue < dueS * args.churnPerS; churnDue++) if (!isEnding) churnOne();
     for (const [phone, backAt] of away) {
-      if (backAt > performance.now()) continue;
+      if (backAt > performance.now() && !isEnding) continue;
       away.delete(phone);
       phone.comeBack();
     }
   }, TICK_MS);
   const look = (): void => {
     const connected = phones.filter(phone => phone.isServed).length;
-    const told: Told = { ...tail.look(), connected, phones: phones.length - away.size, positions, churned };
+    const nowMs = clock();
+    const gaps = phones
+      .flatMap(phone => phone.gaps.splice(0))
+      .map(({ endedAtMs, tookMs }) => [(nowMs - endedAtMs) / 1_000, tookMs / 1_000] as const);
+    const there = phones.length - away.size;
+    const told: Told = { ...tail.look(), connected, phones: there, positions, churned, gaps };
     positions = 0;
     churned = 0;
     job.progress(told);
@@ -173,16 +200,27 @@ export const run = async (job: Job<SoakArgs>): Promise<SoakResult> => {
   const looking = setInterval(look, LOOK_S * 1_000);
 
   await job.barrier('loaded');
-  clearInterval(ticking);
-  for (const phone of away.keys()) phone.comeBack();
+  isEnding = true;
   await load.settle();
   clearInterval(looking);
   look();
+  // people still walk about: who is shown what is asked of those who are there
+  const sharing = new Set(args.sharing);
+  const stopped = patrols.filter(({ phone }) => !sharing.has(phone.person.userId));
+  const notStopped = await Promise.all(stopped.map(one => one.stop()));
+  const presence = [
+    ...notStopped.filter(words => words !== null),
+    ...(await shownRightly(sharing.size === 0 ? [] : shown, sharing)),
+  ];
+  // the others' people may still be looking
+  await job.barrier('shown');
+  clearInterval(ticking);
+  clearInterval(patrolling);
   // Everybody reads once more what happened to them.
   const answers = await Promise.all(load.phones.map(phone => load.ask(phone, SERVED_MS_MAX)));
   await job.barrier('settled');
   load.end();
-  for (const phone of visitors) phone.end();
+  for (const phone of [...visitors, ...beat]) phone.end();
   const codes: Record<string, number> = {};
   for (const phone of phones)
     for (const [code, n] of Object.entries(phone.codes)) codes[code] = (codes[code] ?? 0) + n;
@@ -195,6 +233,7 @@ export const run = async (job: Job<SoakArgs>): Promise<SoakResult> => {
     told: load.phones.map(phone => [phone.person.userId, [...phone.told]]),
     problems: [
       ...phones.flatMap(phone => phone.problems),
+      ...presence,
       ...answers.flatMap(({ outcome, userId, why }) =>
         outcome === 'ok' ? [] : [`not served in the end: ${userId}: ${why}`],
       ),

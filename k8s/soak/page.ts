@@ -151,6 +151,19 @@ export const plotsOf = (recording: Recording): Plot[] => {
       perNode(nodes, one => one.outbox),
     ),
     plot(
+      'Statements that took a connection to PostgreSQL, and how long they waited',
+      'a second, ms a second',
+      [
+        ...rates(nodes, one => one.poolTakes).map(one => ({ ...one, name: `${one.name} taken` })),
+        ...rates(nodes, one => one.poolWaitMs).map(one => ({ ...one, name: `${one.name} waited` })),
+      ],
+    ),
+    plot(
+      'Sockets closed because their phone was too slow (4102)',
+      'since the start of a node',
+      perNode(nodes, one => one.slowClosed),
+    ),
+    plot(
       'Servers and generator (RSS)',
       'MiB',
       [...Map.groupBy(servers, one => one.name)].map(([name, some]) => ({
@@ -165,6 +178,7 @@ export const plotsOf = (recording: Recording): Plot[] => {
     plot('Disk', 'GiB', [
       { name: 'all servers', points: stores.map(one => [one.tS, one.diskBytes / GIB] as const) },
       { name: 'database', points: stores.map(one => [one.tS, one.databaseBytes / GIB] as const) },
+      { name: 'JetStream', points: stores.map(one => [one.tS, one.jetStreamBytes / GIB] as const) },
     ]),
   ];
 };

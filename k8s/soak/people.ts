@@ -2,6 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ACTOR_LIMITS } from '../../actors/limits.ts';
 import type { Report } from '../bench.ts';
+import { owners } from '../chaos/checkers/owners.ts';
+import { readLedger } from '../chaos/stores.ts';
 import { agreement } from '../swarm/agreement.ts';
 import type { Cluster } from '../swarm/clusterTown.ts';
 import { NEW_YORK } from '../swarm/crowd.ts';
@@ -10,6 +12,7 @@ import { addressOf, OFFICER_SHARE, partOf } from '../swarm/parts.ts';
 import { withClient } from '../swarm/postgres.ts';
 import { type SeededPeople, seedPeople } from '../swarm/seed.ts';
 import { Swarm } from '../swarm/swarm.ts';
+import { beatOf } from './beat.ts';
 import type { SoakArgs, SoakResult, Told } from './load.profile.ts';
 import { type SoakPlan, VISITOR_SHARE } from './profiles.ts';
 
@@ -27,6 +30,7 @@ const PER_KM2 = 530;
 const TOKEN_S = 900;
 const TOKEN_AGED_S = 90;
 const AGREE_MS_MAX = 30_000;
+const WORDS_MAX = 20;
 
 /** The processes of the generator, each with its part of these people. */
 export const swarmOf = (
@@ -37,6 +41,9 @@ export const swarmOf = (
 ): Swarm<SoakResult> => {
   const { plan, seed, workers } = options;
   const visitors = Math.round(people.civilians.length * VISITOR_SHARE);
+  const patrols = beatOf(people.officers.length);
+  const beat = people.officers.slice(0, patrols);
+  const sharing = beat.slice(0, Math.ceil(patrols / 2)).map(one => one.userId);
   return new Swarm<SoakResult>({
     profile: import.meta.resolve('./load.profile.ts'),
     workers,
@@ -45,7 +52,9 @@ export const swarmOf = (
     args: index =>
       ({
         urls: cluster.nodes.map(node => node.urls.realtime),
-        officers: partOf(people.officers, index, workers),
+        officers: partOf(people.officers.slice(patrols), index, workers),
+        beat: partOf(beat, index, workers),
+        sharing,
         civilians: partOf(people.civilians.slice(visitors), index, workers),
         visitors: partOf(people.civilians.slice(0, visitors), index, workers),
         positionsPerS: plan.positionsPerS / workers,
@@ -89,6 +98,7 @@ export const warmUp = async (cluster: Cluster, options: SoakOptions): Promise<So
     await swarm.pass('connected');
     await pause(options.plan.warmS * 1_000);
     await swarm.pass('loaded');
+    await swarm.pass('shown');
     await swarm.pass('settled');
     return (await swarm.finished()).results;
   } finally {
@@ -111,10 +121,12 @@ export const reckon = async (
   const silent = untold(meetings, told);
   const stores = { databaseUrl, dynamodbEndpoint, kinesisEndpoint, awsEnv };
   const agreed = await agreement(stores, { patienceMs: AGREE_MS_MAX });
+  const stale = owners({ state: await readLedger(databaseUrl) });
   return [
     ...verdict.problems,
     ...results.flatMap(one => one.problems),
     ...(silent.length > 0 ? [`${silent.length} encounters were told to only one of the two`] : []),
     ...agreed.problems,
+    ...stale.slice(0, WORDS_MAX).map(one => `${one.invariant}: ${one.words}`),
   ];
 };

@@ -78,6 +78,7 @@ const start = (dir: string): void => {
       ...gc,
       majors,
       oldAfterMajor,
+      arrayBuffers: process.memoryUsage().arrayBuffers,
       utilization: performance.eventLoopUtilization(now, before).utilization,
       troubles,
     };

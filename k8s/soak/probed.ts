@@ -14,6 +14,7 @@ export interface Probed {
   /** Whole collections so far, and the bytes of the old space after the last one. */
   readonly majors: number;
   readonly oldAfterMajor: number;
+  readonly arrayBuffers: number;
   /** Share of the time since the last look in which the event loop was busy, 0 to 1. */
   readonly utilization: number;
   /** Rejections that nobody handled, uncaught errors, warnings of the runtime. */

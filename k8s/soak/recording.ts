@@ -20,6 +20,8 @@ export interface NodeSample {
   readonly rss: number;
   readonly heapUsed: number;
   readonly external: number;
+  /** Of `external`: what buffers hold. */
+  readonly arrayBuffers: number;
   /** Old space now, and after the last whole collection. */
   readonly oldUsed: number;
   readonly oldAfterMajor: number;
@@ -44,7 +46,14 @@ export interface NodeSample {
   readonly outbox: number;
   readonly routeBytes: number;
   readonly mailboxFull: number;
+  /** Sockets that were closed because their phone was too slow (4102), since the life began. */
+  readonly slowClosed: number;
+  /** What the slowest phone of this life held back: upper bound of a bucket, bytes. */
+  readonly bufferedMax: number;
   readonly natsDisconnects: number;
+  /** Statements that took a connection to PostgreSQL since the life began, and how long they waited for it. */
+  readonly poolTakes: number;
+  readonly poolWaitMs: number;
 }
 
 /** A server, or a process of the generator. */
@@ -66,6 +75,9 @@ export interface StoreSample {
   readonly deadRows: number;
   /** Of the whole town: PostgreSQL, JetStream, tables and streams. */
   readonly diskBytes: number;
+  readonly jetStreamBytes: number;
+  /** How often NATS has said that somebody takes its messages too slowly. */
+  readonly natsSlow: number;
 }
 
 /** What the phones saw, of all commands that ended since the last look. */
@@ -86,6 +98,8 @@ export interface OpsSample {
   readonly positions: number;
   /** Connections lost or left on purpose since the last look. */
   readonly churned: number;
+  /** Of phones that lost their connection and had another one since the last look: how long ago that was, and how long it took. */
+  readonly gaps: readonly (readonly [endedAgoS: number, tookS: number])[];
 }
 
 /** What stayed after a collection. */

@@ -1,9 +1,21 @@
 /** Each rule of a soak, shown to hold on a healthy recording and to break when what it is about is planted. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Histogram } from '../swarm/histogram.ts';
 import { Random } from '../swarm/random.ts';
-import { type AtRest, type FloorSample, type NodeSample, type OpsSample, Recording } from './recording.ts';
-import { type Evidence, growthOf, judgeSoak, leftBehind } from './rules.ts';
+import { growthOf } from './growth.ts';
+import { slowConsumersIn } from './recorder.ts';
+import {
+  type AtRest,
+  type FloorSample,
+  type NodeSample,
+  type OpsSample,
+  Recording,
+  type StoreSample,
+} from './recording.ts';
+import { type Evidence, judgeSoak, leftBehind } from './rules.ts';
 
 const MIB = 2 ** 20;
 const random = new Random(11);
@@ -28,6 +40,7 @@ const node = (tS: number, change: Partial<NodeSample> = {}): NodeSample => ({
   rss: 200 * MIB,
   heapUsed: 60 * MIB,
   external: 0,
+  arrayBuffers: 0,
   oldUsed: 50 * MIB,
   oldAfterMajor: 50 * MIB,
   loopP50Ms: 1,
@@ -48,7 +61,11 @@ const node = (tS: number, change: Partial<NodeSample> = {}): NodeSample => ({
   outbox: 0,
   routeBytes: 0,
   mailboxFull: 0,
+  slowClosed: 0,
+  bufferedMax: 1_024,
   natsDisconnects: 0,
+  poolTakes: tS * 40,
+  poolWaitMs: tS,
   ...change,
 });
 
@@ -77,6 +94,19 @@ const ops = (tS: number, ms = 10, failed = 0): OpsSample => ({
   phones: 100,
   positions: 2_000,
   churned: 3,
+  gaps: [[1, 0.4]],
+});
+
+const store = (tS: number, natsSlow = 0): StoreSample => ({
+  kind: 'store',
+  tS,
+  connections: 20,
+  locksWaiting: 0,
+  databaseBytes: 0,
+  deadRows: 0,
+  diskBytes: 0,
+  jetStreamBytes: 0,
+  natsSlow,
 });
 
 const rest = (change: Partial<AtRest> = {}): AtRest => ({
@@ -115,6 +145,7 @@ const healthy = (
   for (let tS = 15; tS <= 1_800; tS += 15) {
     recording.add(node(tS, of.node));
     recording.add(ops(tS, of.ms?.(tS) ?? 10, of.failed));
+    recording.add(store(tS));
     if (tS % 30 === 0) recording.add(floor(tS, of.floor?.(tS) ?? 50 * MIB + random.between(0, 2 * MIB)));
   }
   return recording;
@@ -282,6 +313,70 @@ test('a loop that is late in two of a hundred looks, or once by more than 250 ms
   expect(broken({ recording: once })).toEqual(['event loop']);
 });
 
+describe('who is too slow', () => {
+  const AT = 60;
+  /** From one moment on, a counter is higher: until the end, as counters are. */
+  const risen = (change: Partial<NodeSample>): Recording => {
+    const recording = healthy();
+    for (let i = AT; i < recording.nodes.length; i++)
+      recording.nodes[i] = { ...recording.nodes[i]!, ...change };
+    return recording;
+  };
+  const cut = (): Recording => {
+    const recording = healthy();
+    for (let i = AT; i < recording.stores.length; i++)
+      recording.stores[i] = store(recording.stores[i]!.tS, 1);
+    return recording;
+  };
+  const planted: [string, () => Recording][] = [
+    ['a phone that was closed with 4102', () => risen({ slowClosed: 1 })],
+    ['a connection to NATS that was lost', () => risen({ natsDisconnects: 1 })],
+    ['a consumer that NATS calls slow', cut],
+  ];
+  test.each(planted)('%s breaks the rule, unless something was broken then', (_, plant) => {
+    const recording = plant();
+    expect(broken({ recording })).toEqual(['nobody too slow']);
+    const { tS } = recording.nodes[AT]!;
+    recording.add({ kind: 'fault', fault: 'storm', node: '', fromS: tS - 1, toS: tS + 1, hit: 'all' });
+    expect(broken({ recording })).toEqual([]);
+  });
+
+  test('a counter that begins anew in another life has not fallen', () => {
+    const recording = healthy({ node: { slowClosed: 5 } });
+    for (let i = AT; i < recording.nodes.length; i++)
+      recording.nodes[i] = { ...recording.nodes[i]!, pid: 2, slowClosed: i === AT ? 0 : 1 };
+    expect(broken({ recording })).toEqual(['nobody too slow']);
+  });
+});
+
+test('a node that takes more than a pod, or a socket that holds back more than it may, breaks the bound even in a fault', () => {
+  for (const change of [{ rss: 1_100 * MIB }, { bufferedMax: Number.POSITIVE_INFINITY }]) {
+    const recording = healthy();
+    recording.nodes[60] = { ...recording.nodes[60]!, ...change };
+    recording.add({ kind: 'fault', fault: 'storm', node: '', fromS: 0, toS: 1_800, hit: 'all' });
+    expect(broken({ recording })).toEqual(['bounded']);
+  }
+});
+
+test('phones that are back only after ten seconds break their rule, but not those that a fault hit', () => {
+  const recording = healthy();
+  for (let i = 60; i < 64; i++) recording.ops[i] = { ...recording.ops[i]!, gaps: [[1, 10]] };
+  expect(broken({ recording })).toEqual(['back']);
+  const { tS } = recording.ops[60]!;
+  // it was over when they came back, and they had lost their connection in it
+  recording.add({ kind: 'fault', fault: 'kill', node: 'n1', fromS: tS - 15, toS: tS + 40, hit: 'n1' });
+  expect(broken({ recording })).toEqual([]);
+});
+
+test('a log of NATS tells how often a consumer was too slow', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'heyblue-nats-log-')), 'nats.log');
+  expect(slowConsumersIn(file)).toBe(0);
+  const line = '[7] [WRN] 127.0.0.1:5 - cid:9 - Slow Consumer Detected: WriteDeadline of 10s exceeded';
+  writeFileSync(file, `${line}\n[7] [INF] Server is ready\n${line}\n`);
+  expect(slowConsumersIn(file)).toBe(2);
+  rmSync(dirname(file), { recursive: true });
+});
+
 test('one refused command in two hundred breaks the rule of success', () => {
   expect(broken({ recording: healthy({ failed: 1 }) })).toEqual(['success']);
 });
@@ -304,5 +399,6 @@ test('a run that is not timed says nothing of times, and passes', () => {
     'collections',
     'event loop',
     'push',
+    'back',
   ]);
 });

@@ -3,46 +3,12 @@
  * test to fail when it should, and an old recording can be judged again.
  */
 import { Histogram } from '../swarm/histogram.ts';
+import { type Growth, growthOf, leaks } from './growth.ts';
+import { type Finding, mib, RULES } from './limits.ts';
 import { moreOpen } from './openFiles.ts';
-import type { AtRest, FloorSample, NodeSample, OpsSample, Recording } from './recording.ts';
-import { mannKendall, type Point, TREND_POINTS_MIN, theilSen } from './statistics.ts';
-
-export const RULES = {
-  /** Memory of a pod (k8s/base); a leak that would take a quarter of it in a day is one. */
-  limitBytes: 1024 ** 3,
-  dayGrowthShare: 0.25,
-  trendP: 0.05,
-  /** A life begins with caches that fill and code that is compiled (reference/reliability.md 3: five minutes). */
-  lifeSettlesS: 300,
-  /** A slope over less than this says nothing of a day. */
-  lifeJudgedS: 600,
-  /** Later is at most so much worse than earlier, and by more than what nobody would notice. */
-  ageing: 1.2,
-  ageingMs: 5,
-  ageingGcShare: 0.005,
-  majorGcShare: 0.02,
-  /** Of a third of a run; a percentile of fewer is chance. */
-  opsMin: 500,
-  fdsShare: 0.02,
-  heapShare: 0.1,
-  /** After seconds of warming up, code is still compiled and tables still grow. */
-  heapShortShare: 0.25,
-  loopP99Ms: 50,
-  /** Looks of 5 s in which it may have been more. */
-  loopLooksShare: 0.01,
-  loopMaxMs: 250,
-  pushP99Ms: 250,
-  successShare: 0.999,
-} as const;
+import type { AtRest, NodeSample, OpsSample, Recording } from './recording.ts';
 
 const FORBIDDEN = /\bassert|invariant|FATAL/;
-
-export interface Finding {
-  readonly rule: string;
-  /** null: the run was too short, or on purpose not timed. */
-  readonly ok: boolean | null;
-  readonly words: string;
-}
 
 /** What a verdict is made from, beside the recording. */
 export interface Evidence {
@@ -60,61 +26,6 @@ export interface Evidence {
   /** The generator was the bottleneck. */
   readonly saturated: boolean;
 }
-
-const DAY_S = 86_400;
-const MIB = 2 ** 20;
-const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
-
-export interface Growth {
-  readonly node: string;
-  readonly pid: number;
-  readonly what: 'heap' | 'rss';
-  readonly points: number;
-  readonly perDayBytes: number;
-  readonly p: number;
-  readonly leak: boolean;
-}
-
-/**
- * Trend of what stayed after collections, of each life that was long enough and that nobody looked into, at equal numbers of
- * people: shards move between nodes, and who has more of them holds more. What a person takes is what the first collection of
- * the life left beyond what the node held at rest, by head.
- */
-export const growthOf = (recording: Recording, start: readonly AtRest[]): Growth[] => {
-  const lives = Map.groupBy(recording.floors, one => one.pid);
-  return [...lives].flatMap(([pid, all]) => {
-    if (!recording.isUntouched(pid)) return [];
-    const some = all.filter(one => one.upS >= RULES.lifeSettlesS);
-    if (some.length < TREND_POINTS_MIN || some.at(-1)!.tS - some[0]!.tS < RULES.lifeJudgedS) return [];
-    const [first] = some as [FloorSample];
-    const rest = start.find(one => one.node === first.node)?.heapUsed ?? first.heapUsed;
-    const each = Math.max(0, first.heapUsed - rest) / Math.max(1, first.actors);
-    return (['heap', 'rss'] as const).map(what => {
-      const points = some.map((one): Point => {
-        const bytes = what === 'heap' ? one.heapUsed : one.rss;
-        return [one.tS, bytes - each * (one.actors - first.actors)];
-      });
-      const perDayBytes = theilSen(points) * DAY_S;
-      const { p, z } = mannKendall(points);
-      const leak = p < RULES.trendP && z > 0 && perDayBytes > RULES.dayGrowthShare * RULES.limitBytes;
-      return { node: some[0]!.node, pid, what, points: points.length, perDayBytes, p, leak };
-    });
-  });
-};
-
-const leaks = (grown: readonly Growth[]): Finding => {
-  const bad = grown.filter(one => one.leak);
-  const say = (one: Growth): string =>
-    `${one.what} of ${one.node} ${one.perDayBytes < 0 ? 'falls' : 'grows'} by ${mib(Math.abs(one.perDayBytes))} a day (p ${one.p.toFixed(3)}, ${one.points} points)`;
-  return {
-    rule: 'no leak: what stays after collections does not grow by a quarter of a pod in a day',
-    ok: grown.length === 0 ? null : bad.length === 0,
-    words:
-      grown.length === 0
-        ? 'no life was long enough to say'
-        : (bad.length > 0 ? bad : grown).map(say).join('; '),
-  };
-};
 
 /** Looks of peace in the first and in the last third of the run. */
 const thirds = (recording: Recording): [OpsSample[], OpsSample[]] => {
@@ -261,6 +172,58 @@ const served = (recording: Recording, timed: boolean): Finding[] => {
   ];
 };
 
+/** How far a counter rose from look to look, where nothing was broken between the two. */
+const risen = <T extends { readonly tS: number }>(
+  recording: Recording,
+  looks: readonly T[],
+  of: (one: T) => number,
+): number =>
+  looks.reduce((sum, one, i) => {
+    const before = looks[i - 1];
+    if (before === undefined || !recording.isQuiet(before.tS, one.tS)) return sum;
+    return sum + of(one) - of(before);
+  }, 0);
+
+const tooSlow = (recording: Recording): Finding => {
+  const lives = [...Map.groupBy(recording.nodes, one => one.pid).values()];
+  const ofNodes = (of: (one: NodeSample) => number): number =>
+    lives.reduce((sum, life) => sum + risen(recording, life, of), 0);
+  const closed = ofNodes(one => one.slowClosed);
+  const broke = ofNodes(one => one.natsDisconnects);
+  const cut = risen(recording, recording.stores, one => one.natsSlow);
+  return {
+    rule: 'nobody too slow: no phone closed with 4102, no slow consumer and no lost connection of NATS, outside faults',
+    ok: recording.nodes.length + recording.stores.length === 0 ? null : closed + broke + cut === 0,
+    words: `4102 ${closed} times, slow consumers of NATS ${cut}, its connections lost ${broke}`,
+  };
+};
+
+/** I8: also while something is broken. */
+const bounded = ({ nodes }: Recording): Finding => {
+  const most = (of: (one: NodeSample) => number): number => Math.max(0, ...nodes.map(of));
+  const [rss, buffered] = [most(one => one.rss), most(one => one.bufferedMax)];
+  return {
+    rule: 'bounded: no node takes more than a pod has, no socket holds back more than it may, at any time',
+    ok: nodes.length === 0 ? null : rss <= RULES.limitBytes && buffered <= RULES.bufferedBytes,
+    words: `a node ${mib(rss)} of ${mib(RULES.limitBytes)}, a socket ${buffered} of ${RULES.bufferedBytes} bytes`,
+  };
+};
+
+const back = (recording: Recording, timed: boolean): Finding => {
+  const tookS = recording.ops.flatMap(({ tS, gaps }) =>
+    gaps.flatMap(([agoS, lastedS]) => {
+      const toS = tS - agoS;
+      return recording.isQuiet(toS - lastedS, toS) ? [lastedS] : [];
+    }),
+  );
+  const p99 = tookS.toSorted((a, b) => a - b)[Math.ceil(tookS.length * 0.99) - 1] ?? 0;
+  return {
+    rule: 'back: phones that lost their connection have another one within 8 s (p99), outside faults',
+    ok: timed && tookS.length >= RULES.backMin ? p99 <= RULES.backP99S : null,
+    words: `p99 ${p99.toFixed(1)} s of ${tookS.length}`,
+  };
+};
+
 /** Lines of a log that no log may have. */
 export const forbidden = (logs: Iterable<string>): string[] => {
   const found: string[] = [];
@@ -284,7 +247,7 @@ export const judgeSoak = (evidence: Evidence): Verdict => {
   const growths = growthOf(recording, evidence.start);
   const findings: Finding[] = [
     {
-      rule: 'nothing lost, nothing doubled, all stores agree, everybody is served in the end',
+      rule: 'nothing lost, nothing doubled, nothing of an older owner; all stores agree, everybody is served and shown who shares',
       ok: evidence.problems.length === 0,
       words: few(evidence.problems, 'so it is'),
     },
@@ -297,8 +260,11 @@ export const judgeSoak = (evidence: Evidence): Verdict => {
       ok: evidence.troubles.length + evidence.crashes.length === 0,
       words: few([...evidence.troubles, ...evidence.crashes], 'none'),
     },
+    tooSlow(recording),
+    bounded(recording),
     loop(recording, timed),
     ...served(recording, timed),
+    back(recording, timed),
     {
       rule: 'logs say nothing of asserts, invariants, FATAL',
       ok: bad.length === 0,
@@ -307,7 +273,7 @@ export const judgeSoak = (evidence: Evidence): Verdict => {
   ];
   // what is wrong is wrong however busy the generator was; times that it spoiled itself are not
   const failed = findings.filter(one => one.ok === false);
-  const times = /^(no ageing|event loop|push|success|collections)/;
+  const times = /^(no ageing|event loop|push|success|collections|nobody too slow|back:)/;
   if (failed.some(one => !(saturated && times.test(one.rule)))) return { verdict: 'fail', findings, growths };
   return { verdict: saturated && timed ? 'invalid' : 'pass', findings, growths };
 };

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Report } from '../bench.ts';
+import { layMintLog } from '../chaos/load/mints.ts';
 import { type ProcessTarget, startProcesses } from '../chaos/processes/processTarget.ts';
 import type { Cluster, ClusterNode } from '../swarm/clusterTown.ts';
 import { machineCpuSeconds } from '../swarm/processCost.ts';
@@ -18,8 +19,9 @@ import { breakThings, inWindow, SHORT } from './faults.ts';
 import type { SoakResult } from './load.profile.ts';
 import { reckon, type SoakOptions, seedFor, swarmOf, warmUp } from './people.ts';
 import { orderProbe } from './probed.ts';
-import { atRest, Recorder } from './recorder.ts';
+import { Recorder } from './recorder.ts';
 import { type AtRest, LOOK_S, type Recording } from './recording.ts';
+import { atRest } from './rest.ts';
 import { judgeSoak, type Verdict } from './rules.ts';
 
 export interface SoakOutcome {
@@ -156,6 +158,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
   const { cluster } = target;
   try {
     await cluster.steady();
+    await layMintLog(cluster.town.databaseUrl);
     const warm = await warmUp(cluster, options);
     report(
       `Warmed up for ${plan.warmS} s by ${plan.phones} people who left; waiting until they are forgotten`,
@@ -198,6 +201,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakOutcome> => {
       }
       await cluster.steady(cluster.nodes);
       await swarm.pass('loaded');
+      await swarm.pass('shown');
       await swarm.reached('settled');
       const own = self.end();
       await recorder.stop();

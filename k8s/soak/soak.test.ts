@@ -1,4 +1,5 @@
 /** The pieces of a soak that need no cluster: what was asked for, how the load goes, what ended, what the page draws. */
+import { EventEmitter as Emitter } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { SETTINGS } from '../../infra/config/settings.ts';
 import type { Op } from '../../nodes/simulation/history.ts';
@@ -11,6 +12,7 @@ import { Histogram } from '../swarm/histogram.ts';
 import type { MeetOp } from '../swarm/meetings.ts';
 import { Random } from '../swarm/random.ts';
 import { AGED } from './ageing.ts';
+import { beatOf, Shown, wronglyShown } from './beat.ts';
 import { BAG, perform, SHORT, WEIGHTS } from './faults.ts';
 import { plotsOf } from './page.ts';
 import { plotSvg, stepOf } from './plot.ts';
@@ -162,6 +164,41 @@ describe('plots', () => {
 
   test('of an empty recording are empty', () => {
     for (const plot of plotsOf(new Recording())) expect(plotSvg(plot)).not.toContain('NaN');
+  });
+});
+
+describe('who is shown to whom in the end', () => {
+  const sharing = new Set(['ann', 'bob']);
+  const shows = (userId: string, ...officers: string[]) => ({ userId, officers: new Set(officers) });
+
+  test('is right when each sees exactly those who share', () => {
+    expect(wronglyShown([shows('c1', 'bob', 'ann'), shows('c2', 'ann', 'bob')], sharing)).toEqual([]);
+  });
+
+  test('a ghost and one who is missing are each a problem', () => {
+    expect(wronglyShown([shows('c1', 'ann', 'bob', 'eve'), shows('c2', 'ann')], sharing)).toEqual([
+      'presence: 1 people are shown officers who do not share: c1',
+      'presence: 1 people are not shown all officers who share: c2',
+    ]);
+  });
+
+  test('is what the newest list of each area says, and nothing of an area that is gone', () => {
+    const client = new Emitter();
+    const shown = new Shown({ person: { userId: 'c1' }, client } as never);
+    const list = (cell: string, ...ids: string[]): void => {
+      const officers = ids.map(officerId => ({ officerId }));
+      client.emit('area.officers', { cell, officers }, { key: cell });
+    };
+    list('a1', 'ann', 'eve');
+    list('a1', 'ann');
+    list('a2', 'bob');
+    expect([...shown.officers].sort()).toEqual(['ann', 'bob']);
+    client.emit('area.officers', null, { key: 'a2' });
+    expect([...shown.officers]).toEqual(['ann']);
+  });
+
+  test('some officers of any town are on the beat, and most are not', () => {
+    expect([3, 4, 20, 130].map(beatOf)).toEqual([0, 1, 5, 8]);
   });
 });
 

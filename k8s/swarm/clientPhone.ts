@@ -42,6 +42,8 @@ export class ClientPhone {
   readonly problems: string[] = [];
   /** Times without any welcome socket since `forgetGaps`, the longest of them, milliseconds. */
   longestGapMs = 0;
+  /** Each such time that has ended, but not those of somebody who left and came back. */
+  readonly gaps: { readonly endedAtMs: number; readonly tookMs: number }[] = [];
   /** Durable events that the app was given, and those that it missed or was given before. */
   events = 0;
   snapshots = 0;
@@ -60,6 +62,8 @@ export class ClientPhone {
   #ending = false;
   /** Left, and comes back. */
   #away = false;
+  /** The socket that went last went because of that. */
+  #left = false;
   #ready = Promise.withResolvers<void>();
 
   constructor({ urls, person, random, localAddress, token = () => person.token }: ClientPhoneOptions) {
@@ -132,6 +136,7 @@ export class ClientPhone {
   /** Somebody puts the phone away, and takes it out again later: a goodbye, and not the end. */
   leave(): void {
     this.#away = true;
+    this.#left = true;
     this.client.close();
   }
 
@@ -149,8 +154,13 @@ export class ClientPhone {
     const atMs = clock();
     this.#welcome.add(socket);
     this.#node = this.#urls.indexOf(url);
-    if (this.#goneAtMs !== 0) this.longestGapMs = Math.max(this.longestGapMs, atMs - this.#goneAtMs);
+    if (this.#goneAtMs !== 0) {
+      const tookMs = atMs - this.#goneAtMs;
+      this.longestGapMs = Math.max(this.longestGapMs, tookMs);
+      if (!this.#left) this.gaps.push({ endedAtMs: atMs, tookMs });
+    }
     this.#goneAtMs = 0;
+    this.#left = false;
     this.arrivals.push({ atMs, node: this.#node, resumed: frame.resumed });
     this.#ready.resolve();
   }

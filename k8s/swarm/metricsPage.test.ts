@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { mostPerS } from '../bench/storm.bench.ts';
-import { metricBy, metricSince, metricSum } from './metricsPage.ts';
+import { highestBucket, metricBy, metricSince, metricSum } from './metricsPage.ts';
 
 const PAGE = `# HELP rt_close_total Closed WebSockets by close code.
 rt_close_total{code="4105",node="n1"} 3
@@ -28,4 +28,13 @@ test('the most arrivals within a second are counted per node, over any second', 
   expect(mostPerS([])).toBe(0);
   expect(mostPerS([...at(0, 900, 950, 1_100, 1_899, 1_901, 5_000), ...at(1, 1_000, 1_001)])).toBe(4);
   expect(mostPerS(at(2, 0, 1_000, 2_000))).toBe(1);
+});
+
+test('the highest bucket in which anything was counted', () => {
+  const page = (counts: readonly number[]): string =>
+    ['1024', '4096', '+Inf'].map((le, i) => `rt_buffered_bytes_bucket{le="${le}"} ${counts[i]}`).join('\n');
+  expect(highestBucket(page([0, 0, 0]), 'rt_buffered_bytes')).toBe(0);
+  expect(highestBucket(page([3, 3, 3]), 'rt_buffered_bytes')).toBe(1_024);
+  expect(highestBucket(page([3, 5, 5]), 'rt_buffered_bytes')).toBe(4_096);
+  expect(highestBucket(page([3, 5, 6]), 'rt_buffered_bytes')).toBe(Number.POSITIVE_INFINITY);
 });

@@ -21,6 +21,17 @@ export const metricBy = (page: string, name: string, label: string): Record<stri
   return by;
 };
 
+/** Upper bound of the highest bucket of a histogram in which anything was counted; 0 when nothing was. */
+export const highestBucket = (page: string, name: string): number => {
+  const by = metricBy(page, `${name}_bucket`, 'le');
+  const rising = Object.entries(by)
+    .map(([le, n]) => ({ le: le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), n }))
+    .sort((a, b) => a.le - b.le);
+  const all = rising.at(-1)?.n ?? 0;
+  if (all === 0) return 0;
+  return rising.find(one => one.n >= all)!.le;
+};
+
 /** The same of several pages, added up, less what `before` says. */
 export const metricSince = (
   before: readonly string[],

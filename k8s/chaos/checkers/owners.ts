@@ -2,9 +2,14 @@
  * I3: one owner at a time had any effect. Our own trigger logged when each epoch was minted; whatever an older epoch wrote
  * after that moment, and whatever it wrote behind a newer one, got past the fence.
  */
-import { type Checker, findings } from '../evidence.ts';
+import { type Finding, findings } from '../evidence.ts';
+import type { FinalState } from '../stores.ts';
 
-export const owners: Checker = ({ state }) => {
+export const owners = ({
+  state,
+}: {
+  readonly state: Pick<FinalState, 'mints' | 'fences' | 'transfers'>;
+}): readonly Finding[] => {
   const { found, fail } = findings('I3');
   const mints = Map.groupBy(
     state.mints.toSorted((a, b) => a.epoch - b.epoch),

@@ -2,7 +2,7 @@
  * What the nodes say of themselves while they are being broken: which shards each believes it owns, what the store refused,
  * and how much they hold. Counters of a node that was killed begin at 0 again; here they go on.
  */
-import { metricBy, metricSum } from '../../swarm/metricsPage.ts';
+import { highestBucket, metricSum } from '../../swarm/metricsPage.ts';
 import type { Recorder } from '../history.ts';
 import type { ChaosNode, ChaosTarget } from '../target.ts';
 import { METRICS_EVERY, SAMPLE_MS } from './limits.ts';
@@ -35,17 +35,6 @@ interface Claim {
   readonly nodes: readonly string[];
   readonly sinceMs: number;
 }
-
-/** Upper bound of the highest bucket in which anything was counted. */
-const highestBucket = (page: string, name: string): number => {
-  const by = metricBy(page, `${name}_bucket`, 'le');
-  const rising = Object.entries(by)
-    .map(([le, n]) => ({ le: le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), n }))
-    .sort((a, b) => a.le - b.le);
-  const all = rising.at(-1)?.n ?? 0;
-  if (all === 0) return 0;
-  return rising.find(one => one.n >= all)!.le;
-};
 
 export class Sampler {
   readonly #target: ChaosTarget;
