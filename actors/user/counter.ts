@@ -113,11 +113,12 @@ export function isOver(state: UserState, id: string): UserState {
 /** Somebody told late waits until the store has said what became of it. */
 export function toldLate(state: UserState, id: string, replyTo: ReplyTo | null): UserState {
   const { late } = state.counter;
-  return withCounter(state, { late: { ...late, [id]: withAsker(late[id] ?? [], replyTo) } });
+  return withCounter(state, { late: new Map(late).set(id, withAsker(late.get(id) ?? [], replyTo)) });
 }
 
 export function toldLateAnswered(state: UserState, id: string): UserState {
-  const { [id]: _, ...late } = state.counter.late;
+  const late = new Map(state.counter.late);
+  late.delete(id);
   return withCounter(state, { late });
 }
 

@@ -43,7 +43,7 @@ export function counterOf(packed: unknown): Counter {
   return {
     open: new Map(waiting.map(one => [one.id, one])),
     over: idsOf(over),
-    late: {},
+    late: new Map(),
     tills: read.list(tills, ACTOR_LIMITS.tills, item => {
       const { name, session, wrong, waitsUntilMs } = read.fields(item);
       return {

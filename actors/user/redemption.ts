@@ -60,7 +60,7 @@ export interface Counter {
   readonly open: ReadonlyMap<string, Redemption>;
   readonly over: readonly string[];
   /** By redemption: who told of it late, and is answered when the store has said what became of it. */
-  readonly late: Readonly<Record<string, readonly ReplyTo[]>>;
+  readonly late: ReadonlyMap<string, readonly ReplyTo[]>;
   /** The one used last stands last. */
   readonly tills: readonly Till[];
   /** Wrong codes of all tills since then: nobody gets more of them by coming back as another till. */
@@ -96,7 +96,13 @@ export interface Handling {
 
 export const NOTHING_SPENT: Spending = { open: [], unread: 0, over: [], ending: {} };
 export const NO_GUESSES: Counter['guesses'] = { wrong: 0, sinceMs: 0 };
-export const NOBODY_CAME: Counter = { open: new Map(), over: [], late: {}, tills: [], guesses: NO_GUESSES };
+export const NOBODY_CAME: Counter = {
+  open: new Map(),
+  over: [],
+  late: new Map(),
+  tills: [],
+  guesses: NO_GUESSES,
+};
 
 /** The newest of those that are over. */
 export const withOver = (over: readonly string[], id: string, max: number): readonly string[] =>

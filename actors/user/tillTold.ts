@@ -58,14 +58,14 @@ export function redemptionOpened(
     turn.reply(ok({}));
     return shown(state, redemption, turn);
   }
-  if (!(id in state.counter.late)) turn.query({ type: 'redemption', id }, LATE + id);
+  if (!state.counter.late.has(id)) turn.query({ type: 'redemption', id }, LATE + id);
   return toldLate(state, id, turn.replyTo);
 }
 
 /** The store said what became of it. Whoever told is answered now, and tells again when it could not be read. */
 export function lateRead(state: UserState, tag: string, result: Result<unknown>, turn: Turn): UserState {
   const id = tag.slice(LATE.length);
-  answerAll(state.counter.late[id] ?? [], result.ok ? ok({}) : result, turn);
+  answerAll(state.counter.late.get(id) ?? [], result.ok ? ok({}) : result, turn);
   const next = toldLateAnswered(state, id);
   const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
   if (view?.merchant !== state.me.id || next.counter.over.includes(id)) return next;

@@ -1,7 +1,8 @@
 /** Whether an event is what the catalogue says: for tests to the letter, for readers as far as they rely on it. */
 import type { TSchema } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
 import { Value } from 'typebox/value';
-import { CATALOGUE, isEventType, schemaOf } from './catalogue.ts';
+import { CATALOGUE, type EventType, isEventType, schemaOf } from './catalogue.ts';
 import { detailTypeOf, sourceOf } from './envelope.ts';
 
 /** The same schema, in which a field that it does not know is a mistake. */
@@ -25,8 +26,20 @@ export function wrongWith(event: unknown): string | null {
   return source === sourceOf(type) ? null : `${type} comes from ${source}`;
 }
 
+/** Compiled when the first event of a type comes: readers look at every event of the town. */
+const validators = new Map<EventType, Validator>();
+
+function validatorOf(type: EventType): Validator {
+  let validator = validators.get(type);
+  if (validator === undefined) {
+    validator = Compile(schemaOf(type));
+    validators.set(type, validator);
+  }
+  return validator;
+}
+
 /** Whether it can be read by the catalogue; fields that are not known do no harm. */
 export const isReadable = (event: unknown): boolean => {
   const { type } = (event ?? {}) as { type?: unknown };
-  return isEventType(type) && Value.Check(schemaOf(type), event);
+  return isEventType(type) && validatorOf(type).Check(event);
 };
