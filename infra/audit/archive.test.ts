@@ -14,13 +14,15 @@ import { type AuditedTown, auditedTown, type Copy, wrongIn } from './testTown.ts
 let town: AuditedTown;
 let copy: Copy;
 let events: ArchivedEvent[];
+const archived = async (stream: string): Promise<ArchivedEvent[]> =>
+  (await town.records(stream)).map(
+    ({ key, event }) => readEvent(key, Buffer.from(JSON.stringify(event))) as ArchivedEvent,
+  );
 const folders: string[] = [];
 beforeAll(async () => {
   town = await auditedTown();
   copy = await town.copy();
-  events = (await town.records()).map(
-    ({ key, event }) => readEvent(key, Buffer.from(JSON.stringify(event))) as ArchivedEvent,
-  );
+  events = await archived(town.names.transactions);
 });
 afterAll(async () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
@@ -29,12 +31,12 @@ afterAll(async () => {
 });
 
 /** An archive with these events, as the archiver writes it. */
-const archiveOf = (some: readonly ArchivedEvent[]): ArchiveAt => {
+const archiveOf = (some: readonly ArchivedEvent[], stream = 'transactions'): ArchiveAt => {
   const path = mkdtempSync(join(tmpdir(), 'heyblue-audit-'));
   folders.push(path);
   const hours = Map.groupBy(some, ({ timeMs }) => hourOf(timeMs));
   for (const [hour, of] of hours) {
-    const file = join(path, objectKey('transactions', hour, 'shardId-000000000000', '1'));
+    const file = join(path, objectKey(stream, hour, 'shardId-000000000000', '1'));
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, parquetOf(of, { firstSeq: '1', lastSeq: '9' }));
   }
@@ -66,6 +68,30 @@ it('an event that is missing, one that was changed, one that was made up', async
   expect(exitCodeOf(report)).toBe(1);
 });
 
+it('a step of a redemption that is missing, one that was changed, one that was told by two events', async () => {
+  const { cancelled, sold, refund } = town.story;
+  const spoiled = events.flatMap(event => {
+    if (event.type === 'redemption.reserved' && event.data.redemptionId === cancelled) return [];
+    if (event.type === 'redemption.confirmed') return [{ ...event, data: { ...event.data, quantity: 1 } }];
+    return event.type === 'redemption.refunded' ? [event, event, { ...event, id: town.uuid() }] : [event];
+  });
+  const ids = [cancelled, sold, refund].map(id => `archive ${id}`).sort();
+  expect(wrongIn(await auditOf(archiveOf(spoiled)))).toEqual(ids);
+});
+
+it('people and catalogues', async () => {
+  const told = await archived(town.names.userEvents);
+  const only = new Set(['archive-users']);
+  expect(wrongIn(await auditOf(archiveOf(told, 'user-events'), { only }))).toEqual([]);
+  const { family, entry } = town.story;
+  const spoiled = told.flatMap(event => {
+    if (event.data.userId === family && event.type === 'user.registered') return [];
+    return event.data.version === 2 ? [{ ...event, data: { ...event.data, name: 'Blacks' } }] : [event];
+  });
+  const ids = [family, entry].map(id => `archive-users ${id}`).sort();
+  expect(wrongIn(await auditOf(archiveOf(spoiled, 'user-events'), { only }))).toEqual(ids);
+});
+
 it('hours of which nothing was kept', async () => {
   // what happened stands hours apart; only the first hour is there
   const movements = events.filter(({ data }) => data.legs !== undefined);
@@ -77,6 +103,8 @@ it('hours of which nothing was kept', async () => {
       3 * (movements.length - i),
     ]);
   }
+  // and nothing but movements is looked for
+  await own.sql('update ops.migration set executed_at = now()');
   const early = { ...first!, timeMs: first!.timeMs - 3 * movements.length * 3_600_000 };
   const report = await own.audit({
     only,
@@ -93,6 +121,7 @@ it('what came into the stream lately is not missed', async () => {
   // it happened long ago, and was published now: only the stream can tell
   const own = await town.copy();
   await own.sql(`update ledger.transfer set at = at - interval '30 minutes'`);
+  await own.sql('update ops.migration set executed_at = now()');
   const early = archiveOf(
     events
       .filter(({ id }) => id !== town.story.gift)

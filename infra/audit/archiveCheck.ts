@@ -1,22 +1,25 @@
 /**
- * Is every transfer in the archive, as it was? Events lie by the hour in which they happened, so hour after hour of PostgreSQL
+ * Is everything in the archive that a stream told, as it was? Events lie by the hour in which they happened, so hour after hour of PostgreSQL
  * is compared with one folder of objects. What came into the stream only lately may not have been written yet.
  */
+
+import type { FactRows } from './factRows.ts';
+import type { ToldEvent } from './facts.ts';
 import type { IdSet } from './idSet.ts';
-import { TRANSACTIONS_STREAM } from './limits.ts';
 import { openObjects, rowsOf } from './objects.ts';
 import { Finds } from './report.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { ArchiveAt } from './stores.ts';
-import { Told, type ToldEvent, waitingIn } from './told.ts';
+import { Follower, factRows, type Told, waitingIn } from './told.ts';
 
 export interface ArchiveOptions {
   readonly archive: ArchiveAt;
+  readonly told: Told;
   /** It has events of other towns, too. */
   readonly shared: boolean;
-  /** Transfers of this time and later are looked for; Unix milliseconds. */
+  /** What happened at this time and later is looked for; Unix milliseconds. */
   readonly sinceMs: number;
-  /** Transfers of this time and later may not be there yet. */
+  /** What happened at this time and later may not be there yet. */
   readonly youngMs: number;
   /** Nor those that came into the stream since then. */
   readonly young: IdSet;
@@ -24,7 +27,6 @@ export interface ArchiveOptions {
 }
 
 const HOUR_MS = 3_600_000;
-const FOLDER = `archive/${TRANSACTIONS_STREAM}/`;
 const HOUR = /year=(\d{4})\/month=(\d\d)\/day=(\d\d)\/hour=(\d\d)\//;
 
 const hourOf = (key: string): number | null => {
@@ -39,7 +41,7 @@ export const checkArchive = async (
   const objects = openObjects(options.archive);
   try {
     const hours = new Map<number, string[]>();
-    for (const key of await objects.list(FOLDER)) {
+    for (const key of await objects.list(`archive/${options.told.stream}/`)) {
       const hour = key.endsWith('.parquet') ? hourOf(key) : null;
       if (hour !== null) hours.set(hour, [...(hours.get(hour) ?? []), key]);
     }
@@ -50,10 +52,13 @@ export const checkArchive = async (
     await check.begin();
     for (const [hour, keys] of kept) {
       if (hour + HOUR_MS <= options.sinceMs) continue;
-      options.say(`archive ${new Date(hour).toISOString().slice(0, 13)}: ${check.looked} events`);
+      options.say(
+        `archive ${options.told.stream} ${new Date(hour).toISOString().slice(0, 13)}: ${check.looked} events`,
+      );
       await check.hour(hour, keys, key => objects.get(key));
     }
     await check.end();
+    await check.close();
     return { looked: check.looked, finds: check.finds };
   } finally {
     objects.close();
@@ -65,6 +70,7 @@ class ArchiveCheck {
   looked = 0;
   readonly #snapshot: Snapshot;
   readonly #options: ArchiveOptions;
+  readonly #rows: FactRows;
   #waiting: IdSet;
   /** Everything before it was compared; null before the first event of the archive, which begins it. */
   #doneMs: number | null = null;
@@ -72,12 +78,13 @@ class ArchiveCheck {
   constructor(snapshot: Snapshot, options: ArchiveOptions) {
     this.#snapshot = snapshot;
     this.#options = options;
+    this.#rows = factRows(snapshot, options.told);
     this.#waiting = options.young;
   }
 
   /** What waits to be published is not there yet, nor what was published lately. */
   async begin(): Promise<void> {
-    this.#waiting = await waitingIn(this.#snapshot, this.#options.young);
+    this.#waiting = await waitingIn(this.#snapshot, this.#options.told, this.#options.young);
   }
 
   async hour(
@@ -93,9 +100,9 @@ class ArchiveCheck {
         told.finds.add(key, `cannot be read: ${(error as Error).message}`);
         return [];
       });
-      for (const { event_id: id, time, payload } of rows) {
+      for (const { event_id: id, type, time, causation: causationId, payload } of rows) {
         earliestMs = Math.min(earliestMs, time.getTime());
-        await told.take({ id, data: dataOf(payload) });
+        await told.take({ id, type, causationId, data: dataOf(payload) });
       }
     }
     const fromMs = this.#doneMs === null ? earliestMs : hourMs;
@@ -108,11 +115,16 @@ class ArchiveCheck {
     if (this.#doneMs !== null) await this.#range(this.#told(), this.#doneMs, Number.POSITIVE_INFINITY);
   }
 
-  #told(): Told {
-    return new Told(this.#snapshot, 'the archive', this.#options.shared);
+  async close(): Promise<void> {
+    await this.#rows.close();
   }
 
-  async #range(told: Told, fromMs: number, toMs: number): Promise<void> {
+  #told(): Follower {
+    const { told, shared } = this.#options;
+    return new Follower(this.#snapshot, told, 'the archive', shared, this.#rows);
+  }
+
+  async #range(told: Follower, fromMs: number, toMs: number): Promise<void> {
     const { sinceMs, youngMs } = this.#options;
     const untilMs = Math.max(Math.min(toMs, youngMs), 0);
     await told.end(this.#waiting, Math.min(Math.max(fromMs, sinceMs), untilMs), untilMs);

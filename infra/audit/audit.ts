@@ -18,6 +18,7 @@ import { Snapshot } from './snapshot.ts';
 import { runSql, type SqlCheck, type SqlSettings } from './sqlChecks.ts';
 import { type AuditedStores, Unreadable } from './stores.ts';
 import { checkStream } from './streamCheck.ts';
+import { TRANSACTIONS, USER_EVENTS } from './told.ts';
 import { TRAIL_CHECKS } from './trailChecks.ts';
 
 export interface AuditOptions extends SqlSettings {
@@ -53,13 +54,27 @@ export const CHECKS: readonly { readonly name: string; readonly store: StoreName
     {
       name: 'stream',
       store: 'kinesis',
-      about: 'every transfer is in the stream as it was, and nothing that was none',
+      about:
+        'every transfer, step of a redemption and change of stock is in the stream as it was, and nothing else',
+    },
+    {
+      name: 'stream-users',
+      store: 'kinesis',
+      about:
+        'every new person, revoked token and change of a catalogue is in the stream as it was, and nothing else',
     },
     { name: 'balances', store: 'dynamodb', about: 'every balance there is that of the ledger' },
     {
       name: 'archive',
       store: 'archive',
-      about: 'every transfer is in the archive as it was, and nothing that was none',
+      about:
+        'every transfer, step of a redemption and change of stock is in the archive as it was, and nothing else',
+    },
+    {
+      name: 'archive-users',
+      store: 'archive',
+      about:
+        'every new person, revoked token and change of a catalogue is in the archive as it was, and nothing else',
     },
     {
       name: 'chain',
@@ -96,20 +111,26 @@ class Audit {
     const sinceMs = hours === null ? 0 : this.#snapshot.atMs - hours * 3_600_000;
     const snapshot = this.#snapshot;
     const youngMs = snapshot.atMs - this.#options.archiveBoundS * 1_000;
-    const follower = { shared, sinceMs, young: new IdSet(), youngMs, say };
-    await this.#check('stream', 'kinesis', async () =>
-      kinesis === null
-        ? { skipped: NONE_SAID }
-        : checkStream(snapshot, { ...follower, kinesis, stream: names.transactions }),
-    );
+    const follower = { shared, sinceMs, youngMs, say };
+    const followed = [
+      { ...follower, suffix: '', told: TRANSACTIONS, stream: names.transactions, young: new IdSet() },
+      { ...follower, suffix: '-users', told: USER_EVENTS, stream: names.userEvents, young: new IdSet() },
+    ];
+    for (const { suffix, ...options } of followed) {
+      await this.#check(`stream${suffix}`, 'kinesis', async () =>
+        kinesis === null ? { skipped: NONE_SAID } : checkStream(snapshot, { ...options, kinesis }),
+      );
+    }
     await this.#check('balances', 'dynamodb', async () =>
       dynamodb === null
         ? { skipped: NONE_SAID }
         : checkBalances(snapshot, { dynamodb, table: names.balances, shared, say }),
     );
-    await this.#check('archive', 'archive', async () =>
-      archive === null ? { skipped: NONE_SAID } : checkArchive(snapshot, { ...follower, archive }),
-    );
+    for (const { suffix, ...options } of followed) {
+      await this.#check(`archive${suffix}`, 'archive', async () =>
+        archive === null ? { skipped: NONE_SAID } : checkArchive(snapshot, { ...options, archive }),
+      );
+    }
     const { chainDay, only } = this.#options;
     if (chainDay !== undefined || only?.has('chain')) {
       await this.#check('chain', 'postgresql', () => checkChain(snapshot, chainDay, say));

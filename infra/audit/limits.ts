@@ -8,8 +8,9 @@ export const MINT = '00000000-0000-7000-8000-000000000001';
 /** The account to which points go whose time is over. */
 export const EXPIRED = '00000000-0000-7000-8000-000000000002';
 /** Numbers of the outbox' targets. */
-export const TARGET = { userEvents: 1, transactions: 2, balances: 3 } as const;
+export const TARGET = { userEvents: 1, transactions: 2, balances: 3, catalogs: 4 } as const;
 export const TRANSACTIONS_STREAM = 'transactions';
+export const USER_EVENTS_STREAM = 'user-events';
 export const BALANCES_TABLE = 'balances';
 export const RULES_TABLE = 'rules';
 

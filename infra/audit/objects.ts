@@ -54,14 +54,16 @@ const inBucket = (at: ArchiveAt & { kind: 's3' }): ArchivedObjects => {
 /** What the auditor wants of an archived event. */
 export interface ArchivedRow {
   readonly event_id: string;
+  readonly type: string;
   readonly time: Date;
+  readonly causation: string | null;
   readonly payload: string;
 }
 
 export const rowsOf = async (object: Uint8Array): Promise<ArchivedRow[]> => {
   const rows = await parquetReadObjects({
     file: new Uint8Array(object).buffer,
-    columns: ['event_id', 'time', 'payload'],
+    columns: ['event_id', 'type', 'time', 'causation', 'payload'],
     compressors: {
       ZSTD: (input, length) => new Uint8Array(zstdDecompressSync(input)).subarray(0, length),
     },

@@ -46,17 +46,17 @@ export class Snapshot {
     return (await this.#fresh.query(text, [...values])).rows as T[];
   }
 
-  /** Many rows, some at a time. */
-  async *pages<T>(text: string, values: readonly unknown[] = []): AsyncGenerator<T[]> {
-    await this.#client.query(`declare page no scroll cursor for ${text}`, [...values]);
+  /** Many rows, some at a time. @param name of its own for who reads beside others */
+  async *pages<T>(text: string, values: readonly unknown[] = [], name = 'page'): AsyncGenerator<T[]> {
+    await this.#client.query(`declare ${name} no scroll cursor for ${text}`, [...values]);
     try {
       for (;;) {
-        const { rows } = await this.#client.query(`fetch ${FETCH_ROWS} from page`);
+        const { rows } = await this.#client.query(`fetch ${FETCH_ROWS} from ${name}`);
         if (rows.length === 0) return;
         yield rows as T[];
       }
     } finally {
-      await this.#client.query('close page').catch(() => {});
+      await this.#client.query(`close ${name}`).catch(() => {});
     }
   }
 

@@ -27,6 +27,7 @@ export interface AuditedStores {
   /** Other names than those of the town, for tests that share a server. */
   readonly names?: {
     readonly transactions?: string;
+    readonly userEvents?: string;
     readonly balances?: string;
     readonly rules?: string;
   };

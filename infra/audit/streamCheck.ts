@@ -1,4 +1,4 @@
-/** Is every transfer in the stream, as it was, for as long as the stream remembers? */
+/** Is everything in the stream that it must tell, as it was, for as long as it remembers? */
 import {
   DescribeStreamSummaryCommand,
   GetRecordsCommand,
@@ -8,12 +8,13 @@ import {
   ListShardsCommand,
   type ListShardsCommandOutput,
 } from '@aws-sdk/client-kinesis';
+import { byType, identityOf, type ToldEvent } from './facts.ts';
 import type { IdSet } from './idSet.ts';
-import { CLOCK_SKEW_S, RECORDS_PER_READ, RETENTION_MARGIN_S, TRANSACTIONS_STREAM } from './limits.ts';
+import { CLOCK_SKEW_S, RECORDS_PER_READ, RETENTION_MARGIN_S } from './limits.ts';
 import type { Finds } from './report.ts';
 import type { Snapshot } from './snapshot.ts';
 import { type AwsAt, clientConfig, isMissing } from './stores.ts';
-import { Told, type ToldEvent, waitingIn } from './told.ts';
+import { Follower, factRows, type Told, waitingIn } from './told.ts';
 
 export interface StreamRead {
   readonly looked: number;
@@ -22,9 +23,11 @@ export interface StreamRead {
 
 export interface StreamOptions {
   readonly kinesis: AwsAt;
+  readonly told: Told;
+  /** Where it has another name than that of `told`. */
   readonly stream?: string | undefined;
   readonly shared: boolean;
-  /** Transfers of this time and later are looked for, as far as the stream remembers; Unix milliseconds. */
+  /** What happened at this time and later is looked for, as far as the stream remembers; Unix milliseconds. */
   readonly sinceMs: number;
   /** Collects what came into the stream after this moment, Unix milliseconds: the archive may not have it yet. */
   readonly youngMs: number;
@@ -37,9 +40,10 @@ const LOOPBACK = /^https?:\/\/(127\.|localhost|\[::1\])/;
 
 /** Where the stream is not there, everything that left the outbox is missing. */
 export const checkStream = async (snapshot: Snapshot, options: StreamOptions): Promise<StreamRead> => {
-  const stream = options.stream ?? TRANSACTIONS_STREAM;
+  const stream = options.stream ?? options.told.stream;
   const client = new KinesisClient(clientConfig(options.kinesis));
-  const told = new Told(snapshot, `the stream ${stream}`, options.shared);
+  const rows = factRows(snapshot, options.told);
+  const told = new Follower(snapshot, options.told, `the stream ${stream}`, options.shared, rows);
   try {
     const retentionMs = await retentionOf(client, stream);
     const remembered = snapshot.atMs - (retentionMs ?? 24 * HOUR_MS) + RETENTION_MARGIN_S * 1_000;
@@ -48,7 +52,8 @@ export const checkStream = async (snapshot: Snapshot, options: StreamOptions): P
     const seeks = options.sinceMs > remembered && !LOOPBACK.test(options.kinesis.endpoint);
     const fromMs = seeks ? sinceMs - CLOCK_SKEW_S * 1_000 : null;
     if (retentionMs !== null) await readAll(client, stream, fromMs, snapshot.atMs, told, options);
-    await told.end(await waitingIn(snapshot), sinceMs);
+    await told.end(await waitingIn(snapshot, options.told), sinceMs);
+    await rows.close();
     return { looked: told.looked, finds: told.finds };
   } finally {
     client.destroy();
@@ -71,9 +76,10 @@ const readAll = async (
   stream: string,
   fromMs: number | null,
   untilMs: number,
-  told: Told,
-  { young, youngMs, say }: StreamOptions,
+  told: Follower,
+  { told: { facts }, young, youngMs, say }: StreamOptions,
 ): Promise<void> => {
+  const kinds = byType(facts);
   for (const ShardId of await shardsOf(client, stream)) {
     const first = await client.send(
       new GetShardIteratorCommand({
@@ -95,8 +101,7 @@ const readAll = async (
         if (event === null)
           told.finds.add(`${ShardId}/${SequenceNumber}`, `is no event (the stream ${stream})`);
         else {
-          if (arrived === undefined || arrived.getTime() >= youngMs)
-            young.add(event.data?.transferId ?? event.id);
+          if (arrived === undefined || arrived.getTime() >= youngMs) young.add(identityOf(event, kinds));
           await told.take(event);
         }
       }

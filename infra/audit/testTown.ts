@@ -17,6 +17,7 @@ import { type DurableOp, EXPIRED_ACCOUNT, MINT_ACCOUNT, type TransferOp } from '
 import type { Metrics } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
 import { BalanceTarget } from '../dynamodb/balanceTarget.ts';
+import { CatalogTarget } from '../dynamodb/catalogTarget.ts';
 import { temporaryDatabase, withDatabase } from '../embedded/index.ts';
 import { StreamTarget } from '../kinesis/streamTarget.ts';
 import { OUTBOX_SHARD } from '../outbox/lead.ts';
@@ -36,13 +37,22 @@ import { type AuditOptions, audit, auditAt } from './audit.ts';
 import type { Report } from './report.ts';
 import { Snapshot } from './snapshot.ts';
 import { type AuditedStores, type AwsAt, clientConfig } from './stores.ts';
+import { type PeopleStory, registerPeople } from './testPeople.ts';
 
 const KEYS = { accessKeyId: 'heyblue', secretAccessKey: 'heyblue' };
 const awsAt = (endpoint: string): AwsAt => ({ endpoint, region: 'us-east-1', credentials: KEYS });
 const NO_METRICS: Metrics = { count() {}, observe() {}, gauge() {} };
 
+/** Where a test's town publishes what it has to tell. */
+export interface Names {
+  readonly transactions: string;
+  readonly userEvents: string;
+  readonly balances: string;
+  readonly catalogs: string;
+}
+
 /** Ids of what has happened, by what it was. */
-export interface Story {
+export interface Story extends PeopleStory {
   readonly officer: string;
   readonly civilian: string;
   readonly merchant: string;
@@ -77,7 +87,8 @@ export interface Copy {
     only: ReadonlySet<string>,
     change?: Partial<AuditOptions>,
   ): Promise<Report>;
-  audit(change?: Partial<AuditOptions> & { readonly stream?: string }): Promise<Report>;
+  /** @param change.streams others than those of the town */
+  audit(change?: Partial<AuditOptions> & { readonly streams?: Partial<Names> }): Promise<Report>;
   drop(): Promise<void>;
 }
 
@@ -106,16 +117,15 @@ const onServer = async <T>(work: (client: pg.Client) => Promise<T>): Promise<T> 
 };
 
 /** What a node does when it starts: everything in the outbox goes where it belongs, by the real publishers. */
-export async function publish(
-  appUrl: string,
-  names: { readonly transactions: string; readonly balances: string },
-): Promise<void> {
+export async function publish(appUrl: string, names: Names): Promise<void> {
   const lines = new Lines(2, { url: appUrl, name: 'test', log: silent, settings: {}, silenceMsMax: 5_000 });
   const epochs = new PgEpochStore({ url: appUrl, log: silent });
   await Promise.all([lines.tried(), epochs.tried()]);
   const targets: [OutboxTarget, Target & { close(): void }][] = [
     ['transactions', new StreamTarget(names.transactions, awsAt(inject('kinesisEndpoint')))],
+    ['userEvents', new StreamTarget(names.userEvents, awsAt(inject('kinesisEndpoint')))],
     ['balances', new BalanceTarget(awsAt(inject('dynamodbEndpoint')), names.balances)],
+    ['catalogs', new CatalogTarget(awsAt(inject('dynamodbEndpoint')), names.catalogs)],
   ];
   for (const [from, target] of targets) {
     const publisher = new Publisher({
@@ -137,7 +147,13 @@ export type AuditedTown = Awaited<ReturnType<typeof auditedTown>>;
 
 export async function auditedTown() {
   const name = randomBytes(4).toString('hex');
-  const names = { transactions: `audit-${name}`, balances: `audit-${name}`, rules: `rules-${name}` };
+  const names = {
+    transactions: `audit-${name}`,
+    userEvents: `users-${name}`,
+    balances: `audit-${name}`,
+    catalogs: `catalogs-${name}`,
+    rules: `rules-${name}`,
+  };
   const database = await temporaryDatabase(inject('databaseUrl'));
   const { appUrl } = await migrate(database.url);
   const random = systemRandom();
@@ -159,9 +175,10 @@ export async function auditedTown() {
     const [outcome] = await notes.commit([{ shard: 1, epoch, op }]);
     if (outcome?.code !== 'created') throw new Error(`${op.type} came out as ${outcome?.code}`);
   };
-  const story = await tell(commit, note, uuid, async ids => {
+  const happened = await tell(commit, note, uuid, async ids => {
     await owner.query('insert into ledger.account (account_id) select unnest($1::uuid[])', [ids]);
   });
+  const story: Story = { ...happened, ...(await registerPeople(appUrl)) };
 
   await publish(appUrl, names);
   await ensureAuditor(database.url);
@@ -192,11 +209,8 @@ export async function auditedTown() {
         stores,
         appUrl: withDatabase(appUrl, copied),
         sql: async (text, values) => (await client.query(text, values)).rows,
-        audit: ({ stream, ...change } = {}) => {
-          const named =
-            stream === undefined ? stores : { ...stores, names: { ...names, transactions: stream } };
-          return audit({ ...AS_USUAL, stores: named, ...change });
-        },
+        audit: ({ streams, ...change } = {}) =>
+          audit({ ...AS_USUAL, stores: { ...stores, names: { ...names, ...streams } }, ...change }),
         async spoiled(statements, only, change = {}) {
           await client.query('begin');
           try {
@@ -213,11 +227,11 @@ export async function auditedTown() {
       };
     },
     /** What the publisher has sent. */
-    async records(): Promise<{ key: string; event: Record<string, unknown> }[]> {
-      const { Shards = [] } = await streams.send(new ListShardsCommand({ StreamName: names.transactions }));
+    async records(stream = names.transactions): Promise<{ key: string; event: Record<string, unknown> }[]> {
+      const { Shards = [] } = await streams.send(new ListShardsCommand({ StreamName: stream }));
       const found: { key: string; event: Record<string, unknown> }[] = [];
       for (const { ShardId } of Shards) {
-        const from = { StreamName: names.transactions, ShardId, ShardIteratorType: 'TRIM_HORIZON' } as const;
+        const from = { StreamName: stream, ShardId, ShardIteratorType: 'TRIM_HORIZON' } as const;
         const { ShardIterator } = await streams.send(new GetShardIteratorCommand(from));
         const { Records = [] } = await streams.send(new GetRecordsCommand({ ShardIterator }));
         for (const { Data, PartitionKey } of Records) {
@@ -255,7 +269,7 @@ async function tell(
   note: (op: DurableOp) => Promise<void>,
   uuid: () => string,
   open: (ids: readonly string[]) => Promise<void>,
-): Promise<Story> {
+): Promise<Omit<Story, keyof PeopleStory>> {
   const [officer, civilian, merchant, neighbour] = [uuid(), uuid(), uuid(), uuid()];
   await open([officer, civilian, merchant, neighbour]);
   const meeting = { method: 'qr', officerPoints: 5, civilianPoints: 10, ...NO_KEY } as const;
@@ -318,7 +332,7 @@ async function tell(
   };
 }
 
-/** Five units at 6 points: one is set aside, two of three are sold and one of these given back, one is cancelled. */
+/** Five units at 6 points, of which four are few: one is set aside, two of three are sold and one of these given back, one is cancelled. */
 async function trade(
   commit: (op: DurableOp) => Promise<string>,
   note: (op: DurableOp) => Promise<void>,
@@ -328,7 +342,7 @@ async function trade(
 ): Promise<Pick<Story, 'offer' | 'reserved' | 'sold' | 'sale' | 'cancelled' | 'refund'>> {
   const offer = uuid();
   const record = { id: offer, merchant, version: 1, title: 'Bread', description: '', points: 6 };
-  const open = { perUserMax: 0, opensAtMs: 0, closesAtMs: 0, lowStock: 0, placeId: null };
+  const open = { perUserMax: 0, opensAtMs: 0, closesAtMs: 0, lowStock: 4, placeId: null };
   await note({
     type: 'offer',
     id: uuid(),

@@ -1,173 +1,94 @@
-/**
- * Compares what a follower tells of transfers, in whatever order and however often, with what PostgreSQL has: nothing may be
- * missing, invented or told otherwise.
- *
- * A transfer that the snapshot sees is either still in the outbox of that same snapshot, or it was published before: rows
- * are removed only when their events have arrived. So nothing is in flight that would have to be guessed at. What only the
- * follower knows may have been committed after the snapshot: PostgreSQL is asked once more, now.
- */
+/** A stream and its copies, whatever it tells: transfers go to `toldTransfers.ts`, the rest to `toldFacts.ts`. */
+import { FactRows } from './factRows.ts';
+import { byType, type Fact, identityOf, type ToldEvent } from './facts.ts';
 import { IdSet } from './idSet.ts';
-import { IDS_PER_QUESTION, MINT, TARGET, UNKNOWN_MAX } from './limits.ts';
+import { TARGET, TRANSACTIONS_STREAM, USER_EVENTS_STREAM } from './limits.ts';
+import { MARKET_FACTS } from './marketFacts.ts';
+import { PERSON_FACTS } from './personFacts.ts';
 import { Finds } from './report.ts';
 import type { Snapshot } from './snapshot.ts';
+import { ToldFacts, UUID } from './toldFacts.ts';
+import { ToldTransfers } from './toldTransfers.ts';
 
-/** One event as consumers read it; what a record lacks is undefined. */
-export interface ToldEvent {
-  readonly id: string;
-  readonly data?:
-    | {
-        readonly transferId?: string | undefined;
-        readonly legs?: readonly ToldLeg[] | undefined;
-      }
-    | undefined;
+/** A stream of the town, whatever it is called in a test. */
+export interface Told {
+  readonly stream: string;
+  readonly target: number;
+  readonly facts: readonly Fact[];
+  readonly transfers: boolean;
 }
 
-interface ToldLeg {
-  readonly account: string;
-  readonly delta: number;
-  readonly balance?: number;
-  readonly version?: number;
-}
+export const TRANSACTIONS: Told = {
+  stream: TRANSACTIONS_STREAM,
+  target: TARGET.transactions,
+  facts: MARKET_FACTS,
+  transfers: true,
+};
+export const USER_EVENTS: Told = {
+  stream: USER_EVENTS_STREAM,
+  target: TARGET.userEvents,
+  facts: PERSON_FACTS,
+  transfers: false,
+};
 
-interface StoredLeg {
-  readonly account: string;
-  readonly delta: string;
-  readonly balance: string;
-  readonly version: string;
-}
+const FOREVER_MS = 253_402_300_799_000;
 
-const LEGS = `select transfer_id as id, json_agg(json_build_object('account', account_id, 'delta', delta::text,
-    'balance', balance_after::text, 'version', account_version_after::text)) as legs
-  from ledger.posting where transfer_id = any ($1::uuid[]) group by transfer_id`;
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-export class Told {
+export class Follower {
   readonly finds = new Finds();
-  /** Of transfers that were told. */
-  readonly seen = new IdSet();
   /** Events looked at, repeats too. */
   looked = 0;
-  readonly #snapshot: Snapshot;
   readonly #where: string;
-  /** The follower has events of other towns, too. */
-  readonly #shared: boolean;
-  #waiting: ToldEvent[] = [];
-  readonly #unknown: string[] = [];
+  readonly #transfers: ToldTransfers | null;
+  readonly #facts: ToldFacts;
 
-  constructor(snapshot: Snapshot, where: string, shared: boolean) {
-    this.#snapshot = snapshot;
+  /**
+   * @param shared it has events of other towns, too
+   * @param rows of `told.facts`; they may serve several followers of spans that follow each other
+   */
+  constructor(snapshot: Snapshot, told: Told, where: string, shared: boolean, rows: FactRows) {
     this.#where = where;
-    this.#shared = shared;
+    this.#transfers = told.transfers ? new ToldTransfers(snapshot, where, shared) : null;
+    this.#facts = new ToldFacts(snapshot, where, shared, told.facts, rows);
   }
 
   async take(event: ToldEvent): Promise<void> {
     this.looked++;
     const { id, data } = event;
-    const transfer = data?.transferId ?? id;
-    if (!UUID.test(id) || !UUID.test(transfer))
+    if (!UUID.test(id) || (data?.transferId !== undefined && !UUID.test(String(data.transferId))))
       return this.finds.add(String(id), `is no id of an event (${this.#where})`);
-    // of a redemption, say: its transfer is told by an event of its own
-    if (data?.legs === undefined) return;
-    if (!this.seen.add(transfer)) return;
-    this.#waiting.push({ id: transfer, data });
-    if (this.#waiting.length >= IDS_PER_QUESTION) await this.#compare();
+    if (data?.legs === undefined) await this.#facts.take(event);
+    else await this.#transfers?.take({ ...event, data });
   }
 
-  /**
-   * When the follower was read to its end.
-   *
-   * @param waiting transfers that may be on their way
-   * @param sinceMs transfers of this time and later must be there; Unix milliseconds
-   * @param untilMs and earlier than this
-   */
+  /** As of `ToldFacts`. */
   async end(waiting: IdSet, sinceMs: number, untilMs = FOREVER_MS): Promise<void> {
-    await this.#compare();
-    await this.#invented();
-    const transfers = this.#snapshot.pages<{ id: string; at: string }>(
-      `select id, to_char(at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS') as at from ledger.transfer
-       where at >= to_timestamp($1::float8 / 1000) and at < to_timestamp($2::float8 / 1000)`,
-      [sinceMs, untilMs],
-    );
-    for await (const page of transfers) {
-      for (const { id, at } of page) {
-        if (this.seen.has(id) || waiting.has(id)) continue;
-        this.finds.add(id, `is a transfer of ${at} and is not in ${this.#where}`);
-      }
-    }
-  }
-
-  async #compare(): Promise<void> {
-    const told = this.#waiting;
-    this.#waiting = [];
-    if (told.length === 0) return;
-    const rows = await this.#snapshot.rows<{ id: string; legs: StoredLeg[] }>(LEGS, [
-      told.map(({ id }) => id),
-    ]);
-    const stored = new Map(rows.map(({ id, legs }) => [id, legs]));
-    for (const { id, data } of told) {
-      const legs = stored.get(id);
-      if (legs === undefined) {
-        if (this.#unknown.length < UNKNOWN_MAX) this.#unknown.push(id);
-        continue;
-      }
-      const words = differs(data!.legs!, legs);
-      if (words !== null) this.finds.add(id, `${words} (${this.#where})`);
-    }
-  }
-
-  /** What is told and was in no snapshot is there by now, or was invented. */
-  async #invented(): Promise<void> {
-    if (this.#shared) return;
-    for (let at = 0; at < this.#unknown.length; at += IDS_PER_QUESTION) {
-      const some = this.#unknown.slice(at, at + IDS_PER_QUESTION);
-      const rows = await this.#snapshot.now<{ id: string }>(
-        'select id from ledger.transfer where id = any ($1::uuid[])',
-        [some],
-      );
-      const there = new Set(rows.map(({ id }) => id));
-      for (const id of some) {
-        if (!there.has(id)) this.finds.add(id, `is told in ${this.#where} and is no transfer`);
-      }
-    }
+    await this.#transfers?.end(waiting, sinceMs, untilMs);
+    await this.#facts.end(waiting, sinceMs, untilMs);
+    if (this.#transfers !== null) this.finds.join(this.#transfers.finds);
+    this.finds.join(this.#facts.finds);
   }
 }
 
-const FOREVER_MS = 253_402_300_799_000;
+export const factRows = (snapshot: Snapshot, { facts }: Told): FactRows => new FactRows(snapshot, facts);
 
-/** In words, or null when they are the same. */
-const differs = (told: readonly ToldLeg[], stored: readonly StoredLeg[]): string | null => {
-  const sums = (legs: readonly { account: string; delta: number | string }[]): string => {
-    const byAccount = new Map<string, bigint>();
-    for (const { account, delta } of legs) {
-      byAccount.set(account, (byAccount.get(account) ?? 0n) + BigInt(delta));
-    }
-    return [...byAccount]
-      .filter(([, delta]) => delta !== 0n)
-      .map(([account, delta]) => `${account} ${delta}`)
-      .sort()
-      .join(', ');
-  };
-  const [there, here] = [sums(told), sums(stored)];
-  if (there !== here) return `moves ${here} and is told as ${there}`;
-  for (const leg of told) {
-    if (leg.account === MINT || leg.version === undefined) continue;
-    const same = stored.some(
-      one =>
-        one.account === leg.account &&
-        one.version === String(leg.version) &&
-        one.balance === String(leg.balance),
-    );
-    if (!same) return `is told with balance ${leg.balance} at version ${leg.version} of ${leg.account}`;
-  }
-  return null;
-};
-
-/** Transfers that wait to be published: they are in no follower yet. They are put into `waiting`. */
-export const waitingIn = async (snapshot: Snapshot, waiting = new IdSet()): Promise<IdSet> => {
-  const rows = snapshot.pages<{ id: string | null }>(
-    `select unnest(event_ids) as id from ops.outbox where target = ${TARGET.transactions}`,
+/** What waits to be published: it is in no follower yet. Its identities are put into `waiting`. */
+export const waitingIn = async (
+  snapshot: Snapshot,
+  { target, facts }: Told,
+  waiting = new IdSet(),
+): Promise<IdSet> => {
+  const kinds = byType(facts);
+  const rows = snapshot.pages<{ id: string | null; told: ToldEvent | null }>(
+    `select n.event_id as id, case jsonb_typeof(o.payload) when 'array' then o.payload -> (n.ord - 1)::int else o.payload end as told
+     from ops.outbox o
+       cross join lateral unnest(o.keys, o.event_ids) with ordinality as n(key, event_id, ord)
+     where o.target = ${target} and n.key is not null`,
   );
-  for await (const page of rows) for (const { id } of page) if (id !== null) waiting.add(id);
+  for await (const page of rows) {
+    for (const { id, told } of page) {
+      if (told !== null) waiting.add(identityOf(told, kinds));
+      else if (id !== null) waiting.add(id);
+    }
+  }
   return waiting;
 };

@@ -115,7 +115,12 @@ it('a town out of a backup is the town that it was: the audit of ledger, stream,
   };
   const { objects } = await restore(into, join(folder, 'backup'));
   expect(objects?.length).toBeGreaterThan(0);
-  const names = { transactions: `backup-${run}`, balances: named('balances') };
+  const names = {
+    transactions: `backup-${run}`,
+    userEvents: `backup-users-${run}`,
+    balances: named('balances'),
+    catalogs: named('catalogs'),
+  };
   const { appUrl, applied } = await migrate(database.url);
   expect(applied).toEqual([]);
   await publish(appUrl, names);

@@ -1,6 +1,6 @@
 /**
  * The role of the auditor: it reads what it audits, and can do nothing else. What concerns persons (names, passwords, events
- * on their way to phones) it cannot even read.
+ * on their way to phones) it cannot even read; of who has an account it sees what the streams tell everybody.
  */
 import pg from 'pg';
 import { AUDITOR_ROLE, CONNECT_MS_MAX } from './limits.ts';
@@ -8,13 +8,30 @@ import { canConnect, withRole } from './migrate.ts';
 import { auditorPassword } from './rolePassword.ts';
 
 /** Whole schemas, and single tables of others. */
-const SCHEMAS = ['ledger', 'meet', 'market'];
-const TABLES = ['ops.outbox', 'ops.idempotency', 'ops.operator_audit', 'ops.audit_head'];
+const SCHEMAS = ['ledger', 'meet', 'market', 'users'];
+const TABLES = ['ops.outbox', 'ops.idempotency', 'ops.operator_audit', 'ops.audit_head', 'ops.migration'];
+/** Single columns of others. */
+const COLUMNS = {
+  'user_schema.users': ['id', 'kind', 'zip', 'created_at'],
+  'giving.catalog': ['id', 'kind', 'name', 'account', 'zip', 'status', 'version', 'changed_at'],
+  'identity_schema.revocation': ['id', 'user_id', 'token_id', 'added_at'],
+};
+const COLUMN_NAMES = Object.entries(COLUMNS).flatMap(([table, names]) =>
+  names.map(name => `${table}.${name}`),
+);
 
+/** What to grant, `select on a.b` or `select (c, d) on a.b`, and the schema that it is in. */
 const UNREADABLE = `
-  select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  select 'select on ' || c.oid::regclass as privilege, quote_ident(n.nspname) as schema
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p') and (n.nspname = any ($1) or n.nspname || '.' || c.relname = any ($2))
-    and not has_table_privilege('${AUDITOR_ROLE}', c.oid, 'select')`;
+    and not has_table_privilege('${AUDITOR_ROLE}', c.oid, 'select')
+  union all
+  select 'select (' || string_agg(quote_ident(a.attname), ', ') || ') on ' || c.oid::regclass, quote_ident(n.nspname)
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+  where n.nspname || '.' || c.relname || '.' || a.attname = any ($3)
+    and not has_column_privilege('${AUDITOR_ROLE}', c.oid, a.attnum, 'select')
+  group by c.oid, n.nspname`;
 
 /**
  * Makes the role, or lets it read what is new. Idempotent; changes nothing where nothing is missing.
@@ -37,17 +54,14 @@ export async function ensureAuditor(ownerUrl: string, auditUrl = ''): Promise<st
     if (found.rowCount === 0) {
       await ignoringRaces(owner, `create role ${AUDITOR_ROLE} nosuperuser nocreatedb nocreaterole`);
     }
-    const { rows } = await owner.query<{ name: string }>(UNREADABLE, [SCHEMAS, TABLES]);
-    if (rows.length > 0) {
-      const there = await owner.query<{ name: string }>(
-        'select quote_ident(nspname) as name from pg_namespace where nspname = any ($1)',
-        [[...SCHEMAS, 'ops']],
-      );
-      await owner.query(
-        `grant usage on schema ${there.rows.map(({ name }) => name).join(', ')} to ${AUDITOR_ROLE}`,
-      );
-      await owner.query(`grant select on ${rows.map(({ name }) => name).join(', ')} to ${AUDITOR_ROLE}`);
-    }
+    const { rows } = await owner.query<{ privilege: string; schema: string }>(UNREADABLE, [
+      SCHEMAS,
+      TABLES,
+      COLUMN_NAMES,
+    ]);
+    for (const schema of new Set(rows.map(one => one.schema)))
+      await owner.query(`grant usage on schema ${schema} to ${AUDITOR_ROLE}`);
+    for (const { privilege } of rows) await owner.query(`grant ${privilege} to ${AUDITOR_ROLE}`);
     await owner.query('commit');
     if (auditUrl !== '') {
       const member = decodeURIComponent(new URL(auditUrl).username);

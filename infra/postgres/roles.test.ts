@@ -67,7 +67,14 @@ const MAY_WRITE: Readonly<Record<string, string>> = {
 /** The role that serves sees nothing of these. */
 const HIDDEN = ['ops.audit_head', 'ops.migration'];
 /** The auditor reads these schemas and tables and nothing of persons (auditorRole.ts). */
-const AUDITED = /^(ledger|meet|market)\.|^ops\.(outbox|idempotency|operator_audit|audit_head)$/;
+const AUDITED =
+  /^(ledger|meet|market|users)\.|^ops\.(outbox|idempotency|operator_audit|audit_head|migration)$/;
+/** And of these the columns that say nothing but what the streams tell. */
+const AUDITED_COLUMNS = {
+  'giving.catalog': 'account changed_at id kind name status version zip',
+  'identity_schema.revocation': 'added_at id token_id user_id',
+  'user_schema.users': 'created_at id kind zip',
+};
 
 const PRIVILEGES = `
   select n.nspname || '.' || c.relname as name,
@@ -150,8 +157,15 @@ it('the auditor reads what it audits, writes nothing, and sees no person', async
   expect(found.filter(one => one.reads).map(one => one.name)).toEqual(
     found.map(one => one.name).filter(name => AUDITED.test(name)),
   );
+  const columns = await database.sql(
+    `select table_schema || '.' || table_name as name, string_agg(column_name, ' ' order by column_name) as columns
+     from information_schema.column_privileges p
+     where grantee = $1 and not has_table_privilege($1, table_schema || '.' || table_name, 'select') group by 1 order by 1`,
+    [AUDITOR_ROLE],
+  );
+  expect(Object.fromEntries(columns.map(one => [one.name, one.columns]))).toEqual(AUDITED_COLUMNS);
   await connected(url, async client => {
-    for (const sql of ['select * from identity_schema.credential', 'select * from user_schema.users'])
+    for (const sql of ['select * from identity_schema.credential', 'select handle from user_schema.users'])
       await expect(client.query(sql), sql).rejects.toThrow('permission denied');
   });
 });
@@ -190,7 +204,7 @@ it('whoever is named to audit reads what the auditor reads', async () => {
   const url = await ensureAuditor(database.ownerUrl, withRole(database.ownerUrl, name, 'x'));
   await connected(url, async client => {
     await client.query('select from ledger.posting');
-    await expect(client.query('select from user_schema.users')).rejects.toThrow('permission denied');
+    await expect(client.query('select handle from user_schema.users')).rejects.toThrow('permission denied');
   });
 });
 
