@@ -6,7 +6,7 @@ import { areaRules } from '../geo/areaRules.ts';
 import { AREAS, areaId, type Box, cellOf } from '../geo/grid.ts';
 import { AREA_REACH_M } from '../geo/limits.ts';
 import type { Turn } from '../turn.ts';
-import { NOBODY_NEAR, notifyNear } from './near.ts';
+import { NOBODY_NEAR, notifyMoved, notifyNear } from './near.ts';
 import type { Area, UserState } from './state.ts';
 
 const RULES = areaRules();
@@ -56,14 +56,22 @@ class Phone {
         handle: name,
       })),
     }));
+    this.#hears(turn => notifyNear({ ...this.state, areas: lists }, rules, turn));
+  }
+  /** A position comes after which he is as `change` makes him. */
+  moves(change: () => void, now = false, rules = RULES): void {
+    const before = this.state;
+    change();
+    this.#hears(turn => notifyMoved(before, this.state, now, rules, turn));
+  }
+  #hears(said: (turn: Turn) => UserState): void {
     const pushed: string[] = [];
     const push = (_to: unknown, bytes: Uint8Array): void => {
       const opened = openVolatile(decodeServerFrame(bytes) as ServerFrame & { type: 'volatile' });
       if (opened?.name === 'officer.near')
         pushed.push(...(opened.body?.officers ?? []).map(one => one.handle));
     };
-    const turn = { nowMs: this.nowMs, push } as unknown as Turn;
-    this.state = notifyNear({ ...this.state, areas: lists }, rules, turn);
+    this.state = said({ nowMs: this.nowMs, push } as unknown as Turn);
     if (pushed.length > 0) this.heard.push({ atMs: this.nowMs, officers: pushed });
   }
 }
@@ -88,6 +96,22 @@ describe('a civilian', () => {
     expect(phone.heard).toHaveLength(1);
     expect(phone.state.near.waits).toBe(false);
   });
+  test('who waits is looked at when he stops, and otherwise once in a while', () => {
+    const [stops, goesOn] = [new Phone(), new Phone()];
+    for (const phone of [stops, goesOn]) {
+      phone.drives(RULES.nearSpeedMps + 1);
+      phone.sees({ home: ['x'] });
+      phone.moves(() => phone.drives(RULES.nearSpeedMps + 2));
+    }
+    stops.moves(() => stops.drives(0));
+    expect([stops.heard.length, goesOn.heard.length]).toEqual([1, 0]);
+    // time alone changed something: here the rule
+    const patient = areaRules({ nearSpeedMps: RULES.nearSpeedMps + 3 });
+    goesOn.moves(() => {}, false, patient);
+    expect(goesOn.heard).toHaveLength(0);
+    goesOn.moves(() => {}, true, patient);
+    expect(goesOn.heard).toHaveLength(1);
+  });
   test('hears of a neighbouring area only where the rules say so', () => {
     const [wide, narrow] = [new Phone(), new Phone()];
     wide.sees({ east: ['x'] });
@@ -105,8 +129,7 @@ describe('with a radius a civilian', () => {
     phone.sees({ home: ['x'] }, rules);
     expect(phone.heard).toEqual([]);
     expect(phone.state.near.waits).toBe(true);
-    phone.stands(0);
-    phone.sees({ home: ['x'], east: ['y'] }, rules);
+    phone.moves(() => phone.stands(0), false, rules);
     expect(phone.heard.map(({ officers }) => officers)).toEqual([['x']]);
   });
 

@@ -21,7 +21,7 @@ export interface Notified {
 export interface Near {
   /** Oldest first. */
   readonly notified: readonly Notified[];
-  /** Somebody is not notified of because of what the civilian does: looked at again with each position. */
+  /** Somebody is not notified of because of what the civilian does: looked at again as he moves. */
   readonly waits: boolean;
 }
 
@@ -32,9 +32,15 @@ const middleE7 = ({ south, north, west, east }: Box) => ({
   lngE7: Math.round((west + east) * 5e6),
 });
 
+const coarseCell = ({ track, coarse }: UserState): number | undefined =>
+  track ? cellOf(track.fix.latE7 / 1e7, track.fix.lngE7 / 1e7) : coarse?.cell;
+
+const isFast = ({ track }: UserState, { nearSpeedMps }: AreaRules): boolean =>
+  (track?.fix.speedMps ?? 0) > nearSpeedMps;
+
 /** Whether the middle of an area is within the radius of the middle of the civilian's coarse cell: his position is not compared. */
-function isWithin({ track, coarse }: UserState, area: string, radiusM: number): boolean {
-  const cell = track ? cellOf(track.fix.latE7 / 1e7, track.fix.lngE7 / 1e7) : coarse?.cell;
+function isWithin(state: UserState, area: string, radiusM: number): boolean {
+  const cell = coarseCell(state);
   const block = cellOfArea(area);
   if (cell === undefined || block === null) return false;
   const [here, there] = [middleE7(boxOf(cell)), middleE7(AREAS.boxOf(block))];
@@ -43,11 +49,11 @@ function isWithin({ track, coarse }: UserState, area: string, radiusM: number): 
 
 /** Notifies of officers whom the areas name and of whom it was not lately. */
 export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): UserState {
-  const { around, areas, near, track } = state;
+  const { around, areas, near } = state;
   if (around === null || state.me.kind !== 'civilian') return state;
   const lately = near.notified.filter(({ atMs }) => turn.nowMs - atMs < rules.nearAgainMs);
   const known = new Set(lately.map(({ officerId }) => officerId));
-  const isFast = (track?.fix.speedMps ?? 0) > rules.nearSpeedMps;
+  const drives = isFast(state, rules);
   let waits = false;
   let isTold = false;
   for (const { area, officers } of areas) {
@@ -56,7 +62,7 @@ export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): User
     // one more would be forgotten too early, and told again
     const isFull = lately.length + news.length > NEAR_REMEMBERED_MAX;
     const isBehind = area !== around.home && !rules.nearNeighbours;
-    if (isFast || isFull || isBehind || !isWithin(state, area, rules.nearRadiusM)) {
+    if (drives || isFull || isBehind || !isWithin(state, area, rules.nearRadiusM)) {
       waits = true;
       continue;
     }
@@ -70,4 +76,24 @@ export function notifyNear(state: UserState, rules: AreaRules, turn: Turn): User
   }
   if (!isTold && waits === near.waits) return state;
   return { ...state, near: { notified: lately, waits } };
+}
+
+/**
+ * The same after a position, while somebody waits: looked at when it may have changed the answer (whoever drove has stopped,
+ * or he is in another cell or area), and now and then for what time alone changes. Among many officers somebody always
+ * waits, and positions come by the thousand.
+ */
+export function notifyMoved(
+  before: UserState,
+  state: UserState,
+  now: boolean,
+  rules: AreaRules,
+  turn: Turn,
+): UserState {
+  if (!state.near.waits) return state;
+  const isSame =
+    before.around?.home === state.around?.home &&
+    isFast(before, rules) === isFast(state, rules) &&
+    coarseCell(before) === coarseCell(state);
+  return isSame && !now ? state : notifyNear(state, rules, turn);
 }

@@ -20,7 +20,7 @@ import type { UserMessage } from '../messages/user.ts';
 import type { MeetRules } from '../rules.ts';
 import type { SessionRef, Turn } from '../turn.ts';
 import { isAnybodyAround, leaveAround, moveAround } from './around.ts';
-import { notifyNear } from './near.ts';
+import { notifyMoved } from './near.ts';
 import { INSTANT_SWITCH, modeNow, roleOf, type UserState } from './state.ts';
 import { endVisits, visit } from './visits.ts';
 
@@ -93,14 +93,14 @@ export function located(
     isTaken || !state.track
       ? publishFix(turn, person, state.track, position, rules.proximity.reachM, layouts)
       : publishTrust(turn, state.track, trust);
-  if (isFirstOfMinute(state.track?.fix.takenAtMs, track.fix.takenAtMs, state.me.number))
-    turn.sample({ takenAtMs, latE7, lngE7, accuracyDm });
+  const isNewMinute = isFirstOfMinute(state.track?.fix.takenAtMs, track.fix.takenAtMs, state.me.number);
+  if (isNewMinute) turn.sample({ takenAtMs, latE7, lngE7, accuracyDm });
   const periodS = reportPeriodS(role, state.instant, isAnybodyAround(state));
   answer(state, session, location, periodS, turn);
   const walked = track.route === state.track?.route ? state.walked : walkedOn(state.walked, track);
   const here = { ...state, track, walked, watch, locationSeq: location.seq, periodS };
   const moved = isTaken ? moveAround(here, person, latE7, lngE7, turn) : here;
-  const around = moved.near.waits ? notifyNear(moved, rules.area, turn) : moved;
+  const around = notifyMoved(state, moved, isNewMinute, rules.area, turn);
   return isTaken && trust === 0 ? visit(around, position, fences, turn) : around;
 }
 
@@ -146,7 +146,7 @@ function locatedCoarse(
   const here = { ...state, watch, coarse: { cell, takenAtMs }, locationSeq: location.seq, periodS };
   const middle = (low: number, high: number): number => Math.round((low + high) * 5e6);
   const moved = moveAround(here, someoneOf(state), middle(south, north), middle(west, east), turn);
-  return moved.near.waits ? notifyNear(moved, rules.area, turn) : moved;
+  return notifyMoved(state, moved, true, rules.area, turn);
 }
 
 /** The person as areas know him. */
