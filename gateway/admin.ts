@@ -6,7 +6,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getHeapSpaceStatistics } from 'node:v8';
-import type { Drained } from '../nodes/departure.ts';
 import type { ClusterView } from '../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import { CORRECTION_ROUTES } from './operator/correctionDesk.ts';
@@ -14,6 +13,7 @@ import { OPERATOR_ROUTES } from './operator/desk.ts';
 import type { Answer, Request } from './operator/entrance.ts';
 import { GIVING_ROUTES } from './operator/givingDesk.ts';
 import { OPERATOR } from './operator/limits.ts';
+import { MACHINE_ROUTES } from './operator/machineDesk.ts';
 import { PLACE_ROUTES } from './operator/placesDesk.ts';
 import { RULE_ROUTES } from './operator/rulesDesk.ts';
 import { STREAM_ROUTES } from './operator/streamsDesk.ts';
@@ -28,8 +28,7 @@ export interface AdminOptions {
   readonly collectGarbage?: () => void;
   readonly cluster?: () => ClusterView;
   readonly regions?: () => object;
-  readonly drain?: () => Promise<Drained>;
-  /** Answers what concerns one person, for operators; null for any other route. */
+  /** Answers all that operators ask for, and all that changes anything, each with its line in the audit log; null for any other route. */
   readonly operators?: (request: Request) => Promise<Answer | null>;
 }
 
@@ -95,7 +94,9 @@ const HELP = [
   'GET    /metrics                          for Prometheus',
   'GET    /admin/cluster                    nodes and owners as this node sees them',
   'GET    /admin/regions                    cells divided among regions, regions under load here',
-  'POST   /admin/drain                      hands everything over to the others',
+  '',
+  'With heyblue-why: what it is for, and audited:',
+  ...MACHINE_ROUTES,
   '',
   'With Authorization: Bearer and the access token of an operator, each access audited; and heyblue-why: with what a change is for:',
   ...OPERATOR_ROUTES,
@@ -107,7 +108,7 @@ const HELP = [
   '',
 ].join('\n');
 
-/** Whatever is about one person; anything else is not here. */
+/** Whatever is about people or changes something; anything else is not here. */
 const operated = async (
   options: AdminOptions,
   method: string,
@@ -161,11 +162,6 @@ const answer = async (
     case 'GET /admin/regions':
       if (options.regions === undefined) return say(res, 404, 'no regions\n');
       return sayJson(res, 200, options.regions());
-    case 'POST /admin/drain': {
-      if (options.drain === undefined) return say(res, 404, 'nothing to drain\n');
-      const drained = await options.drain();
-      return sayJson(res, drained.ok ? 200 : 409, drained);
-    }
     default:
       return operated(options, method, path, req, res);
   }

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { decodeJwt } from 'jose';
 import { afterEach, expect, test } from 'vitest';
 import type { DeviceBook } from '../nodes/devicePort.ts';
+import { MemoryAudit } from '../nodes/memory/memoryAudit.ts';
 import { MemoryRevocations } from '../nodes/memory/memoryRevocations.ts';
 import type { ClusterView } from '../nodes/ports.ts';
 import { COMMANDS, SUBPROTOCOL } from '../protocol/catalogue.ts';
@@ -287,8 +288,11 @@ test('health and metrics; a stop says GOAWAY, closes with 1012 and leaves no por
 
 test('the cluster and a drain stand on the admin port, and not for pages', async () => {
   let drains = 0;
-  const view = { node: 'n1', handoffs: [] } as unknown as ClusterView;
+  const auditLog = new MemoryAudit(Date.now);
+  const nodes = [{ node: 'n1', state: 'up' }];
+  const view = { node: 'n1', nodes, handoffs: [] } as unknown as ClusterView;
   const { gateway, ports } = await town({
+    auditLog,
     cluster: () => view,
     drain: async () =>
       drains++ === 0
@@ -301,12 +305,25 @@ test('the cluster and a drain stand on the admin port, and not for pages', async
   expect((await fetch(`${admin}/admin/drain`, { method: 'POST', headers })).status).toBe(403);
   expect((await fetch(`${admin}/admin/drain`)).status).toBe(404);
   expect(drains).toBe(0);
-  const first = await fetch(`${admin}/admin/drain`, { method: 'POST' });
+  const why = { 'heyblue-why': 'its machine is to be replaced' };
+  const drain = (headers: Record<string, string> = why): Promise<Response> =>
+    fetch(`${admin}/admin/drain`, { method: 'POST', headers });
+  // not without a word, and not in the name of somebody who is no operator
+  expect((await drain({})).status).toBe(422);
+  expect((await drain({ ...why, authorization: 'Bearer rubbish' })).status).toBe(401);
+  expect(drains).toBe(0);
+  const first = await drain();
   expect([first.status, await first.json()]).toEqual([
     200,
     { ok: true, tookMs: 5, shardsLeft: 0, socketsLeft: 0 },
   ]);
-  expect((await fetch(`${admin}/admin/drain`, { method: 'POST' })).status).toBe(409);
+  expect((await drain()).status).toBe(409);
+  const [line] = await auditLog.newest(1);
+  expect(line).toMatchObject({
+    operatorId: null,
+    action: 'node.drain',
+    detail: { why: why['heyblue-why'], node: 'n1', before: { state: 'up' }, after: { state: 'draining' } },
+  });
   gateway.leave();
   const ready = await fetch(`${admin}/readyz`);
   expect([ready.status, await ready.text()]).toEqual([503, 'draining\n']);
@@ -323,7 +340,7 @@ test('the admin port revokes what a user or a token may; a page in a browser doe
       headers: { 'content-type': 'application/json', ...headers },
     });
   const account = { handle: 'olga', password: 'correct horse' };
-  await post(`${admin}/operators`, account);
+  await post(`${admin}/operators`, account, { 'heyblue-why': 'the first one' });
   const rest = `http://127.0.0.1:${ports.restPort}`;
   const signedIn = await post(`${rest}/v1/signin`, { ...account, deviceId: 'console-1' });
   const { accessToken } = (await signedIn.json()) as { accessToken: string };

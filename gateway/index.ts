@@ -226,7 +226,6 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           ...(options.collectGarbage && { collectGarbage: options.collectGarbage }),
           ...(options.cluster && { cluster: options.cluster }),
           ...(options.regions && { regions: options.regions }),
-          ...(options.drain && { drain: options.drain }),
           operators: request => office.handle(request),
         });
         const { host, probePort = 0 } = options;

@@ -99,7 +99,7 @@ export interface GatewayOptions {
   readonly cluster?: () => ClusterView;
   /** What `GET /admin/regions` answers: cells that are divided, and regions under load; absent it does not exist. */
   readonly regions?: () => object;
-  /** What `POST /admin/drain` does; absent it does not exist. */
+  /** What `POST /admin/drain` does; absent, or without an audit log, it does not exist. */
   readonly drain?: () => Promise<Drained>;
   /** What `/metrics` answers. */
   readonly exposeMetrics?: () => Promise<{ text: string; contentType: string }>;

@@ -1,6 +1,7 @@
 /** What operators can be seen to do: the words of the audit log and of `rt_operator_actions_total`. Closed; a test compares. */
 export const OPERATOR_ACTIONS = [
   'operator.create',
+  'node.drain',
   'socket.list',
   'rate.list',
   'rate.set',

@@ -329,7 +329,7 @@ describe('the audit log', () => {
         operatorId: null,
         action: 'operator.create',
         userId: null,
-        detail: { handle: 'olga', before: null, after: { kind: 'operator' } },
+        detail: { why: WHY, handle: 'olga', before: null, after: { kind: 'operator' } },
       },
       { operatorId, action: 'user.look', userId, detail: {} },
       {

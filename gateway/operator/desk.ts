@@ -23,7 +23,6 @@ import { askActor } from '../askActor.ts';
 import type { Verifier } from '../auth/identify.ts';
 import type { Passwords } from '../auth/passwords.ts';
 import type { RateClass } from '../meters.ts';
-import { reaching } from '../rest/errors.ts';
 import { SignIn } from '../rest/schemas.ts';
 import { NOT_STORED, type Revocations } from '../revocations.ts';
 import type { OperatorAction } from './actions.ts';
@@ -31,13 +30,13 @@ import {
   type Answer,
   answered,
   attend,
+  attendMachine,
   bodyOf,
   type Change,
   changedTo,
   type Line,
   type Request,
   said,
-  writeLine,
 } from './entrance.ts';
 import type { Gathered, Inquiry } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
@@ -266,23 +265,28 @@ export class Desk {
     });
   }
 
-  async #hire(request: Request): Promise<Result<Answer>> {
-    const { directory, passwords, log, newDeviceId } = this.#options;
-    const body = await bodyOf(NewOperator, request);
-    if (!body.ok) return body;
-    const { handle: as, password } = body.value;
-    const handle = as.toLowerCase();
-    const detail = { handle, before: null, after: { kind: 'operator' } };
-    const line = { operatorId: null, action: 'operator.create', userId: null, detail } as const;
-    const refusal = await writeLine(this.#options, line);
-    if (refusal !== null) return refusal;
+  #hire(request: Request): Promise<Result<Answer>> {
+    return attendMachine(this.#options, request, async () => {
+      const body = await bodyOf(NewOperator, request);
+      if (!body.ok) return body;
+      const { handle: as, password } = body.value;
+      const handle = as.toLowerCase();
+      return {
+        line: { action: 'operator.create', userId: null, detail: { handle } },
+        change: changedTo({ kind: 'operator' }),
+        work: () => this.#make(handle, password),
+      };
+    });
+  }
+
+  async #make(handle: string, password: string): Promise<Result<Answer>> {
+    const { directory, passwords, newDeviceId } = this.#options;
     const hashed = await passwords.hash(password);
     if (!hashed.ok) return hashed;
     // Its devices are linked as it signs in; an account has a first one, and this is nobody's.
     const user = { kind: 'operator', handle, passwordHash: hashed.value, deviceId: newDeviceId() } as const;
-    const made = await reaching(log, () => directory.createUser({ ...user, zip: null, badge: null }));
-    if (!made.ok) return made;
-    return made.value.ok ? answered(201, { userId: made.value.value.userId, handle }) : made.value;
+    const made = await directory.createUser({ ...user, zip: null, badge: null });
+    return made.ok ? answered(201, { userId: made.value.userId, handle }) : made;
   }
 
   async #look({ id }: Call): Promise<Result<Answer>> {

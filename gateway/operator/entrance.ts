@@ -55,7 +55,7 @@ const operatorOf = async (verifier: Verifier, { authorization }: Request): Promi
 };
 
 /** Null when the line stands. */
-export const writeLine = async (
+const writeLine = async (
   { auditLog, log, metrics }: LineOptions,
   entry: Line & Pick<AuditEntry, 'operatorId'>,
 ): Promise<Refusal | null> => {
@@ -83,13 +83,15 @@ export interface Change {
 /** Of what nothing is kept that could be read before. */
 export const changedTo = (after: AuditState): Change => ({ before: async () => null, after });
 
-/** What is written down, and then done. */
-export interface Deed {
+/** What is written down, and then done by `Who`. */
+export interface Deed<Who = string> {
   readonly line: Line;
   /** Of a deed that changes something. */
   readonly change?: Change;
-  readonly work: (operatorId: string) => Promise<Result<Answer>>;
+  readonly work: (operatorId: Who) => Promise<Result<Answer>>;
 }
+
+type Find<Who> = () => Deed<Who> | Result<never> | Promise<Deed<Who> | Result<never>>;
 
 const badWhy = refuse(ERROR.invalid, 'heyblue-why: one line of 1 to 200 characters');
 const noWhy = refuse(ERROR.invalid, 'heyblue-why: say what the change is for, in one line');
@@ -110,12 +112,12 @@ const lineOf = async (
 };
 
 /** Who asks is known before it is looked at what he wants, and the line stands before the deed. */
-export const attend = async (
-  options: Verifier & LineOptions,
+const attendAs = async <Who extends string | null>(
+  operator: Result<Who>,
+  options: LineOptions,
   request: Request,
-  find: () => Deed | Result<never> | Promise<Deed | Result<never>>,
+  find: Find<Who>,
 ): Promise<Result<Answer>> => {
-  const operator = await operatorOf(options, request);
   if (!operator.ok) return operator;
   const deed = await find();
   if ('ok' in deed) return deed;
@@ -126,6 +128,26 @@ export const attend = async (
   if (refusal !== null) return refusal;
   const done = await reaching(options.log, () => deed.work(operator.value));
   return done.ok ? done.value : done;
+};
+
+/** What an operator asks for. */
+export const attend = async (
+  options: Verifier & LineOptions,
+  request: Request,
+  find: Find<string>,
+): Promise<Result<Answer>> => attendAs(await operatorOf(options, request), options, request, find);
+
+/**
+ * What whoever reaches the port may ask for, because he runs the machine: no token is needed. A line without an operator
+ * stands for him; who shows a token is an operator, and named.
+ */
+export const attendMachine = async (
+  options: Verifier & LineOptions,
+  request: Request,
+  find: Find<string | null>,
+): Promise<Result<Answer>> => {
+  const operator = request.authorization === undefined ? ok(null) : await operatorOf(options, request);
+  return attendAs<string | null>(operator, options, request, find);
 };
 
 export const answered = (status: number, body: object): Result<Answer> => ok({ status, body });

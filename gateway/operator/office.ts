@@ -14,6 +14,7 @@ import { GivingDesk } from './givingDesk.ts';
 import { Inquiry, operatorSubject } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { Local } from './local.ts';
+import { MachineDesk } from './machineDesk.ts';
 import { PlacesDesk } from './placesDesk.ts';
 import { RulesDesk } from './rulesDesk.ts';
 import { StreamsDesk } from './streamsDesk.ts';
@@ -70,7 +71,18 @@ export class Office {
 
   #open(auditLog: AuditLog): Pick<Desk, 'handle'>[] {
     const { options, tokens, revocations, passwords } = this.#parts;
-    const { door, directory, log, metrics, cluster, places, giving: store, domain: streams, rules } = options;
+    const {
+      door,
+      directory,
+      log,
+      metrics,
+      cluster,
+      drain,
+      places,
+      giving: store,
+      domain: streams,
+      rules,
+    } = options;
     const entrance = { tokens, revocations, auditLog, log, metrics };
     const desk = new Desk({
       ...entrance,
@@ -84,6 +96,7 @@ export class Office {
     });
     return [
       desk,
+      ...(drain ? [new MachineDesk({ ...entrance, drain, cluster })] : []),
       new CorrectionDesk({ ...entrance, door }),
       ...(places ? [new PlacesDesk({ ...entrance, ...places })] : []),
       ...(store ? [new GivingDesk({ ...entrance, store })] : []),

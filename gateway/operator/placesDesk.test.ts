@@ -125,7 +125,10 @@ describe('zip codes', () => {
     await node.look();
     expect(node.zipOf(CELL)).toBe('o0');
     expect(await actions()).toEqual([
-      { action: 'operator.create', detail: { handle: 'olga', before: null, after: { kind: 'operator' } } },
+      {
+        action: 'operator.create',
+        detail: { why: 'a test', handle: 'olga', before: null, after: { kind: 'operator' } },
+      },
       { action: 'zips.look', detail: {} },
       {
         action: 'zips.replace',

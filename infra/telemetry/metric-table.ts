@@ -441,6 +441,7 @@ export const METRICS = {
     labels: {
       action: [
         'operator.create',
+        'node.drain',
         'socket.list',
         'rate.list',
         'rate.set',

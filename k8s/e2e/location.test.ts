@@ -78,7 +78,7 @@ it('the operator reads what the service says of both positions of a held encount
   const admin = async (method: string, path: string, token = '', body?: object) => {
     const answer = await fetch(`${town.node.urls.admin}${path}`, {
       method,
-      headers: token === '' ? {} : { authorization: `Bearer ${token}` },
+      headers: { 'heyblue-why': 'a test', ...(token !== '' && { authorization: `Bearer ${token}` }) },
       ...(body && { body: JSON.stringify(body) }),
     });
     return answer.json();

@@ -119,7 +119,10 @@ it('a demo through three nodes survives kill -9 of one of them, and the sums are
   expect(table.output).toMatch(/^\d +n2 +[0-9a-z]{16} +up /m);
 
   // Drained, a node has no users and is not ready, but is still there; SIGTERM then ends it, and it is started again.
-  const drained = await fetch(`http://127.0.0.1:${admin}/admin/drain`, { method: 'POST' });
+  const drained = await fetch(`http://127.0.0.1:${admin}/admin/drain`, {
+    method: 'POST',
+    headers: { 'heyblue-why': 'its disk is to be replaced' },
+  });
   expect(await drained.json()).toMatchObject({ ok: true, shardsLeft: 0, socketsLeft: 0 });
   expect(await isReady(0)).toBe(false);
   const others = launch('cluster', '--json', '--url', `http://127.0.0.1:${Number(admin) + 10}`);

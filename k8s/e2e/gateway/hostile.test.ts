@@ -83,7 +83,7 @@ const revoke = async (userId: string): Promise<Response> => {
     });
   if (operator === null) {
     const account = { handle: 'operator-1', password: 'correct horse' };
-    await post(`${admin}/admin/operators`, account);
+    await post(`${admin}/admin/operators`, account, { 'heyblue-why': 'a test' });
     const signedIn = await post(`${rest}/v1/signin`, { ...account, deviceId: 'console-1' });
     operator = ((await signedIn.json()) as { accessToken: string }).accessToken;
   }
