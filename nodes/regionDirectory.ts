@@ -5,7 +5,8 @@
  * A record is written by compare-and-set only, and its version rises with each change. Nothing rests on everybody knowing
  * the newest one: regions and users with different copies find each other (`actors/regionDivision.ts`). So a watch that
  * lags or misses something costs a detour, and a list now and then makes up for it. Rubbish in the store is counted and
- * passed over; a bucket that was made anew, or rolled back, is told again by whoever remembers.
+ * passed over; a bucket that was made anew, or rolled back, is told again by whoever remembers. A call that hangs is given
+ * up: it holds up no start of a node, and no later look.
  */
 import { CELL_COUNT } from '../actors/geo/grid.ts';
 import {
@@ -17,16 +18,9 @@ import {
   readLayout,
   UNDIVIDED,
 } from '../actors/geo/layout.ts';
+import { type Answer, within } from './cluster/storeCalls.ts';
 import { CLUSTER_LIMITS, HEAT_LIMITS } from './limits.ts';
-import {
-  type Clock,
-  type KvEntry,
-  KvError,
-  type KvStore,
-  type Log,
-  type Metrics,
-  type Scheduler,
-} from './ports.ts';
+import type { Clock, KvEntry, KvStore, Log, Metrics, Scheduler } from './ports.ts';
 
 /** `written`: it is so now. `refused`: the layout does not allow it, or somebody was faster. `failed`: perhaps, perhaps not. */
 export type LayoutOutcome = 'written' | 'refused' | 'failed';
@@ -127,18 +121,20 @@ export class KvRegionDirectory implements RegionDirectory {
 
   /** Reads every record: for the timer and for tests. */
   async look(): Promise<void> {
-    try {
-      const found = new Set<number>();
-      for (const entry of await this.#options.kv.list()) {
-        const cell = cellOfKey(entry.key);
-        if (cell !== null && cell >= 0) found.add(cell);
-        this.#hear(entry);
-      }
-      // the store forgot: whoever remembers says it again
-      for (const [cell, layout] of this.#layouts) if (!found.has(cell)) await this.#remind(cell, layout);
-    } catch (error) {
-      this.#options.log.debug({ err: error }, 'the directory of layouts cannot be read; the copy stays');
+    const { kv, log } = this.#options;
+    const entries = await this.#call(() => kv.list());
+    if (!entries.ok) {
+      log.debug({ fault: entries.fault }, 'the directory of layouts cannot be read; the copy stays');
+      return;
     }
+    const found = new Set<number>();
+    for (const entry of entries.value) {
+      const cell = cellOfKey(entry.key);
+      if (cell !== null && cell >= 0) found.add(cell);
+      this.#hear(entry);
+    }
+    // the store forgot: whoever remembers says it again
+    for (const [cell, layout] of this.#layouts) if (!found.has(cell)) await this.#put(cell, layout, 0);
   }
 
   async #change(
@@ -153,30 +149,28 @@ export class KvRegionDirectory implements RegionDirectory {
 
   async #write(cell: number, next: (layout: Layout) => Layout | null): Promise<LayoutOutcome> {
     const { kv, clock } = this.#options;
-    try {
-      const entry = await kv.get(keyOf(cell));
-      if (entry) this.#hear(entry);
-      const layout = this.#layouts.get(cell) ?? UNDIVIDED;
-      const youngest = layout.former.reduce((newest, one) => Math.max(newest, one.atMs), 0);
-      // one change after the other: first everybody is where the one before put him
-      if (clock.nowMs() - youngest < (this.#options.pauseMs ?? HEAT_LIMITS.windowMs)) return 'refused';
-      const wanted = next(layout);
-      if (wanted === null) return 'refused';
-      const value = ENCODER.encode(JSON.stringify(packLayout(wanted)));
-      await kv.put(keyOf(cell), value, entry?.revision ?? 0);
-      this.#learn(cell, wanted);
-      return 'written';
-    } catch (error) {
-      return error instanceof KvError && error.fault === 'conflict' ? 'refused' : 'failed';
-    }
+    const entry = await this.#call(() => kv.get(keyOf(cell)));
+    if (!entry.ok) return 'failed';
+    if (entry.value) this.#hear(entry.value);
+    const layout = this.#layouts.get(cell) ?? UNDIVIDED;
+    const youngest = layout.former.reduce((newest, one) => Math.max(newest, one.atMs), 0);
+    // one change after the other: first everybody is where the one before put him
+    if (clock.nowMs() - youngest < (this.#options.pauseMs ?? HEAT_LIMITS.windowMs)) return 'refused';
+    const wanted = next(layout);
+    if (wanted === null) return 'refused';
+    const put = await this.#put(cell, wanted, entry.value?.revision ?? 0);
+    if (!put.ok) return put.fault === 'conflict' ? 'refused' : 'failed';
+    this.#learn(cell, wanted);
+    return 'written';
   }
 
-  async #remind(cell: number, layout: Layout): Promise<void> {
-    try {
-      await this.#options.kv.put(keyOf(cell), ENCODER.encode(JSON.stringify(packLayout(layout))), 0);
-    } catch {
-      // somebody else did, or the next look does
-    }
+  #put(cell: number, layout: Layout, revision: number): Promise<Answer<number>> {
+    const value = ENCODER.encode(JSON.stringify(packLayout(layout)));
+    return this.#call(() => this.#options.kv.put(keyOf(cell), value, revision));
+  }
+
+  #call<T>(call: () => Promise<T>): Promise<Answer<T>> {
+    return within(this.#options.scheduler, CLUSTER_LIMITS.callMs, call);
   }
 
   #hear(entry: KvEntry): void {

@@ -445,6 +445,44 @@ export const MUTANTS: readonly Mutant[] = [
     profile: 'calm',
   },
   {
+    name: 'what a divided region knew',
+    removes:
+      'a region that is divided, or becomes a part of another one, leaves nothing to those in its place',
+    patches: [
+      {
+        file: 'actors/regionDivision.ts',
+        find: '  if (matcher.members.count > 0) {\n    const holder',
+        replace:
+          '  state.matcher = parts.fresh(ground.cell);\n  if (state.matcher.members.count > 0) {\n    const holder',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'reach over the borders of quads',
+    removes: 'a civilian is told to the quad that holds him alone',
+    patches: [
+      {
+        file: 'actors/geo/publish.ts',
+        find: ': pathsWithin(laid, one, lat, lng, reachM).map(',
+        replace: ': pathsWithin(laid, one, lat, lng, 0).map(',
+      },
+    ],
+    profile: 'calm',
+  },
+  {
+    name: 'signposts',
+    removes: 'a region that is none any more passes nothing on',
+    patches: [
+      {
+        file: 'actors/regionDivision.ts',
+        find: 'else if (version < division.layout.version) passOn(state, message, parts, turn);',
+        replace: '',
+      },
+    ],
+    profile: 'storm',
+  },
+  {
     name: 'dwell',
     removes: 'who comes close has met',
     patches: [

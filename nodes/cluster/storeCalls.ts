@@ -79,27 +79,35 @@ export class StoreCalls {
     return { kind: 'other', entry };
   }
 
-  /** Settles at the latest after `ms`; what comes later is dropped. */
   within<T>(ms: number, call: () => Promise<T>): Promise<Answer<T>> {
-    return new Promise(resolve => {
-      const cancel = this.#options.scheduler.after(ms, () => resolve({ ok: false, fault: 'unknown' }));
-      const settle = (answer: Answer<T>): void => {
-        cancel();
-        resolve(answer);
-      };
-      const failed = (error: unknown): void =>
-        settle({ ok: false, fault: error instanceof KvError ? error.fault : 'unknown' });
-      try {
-        call().then(value => settle({ ok: true, value }), failed);
-      } catch (error) {
-        failed(error);
-      }
-    });
+    return within(this.#options.scheduler, ms, call);
   }
 
   pause(ms: number): Promise<void> {
     return new Promise(resolve => this.#options.scheduler.after(ms, resolve));
   }
+}
+
+/** Settles at the latest after `ms`; what comes later is dropped. */
+export function within<T>(
+  scheduler: Pick<Scheduler, 'after'>,
+  ms: number,
+  call: () => Promise<T>,
+): Promise<Answer<T>> {
+  return new Promise(resolve => {
+    const cancel = scheduler.after(ms, () => resolve({ ok: false, fault: 'unknown' }));
+    const settle = (answer: Answer<T>): void => {
+      cancel();
+      resolve(answer);
+    };
+    const failed = (error: unknown): void =>
+      settle({ ok: false, fault: error instanceof KvError ? error.fault : 'unknown' });
+    try {
+      call().then(value => settle({ ok: true, value }), failed);
+    } catch (error) {
+      failed(error);
+    }
+  });
 }
 
 /** Runs `one` for every item, at most `width` at once; settles when all are done. */

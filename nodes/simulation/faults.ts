@@ -66,6 +66,8 @@ export const FAULTS = [
   'position said while hidden',
   'border crossed with a dwell',
   'region moved with a dwell',
+  'region divided with a dwell',
+  'regions made one again with a dwell',
   'points and stock set aside',
   'reservation given up',
   'redemption paid',

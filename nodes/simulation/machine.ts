@@ -2,6 +2,8 @@
  * One machine of the world: an id that stays, its clock, its lines to the bus and to the database, and the process that
  * runs on it now, if one does. The process runs the real node (`createNode`); everything it touches is simulated.
  */
+import { type Layouts, NO_LAYOUTS } from '../../actors/geo/layout.ts';
+import type { ProximityRules } from '../../actors/geo/rules.ts';
 import type { Behaviours } from '../effects.ts';
 import type { MemoryHub } from '../memory/memoryBus.ts';
 import { createNode, type NodeOptions, type TownNode } from '../node.ts';
@@ -11,6 +13,7 @@ import type { Judge } from './checkers/judge.ts';
 import type { Chronicle } from './chronicle.ts';
 import { Dice } from './dice.ts';
 import type { FaultCounts } from './faults.ts';
+import { Divisions, type Heat } from './heat.ts';
 import { Link } from './link.ts';
 import { type MachineClock, SimulatedProcess } from './process.ts';
 import { type MessageWeather, SimulatedBus } from './simulatedBus.ts';
@@ -35,8 +38,11 @@ export interface MachineRoom {
   readonly encodeLocal: boolean;
   /** Counts what nodes report by name. */
   readonly counts: Map<string, number>;
-  behaviours(process: string): Behaviours;
+  behaviours(process: string, layoutsNow: () => Layouts): Behaviours;
   readonly rules: RulesPort;
+  readonly proximity: ProximityRules;
+  /** What makes a region hot; null: none ever is. */
+  readonly heat: Heat | null;
 }
 
 /** What runs on a machine now. */
@@ -46,6 +52,8 @@ export interface Running {
   readonly gateway: SimulatedGateway;
   readonly bus: SimulatedBus;
   readonly kv: SimulatedKv;
+  /** Null where no region is ever hot. */
+  readonly divisions: Divisions | null;
   /** The first share of shards is open. */
   started: boolean;
 }
@@ -97,12 +105,12 @@ export class Machine {
       door: () => node.door,
       witness: this.#room.gateways,
     });
-    const options: NodeOptions = {
+    const { heat, proximity } = this.#room;
+    const options: Omit<NodeOptions, 'behaviours'> = {
       nodeId: this.id,
       gatewayId,
       version: '1',
       weight: 1,
-      behaviours: this.#room.behaviours(name),
       rules: this.#room.rules,
       commitStore: stores,
       queryStore: stores,
@@ -117,13 +125,19 @@ export class Machine {
       cluster: { bus, kv, reconnect: () => bus.disconnect() },
       onRouted: shards => gateway.routed(shards),
       encodeLocal: this.#room.encodeLocal,
-    } as NodeOptions;
-    const node = createNode(options);
-    const running: Running = { process, node, gateway, bus, kv, started: false };
+      regionServed: (id, tookMs) => divisions?.served(id, tookMs),
+    };
+    const divisions = heat && new Divisions(heat, proximity, options, () => node);
+    const layouts = divisions?.layouts ?? NO_LAYOUTS;
+    const behaviours = this.#room.behaviours(name, () => layouts);
+    const node = createNode({ ...options, behaviours });
+    const running: Running = { process, node, gateway, bus, kv, divisions, started: false };
     this.running = running;
-    node.start().then(
+    const started = divisions ? divisions.read().then(() => node.start()) : node.start();
+    started.then(
       () => {
         running.started = true;
+        divisions?.watch();
         chronicle.note('a node serves', name);
       },
       error => {

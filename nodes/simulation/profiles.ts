@@ -108,7 +108,14 @@ export function planOf(profile: Profile, dice: Dice): Plan {
 
 /** What must have happened at least once over a few hundred seeds of a profile; else the profile proves nothing. */
 export const MUST_FIRE: Readonly<Record<Profile, readonly Fault[]>> = {
-  calm: ['node drained and stopped', 'node restarted', 'phone disconnected', 'flood refused'],
+  calm: [
+    'node drained and stopped',
+    'node restarted',
+    'phone disconnected',
+    'flood refused',
+    'region divided with a dwell',
+    'regions made one again with a dwell',
+  ],
   // every fault that is known, but the one that a profile of its own has
   storm: FAULTS.filter(fault => fault !== 'link stopped by swizzling'),
   swizzle: [
@@ -119,5 +126,7 @@ export const MUST_FIRE: Readonly<Record<Profile, readonly Fault[]>> = {
     'message doubled',
     'phone moved to another gateway',
     'command sent again with its key',
+    'region divided with a dwell',
+    'regions made one again with a dwell',
   ],
 };

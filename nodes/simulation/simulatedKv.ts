@@ -81,7 +81,9 @@ export class SimulatedKv implements KvStore {
   readonly #parts: KvParts;
   /** Keys with a write of ours whose outcome is not known: reads of those go to the leader and are never stale. */
   readonly #doubtful = new Set<string>();
-  readonly #stops: (() => void)[] = [];
+  /** Who watches in this process: all hear of the same, over one watch. */
+  readonly #watchers = new Set<(entry: KvEntry) => void>();
+  #stopWatch: (() => void) | null = null;
 
   constructor(parts: KvParts) {
     this.#parts = parts;
@@ -125,13 +127,19 @@ export class SimulatedKv implements KvStore {
   }
 
   watch(changed: (entry: KvEntry) => void): () => void {
+    this.#watchers.add(changed);
+    this.#stopWatch ??= this.#watch();
+    return () => this.#watchers.delete(changed);
+  }
+
+  #watch(): () => void {
     const { server, process: host, link, bus, time, dice, faults } = this.#parts;
     let stopped = false;
     let waiting: KvEntry[] = [];
     let flushing = false;
     const deliver = (entry: KvEntry): void =>
       link.in(() => {
-        if (!stopped) host.arrive(() => stopped || changed(entry));
+        if (!stopped) host.arrive(() => this.#tell(entry));
       });
     const flush = (): void => {
       flushing = false;
@@ -154,16 +162,19 @@ export class SimulatedKv implements KvStore {
       waiting.push(entry);
       later();
     });
-    this.#stops.push(stop);
     return () => {
       stopped = true;
       stop();
     };
   }
 
+  #tell(entry: KvEntry): void {
+    for (const changed of this.#watchers) changed(entry);
+  }
+
   /** The process is gone. */
   gone(): void {
-    for (const stop of this.#stops) stop();
+    this.#stopWatch?.();
   }
 
   /** One call: there, done, and back. `written` names the key of a write. */

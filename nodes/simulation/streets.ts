@@ -1,8 +1,10 @@
 /**
  * Where people walk: one square of a town that three regions share a corner of, so that nobody goes far without crossing
- * a border. Places are metres east and north of that corner.
+ * a border. Places are metres east and north of that corner. The border between the two regions in the north goes on, in the
+ * south, as that between two quads of the third, where this is divided: so four regions share the corner then.
  */
-import { AREAS, areaId, boxOf, cellOf, cover, regionId } from '../../actors/geo/grid.ts';
+import { AREAS, areaId, boxOf, cellOf, cover } from '../../actors/geo/grid.ts';
+import { groundOf } from '../../actors/geo/layout.ts';
 import { EARTH_RADIUS_M } from '../../actors/geo/limits.ts';
 import type { Dice } from './dice.ts';
 
@@ -11,14 +13,18 @@ export interface Place {
   readonly northM: number;
 }
 
-const TOWN = boxOf(cellOf(40.7306, -73.9866));
-/** A corner of the middle of the town; the columns of the band above begin elsewhere. */
-const CORNER = { lat: TOWN.north, lng: TOWN.east };
+/** The cell on whose northern edge the corner is. */
+export const SQUARE_CELL = cellOf(41.1544, -45);
+const TOWN = boxOf(SQUARE_CELL);
+/** In the middle of the town's northern edge two columns of the band above meet: at -45 degrees it is so to the centimetre. */
+const CORNER = { lat: TOWN.north, lng: (TOWN.west + TOWN.east) / 2 };
 const DEG_M = (EARTH_RADIUS_M * Math.PI) / 180;
 const LNG_DEG_M = DEG_M * Math.cos((CORNER.lat * Math.PI) / 180);
 
-/** Every region that hears of people on the square. */
-export const SQUARE_REGIONS: ReadonlySet<string> = new Set(cover(CORNER.lat, CORNER.lng, 100).map(regionId));
+const SQUARE_CELLS: ReadonlySet<number> = new Set(cover(CORNER.lat, CORNER.lng, 100));
+
+/** Whether people on the square may be heard of in this region. */
+export const isSquareRegion = (id: string): boolean => SQUARE_CELLS.has(groundOf(id)?.cell ?? -1);
 
 /** The areas that hear of them: one, so that whoever is there is told to all. */
 export const SQUARE_AREAS: ReadonlySet<string> = new Set(
@@ -32,6 +38,10 @@ const NOISE_M = 0.3;
 
 export const latE7Of = ({ northM }: Place): number => Math.round((CORNER.lat + northM / DEG_M) * 1e7);
 export const lngE7Of = ({ eastM }: Place): number => Math.round((CORNER.lng + eastM / LNG_DEG_M) * 1e7);
+
+/** Not where people are who went far away. */
+export const isOnSquare = (latE7: number, lngE7: number): boolean =>
+  Math.hypot((latE7 / 1e7 - CORNER.lat) * DEG_M, (lngE7 / 1e7 - CORNER.lng) * LNG_DEG_M) < 4 * SQUARE_M;
 
 export const apartM = (a: Place, b: Place): number => Math.hypot(a.eastM - b.eastM, a.northM - b.northM);
 

@@ -9,6 +9,7 @@
 import { areaBehaviour } from '../../actors/area.ts';
 import { budgetBehaviour } from '../../actors/budget.ts';
 import { MINT_ACCOUNT } from '../../actors/durable.ts';
+import type { Layouts } from '../../actors/geo/layout.ts';
 import { OFFICER_SILENT_MS, SILENT_SWEEP_MS } from '../../actors/geo/limits.ts';
 import { offerBehaviour } from '../../actors/offer.ts';
 import { pairBehaviour } from '../../actors/pair.ts';
@@ -45,9 +46,11 @@ import { Scans } from './checkers/scans.ts';
 import { Together } from './checkers/together.ts';
 import { Trade } from './checkers/trade.ts';
 import { Truth } from './checkers/truth.ts';
+import { Undivided } from './checkers/undivided.ts';
 import { Chronicle } from './chronicle.ts';
 import { Dice } from './dice.ts';
 import { type Fault, FaultCounts } from './faults.ts';
+import { type Heat, heatOf } from './heat.ts';
 import { History, type Op } from './history.ts';
 import { Machine, type MachineRoom } from './machine.ts';
 import { Market } from './market.ts';
@@ -62,7 +65,7 @@ import { FINE_WEATHER, type MessageWeather } from './simulatedBus.ts';
 import type { Down, SeenEvent, Up } from './simulatedGateway.ts';
 import { KvServer } from './simulatedKv.ts';
 import { SqlServer } from './simulatedSql.ts';
-import { type Place, SQUARE_AREAS, SQUARE_REGIONS } from './streets.ts';
+import { isSquareRegion, type Place, SQUARE_AREAS } from './streets.ts';
 import { FENCES, HUB_KEYS, townRules } from './townRules.ts';
 import { VirtualTime } from './virtualTime.ts';
 import { Workload } from './workload.ts';
@@ -167,6 +170,7 @@ export class World implements Judge {
   #operator!: Operator;
   #market!: Market;
   readonly #rules: MeetRules;
+  readonly #heat: Heat | null;
   #over = false;
   // the checkers
   readonly #oneWriter: OneWriter;
@@ -178,6 +182,8 @@ export class World implements Judge {
   readonly #linear = new Linearizable(this);
   readonly #crossings: Crossings;
   readonly #newest = new Newest(this);
+  /** In worlds in which nothing is lost. */
+  readonly #undivided: Undivided | null = null;
   readonly #together: Together;
   readonly #scans: Scans;
   readonly #holds: Holds;
@@ -191,8 +197,13 @@ export class World implements Judge {
     this.#lineDice = new Dice(seed, 2);
     this.#plan = planOf(profile, new Dice(seed, 3));
     this.#rules = townRules(new Dice(seed, 7), new Dice(seed, 11));
+    this.#heat = heatOf(new Dice(seed, 12));
     this.chronicle = new Chronicle(this.#time);
     this.#crossings = new Crossings(this, this.chronicle, id => this.#hidden.livesOf(id));
+    if (profile === 'calm') {
+      const held = () => this.#crossings.held();
+      this.#undivided = new Undivided(this, this.#time, this.#rules.proximity, held);
+    }
     this.#together = new Together(this, this.#truth, this.#rules, profile !== 'calm');
     this.#scans = new Scans(this, this.#truth, this.#time.nowMs());
     this.#holds = new Holds(this, this.#truth);
@@ -253,6 +264,7 @@ export class World implements Judge {
     this.#workload.start();
     this.#operator.start();
     this.#market.start();
+    this.#undivided?.start();
     this.#sql.weather.slow = this.#plan.slowSql;
     this.#until(CALM_BEFORE_MS);
     this.#nemesis.start();
@@ -355,8 +367,11 @@ export class World implements Judge {
       },
       encodeLocal: this.#plan.encodeLocal,
       counts: this.#counts,
-      behaviours: process => this.#oneWriter.watch(process, this.#behaviours(process)),
+      behaviours: (process, layoutsNow) =>
+        this.#oneWriter.watch(process, this.#behaviours(process, layoutsNow)),
       rules: builtInRules(this.#rules),
+      proximity: this.#rules.proximity,
+      heat: this.#heat,
     };
     const { rate, offsetMs } = this.#plan;
     for (let i = 0; i < nodes; i++) {
@@ -421,17 +436,18 @@ export class World implements Judge {
     );
   }
 
-  #behaviours(process: string): Behaviours {
+  #behaviours(process: string, layoutsNow: () => Layouts): Behaviours {
     const rules = this.#rules;
+    const user = userBehaviour(rules, KEYS, () => FENCES, layoutsNow) as AnyBehaviour;
     return {
-      user: this.#hidden.watchUsers(userBehaviour(rules, KEYS, () => FENCES) as AnyBehaviour),
+      user: this.#hidden.watchUsers(this.#undivided?.watchUsers(user) ?? user),
       region: this.#hidden.watch(
         process,
         this.#newest.watch(
           process,
           this.#crossings.watch(
             process,
-            watch => regionBehaviour(rules.proximity, rules.fraud, watch) as AnyBehaviour,
+            watch => regionBehaviour(rules.proximity, rules.fraud, watch, layoutsNow) as AnyBehaviour,
           ),
         ),
       ),
@@ -599,17 +615,19 @@ export class World implements Judge {
       return running?.node.coordinator.epochOf(shardOf(kind, id)) != null;
     };
     const isRegion = (process: string, id: string): boolean =>
-      SQUARE_REGIONS.has(id) && owns(process, 'region', id);
+      isSquareRegion(id) && owns(process, 'region', id);
     this.#crossings.judge(isRegion, false);
+    if (this.#plan.profile === 'calm') this.#crossings.judgeWay();
     const sinceMs = this.#time.nowMs() - this.#time.monotonicMs() + sharingMs;
     const isOfSquare = ({ process, kind, id }: Life): boolean =>
-      (SQUARE_REGIONS.has(id) || SQUARE_AREAS.has(id)) && owns(process, kind, id);
+      (isSquareRegion(id) || SQUARE_AREAS.has(id)) && owns(process, kind, id);
     this.#hidden.judge(isOfSquare, {
       sinceMs,
       isDated: userId => this.#together.isDated(userId),
       isLossy: this.#plan.profile !== 'calm',
     });
     if (this.#options.seed % PATIENT_ONE_IN === 0) {
+      for (const { running } of this.#machines) running?.divisions?.rest();
       this.#until(this.#time.monotonicMs() + FORGOTTEN_MS);
       // a world that is broken has not waited
       if (this.#violations.length > 0) return;
@@ -706,13 +724,15 @@ export class World implements Judge {
     const { seed, nodes, profile } = this.#options;
     const history = this.#history;
     const { timedOut, refused } = this.#scans.counts;
-    const { carried, moved } = this.#crossings.counts;
+    const { carried, moved, divided, united } = this.#crossings.counts;
     const { hidden } = this.#together;
     for (const [fault, by] of [
       ['scan settled when its time was over', timedOut],
       ['scan came to nothing', refused],
       ['border crossed with a dwell', carried],
       ['region moved with a dwell', moved],
+      ['region divided with a dwell', divided],
+      ['regions made one again with a dwell', united],
       ['position said while hidden', hidden],
       ['redemption over by its time', this.#trade.expired],
     ] as const)

@@ -10,6 +10,7 @@ export const CHECKERS = [
   'one score per pair and day',
   'each enter has one exit',
   'the newest position counts',
+  'divisions change no result',
   'who meets was together',
   'who stays together meets',
   'who is off is forgotten',
