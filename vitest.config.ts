@@ -19,6 +19,7 @@ const LONG = [
   'gateway/conformance/conformance.test.ts',
   'k8s/e2e/commands.test.ts',
   'k8s/e2e/gateway/train.test.ts',
+  'k8s/e2e/phones/phones.test.ts',
   'k8s/e2e/cluster/offlineCodes.test.ts',
   'k8s/simulate/phones/phones.test.ts',
   'infra/launch/supervisor.test.ts',

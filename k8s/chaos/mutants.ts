@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Patch } from '../simulate/mutants.ts';
+import { PHONE_MUTANTS, type PhoneMutant } from '../simulate/phones/mutants.ts';
 import type { CHECKERS } from './judge.ts';
 
 export interface ChaosMutant {
@@ -126,6 +127,15 @@ export const MUTANTS: readonly ChaosMutant[] = [
   },
 ];
 
+/** By name, those of the phones as well: they may be tried among real processes, too. */
+export const findMutant = (name: string): ChaosMutant | PhoneMutant => {
+  const found = [...MUTANTS, ...PHONE_MUTANTS].find(one => one.name === name);
+  if (!found) throw new Error(`there is no mutant ${name}`);
+  return found;
+};
+
 /** What `startProcesses` is told, so that its nodes load a mutant. */
 export const MUTANT_HOOK = join(import.meta.dirname, 'mutantHook.ts');
-export const mutantEnv = ({ name }: ChaosMutant): Record<string, string> => ({ CHAOS_MUTANT: name });
+export const mutantEnv = ({ name }: Pick<ChaosMutant, 'name'>): Record<string, string> => ({
+  CHAOS_MUTANT: name,
+});

@@ -49,8 +49,8 @@ export const socketsOf = ({ localAddress, watch }: SocketPlan): SocketConstructo
         ...(localAddress === undefined ? {} : { localAddress }),
         onOpen: () => this.onopen?.({} as never),
         onMessage: bytes => {
-          // The bytes are ours during the call only; what the client keeps of them must be its own.
-          const data = bytes.slice();
+          // The bytes are ours during the call only; what the client keeps of them must be its own: `slice` of a Buffer is not.
+          const data = new Uint8Array(bytes);
           // A frame is an array whose first entry is its type; only two types are looked into twice.
           if (data[1] === FRAME.hello || data[1] === FRAME.goaway) see(decodeServerFrame(data));
           this.onmessage?.({ data });

@@ -44,8 +44,8 @@ export interface Wire {
   lead(url: string): void;
   /** Ends every fault. */
   heal(): Promise<void>;
-  /** Ends the open connections; new ones are let through. */
-  hangUp(): void;
+  /** Ends the open connections, with a goodbye or with an error; new ones are let through. */
+  hangUp(how?: 'clean' | 'reset'): void;
   close(): Promise<void>;
 }
 
@@ -187,12 +187,14 @@ export const layWire = async (url: string): Promise<Wire> => {
   const shown = new URL(url);
   shown.hostname = '127.0.0.1';
   shown.port = String(through);
-  const hangUp = (): void => {
+  const hangUp = (how: 'clean' | 'reset' = 'clean'): void => {
     for (const { near, far, flows } of open) {
       state.counts.closed++;
       for (const flow of flows) flow.forget();
-      near.destroy();
-      far.destroy();
+      for (const side of [near, far]) {
+        if (how === 'reset') side.resetAndDestroy();
+        else side.destroy();
+      }
     }
     open.clear();
   };

@@ -5,11 +5,10 @@
 import { HeyBlueClient } from '../../../gateway/client/client.ts';
 import type { CommandBody, CommandName, Message, SocketConstructor } from '../../../gateway/client/types.ts';
 import type { Dice } from '../../../nodes/simulation/dice.ts';
-import type { VirtualTime } from '../../../nodes/simulation/virtualTime.ts';
 import type { AccountKind } from '../../../protocol/catalogue.ts';
 import { CLOSE } from '../../../protocol/errors.ts';
 import type { Invariants } from './invariants.ts';
-import { Wire, type WireWorld } from './wire.ts';
+import type { Line } from './line.ts';
 
 export interface Person {
   readonly id: string;
@@ -17,12 +16,19 @@ export interface Person {
   readonly nick: string;
 }
 
-export interface AppWorld extends WireWorld {
-  readonly time: VirtualTime;
+/** Where apps live: on virtual time, or among real processes. */
+export interface AppWorld {
+  readonly time: {
+    nowMs(): number;
+    after(ms: number, run: () => void): unknown;
+  };
   readonly invariants: Invariants;
+  /** Of the nodes. */
   readonly urls: readonly string[];
+  /** A connection to one of them. */
+  line(owner: string, url: string): Line;
   /** A fresh token, as signing in gives it. */
-  token(person: Person, deviceId: string): string;
+  token(person: Person, deviceId: string): string | Promise<string>;
   note(what: string, ...words: (string | number)[]): void;
 }
 
@@ -37,6 +43,7 @@ interface Disk {
   /** Encounters and transfers that were told as events. */
   readonly told: Set<string>;
   events: number;
+  snapshots: number;
 }
 
 export interface LastSaid {
@@ -67,13 +74,14 @@ export class App {
     encounters: 0,
     told: new Set(),
     events: 0,
+    snapshots: 0,
   };
   #run = 0;
   #client: HeyBlueClient | null = null;
   #seq = 0;
   /** Nobody walks where somebody else walked, to the centimetre. */
   readonly #lng: number;
-  wires = new Set<Wire>();
+  lines = new Set<Line>();
   token = '';
   foreground = true;
   /** The person does not want to be connected now. */
@@ -101,13 +109,18 @@ export class App {
     return this.#client?.state ?? 'dead';
   }
 
+  /** A person with a phone; else a till, which stays where it is. */
+  get walks(): boolean {
+    return this.person.kind === 'officer' || this.person.kind === 'civilian';
+  }
+
   get isAlive(): boolean {
     return this.#client !== null;
   }
 
-  /** The wire of the connection at hand, if there is one. */
-  get wire(): Wire | null {
-    return [...this.wires].findLast(wire => !wire.phoneOver) ?? null;
+  /** The connection at hand, if there is one. */
+  get line(): Line | null {
+    return [...this.lines].findLast(line => !line.phoneOver) ?? null;
   }
 
   start(): void {
@@ -117,21 +130,21 @@ export class App {
     const world = this.#world;
     const { disk } = this;
     const app = this;
-    const Socket = class extends Wire {
-      constructor(url: string) {
-        super(world, app.nick, url);
-        // the timers of a process that was killed do not run; what they would open is nothing
-        if (alive()) app.wires.add(this);
-        else this.appDied();
-      }
-    };
+    /** Called with `new`. */
+    function Socket(url: string): Line {
+      const line = world.line(app.nick, url);
+      app.lines.add(line);
+      return line;
+    }
     const client = new HeyBlueClient({
       url: world.urls,
       deviceId: this.deviceId,
       app: 'town',
       getToken: reason => {
-        if (this.token === '' || reason !== 'connect') this.token = world.token(this.person, this.deviceId);
-        return this.token;
+        if (this.token !== '' && reason === 'connect') return this.token;
+        const fresh = world.token(this.person, this.deviceId);
+        if (typeof fresh === 'string') return (this.token = fresh);
+        return fresh.then(token => (this.token = token));
       },
       random: () => this.#dice.share(),
       WebSocket: Socket as unknown as SocketConstructor,
@@ -173,12 +186,15 @@ export class App {
 
   /** The process of the app ends here and now. */
   kill(): void {
-    if (this.#client === null) return;
+    const client = this.#client;
+    if (client === null) return;
     this.#run++;
     this.#client = null;
     this.pending = 0;
-    for (const wire of this.wires) wire.appDied();
-    this.wires.clear();
+    for (const line of this.lines) line.appDied();
+    this.lines.clear();
+    // says nothing to anybody any more: its timers end, as those of a process do
+    client.close();
     this.foreground = true;
   }
 
@@ -244,6 +260,7 @@ export class App {
     const wrong = (words: string): void =>
       invariants.fail('a: offsets rise without a gap', `${this.nick}: ${words}`);
     if (message.name === 'snapshot') {
+      disk.snapshots++;
       if (epoch === disk.epoch && offset < disk.offset) wrong(`a snapshot at ${offset} after ${disk.offset}`);
       const { balance, balanceVersion, encounterCount } = message.body;
       if (balanceVersion < disk.version)
@@ -301,7 +318,7 @@ export class App {
     const { time } = this.#world;
     time.after(this.#dice.between(REPORT_MS / 2, REPORT_MS), () => {
       if (this.#run !== run) return;
-      if (this.person.kind !== 'merchant' && this.foreground)
+      if (this.walks && this.foreground)
         this.#client?.location({ lat: 40.7306 + (++this.#seq % 7) / 1e5, lng: this.#lng, accuracyM: 5 });
       this.#reports(run);
     });

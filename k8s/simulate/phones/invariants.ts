@@ -1,5 +1,5 @@
 /**
- * The invariants of the realtime side (a to j of the design), each judged by what stands on the wires, on the disks of the
+ * The invariants of the realtime side (a to j of the design), each judged by what stands on the lines, on the disks of the
  * phones and in the ledger; none of them asks the code that it judges.
  */
 
@@ -14,7 +14,7 @@ import {
 } from '../../../protocol/codec.ts';
 import type { Resume, ServerFrame } from '../../../protocol/frames.ts';
 import { sameBytes } from './bytes.ts';
-import type { Host, Wire } from './wire.ts';
+import type { Line } from './line.ts';
 
 export const INVARIANTS = [
   'a: offsets rise without a gap',
@@ -40,7 +40,7 @@ export interface Broken {
   readonly atMs: number;
 }
 
-/** What a wire has seen so far. */
+/** What a line has seen so far. */
 interface Seen {
   hello: { readonly resume: Resume | null } | null;
   welcome: (ServerFrame & { type: 'welcome' }) | null;
@@ -51,6 +51,15 @@ interface Seen {
   /** Commands that left, by number: what they were said under. */
   readonly keys: Map<number, string>;
 }
+
+/** What a command with a key was answered, when that first came. */
+interface Answer {
+  readonly words: string;
+  readonly atMs: number;
+}
+
+/** What a revocation goes by. */
+export type Revocable = Pick<Identity, 'userId' | 'tokenId' | 'issuedAtMs'>;
 
 /** A revocation as the town ordered it. */
 export interface Revoked {
@@ -77,9 +86,10 @@ export class Invariants {
   readonly broken: Broken[] = [];
   readonly counts = new Map<string, number>();
   readonly #nowMs: () => number;
-  readonly #seen = new Map<Wire, Seen>();
+  readonly #seen = new Map<Line, Seen>();
   readonly #revoked: Revoked[] = [];
-  readonly #firstReply = new Map<string, { readonly words: string; readonly atMs: number }>();
+  /** Different answers to a key, oldest first. */
+  readonly #answers = new Map<string, readonly Answer[]>();
   /** Operations that stored an effect, by the key of their command. */
   readonly #stored = new Map<string, string>();
   readonly #since = new Map<string, number>();
@@ -90,10 +100,13 @@ export class Invariants {
 
   /** Streams are durable: a kill costs no epoch, and movements are told in the order in which the ledger has them. */
   readonly strict: boolean;
+  readonly #patience: number;
 
-  constructor(nowMs: () => number, strict: boolean) {
+  /** @param patience everything may take so many times as long; a machine with other work is no broken promise */
+  constructor(nowMs: () => number, strict: boolean, patience = 1) {
     this.#nowMs = nowMs;
     this.strict = strict;
+    this.#patience = patience;
   }
 
   fail(invariant: Invariant, words: string): void {
@@ -111,54 +124,59 @@ export class Invariants {
 
   /** Nothing can have been lost since this moment. */
   #wasCalmSince(ms: number): boolean {
-    return ms - this.#lossyMs > UNSETTLED_MS;
+    return ms - this.#lossyMs > UNSETTLED_MS * this.#patience;
   }
 
-  /** The effect of the command with this key is durable, by this operation: from here on there is one answer. */
-  stored(user: string, key: string, op: string): void {
+  /** The effect of the command with this key is durable, by this operation: since then there is one answer. */
+  stored(user: string, key: string, op: string, atMs = this.#nowMs()): void {
     const before = this.#stored.get(key);
     if (before !== undefined && before !== op)
       this.fail('c: a key takes effect once', `${key} of ${user} was stored by ${before}, then by ${op}`);
-    // what was answered before had no effect, and went with its node
-    if (before === undefined && !this.#wasCalmSince(0)) this.#firstReply.delete(key);
     this.#stored.set(key, op);
+    // what was answered before had no effect, and went with its node
+    if (before !== undefined || this.#wasCalmSince(0)) return;
+    const since = (this.#answers.get(key) ?? []).filter(one => one.atMs > atMs);
+    this.#answers.set(key, since);
+    if (since.length > 1) this.#twoAnswers(key, since[0]!.words, since[1]!.words);
   }
 
-  // (a), (c), (j) and resumption, on the wire.
+  // (a), (c), (j) and resumption, on the line.
 
-  said(wire: Wire, bytes: Uint8Array): void {
+  said(line: Line, bytes: Uint8Array): void {
     const frame = decodeClientFrame(bytes);
     if (!sameBytes(encodeClientFrame(frame), bytes))
-      this.fail('j: decode and encode agree', `${wire.owner} said ${hex(bytes)}`);
-    const seen = this.#of(wire);
+      this.fail('j: decode and encode agree', `${line.owner} said ${hex(bytes)}`);
+    const seen = this.#of(line);
     if (frame.type === 'hello') seen.hello = { resume: frame.resume };
     else if (frame.type === 'command' && frame.idem !== null) seen.keys.set(frame.cid, frame.idem);
   }
 
-  arrived(wire: Wire, bytes: Uint8Array): void {
+  arrived(line: Line, bytes: Uint8Array): void {
     const frame = decodeServerFrame(bytes);
     if (!sameBytes(encodeServerFrame(frame), bytes))
-      this.fail('j: decode and encode agree', `${wire.owner} heard ${hex(bytes)}`);
-    for (const one of frame.type === 'batch' ? frame.frames : [frame]) this.#frame(wire, one);
+      this.fail('j: decode and encode agree', `${line.owner} heard ${hex(bytes)}`);
+    for (const one of frame.type === 'batch' ? frame.frames : [frame]) this.#frame(line, one);
   }
 
-  #frame(wire: Wire, frame: ServerFrame): void {
-    const seen = this.#of(wire);
+  #frame(line: Line, frame: ServerFrame): void {
+    const seen = this.#of(line);
     switch (frame.type) {
       case 'welcome':
-        return this.#welcome(wire, seen, frame);
+        return this.#welcome(line, seen, frame);
       case 'event':
-        return this.#event(wire, seen, frame);
+        return this.#event(line, seen, frame);
       case 'reply': {
         const key = seen.keys.get(frame.cid);
         if (key === undefined) return;
         const words = JSON.stringify(frame.result);
-        const first = this.#firstReply.get(key) ?? { words, atMs: this.#nowMs() };
-        this.#firstReply.set(key, first);
-        if (first.words === words) return;
+        const before = this.#answers.get(key) ?? [];
+        if (before.some(one => one.words === words)) return;
+        this.#answers.set(key, [...before, { words, atMs: this.#nowMs() }]);
+        const [first] = before;
+        if (first === undefined) return;
         // what had no effect is not durable: it went with its node, and its answer with it
         if (this.#stored.has(key) || this.#wasCalmSince(first.atMs))
-          this.fail('c: a key takes effect once', `${key}: first answered ${first.words}, then ${words}`);
+          this.#twoAnswers(key, first.words, words);
         return;
       }
       default:
@@ -166,59 +184,63 @@ export class Invariants {
     }
   }
 
-  #welcome(wire: Wire, seen: Seen, frame: ServerFrame & { type: 'welcome' }): void {
+  #twoAnswers(key: string, first: string, then: string): void {
+    this.fail('c: a key takes effect once', `${key}: first answered ${first}, then ${then}`);
+  }
+
+  #welcome(line: Line, seen: Seen, frame: ServerFrame & { type: 'welcome' }): void {
     const resume = seen.hello?.resume ?? null;
     this.count(resume === null ? 'welcome: fresh' : frame.resumed ? 'welcome: resumed' : 'welcome: anew');
     if (seen.welcome !== null)
-      this.fail('resumed: never partial, never silent', `${wire.owner} was welcomed twice`);
+      this.fail('resumed: never partial, never silent', `${line.owner} was welcomed twice`);
     seen.welcome = frame;
     seen.atMs = this.#nowMs();
     seen.at = frame.resumed ? (resume?.offset ?? null) : null;
     if (frame.resumed && (resume === null || resume.epoch !== frame.epoch || frame.offset < resume.offset))
       this.fail(
         'resumed: never partial, never silent',
-        `${wire.owner} resumed ${resume?.offset} at ${frame.offset}`,
+        `${line.owner} resumed ${resume?.offset} at ${frame.offset}`,
       );
-    if (resume === null && this.placeOf(wire.owner) && this.strict)
-      this.fail('an epoch outlives its node', `${wire.owner} had a place and asked for everything anew`);
+    if (resume === null && this.placeOf(line.owner) && this.strict)
+      this.fail('an epoch outlives its node', `${line.owner} had a place and asked for everything anew`);
     if (resume !== null && !frame.resumed) {
       const why = resume.epoch === frame.epoch ? 'too old' : 'another epoch';
       this.count(`anew: ${why}`);
       if (why === 'another epoch' && this.strict)
-        this.fail('an epoch outlives its node', `${wire.owner} begins anew instead of at ${resume.offset}`);
+        this.fail('an epoch outlives its node', `${line.owner} begins anew instead of at ${resume.offset}`);
     }
   }
 
-  #event(wire: Wire, seen: Seen, { offset, kind }: ServerFrame & { type: 'event' }): void {
+  #event(line: Line, seen: Seen, { offset, kind }: ServerFrame & { type: 'event' }): void {
     const { welcome, at, atMs } = seen;
     seen.atMs = this.#nowMs();
     if (welcome === null)
       return this.fail(
         'resumed: never partial, never silent',
-        `${wire.owner}: event ${offset} before WELCOME`,
+        `${line.owner}: event ${offset} before WELCOME`,
       );
     if (kind === EVENTS.snapshot.code) {
       if (at !== null && offset < at)
-        this.fail('a: offsets rise without a gap', `${wire.owner}: a snapshot at ${offset} after ${at}`);
+        this.fail('a: offsets rise without a gap', `${line.owner}: a snapshot at ${offset} after ${at}`);
       seen.at = offset;
       return;
     }
     if (at === null)
       return this.fail(
         'resumed: never partial, never silent',
-        `${wire.owner}: event ${offset} before the snapshot`,
+        `${line.owner}: event ${offset} before the snapshot`,
       );
     if (offset <= at)
-      this.fail('a: offsets rise without a gap', `${wire.owner}: ${offset} after ${at} on one socket`);
+      this.fail('a: offsets rise without a gap', `${line.owner}: ${offset} after ${at} on one socket`);
     if (offset > at + 1) {
       this.count('gap on a socket');
       if (this.#wasCalmSince(atMs))
-        this.fail('a: offsets rise without a gap', `${wire.owner}: ${offset} after ${at}, nothing was lost`);
+        this.fail('a: offsets rise without a gap', `${line.owner}: ${offset} after ${at}, nothing was lost`);
     }
     if (at < welcome.offset && offset > at + 1)
       this.fail(
         'resumed: never partial, never silent',
-        `${wire.owner}: the replay jumps from ${at} to ${offset}`,
+        `${line.owner}: the replay jumps from ${at} to ${offset}`,
       );
     seen.at = offset;
   }
@@ -230,33 +252,33 @@ export class Invariants {
   }
 
   /** The gateway says something to whoever has this token. */
-  says(wire: Wire, identity: Identity | null, bytes: Uint8Array): void {
+  says(line: Line, identity: Revocable | null, bytes: Uint8Array): void {
     if (identity === null || this.#revoked.length === 0) return;
     for (const { userId, tokenId, untilMs, atMs } of this.#revoked) {
-      if (this.#nowMs() <= atMs + REVOKED_MS) continue;
+      if (this.#nowMs() <= atMs + REVOKED_MS * this.#patience) continue;
       const covers =
         tokenId === null
           ? identity.userId === userId && identity.issuedAtMs <= untilMs - SKEW_MS
           : identity.tokenId === tokenId;
       if (!covers) continue;
       const late = Math.round(this.#nowMs() - atMs);
-      this.fail('f: nothing is told after a revocation', `${wire.owner}: ${hex(bytes)} ${late} ms after it`);
+      this.fail('f: nothing is told after a revocation', `${line.owner}: ${hex(bytes)} ${late} ms after it`);
     }
   }
 
   // (g)
 
-  buffers(wire: Wire, bytes: number): void {
+  buffers(line: Line, bytes: number): void {
     if (bytes > BUFFERED_MAX)
-      this.fail('g: what is buffered is bounded', `${wire.owner}: ${bytes} bytes wait`);
+      this.fail('g: what is buffered is bounded', `${line.owner}: ${bytes} bytes wait`);
     if (bytes > LIMITS.closeBufferBytes) this.count('buffered beyond the last rung');
   }
 
   // (i)
 
-  opened(wire: Wire, host: Host & { readonly leaving?: boolean }): void {
-    if (host.leaving)
-      this.fail('i: a node that drains lets nobody in', `${wire.owner} was let in by ${host.gatewayId}`);
+  opened(line: Line, gateway: { readonly gatewayId: string; readonly leaving: boolean }): void {
+    if (gateway.leaving)
+      this.fail('i: a node that drains lets nobody in', `${line.owner} was let in by ${gateway.gatewayId}`);
   }
 
   // (d)
@@ -267,7 +289,7 @@ export class Invariants {
     const settled = this.#wasCalmSince(nowMs);
     for (const [device, since] of this.#since) {
       if ((sockets.get(device) ?? 0) < 2 || !settled) this.#since.delete(device);
-      else if (nowMs - since > LIVE_MS)
+      else if (nowMs - since > LIVE_MS * this.#patience)
         this.fail(
           'd: one live socket for a device',
           `${device}: ${sockets.get(device)} for ${Math.round(nowMs - since)} ms`,
@@ -278,11 +300,11 @@ export class Invariants {
       if (count > 1 && !this.#since.has(device)) this.#since.set(device, nowMs);
   }
 
-  #of(wire: Wire): Seen {
-    let seen = this.#seen.get(wire);
+  #of(line: Line): Seen {
+    let seen = this.#seen.get(line);
     if (seen === undefined) {
       seen = { hello: null, welcome: null, at: null, atMs: 0, keys: new Map() };
-      this.#seen.set(wire, seen);
+      this.#seen.set(line, seen);
     }
     return seen;
   }

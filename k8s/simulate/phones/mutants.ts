@@ -105,6 +105,26 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     noticed: ['d: one live socket for a device'],
   },
   {
+    name: 'late detaches',
+    removes: 'the detach of a connection that was replaced ends the one that replaced it',
+    patches: [
+      {
+        file: 'actors/user/sessions.ts',
+        find: `  const session = sessionOf(state, ref);
+  if (!session || (connSeq !== 0 && connSeq !== session.connSeq)) return state;
+  // a connection that ended`,
+        replace: `  const session = sessionOf(state, ref) ?? state.sessions[0];
+  if (!session) return state;
+  // a connection that ended`,
+      },
+    ],
+    noticed: [
+      'd: one live socket for a device',
+      'b: state of every device is that of the actor',
+      'h: presence converges',
+    ],
+  },
+  {
     name: 'balance of an event',
     removes: 'an event says the balance without what it brings',
     patches: [

@@ -42,38 +42,52 @@ export interface Script {
   readonly endsWithKill: boolean;
 }
 
-const step: fc.Arbitrary<Step> = fc.record({
-  what: fc.oneof(
-    { weight: 6, arbitrary: fc.constantFrom<StepName>('give', 'share', 'scan') },
-    {
-      weight: 3,
-      arbitrary: fc.constantFrom<StepName>(
-        ...(['lose', 'kill node', 'drain node', 'twin', 'kill app', 'move shards'] as const),
-      ),
-    },
-    {
-      weight: 3,
-      arbitrary: fc.constantFrom<StepName>(
-        ...([
-          'say again',
-          'revoke user',
-          'revoke token',
-          'stop reading',
-          'flood',
-          'network changed',
-        ] as const),
-        ...(['background', 'leave', 'nothing', 'cut node', 'bad weather'] as const),
-      ),
-    },
-  ),
-  who: fc.nat(11),
-  n: fc.nat(999),
-  gapMs: fc.oneof(fc.nat(60), fc.nat(600), fc.integer({ min: 600, max: 6_000 })),
+interface Shape {
+  readonly nodes: readonly number[];
+  readonly steps: { readonly minLength: number; readonly maxLength: number };
+  readonly longestGapMs: number;
+  /** How often people only live, and how often something common or something rarer goes wrong. */
+  readonly weights: { readonly life: number; readonly often: number; readonly seldom: number };
+}
+
+const LIFE: readonly StepName[] = ['give', 'share', 'scan'];
+const OFTEN: readonly StepName[] = ['lose', 'kill node', 'drain node', 'twin', 'kill app', 'move shards'];
+const SELDOM: readonly StepName[] = [
+  ...(['say again', 'revoke user', 'revoke token', 'stop reading', 'flood', 'network changed'] as const),
+  ...(['background', 'leave', 'nothing', 'cut node', 'bad weather'] as const),
+];
+
+const scriptOf = ({ nodes, steps, longestGapMs, weights }: Shape): fc.Arbitrary<Script> => {
+  const step: fc.Arbitrary<Step> = fc.record({
+    what: fc.oneof(
+      { weight: weights.life, arbitrary: fc.constantFrom(...LIFE) },
+      { weight: weights.often, arbitrary: fc.constantFrom(...OFTEN) },
+      { weight: weights.seldom, arbitrary: fc.constantFrom(...SELDOM) },
+    ),
+    who: fc.nat(11),
+    n: fc.nat(999),
+    gapMs: fc.oneof(fc.nat(60), fc.nat(600), fc.integer({ min: 600, max: longestGapMs })),
+  });
+  return fc.record({
+    seed: fc.nat(1_000_000),
+    nodes: fc.constantFrom(...nodes),
+    steps: fc.array(step, steps),
+    endsWithKill: fc.nat(3).map(n => n === 0),
+  });
+};
+
+/** For virtual time, which costs nothing. */
+export const script = scriptOf({
+  nodes: [3, 3, 2],
+  steps: { minLength: 4, maxLength: 30 },
+  longestGapMs: 6_000,
+  weights: { life: 6, often: 3, seldom: 3 },
 });
 
-export const script: fc.Arbitrary<Script> = fc.record({
-  seed: fc.nat(1_000_000),
-  nodes: fc.constantFrom(3, 3, 2),
-  steps: fc.array(step, { minLength: 4, maxLength: 30 }),
-  endsWithKill: fc.nat(3).map(n => n === 0),
+/** For real processes: about a quarter of a minute, more of which goes wrong. */
+export const shortScript = scriptOf({
+  nodes: [3],
+  steps: { minLength: 14, maxLength: 20 },
+  longestGapMs: 2_000,
+  weights: { life: 4, often: 5, seldom: 5 },
 });

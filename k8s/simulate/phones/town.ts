@@ -32,16 +32,15 @@ import { KvServer } from '../../../nodes/simulation/simulatedKv.ts';
 import { SqlServer } from '../../../nodes/simulation/simulatedSql.ts';
 import { VirtualTime } from '../../../nodes/simulation/virtualTime.ts';
 import type { AccountKind } from '../../../protocol/catalogue.ts';
-import { PROTOCOL_VERSION } from '../../../protocol/catalogue.ts';
-import { encodeClientFrame } from '../../../protocol/codec.ts';
-import { App, type AppWorld, type Person } from './app.ts';
+import { App, type Person } from './app.ts';
+import { Deeds, type Stage } from './deeds.ts';
 import { onVirtualTime } from './globals.ts';
 import { type Broken, Invariants } from './invariants.ts';
 import { Machine, type MachineRoom, type Running } from './machine.ts';
-import { frameOfCommand } from './raw.ts';
 import type { Script, Step } from './script.ts';
+import { judgeBalances, judgeStates, statesOf } from './settled.ts';
 import { forgetSessionIds, readToken, TextTokens } from './tokens.ts';
-import { ENDINGS, Wire } from './wire.ts';
+import { Wire, type WireWorld } from './wire.ts';
 
 export interface TownOptions extends Script {
   /** Empties the queue of microtasks, synchronously. */
@@ -78,7 +77,7 @@ const TILLS = 2;
 const PRESENCE_MS = CLUSTER_LIMITS.evictMs + CLUSTER_LIMITS.evictJitterMs + 30_000 + 4_000;
 const STORY = 400;
 
-export class Town implements AppWorld {
+export class Town implements Stage, WireWorld {
   readonly #options: TownOptions;
   readonly time = new VirtualTime();
   readonly dice: Dice;
@@ -93,11 +92,11 @@ export class Town implements AppWorld {
   /** It comes and goes in good order, and shards move to it and back. */
   readonly #spare: Machine;
   readonly #weather = { ...FINE_WEATHER };
-  readonly #apps: App[] = [];
+  readonly apps: App[] = [];
   readonly #persons: Person[] = [];
   readonly #sql: SqlServer;
   readonly #tokens: TextTokens;
-  readonly #twins = new Set<Wire>();
+  readonly #deeds = new Deeds(this);
   #healing = false;
 
   constructor(options: TownOptions) {
@@ -108,8 +107,7 @@ export class Town implements AppWorld {
     const { time } = this;
     this.#chronicle = new Chronicle(time);
     this.invariants = new Invariants(() => time.monotonicMs(), options.strict ?? true);
-    this.invariants.placeOf = owner =>
-      this.#apps.some(({ nick, disk }) => nick === owner && disk.offset >= 0);
+    this.invariants.placeOf = owner => this.apps.some(({ nick, disk }) => nick === owner && disk.offset >= 0);
     this.#ledger = new MemoryLedger(() => time.nowMs());
     const nowMs = (): number => time.nowMs();
     const notes = new MemoryNotes(shard => this.#ledger.epochOf(shard), nowMs, this.#ledger);
@@ -193,6 +191,10 @@ export class Town implements AppWorld {
     this.invariants.buffers(wire, bytes);
   }
 
+  line(owner: string, url: string): Wire {
+    return new Wire(this, owner, url);
+  }
+
   token({ id, kind }: Person, deviceId: string): string {
     return this.#tokens.issue({ userId: id, kind, deviceId });
   }
@@ -206,7 +208,7 @@ export class Town implements AppWorld {
   #live(): Told {
     this.#settlers();
     for (const machine of this.#machines) machine.boot();
-    for (const app of this.#apps) this.time.after(this.dice.between(500, 2_500), () => app.start());
+    for (const app of this.apps) this.time.after(this.dice.between(500, 2_500), () => app.start());
     this.#lookAtSockets();
     this.#until(CALM_MS);
     let atMs = CALM_MS;
@@ -259,7 +261,7 @@ export class Town implements AppWorld {
   }
 
   #device(person: Person, deviceId: string): void {
-    this.#apps.push(new App(this, person, deviceId, new Dice(this.#options.seed, 500 + this.#apps.length)));
+    this.apps.push(new App(this, person, deviceId, new Dice(this.#options.seed, 500 + this.apps.length)));
   }
 
   /** Everybody begins with some points, so that there is something to give. */
@@ -291,17 +293,15 @@ export class Town implements AppWorld {
 
   // What happens.
 
-  #bring({ what, who, n }: Step): void {
-    const app = this.#apps[who % this.#apps.length]!;
+  #bring(step: Step): void {
+    const { what, who, n } = step;
+    const app = this.apps[who % this.apps.length]!;
     const machine = this.#machines[who % this.#machines.length]!;
     const { time, invariants } = this;
     this.note(what, app.nick, machine.id, n);
     invariants.count(`step: ${what}`);
+    if (this.#deeds.bring(step)) return;
     switch (what) {
-      case 'nothing':
-        return;
-      case 'lose':
-        return app.wire?.cut(ENDINGS[n % ENDINGS.length]!);
       case 'kill node': {
         if (this.#up().length < 2 || !machine.running) return;
         invariants.lost();
@@ -345,67 +345,10 @@ export class Town implements AppWorld {
         if (this.#spare.running) this.#spare.drain();
         else this.#spare.boot();
         return;
-      case 'kill app':
-        app.kill();
-        time.after(100 + n * 4, () => app.start());
-        return;
-      case 'twin':
-        return this.#twin(app, null);
-      case 'say again':
-        return this.#twin(app, app.last);
       case 'revoke user':
       case 'revoke token':
         return this.#revoke(app, what === 'revoke user', machine);
-      case 'stop reading': {
-        const { wire } = app;
-        if (wire === null) return;
-        wire.read(false);
-        // told a lot meanwhile
-        for (let i = 0; i < 4 + (n % 12); i++) time.after(i * 40, () => this.#give(app.person, i));
-        time.after(500 + n * 8, () => wire.read(true));
-        return;
-      }
-      case 'flood':
-        return this.#flood(app, n);
-      case 'network changed':
-        return app.networkChanged();
-      case 'background':
-        return app.setForeground(n % 2 === 0);
-      case 'leave':
-        app.leave();
-        time.after(500 + n * 5, () => app.start());
-        return;
-      case 'share':
-        if (app.person.kind === 'merchant') return void app.command('state.get', {}, false);
-        return void app.command(n % 2 === 0 ? 'location.share' : 'location.stop', {});
-      case 'scan':
-        return void this.#scan(n);
-      case 'give':
-        return this.#give(app.person, n);
     }
-  }
-
-  /** Somebody else speaks as this device, from where it is: the later one of the two stays. */
-  #twin(app: App, last: App['last']): void {
-    if (app.token === '') return;
-    const url = this.urls[this.dice.below(this.urls.length)]!;
-    const wire = new Wire(this, `${app.nick}'`, url);
-    this.#twins.add(wire);
-    const { position } = JSON.parse(app.disk.record ?? '{"position":null}') as { position: null };
-    // also when it is revoked before the socket is open
-    const { token, deviceId } = app;
-    wire.onopen = () => {
-      const hello = { type: 'hello', version: PROTOCOL_VERSION, token, deviceId, app: 'twin' } as const;
-      wire.send(encodeClientFrame({ ...hello, resume: position }));
-    };
-    let said = false;
-    wire.onmessage = () => {
-      if (said || last === null) return;
-      said = true;
-      wire.send(frameOfCommand(1, last));
-      this.time.after(this.dice.between(0, 2_000), () => wire.send(frameOfCommand(2, last)));
-    };
-    this.time.after(this.dice.between(500, 6_000), () => wire.close());
   }
 
   #revoke(app: App, all: boolean, machine: Machine): void {
@@ -418,26 +361,8 @@ export class Town implements AppWorld {
     void (all ? revocations.user(id) : revocations.token(tokenId));
   }
 
-  /** Says more than it may, faster than it may. */
-  #flood(app: App, n: number): void {
-    const { wire } = app;
-    if (wire === null) return;
-    for (let i = 0; i < 40 + (n % 60); i++) wire.send(encodeClientFrame({ type: 'ping', n: i }));
-  }
-
-  async #scan(n: number): Promise<void> {
-    const of = (kind: AccountKind): App[] =>
-      this.#apps.filter(app => app.person.kind === kind && app.isAlive);
-    const [officers, civilians] = [of('officer'), of('civilian')];
-    if (officers.length === 0 || civilians.length === 0) return;
-    const officer = officers[n % officers.length]!;
-    const civilian = civilians[Math.floor(n / 7) % civilians.length]!;
-    const shown = (await officer.command('qr.show', {}, false)) as { token: string } | null;
-    if (shown !== null) await civilian.command('qr.scan', { token: shown.token });
-  }
-
   /** Somebody gives this person points, as a till or an operator does: inside the nodes. */
-  #give(to: Person, n: number): void {
+  give(to: Person, n: number): void {
     const from = this.#persons.filter(one => one !== to)[n % (this.#persons.length - 1)]!;
     const running = this.#serving()[0];
     if (!running) return;
@@ -478,7 +403,7 @@ export class Town implements AppWorld {
   #heal(): void {
     this.#healing = true;
     this.note('everything heals');
-    for (const wire of this.#twins) wire.close();
+    this.#deeds.heal();
     Object.assign(this.#weather, FINE_WEATHER);
     const again = (): void => {
       for (const machine of this.#machines) {
@@ -487,14 +412,14 @@ export class Town implements AppWorld {
       }
       const spare = this.#spare.running;
       if (spare?.node.coordinator.serving()) this.#spare.drain();
-      for (const app of this.#apps) {
-        for (const wire of app.wires) wire.read(true);
+      for (const app of this.apps) {
+        for (const line of app.lines) line.read(true);
         if (!app.isAlive || app.away) app.start();
       }
       if (!this.#broken && this.#healing) this.time.after(1_000, again);
     };
     again();
-    for (const app of this.#apps) {
+    for (const app of this.apps) {
       app.setForeground(true);
       app.networkChanged();
     }
@@ -505,7 +430,7 @@ export class Town implements AppWorld {
     if (!this.#broken && why !== null) this.invariants.fail('everybody is served again', why);
     this.#healing = false;
     // whatever happened since, each repeat is one
-    for (const app of this.#apps) app.again();
+    for (const app of this.apps) app.again();
     // what is under way arrives
     if (!this.#broken) this.#until(this.time.monotonicMs() + 6_000);
   }
@@ -516,43 +441,19 @@ export class Town implements AppWorld {
       if (!machine.running.node.coordinator.serving()) return `${machine.id} does not serve`;
     }
     if (this.#spare.running) return `${this.#spare.id} has not gone`;
-    for (const app of this.#apps) {
-      if (app.state !== 'connected' || app.wire === null) return `${app.nick} is ${app.state}`;
+    for (const app of this.apps) {
+      if (app.state !== 'connected' || app.line === null) return `${app.nick} is ${app.state}`;
       if (app.pending > 0) return `${app.nick} waits for ${app.pending} answers`;
     }
     return null;
   }
 
-  /** (b), (c) and (e): what the devices know is what the ledger knows, and a fresh snapshot changes nothing. */
   #compare(): void {
-    const { invariants } = this;
-    for (const [key, made] of this.#truth.byKey) {
-      if (made.length > 1)
-        invariants.fail('c: a key takes effect once', `${key} moved points ${made.length} times`);
-    }
-    for (const app of this.#apps) {
-      const { balance, version } = this.#truth.balanceOf(app.person.id);
-      const { disk } = app;
-      if (disk.balance !== balance || disk.version !== version) {
-        const words = `${app.nick} knows ${disk.balance} (v${disk.version}), the ledger ${balance} (v${version})`;
-        invariants.fail('b: state of every device is that of the actor', words);
-      }
-    }
-    const before = this.#apps.map(({ disk: { epoch, offset, balance, version, encounters } }) => ({
-      ...{ epoch, offset, balance, version, encounters },
-    }));
-    for (const app of this.#apps) void app.command('state.get', {}, false);
+    judgeBalances(this.apps, this.#truth, this.invariants);
+    const before = statesOf(this.apps);
+    for (const app of this.apps) void app.command('state.get', {}, false);
     this.#until(this.time.monotonicMs() + 3_000);
-    for (const [at, app] of this.#apps.entries()) {
-      const { epoch, offset, balance, version, encounters } = app.disk;
-      const now = JSON.stringify({ epoch, offset, balance, version, encounters });
-      if (now === JSON.stringify(before[at])) continue;
-      const words = `${app.nick} knew ${JSON.stringify(before[at])}, its actor ${now}`;
-      invariants.fail('b: state of every device is that of the actor', words);
-    }
-    const tills = this.#apps.filter(app => app.person.kind === 'merchant').map(app => app.disk);
-    if (tills.some(one => one.offset !== tills[0]!.offset || one.epoch !== tills[0]!.epoch))
-      invariants.fail('b: state of every device is that of the actor', 'the tills are at different places');
+    judgeStates(this.apps, before, this.invariants);
   }
 
   /** (h): a node dies, and with it the apps that were connected to it; presence must find out by itself. */
@@ -562,11 +463,11 @@ export class Town implements AppWorld {
     if (!running) return;
     this.note('a node dies with its phones', machine.id);
     this.invariants.lost();
-    for (const app of this.#apps) if (app.wire?.host === running) app.kill();
+    for (const app of this.apps) if (app.line?.url === machine.url) app.kill();
     machine.kill();
     this.#until(this.time.monotonicMs() + PRESENCE_MS);
     if (this.#broken) return;
-    const there = new Set(this.#apps.filter(app => app.isAlive).map(app => app.person.id));
+    const there = new Set(this.apps.filter(app => app.isAlive).map(app => app.person.id));
     const standing = new Map<string, number>();
     for (const { node } of this.#up()) {
       for (const [state, count] of node.system.countByStanding('user'))

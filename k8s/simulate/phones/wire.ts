@@ -12,9 +12,7 @@ import { BUFFERED, CLOSED, DROPPED, type Listener, SENT, type Socket } from '../
 import type { Dice } from '../../../nodes/simulation/dice.ts';
 import type { SimulatedProcess } from '../../../nodes/simulation/process.ts';
 import type { VirtualTime } from '../../../nodes/simulation/virtualTime.ts';
-
-export type Ending = 'clean' | 'reset' | 'silent';
-export const ENDINGS: readonly Ending[] = ['clean', 'reset', 'silent'];
+import type { Ending, Line } from './line.ts';
 
 /** What stands behind an address. */
 export interface Host {
@@ -52,18 +50,16 @@ const ABNORMAL = 1006;
 type Down = Uint8Array | { readonly code: number; readonly reason: string };
 
 /** The phone's end is the wire itself; the gateway's end hangs on it. */
-export class Wire implements SocketLike {
+export class Wire implements Line {
   binaryType = '';
   onopen: SocketLike['onopen'] = null;
   onmessage: SocketLike['onmessage'] = null;
   onclose: SocketLike['onclose'] = null;
   onerror: SocketLike['onerror'] = null;
-  /** Whose phone it is; for words and checkers. */
   readonly owner: string;
   readonly url: string;
   host: Host | null = null;
   end: GatewayEnd | null = null;
-  /** The phone's end is over: it closed, or heard the close. */
   phoneOver = false;
   readonly world: WireWorld;
   #lost = false;
@@ -100,12 +96,10 @@ export class Wire implements SocketLike {
     this.#up(() => this.end?.over(code));
   }
 
-  /** The process of the app is gone: its kernel says goodbye for it. */
   appDied(): void {
     this.close(ABNORMAL);
   }
 
-  /** It stops taking what comes, or takes it again. */
   read(on: boolean): void {
     if (this.#reading === on) return;
     this.#reading = on;
