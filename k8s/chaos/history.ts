@@ -95,6 +95,7 @@ export interface SampleRecord {
   /** Commits of an older owner that the store refused, all lives of this node together. */
   readonly stale_rejected: number;
   readonly rss_mb: number | null;
+  readonly heap_mb: number | null;
   readonly outbox_depth: number | null;
   readonly buffered_max: number | null;
   /** Mailboxes that were full, all lives together. */

@@ -95,6 +95,10 @@ export interface Verdict {
   readonly not_isolated: number;
   readonly not_stopped: number;
   readonly unbounded: number;
+  /** The most that one node held at any look: memory, heap of it, rows that waited in the outbox. */
+  readonly rss_mb_max: number;
+  readonly heap_mb_max: number;
+  readonly outbox_max: number;
   readonly stream_wrong: number;
   /** Records of the stream that told of something again: consumers must expect them. */
   readonly stream_repeats: number;
@@ -140,6 +144,8 @@ export const judge = (evidence: Evidence, commit: string): Verdict => {
   const stale = new Map<string, number>();
   for (const one of history.records) if (one.type === 'sample') stale.set(one.node, one.stale_rejected);
   const overlaps = history.records.flatMap(one => (one.type === 'overlap' ? one.lasted_ms : []));
+  const most = (of: 'rss_mb' | 'heap_mb' | 'outbox_depth'): number =>
+    Math.max(0, ...history.records.map(one => (one.type === 'sample' ? (one[of] ?? 0) : 0)));
   const { during } = unaffected(evidence);
   return {
     seed: timeline.seed,
@@ -177,6 +183,9 @@ export const judge = (evidence: Evidence, commit: string): Verdict => {
     not_isolated: count('not isolated'),
     not_stopped: count('not stopped'),
     unbounded: count('unbounded'),
+    rss_mb_max: most('rss_mb'),
+    heap_mb_max: most('heap_mb'),
+    outbox_max: most('outbox_depth'),
     stream_wrong: count('stream'),
     stream_repeats: repeatsOf(state),
     transfers: state.transfers.length,

@@ -49,6 +49,7 @@ const sample = (t_ms: number, node: string, arrived = 0, stale_rejected = 0) =>
     shards: 170,
     stale_rejected,
     rss_mb: 200,
+    heap_mb: 60,
     outbox_depth: 0,
     buffered_max: 0,
     mailbox_full: 0,
@@ -240,6 +241,13 @@ const WRONGS: readonly [name: string, seenBy: readonly Name[], plant: (run: Plan
     run => run.history.contradictions.push('two answers'),
   ],
   ['a node that ended by itself', ['bounds'], run => run.crashes.push('n1 ended with code 134')],
+  ...[{ rss_mb: 1_100 }, { heap_mb: 720 }, { buffered_max: 1_048_576 }].map(
+    (held): (typeof WRONGS)[number] => [
+      `a node that held ${JSON.stringify(held)} for a moment`,
+      ['bounds'],
+      run => run.history.records.push({ ...sample(30_000, 'n1'), ...held }, sample(31_000, 'n1')),
+    ],
+  ),
   [
     'rows that nobody published',
     ['bounds'],
@@ -320,6 +328,22 @@ describe('of a run in which something is wrong, it is noticed:', () => {
     const { failed, verdict } = judge(evidenceOf(run), 'commit');
     expect(verdict).toBe('fail');
     for (const name of seenBy) expect(failed).toContain(name);
+  });
+});
+
+it('says how much nodes held at most, of those that answered', () => {
+  const run = planted();
+  const away = { ...sample(29_000, 'n2'), rss_mb: null, heap_mb: null, outbox_depth: null };
+  run.history.records.push(sample(28_000, 'n1'), away, {
+    ...sample(30_000, 'n2'),
+    heap_mb: 90,
+    outbox_depth: 7,
+  });
+  const { rss_mb_max, heap_mb_max, outbox_max } = judge(evidenceOf(run), 'commit');
+  expect({ rss_mb_max, heap_mb_max, outbox_max }).toEqual({
+    rss_mb_max: 200,
+    heap_mb_max: 90,
+    outbox_max: 7,
   });
 });
 

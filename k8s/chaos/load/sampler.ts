@@ -27,6 +27,7 @@ interface Seen {
   readonly full: Counted;
   readonly arrived: Counted;
   rssMb: number | null;
+  heapMb: number | null;
   outboxDepth: number | null;
   bufferedMax: number | null;
 }
@@ -102,6 +103,7 @@ export class Sampler {
         shards: view?.owners.filter(owner => owner === node.id).length ?? null,
         stale_rejected: seen.stale.sum,
         rss_mb: page === null ? null : seen.rssMb,
+        heap_mb: page === null ? null : seen.heapMb,
         outbox_depth: page === null ? null : seen.outboxDepth,
         buffered_max: page === null ? null : seen.bufferedMax,
         mailbox_full: seen.full.sum,
@@ -121,6 +123,7 @@ export class Sampler {
       full: new Counted(),
       arrived: new Counted(),
       rssMb: null,
+      heapMb: null,
       outboxDepth: null,
       bufferedMax: null,
     };
@@ -133,6 +136,7 @@ export class Sampler {
     seen.arrived.read(metricSum(page, 'heyblue_actors_arrived_total'));
     seen.full.read(metricSum(page, 'heyblue_mailbox_full_total'));
     seen.rssMb = Math.round(metricSum(page, 'process_resident_memory_bytes') / 1_048_576);
+    seen.heapMb = Math.round(metricSum(page, 'nodejs_heap_size_used_bytes') / 1_048_576);
     seen.outboxDepth = metricSum(page, 'heyblue_outbox_depth');
     seen.bufferedMax = highestBucket(page, 'rt_buffered_bytes');
   }
