@@ -6,15 +6,16 @@
  * with a newer schema and with what the newer nodes wrote. Phones are the real client all the while. In the end nothing may be
  * lost, doubled or refused, and the auditor must find nothing.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { StartFailure } from '../infra/embedded/index.ts';
 import type { DrainArgs, DrainResult } from './bench/drain.profile.ts';
+import { commitOf } from './commit.ts';
+import { BASELINE, previousRelease, unpack, Wrong } from './previousRelease.ts';
 import { stopOnSignal } from './swarm/cleanup.ts';
 import { type Cluster, startCluster } from './swarm/clusterTown.ts';
 import { summed } from './swarm/counts.ts';
@@ -33,16 +34,13 @@ const HELP = `npm run upgrade [-- options]
 The previous release and this tree side by side in one cluster, under load: every node is drained and comes back as this tree,
 then every node goes back again. Nothing may be lost, doubled or refused, and the ledger must add up.
 
-  --from REF      tag or commit of the previous release (the newest tag that is not this commit)
+  --from REF      tag or commit of the previous release (the newest tag before this commit; ${BASELINE} while there is none)
   --nodes N       nodes, 2 to 5 (3)
   --phones N      phones with the real client, 10 to 5000 (300)
   --rate N        meetings a second, 1 to 100 (10)
   --seed N
 
 The last line of the output is one JSON object. Exit code: 0 both ways were clean, 1 not.`;
-
-/** What was asked for cannot be; one sentence. */
-class Wrong extends Error {}
 
 const STEADY_MS_MAX = 120_000;
 const CALM_MS = 3_000;
@@ -93,42 +91,6 @@ export const readUpgrade = (given: readonly string[]): Asked | null => {
     rate: wholeNumber('rate', rate, 1, 100),
     seed: seed === undefined ? anySeed() : wholeNumber('seed', seed, 0, 2 ** 32 - 1),
   };
-};
-
-const git = (...args: string[]): string => {
-  try {
-    return execFileSync('git', args, {
-      cwd: ROOT,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }).trim();
-  } catch (error) {
-    const said = String((error as { stderr?: string }).stderr ?? (error as Error).message);
-    throw new Wrong(`git ${args[0]}: ${said.trim().split('\n')[0]}.`);
-  }
-};
-
-/** The commit of the previous release. */
-const previous = (from: string | null): string => {
-  if (from?.startsWith('-')) throw new Wrong(`--from takes a tag or a commit, not "${from}".`);
-  const head = git('rev-parse', 'HEAD');
-  const tags = git('tag', '--sort=-creatordate', '--merged', 'HEAD').split('\n').filter(Boolean);
-  const ref = from ?? tags.find(tag => git('rev-parse', `${tag}^{commit}`) !== head);
-  if (ref === undefined) throw new Wrong('There is no tag of a previous release: name a commit with --from.');
-  return git('rev-parse', '--verify', `${ref}^{commit}`);
-};
-
-/** Its tree in a folder of its own, with the packages of this one. */
-const unpack = (commit: string, folder: string): string => {
-  mkdirSync(folder, { recursive: true });
-  const archive = join(folder, 'tree.tar');
-  git('archive', '--format=tar', `--output=${archive}`, commit);
-  execFileSync('tar', ['-x', '-f', archive, '-C', folder]);
-  rmSync(archive);
-  const entry = join(folder, 'nodes/main.ts');
-  if (!existsSync(entry)) throw new Wrong(`${commit.slice(0, 12)} is no release: it has no nodes/main.ts.`);
-  symlinkSync(resolve(ROOT, 'node_modules'), join(folder, 'node_modules'));
-  return entry;
 };
 
 const say = (line: string): void => console.log(line);
@@ -204,7 +166,7 @@ const run = async (asked: Asked, commit: string, entry: string) => {
       const sum = (of: 'lost' | 'doubled'): number => results.reduce((all, one) => all + one[of], 0);
       return {
         from: commit,
-        to: git('rev-parse', 'HEAD'),
+        to: commitOf(),
         nodes: asked.nodes,
         phones: asked.phones,
         acknowledged: verdict.acknowledged,
@@ -238,12 +200,17 @@ const run = async (asked: Asked, commit: string, entry: string) => {
 const main = async (args: readonly string[]): Promise<void> => {
   const asked = readUpgrade(args);
   if (asked === null) return console.log(HELP);
-  const commit = previous(asked.from);
+  const { commit, words } = previousRelease(ROOT, asked.from);
   const folder = mkdtempSync(join(tmpdir(), 'heyblue-upgrade-'));
   const clean = stopOnSignal(async () => rmSync(folder, { recursive: true, force: true }));
   try {
-    say(`Seed ${asked.seed}; from ${commit.slice(0, 12)} to this tree and back`);
-    const found = await run(asked, commit, unpack(commit, join(folder, 'previous')));
+    say(`Seed ${asked.seed}; from ${commit.slice(0, 12)} (${words}) to this tree and back`);
+    const { entry, others } = unpack(ROOT, commit, join(folder, 'previous'));
+    if (others.length > 0)
+      say(
+        `It runs with packages of this tree, of which ${others.length} are others: ${others.slice(0, 5).join('; ')}`,
+      );
+    const found = { ...(await run(asked, commit, entry)), other_packages: others.length };
     const { lost, doubled, failed, drains_clean, problems } = found;
     const isClean = lost + doubled + failed + problems.length === 0 && drains_clean;
     for (const problem of problems) say(`WRONG: ${problem}`);
