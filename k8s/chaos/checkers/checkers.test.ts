@@ -378,6 +378,23 @@ it('does not count the outage of a server as the time of a resume', () => {
   expect(resumeTimes(evidenceOf(run))).toEqual([0.5]);
 });
 
+it('does not ask of others whom a sick node was given while it was sick', () => {
+  const run = planted();
+  run.timeline.faults.push(
+    fault({ fault: 'memory' }),
+    fault({ fault: 'memory', phase: 'healed', t_ms: 9_000 }),
+  );
+  const maps = [
+    ['n1', 2_500],
+    [null, 6_000],
+    ['n3', 6_500],
+  ] as const;
+  for (const [owner, t_ms] of maps)
+    run.history.records.push({ type: 'owners', t_ms, owners: new Array<string | null>(512).fill(owner) });
+  run.history.records.push(op({ node: 'n3', t_ms: 5_000, answered_ms: 6_600, outcome: 'unknown' }));
+  expect(judge(evidenceOf(run), 'commit').failed).not.toContain('isolation');
+});
+
 it('takes a transfer without an owner for what it is', () => {
   const run = planted();
   change(run.state.transfers, one => one.id === 'sale', { shard: null, epoch: null });

@@ -21,14 +21,20 @@ const lonely = (spells: readonly Spell[], nodes: ReadonlySet<string>): Spell[] =
       spells.every(other => other === one || other.toMs < one.fromMs || other.fromMs > one.toMs),
   );
 
-const ownerAt = (maps: readonly OwnersRecord[], shard: number, t_ms: number): string | null => {
-  let found: OwnersRecord | undefined;
-  for (const one of maps) {
-    if (one.t_ms > t_ms) break;
-    found = one;
-  }
-  return found?.owners[shard] ?? null;
-};
+/**
+ * Whether a node owned the shard at any time in between, as far as the maps say: one that is sick from its start is given its
+ * shards while it is, and when it dies of it they are nobody's first.
+ */
+const everOwned = (
+  maps: readonly OwnersRecord[],
+  shard: number,
+  node: string,
+  fromMs: number,
+  toMs: number,
+) =>
+  maps.some(
+    (one, i) => one.owners[shard] === node && one.t_ms <= toMs && (maps[i + 1]?.t_ms ?? toMs + 1) > fromMs,
+  );
 
 /** Questions that had nothing to do with any sick node, and the latencies of quiet times. */
 export const unaffected = ({ history, timeline }: Pick<Evidence, 'history' | 'timeline'>) => {
@@ -42,7 +48,8 @@ export const unaffected = ({ history, timeline }: Pick<Evidence, 'history' | 'ti
     for (const op of asks) {
       if (op.t_ms < spell.fromMs || op.answered_ms > spell.toMs || op.node === sick || op.node === null)
         continue;
-      if (op.tries === 1 && ownerAt(maps, shardOf('user', op.who), spell.fromMs) !== sick) during.push(op);
+      const isIll = everOwned(maps, shardOf('user', op.who), sick!, spell.fromMs, op.answered_ms);
+      if (op.tries === 1 && !isIll) during.push(op);
     }
   }
   const quiet = asks.filter(op => spells.every(one => op.answered_ms < one.fromMs || op.t_ms > one.toMs));
