@@ -95,7 +95,7 @@ const HELP = [
   'GET    /admin/cluster                    nodes and owners as this node sees them',
   'GET    /admin/regions                    cells divided among regions, regions under load here',
   '',
-  'With heyblue-why: what it is for, and audited:',
+  'Audited; heyblue-why: with what it is for:',
   ...MACHINE_ROUTES,
   '',
   'With Authorization: Bearer and the access token of an operator, each access audited; and heyblue-why: with what a change is for:',
