@@ -90,7 +90,7 @@ describe('a graph is refused, in words for its writer, that', () => {
     ],
     ['goes through a list', expressions({ 'points.officer': 'sum(map([1..999999999], # * 2))' }), 'map()'],
     ['throws dice', expressions({ 'points.officer': 'rand(100)' }), 'rand()'],
-    ['asks for the time', expressions({ 'points.officer': "number(d('now'))" }), 'd()'],
+    ['asks for the time', expressions({ 'points.officer': "len(d('now'))" }), 'd()'],
     ['pays a stranger', expressions({ 'points.mayor': '1' }), 'points.mayor'],
     ['pays nobody', expressions({ bonus: '1' }), 'points to nobody'],
   ])('%s', (_what, node, words) => {

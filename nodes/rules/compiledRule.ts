@@ -29,7 +29,8 @@ export function discretised(kind: RuleKind, input: Readonly<Record<string, unkno
   for (const [name, type] of Object.entries(KINDS[kind].inputs)) {
     const value = input[name];
     if (type.is === 'word' && typeof value === 'string') given[name] = value.slice(0, RULE_LIMITS.wordChars);
-    if (type.is === 'number' && typeof value === 'number' && Number.isFinite(value))
+    // larger ones than anybody asks with are more than the engine bears
+    if (type.is === 'number' && typeof value === 'number' && Math.abs(value) <= RULE_LIMITS.inputMax)
       given[name] = Math.floor(value / type.step) * type.step;
   }
   return given;

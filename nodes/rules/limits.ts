@@ -6,6 +6,15 @@ export const RULE_LIMITS = {
   tableColumns: 32,
   /** Characters of one expression: longer is not read by people any more. */
   expressionChars: 500,
+  /**
+   * Numbers that a rule is given, says, and has in between: the engine's end beyond 7.9e28, and those that leave it beyond
+   * 1.8e19 (`bounds.ts`).
+   */
+  inputMax: 1e12,
+  numberMax: 1e18,
+  computedMax: 1e27,
+  /** Characters of one value as JSON, whatever a graph makes of what it was given. */
+  valueChars: 65_536,
   /** Of a version as JSON: an item of the store holds 400 KB. */
   versionBytes: 131_072,
   tests: 100,
