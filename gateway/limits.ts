@@ -210,8 +210,6 @@ export const LIMITS = {
   reportDays: 30,
   /** Rows of a day that one statement reads. */
   settledRows: 5_000,
-  /** A day is closed so long after its end: every commit that was under way then is done or was given up. */
-  dayClosesMs: 300_000,
 } as const;
 
 /** What all sockets of one user may say together, in what one may: several devices are not used at the same moment. */

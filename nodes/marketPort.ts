@@ -39,6 +39,37 @@ export interface SaleRow {
   readonly atMs: number;
 }
 
+/** How often, how many units, how many points. */
+export interface DaySum {
+  readonly count: number;
+  readonly quantity: number;
+  readonly points: number;
+}
+
+/** What a day brought a merchant. */
+export interface DayTotals {
+  readonly sales: DaySum;
+  readonly refunds: DaySum;
+  /** Sales without refunds. */
+  readonly points: number;
+  readonly offers: {
+    readonly offerId: string;
+    readonly title: string;
+    readonly sold: number;
+    readonly refunded: number;
+    readonly points: number;
+  }[];
+}
+
+/** A day that is over, as it is kept. */
+export interface ClosedDay extends DayTotals {
+  /**
+   * SHA-256 in hexadecimal digits over the lines `id kind redemption offer quantity points at`, oldest first, those of one
+   * moment by their ids, each ended by a line feed.
+   */
+  readonly checksum: string;
+}
+
 export interface SellerRow {
   readonly offerId: string;
   readonly title: string;
@@ -96,6 +127,9 @@ export interface MarketBook {
     after: Pick<SaleRow, 'atMs' | 'id'> | null,
     limit: number,
   ): Promise<SaleRow[]>;
-  /** The database clock, Unix milliseconds. */
-  nowMs(): Promise<number>;
+  /**
+   * What a day (`2026-11-20`, UTC) brought: kept since it was closed, five minutes after its end, and never changed. Null while
+   * it is open.
+   */
+  closedDay(merchant: string, day: string): Promise<ClosedDay | null>;
 }

@@ -10,7 +10,7 @@ import type { RestOptions } from './context.ts';
 import { ErrorBody, reaching, refused } from './errors.ts';
 import { BestSellers, DayParams, Days, Sales, Settlement, StockLog, StockPage } from './marketSchemas.ts';
 import { Id, Page } from './schemas.ts';
-import { DayReport, dayOf, dayStartMs, isClosed, spanOf } from './settlement.ts';
+import { DayReport, dayOf, dayStartMs, spanOf } from './settlement.ts';
 
 const failures = { '4xx': ErrorBody, '5xx': ErrorBody };
 const secured = { tags: ['merchants'], security: [{ bearer: [] }] };
@@ -36,15 +36,15 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
     day: string,
     startMs: number,
   ): Promise<Static<typeof Settlement>> => {
-    // before the rows: what is closed by then is all there
-    const closed = isClosed(startMs, await market.nowMs());
+    const closed = await market.closedDay(seller, day);
+    if (closed !== null) return { ...closed, day, closed: true };
     const report = new DayReport();
     const span = spanOf(startMs, startMs);
     for (let after: SaleRow | null = null; ; ) {
       const rows: SaleRow[] = await market.settled(seller, span, after, LIMITS.settledRows);
       for (const row of rows) report.add(row);
       after = rows.at(-1) ?? null;
-      if (rows.length < LIMITS.settledRows) return report.done(day, closed);
+      if (rows.length < LIMITS.settledRows) return { ...report.done(), day, closed: false, checksum: null };
     }
   };
   /** A page of rows that have an id, or the refusal. */
@@ -132,7 +132,7 @@ export const merchantRoutes = (app: Rest, options: RestOptions, market: MarketBo
         ...secured,
         summary: 'What a day (UTC) brought you',
         description:
-          'A day that is over is closed five minutes later: the same report for ever, with a checksum over its lines.',
+          'A day that is over is closed five minutes later and kept: the same report for ever, with a checksum over its lines.',
         params: DayParams,
         response: { 200: Settlement, ...failures },
       },

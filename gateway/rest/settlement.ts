@@ -1,12 +1,8 @@
 /**
- * The report of a merchant's day. The ledger changes nothing that happened, so a day that is over gives the same report
- * whenever it is asked for, and its checksum says so: whoever kept it can compare, and whoever has the lines can make it.
+ * The report of a merchant's day. One that is over is kept by the store with a checksum, and is the same for ever: whoever has
+ * the lines can make it again. One that is not is added up here, as far as it went.
  */
-import { createHash } from 'node:crypto';
-import type { Static } from 'typebox';
-import type { SaleRow, TimeSpan } from '../../nodes/marketPort.ts';
-import { LIMITS } from '../limits.ts';
-import type { Settlement } from './marketSchemas.ts';
+import type { DayTotals, SaleRow, TimeSpan } from '../../nodes/marketPort.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -23,9 +19,6 @@ export const spanOf = (firstMs: number, lastMs: number): TimeSpan => ({
   beforeMs: lastMs + DAY_MS,
 });
 
-const line = ({ id, kind, redemptionId, offerId, quantity, points, atMs }: SaleRow): string =>
-  `${id} ${kind} ${redemptionId} ${offerId} ${quantity} ${points} ${atMs}\n`;
-
 interface Sum {
   count: number;
   quantity: number;
@@ -39,9 +32,8 @@ export class DayReport {
     refund: { count: 0, quantity: 0, points: 0 },
   };
   readonly #offers = new Map<string, { title: string; sold: number; refunded: number; points: number }>();
-  readonly #hash = createHash('sha256');
 
-  /** Rows in their order: oldest first, those of one moment by their ids. */
+  /** Rows in any order; offers are told in that in which they come. */
   add(row: SaleRow): void {
     const { kind, quantity, points, offerId, title } = row;
     const sum = this.#sums[kind];
@@ -52,23 +44,15 @@ export class DayReport {
     this.#offers.set(offerId, offer);
     offer[kind === 'sale' ? 'sold' : 'refunded'] += quantity;
     offer.points += kind === 'sale' ? points : -points;
-    this.#hash.update(line(row));
   }
 
-  done(day: string, closed: boolean): Static<typeof Settlement> {
+  done(): DayTotals {
     const { sale: sales, refund: refunds } = this.#sums;
     return {
-      day,
-      closed,
       sales,
       refunds,
       points: sales.points - refunds.points,
       offers: [...this.#offers].map(([offerId, offer]) => ({ offerId, ...offer })),
-      checksum: closed ? this.#hash.digest('hex') : null,
     };
   }
 }
-
-/** Whether nothing of the day that began then can change any more. */
-export const isClosed = (startMs: number, nowMs: number): boolean =>
-  nowMs >= startMs + DAY_MS + LIMITS.dayClosesMs;

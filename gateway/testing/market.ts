@@ -1,5 +1,6 @@
 /** A market for the tests of the doors: one merchant with a few offers, what came of them, and actors that remember. */
 import type {
+  ClosedDay,
   MarketBook,
   OfferMessage,
   OfferRecord,
@@ -42,7 +43,8 @@ export class FakeMarket implements MarketBook {
   readonly sellers: SellerRow[] = [];
   readonly movements: StockRow[] = [];
   readonly asked: unknown[][] = [];
-  wallMs = Date.UTC(2026, 10, 20, 12);
+  /** One at most: the day that is asked for is over. */
+  readonly closed: (ClosedDay & { readonly id?: string })[] = [];
   down = false;
 
   async #rows<T extends { readonly id?: string }>(
@@ -80,9 +82,9 @@ export class FakeMarket implements MarketBook {
   settled(merchant: string, span: TimeSpan, after: { id: string } | null, limit: number) {
     return this.#rows(this.moved, limit, after?.id ?? null, merchant, span);
   }
-  async nowMs() {
-    if (this.down) throw new Error('connection refused at 10.0.0.7');
-    return this.wallMs;
+  async closedDay(merchant: string, day: string) {
+    const [closed = null] = await this.#rows(this.closed, 1, null, merchant, day);
+    return closed;
   }
 }
 

@@ -2,7 +2,7 @@
  * The auditor finds whatever is spoiled, says whom it concerns, and has nothing to say of a town where all is well. Each test
  * spoils a copy of the database by hand, past every guard of the writers.
  */
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DEFAULT_RULES } from '../../actors/rules.ts';
 import type { RuleVersion } from '../../nodes/rules/envelope.ts';
@@ -31,7 +31,7 @@ it('a town where all is well', async () => {
   expect(exitCodeOf(report)).toBe(0);
   expect(report.checks.filter(({ skipped, store }) => skipped !== null && store !== 'archive')).toEqual([]);
   for (const { check, store, looked } of report.checks) {
-    if (store !== 'archive' && !check.startsWith('outbox'))
+    if (store !== 'archive' && !check.startsWith('outbox') && check !== 'settlements')
       expect([check, looked > 0]).toEqual([check, true]);
   }
 });
@@ -91,7 +91,47 @@ const twice = (table: string, columns: string, id: string, fresh: string): strin
 const LINES =
   "insert into ops.operator_audit (action) values ('user.look 1'), ('user.look 2'), ('user.look 3')";
 
+/** The days of the merchant lie back, and are closed. */
+const CLOSED = [
+  "update market.redemption set settled_at = settled_at - interval '4 days'",
+  "update market.refund set at = at - interval '4 days'",
+  "update ops.migration set executed_at = executed_at - interval '9 days'",
+  `select market.close_day(merchant, (at at time zone 'utc')::date)
+     from (select merchant, settled_at as at from market.redemption where state = 'confirmed'
+           union select merchant, at from market.refund) d`,
+  `insert into ledger.day_seal (day, previous, root, transfers, sealed_at)
+     select distinct day, sha256(''), sha256(''), 0, now() - interval '2 hours' from market.settlement`,
+];
+
 const PLANTS: readonly Plant[] = [
+  {
+    name: 'a sale that was changed after its day was closed',
+    sql: ({ sold }) => [...CLOSED, `update market.redemption set sold_points = 11 where id = '${sold}'`],
+    finds: ({ merchant }) => [`settlements ${merchant}`],
+  },
+  {
+    name: 'a refund that was taken away after its day was closed',
+    sql: ({ refund }) => [...CLOSED, `delete from market.refund where transfer_id = '${refund}'`],
+    finds: ({ merchant }) => [`settlements ${merchant}`],
+  },
+  {
+    name: 'the time of a sale that was changed within its day',
+    sql: ({ sold }) => [
+      ...CLOSED,
+      `update market.redemption set settled_at = date_trunc('day', settled_at, 'utc') where id = '${sold}'`,
+    ],
+    finds: ({ merchant }) => [`settlements ${merchant}`],
+  },
+  {
+    name: 'a closed day that was changed itself',
+    sql: () => [...CLOSED, `update market.settlement set report = report || '{"points": 7}'`],
+    finds: ({ merchant }) => [`settlements ${merchant}`],
+  },
+  {
+    name: 'a closed day that was taken away',
+    sql: () => [...CLOSED, 'delete from market.settlement'],
+    finds: ({ merchant }) => [`settlements ${merchant}`],
+  },
   {
     name: 'a lost posting',
     sql: ({ gift, civilian }) =>
@@ -373,12 +413,173 @@ const PLANTS: readonly Plant[] = [
   },
 ];
 
+/** Of the read model; nothing is too young to be there. */
+const READ_PLANTS: readonly Plant[] = [
+  {
+    name: 'somebody who is missing',
+    sql: ({ person }) => `delete from users.person where user_id = '${person}'`,
+    finds: ({ person }) => [`users-people ${person}`],
+  },
+  {
+    name: 'somebody who never was',
+    sql: (_, fresh) => `insert into users.person values ('${fresh}', 'civilian', null, now())`,
+    finds: (_, fresh) => [`users-people ${fresh}`],
+  },
+  {
+    name: 'somebody of another town',
+    sql: ({ person }) => `update users.person set zip = '99999' where user_id = '${person}'`,
+    finds: ({ person }) => [`users-people ${person}`],
+  },
+  {
+    name: 'a movement that is missing',
+    sql: ({ gift, civilian }) =>
+      `delete from users.transaction where event_id = '${gift}' and user_id = '${civilian}'`,
+    finds: ({ gift }) => [`users-transactions ${gift}`],
+  },
+  {
+    name: 'a movement of other points',
+    sql: ({ payment }) => `update users.transaction set delta = delta * 2 where event_id = '${payment}'`,
+    finds: ({ payment }) => [`users-transactions ${payment}`],
+  },
+  {
+    name: 'a movement of somebody else',
+    sql: ({ gift, merchant, civilian }) =>
+      `update users.transaction set user_id = '${merchant}' where event_id = '${gift}' and user_id = '${civilian}'`,
+    finds: ({ gift }) => [`users-transactions ${gift}`],
+  },
+  {
+    name: 'an encounter that is missing, and counts all the same',
+    sql: ({ encounter }) => `delete from users.encounter where event_id = '${encounter}'`,
+    finds: ({ encounter, officer, civilian }) => [
+      `users-encounters ${encounter}`,
+      `users-participation ${officer}`,
+      `users-participation ${civilian}`,
+    ],
+  },
+  {
+    name: 'an encounter with somebody else',
+    sql: ({ encounter, merchant }) =>
+      `update users.encounter set officer = '${merchant}' where event_id = '${encounter}'`,
+    finds: ({ encounter, officer, merchant }) => [
+      `users-encounters ${encounter}`,
+      `users-participation ${officer}`,
+      `users-participation ${merchant}`,
+    ],
+  },
+  {
+    name: 'an encounter that counts twice',
+    sql: ({ civilian }) =>
+      `update users.participation set encounters = encounters + 1 where user_id = '${civilian}'`,
+    finds: ({ civilian }) => [`users-participation ${civilian}`],
+  },
+  {
+    name: 'a donation that is missing',
+    sql: ({ gift }) => `delete from users.donation where event_id = '${gift}'`,
+    finds: ({ gift }) => [`users-donations ${gift}`],
+  },
+  {
+    name: 'a donation that nobody gave',
+    sql: ({ officer, civilian }, fresh) =>
+      `insert into users.donation values ('${fresh}', '${officer}', '${civilian}', 5, now())`,
+    finds: (_, fresh) => [`users-donations ${fresh}`],
+  },
+  {
+    name: 'a sale that is missing',
+    sql: ({ sold }) => `delete from users.sale where redemption_id = '${sold}' and quantity > 0`,
+    finds: ({ sold }) => [`users-sales ${sold}`],
+  },
+  {
+    name: 'a sale that was counted twice',
+    sql: ({ sold }, fresh) =>
+      `insert into users.sale select '${fresh}', redemption_id, merchant, offer, customer, quantity, points, at
+       from users.sale where redemption_id = '${sold}' and quantity > 0`,
+    finds: ({ sold }) => [`users-sales ${sold}`],
+  },
+  {
+    name: 'a refund to somebody else',
+    sql: ({ sold, officer }) =>
+      `update users.sale set customer = '${officer}' where redemption_id = '${sold}' and quantity < 0`,
+    finds: ({ sold }) => [`users-sales ${sold}`],
+  },
+];
+
+describe('finds in the read model', () => {
+  const asked = new Set(CHECKS.filter(({ store }) => store === 'read model').map(({ name }) => name));
+
+  it('nothing where all is well', async () => {
+    const report = await copy.audit({ only: asked, archiveBoundS: 0 });
+    expect(wrongIn(report)).toEqual([]);
+    expect(report.checks.filter(({ looked }) => looked === 0)).toEqual([]);
+  });
+
+  it('something by every check', () => {
+    const ids = new Proxy({}, { get: (_, name) => String(name) }) as Story;
+    const found = READ_PLANTS.flatMap(({ finds }) => finds(ids, '').map(one => one.split(' ', 1)[0]));
+    expect(new Set(found)).toEqual(asked);
+  });
+
+  it.each(READ_PLANTS)('$name', async ({ sql, finds }) => {
+    const fresh = town.uuid();
+    const statements = [sql(story, fresh)].flat();
+    const report = await copy.spoiled(statements, asked, { archiveBoundS: 0 });
+    expect(wrongIn(report)).toEqual([...finds(story, fresh)].sort());
+  });
+
+  it('nothing that is on its way: too young, or come into the stream lately, or waiting, or older than this database', async () => {
+    const { gift, sold, person, civilian } = story;
+    const gone = [
+      `delete from users.transaction where event_id = '${gift}'`,
+      `delete from users.sale where redemption_id = '${sold}' and quantity > 0`,
+      `delete from users.person where user_id = '${person}'`,
+    ];
+    const ids = [`users-people ${person}`, `users-sales ${sold}`, `users-transactions ${gift}`];
+    const found = async (more: readonly string[], archiveBoundS: number, checks = asked) =>
+      wrongIn(await copy.spoiled([...gone, ...more], checks, { archiveBoundS }));
+    expect(await found([], 0)).toEqual(ids);
+    expect(await found([], 600)).toEqual([]);
+    // it happened long ago, and was published now: only the streams can tell
+    const old = [
+      `update ledger.transfer set at = at - interval '1 hour'`,
+      `update market.redemption set settled_at = settled_at - interval '1 hour'`,
+      `update user_schema.users set created_at = created_at - interval '1 hour'`,
+      `update ops.migration set executed_at = executed_at - interval '1 day'`,
+      `update users.transaction set at = at - interval '1 hour'`,
+      `update users.sale set at = at - interval '1 hour' where quantity > 0`,
+      `update users.person set at = at - interval '1 hour'`,
+    ];
+    const mine = new Set(['users-people', 'users-transactions', 'users-sales']);
+    expect(await found(old, 600, mine)).toEqual(ids);
+    const withStreams = new Set([...mine, 'stream', 'stream-users']);
+    const lately = (await found(old, 600, withStreams)).filter(one => one.startsWith('users-'));
+    expect(lately).toEqual([]);
+    const events = (await Promise.all([town.records(), town.records(town.names.userEvents)])).flat();
+    const eventOf = (type: string, id: string) =>
+      JSON.stringify(
+        events.find(({ event }) => event.type === type && JSON.stringify(event.data).includes(id))!.event,
+      );
+    const waiting = [
+      `insert into ops.outbox (target, keys, event_ids) values (2, '{${civilian}}', '{${gift}}')`,
+      `insert into ops.outbox (target, keys, payload) values
+         (2, '{${civilian}}', '${eventOf('redemption.confirmed', sold)}'),
+         (1, '{${person}}', '${eventOf('user.registered', person)}')`,
+    ];
+    expect(await found(waiting, 0)).toEqual([]);
+    expect(await found(['update ops.migration set executed_at = now()'], 0)).toEqual([]);
+  });
+});
+
 describe('finds in PostgreSQL', () => {
   it('something by every check that it has', () => {
     const ids = new Proxy({}, { get: (_, name) => String(name) }) as Story;
     const found = new Set(PLANTS.flatMap(({ finds }) => finds(ids, '').map(one => one.split(' ', 1)[0])));
     const checks = CHECKS.filter(({ store, name }) => store === 'postgresql' && name !== 'chain');
     expect(checks.filter(({ name }) => !found.has(name))).toEqual([]);
+  });
+
+  it('nothing in days of merchants that are as they were closed', async () => {
+    const report = await copy.spoiled(CLOSED, new Set(['settlements']));
+    expect(wrongIn(report)).toEqual([]);
+    expect(report.checks[0]!.looked).toBeGreaterThan(0);
   });
 
   it.each(PLANTS)('$name', async ({ sql, finds }) => {
@@ -580,6 +781,43 @@ describe('finds in followers', () => {
     expect(wrongIn(await own.audit({ only, shared: true }))).toEqual([]);
     expect(wrongIn(await own.audit({ only }))).toEqual([`balances ${nobody}`]);
   });
+});
+
+it('entries of the catalogues that are missing, behind, changed or made up in DynamoDB', async () => {
+  const only = new Set(['catalogs']);
+  const { entry, family } = story;
+  const fresh = town.uuid();
+  const TableName = town.names.catalogs;
+  const put = (id: string, name: string, version: number) =>
+    town.tables.send(
+      new PutItemCommand({
+        TableName,
+        Item: {
+          ...{ pk: { S: `CAT#family#${id}` }, id: { S: id }, kind: { S: 'family' }, name: { S: name } },
+          ...{ account: { S: family }, status: { S: 'verified' }, version: { N: String(version) } },
+        },
+      }),
+    );
+  const wrong = async (statements: readonly string[] = []) => wrongIn(await copy.spoiled(statements, only));
+  expect(await wrong()).toEqual([]);
+  for (const [name, version] of [
+    ['Blacks', 2],
+    ['Browns', 1],
+    ['Browns', 3],
+  ] as const) {
+    await put(entry, name, version);
+    expect(await wrong(), `${name} ${version}`).toEqual([`catalogs ${entry}`]);
+  }
+  await put(entry, 'Browns', 1);
+  const waits = `insert into ops.outbox (target, keys) values (4, '{${entry}}')`;
+  expect(await wrong([waits])).toEqual([]);
+  await put(entry, 'Browns', 2);
+  await put(fresh, 'Greens', 1);
+  expect(await wrong()).toEqual([`catalogs ${fresh}`]);
+  expect(wrongIn(await copy.audit({ only, shared: true }))).toEqual([]);
+  await town.tables.send(new DeleteItemCommand({ TableName, Key: { pk: { S: `CAT#family#${fresh}` } } }));
+  const another = `insert into giving.catalog (id, kind, name) values ('${fresh}', 'family', 'Greens')`;
+  expect(await wrong([another])).toEqual([`catalogs ${fresh}`]);
 });
 
 it('a store that cannot be read is said, and is another exit code', async () => {

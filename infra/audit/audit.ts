@@ -5,6 +5,7 @@
  */
 import { checkArchive } from './archiveCheck.ts';
 import { checkBalances } from './balanceCheck.ts';
+import { checkCatalogs } from './catalogCheck.ts';
 import { checkChain } from './chainCheck.ts';
 import { EXPIRY_CHECKS } from './expiryChecks.ts';
 import { IdSet } from './idSet.ts';
@@ -14,12 +15,14 @@ import { MEETING_CHECKS } from './meetingChecks.ts';
 import { OUTBOX_CHECKS } from './outboxChecks.ts';
 import { PENDING_CHECKS } from './pendingChecks.ts';
 import { type Checked, differencesOf, type Finds, type Report, type StoreName } from './report.ts';
+import { checkSettlements } from './settlementCheck.ts';
 import { Snapshot } from './snapshot.ts';
 import { runSql, type SqlCheck, type SqlSettings } from './sqlChecks.ts';
 import { type AuditedStores, Unreadable } from './stores.ts';
 import { checkStream } from './streamCheck.ts';
-import { TRANSACTIONS, USER_EVENTS } from './told.ts';
+import { type Told, TRANSACTIONS, USER_EVENTS, waitingIn } from './told.ts';
 import { TRAIL_CHECKS } from './trailChecks.ts';
+import { checkUsers, USERS_CHECKS } from './usersChecks.ts';
 
 export interface AuditOptions extends SqlSettings {
   readonly stores: AuditedStores;
@@ -63,7 +66,18 @@ export const CHECKS: readonly { readonly name: string; readonly store: StoreName
       about:
         'every new person, revoked token and change of a catalogue is in the stream as it was, and nothing else',
     },
+    {
+      name: 'settlements',
+      store: 'postgresql',
+      about: 'what is kept of each closed day of a merchant is what its rows make',
+    },
+    ...USERS_CHECKS.map(({ name, about }) => ({ name, store: 'read model' as const, about })),
     { name: 'balances', store: 'dynamodb', about: 'every balance there is that of the ledger' },
+    {
+      name: 'catalogs',
+      store: 'dynamodb',
+      about: 'charities and families there are those of the catalogues',
+    },
     {
       name: 'archive',
       store: 'archive',
@@ -106,6 +120,7 @@ class Audit {
         return done ?? { skipped: `there is no ${check.of}` };
       });
     }
+    await this.#check('settlements', 'postgresql', () => checkSettlements(this.#snapshot));
     const { stores, shared, hours, say } = this.#options;
     const { kinesis, dynamodb, archive, names = {} } = stores;
     const sinceMs = hours === null ? 0 : this.#snapshot.atMs - hours * 3_600_000;
@@ -121,10 +136,16 @@ class Audit {
         kinesis === null ? { skipped: NONE_SAID } : checkStream(snapshot, { ...options, kinesis }),
       );
     }
+    await this.#users(followed);
     await this.#check('balances', 'dynamodb', async () =>
       dynamodb === null
         ? { skipped: NONE_SAID }
         : checkBalances(snapshot, { dynamodb, table: names.balances, shared, say }),
+    );
+    await this.#check('catalogs', 'dynamodb', async () =>
+      dynamodb === null
+        ? { skipped: NONE_SAID }
+        : checkCatalogs(snapshot, { dynamodb, table: names.catalogs, shared, say }),
     );
     for (const { suffix, ...options } of followed) {
       await this.#check(`archive${suffix}`, 'archive', async () =>
@@ -138,6 +159,26 @@ class Audit {
     const found = { checks: this.#checks };
     const ok = differencesOf(found) === 0 && this.#unreachable.length === 0;
     return { ok, atMs: snapshot.atMs, ...found, unreachable: this.#unreachable };
+  }
+
+  /** @param followed what came into these streams lately is known by now */
+  async #users(
+    followed: readonly { readonly told: Told; readonly young: IdSet; readonly youngMs: number }[],
+  ): Promise<void> {
+    const { shared, only } = this.#options;
+    const asked = USERS_CHECKS.filter(({ name }) => only === null || only.has(name));
+    if (asked.length === 0) return;
+    let onTheWay: IdSet[] | null = null;
+    for (const check of asked) {
+      await this.#check(check.name, 'read model', async () => {
+        if (onTheWay === null) {
+          onTheWay = [];
+          for (const { told, young } of followed) onTheWay.push(young, await waitingIn(this.#snapshot, told));
+        }
+        const { youngMs } = followed[0]!;
+        return checkUsers(this.#snapshot, check, { shared, onTheWay, youngMs });
+      });
+    }
   }
 
   async #check(check: string, store: StoreName, work: () => Promise<Answer>): Promise<void> {

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import { AUDIT_SHARD, AuditJob } from './job.ts';
-import { LEAD_MS, PRUNE_MS, SEAL_LOOK_MS } from './limits.ts';
+import { LEAD_MS, PRUNE_MS, SEAL_LOOK_MS, SETTLE_LOOK_MS } from './limits.ts';
 import { type AuditedTown, auditedTown, type Copy } from './testTown.ts';
 
 const PATIENCE = { timeout: 30_000, interval: 20 };
@@ -126,6 +126,22 @@ describe('the node that owns the shard', () => {
       'select count(*)::int as n from ledger.day_seal where sealed_at is not null',
     );
     expect(seals?.n).toBeGreaterThanOrEqual(2);
+  });
+
+  it('closes the days of merchants that are over, once', async () => {
+    await copy.sql(`update market.redemption set settled_at = settled_at - interval '3 days'`);
+    await copy.sql(`update market.refund set at = at - interval '3 days'`);
+    const kept = () => copy.sql('select merchant, report from market.settlement');
+    expect(await kept()).toEqual([]);
+    over(SETTLE_LOOK_MS);
+    await counted('heyblue_settled_days_total');
+    const days = await kept();
+    expect(days.map(({ merchant }) => merchant)).toContain(town.story.merchant);
+    await copy.sql('update market.redemption set sold_points = 6 where sold_points > 0');
+    await vi.waitFor(() => expect(waiting.has(SETTLE_LOOK_MS)).toBe(true), PATIENCE);
+    over(SETTLE_LOOK_MS);
+    await vi.waitFor(() => expect(waiting.has(SETTLE_LOOK_MS)).toBe(true), PATIENCE);
+    expect(await kept()).toEqual(days);
   });
 
   it('lets go of what is too old', async () => {

@@ -1,6 +1,6 @@
 /**
  * The auditor that never sleeps: one node of the cluster looks at everything again and again, seals the days that are over,
- * and lets go of what nobody can ask for any more.
+ * closes those of merchants, and lets go of what nobody can ask for any more.
  *
  * Which node is decided as for everything else: it owns a shard. For a moment two may, and no harm is done: an audit reads, a
  * seal says how far its day was when it began, and what is too old is so for both.
@@ -18,9 +18,11 @@ import {
   PRUNE_MS,
   SEAL_AFTER_S,
   SEAL_LOOK_MS,
+  SETTLE_LOOK_MS,
 } from './limits.ts';
 import { PRUNED, prune } from './pruning.ts';
 import { differencesOf, type Report } from './report.ts';
+import { settleDays } from './settling.ts';
 import type { AuditedStores } from './stores.ts';
 import { onThread, type ThreadAnswer, type ThreadOrder } from './thread.ts';
 
@@ -53,7 +55,7 @@ const SEAL_DUE = `
   from (select ((now() - interval '${SEAL_AFTER_S} seconds') at time zone 'utc')::date - 1 as day) d`;
 
 /** Its own timers, each of which begins anew when its work is done. */
-type Chore = 'audit' | 'seal' | 'prune';
+type Chore = 'audit' | 'seal' | 'settle' | 'prune';
 
 export class AuditJob {
   readonly #options: AuditJobOptions;
@@ -95,6 +97,7 @@ export class AuditJob {
     });
     this.#again('prune', PRUNE_MS, () => this.#prune());
     this.#again('seal', SEAL_LOOK_MS, () => this.#seal());
+    this.#again('settle', SETTLE_LOOK_MS, () => this.#settle());
     if (intervalMs > 0) this.#again('audit', intervalMs, () => this.#audit());
   }
 
@@ -140,6 +143,11 @@ export class AuditJob {
     if (answer.type !== 'sealed') throw new Error(answer.type === 'failed' ? answer.why : answer.type);
     for (const day of answer.days) this.#options.log.info({ day }, 'the ledger of a day is sealed');
     this.#options.metrics.count('heyblue_sealed_days_total', {}, answer.days.length);
+  }
+
+  async #settle(): Promise<void> {
+    const closed = await settleDays(this.#lines!);
+    this.#options.metrics.count('heyblue_settled_days_total', {}, closed);
   }
 
   async #audit(): Promise<void> {

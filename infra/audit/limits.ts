@@ -12,6 +12,7 @@ export const TARGET = { userEvents: 1, transactions: 2, balances: 3, catalogs: 4
 export const TRANSACTIONS_STREAM = 'transactions';
 export const USER_EVENTS_STREAM = 'user-events';
 export const BALANCES_TABLE = 'balances';
+export const CATALOGS_TABLE = 'catalogs';
 export const RULES_TABLE = 'rules';
 
 /** Differences of one check that are named; the others are counted. */
@@ -49,6 +50,12 @@ export const SEAL_AFTER_S = 900;
 /** Transfers whose hash is taken between two notes of how far the seal is. */
 export const SEAL_STEP = 5_000;
 
+/** So many days back the job closes what nobody asked for. */
+export const SETTLE_DAYS = 8;
+/** Days that one statement closes, and statements of one round. */
+export const SETTLE_ROWS = 200;
+export const SETTLE_ROUNDS_MAX = 100;
+
 /** Keys and answers are remembered for a day. */
 export const KEY_HOURS = 24;
 /** Rows that one statement removes, and statements of one round: what is left waits for the next. */
@@ -59,9 +66,12 @@ export const PRUNE_MS = 60_000;
 export const LEAD_MS = 5_000;
 /** So often it looks whether a day is to be sealed. */
 export const SEAL_LOOK_MS = 600_000;
+/** And whether a merchant's is to be closed. */
+export const SETTLE_LOOK_MS = 300_000;
 /** Statements of the job, beside those of audits and seals. */
 export const JOB_STATEMENT_MS_MAX = 30_000;
 /** Ids of one check that stand in one line of the log. */
 export const LOGGED_MAX = 20;
 
+if (SETTLE_LOOK_MS >= SEAL_LOOK_MS) throw new Error('of a sealed day the merchants are closed');
 if (LOGGED_MAX > NAMED_MAX || SHOWN_MAX > NAMED_MAX) throw new Error('what is told must have been named');

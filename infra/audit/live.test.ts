@@ -51,7 +51,7 @@ it('a town that is in the middle of something at every audit', async () => {
     kinesis: awsAt(inject('kinesisEndpoint')),
     dynamodb: awsAt(inject('dynamodbEndpoint')),
     archive: null,
-    names: { transactions: name, userEvents: `none-${name}`, balances: name },
+    names: { transactions: name, userEvents: `none-${name}`, balances: name, catalogs: `none-${name}` },
   };
   const settings = { shared: false, hours: null, cooldownS: 86_400, boundS: 3_600, archiveBoundS: 600 };
   // an audit that was over before anything was stored is none of those

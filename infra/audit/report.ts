@@ -4,7 +4,7 @@
  */
 import { NAMED_MAX, SHOWN_MAX } from './limits.ts';
 
-export type StoreName = 'postgresql' | 'dynamodb' | 'kinesis' | 'archive' | 'node';
+export type StoreName = 'postgresql' | 'read model' | 'dynamodb' | 'kinesis' | 'archive' | 'node';
 
 /** Something that is not as it must be. `id` is of the transfer, account, pending, ... that it concerns. */
 export interface Difference {

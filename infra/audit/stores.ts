@@ -29,6 +29,7 @@ export interface AuditedStores {
     readonly transactions?: string;
     readonly userEvents?: string;
     readonly balances?: string;
+    readonly catalogs?: string;
     readonly rules?: string;
   };
 }

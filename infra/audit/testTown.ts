@@ -32,7 +32,9 @@ import { migrate } from '../postgres/migrate.ts';
 import { PgNoteStore } from '../postgres/noteStore.ts';
 import type { OutboxTarget } from '../postgres/outboxTargets.ts';
 import { silent } from '../postgres/testTown.ts';
+import { PgUsersDomain } from '../postgres/usersDomain.ts';
 import { systemRandom } from '../random.ts';
+import { UsersProjection } from '../streams/usersProjection.ts';
 import { type AuditOptions, audit, auditAt } from './audit.ts';
 import type { Report } from './report.ts';
 import { Snapshot } from './snapshot.ts';
@@ -143,6 +145,40 @@ export async function publish(appUrl: string, names: Names): Promise<void> {
   await Promise.all([lines.close(), epochs.close()]);
 }
 
+export interface TestRecord {
+  readonly key: string;
+  readonly event: Record<string, unknown>;
+}
+
+const recordsIn =
+  (streams: KinesisClient) =>
+  async (stream: string): Promise<TestRecord[]> => {
+    const { Shards = [] } = await streams.send(new ListShardsCommand({ StreamName: stream }));
+    const found: TestRecord[] = [];
+    for (const { ShardId } of Shards) {
+      const from = { StreamName: stream, ShardId, ShardIteratorType: 'TRIM_HORIZON' } as const;
+      const { ShardIterator } = await streams.send(new GetShardIteratorCommand(from));
+      const { Records = [] } = await streams.send(new GetRecordsCommand({ ShardIterator }));
+      for (const { Data, PartitionKey } of Records) {
+        found.push({ key: PartitionKey!, event: JSON.parse(Buffer.from(Data!).toString()) });
+      }
+    }
+    return found;
+  };
+
+/** What a reader does: the read model gets what the stream tells. */
+async function project(url: string, told: readonly TestRecord[]): Promise<void> {
+  const store = new PgUsersDomain({ url, log: silent });
+  await store.tried();
+  const projection = new UsersProjection({ store, metrics: NO_METRICS, wallMs: Date.now });
+  const records = told.map(({ key, event }, at) => ({
+    ...{ sequence: String(at), key, arrivedAtMs: 0, bytes: Buffer.from(JSON.stringify(event)) },
+  }));
+  const { poison } = await projection.take({ stream: 's', shard: 's', records, ended: false });
+  if (poison.length > 0) throw new Error(poison[0]!.why);
+  await store.close();
+}
+
 export type AuditedTown = Awaited<ReturnType<typeof auditedTown>>;
 
 export async function auditedTown() {
@@ -182,11 +218,13 @@ export async function auditedTown() {
 
   await publish(appUrl, names);
   await ensureAuditor(database.url);
+  const streams = new KinesisClient(clientConfig(awsAt(inject('kinesisEndpoint'))));
+  const recordsOf = recordsIn(streams);
+  for (const stream of [names.transactions, names.userEvents]) await project(appUrl, await recordsOf(stream));
   await Promise.all([commits.close(), epochs.close(), notes.close(), owner.end()]);
 
   const kinesis = awsAt(inject('kinesisEndpoint'));
   const dynamodb = awsAt(inject('dynamodbEndpoint'));
-  const streams = new KinesisClient(clientConfig(kinesis));
   const tables = new DynamoDBClient(clientConfig(dynamodb));
   const template = new URL(database.url).pathname.slice(1);
   return {
@@ -227,19 +265,7 @@ export async function auditedTown() {
       };
     },
     /** What the publisher has sent. */
-    async records(stream = names.transactions): Promise<{ key: string; event: Record<string, unknown> }[]> {
-      const { Shards = [] } = await streams.send(new ListShardsCommand({ StreamName: stream }));
-      const found: { key: string; event: Record<string, unknown> }[] = [];
-      for (const { ShardId } of Shards) {
-        const from = { StreamName: stream, ShardId, ShardIteratorType: 'TRIM_HORIZON' } as const;
-        const { ShardIterator } = await streams.send(new GetShardIteratorCommand(from));
-        const { Records = [] } = await streams.send(new GetRecordsCommand({ ShardIterator }));
-        for (const { Data, PartitionKey } of Records) {
-          found.push({ key: PartitionKey!, event: JSON.parse(Buffer.from(Data!).toString()) });
-        }
-      }
-      return found;
-    },
+    records: (stream = names.transactions): Promise<TestRecord[]> => recordsOf(stream),
     /** Another stream, with these records. */
     async streamOf(records: readonly { key: string; event: unknown }[]): Promise<string> {
       const stream = `audit-${randomBytes(4).toString('hex')}`;

@@ -1,6 +1,17 @@
 /** Offers, stock and redemptions in PostgreSQL: any groups are decided as the plain model decides them, and all sums hold. */
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  inject,
+  it,
+  onTestFinished,
+} from 'vitest';
 import {
   COMMIT_CODES,
   type CommitCode,
@@ -298,6 +309,75 @@ it('agrees with the model on points and stock, group after group', async () => {
   expect(reached?.refunded).toBeGreaterThan(0);
   expect(reached?.partly).toBeGreaterThan(0);
 }, 120_000);
+
+it('a day of a merchant that is over is kept with the checksum over its lines, once', async () => {
+  const [epoch = 0] = await town.epochStore.mint([1], 'test');
+  const [user = '', merchant = ''] = await open(2);
+  const offer = town.uuid();
+  const noted = [offerOf(town.uuid(), { id: offer, merchant }), stockOf(town.uuid(), offer, 5)];
+  await town.noteStore.commit(noted.map(op => at(1, epoch, op)));
+  const bought = redemption(town.uuid(), user, merchant, { offer, quantity: 3, code: 'DAY' });
+  const [paid, back] = [sale(town.uuid(), bought, 2), refund(town.uuid(), bought, 1)];
+  for (const op of [move(town.uuid(), MINT_ACCOUNT, user, 30), bought, paid, back])
+    expect(await town.commitStore.commit([at(1, epoch, op)])).toMatchObject([{ code: 'created' }]);
+  const book = new PgMarketBook({ url: town.database.appUrl, log: silent });
+  onTestFinished(() => book.close());
+  await book.tried();
+  const dayOf = async (): Promise<string> => {
+    const [row] = await rows(
+      `select (settled_at at time zone 'utc')::date::text as day from market.redemption where id = $1`,
+      bought.id,
+    );
+    return String(row!.day);
+  };
+  expect(await book.closedDay(merchant, await dayOf())).toBe(null);
+  // both on one day, whatever the time is now
+  await rows(
+    `update market.redemption set settled_at = date_trunc('day', now(), 'utc') - interval '30 hours' where id = $1`,
+    bought.id,
+  );
+  await rows(
+    `update market.refund set at = date_trunc('day', now(), 'utc') - interval '29 hours' where transfer_id = $1`,
+    back.id,
+  );
+  const day = await dayOf();
+  const startMs = Date.parse(`${day}T00:00:00Z`);
+  const span = { fromMs: startMs, beforeMs: startMs + 86_400_000 };
+  const settled = await book.settled(merchant, span, null, 10);
+  expect(settled.map(({ kind }) => kind)).toEqual(['sale', 'refund']);
+  const lines = settled.map(
+    ({ id, kind, redemptionId, offerId, quantity, points, atMs }) =>
+      `${[id, kind, redemptionId, offerId, quantity, points, atMs].join(' ')}\n`,
+  );
+  const [sold, returned] = settled.map(({ quantity, points }) => ({ count: 1, quantity, points }));
+  const net = sold!.points - returned!.points;
+  const title = settled[0]!.title;
+  const kept = {
+    ...{ sales: sold, refunds: returned, points: net },
+    offers: [{ offerId: offer, title, sold: 2, refunded: 1, points: net }],
+    checksum: createHash('sha256').update(lines.join('')).digest('hex'),
+  };
+  expect(await book.closedDay(merchant, day)).toEqual(kept);
+  await rows('update market.redemption set sold_points = sold_points + 1 where id = $1', bought.id);
+  expect(await book.closedDay(merchant, day)).toEqual(kept);
+  await rows('update market.redemption set sold_points = sold_points - 1 where id = $1', bought.id);
+
+  // an empty day is kept of whoever had an account, and of nobody else
+  const empty = '2020-02-29';
+  const none = { count: 0, quantity: 0, points: 0 };
+  const checksum = createHash('sha256').digest('hex');
+  const nothing = { sales: none, refunds: none, points: 0, offers: [], checksum };
+  expect(await book.closedDay(merchant, empty)).toEqual(nothing);
+  const keptDays = () => rows('select from market.settlement where merchant = $1', merchant);
+  expect(await keptDays()).toHaveLength(1);
+  await rows(
+    `insert into user_schema.users (id, kind, handle, created_at) values ($1, 'merchant', $2, '2019-01-01')`,
+    merchant,
+    `shop-${merchant}`,
+  );
+  expect(await book.closedDay(merchant, empty)).toEqual(nothing);
+  expect(await keptDays()).toHaveLength(2);
+});
 
 describe('when the connection breaks', () => {
   let proxy: TcpProxy;

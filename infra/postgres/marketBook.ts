@@ -3,6 +3,7 @@
  * report of a year keeps nobody from redeeming.
  */
 import type {
+  ClosedDay,
   MarketBook,
   OfferRow,
   RedemptionView,
@@ -165,9 +166,10 @@ export class PgMarketBook implements MarketBook {
     return this.#rows('settled', SETTLED, values);
   }
 
-  async nowMs(): Promise<number> {
-    const [now] = await this.#rows<number>('now', `select ${ms('clock_timestamp()')}::float8`, []);
-    return now!;
+  async closedDay(merchant: string, day: string): Promise<ClosedDay | null> {
+    const text = 'select market.close_day($1::uuid, $2::date)';
+    const [report] = await this.#rows<ClosedDay | null>('close_day', text, [merchant, day]);
+    return report ?? null;
   }
 
   close(): Promise<void> {

@@ -36,6 +36,7 @@ const MAY_WRITE: Readonly<Record<string, string>> = {
   'market.offer': '-',
   'market.redemption': '-',
   'market.refund': '-',
+  'market.settlement': '-',
   'market.stock': '-',
   'market.stock_movement': '-',
   'meet.encounter': '-',

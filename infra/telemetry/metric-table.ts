@@ -198,6 +198,10 @@ export const METRICS = {
   heyblue_audit_differences: { kind: 'gauge', help: 'Differences that the last audit found.' },
   heyblue_audit_seconds: { kind: 'gauge', help: 'How long the last audit took.' },
   heyblue_sealed_days_total: { kind: 'counter', help: 'Days of the ledger that were sealed.' },
+  heyblue_settled_days_total: {
+    kind: 'counter',
+    help: 'Days of merchants that were closed because nobody had asked for them.',
+  },
   heyblue_pruned_total: {
     kind: 'counter',
     help: 'Rows removed because nobody can ask for them any more.',

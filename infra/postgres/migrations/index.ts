@@ -23,6 +23,7 @@ import { Revocations } from './revocations.ts';
 import { ScanTimes } from './scanTimes.ts';
 import { SchemaVersion } from './schemaVersion.ts';
 import { SeenDevices } from './seenDevices.ts';
+import { Settlements } from './settlements.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
 import { ToldPeople } from './toldPeople.ts';
@@ -56,4 +57,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0028-offer-limit', class: OfferLimit },
   { name: '0029-answers-of-a-day', class: AnswersOfADay },
   { name: '0030-told-people', class: ToldPeople },
+  { name: '0031-settlements', class: Settlements },
 ];
