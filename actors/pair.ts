@@ -16,7 +16,7 @@ import * as read from './packed.ts';
 import { claim, claimed, settled } from './pair/settling.ts';
 import { type PairState, WAITING_FOR_NOTHING } from './pair/state.ts';
 import { judge, observe, SCORE, score, weigh } from './pair/weighing.ts';
-import { review, reviewed, reviewFound } from './review.ts';
+import { REVIEW_BUDGET, review, reviewBudgeted, reviewed, reviewFound } from './review.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, Turn } from './turn.ts';
 
@@ -57,6 +57,8 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, Said> {
         }
         case 'answer': {
           if (message.tag.startsWith(CLAIM)) return claimed(state, message.tag, message.result, turn);
+          if (message.tag.startsWith(REVIEW_BUDGET))
+            return reviewBudgeted(state, message.tag, message.result, turn);
           const key = insistedKey(message.tag);
           return key === null
             ? state

@@ -57,9 +57,10 @@ class PairStory {
 
   /** What the rules are asked, they answer at once. */
   #scored(said: ReturnType<PairStory['collected']>): ReturnType<PairStory['collected']> {
-    const asked = said.queries.find(({ query }) => query.type === 'scores');
+    const asked = said.queries.find(({ query: { type } }) => type === 'scores' || type === 'score');
     if (asked === undefined) return said;
-    const more = this.say({ type: 'queried', tag: asked.tag, result: ok([this.award, NO_LIMIT, NO_LIMIT]) });
+    const awards = asked.query.type === 'score' ? this.award : [this.award, NO_LIMIT, NO_LIMIT];
+    const more = this.say({ type: 'queried', tag: asked.tag, result: ok(awards) });
     const queries = said.queries.filter(one => one !== asked);
     return { ...more, queries: [...queries, ...more.queries] };
   }
@@ -68,9 +69,11 @@ class PairStory {
     const { outputs, inner, operations } = this.turn.take();
     const replies = outputs.flatMap(one => (one.k === 'reply' ? [one.result] : []));
     const asks = outputs.flatMap(one => (one.k === 'ask' ? [one] : []));
+    const tells = outputs.flatMap(one => (one.k === 'tell' ? [one] : []));
     const timers = inner.flatMap(one => (one.k === 'timer' ? [one] : []));
     return {
       asks,
+      tells,
       timers,
       operations,
       replies,
@@ -185,8 +188,13 @@ describe('a meeting that something speaks against', () => {
     trust: 1,
     verdict: 'held',
   } as const;
-  const review = (verdict: 'released' | 'rejected', found: object | null = hold) => {
+  const review = (
+    verdict: 'released' | 'rejected',
+    found: object | null = hold,
+    limits: Award['limits'] = {},
+  ) => {
     const story = new PairStory();
+    story.award = { ...story.award, limits };
     const [query] = story.say({ type: 'review', encounterId: 'e', verdict }).queries;
     return { story, said: story.say({ type: 'queried', tag: query!.tag, result: ok(found) }) };
   };
@@ -245,6 +253,32 @@ describe('a meeting that something speaks against', () => {
     const committed: Committed = { id: 'e', code: 'rejected', atMs: 5, postings: [] };
     const { asks } = other.story.say({ type: 'committed', tag: other.said.operations[0]!.tag, committed });
     expect(asks.map(ask => ask.message.type)).toEqual(['encounterRejected', 'encounterRejected']);
+  });
+
+  test('released, its points come out of the budget of its rule, or it stays held', () => {
+    const limits = { budget: { id: 'spring', points: 40 } };
+    const used = review('released', hold, limits);
+    expect(used.said.operations).toEqual([]);
+    expect(used.said.asks).toMatchObject([{ message: { type: 'take', points: 40, of: 40 } }]);
+    const usedUp = refuse(ERROR.conflict, 'used up');
+    expect(used.story.answer(used.said.asks[0]!.tag, usedUp)).toMatchObject({
+      operations: [],
+      replies: [usedUp],
+    });
+    const { story, said } = review('released', hold, limits);
+    const [persist] = story.answer(said.asks[0]!.tag, ok({})).operations;
+    expect(persist!.op).toMatchObject({ type: 'review', verdict: 'released' });
+    // another operator was faster: nothing was given by this one
+    const committed: Committed = { id: 'e', code: 'not_held', atMs: 0, postings: [] };
+    expect(story.say({ type: 'committed', tag: persist!.tag, committed }).tells).toMatchObject([
+      { to: { kind: 'budget' }, message: { type: 'giveBack', points: 40 } },
+    ]);
+    // what was decided before, or is rejected, takes nothing
+    for (const [verdict, found] of [
+      ['rejected', hold],
+      ['released', { ...hold, verdict: 'released' }],
+    ] as const)
+      expect(review(verdict, found, limits).said).toMatchObject({ asks: [], operations: [{}] });
   });
 
   test('of another pair, or none, is not reviewed here; decided before, nobody is told', () => {
