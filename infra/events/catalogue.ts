@@ -110,6 +110,12 @@ const CatalogEntry = Type.Object({
   version: Count('of the entry; rises with every change'),
 });
 
+const Lines = Type.Object({
+  count: Count('lines of the day'),
+  quantity: Count('units'),
+  points: Count('points'),
+});
+
 const counting = {
   ruleId: Type.String({ description: 'of the rule; the subject follows from it' }),
   kind: Type.Enum([...RULE_KINDS], { description: 'what it decides' }),
@@ -209,6 +215,17 @@ export const CATALOGUE = {
       delta: Type.Integer({ description: 'units that came; negative: went' }),
       kind: Type.Enum(['adjustment', 'receipt'], { description: 'counted, or delivered' }),
       reason: Type.String({ description: "in the merchant's words" }),
+    }),
+  ),
+  'settlement.closed': market(
+    'A day of a merchant is over and kept: what was sold and given back.',
+    Type.Object({
+      merchant: Id('whose day'),
+      day: Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$', description: 'UTC' }),
+      sales: Lines,
+      refunds: Lines,
+      points: Points('of the sales without those of the refunds'),
+      checksum: Type.String({ description: 'SHA-256 over the lines of the day, hex digits' }),
     }),
   ),
   'stock.low': market(

@@ -34,6 +34,7 @@ const WORDS: Readonly<Record<string, unknown>> = {
   entryId: ids(21),
   account: ids(10),
   zip: '10001',
+  day: '2026-11-21',
   reason: 'words',
   issuedUntil: '2026-11-21T10:00:00.000Z',
   expiresAt: '2026-11-21T10:10:00.000Z',

@@ -28,11 +28,6 @@ export const UNTOLD: readonly { readonly types: readonly string[]; readonly beca
       'Every movement names all of its legs with balance and version of each account: a second event of each leg would say it again.',
   },
   {
-    types: ['settlement.closed'],
-    because:
-      'A day of a merchant is a report over movements that were told; nothing is written when it is over.',
-  },
-  {
     types: ['order.*', 'payment.*', 'product.*'],
     because:
       'There are no orders, no money and no products: what is redeemed with points is told by `redemption.*` and `stock.*`.',

@@ -1,6 +1,7 @@
 /** Offers, stock and redemptions in PostgreSQL: any groups are decided as the plain model decides them, and all sums hold. */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import { Value } from 'typebox/value';
 import {
   afterAll,
   afterEach,
@@ -39,6 +40,7 @@ import type { WhichOffers } from '../../nodes/marketPort.ts';
 import { MemoryLedger } from '../../nodes/memory/memoryLedger.ts';
 import { MemoryOffers } from '../../nodes/memory/memoryOffers.ts';
 import type { CommitEntry, EntryOutcome } from '../../nodes/ports.ts';
+import { CATALOGUE } from '../events/catalogue.ts';
 import { encodeGroup } from './commitCodec.ts';
 import { PgCommitStore } from './commitStore.ts';
 import { PgMarketBook } from './marketBook.ts';
@@ -377,6 +379,19 @@ it('a day of a merchant that is over is kept with the checksum over its lines, o
   );
   expect(await book.closedDay(merchant, empty)).toEqual(nothing);
   expect(await keptDays()).toHaveLength(2);
+
+  // each is told once, with what is kept
+  const told = await rows(
+    `select payload -> 'data' as data from ops.outbox where keys = array[$1::uuid] and payload ->> 'type' = 'settlement.closed'
+     order by id`,
+    merchant,
+  );
+  const dataOf = (one: string, { offers: _, ...report }: { readonly offers: unknown }) => ({
+    ...{ merchant, day: one },
+    ...report,
+  });
+  expect(told).toEqual([{ data: dataOf(day, kept) }, { data: dataOf(empty, nothing) }]);
+  for (const { data } of told) expect(Value.Check(CATALOGUE['settlement.closed'].data, data)).toBe(true);
 });
 
 describe('when the connection breaks', () => {

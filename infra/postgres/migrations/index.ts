@@ -27,6 +27,7 @@ import { Settlements } from './settlements.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
 import { ToldPeople } from './toldPeople.ts';
+import { ToldSettlements } from './toldSettlements.ts';
 import { UsersDomain } from './usersDomain.ts';
 
 export const MIGRATIONS: readonly MigrationObject[] = [
@@ -58,4 +59,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0029-answers-of-a-day', class: AnswersOfADay },
   { name: '0030-told-people', class: ToldPeople },
   { name: '0031-settlements', class: Settlements },
+  { name: '0032-told-settlements', class: ToldSettlements },
 ];

@@ -22,8 +22,12 @@ const sumOf = (kind: string): string => `jsonb_build_object('count', count(*) fi
   'quantity', coalesce(sum(quantity) filter (where kind = '${kind}'), 0),
   'points', coalesce(sum(points) filter (where kind = '${kind}'), 0))`;
 
-/** The report as it is kept; null while the day is open. */
-const CLOSE = `
+/**
+ * The report as it is kept; null while the day is open.
+ *
+ * @param told what a later version says of one that is new
+ */
+export const closeFunction = (told = ''): string => `
 create function market.close_day(p_merchant uuid, p_day date) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog
 as $body$
@@ -63,7 +67,7 @@ begin
       select from user_schema.users u where u.id = p_merchant and u.created_at < v_before) then
     return v_report;
   end if;
-  insert into market.settlement (merchant, day, report) values (p_merchant, p_day, v_report) on conflict do nothing;
+  insert into market.settlement (merchant, day, report) values (p_merchant, p_day, v_report) on conflict do nothing;${told}
   return (select s.report from market.settlement s where s.merchant = p_merchant and s.day = p_day);
 end
 $body$`;
@@ -71,7 +75,7 @@ $body$`;
 export class Settlements extends Migration {
   override up(): void {
     this.addSql(TABLE);
-    this.addSql(CLOSE);
+    this.addSql(closeFunction());
     this.addSql('revoke execute on function market.close_day from public');
     this.addSql(`grant execute on function market.close_day to ${APP_ROLE}`);
     this.addSql(`grant select on market.settlement to ${APP_ROLE}`);
