@@ -2,11 +2,14 @@
 import type { App } from '../../simulate/phones/app.ts';
 import type { Stage } from '../../simulate/phones/deeds.ts';
 import type { Step } from '../../simulate/phones/script.ts';
+import { BUSY } from './patience.ts';
 import type { Ground } from './realTown.ts';
 import type { Station } from './station.ts';
 import { readToken } from './tcpLine.ts';
 
 const SLOWED_MS_MAX = 250;
+/** After a revocation, when nobody may be told anything any more. */
+const ASKED_MS = 1_100 * BUSY;
 
 export class Breakage {
   readonly #ground: Ground;
@@ -87,7 +90,8 @@ export class Breakage {
     for (const { node, isCut } of this.#ground.stations) if (!isCut) node.wires.nats.delay(ms);
   }
 
-  async #revoke({ person, token }: App, all: boolean, station: Station): Promise<void> {
+  async #revoke(app: App, all: boolean, station: Station): Promise<void> {
+    const { person, token } = app;
     if (token === '' || !station.isWell) return;
     const { tokenId } = readToken(token);
     const untilMs = Date.now();
@@ -98,11 +102,13 @@ export class Breakage {
       : operator.revoke(urls, 'tokens', tokenId));
     // also when nobody says that it holds
     if (all) this.#revoked.set(person.id, Date.now());
-    const { invariants } = this.#stage;
+    const { invariants, time } = this.#stage;
     invariants.count(`revoked: ${holds}`);
     if (!holds) return;
     const atMs = performance.now();
     invariants.revoke({ userId: person.id, tokenId: all ? null : tokenId, untilMs, atMs });
+    // a socket that ought to be gone would answer
+    time.after(ASKED_MS, () => void app.command('state.get', {}, false));
   }
 
   #begin(what: string, work: Promise<void>): void {

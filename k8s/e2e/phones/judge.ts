@@ -46,6 +46,7 @@ export class Judge {
     });
     await this.#judgeKeys(truth);
     judgeBalances(apps, truth, invariants);
+    if (invariants.broken.length > 0) return;
     const before = statesOf(apps);
     const snapshots = apps.map(app => app.disk.snapshots);
     for (const app of apps) void app.command('state.get', {}, false);

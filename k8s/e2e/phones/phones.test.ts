@@ -6,7 +6,7 @@
 import { expect, inject, test } from 'vitest';
 import { runCommand } from '../../testing/command.ts';
 
-const SEED = Number(process.env.PHONES_SEED ?? 28);
+const SEED = Number(process.env.HEYBLUE_CLUSTER_SEED ?? 28);
 
 test(`whatever happens to real phones and nodes, the invariants hold: seed ${SEED}`, {
   timeout: 400_000,

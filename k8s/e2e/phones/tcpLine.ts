@@ -28,6 +28,7 @@ export class Road {
   readonly #dice: Dice;
   readonly #lines = new Set<TcpLine>();
   #silent = false;
+  #timer: NodeJS.Timeout | undefined;
 
   private constructor(wire: Wire, dice: Dice) {
     this.#wire = wire;
@@ -53,9 +54,10 @@ export class Road {
     for (const line of this.#lines) line.isLate = true;
     this.#wire.drop();
     const forgotten = this.#dice.chance(0.5);
-    setTimeout(
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
       () => {
-        if (forgotten && this.#silent) this.#wire.hangUp('reset');
+        if (forgotten) this.#wire.hangUp('reset');
         this.heal();
       },
       this.#dice.between(SILENT_MS.min, SILENT_MS.max),
@@ -66,10 +68,12 @@ export class Road {
   heal(): void {
     if (!this.#silent) return;
     this.#silent = false;
+    clearTimeout(this.#timer);
     void this.#wire.heal();
   }
 
   close(): Promise<void> {
+    clearTimeout(this.#timer);
     return this.#wire.close();
   }
 }
