@@ -76,6 +76,14 @@ export interface Story extends PeopleStory {
   readonly refund: string;
 }
 
+/** Something that is spoiled by hand, and what the auditor says of it. */
+export interface Plant {
+  readonly name: string;
+  readonly sql: (story: Story, fresh: string) => string | readonly string[];
+  /** `check` and the id that it names. */
+  readonly finds: (story: Story, fresh: string) => readonly string[];
+}
+
 /** A database of the test's own, as the audited town left it. */
 export interface Copy {
   /** As the owner, past every guard that the writers have. */

@@ -1,0 +1,242 @@
+/** What streams and DynamoDB tell is what PostgreSQL has: nothing lost, doubled, changed or made up goes unnoticed. */
+import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type AuditedTown, auditedTown, type Copy, type Story, wrongIn } from './testTown.ts';
+
+let town: AuditedTown;
+let story: Story;
+let copy: Copy;
+beforeAll(async () => {
+  town = await auditedTown();
+  ({ story } = town);
+  copy = await town.copy();
+});
+afterAll(async () => {
+  await copy.drop();
+  await town.close();
+});
+
+describe('finds in followers', () => {
+  let own: Copy;
+  beforeEach(async () => {
+    own = await town.copy();
+  });
+  afterEach(() => own.drop());
+
+  const gift = (fresh: string) => [
+    `insert into ledger.transfer (id, reason, rule_id, rule_version, request_hash, at)
+       values ('${fresh}', 'gift', 'gift', 1, '${fresh}', now())`,
+    `insert into ledger.posting
+       select '${fresh}', row_number() over (order by account_id) - 1, account_id, stripe, d, balance + d, version + 1
+       from ledger.account join (values ('${story.civilian}'::uuid, -1), ('${story.merchant}'::uuid, 1)) as l(id, d) on id = account_id`,
+    `update ledger.account a set balance = balance_after, version = account_version_after
+       from ledger.posting p where p.transfer_id = '${fresh}' and p.account_id = a.account_id`,
+  ];
+
+  it('a transfer of which nobody was told, and balances that stayed behind', async () => {
+    const fresh = town.uuid();
+    for (const text of gift(fresh)) await own.sql(text);
+    const { civilian, merchant } = story;
+    expect(wrongIn(await own.audit())).toEqual(
+      [`balances ${civilian}`, `balances ${merchant}`, `stream ${fresh}`].sort(),
+    );
+  });
+
+  it('nothing where it still waits to be told', async () => {
+    const fresh = town.uuid();
+    for (const text of gift(fresh)) await own.sql(text);
+    const { civilian, merchant } = story;
+    await own.sql(`insert into ops.outbox (target, keys, event_ids) values
+      (2, '{${civilian}}', '{${fresh}}'), (3, '{${civilian},${merchant}}', null)`);
+    expect(wrongIn(await own.audit())).toEqual([]);
+  });
+
+  it('an event that is missing, one that was changed, one that was made up', async () => {
+    const records = await town.records();
+    const fresh = town.uuid();
+    const changed = records.flatMap(({ key, event }) => {
+      if (event.id === story.gift) return [];
+      if (event.id !== story.payment)
+        return [
+          { key, event },
+          { key, event },
+        ];
+      const data = event.data as { legs: { delta: number }[] };
+      const legs = data.legs.map(leg => ({ ...leg, delta: leg.delta * 2 }));
+      return [
+        { key, event: { ...event, data: { ...data, legs } } },
+        { key, event: { ...event, id: fresh, data: { ...data, transferId: fresh } } },
+      ];
+    });
+    const report = await own.audit({
+      only: new Set(['stream']),
+      streams: { transactions: await town.streamOf(changed) },
+    });
+    const { gift: missing, payment } = story;
+    expect(wrongIn(report)).toEqual([`stream ${missing}`, `stream ${payment}`, `stream ${fresh}`].sort());
+  });
+
+  it('a step of a redemption of which nobody was told, and a change of stock', async () => {
+    const only = new Set(['stream']);
+    const { cancelled, sold, refund, offer } = story;
+    const told = await town.records();
+    const isOf = ({ event }: (typeof told)[number], type: string, id?: string): boolean =>
+      event.type === type && (id === undefined || Object.values(event.data as object).includes(id));
+    const lost = told.filter(
+      one =>
+        !isOf(one, 'redemption.cancelled', cancelled) &&
+        !isOf(one, 'redemption.reserved', sold) &&
+        !isOf(one, 'redemption.refunded', refund) &&
+        !isOf(one, 'stock.low') &&
+        !isOf(one, 'stock.adjusted'),
+    );
+    expect(lost).toHaveLength(told.length - 5);
+    const [movement] = await own.sql(`select op_id as id from market.stock_movement where kind = 'receipt'`);
+    const report = await own.audit({ only, streams: { transactions: await town.streamOf(lost) } });
+    expect(wrongIn(report)).toEqual(
+      [cancelled, sold, refund, offer, movement!.id].map(id => `stream ${id}`).sort(),
+    );
+  });
+
+  it('events of redemptions and stock that were doubled, changed or made up, and no repeats', async () => {
+    const fresh = town.uuid();
+    const { sold, reserved, refund } = story;
+    const [movement] = await own.sql(`select op_id as id from market.stock_movement where kind = 'receipt'`);
+    const records = (await town.records()).flatMap(({ key, event }) => {
+      const data = event.data as Record<string, unknown>;
+      const as = (change: object, more: object = {}) => ({
+        key,
+        event: { ...event, ...more, data: { ...data, ...change } },
+      });
+      const told = `${event.type} ${data.redemptionId ?? ''}`.trim();
+      // by another event, that is: the same one may come as often as it likes
+      if (told === 'stock.adjusted') return [as({}), as({}), as({}, { id: town.uuid() })];
+      if (told === `redemption.confirmed ${sold}`) return [as({ quantity: 3 })];
+      if (told === `redemption.reserved ${reserved}`)
+        return [as({}), as({ redemptionId: fresh }, { id: fresh })];
+      if (told === `redemption.refunded ${sold}`) return [as({ points: 5 })];
+      return [as({})];
+    });
+    const only = new Set(['stream']);
+    const streams = { transactions: await town.streamOf(records) };
+    expect(wrongIn(await own.audit({ only, streams }))).toEqual(
+      [movement!.id, sold, fresh, refund].map(id => `stream ${id}`).sort(),
+    );
+  });
+
+  it('rows of redemptions and stock that were changed by hand after they were told', async () => {
+    const only = new Set(['stream']);
+    const { sold, offer } = story;
+    await own.sql(`update market.redemption set sold_points = 6 where id = $1`, [sold]);
+    await own.sql(`update market.stock_movement set on_hand = 7 where offer_id = $1 and kind = 'receipt'`, [
+      offer,
+    ]);
+    const [movement] = await own.sql(`select op_id as id from market.stock_movement where kind = 'receipt'`);
+    expect(wrongIn(await own.audit({ only }))).toEqual([movement!.id, sold].map(id => `stream ${id}`).sort());
+  });
+
+  it('a redemption that waits to be told is not missing, one that happened before this database stood neither', async () => {
+    const only = new Set(['stream']);
+    const all = await town.records();
+    const reserved = all.find(({ event }) => event.type === 'redemption.reserved')!.event;
+    const { redemptionId } = reserved.data as { redemptionId: string };
+    const streams = { transactions: await town.streamOf(all.filter(({ event }) => event !== reserved)) };
+    expect(wrongIn(await own.audit({ only, streams }))).toEqual([`stream ${redemptionId}`]);
+    await own.sql('insert into ops.outbox (target, keys, payload) values (2, $1, $2)', [
+      [story.civilian, story.civilian],
+      JSON.stringify([reserved, reserved]),
+    ]);
+    expect(wrongIn(await own.audit({ only, streams }))).toEqual([]);
+    await own.sql('delete from ops.outbox');
+    // as after a restore: it tells movements again, and nothing else
+    await own.sql('update ops.migration set executed_at = now()');
+    expect(wrongIn(await own.audit({ only, streams }))).toEqual([]);
+  });
+
+  it('people and catalogues: who was told of nobody, twice, otherwise or without being there', async () => {
+    const only = new Set(['stream-users']);
+    const { person, erased, family, entry, revocation } = story;
+    expect(wrongIn(await own.audit({ only }))).toEqual([]);
+    const fresh = town.uuid();
+    const records = (await town.records(town.names.userEvents)).flatMap(({ key, event }) => {
+      const data = event.data as Record<string, unknown>;
+      const as = (change: object, more: object = {}) => ({
+        key,
+        event: { ...event, ...more, data: { ...data, ...change } },
+      });
+      if (event.type === 'token.revoked' || data.userId === person) return [];
+      if (data.userId === erased) return [as({}), as({ userId: fresh }, { id: fresh })];
+      if (data.userId === family) return [as({}), as({}, { id: town.uuid() })];
+      return data.version === 2 ? [as({ status: 'suspended' })] : [as({})];
+    });
+    const streams = { userEvents: await town.streamOf(records) };
+    expect(wrongIn(await own.audit({ only, streams }))).toEqual(
+      [person, fresh, family, entry, revocation].map(id => `stream-users ${id}`).sort(),
+    );
+  });
+
+  it('a balance that is behind, one that is wrong, one that is ahead, one of nobody', async () => {
+    const nobody = town.uuid();
+    const { officer, civilian, merchant } = story;
+    const before = await own.sql(
+      `select account_id as id, balance::text, version::text from ledger.account where account_id = any ($1)`,
+      [[officer, civilian, merchant]],
+    );
+    const put = (id: string, balance: string, version: string) =>
+      town.tables.send(
+        new PutItemCommand({
+          TableName: town.names.balances,
+          Item: { pk: { S: id }, balance: { N: balance }, version: { N: version } },
+        }),
+      );
+    await put(officer, '0', '1');
+    await put(civilian, '999', String(before.find(({ id }) => id === civilian)?.version));
+    await put(merchant, '999', '999');
+    await put(nobody, '5', '1');
+    const only = new Set(['balances']);
+    expect(wrongIn(await own.audit({ only }))).toEqual(
+      [officer, civilian, merchant, nobody].map(id => `balances ${id}`).sort(),
+    );
+    // and what belongs to another town is left alone
+    for (const { id, balance, version } of before) await put(String(id), String(balance), String(version));
+    expect(wrongIn(await own.audit({ only, shared: true }))).toEqual([]);
+    expect(wrongIn(await own.audit({ only }))).toEqual([`balances ${nobody}`]);
+  });
+});
+
+it('entries of the catalogues that are missing, behind, changed or made up in DynamoDB', async () => {
+  const only = new Set(['catalogs']);
+  const { entry, family } = story;
+  const fresh = town.uuid();
+  const TableName = town.names.catalogs;
+  const put = (id: string, name: string, version: number) =>
+    town.tables.send(
+      new PutItemCommand({
+        TableName,
+        Item: {
+          ...{ pk: { S: `CAT#family#${id}` }, id: { S: id }, kind: { S: 'family' }, name: { S: name } },
+          ...{ account: { S: family }, status: { S: 'verified' }, version: { N: String(version) } },
+        },
+      }),
+    );
+  const wrong = async (statements: readonly string[] = []) => wrongIn(await copy.spoiled(statements, only));
+  expect(await wrong()).toEqual([]);
+  for (const [name, version] of [
+    ['Blacks', 2],
+    ['Browns', 1],
+    ['Browns', 3],
+  ] as const) {
+    await put(entry, name, version);
+    expect(await wrong(), `${name} ${version}`).toEqual([`catalogs ${entry}`]);
+  }
+  await put(entry, 'Browns', 1);
+  const waits = `insert into ops.outbox (target, keys) values (4, '{${entry}}')`;
+  expect(await wrong([waits])).toEqual([]);
+  await put(entry, 'Browns', 2);
+  await put(fresh, 'Greens', 1);
+  expect(await wrong()).toEqual([`catalogs ${fresh}`]);
+  expect(wrongIn(await copy.audit({ only, shared: true }))).toEqual([]);
+  await town.tables.send(new DeleteItemCommand({ TableName, Key: { pk: { S: `CAT#family#${fresh}` } } }));
+  const another = `insert into giving.catalog (id, kind, name) values ('${fresh}', 'family', 'Greens')`;
+  expect(await wrong([another])).toEqual([`catalogs ${fresh}`]);
+});
