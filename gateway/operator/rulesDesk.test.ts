@@ -212,6 +212,15 @@ describe('a rule', () => {
   test.each([
     ['free code', { type: 'functionNode', content: 'while (true) {}' }, 422, 'free code'],
     ['a circle', null, 422, 'cyclic'],
+    [
+      'what would end the process',
+      {
+        type: 'expressionNode',
+        content: { expressions: [{ id: '1', key: 'points.officer', value: '1 % 0' }] },
+      },
+      422,
+      'the rest of a division',
+    ],
     ['another graph', { type: 'decisionNode', content: { key: 'x' } }, 422, 'never end'],
   ])('with %s is refused', async (_what, node, status, words) => {
     const content = structuredClone(MEETING!.content) as unknown as {
