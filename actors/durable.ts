@@ -50,6 +50,8 @@ export interface EncounterOp {
   readonly trust?: number;
   /** Of a scan that is settled later than it was made: when that was. Absent: they meet now. */
   readonly scannedAtMs?: number;
+  /** The rule of meeting by which the two stood together; absent: a hey or a code proves it. It is no part of what was asked for. */
+  readonly metBy?: Pick<RuleRef, 'id' | 'version'>;
   readonly idempotency: Idempotency | null;
 }
 

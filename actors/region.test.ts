@@ -40,7 +40,7 @@ describe('meetings', () => {
     expect(story.observed).toEqual([
       {
         type: 'observe',
-        evidence: { method: 'proximity', id: String(story.nowMs), cell: HERE },
+        evidence: { method: 'proximity', id: String(story.nowMs), cell: HERE, metBy: proximityRules().rule },
         officer: { id: 'officer', handle: 'the officer' },
         civilian: { id: 'civilian', handle: 'the civilian' },
       },

@@ -288,7 +288,7 @@ function sweepSlotsSoon(state: RegionState, turn: Turn): void {
  * Asks rather than tells, so that a meeting outlives a store that is away: it is offered again at the next look, as the same
  * proof, so a meeting that was settled and whose answer was lost is found and not refused as a second one.
  */
-function offer({ asked, division }: RegionState, { meetings }: Moved, turn: Turn): void {
+function offer({ asked, division, rules }: RegionState, { meetings }: Moved, turn: Turn): void {
   // the coarse cell, whatever is divided in it
   const cell = regionId(division.ground.cell);
   for (const { officer, civilian, offeredMs } of meetings) {
@@ -297,7 +297,13 @@ function offer({ asked, division }: RegionState, { meetings }: Moved, turn: Turn
     const trust = officer.trust | civilian.trust;
     const observe: PairMessage = {
       type: 'observe',
-      evidence: { method: 'proximity', id: String(offeredMs), cell, ...(trust === 0 ? {} : { trust }) },
+      evidence: {
+        method: 'proximity',
+        id: String(offeredMs),
+        cell,
+        metBy: rules.rule,
+        ...(trust === 0 ? {} : { trust }),
+      },
       officer: { id: officer.id, handle: officer.handle },
       civilian: { id: civilian.id, handle: civilian.handle },
     };

@@ -194,6 +194,7 @@ export function isValid(op: DurableOp): op is LedgerOp {
     isMeeting &&
     isText(op.cell, TEXT_MAX) &&
     isTrust(op.trust ?? 0) &&
+    (op.metBy === undefined || isRule(op.metBy)) &&
     Number.isSafeInteger(op.scannedAtMs ?? 0) &&
     (op.scannedAtMs ?? 0) >= 0 &&
     (op.scannedAtMs ?? 0) <= TIME_MAX_MS &&

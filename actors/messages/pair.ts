@@ -1,7 +1,7 @@
 /** Everything that is said to a pair actor (id `officer|civilian`). */
 import type { Method } from '../../protocol/catalogue.ts';
 import type { Result } from '../../protocol/errors.ts';
-import type { Idempotency } from '../durable.ts';
+import type { EncounterOp, Idempotency } from '../durable.ts';
 import type { Earned } from './user.ts';
 
 export interface Evidence {
@@ -18,6 +18,8 @@ export interface Evidence {
   readonly scannedAtMs?: number | null;
   /** What speaks against either side, bits of `fraud/trust.ts`: not 0, and the encounter is held for review. */
   readonly trust?: number;
+  /** Of method `proximity`: the rule by whose numbers the two stood together. */
+  readonly metBy?: EncounterOp['metBy'];
   /** Nothing but a scan of the officer's code says that the two stood together; absent: something does. */
   readonly unvouched?: boolean;
 }

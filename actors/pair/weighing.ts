@@ -25,7 +25,7 @@ export function observe(state: PairState, message: PairMessage, rules: MeetRules
     return state;
   }
   const points = rules.points[evidence.method];
-  const { scannedAtMs = null } = evidence;
+  const { scannedAtMs = null, metBy } = evidence;
   const op: EncounterOp = {
     type: 'encounter',
     id: encounterIdOf(evidence, officer.id, civilian.id, turn.newId()),
@@ -39,6 +39,7 @@ export function observe(state: PairState, message: PairMessage, rules: MeetRules
     cooldownS: rules.cooldownS,
     trust: evidence.trust ?? 0,
     ...(scannedAtMs !== null && { scannedAtMs }),
+    ...(metBy && { metBy }),
     idempotency: message.idempotency ?? null,
   };
   const { unvouched = false } = evidence;

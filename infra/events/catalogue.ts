@@ -47,6 +47,17 @@ const Movement = Type.Object({
   officer: orNull(Id('of an encounter')),
   civilian: orNull(Id('of an encounter')),
   zip: orNull(Type.String({ description: 'of an encounter: zip code of the coarse cell; null: not known' })),
+  metBy: Type.Optional(
+    orNull(
+      Type.Object(
+        {
+          id: Type.String({ description: 'of the rule' }),
+          version: Type.Integer({ description: 'of the rule' }),
+        },
+        { description: 'of an encounter by proximity: the rule of meeting by which the two stood together' },
+      ),
+    ),
+  ),
   legs: Type.Array(Leg, { description: 'all of the entry; they sum to zero', minItems: 2 }),
 });
 

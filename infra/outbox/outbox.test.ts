@@ -79,6 +79,8 @@ function sequences(events: readonly StreamEvent[]): Map<string, number[]> {
   return byKey;
 }
 
+const MET_BY = { id: 'proximity.notify', version: 2 };
+
 describe('transactions to Kinesis', () => {
   let stream: string;
   let proxy: FaultyProxy;
@@ -115,7 +117,11 @@ describe('transactions to Kinesis', () => {
     const [officer = '', civilian = ''] = await town.people(2);
     const publisher = publish('transactions', target);
     const id = town.uuid();
-    const meeting = at(1, town.epoch, encounter(id, officer, civilian, { method: 'qr' }));
+    const meeting = at(
+      1,
+      town.epoch,
+      encounter(id, officer, civilian, { method: 'proximity', metBy: MET_BY }),
+    );
     await town.commitStore.commit([{ ...meeting, trace: TRACE }]);
     publisher.poke();
     await drained();
@@ -139,10 +145,11 @@ describe('transactions to Kinesis', () => {
           transferId: id,
           reason: 'encounter',
           rule: { id: 'encounter', version: 1, trace: null },
-          method: 'qr',
+          method: 'proximity',
           officer,
           civilian,
           zip: null,
+          metBy: MET_BY,
           legs: [
             { account: civilian, delta: 10, balance: 10, version: 1 },
             { account: officer, delta: 5, balance: 5, version: 1 },

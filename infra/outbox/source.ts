@@ -38,6 +38,8 @@ const MOVEMENT = `json_build_object(
         'reason', t.reason,
         'rule', json_build_object('id', t.rule_id, 'version', t.rule_version, 'trace', t.rule_trace),
         'method', e.method, 'officer', e.officer, 'civilian', e.civilian, 'zip', e.zip,
+        'metBy', case when e.met_rule is not null
+          then json_build_object('id', e.met_rule, 'version', e.met_rule_version) end,
         'legs', (select json_agg(
             case when p.account_id = '${MINT_ACCOUNT}'
               then json_build_object('account', p.account_id, 'delta', p.delta)

@@ -82,8 +82,12 @@ const PARAMETERS = [
   'refundRedemption',
   'refundQuantity',
   'refundRestock',
+  'metRule',
+  'metRuleVersion',
 ] as const;
 export const COMMIT_PARAMETERS = PARAMETERS.length;
+/** Those before the number of codes that are known here (`migrations/offerLimit.ts`), and the others behind it. */
+export const BEFORE_CODES = PARAMETERS.indexOf('metRule');
 
 type Columns = Record<(typeof PARAMETERS)[number], (string | number)[]>;
 
@@ -210,6 +214,8 @@ function addDetails(columns: Columns, op: LedgerOp, entry: number, zipOf: ZipOf)
     columns.meetZip.push(zip === null ? 'NULL' : quoted(zip));
     columns.meetTrust.push(op.trust ?? 0);
     columns.meetScannedMs.push(op.scannedAtMs ?? 'NULL');
+    columns.metRule.push(op.metBy ? quoted(op.metBy.id) : 'NULL');
+    columns.metRuleVersion.push(op.metBy?.version ?? 'NULL');
   }
   if (op.type === 'review') {
     columns.reviewEntry.push(entry);

@@ -8,6 +8,7 @@
 import { COMMIT_CODES, type Committed, type DurableOp } from '../../actors/durable.ts';
 import type { CommitEntry, CommitStore, EntryOutcome, Log } from '../../nodes/ports.ts';
 import {
+  BEFORE_CODES,
   COMMIT_PARAMETERS,
   type CommitRow,
   decodeEffect,
@@ -29,9 +30,9 @@ import { Lines, type LinesOptions } from './lines.ts';
 import { LostBackends } from './lostBackends.ts';
 import { TIMER_COLUMNS, timerColumns } from './timerRows.ts';
 
-const PARAMETERS = Array.from({ length: COMMIT_PARAMETERS }, (_, i) => `$${i + 1}`).join(', ');
+const PARAMETERS = Array.from({ length: COMMIT_PARAMETERS }, (_, i) => `$${i + 1}`);
 /** Which codes are known here: a later version of the function may have more. */
-const COMMIT_GROUP = `ledger.commit_group(${PARAMETERS}, ${COMMIT_CODES.length})`;
+const COMMIT_GROUP = `ledger.commit_group(${PARAMETERS.toSpliced(BEFORE_CODES, 0, `${COMMIT_CODES.length}`).join(', ')})`;
 const COMMIT = { name: 'commit_group', text: `select * from ${COMMIT_GROUP}` };
 const TIMERS = Array.from({ length: TIMER_COLUMNS }, (_, i) => `$${COMMIT_PARAMETERS + i + 1}`).join(', ');
 /** For groups in which any entry brings a timer along: the select list is evaluated behind the group that it is of. */

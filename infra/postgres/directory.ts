@@ -69,7 +69,9 @@ const MOVEMENT = `
       from ledger.posting p left join user_schema.users u on u.id = p.account_id
       where p.transfer_id = t.id),
     'encounter', case when e.id is not null
-      then json_build_object('method', e.method, 'officer', e.officer, 'civilian', e.civilian) end) as movement
+      then json_build_object('method', e.method, 'officer', e.officer, 'civilian', e.civilian,
+        'metBy', case when e.met_rule is not null
+          then json_build_object('id', e.met_rule, 'version', e.met_rule_version) end) end) as movement
   from ledger.transfer t left join meet.encounter e on e.id = t.id
   where t.id = ?`;
 const TRANSACTION_PAGE = `p.account_version_after <

@@ -223,6 +223,31 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
       },
     );
 
+    it.each([
+      ['paid', 0],
+      ['held and released', 1],
+    ] as const)('a meeting that is %s names the rule by which the two stood together', async (_is, trust) => {
+      const [officer, civilian] = [await person({ kind: 'officer' }), await person()];
+      const metBy = { id: 'proximity.notify', version: 3 };
+      const op = encounter(town.uuid(), officer, civilian, { method: 'proximity', trust, metBy });
+      await commit(op);
+      if (trust > 0) await commit(review(op, 'released'));
+      expect((await town.directory.movement(op.id))?.encounter).toEqual({
+        ...{ method: 'proximity', officer, civilian, metBy },
+      });
+      // offered again under the next version it is still the same
+      const again = { ...op, metBy: { ...metBy, version: 4 } };
+      expect(await commit(again)).toMatchObject({ code: 'exists' });
+      expect((await town.directory.movement(op.id))?.encounter?.metBy).toEqual(metBy);
+    });
+
+    it('a meeting by hey or code names none', async () => {
+      const [officer, civilian] = [await person({ kind: 'officer' }), await person()];
+      const op = encounter(town.uuid(), officer, civilian);
+      await commit(op);
+      expect((await town.directory.movement(op.id))?.encounter?.metBy).toBeNull();
+    });
+
     it('knows how often two people met, and whom else: paid, held and rejected', async () => {
       const [officer, other] = [await person({ kind: 'officer' }), await person({ kind: 'officer' })];
       const civilians = await Promise.all(Array.from({ length: 3 }, () => person()));

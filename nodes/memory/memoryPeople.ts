@@ -172,7 +172,7 @@ export class MemoryPeople implements Directory, QueryStore {
     if (!found) return null;
     const { op, reason, atMs, postings } = found;
     const { id, version, trace = null } = op.rule;
-    const { officer, civilian, method } = op as EncounterOp;
+    const { officer, civilian, method, metBy = null } = op as EncounterOp;
     return {
       id: op.id,
       reason,
@@ -183,7 +183,7 @@ export class MemoryPeople implements Directory, QueryStore {
         kind: this.#people.get(account)?.kind ?? null,
         delta,
       })),
-      encounter: op.type === 'encounter' ? { method, officer, civilian } : null,
+      encounter: op.type === 'encounter' ? { method, officer, civilian, metBy } : null,
     };
   }
 

@@ -57,6 +57,28 @@ describe('what a rule was given and nobody kept is found by its trace', () => {
     return { ...movement, reason, rule: { id: seed.id, version: 1, trace }, postings };
   };
 
+  test('a meeting by proximity: operators hear by which version the two stood together', async () => {
+    const met = await moved(
+      'encounter.points',
+      { method: 'proximity' },
+      'encounter',
+      sides([ANA, 'civilian', 10], [STORE, 'officer', 10]),
+    );
+    const metOf = (version: number): MovementRecord => {
+      const metBy = { id: 'proximity.notify', version };
+      return { ...met, encounter: { method: 'proximity', officer: STORE, civilian: ANA, metBy } };
+    };
+    const told = async (version: number, of: string | null) =>
+      (await explainer.explain(metOf(version), of)).sentences.filter(one => one.includes('stood together'));
+    expect(await told(1, null)).toEqual([
+      `The two stood together by the rule "${seeds.find(one => one.kind === 'proximity.notify')!.title}" (proximity.notify, version 1).`,
+    ]);
+    expect(await told(2, null)).toEqual([
+      'The two stood together by the rule proximity.notify, version 2; no such version is stored.',
+    ]);
+    expect(await told(1, ANA)).toEqual([]);
+  });
+
   test('three units of a redemption', async () => {
     const input = { price: 7, quantity: 3, offerKind: 'goods', payerKind: 'civilian', merchant: STORE };
     const postings = sides([ANA, 'civilian', -21], [STORE, 'merchant', 21]);

@@ -33,7 +33,13 @@ export interface MovementRecord {
     readonly delta: number;
   }[];
   /** Null for a movement that is no encounter. */
-  readonly encounter: { readonly method: Method; readonly officer: string; readonly civilian: string } | null;
+  readonly encounter: {
+    readonly method: Method;
+    readonly officer: string;
+    readonly civilian: string;
+    /** The rule of meeting by which they stood together; null or absent: it was not by proximity, or nobody wrote it down. */
+    readonly metBy?: { readonly id: string; readonly version: number } | null;
+  } | null;
 }
 
 /** What came of asking the stored version again. */
@@ -82,6 +88,11 @@ const stepWords = ({ node, row, because }: Step): string[] => {
   const why = cells.length > 0 ? `, because ${cells.join(' and ')}` : ', which applies to everything';
   return [`Row ${row} of the table "${node}" applied${why}.`];
 };
+
+const metWords = ({ id, version }: { id: string; version: number }, rule: RuleVersion | null): string =>
+  rule
+    ? `The two stood together by the rule "${rule.title}" (${id}, version ${version}).`
+    : `The two stood together by the rule ${id}, version ${version}; no such version is stored.`;
 
 const saidWords = ({ points: by, refusal }: Said): string => {
   if (refusal !== undefined) return `It refused: ${refusal}.`;
@@ -136,9 +147,12 @@ export class Explainer {
     if (movement.reason === REVERSAL) return reversalOf(movement, of, reversed);
     const { id: transferId, reason, atMs, postings } = movement;
     const { id, version, trace } = movement.rule;
-    const [rule, kept] = await Promise.all([
+    // how close is close, and for how long, is for operators
+    const metBy = of === null ? movement.encounter?.metBy : null;
+    const [rule, kept, meeting] = await Promise.all([
       this.#version(id, version),
       trace === null ? null : this.#options.store.evaluated(trace),
+      metBy ? this.#version(metBy.id, metBy.version) : null,
     ]);
     const asked = rule && (await this.#askedOf(rule, movement, kept?.given ?? null));
     const given = asked?.given ?? kept?.given ?? null;
@@ -157,6 +171,7 @@ export class Explainer {
       rule
         ? `The rule "${rule.title}" (${id}, version ${version}) decided this movement of ${reason}.`
         : `The rule ${id}, version ${version}, decided this movement of ${reason}; no such version is stored.`,
+      ...(metBy ? [metWords(metBy, meeting)] : []),
       ...(given ? [`It was asked with: ${listed(given)}.`] : ['What it was asked with is not known.']),
       ...(replayed?.steps.flatMap(stepWords) ?? []),
       ...(said ? [saidWords(said)] : []),

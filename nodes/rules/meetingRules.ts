@@ -1,7 +1,7 @@
 /**
  * The numbers of meeting that a rule of the kind `proximity.notify` sets (`meetingValues.ts`). Actors read them as they are
  * now, as they do places and layouts; who stands beside whom already goes on under the new ones. When which version began to
- * count is logged, as it is no rule that moves points, so no encounter names it.
+ * count is logged, and an encounter by proximity names the one by which its two stood together (`metBy`).
  *
  * The rules are asked often, because an award is remembered until something changes. Values that contradict each other, or
  * that would need positions from further away than phones send them, are told of and change nothing.

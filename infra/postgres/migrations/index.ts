@@ -14,6 +14,7 @@ import { HoldPositions } from './holdPositions.ts';
 import { Holds } from './holds.ts';
 import { LinkedDevices } from './linkedDevices.ts';
 import { Market } from './market.ts';
+import { MetRules } from './metRules.ts';
 import { Notes } from './notes.ts';
 import { OfferLimit } from './offerLimit.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
@@ -60,4 +61,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0030-told-people', class: ToldPeople },
   { name: '0031-settlements', class: Settlements },
   { name: '0032-told-settlements', class: ToldSettlements },
+  { name: '0033-met-rules', class: MetRules },
 ];

@@ -12,13 +12,19 @@ const code = (word: CommitCode): number => COMMIT_CODES.indexOf(word);
 const BEFORE = code('limit_exceeded');
 const NOW = code('offer_limit_exceeded');
 
+export const LIMITED_PARAMETERS = [...MARKET_PARAMETERS, `p_codes int default ${NOW}`];
+/** In words that the caller knows. */
+export const SAID = `case when p_codes > ${NOW} then v_code
+    else array_replace(v_code, ${NOW}::smallint, ${BEFORE}::smallint) end`;
+
+/** As it is made in this version. */
+export const limitedFunction = (): string =>
+  commitFunction(LIMITED_PARAMETERS, MARKET_OUTBOX, { ...marketPieces('offer_limit_exceeded'), said: SAID });
+
 export class OfferLimit extends Migration {
   override up(): void {
     this.addSql('drop function ledger.commit_group');
-    const parameters = [...MARKET_PARAMETERS, `p_codes int default ${NOW}`];
-    const said = `case when p_codes > ${NOW} then v_code
-    else array_replace(v_code, ${NOW}::smallint, ${BEFORE}::smallint) end`;
-    this.addSql(commitFunction(parameters, MARKET_OUTBOX, { ...marketPieces('offer_limit_exceeded'), said }));
+    this.addSql(limitedFunction());
     granted(this);
   }
 

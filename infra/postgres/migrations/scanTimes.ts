@@ -15,7 +15,8 @@ import { TRACED_ROW_PER_GROUP } from './stamps.ts';
 
 export const SCANNED_PARAMETERS = [...HELD_PARAMETERS, 'p_meet_scanned_ms bigint[]'];
 
-const SCANNED = {
+/** What a meeting says besides, from this version on. */
+export const SCANNED = {
   column: ', scanned_at',
   parameter: ', p_meet_scanned_ms',
   name: ', scanned_ms',
