@@ -1,8 +1,8 @@
 /**
  * Nobody gets rid of what speaks against his phone: by switching sharing off and on, by going away and coming back, or by a
- * node that hands over in good order; and nobody is suspected of what he may well have done.
+ * node that hands over in good order or is killed; and nobody is suspected of what he may well have done.
  */
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { FIX_FLAG } from '../protocol/frames.ts';
 
@@ -115,5 +115,86 @@ describe('who goes away and comes back', () => {
     expect(town.system.count('user')).toBe(1);
     await town.time.advance(3 * MIN);
     expect(town.system.count('user')).toBe(0);
+  });
+});
+
+describe('a node that is killed', () => {
+  async function dies(): Promise<void> {
+    town.kill();
+    await civilian.connect();
+  }
+  /** Of the civilian's timers, the one that is the memory. */
+  const remembered = () => town.stored.of('user', civilian.id).find(({ name }) => name === 'doubt');
+
+  test('does not make a simulated phone an honest one, until that is over', async () => {
+    await civilian.report(10, 50, FIX_FLAG.simulated);
+    await dies();
+    await civilian.report(20);
+    expect(await meets()).toBe('held');
+    await town.time.advance(5 * MIN);
+    await dies();
+    expect(await meets()).toBe('held');
+    await town.time.advance(6 * MIN);
+    expect(await meets()).toBe('paid');
+  });
+  test('takes no debt away, however often, and makes none longer', async () => {
+    await jumps();
+    for (let i = 0; i < 3; i++) await dies();
+    await civilian.report(FAR_M + 10);
+    expect(await meets()).toBe('held');
+    // 50 km at 70 m/s are 12 minutes
+    await town.time.advance(11 * MIN);
+    await dies();
+    expect(await meets()).toBe('held');
+    await town.time.advance(2 * MIN);
+    expect(await meets()).toBe('paid');
+  });
+  test('leaves a wait that goes on growing', async () => {
+    await jumps();
+    const first = remembered()!.dueAtMs;
+    await dies();
+    await civilian.report(FAR_M + 10);
+    await town.time.advance(10 * S);
+    await civilian.report(3 * FAR_M);
+    await town.time.advance(10 * S);
+    await civilian.report(3 * FAR_M + 5);
+    expect(remembered()!.dueAtMs).toBeGreaterThan(first + 20 * MIN);
+    await dies();
+    await town.time.advance(30 * MIN);
+    expect(await meets()).toBe('held');
+  });
+  test('finds nothing of where anybody was', async () => {
+    await jumps();
+    await civilian.report(10, 50, FIX_FLAG.simulated);
+    const { latE7, lngE7 } = civilian.placeAt(FAR_M);
+    const kept = JSON.stringify(remembered()!.message);
+    expect(kept).toMatch(/"simulated":\d+/);
+    for (const part of [latE7, lngE7]) expect(kept).not.toContain(String(part).slice(0, 5));
+  });
+  test('what holds when it ends is written once a minute at most, and of honest people nothing', async () => {
+    const honest = await town.phone('civilian');
+    const written = vi.spyOn(town.stored, 'commit');
+    const doubts = () =>
+      written.mock.calls.flatMap(([entries]) =>
+        entries.filter(({ op }) => 'name' in op && op.name === 'doubt'),
+      );
+    for (let i = 0; i < 120; i++) {
+      await honest.report((i * 37) % 11);
+      await civilian.report((i * 31) % 11, 50, FIX_FLAG.simulated);
+      await town.time.advance(5 * S);
+    }
+    expect(doubts().length).toBeGreaterThanOrEqual(8);
+    expect(doubts().length).toBeLessThanOrEqual(11);
+    expect(town.stored.of('user', honest.id).filter(({ name }) => name === 'doubt')).toEqual([]);
+    await dies();
+    expect(await meets()).toBe('held');
+  });
+  test('is forgotten when all of it is over', async () => {
+    await jumps();
+    expect(remembered()).toBeDefined();
+    await town.time.advance(15 * MIN);
+    expect(remembered()).toBeUndefined();
+    await dies();
+    expect(await meets()).toBe('paid');
   });
 });

@@ -20,6 +20,7 @@ import { judgePresence, presenceAsked } from './user/attendance.ts';
 import { ordered } from './user/commanded.ts';
 import { settleAgain } from './user/commands.ts';
 import { deviceMoved } from './user/device.ts';
+import { DOUBT_TIMER, doubtDue, rememberDoubt } from './user/doubt.ts';
 import { earn, unearned } from './user/earning.ts';
 import { expiryDue, sayBalance, watchAge } from './user/expiry.ts';
 import { askGift } from './user/gifts.ts';
@@ -87,6 +88,7 @@ export function userBehaviour(
         record,
         streamOf(record, turn),
         ripeningOf(town.rules.life, record.fresh ?? []),
+        turn.nowMs,
       );
       readMine(state, turn);
       return ok(state);
@@ -105,8 +107,8 @@ export function userBehaviour(
       turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     },
     receive(state, message, turn) {
-      const next = receive(state, message, town, turn);
       const { rules } = town;
+      const next = rememberDoubt(state, receive(state, message, town, turn), rules.fraud, turn);
       return rules.life.expireMs > 0 ? watchAge(next, rules, turn) : next;
     },
   };
@@ -258,6 +260,7 @@ function due(
   if (message.name === INSTANT_SWITCH) setSwitch(message.name, true, turn);
   if (message.name.startsWith(SCAN_TIMER)) return scanDue(state, message, turn);
   if (message.name.startsWith(REDEEM_TIMER)) return redeemDue(state, message, turn);
+  if (message.name === DOUBT_TIMER) return doubtDue(state, rules.fraud, turn);
   if (message.name === EXPIRY_TIMER) return expiryDue(state, message, rules, turn);
   turn.reply(ok({}));
   return state;

@@ -52,7 +52,7 @@ export function packWatch({ motion, ...watch }: Watch): unknown {
   return { ...watch, motion: { ...motion, here: place } };
 }
 
-function untilOf(packed: read.Fields): Watch['until'] {
+export function untilOf(packed: read.Fields): Watch['until'] {
   const findings = FINDINGS.filter(finding => packed[finding] !== undefined);
   // of nearly everybody there is none
   if (findings.length === 0) return UNSUSPECTED.until;

@@ -72,11 +72,25 @@ export function trustOf({ motion, until }: Watch, nowMs: number, rules: FraudRul
   return bits;
 }
 
+function lasting(until: Watch['until'], nowMs: number): Watch['until'] {
+  const hold = Object.entries(until).filter(([, untilMs]) => untilMs > nowMs);
+  return hold.length > 0 ? Object.fromEntries(hold) : UNSUSPECTED.until;
+}
+
 /** Off the map: no place is left but a coarse cell; findings are, as long as they hold. */
-export function wiped(watch: Watch, nowMs: number): Watch {
-  const hold = Object.entries(watch.until).filter(([, untilMs]) => untilMs > nowMs);
-  const until = hold.length > 0 ? Object.fromEntries(hold) : UNSUSPECTED.until;
-  return { ...watch, motion: offMap(watch.motion), noise: UNHEARD, until };
+export const wiped = (watch: Watch, nowMs: number): Watch => ({
+  ...watch,
+  motion: offMap(watch.motion),
+  noise: UNHEARD,
+  until: lasting(watch.until, nowMs),
+});
+
+/** Without findings and debts that are over. */
+export function relieved(watch: Watch, nowMs: number, rules: FraudRules): Watch {
+  const { motion } = watch;
+  const isPaid = motion.owedM > 0 && waitMs(motion, nowMs, rules) === 0;
+  const until = lasting(watch.until, nowMs);
+  return { ...watch, until, motion: isPaid ? { ...motion, owedM: 0 } : motion };
 }
 
 /** The cell is forgotten too, when the longest wait is over since. */

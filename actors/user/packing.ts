@@ -30,6 +30,7 @@ import type { ReplyTo, Turn } from '../turn.ts';
 import { type Aging, agingAt, NOT_AGING } from './aging.ts';
 import { Answers, NOTHING_FORGOTTEN, timeOfKey } from './answers.ts';
 import { armPresence } from './attendance.ts';
+import { doubtOf, NO_DOUBT } from './doubt.ts';
 import { renewHub } from './hub.ts';
 import { forgetCellLater } from './modes.ts';
 import { type Near, NOBODY_NEAR } from './near.ts';
@@ -153,6 +154,8 @@ function stateOf(
     track: packed.track === null ? null : trackOf(read.fields(packed.track), id, rules),
     walked: read.list(packed.walked ?? [], WALKED_MAX, id => read.text(id)),
     watch: watchOf(packed.watch),
+    // a node of the version before remembered none
+    doubt: packed.doubt ? doubtOf(packed.doubt) : NO_DOUBT,
     // a node of the version before packed none
     stays: read.list(packed.stays ?? [], PLACES_LIMITS.stays, stayOf),
     locationSeq: read.whole(packed.locationSeq, -1),

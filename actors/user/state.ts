@@ -5,7 +5,7 @@
 import type { AccountKind, CommandName, Mode } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
 import { Cell } from '../cell.ts';
-import { UNSUSPECTED, type Watch } from '../fraud/watch.ts';
+import type { Watch } from '../fraud/watch.ts';
 import type { AreaStay } from '../geo/areaRoute.ts';
 import type { Stay } from '../geo/places/fence.ts';
 import type { Track } from '../geo/publish.ts';
@@ -24,6 +24,7 @@ import type { Award } from '../scoring.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
 import { type Aging, agingOf } from './aging.ts';
 import { Answers, NOTHING_FORGOTTEN, timeOfKey } from './answers.ts';
+import { type Doubt, rememberedDoubt } from './doubt.ts';
 import type { Earning } from './earning.ts';
 import type { Waiting } from './keyed.ts';
 import { rememberedMode } from './modeMemory.ts';
@@ -247,6 +248,8 @@ export interface UserState {
   readonly walked: readonly string[];
   /** What speaks against the person's phone. */
   readonly watch: Watch;
+  /** What of it is durable. */
+  readonly doubt: Doubt;
   /** Places that the person is at, while shared. Memory only. */
   readonly stays: readonly Stay[];
   /** Last sequence number of a position on the newest connection; -1 before the first. */
@@ -324,9 +327,11 @@ export function newUserState(
   record: UserRecord,
   outbox: Outbox,
   ripening: Ripening | null = null,
+  nowMs = 0,
 ): UserState {
   const { id, kind, handle, number, deviceId, deviceNumber } = record;
   const { mode, modeUntilMs, hub } = rememberedMode(kind, record.timers);
+  const { watch, doubt } = rememberedDoubt(record.timers, nowMs);
   return {
     me: { id, kind, handle, number, deviceId, deviceNumber },
     outbox: new Cell(outbox),
@@ -344,7 +349,8 @@ export function newUserState(
     track: null,
     walked: NOBODY,
     stays: NOBODY,
-    watch: UNSUSPECTED,
+    watch,
+    doubt,
     locationSeq: -1,
     periodS: 0,
     around: null,
