@@ -86,6 +86,8 @@ export class App {
   foreground = true;
   /** The person does not want to be connected now. */
   away = false;
+  /** Heys that this officer was told of. */
+  readonly heys = new Set<string>();
   /** Commands with a key, oldest first. */
   readonly said: LastSaid[] = [];
   pending = 0;
@@ -279,6 +281,7 @@ export class App {
       return;
     }
     disk.events++;
+    if (message.name === 'hey.received') this.heys.add(message.body.heyId);
     if (epoch !== disk.epoch || offset !== disk.offset + 1)
       wrong(
         `${message.name} ${offset} of ${epoch.slice(-4)} after ${disk.offset} of ${disk.epoch.slice(-4)}`,

@@ -15,6 +15,7 @@ import {
 import type { Resume, ServerFrame } from '../../../protocol/frames.ts';
 import { sameBytes } from './bytes.ts';
 import type { Line } from './line.ts';
+import { Peers } from './peers.ts';
 
 export const INVARIANTS = [
   'a: offsets rise without a gap',
@@ -93,6 +94,10 @@ export class Invariants {
   /** Operations that stored an effect, by the key of their command. */
   readonly #stored = new Map<string, string>();
   readonly #since = new Map<string, number>();
+  /** (h), as phones are told of each other. */
+  readonly peers: Peers;
+  /** The person whose app this is; null for somebody who only says so. */
+  personOf: (owner: string) => string | null = () => null;
   /** Whether this app knows a place to go on from. */
   placeOf: (owner: string) => boolean = () => false;
   /** When something happened last that may lose messages between nodes: a kill, a cut, bad weather; perhaps still to come. */
@@ -107,6 +112,8 @@ export class Invariants {
     this.#nowMs = nowMs;
     this.strict = strict;
     this.#patience = patience;
+    const broken = (words: string): void => this.fail('h: presence converges', words);
+    this.peers = new Peers(nowMs, broken, what => this.count(what));
   }
 
   fail(invariant: Invariant, words: string): void {
@@ -177,6 +184,11 @@ export class Invariants {
         // what had no effect is not durable: it went with its node, and its answer with it
         if (this.#stored.has(key) || this.#wasCalmSince(first.atMs))
           this.#twoAnswers(key, first.words, words);
+        return;
+      }
+      case 'volatile': {
+        const person = this.personOf(line.owner);
+        if (person !== null) this.peers.heard(person, frame);
         return;
       }
       default:

@@ -208,6 +208,31 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     noticed: ['h: presence converges'],
   },
   {
+    name: 'time of grace',
+    removes: 'who loses his socket for a moment is gone',
+    patches: [
+      {
+        file: 'actors/user/presence.ts',
+        find: "if (before.state === 'offline' || isGoodbye) return 'offline';",
+        replace: "if (before.state !== 'grace') return 'offline';",
+      },
+    ],
+    noticed: ['h: presence converges'],
+  },
+  {
+    name: 'questions about a peer',
+    removes:
+      'nobody asks whether the other side of an open hey is there, when its actor died with what it was to say',
+    patches: [
+      {
+        file: 'actors/user/peers.ts',
+        find: "turn.timer(`peer:${heyId}`, ACTOR_LIMITS.peerAskMs, { type: 'peerAsk', heyId });",
+        replace: 'void [heyId, turn];',
+      },
+    ],
+    noticed: ['h: presence converges'],
+  },
+  {
     name: 'doors of a drain',
     removes: 'a node that drains lets phones in',
     patches: [

@@ -9,6 +9,7 @@ import { areaBehaviour } from '../../../actors/area.ts';
 import { budgetBehaviour } from '../../../actors/budget.ts';
 import { type DurableOp, MINT_ACCOUNT } from '../../../actors/durable.ts';
 import { openAreas } from '../../../actors/geo/areaRules.ts';
+import { ACTOR_LIMITS } from '../../../actors/limits.ts';
 import { offerBehaviour } from '../../../actors/offer.ts';
 import { pairBehaviour } from '../../../actors/pair.ts';
 import { regionBehaviour } from '../../../actors/region.ts';
@@ -32,6 +33,7 @@ import { KvServer } from '../../../nodes/simulation/simulatedKv.ts';
 import { SqlServer } from '../../../nodes/simulation/simulatedSql.ts';
 import { VirtualTime } from '../../../nodes/simulation/virtualTime.ts';
 import type { AccountKind } from '../../../protocol/catalogue.ts';
+import { shardOf } from '../../../protocol/shard.ts';
 import { App, type Person } from './app.ts';
 import { Deeds, type Stage } from './deeds.ts';
 import { onVirtualTime } from './globals.ts';
@@ -60,7 +62,8 @@ export interface Told {
 }
 
 const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
-const RULES: MeetRules = { ...DEFAULT_RULES, area: openAreas(), cooldownS: 4 };
+/** Heys stay open for as long as it takes to find out who is gone. */
+const RULES: MeetRules = { ...DEFAULT_RULES, area: openAreas(), cooldownS: 4, heyS: 180 };
 const FIRST_POINTS = 40;
 /** Short, so that tokens are renewed while a script plays. */
 const TOKEN_TTL_S = 40;
@@ -75,6 +78,10 @@ const PEOPLE: readonly (readonly [AccountKind, number])[] = [
 const TILLS = 2;
 /** A person who is lost is noticed when the gateway is (lease and its margin), and let go 30 s later. */
 const PRESENCE_MS = CLUSTER_LIMITS.evictMs + CLUSTER_LIMITS.evictJitterMs + 30_000 + 4_000;
+/** Whoever is told by nobody that the other is gone asks; the first question may begin the time of grace. */
+const ASKED_MS = 2 * ACTOR_LIMITS.peerAskMs;
+/** Everybody has said where he is; the answers have come; networks are lost, some look away for longer, all are back. */
+const GREETING_MS = { shared: 9_000, said: 2_000, lost: 8_000, background: 15_000, found: 20_000 };
 const STORY = 400;
 
 export class Town implements Stage, WireWorld {
@@ -107,6 +114,7 @@ export class Town implements Stage, WireWorld {
     const { time } = this;
     this.#chronicle = new Chronicle(time);
     this.invariants = new Invariants(() => time.monotonicMs(), options.strict ?? true);
+    this.invariants.personOf = owner => this.apps.find(({ nick }) => nick === owner)?.person.id ?? null;
     this.invariants.placeOf = owner => this.apps.some(({ nick, disk }) => nick === owner && disk.offset >= 0);
     this.#ledger = new MemoryLedger(() => time.nowMs());
     const nowMs = (): number => time.nowMs();
@@ -221,6 +229,7 @@ export class Town implements Stage, WireWorld {
     this.#until(atMs + 500);
     this.#heal();
     if (!this.#broken) this.#compare();
+    if (!this.#broken && this.#options.endsWithKill) this.#greet();
     if (!this.#broken && this.#options.endsWithKill) this.#loseSome();
     const { digest, story } = { digest: this.#chronicle.digest(), story: this.#chronicle.tell(STORY) };
     const { broken, counts } = this.invariants;
@@ -391,6 +400,7 @@ export class Town implements Stage, WireWorld {
         const session = end?.isOpen ? end.data : null;
         if (session?.phase !== 'open' || session.identity === null) continue;
         const device = `${session.identity.userId} ${session.identity.deviceId}`;
+        this.invariants.peers.held(session.identity.userId);
         sockets.set(device, (sockets.get(device) ?? 0) + 1);
       }
     }
@@ -456,6 +466,39 @@ export class Town implements Stage, WireWorld {
     judgeStates(this.apps, before, this.invariants);
   }
 
+  /** (h): people greet each other, some look away, and all lose their network for a moment: nobody is called gone. */
+  #greet(): void {
+    const of = (kind: AccountKind): App[] => this.apps.filter(app => app.person.kind === kind);
+    const [officers, civilians] = [of('officer'), of('civilian')];
+    const until = (ms: number): void => this.#until(this.time.monotonicMs() + ms);
+    for (const app of [...officers, ...civilians]) void app.command('location.share', {}, false);
+    until(GREETING_MS.shared);
+    const heys = new Map<string, readonly [string, string]>();
+    for (const [at, civilian] of civilians.entries()) {
+      const officerId = officers[at % officers.length]!.person.id;
+      void civilian.command('hey.say', { officerId }, false).then(said => {
+        if (said !== null)
+          heys.set((said as { readonly heyId: string }).heyId, [civilian.person.id, officerId]);
+      });
+    }
+    until(GREETING_MS.said);
+    for (const [heyId, [civilianId, officerId]] of heys) {
+      this.invariants.peers.greeted(heyId, civilianId, officerId);
+      if (officers.some(({ heys: told }) => told.has(heyId)))
+        this.invariants.peers.greeted(heyId, officerId, civilianId);
+    }
+    for (const app of [...officers, ...civilians]) {
+      if (this.dice.chance(0.3)) {
+        app.setForeground(false);
+        this.time.after(GREETING_MS.background, () => app.setForeground(true));
+      }
+      this.time.after(this.dice.between(0, GREETING_MS.lost), () =>
+        app.line?.cut(this.dice.chance(0.5) ? 'clean' : 'reset'),
+      );
+    }
+    until(GREETING_MS.found);
+  }
+
   /** (h): a node dies, and with it the apps that were connected to it; presence must find out by itself. */
   #loseSome(): void {
     const machine = this.#machines[this.#options.seed % this.#machines.length]!;
@@ -464,10 +507,15 @@ export class Town implements Stage, WireWorld {
     this.note('a node dies with its phones', machine.id);
     this.invariants.lost();
     for (const app of this.apps) if (app.line?.url === machine.url) app.kill();
-    machine.kill();
-    this.#until(this.time.monotonicMs() + PRESENCE_MS);
-    if (this.#broken) return;
     const there = new Set(this.apps.filter(app => app.isAlive).map(app => app.person.id));
+    const gone = new Set(this.#persons.map(({ id }) => id).filter(id => !there.has(id)));
+    // what an actor knew of a hey dies with it
+    const isKept = (id: string): boolean => running.node.coordinator.epochOf(shardOf('user', id)) === null;
+    const observers = new Set([...there].filter(isKept));
+    machine.kill();
+    this.#until(this.time.monotonicMs() + PRESENCE_MS + ASKED_MS);
+    if (this.#broken) return;
+    this.invariants.peers.judgeGone(observers, gone);
     const standing = new Map<string, number>();
     for (const { node } of this.#up()) {
       for (const [state, count] of node.system.countByStanding('user'))
