@@ -84,6 +84,9 @@ function sharesOf(event: ArchivedEvent): string | null {
   return JSON.stringify(credits.map(({ account, delta }) => ({ account, delta })));
 }
 
+const ruleVersionOf = ({ rule, ruleId, version }: ArchivedEvent['data']): unknown =>
+  ruleId === undefined ? inside(rule, 'version') : version;
+
 const head = (name: string, type: ColumnType, field: string, inField?: string): Column => ({
   name,
   type,
@@ -118,8 +121,9 @@ export const COLUMNS: readonly Column[] = [
   { name: 'payload', type: 'text', required: true, unique: true, of: ({ data }) => JSON.stringify(data) },
   // movements of points
   data('reason', 'text', 'reason'),
-  data('rule_id', 'text', 'rule', 'id'),
-  data('rule_version', 'integer', 'rule', 'version'),
+  // of the rule that gave them, or of the one that the event is about
+  { name: 'rule_id', type: 'text', of: ({ data }) => textOf(inside(data.rule, 'id') ?? data.ruleId) },
+  { name: 'rule_version', type: 'integer', of: ({ data }) => integerOf(ruleVersionOf(data)) },
   data('rule_trace', 'text', 'rule', 'trace'),
   data('method', 'text', 'method'),
   data('officer', 'text', 'officer'),
