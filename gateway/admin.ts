@@ -8,15 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { getHeapSpaceStatistics } from 'node:v8';
 import type { ClusterView } from '../nodes/ports.ts';
 import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
-import { CORRECTION_ROUTES } from './operator/correctionDesk.ts';
-import { OPERATOR_ROUTES } from './operator/desk.ts';
 import type { Answer, Request } from './operator/entrance.ts';
-import { GIVING_ROUTES } from './operator/givingDesk.ts';
 import { OPERATOR } from './operator/limits.ts';
-import { MACHINE_ROUTES } from './operator/machineDesk.ts';
-import { PLACE_ROUTES } from './operator/placesDesk.ts';
-import { RULE_ROUTES } from './operator/rulesDesk.ts';
-import { STREAM_ROUTES } from './operator/streamsDesk.ts';
+import { DESK_ROUTES, MACHINE_ROUTES } from './operator/routes.ts';
 import { listenProblem } from './portInUse.ts';
 
 export interface AdminOptions {
@@ -99,12 +93,7 @@ const HELP = [
   ...MACHINE_ROUTES,
   '',
   'With Authorization: Bearer and the access token of an operator, each access audited; and heyblue-why: with what a change is for:',
-  ...OPERATOR_ROUTES,
-  ...PLACE_ROUTES,
-  ...RULE_ROUTES,
-  ...GIVING_ROUTES,
-  ...STREAM_ROUTES,
-  ...CORRECTION_ROUTES,
+  ...DESK_ROUTES,
   '',
 ].join('\n');
 

@@ -2,26 +2,20 @@
  * The auditor finds whatever is spoiled, says whom it concerns, and has nothing to say of a town where all is well. Each test
  * spoils a copy of the database by hand, past every guard of the writers.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DEFAULT_RULES } from '../../actors/rules.ts';
 import type { RuleVersion } from '../../nodes/rules/envelope.ts';
 import { seedRules } from '../../nodes/rules/seeds.ts';
 import { DynamoRules } from '../rules/dynamoRules.ts';
 import { CHECKS } from './audit.ts';
 import { exitCodeOf, jsonOf, tableOf } from './report.ts';
-import { type AuditedTown, auditedTown, type Copy, type Plant, type Story, wrongIn } from './testTown.ts';
+import { type AuditedTown, type Copy, type Plant, type Story, townOfTheFile, wrongIn } from './testTown.ts';
 
 let town: AuditedTown;
 let story: Story;
 let copy: Copy;
-beforeAll(async () => {
-  town = await auditedTown();
-  ({ story } = town);
-  copy = await town.copy();
-});
-afterAll(async () => {
-  await copy.drop();
-  await town.close();
+townOfTheFile(made => {
+  ({ town, story, copy } = made);
 });
 
 it('a town where all is well', async () => {

@@ -1,19 +1,13 @@
 /** What streams and DynamoDB tell is what PostgreSQL has: nothing lost, doubled, changed or made up goes unnoticed. */
 import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type AuditedTown, auditedTown, type Copy, type Story, wrongIn } from './testTown.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type AuditedTown, type Copy, type Story, townOfTheFile, wrongIn } from './testTown.ts';
 
 let town: AuditedTown;
 let story: Story;
 let copy: Copy;
-beforeAll(async () => {
-  town = await auditedTown();
-  ({ story } = town);
-  copy = await town.copy();
-});
-afterAll(async () => {
-  await copy.drop();
-  await town.close();
+townOfTheFile(made => {
+  ({ town, story, copy } = made);
 });
 
 describe('finds in followers', () => {

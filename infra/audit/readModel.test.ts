@@ -1,19 +1,13 @@
 /** The read model is what the ledger and the market say: whatever is spoiled is found, and what is on its way is not missed. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CHECKS } from './audit.ts';
-import { type AuditedTown, auditedTown, type Copy, type Plant, type Story, wrongIn } from './testTown.ts';
+import { type AuditedTown, type Copy, type Plant, type Story, townOfTheFile, wrongIn } from './testTown.ts';
 
 let town: AuditedTown;
 let story: Story;
 let copy: Copy;
-beforeAll(async () => {
-  town = await auditedTown();
-  ({ story } = town);
-  copy = await town.copy();
-});
-afterAll(async () => {
-  await copy.drop();
-  await town.close();
+townOfTheFile(made => {
+  ({ town, story, copy } = made);
 });
 
 /** Of the read model; nothing is too young to be there. */

@@ -12,7 +12,7 @@ import {
   PutRecordCommand,
 } from '@aws-sdk/client-kinesis';
 import pg from 'pg';
-import { inject } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { type DurableOp, EXPIRED_ACCOUNT, MINT_ACCOUNT, type TransferOp } from '../../actors/durable.ts';
 import type { Metrics } from '../../nodes/ports.ts';
 import { systemScheduler } from '../clock.ts';
@@ -413,4 +413,22 @@ async function trade(
     ...NO_KEY,
   });
   return { offer, reserved, sold, sale, cancelled, refund };
+}
+
+/** Before the tests of a file: a town, and a copy of its database that all of them may use. */
+export function townOfTheFile(
+  use: (made: { readonly town: AuditedTown; readonly story: Story; readonly copy: Copy }) => void,
+): void {
+  let end = async () => {};
+  beforeAll(async () => {
+    const town = await auditedTown();
+    end = () => town.close();
+    const copy = await town.copy();
+    end = async () => {
+      await copy.drop();
+      await town.close();
+    };
+    use({ town, story: town.story, copy });
+  });
+  afterAll(() => end());
 }

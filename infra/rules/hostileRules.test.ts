@@ -8,21 +8,13 @@ import { describe, expect, test } from 'vitest';
 import { boundOf } from '../../nodes/rules/bounds.ts';
 import { CompiledRule } from '../../nodes/rules/compiledRule.ts';
 import type { RuleVersion } from '../../nodes/rules/envelope.ts';
-import { type Graph, type GraphNode, refusedGraph } from '../../nodes/rules/graph.ts';
+import { type GraphNode, refusedGraph } from '../../nodes/rules/graph.ts';
 import { RULE_LIMITS } from '../../nodes/rules/limits.ts';
 import { Unbounded } from '../../nodes/rules/tokens.ts';
+import { graph } from './testGraphs.ts';
 import { ZenRules } from './zenEngine.ts';
 
 type Node = Omit<GraphNode, 'id'>;
-const graph = (...nodes: Node[]): Graph => {
-  const all = [
-    { id: '0', type: 'inputNode', name: 'input' },
-    ...nodes.map((node, i) => ({ id: String(i + 1), ...node })),
-    { id: 'out', type: 'outputNode', name: 'output' },
-  ];
-  const edges = all.slice(1).map(({ id }, i) => ({ id: `e${i}`, sourceId: all[i]!.id, targetId: id }));
-  return { nodes: all, edges };
-};
 const sums = (...says: readonly (readonly [string, string])[]): Node => ({
   type: 'expressionNode',
   name: 'sums',

@@ -13,6 +13,7 @@ import { STATES, stateOfZip } from '../../nodes/rules/states.ts';
 import { differencesOf } from '../../nodes/rules/tests.ts';
 import { Whereabouts } from '../../nodes/rules/whereabouts.ts';
 import { silent } from '../postgres/testTown.ts';
+import { graph } from './testGraphs.ts';
 import { ZenRules } from './zenEngine.ts';
 
 const engine = new ZenRules();
@@ -43,15 +44,6 @@ const expressions = (says: Readonly<Record<string, string>>, name = 'sums'): Omi
   name,
   content: { expressions: Object.entries(says).map(([key, value]) => ({ id: key, key, value })) },
 });
-const graph = (...nodes: Omit<GraphNode, 'id'>[]): Graph => {
-  const all = [
-    { id: '0', type: 'inputNode', name: 'input' },
-    ...nodes.map((node, i) => ({ id: String(i + 1), ...node })),
-    { id: 'out', type: 'outputNode', name: 'output' },
-  ];
-  const edges = all.slice(1).map(({ id }, i) => ({ id: `e${i}`, sourceId: all[i]!.id, targetId: id }));
-  return { nodes: all, edges };
-};
 const rule = (change: Partial<RuleVersion> = {}): RuleVersion => {
   const one = { ...MEETING, id: 'better', version: 2, priority: 1, tests: [], ...change };
   return { ...one, checksum: checksumOf(one) };
