@@ -4,6 +4,7 @@ import { type Insisting, insist, insistAgain, insistAnswered, insistInTurn } fro
 import { ACTOR_LIMITS } from './limits.ts';
 import { insisting, packInsisting } from './packed.ts';
 import type { Address, Turn } from './turn.ts';
+import { NOTHING_WAITS } from './waiting.ts';
 
 const USER: Address = { kind: 'user', id: 'u' };
 const OFFER: Address = { kind: 'offer', id: 'o' };
@@ -21,7 +22,7 @@ const story = () => {
 
 test('what is said in turn waits until the word before it about the same thing is heard', () => {
   const { said, turn } = story();
-  let all: Insisting = {};
+  let all: Insisting = NOTHING_WAITS;
   all = insistInTurn(all, 'r/confirmed', { to: USER, message: { type: 'confirmed' } }, turn);
   all = insistInTurn(all, 'r/refund-1', { to: USER, message: { type: 'refunded' } }, turn);
   all = insistInTurn(all, 'r/refund-2', { to: USER, message: { type: 'refunded again' } }, turn);
@@ -32,19 +33,24 @@ test('what is said in turn waits until the word before it about the same thing i
   // lost on its way, said again; the ones behind it wait on, also in another life on another node
   all = insistAnswered(all, 'r/confirmed', AWAY, turn);
   all = insisting(structuredClone(packInsisting(all)));
-  for (const key of Object.keys(all)) all = insistAgain(all, key, turn);
+  for (const key of all.keys()) all = insistAgain(all, key, turn);
   expect(said.splice(0)).toEqual(['user confirmed', 'user other', 'offer settled']);
   all = insistAnswered(all, 'r/confirmed', ok({}), turn);
   expect(said.splice(0)).toEqual(['user refunded']);
   all = insistAnswered(all, 'r/refund-1', ok({}), turn);
   expect(said.splice(0)).toEqual(['user refunded again']);
   all = insistAnswered(all, 'r/refund-2', ok({}), turn);
-  expect(Object.keys(all)).toEqual(['s/confirmed', 'r/confirmed/offer']);
+  expect([...all.keys()]).toEqual(['s/confirmed', 'r/confirmed/offer']);
 });
 
 test('who never hears the first word hears the second all the same', () => {
   const { said, turn } = story();
-  let all: Insisting = insist({}, 'r/confirmed', { to: USER, message: { type: 'confirmed' } }, turn);
+  let all: Insisting = insist(
+    NOTHING_WAITS,
+    'r/confirmed',
+    { to: USER, message: { type: 'confirmed' } },
+    turn,
+  );
   all = insistInTurn(all, 'r/refund', { to: USER, message: { type: 'refunded' } }, turn);
   for (let i = 1; i < ACTOR_LIMITS.insistTries; i++) {
     all = insistAnswered(all, 'r/confirmed', AWAY, turn);
@@ -53,5 +59,5 @@ test('who never hears the first word hears the second all the same', () => {
   said.length = 0;
   all = insistAnswered(all, 'r/confirmed', AWAY, turn);
   expect(said).toEqual(['user refunded']);
-  expect(insistAnswered(all, 'r/refund', refuse(ERROR.notFound, 'gone for good'), turn)).toEqual({});
+  expect(insistAnswered(all, 'r/refund', refuse(ERROR.notFound, 'gone for good'), turn).size).toBe(0);
 });

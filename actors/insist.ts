@@ -9,6 +9,7 @@
 import type { Result } from '../protocol/errors.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { Address, Turn } from './turn.ts';
+import { type WaitingBy, withOne, without } from './waiting.ts';
 
 export interface Insisted {
   readonly to: Address;
@@ -17,7 +18,7 @@ export interface Insisted {
 }
 
 /** Under way, by a key that the actor gives. */
-export type Insisting = Readonly<Record<string, Insisted>>;
+export type Insisting = WaitingBy<Insisted>;
 
 /** Timer of a repeat; comes back to the actor that insists. */
 export interface InsistMessage {
@@ -39,7 +40,7 @@ export const insist = (all: Insisting, key: string, what: Telling, turn: Turn): 
 
 function say(all: Insisting, key: string, one: Insisted, turn: Turn): Insisting {
   turn.ask(one.to, one.message, TAG + key, ACTOR_LIMITS.insistAskMs);
-  return { ...all, [key]: { ...one, attempt: one.attempt + 1 } };
+  return withOne(all, key, { ...one, attempt: one.attempt + 1 });
 }
 
 /** What a key is about: what stands before its first slash. */
@@ -48,8 +49,8 @@ const aboutOf = (key: string): string => key.split('/', 1)[0]!;
 /** As `insist`, after everything of which the key begins with the same words up to a slash and that goes to the same actor. */
 export function insistInTurn(all: Insisting, key: string, what: Telling, turn: Turn): Insisting {
   const one = { ...what, attempt: 0 };
-  const isNext = !Object.entries(all).some(([other, its]) => isBefore(other, its, key, what.to));
-  return isNext ? say(all, key, one, turn) : { ...all, [key]: one };
+  const isNext = ![...all].some(([other, its]) => isBefore(other, its, key, what.to));
+  return isNext ? say(all, key, one, turn) : withOne(all, key, one);
 }
 
 const isBefore = (other: string, { to: its }: Insisted, key: string, to: Address): boolean =>
@@ -57,15 +58,14 @@ const isBefore = (other: string, { to: its }: Insisted, key: string, to: Address
 
 /** It is heard, or nobody hears it: what waited for that is said. */
 function ended(all: Insisting, key: string, turn: Turn): Insisting {
-  const { [key]: one, ...rest } = all;
-  const waiting = Object.entries(rest).find(
-    ([other, its]) => its.attempt === 0 && isBefore(other, its, key, one!.to),
-  );
+  const { to } = all.get(key)!;
+  const rest = without(all, key);
+  const waiting = [...rest].find(([other, its]) => its.attempt === 0 && isBefore(other, its, key, to));
   return waiting ? say(rest, ...waiting, turn) : rest;
 }
 
 export function insistAnswered(all: Insisting, key: string, result: Result<unknown>, turn: Turn): Insisting {
-  const one = all[key];
+  const one = all.get(key);
   if (!one) return all;
   const { insistTries, insistPauseMs, insistPauseMaxMs } = ACTOR_LIMITS;
   if (result.ok || !result.retryable || one.attempt >= insistTries) return ended(all, key, turn);
@@ -77,6 +77,6 @@ export function insistAnswered(all: Insisting, key: string, result: Result<unkno
 
 /** Says it again: the pause is over, or the actor has moved to another node. */
 export function insistAgain(all: Insisting, key: string, turn: Turn): Insisting {
-  const one = all[key];
+  const one = all.get(key);
   return one && one.attempt > 0 ? say(all, key, one, turn) : all;
 }

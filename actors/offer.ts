@@ -28,7 +28,7 @@ export function offerBehaviour(): Behaviour<OfferState, OfferMessage> {
     receive,
     pack: packOffer,
     unpack: unpackOffer,
-    idleMs: state => (Object.keys(state.telling).length > 0 ? false : ACTOR_LIMITS.offerIdleMs),
+    idleMs: state => (state.telling.size > 0 ? false : ACTOR_LIMITS.offerIdleMs),
   };
 }
 

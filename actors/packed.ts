@@ -7,6 +7,7 @@ import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
 import type { Insisted, Insisting } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import { ACTOR_KINDS, type Address, type ReplyTo } from './turn.ts';
+import { NOTHING_WAITS } from './waiting.ts';
 
 class Unreadable extends Error {}
 
@@ -79,7 +80,7 @@ export function replyTo(value: unknown): ReplyTo {
 
 /** As rows, because keys are the actor's own. */
 export const packInsisting = (all: Insisting): unknown =>
-  Object.entries(all).map(([key, { to, message, attempt }]) => ({ key, to, message, attempt }));
+  [...all].map(([key, { to, message, attempt }]) => ({ key, to, message, attempt }));
 
 export function insisting(value: unknown): Insisting {
   const read = list(value, ACTOR_LIMITS.insisting, (item): [string, Insisted] => {
@@ -91,5 +92,5 @@ export function insisting(value: unknown): Insisting {
       { to: address(to), message: said as { readonly type: string } & Fields, attempt: whole(attempt) },
     ];
   });
-  return Object.fromEntries(read);
+  return read.length > 0 ? new Map(read) : NOTHING_WAITS;
 }

@@ -19,6 +19,7 @@ import { judge, observe, SCORE, score, weigh } from './pair/weighing.ts';
 import { REVIEW_BUDGET, review, reviewBudgeted, reviewed, reviewFound } from './review.ts';
 import type { MeetRules } from './rules.ts';
 import type { Behaviour, Turn } from './turn.ts';
+import { NOTHING_WAITS } from './waiting.ts';
 
 const VERSION = 1;
 
@@ -28,10 +29,10 @@ export function pairBehaviour(rules: MeetRules): Behaviour<PairState, Said> {
   return {
     kind: 'pair',
     hydrate: () => null,
-    create: () => ok({ ...WAITING_FOR_NOTHING, telling: {} }),
+    create: () => ok({ ...WAITING_FOR_NOTHING, telling: NOTHING_WAITS }),
     pack: packPair,
     unpack: unpackPair,
-    idleMs: state => (Object.keys(state.telling).length > 0 ? false : ACTOR_LIMITS.pairIdleMs),
+    idleMs: state => (state.telling.size > 0 ? false : ACTOR_LIMITS.pairIdleMs),
     receive(state, message, turn) {
       switch (message.type) {
         case 'observe':
@@ -89,6 +90,6 @@ function unpackPair(_id: string, packed: unknown, turn: Turn): Result<PairState>
   let { telling } = result.value;
   for (const to of result.value.open)
     turn.reply(refuse(ERROR.timeout, 'the outcome is not known, try again'), to);
-  for (const key of Object.keys(telling)) telling = insistAgain(telling, key, turn);
+  for (const key of telling.keys()) telling = insistAgain(telling, key, turn);
   return ok({ ...WAITING_FOR_NOTHING, telling });
 }

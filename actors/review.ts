@@ -12,11 +12,12 @@ import type { Committed, ReviewOp } from './durable.ts';
 import { insist, type Telling } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { Review, Reviewed } from './messages/pair.ts';
-import { type PairState, pairId, without } from './pair/state.ts';
+import { type PairState, pairId } from './pair/state.ts';
 import type { HoldView, QueryAnswers } from './queries.ts';
 import type { Award, AwardLimits } from './scoring.ts';
 import { settledMessage, settlementOf } from './settlement.ts';
 import type { ReplyTo, Turn } from './turn.ts';
+import { withOne, without } from './waiting.ts';
 
 export interface ReviewUnderWay {
   readonly verdict: Review['verdict'];
@@ -33,7 +34,7 @@ export const REVIEW_BUDGET = 'reviewBudget/';
 
 const put = (state: PairState, tag: string, one: ReviewUnderWay): PairState => ({
   ...state,
-  reviews: new Map(state.reviews).set(tag, one),
+  reviews: withOne(state.reviews, tag, one),
 });
 
 export function review(state: PairState, { encounterId, verdict }: Review, turn: Turn): PairState {

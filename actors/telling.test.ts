@@ -7,12 +7,15 @@ import { ERROR, ok, type Result, refuse } from '../protocol/index.ts';
 import type { Committed } from './durable.ts';
 import { fraudRules } from './fraud/rules.ts';
 import { TRUST } from './fraud/trust.ts';
+import { insist } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
 import type { SettledView } from './messages/user.ts';
 import { type PairState, pairId } from './pair/state.ts';
 import { pairBehaviour } from './pair.ts';
+import type { UserRecord } from './queries.ts';
 import { DEFAULT_RULES } from './rules.ts';
 import type { Award } from './scoring.ts';
+import { userBehaviour } from './user.ts';
 
 const OFFICER = '00000000-0000-7000-8000-000000000001';
 const CIVILIAN = '00000000-0000-7000-8000-000000000002';
@@ -158,7 +161,7 @@ describe('a pair that settled', () => {
       story.say(timer.message);
     }
     expect(tries).toBe(ACTOR_LIMITS.insistTries);
-    expect(story.state.telling).toEqual({});
+    expect(story.state.telling.size).toBe(0);
   });
 
   test('goes on telling on the node it moves to', () => {
@@ -170,6 +173,28 @@ describe('a pair that settled', () => {
     expect(read.ok).toBe(true);
     expect(next.collected().asks.map(ask => ask.to.id)).toEqual([CIVILIAN]);
   });
+});
+
+test('a person whose word is not heard yet stays in memory, and leaves it once it is', () => {
+  const record: UserRecord = {
+    ...{ id: CIVILIAN, kind: 'civilian', handle: 'c', number: 7, deviceId: 'd', deviceNumber: 1 },
+    ...{ balance: 0, balanceVersion: 0, reserved: 0, encounterCount: 0, encounters: [] },
+    ...{ commands: [], latestKey: null, timers: [] },
+    stream: { town: 't', others: 0, after: 0, lineage: 0, movements: [], events: [], told: {} },
+  };
+  const behaviour = userBehaviour(DEFAULT_RULES, { newest: 1, masters: new Map([[1, new Uint8Array(32)]]) });
+  const turn = new TurnCollector(new VirtualTime(), seededRandom(1), 1_000);
+  const begin = () => turn.begin({ kind: 'user', id: CIVILIAN }, null, null);
+  begin();
+  const made = behaviour.create(CIVILIAN, record, turn);
+  if (!made.ok) throw new Error(made.message);
+  const what = { to: { kind: 'user', id: OFFICER }, message: { type: 'credited' } } as const;
+  const telling = { ...made.value, crediting: insist(made.value.crediting, 'g', what, turn) };
+  const [ask] = turn.take().outputs.flatMap(one => (one.k === 'ask' ? [one] : []));
+  expect(behaviour.idleMs(telling)).toBe(false);
+  begin();
+  const heard = behaviour.receive(telling, { type: 'answer', tag: ask!.tag, result: ok({}) }, turn);
+  expect(behaviour.idleMs(heard)).toBe(ACTOR_LIMITS.userIdleMs);
 });
 
 describe('a meeting that something speaks against', () => {

@@ -96,7 +96,7 @@ export function userBehaviour(
     coalesce: message => (message.type === 'location' ? 'location' : null),
     unhurried: message => message.type === 'area',
     idleMs: state =>
-      state.sessions.length > 0 || Object.keys(state.crediting).length > 0
+      state.sessions.length > 0 || state.crediting.size > 0
         ? false
         : Math.max(ACTOR_LIMITS.userIdleMs, heldMs(state.watch, town.rules.fraud)),
     pack: packUser,

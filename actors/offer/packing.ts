@@ -32,7 +32,7 @@ export function unpackOffer(id: string, packed: unknown, turn: Turn): Result<Off
   const result = read.reading(() => stateOf(id, read.versioned(packed, VERSION), turn.nowMs));
   if (!result.ok) return result;
   const state = result.value;
-  for (const key of Object.keys(state.telling)) state.telling = insistAgain(state.telling, key, turn);
+  for (const key of state.telling.keys()) state.telling = insistAgain(state.telling, key, turn);
   return ok(state);
 }
 

@@ -4,6 +4,7 @@ import type { Insisting } from '../insist.ts';
 import type { OfferMessage } from '../messages/offer.ts';
 import type { OfferView } from '../queries.ts';
 import type { ReplyTo } from '../turn.ts';
+import { NOTHING_WAITS } from '../waiting.ts';
 import { Shelf } from './shelf.ts';
 
 export type Hold = OfferMessage & { type: 'hold' };
@@ -41,7 +42,7 @@ export function offerOf(id: string, view: OfferView | null, nowMs: number): Offe
     waiting: [],
     isReading: false,
     underWay: new Map(),
-    telling: {},
+    telling: NOTHING_WAITS,
   };
   state.isLow = isLowNow(state);
   return state;

@@ -5,7 +5,8 @@ import type { Committed } from '../durable.ts';
 import { insist } from '../insist.ts';
 import { heldMessage, settledMessage, settlementOf } from '../settlement.ts';
 import type { Turn } from '../turn.ts';
-import { type PairState, type Side, type UnderWay, without } from './state.ts';
+import { withOne, without } from '../waiting.ts';
+import type { PairState, Side, UnderWay } from './state.ts';
 
 /** Goes to the store when everything that is limited lets it through. */
 export function claim(state: PairState, tag: string, one: UnderWay, said: Claimed, turn: Turn): PairState {
@@ -16,7 +17,7 @@ export function claim(state: PairState, tag: string, one: UnderWay, said: Claime
     turn.reply(refusal, one.replyTo);
     return next;
   }
-  return { ...state, claiming: new Map(state.claiming).set(tag, { ...one, claim: made }) };
+  return { ...state, claiming: withOne(state.claiming, tag, { ...one, claim: made }) };
 }
 
 export function claimed(state: PairState, claimTag: string, result: Result<unknown>, turn: Turn): PairState {
@@ -28,7 +29,7 @@ export function claimed(state: PairState, claimTag: string, result: Result<unkno
 export function persist(state: PairState, one: UnderWay, turn: Turn): PairState {
   const tag = turn.newId();
   turn.persist(one.op, tag);
-  return { ...state, underWay: new Map(state.underWay).set(tag, one) };
+  return { ...state, underWay: withOne(state.underWay, tag, one) };
 }
 
 export function settled(state: PairState, tag: string, committed: Committed, turn: Turn): PairState {

@@ -7,6 +7,7 @@ import type { Insisting } from '../insist.ts';
 import type { Evidence } from '../messages/pair.ts';
 import type { ReviewUnderWay } from '../review.ts';
 import type { ReplyTo } from '../turn.ts';
+import { NOTHING_WAITS, type WaitingBy } from '../waiting.ts';
 
 export const pairId = (officerId: string, civilianId: string): string => `${officerId}|${civilianId}`;
 
@@ -48,30 +49,23 @@ export interface Weighed extends UnderWay {
 
 export interface PairState {
   /** By tag: the rules are asked what it is worth, and the store what it knows of the two. */
-  readonly weighed: ReadonlyMap<string, Weighed>;
+  readonly weighed: WaitingBy<Weighed>;
   /** By tag: an operator's word, whose encounter is read first, and then decided. */
-  readonly reviews: ReadonlyMap<string, ReviewUnderWay>;
+  readonly reviews: WaitingBy<ReviewUnderWay>;
   /** By tag: the store is asked when the two have met (a scan that was uploaded late). */
-  readonly judged: ReadonlyMap<string, UnderWay>;
+  readonly judged: WaitingBy<UnderWay>;
   /** By tag: what the rules limit is asked for. */
-  readonly claiming: ReadonlyMap<string, UnderWay & { readonly claim: Claim }>;
+  readonly claiming: WaitingBy<UnderWay & { readonly claim: Claim }>;
   /** By tag: the store is to settle. */
-  readonly underWay: ReadonlyMap<string, UnderWay>;
+  readonly underWay: WaitingBy<UnderWay>;
   /** Who must still hear of an encounter. */
   readonly telling: Insisting;
 }
 
 export const WAITING_FOR_NOTHING = {
-  weighed: new Map<string, never>(),
-  reviews: new Map<string, never>(),
-  judged: new Map<string, never>(),
-  claiming: new Map<string, never>(),
-  underWay: new Map<string, never>(),
+  weighed: NOTHING_WAITS,
+  reviews: NOTHING_WAITS,
+  judged: NOTHING_WAITS,
+  claiming: NOTHING_WAITS,
+  underWay: NOTHING_WAITS,
 };
-
-/** The others, when what this tag stood for has come. */
-export function without<T>(waiting: ReadonlyMap<string, T>, tag: string): ReadonlyMap<string, T> {
-  const others = new Map(waiting);
-  others.delete(tag);
-  return others;
-}

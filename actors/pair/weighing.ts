@@ -12,8 +12,9 @@ import type { MeetRules } from '../rules.ts';
 import type { Award, ScoreQuery } from '../scoring.ts';
 import { MET } from '../settlement.ts';
 import type { Turn } from '../turn.ts';
+import { withOne, without } from '../waiting.ts';
 import { claim, persist } from './settling.ts';
-import { encounterIdOf, type PairState, pairId, type UnderWay, type Weighed, without } from './state.ts';
+import { encounterIdOf, type PairState, pairId, type UnderWay, type Weighed } from './state.ts';
 
 /** What is asked of the rules is answered under the tag of what is weighed, behind this. */
 export const SCORE = 'score/';
@@ -63,7 +64,7 @@ export function observe(state: PairState, message: PairMessage, rules: MeetRules
   const late = scannedAtMs !== null;
   const history = late ? 'unasked' : lookUp(one, tag, rules, turn);
   const weighed: Weighed = { ...one, scored: false, history };
-  return { ...state, weighed: new Map(state.weighed).set(tag, weighed) };
+  return { ...state, weighed: withOne(state.weighed, tag, weighed) };
 }
 
 /** What a day holds for somebody. */
@@ -107,7 +108,7 @@ export function score(
 /** Goes to the store once both answers are there. */
 function decide(state: PairState, tag: string, one: Weighed, rules: MeetRules, turn: Turn): PairState {
   if (!one.scored || one.history === 'awaited')
-    return { ...state, weighed: new Map(state.weighed).set(tag, one) };
+    return { ...state, weighed: withOne(state.weighed, tag, one) };
   const { op, history, unvouched } = one;
   const met = { cooldownS: op.cooldownS, unvouched };
   const more = history === 'unasked' ? 0 : historyTrust(history, met, rules.fraud);
@@ -133,7 +134,7 @@ function lookBack(state: PairState, one: UnderWay, scannedAtMs: number, turn: Tu
     },
     tag,
   );
-  return { ...state, judged: new Map(state.judged).set(tag, one) };
+  return { ...state, judged: withOne(state.judged, tag, one) };
 }
 
 /** What is not the very same encounter makes this one a duplicate. Whatever comes after the answer meets the cooldown. */

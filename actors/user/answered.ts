@@ -47,7 +47,7 @@ export function committed(
   const promotedFor = promotedBy(tag);
   if (promotedFor !== null) return promotionGiven(state, promotedFor, outcome, turn);
   const [key = ''] = tag.split('/');
-  const command = state.underWay[key];
+  const command = state.underWay.get(key);
   if (!command) return state;
   switch (command.name) {
     case 'redeem.reserve':
@@ -89,7 +89,7 @@ export function answered(
   if (isLateTag(tag)) return lateRead(state, tag, result, turn);
   if (isForgottenTag(tag)) return forgottenRead(state, tag, result, town, turn);
   const [key = '', step, part] = tag.split('/');
-  const command = state.underWay[key];
+  const command = state.underWay.get(key);
   if (!command) return state;
   if (step === undefined) return asked(state, command, result, town, turn);
   if (step === SCORE) return giftScored(state, command, Number(part), result, turn);

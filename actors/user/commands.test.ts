@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ERROR, ok } from '../../protocol/errors.ts';
 import type { Turn } from '../turn.ts';
+import { NOTHING_WAITS } from '../waiting.ts';
 import { Answers } from './answers.ts';
 import { repeat } from './commands.ts';
 import type { UserState } from './state.ts';
@@ -18,7 +19,7 @@ const asked = (requestHash: string, name?: string) => {
   } as unknown as Turn;
   const state = {
     done: Answers.of([{ key: KEY, requestHash: 'h', result: ok({ on: true }) }]),
-    underWay: {},
+    underWay: NOTHING_WAITS,
   };
   repeat(state as unknown as UserState, { key: KEY, requestHash, ...(name && { name }) }, turn);
   return { counted, replies };

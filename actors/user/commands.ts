@@ -15,6 +15,7 @@ import type { UserMessage } from '../messages/user.ts';
 import { owned } from '../owned.ts';
 import type { QueryAnswers } from '../queries.ts';
 import type { Turn } from '../turn.ts';
+import { withOne, without } from '../waiting.ts';
 import { type CommandUnderWay, doneOf, type UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
@@ -40,7 +41,7 @@ export function repeat(
     turn.reply(same ? done.result : KEY_CONFLICT);
     return state;
   }
-  const underWay = state.underWay[key];
+  const underWay = state.underWay.get(key);
   if (!underWay) return null;
   if (underWay.requestHash !== requestHash) {
     turn.reply(KEY_CONFLICT);
@@ -52,7 +53,7 @@ export function repeat(
 }
 
 export function begin(state: UserState, command: CommandUnderWay): UserState {
-  return { ...state, underWay: { ...state.underWay, [command.key]: command } };
+  return { ...state, underWay: withOne(state.underWay, command.key, command) };
 }
 
 /** Remembers the answer of a command with a key; passing failures are not remembered, so that a retry is tried anew. */
@@ -106,7 +107,7 @@ export function settleOn(
 }
 
 export function settleAgain(state: UserState, key: string, turn: Turn): UserState {
-  const command = state.underWay[key];
+  const command = state.underWay.get(key);
   return command?.settling ? settle(state, command, turn) : state;
 }
 
@@ -146,8 +147,7 @@ export function conclude(
   turn: Turn,
 ): UserState {
   answerAll(command.replyTo, result, turn);
-  const { [command.key]: _, ...underWay } = state.underWay;
-  return { ...state, underWay };
+  return { ...state, underWay: without(state.underWay, command.key) };
 }
 
 /** The answer of a command of the market: for good, when nothing else in the store would give it again. */

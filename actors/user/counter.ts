@@ -3,6 +3,7 @@ import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/err
 import { withAsker } from '../askers.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { ReplyTo, SessionRef, Turn } from '../turn.ts';
+import { withOne, without } from '../waiting.ts';
 import { type Counter, type Redemption, type Till, withOver } from './redemption.ts';
 import { isAttached } from './sessions.ts';
 import type { UserState } from './state.ts';
@@ -105,21 +106,18 @@ export function waits(state: UserState, ...redemptions: readonly Redemption[]): 
 
 /** Nobody waits for it any more. */
 export function isOver(state: UserState, id: string): UserState {
-  const open = new Map(state.counter.open);
-  open.delete(id);
+  const open = without(state.counter.open, id);
   return withCounter(state, { open, over: withOver(state.counter.over, id, ACTOR_LIMITS.redemptionsOver) });
 }
 
 /** Somebody told late waits until the store has said what became of it. */
 export function toldLate(state: UserState, id: string, replyTo: ReplyTo | null): UserState {
   const { late } = state.counter;
-  return withCounter(state, { late: new Map(late).set(id, withAsker(late.get(id) ?? [], replyTo)) });
+  return withCounter(state, { late: withOne(late, id, withAsker(late.get(id) ?? [], replyTo)) });
 }
 
 export function toldLateAnswered(state: UserState, id: string): UserState {
-  const late = new Map(state.counter.late);
-  late.delete(id);
-  return withCounter(state, { late });
+  return withCounter(state, { late: without(state.counter.late, id) });
 }
 
 /** What waits here, the soonest over first. */

@@ -15,6 +15,7 @@ import type { Earned, EarnLimits, UserMessage } from '../messages/user.ts';
 import type { QueryAnswers } from '../queries.ts';
 import type { Award } from '../scoring.ts';
 import type { Turn } from '../turn.ts';
+import { NOTHING_WAITS, withOne, without } from '../waiting.ts';
 import type { UserState } from './state.ts';
 
 const EARN = 'earn/';
@@ -53,7 +54,7 @@ export const TOO_OFTEN = refuse(ERROR.conflict, 'no more of these count in 24 h'
 /** A pair asks before points move. */
 export function earn(state: UserState, message: UserMessage & { type: 'earn' }, turn: Turn): UserState {
   const { id, points, limits, pair, tag } = message;
-  const known = state.earning[id];
+  const known = state.earning.get(id);
   if (known?.granted !== undefined && known.granted !== null) {
     say({ pair, tag }, ok({ points: known.granted }), turn);
     return state;
@@ -74,14 +75,9 @@ export function askLedger(
 ): UserState {
   turn.query({ type: 'earned', account: state.me.id }, EARN + id);
   const sinceMs = turn.nowMs - ACTOR_LIMITS.earningMs;
-  const young = Object.entries(state.earning).filter(([, { atMs }]) => atMs > sinceMs);
-  return {
-    ...state,
-    earning: {
-      ...Object.fromEntries(young),
-      [id]: { ...one, granted: null, isStored: false, atMs: turn.nowMs },
-    },
-  };
+  const young = [...state.earning].filter(([, { atMs }]) => atMs > sinceMs);
+  const asked: Earning = { ...one, granted: null, isStored: false, atMs: turn.nowMs };
+  return { ...state, earning: new Map(young).set(id, asked) };
 }
 
 /** The id of what was asked for, by the tag of the answer; null for another tag. */
@@ -95,13 +91,13 @@ export function ledgerRead(
   result: Result<unknown>,
   turn: Turn,
 ): { readonly state: UserState; readonly one: Earning | null; readonly said: Result<Earned> | null } {
-  const one = state.earning[id];
+  const one = state.earning.get(id);
   if (!one || one.granted !== null) return { state, one: null, said: null };
   const said = result.ok ? grant(state, id, one, result.value as QueryAnswers['earned']) : result;
   for (const to of one.pairs) say(to, said, turn);
   if (!said.ok) return { state: unearned(state, id), one, said };
   const granted = { ...one, granted: said.value.points, pairs: [] };
-  return { state: forgetStored(state, { ...state.earning, [id]: granted }), one, said };
+  return { state: forgetStored(state, withOne(state.earning, id, granted)), one, said };
 }
 
 function grant(
@@ -113,7 +109,7 @@ function grant(
   // asked for again: it has had its turn
   if (stored.some(one => one.id === id)) return ok({ points });
   const known = new Set(stored.map(one => one.id));
-  const underWay = Object.entries(state.earning).flatMap(([other, { reason: why, granted }]) =>
+  const underWay = [...state.earning].flatMap(([other, { reason: why, granted }]) =>
     other === id || granted === null || known.has(other) ? [] : [{ reason: why, points: granted }],
   );
   const all = [...stored, ...underWay];
@@ -126,22 +122,21 @@ function grant(
 
 /** It came to nothing. */
 export function unearned(state: UserState, id: string): UserState {
-  if (state.earning[id] === undefined) return state;
-  const { [id]: _, ...earning } = state.earning;
-  return forgetStored(state, earning);
+  return state.earning.has(id) ? forgetStored(state, without(state.earning, id)) : state;
 }
 
 /** The ledger has it. */
 export function earned(state: UserState, id: string): UserState {
-  const one = state.earning[id];
+  const one = state.earning.get(id);
   // asked for once more: whoever does is answered by nobody here, and asks again
   if (!one || one.granted === null) return unearned(state, id);
-  return forgetStored(state, { ...state.earning, [id]: { ...one, isStored: true } });
+  return forgetStored(state, withOne(state.earning, id, { ...one, isStored: true }));
 }
 
 /** Once the ledger is not read any more, whoever reads it next finds what it has. */
 function forgetStored(state: UserState, earning: UserState['earning']): UserState {
-  const all = Object.entries(earning);
+  const all = [...earning];
   if (all.some(([, { granted }]) => granted === null)) return { ...state, earning };
-  return { ...state, earning: Object.fromEntries(all.filter(([, { isStored }]) => !isStored)) };
+  const left = all.filter(([, { isStored }]) => !isStored);
+  return { ...state, earning: left.length > 0 ? new Map(left) : NOTHING_WAITS };
 }

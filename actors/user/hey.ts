@@ -308,7 +308,7 @@ export function outcomeFor(state: UserState, result: Result<unknown>): Result<un
 
 /** An accept that is under way decides what becomes of its hey. */
 export const isBeingAccepted = (state: UserState, heyId: string): boolean =>
-  Object.values(state.underWay).some(command => command.name === 'hey.accept' && command.heyId === heyId);
+  [...state.underWay.values()].some(command => command.name === 'hey.accept' && command.heyId === heyId);
 
 export function declineHey(state: UserState, message: CommandMessage, turn: Turn): UserState {
   const { heyId } = message.body as CommandBody<'hey.decline'>;

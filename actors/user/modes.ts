@@ -108,7 +108,7 @@ function wiped(state: UserState, rules: MeetRules, turn: Turn): UserState {
     turn.tell({ kind: 'user', id: officerId }, { type: 'heyWithdrawn', heyId } satisfies UserMessage);
   for (const { officerId, heyId, expiresAtMs } of state.greeted)
     if (expiresAtMs > turn.nowMs) takeBack(officerId, heyId);
-  for (const { name, heyId, otherId } of Object.values(state.underWay))
+  for (const { name, heyId, otherId } of state.underWay.values())
     if (name === 'hey.say' && heyId !== null) takeBack(otherId, heyId);
   return next;
 }

@@ -1,6 +1,7 @@
 /** Redemptions and tills of a user as another node packed them; see `packing.ts`. */
 import { ACTOR_LIMITS } from '../limits.ts';
 import * as read from '../packed.ts';
+import { NOTHING_WAITS } from '../waiting.ts';
 import {
   type Counter,
   NO_GUESSES,
@@ -32,7 +33,7 @@ export function spendingOf(packed: unknown): Spending {
     open: read.list(open, WAITING_MAX, redemptionOf),
     unread: read.whole(unread),
     over: idsOf(over),
-    ending: {},
+    ending: NOTHING_WAITS,
   };
 }
 
@@ -43,7 +44,7 @@ export function counterOf(packed: unknown): Counter {
   return {
     open: new Map(waiting.map(one => [one.id, one])),
     over: idsOf(over),
-    late: new Map(),
+    late: NOTHING_WAITS,
     tills: read.list(tills, ACTOR_LIMITS.tills, item => {
       const { name, session, wrong, waitsUntilMs } = read.fields(item);
       return {

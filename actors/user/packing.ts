@@ -27,6 +27,7 @@ import * as read from '../packed.ts';
 import type { FreshCredit, Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
+import { NOTHING_WAITS } from '../waiting.ts';
 import { type Aging, agingAt, NOT_AGING } from './aging.ts';
 import { Answers, NOTHING_FORGOTTEN, timeOfKey } from './answers.ts';
 import { armPresence } from './attendance.ts';
@@ -85,8 +86,8 @@ export function packUser(state: UserState): unknown {
     spending: packSpending(spending),
     aging: { dueAtMs: aging.dueAtMs, lifeMs: aging.lifeMs },
     counter: packCounter(counter),
-    open: [...Object.values(underWay), ...waiting].flatMap(({ replyTo }) => replyTo ?? []),
-    doubtful: Object.values(underWay).filter(command => command.doubtful),
+    open: [...underWay.values(), ...waiting].flatMap(({ replyTo }) => replyTo ?? []),
+    doubtful: [...underWay.values()].filter(command => command.doubtful),
   };
 }
 
@@ -101,14 +102,14 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   }
   for (const { heyId } of [...state.heys, ...state.greeted]) watchPeer(heyId, turn);
   if (state.ahead.length > 0) watchGap(turn);
-  for (const key of Object.keys(state.underWay)) {
+  for (const key of state.underWay.keys()) {
     turn.timer(`settle:${key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key });
   }
   armPresence(state, turn);
   forgetCellLater(state, rules, turn);
   renewHub(state, turn);
   readMine(state, turn);
-  for (const key of Object.keys(state.crediting)) {
+  for (const key of state.crediting.keys()) {
     state = { ...state, crediting: insistAgain(state.crediting, key, turn) };
   }
   return { ok: true, value: state };
@@ -168,17 +169,15 @@ function stateOf(
     heys: read.list(packed.heys, ACTOR_LIMITS.heysWaiting, heyOf),
     greeted: read.list(packed.greeted, ACTOR_LIMITS.greeted, greetedOf),
     scans: read.list(packed.scans, ACTOR_LIMITS.scansKept, scanOf),
-    underWay: Object.fromEntries(
-      read.list(packed.doubtful, MANY, doubtfulOf).map(command => [command.key, command]),
-    ),
+    underWay: new Map(read.list(packed.doubtful, MANY, doubtfulOf).map(command => [command.key, command])),
     done: answersOf(packed),
     waiting: [],
     ahead: read.list(packed.ahead, ACTOR_LIMITS.ahead, movementOf),
     claimed: 0,
     crediting: read.insisting(packed.crediting),
     gave: [],
-    earning: {},
-    promoting: {},
+    earning: NOTHING_WAITS,
+    promoting: NOTHING_WAITS,
     // a node of the version before knew of none: it is looked for again
     // what is not known is read from the store: then this is refused, and the actor starts from there
     ripening: ripeningOf(rules.life, rules.life.activateMs > 0 ? freshFrom(packed.ripening) : []),

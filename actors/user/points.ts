@@ -76,7 +76,7 @@ export function changed(state: UserState, view: CreditView, turn: Turn): UserSta
 
 /** What may leave the account now: neither what is set aside nor what is on its way out. */
 export const availablePoints = (state: UserState): number =>
-  Object.values(state.underWay).reduce(
+  [...state.underWay.values()].reduce(
     (rest, command) => rest - command.points,
     newest(state).balance - setAside(state.spending) - (state.aging.taking?.points ?? 0),
   );
@@ -155,7 +155,7 @@ export function given(
 
 /** Once nothing is on its way any more the ledger knows all of it. */
 const forgetGiven = (state: UserState): UserState =>
-  state.gave.length > 0 && !Object.values(state.underWay).some(one => one.gift !== null)
+  state.gave.length > 0 && ![...state.underWay.values()].some(one => one.gift !== null)
     ? { ...state, gave: [] }
     : state;
 

@@ -13,6 +13,7 @@ import { type Committed, MINT_ACCOUNT, type RuleRef, type TransferOp } from '../
 import type { CreditView, SettledView } from '../messages/user.ts';
 import type { Award, AwardLimits } from '../scoring.ts';
 import type { ReplyTo, Turn } from '../turn.ts';
+import { withOne, without } from '../waiting.ts';
 import { askLedger, dayPointsOf, earned, earnLimits, unearned } from './earning.ts';
 import type { UserState } from './state.ts';
 
@@ -43,12 +44,12 @@ export const budgetedBy = (tag: string): string | null =>
 
 const put = (state: UserState, encounterId: string, one: Promoting): UserState => ({
   ...state,
-  promoting: { ...state.promoting, [encounterId]: one },
+  promoting: withOne(state.promoting, encounterId, one),
 });
 
 /** A meeting is durable: what comes on top of it? */
 export function promote(state: UserState, { encounterId, points }: SettledView, turn: Turn): UserState {
-  const known = state.promoting[encounterId];
+  const known = state.promoting.get(encounterId);
   const replyTo = withAsker(known?.replyTo ?? [], turn.replyTo);
   if (known) return put(state, encounterId, { ...known, replyTo });
   const userKind = state.me.kind;
@@ -73,7 +74,7 @@ export function promotionScored(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  const one = state.promoting[encounterId];
+  const one = state.promoting.get(encounterId);
   if (!one) return state;
   if (!result.ok) return over(state, encounterId, result, turn);
   const [award, day] = result.value as readonly [Award, Award];
@@ -94,9 +95,9 @@ export function promotionGranted(
   said: Result<{ readonly points: number }>,
   turn: Turn,
 ): UserState {
-  const encounterId = Object.keys(state.promoting).find(one => idOf(state, one) === promotionId);
+  const encounterId = [...state.promoting.keys()].find(one => idOf(state, one) === promotionId);
   if (encounterId === undefined) return state;
-  const one = state.promoting[encounterId]!;
+  const one = state.promoting.get(encounterId)!;
   if (!said.ok) return over(state, encounterId, said.retryable ? said : ok({}), turn);
   const { points } = said.value;
   if (points <= 0) return over(state, encounterId, ok({}), turn);
@@ -104,7 +105,7 @@ export function promotionGranted(
 }
 
 function budgeted(state: UserState, encounterId: string, turn: Turn): UserState {
-  const { budget, points } = state.promoting[encounterId]!;
+  const { budget, points } = state.promoting.get(encounterId)!;
   if (!budget) return give(state, encounterId, turn);
   askFor(budget, idOf(state, encounterId), points, turn, BUDGET_TAG + encounterId);
   return state;
@@ -117,14 +118,14 @@ export function promotionTaken(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  const one = state.promoting[encounterId];
+  const one = state.promoting.get(encounterId);
   if (!one) return state;
   if (!result.ok) return over(state, encounterId, result.retryable ? result : ok({}), turn);
   return give(put(state, encounterId, { ...one, taken: one.points }), encounterId, turn);
 }
 
 function give(state: UserState, encounterId: string, turn: Turn): UserState {
-  const { points, rule } = state.promoting[encounterId]!;
+  const { points, rule } = state.promoting.get(encounterId)!;
   const op: TransferOp = {
     type: 'transfer',
     id: idOf(state, encounterId),
@@ -147,7 +148,7 @@ export function promoted(
   committed: Committed,
   turn: Turn,
 ): { readonly state: UserState; readonly credit: CreditView | null } {
-  const one = state.promoting[encounterId];
+  const one = state.promoting.get(encounterId);
   if (!one) return { state, credit: null };
   const { budget, taken } = one;
   if (budget && taken > 0 && committed.code !== 'created') giveBackTo(budget, committed.id, taken, turn);
@@ -169,7 +170,6 @@ const over = (state: UserState, encounterId: string, result: Result<unknown>, tu
   unearned(ended(state, encounterId, result, turn), idOf(state, encounterId));
 
 function ended(state: UserState, encounterId: string, result: Result<unknown>, turn: Turn): UserState {
-  const { [encounterId]: one, ...promoting } = state.promoting;
-  answerAll(one?.replyTo ?? [], result, turn);
-  return { ...state, promoting };
+  answerAll(state.promoting.get(encounterId)?.replyTo ?? [], result, turn);
+  return { ...state, promoting: without(state.promoting, encounterId) };
 }

@@ -67,7 +67,7 @@ function refuseReserve(state: UserState, quantity: number): Refusal | null {
   if (kind !== 'civilian' && kind !== 'family' && kind !== 'charity')
     return refuse(ERROR.forbidden, 'this kind of account does not redeem');
   if (quantity < 1) return refuse(ERROR.invalid, 'a redemption is of one unit at least');
-  const begun = Object.values(state.underWay).filter(({ name }) => name === 'redeem.reserve');
+  const begun = [...state.underWay.values()].filter(({ name }) => name === 'redeem.reserve');
   return state.spending.open.length + begun.length >= ACTOR_LIMITS.redemptionsOpen ? MANY_WAIT : null;
 }
 

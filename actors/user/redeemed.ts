@@ -11,6 +11,7 @@ import { insist, type Telling } from '../insist.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { QueryAnswers, RedemptionView } from '../queries.ts';
 import type { SystemMessage, Turn } from '../turn.ts';
+import { withOne, without } from '../waiting.ts';
 import { begin, finishMarket, whenRead } from './commands.ts';
 import { underWay } from './hey.ts';
 import { type Ending, type Redemption, redemptionOf } from './redemption.ts';
@@ -149,14 +150,14 @@ export function redemptionSettled(
 /** The time of a redemption is over. Answered when it is known what became of it. */
 export function redeemDue(state: UserState, message: SystemMessage & { type: 'due' }, turn: Turn): UserState {
   const id = message.name.slice(REDEEM_TIMER.length);
-  if (Object.values(state.underWay).some(({ reserving }) => reserving?.redemption.id === id)) {
+  if ([...state.underWay.values()].some(({ reserving }) => reserving?.redemption.id === id)) {
     turn.reply(refuse(ERROR.unavailable, 'it is being decided'));
     return state;
   }
   const { spending } = state;
-  const askers = withAsker(spending.ending[id] ?? [], turn.replyTo);
+  const askers = withAsker(spending.ending.get(id) ?? [], turn.replyTo);
   turn.persist(voidOf({ id, user: state.me.id }, 'expired'), OVER + id);
-  return { ...state, spending: { ...spending, ending: { ...spending.ending, [id]: askers } } };
+  return { ...state, spending: { ...spending, ending: withOne(spending.ending, id, askers) } };
 }
 
 /** Whatever the store said: what it has now is what counts. */
@@ -190,9 +191,9 @@ export function redemptionsRead(
 }
 
 function learnt(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
-  const { [id]: waiting = [], ...ending } = state.spending.ending;
-  answerAll(waiting, result.ok ? ok({}) : result, turn);
-  const next: UserState = { ...state, spending: { ...state.spending, ending } };
+  const { spending } = state;
+  answerAll(spending.ending.get(id) ?? [], result.ok ? ok({}) : result, turn);
+  const next: UserState = { ...state, spending: { ...spending, ending: without(spending.ending, id) } };
   const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
   if (view?.user !== state.me.id) return next;
   const redemption = redemptionOf(view);

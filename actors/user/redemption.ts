@@ -3,6 +3,7 @@ import type { RedemptionState } from '../../protocol/catalogue.ts';
 import type { RuleRef } from '../durable.ts';
 import type { RedemptionView } from '../queries.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
+import { NOTHING_WAITS, type WaitingBy } from '../waiting.ts';
 
 /** Points and stock that are set aside. Plain values: it travels between actors. */
 export interface Redemption {
@@ -40,7 +41,7 @@ export interface Spending {
   /** What ended lately: it is not open, whatever is read or told late. */
   readonly over: readonly string[];
   /** By redemption: timers that wait for the end of it. */
-  readonly ending: Readonly<Record<string, readonly ReplyTo[]>>;
+  readonly ending: WaitingBy<readonly ReplyTo[]>;
 }
 
 /** A name at the counter: the till that has it, and how often it was wrong. */
@@ -57,10 +58,10 @@ export interface Till {
 /** At the merchant. */
 export interface Counter {
   /** What waits here, as far as it was told or read. */
-  readonly open: ReadonlyMap<string, Redemption>;
+  readonly open: WaitingBy<Redemption>;
   readonly over: readonly string[];
   /** By redemption: who told of it late, and is answered when the store has said what became of it. */
-  readonly late: ReadonlyMap<string, readonly ReplyTo[]>;
+  readonly late: WaitingBy<readonly ReplyTo[]>;
   /** The one used last stands last. */
   readonly tills: readonly Till[];
   /** Wrong codes of all tills since then: nobody gets more of them by coming back as another till. */
@@ -94,12 +95,12 @@ export interface Handling {
   readonly redemption: Redemption | null;
 }
 
-export const NOTHING_SPENT: Spending = { open: [], unread: 0, over: [], ending: {} };
+export const NOTHING_SPENT: Spending = { open: [], unread: 0, over: [], ending: NOTHING_WAITS };
 export const NO_GUESSES: Counter['guesses'] = { wrong: 0, sinceMs: 0 };
 export const NOBODY_CAME: Counter = {
-  open: new Map(),
+  open: NOTHING_WAITS,
   over: [],
-  late: new Map(),
+  late: NOTHING_WAITS,
   tills: [],
   guesses: NO_GUESSES,
 };

@@ -22,6 +22,7 @@ import type {
 } from '../queries.ts';
 import type { Award } from '../scoring.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
+import { NOTHING_WAITS, type WaitingBy } from '../waiting.ts';
 import { type Aging, agingOf } from './aging.ts';
 import { Answers, NOTHING_FORGOTTEN, timeOfKey } from './answers.ts';
 import { type Doubt, rememberedDoubt } from './doubt.ts';
@@ -265,7 +266,7 @@ export interface UserState {
   readonly heys: readonly Hey[];
   readonly greeted: readonly Greeted[];
   readonly scans: readonly Scan[];
-  readonly underWay: Readonly<Record<string, CommandUnderWay>>;
+  readonly underWay: WaitingBy<CommandUnderWay>;
   readonly done: Answers;
   /** Commands that wait until the store was asked for an older answer (keyed.ts). */
   readonly waiting: readonly Waiting[];
@@ -288,9 +289,9 @@ export interface UserState {
     readonly to: readonly string[];
   }[];
   /** What was let earn and is not in the ledger yet, by its id; memory only. */
-  readonly earning: Readonly<Record<string, Earning>>;
+  readonly earning: WaitingBy<Earning>;
   /** Meetings of which it is asked what comes on top; memory only. */
-  readonly promoting: Readonly<Record<string, Promoting>>;
+  readonly promoting: WaitingBy<Promoting>;
   /** When points of the account are gone; nothing of it where they live for ever. */
   readonly aging: Aging;
   /** What was earned lately; null where it may be spent at once. */
@@ -298,7 +299,6 @@ export interface UserState {
 }
 
 const NOBODY: readonly never[] = [];
-const NOTHING: Readonly<Record<string, never>> = {};
 
 /** The role in meetings; other account kinds do not meet. */
 export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
@@ -359,17 +359,17 @@ export function newUserState(
     heys: NOBODY,
     greeted: NOBODY,
     scans: NOBODY,
-    underWay: NOTHING,
+    underWay: NOTHING_WAITS,
     done: Answers.of(record.commands.filter(isTold).map(doneOf).reverse(), forgottenMsOf(record)),
     waiting: NOBODY,
     claimed: 0,
-    crediting: NOTHING,
+    crediting: NOTHING_WAITS,
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
     spending: record.reserved > 0 ? { ...NOTHING_SPENT, unread: record.reserved } : NOTHING_SPENT,
     counter: NOBODY_CAME,
     gave: NOBODY,
-    earning: NOTHING,
-    promoting: NOTHING,
+    earning: NOTHING_WAITS,
+    promoting: NOTHING_WAITS,
     aging: agingOf(record.timers),
     ripening,
   };
