@@ -83,12 +83,17 @@ it('people and catalogues', async () => {
   const told = await archived(town.names.userEvents);
   const only = new Set(['archive-users']);
   expect(wrongIn(await auditOf(archiveOf(told, 'user-events'), { only }))).toEqual([]);
-  const { family, entry } = town.story;
+  const { family, entry, badged } = town.story;
+  const [verified] = await copy.sql(
+    `select id from ops.told_change where type = 'user.verified' and user_id = $1`,
+    [badged],
+  );
   const spoiled = told.flatMap(event => {
     if (event.data.userId === family && event.type === 'user.registered') return [];
+    if (event.type === 'user.verified') return [{ ...event, data: { ...event.data, kind: 'civilian' } }];
     return event.data.version === 2 ? [{ ...event, data: { ...event.data, name: 'Blacks' } }] : [event];
   });
-  const ids = [family, entry].map(id => `archive-users ${id}`).sort();
+  const ids = [family, entry, verified!.id].map(id => `archive-users ${id}`).sort();
   expect(wrongIn(await auditOf(archiveOf(spoiled, 'user-events'), { only }))).toEqual(ids);
 });
 

@@ -102,7 +102,7 @@ class ArchiveCheck {
       });
       for (const { event_id: id, type, time, causation: causationId, payload } of rows) {
         earliestMs = Math.min(earliestMs, time.getTime());
-        await told.take({ id, type, causationId, data: dataOf(payload) });
+        await told.take({ id, type, causationId, time: time.toISOString(), data: dataOf(payload) });
       }
     }
     const fromMs = this.#doneMs === null ? earliestMs : hourMs;

@@ -397,6 +397,21 @@ const PLANTS: readonly Plant[] = [
     sql: () => [LINES, "delete from ops.operator_audit where action = 'user.look 3'"],
     finds: () => ['trail 4'],
   },
+  {
+    name: 'a limit that nobody was told of',
+    sql: ({ badged }) => `update ledger.debit_limit set day_max = 7 where account_id = '${badged}'`,
+    finds: ({ badged }) => [`accounts ${badged}`],
+  },
+  {
+    name: 'an account that was closed past everybody',
+    sql: ({ badged }) => `update ledger.account set closed = true where account_id = '${badged}'`,
+    finds: ({ badged }) => [`accounts ${badged}`],
+  },
+  {
+    name: 'the account of somebody who was erased, open again',
+    sql: ({ erased }) => `update ledger.account set closed = false where account_id = '${erased}'`,
+    finds: ({ erased }) => [`accounts ${erased}`],
+  },
 ];
 
 describe('finds in PostgreSQL', () => {

@@ -3,6 +3,7 @@
  * not fit together and whom it concerns. It needs no pause of anybody: PostgreSQL is read as of one moment, and of the others
  * only that is asked which must have arrived by then.
  */
+import { ACCOUNT_CHECKS } from './accountChecks.ts';
 import { checkArchive } from './archiveCheck.ts';
 import { checkBalances } from './balanceCheck.ts';
 import { checkCatalogs } from './catalogCheck.ts';
@@ -48,6 +49,7 @@ const SQL_CHECKS: readonly SqlCheck[] = [
   ...MARKET_CHECKS,
   ...OUTBOX_CHECKS,
   ...TRAIL_CHECKS,
+  ...ACCOUNT_CHECKS,
 ];
 
 /** Every check by its name, and what it looks at. */
@@ -58,13 +60,13 @@ export const CHECKS: readonly { readonly name: string; readonly store: StoreName
       name: 'stream',
       store: 'kinesis',
       about:
-        'every transfer, step of a redemption and change of stock is in the stream as it was, and nothing else',
+        'every transfer, step of a redemption, change of stock and closed day is in the stream as it was, and nothing else',
     },
     {
       name: 'stream-users',
       store: 'kinesis',
       about:
-        'every new person, revoked token and change of a catalogue is in the stream as it was, and nothing else',
+        'every new person, change of an account, revoked token and change of a catalogue is in the stream as it was, and nothing else',
     },
     {
       name: 'settlements',
@@ -82,13 +84,13 @@ export const CHECKS: readonly { readonly name: string; readonly store: StoreName
       name: 'archive',
       store: 'archive',
       about:
-        'every transfer, step of a redemption and change of stock is in the archive as it was, and nothing else',
+        'every transfer, step of a redemption, change of stock and closed day is in the archive as it was, and nothing else',
     },
     {
       name: 'archive-users',
       store: 'archive',
       about:
-        'every new person, revoked token and change of a catalogue is in the archive as it was, and nothing else',
+        'every new person, change of an account, revoked token and change of a catalogue is in the archive as it was, and nothing else',
     },
     {
       name: 'chain',

@@ -9,9 +9,14 @@ export interface ToldEvent {
   readonly id: string;
   readonly type?: string | undefined;
   readonly causationId?: string | null | undefined;
+  /** Of the effect, ISO 8601. */
+  readonly time?: string | undefined;
   readonly data?: ToldData | undefined;
 }
 export type ToldData = Readonly<Record<string, unknown>>;
+
+/** The migration since which changes of accounts have lines of their own, and days of merchants the time of their event. */
+export const CHANGES_SINCE = '0034-told-changes';
 
 export interface Fact {
   /** Of the events that tell it. */
@@ -24,7 +29,7 @@ export interface Fact {
   readonly saidOf: (data: ToldData, type: string) => readonly unknown[];
   /** `id, key, at, said` of those since $1, `said` in JSON as above. */
   readonly rows: string;
-  /** Whether it is there that `t` tells (`key, id, data`); null: rows are forgotten before events are. */
+  /** Whether it is there that `t` tells (`key, id, data`, and `at` if that is a time); null: rows are forgotten before events are. */
   readonly there: string | null;
   /** Several may have one key. */
   readonly repeats?: true;

@@ -1,7 +1,7 @@
 /** What streams and DynamoDB tell is what PostgreSQL has: nothing lost, doubled, changed or made up goes unnoticed. */
 import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type AuditedTown, type Copy, type Story, townOfTheFile, wrongIn } from './testTown.ts';
+import { type AuditedTown, type Copy, publish, type Story, townOfTheFile, wrongIn } from './testTown.ts';
 
 let town: AuditedTown;
 let story: Story;
@@ -167,6 +167,64 @@ describe('finds in followers', () => {
     expect(wrongIn(await own.audit({ only, streams }))).toEqual(
       [person, fresh, family, entry, revocation].map(id => `stream-users ${id}`).sort(),
     );
+  });
+
+  it('accounts and devices: a change of which nobody was told, told otherwise, by two events', async () => {
+    const only = new Set(['stream-users']);
+    const fresh = town.uuid();
+    const records = (await town.records(town.names.userEvents)).flatMap(({ key, event }) => {
+      const data = event.data as Record<string, unknown>;
+      const as = (change: object, more: object = {}) => ({
+        key,
+        event: { ...event, ...more, data: { ...data, ...change } },
+      });
+      if (event.type === 'user.verified' || data.because === 'erased') return [];
+      if (data.moved === true) return [as({ deviceNumber: 3 })];
+      if (event.type === 'user.updated') return [as({ entryMax: 40 })];
+      return data.because === 'closed' ? [as({}), as({}, { id: fresh })] : [as({})];
+    });
+    const streams = { userEvents: await town.streamOf(records) };
+    const spoiled = await own.sql(`select id from ops.told_change
+      where type in ('user.verified', 'user.updated') or data ->> 'because' = 'erased' or data ->> 'moved' = 'true'`);
+    expect(spoiled).toHaveLength(5);
+    const wrong = spoiled.map(({ id }) => `stream-users ${id}`);
+    // on the first day of these lines some are told without one
+    expect(wrongIn(await own.audit({ only, streams }))).toEqual(wrong.sort());
+    await own.sql(`update ops.migration set executed_at = executed_at - interval '2 days'`);
+    expect(wrongIn(await own.audit({ only, streams }))).toEqual([...wrong, `stream-users ${fresh}`].sort());
+  });
+
+  it('a closed day of a merchant of which nobody was told, told otherwise, or that never was', async () => {
+    const only = new Set(['stream']);
+    const { merchant } = story;
+    for (const [table, column] of [
+      ['redemption', 'settled_at'],
+      ['refund', 'at'],
+    ])
+      await own.sql(`update market.${table} set ${column} = ${column} - interval '2 days'`);
+    await own.sql(`select market.close_day(merchant, day) from (
+      select distinct merchant, (settled_at at time zone 'utc')::date as day from market.redemption where state = 'confirmed') d`);
+    const names = { ...town.names, transactions: await town.streamOf([]) };
+    await publish(own.appUrl, names);
+    const before = await town.records();
+    const [closed, ...more] = await town.records(names.transactions);
+    expect([closed?.event.type, more]).toEqual(['settlement.closed', []]);
+    const { key, event } = closed!;
+    const data = event.data as { sales: object };
+    const wrong = async (...events: object[]) => {
+      const told = [...before, ...events.map(one => ({ key, event: one }))];
+      return wrongIn(await own.audit({ only, streams: { transactions: await town.streamOf(told) } }));
+    };
+    expect(await wrong(event, event)).toEqual([]);
+    const day = { ...event, id: town.uuid(), data: { ...data, day: '2020-02-02' } };
+    for (const events of [
+      [],
+      [{ ...event, data: { ...data, sales: { ...data.sales, quantity: 9 } } }],
+      [{ ...event, data: { ...data, checksum: '' } }],
+      [event, { ...event, id: town.uuid() }],
+      [event, day],
+    ])
+      expect(await wrong(...events)).toEqual([`stream ${merchant}`]);
   });
 
   it('a balance that is behind, one that is wrong, one that is ahead, one of nobody', async () => {

@@ -1,5 +1,5 @@
 /** What happens to redemptions and stock, as the stream `transactions` tells it. */
-import type { Fact, ToldData } from './facts.ts';
+import { CHANGES_SINCE, type Fact, type ToldData } from './facts.ts';
 
 const ordered = ({ user, merchant, offer, quantity, points }: ToldData): unknown[] => [
   ...[user, merchant, offer, quantity, points],
@@ -9,6 +9,13 @@ const ruleOf = ({ rule }: ToldData): unknown[] => {
   const { id = null, version = null } = (rule ?? {}) as ToldData;
   return [id, version];
 };
+const sumOf = (lines: unknown): unknown[] => {
+  const { count = null, quantity = null, points = null } = (lines ?? {}) as ToldData;
+  return [count, quantity, points];
+};
+const SUMS = ['sales', 'refunds'].flatMap(kind =>
+  ['count', 'quantity', 'points'].map(name => `s.report -> '${kind}' -> '${name}'`),
+);
 const ofRedemption = (word: string) => ({
   of: 'market.redemption',
   keyOf: ({ data }: { readonly data?: ToldData | undefined }) => `${word} ${data?.redemptionId}`,
@@ -88,5 +95,17 @@ export const MARKET_FACTS: readonly Fact[] = [
       where m.offer_id = t.id and m.on_hand = (t.data ->> 'onHand')::int and m.reserved = (t.data ->> 'reserved')::int
         and ${LESSENED} and ${FREE} <= (t.data ->> 'lowStock')::int and ${FREE_BEFORE} > (t.data ->> 'lowStock')::int`,
     repeats: true,
+  },
+  {
+    types: ['settlement.closed'],
+    of: 'market.settlement',
+    keyOf: ({ data }) => `closed ${data?.merchant} ${data?.day}`,
+    saidOf: data => [...sumOf(data.sales), ...sumOf(data.refunds), data.points, data.checksum],
+    // before that version the event had another time than the row
+    rows: `select s.merchant, 'closed ' || s.merchant || ' ' || s.day, s.closed_at,
+        json_build_array(${SUMS}, s.report -> 'points', s.report -> 'checksum')
+      from market.settlement s
+      where s.closed_at >= $1 and s.closed_at >= (select executed_at from ops.migration where name = '${CHANGES_SINCE}')`,
+    there: `select from market.settlement s where s.merchant = t.id and s.day::text = t.data ->> 'day'`,
   },
 ];

@@ -1,8 +1,8 @@
-/**
- * What happens to people and to the catalogues, as the stream `user-events` tells it. Of devices the tables keep only the
- * newest state: what is told of them cannot be compared.
- */
-import type { Fact } from './facts.ts';
+/** What happens to people and to the catalogues, as the stream `user-events` tells it. */
+import { CHANGES_SINCE, type Fact } from './facts.ts';
+
+/** What is told of a change, of whatever type. */
+const CHANGED = ['userId', 'kind', 'active', 'entryMax', 'dayMax', 'because', 'moved', 'deviceNumber'];
 
 export const PERSON_FACTS: readonly Fact[] = [
   {
@@ -14,6 +14,17 @@ export const PERSON_FACTS: readonly Fact[] = [
       from user_schema.users u where u.created_at >= $1`,
     // of whoever was erased the account remains
     there: 'select from ledger.account a where a.account_id = t.id',
+  },
+  {
+    types: ['user.verified', 'user.updated', 'user.deactivated', 'device.registered'],
+    of: 'ops.told_change',
+    keyOf: ({ id }) => `changed ${id}`,
+    saidOf: (data, type) => [type, ...CHANGED.map(name => data[name] ?? null)],
+    rows: `select c.id, 'changed ' || c.id, c.at, json_build_array(c.type, ${CHANGED.map(name => `c.data -> '${name}'`)})
+      from ops.told_change c where c.at >= $1`,
+    // before these lines were kept there is none, and while nodes of the version before still serve some are missing
+    there: `select from ops.told_change c where c.id = t.id
+      union all select from ops.migration m where m.name = '${CHANGES_SINCE}' and t.at < m.executed_at + interval '1 day'`,
   },
   {
     types: ['catalog.charity_upserted', 'catalog.family_upserted'],

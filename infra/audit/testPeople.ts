@@ -1,4 +1,4 @@
-/** Who has an account in the audited town, by the real writers: one who stays, one who left, a family that may receive. */
+/** Who has an account in the audited town, by the real writers: one who stays, one who left, a family that may receive, an officer. */
 import { randomBytes } from 'node:crypto';
 import { PgDirectory } from '../postgres/directory.ts';
 import { PgGivingStore } from '../postgres/givingStore.ts';
@@ -15,6 +15,8 @@ export interface PeopleStory {
   /** Of the catalogue. */
   readonly entry: string;
   readonly revocation: string;
+  /** An officer with a badge; on another device than before, and on one more; limited, closed and opened. */
+  readonly badged: string;
 }
 
 const DAY_MS = 86_400_000;
@@ -28,18 +30,18 @@ export const registerPeople = async (url: string): Promise<PeopleStory> => {
   const persons = new PgPersonBook(options);
   const revocations = new PgRevocationStore(options);
   await Promise.all([giving.tried(), persons.tried(), revocations.tried()]);
-  const register = async (kind: 'civilian' | 'family'): Promise<string> => {
+  const register = async (kind: 'civilian' | 'family' | 'officer'): Promise<string> => {
     const handle = `${kind}-${randomBytes(4).toString('hex')}`;
-    const account = { kind, handle, passwordHash: 'x', deviceId: handle, zip: '10001', badge: null };
+    const badge = kind === 'officer' ? handle : null;
+    const account = { kind, handle, passwordHash: 'x', deviceId: handle, zip: '10001', badge };
     const made = await directory.createUser(account);
     if (!made.ok) throw new Error(made.message);
     return made.value.userId;
   };
-  const [person, erased, family] = [
-    await register('civilian'),
-    await register('civilian'),
-    await register('family'),
-  ];
+  const person = await register('civilian');
+  const erased = await register('civilian');
+  const family = await register('family');
+  const badged = await register('officer');
   const [entry, revocation] = [random.uuid(Date.now()), random.uuid(Date.now())];
   await giving.putEntry({
     id: entry,
@@ -53,6 +55,10 @@ export const registerPeople = async (url: string): Promise<PeopleStory> => {
   const until = { issuedUntilMs: Date.now(), expiresAtMs: Date.now() + DAY_MS };
   await revocations.add([{ id: revocation, userId: person, tokenId: null, sparedDevice: null, ...until }]);
   await persons.erase(erased);
+  await directory.moveDevice(badged, 'the second');
+  await directory.linkDevice(badged, 'one more', 8);
+  await giving.limitAccount(badged, 50, null);
+  for (const closed of [true, false]) await giving.closeAccount(badged, closed);
   await Promise.all([giving.close(), persons.close(), revocations.close(), orm.close(true)]);
-  return { person, erased, family, entry, revocation };
+  return { person, erased, family, entry, revocation, badged };
 };

@@ -15,6 +15,7 @@ interface Told {
   readonly key: string;
   readonly id: string;
   readonly data: object;
+  readonly at: string | null;
 }
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -43,7 +44,7 @@ export class ToldFacts {
   }
 
   async take(event: ToldEvent): Promise<void> {
-    const { id: event_id, type = '', data = {} } = event;
+    const { id: event_id, type = '', data = {}, time = '' } = event;
     const fact = this.#facts.get(type);
     if (fact === undefined || !this.#events.add(event_id)) return;
     const key = fact.keyOf(event);
@@ -55,7 +56,7 @@ export class ToldFacts {
       return;
     }
     if (fact.there === null || this.#shared) return;
-    this.#waiting.push({ fact, key, id, data });
+    this.#waiting.push({ fact, key, id, data, at: Number.isNaN(Date.parse(time)) ? null : time });
     if (this.#waiting.length >= IDS_PER_QUESTION) await this.#ask();
   }
 
@@ -93,10 +94,11 @@ export class ToldFacts {
   /** Those of which there is nothing; as of the snapshot, or by now. */
   async #missing(told: readonly Told[], when: 'rows' | 'now'): Promise<Told[]> {
     const missing: Told[] = [];
-    for (const [{ there }, of] of Map.groupBy(told, ({ fact }) => fact)) {
-      const text = `select t.key from jsonb_to_recordset($1::jsonb) as t(key text, id uuid, data jsonb)
+    for (const [{ of: table, there }, of] of Map.groupBy(told, ({ fact }) => fact)) {
+      if (!(await this.#snapshot.has(table))) continue;
+      const text = `select t.key from jsonb_to_recordset($1::jsonb) as t(key text, id uuid, data jsonb, at timestamptz)
         where not exists (${there})`;
-      const asked = of.map(({ key, id, data }) => ({ key, id, data }));
+      const asked = of.map(({ key, id, data, at }) => ({ key, id, data, at }));
       const rows = await this.#snapshot[when]<{ key: string }>(text, [JSON.stringify(asked)]);
       const keys = new Set(rows.map(({ key }) => key));
       missing.push(...of.filter(({ key }) => keys.has(key)));

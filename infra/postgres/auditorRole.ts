@@ -9,7 +9,9 @@ import { auditorPassword } from './rolePassword.ts';
 
 /** Whole schemas, and single tables of others. */
 const SCHEMAS = ['ledger', 'meet', 'market', 'users'];
-const TABLES = ['ops.outbox', 'ops.idempotency', 'ops.operator_audit', 'ops.audit_head', 'ops.migration'];
+const TABLES = ['outbox', 'idempotency', 'operator_audit', 'audit_head', 'migration', 'told_change'].map(
+  name => `ops.${name}`,
+);
 /** Single columns of others. */
 const COLUMNS = {
   'user_schema.users': ['id', 'kind', 'zip', 'created_at'],

@@ -36,10 +36,10 @@ const LINK = `
       and (select count(*) from user_schema.linked_device l where l.user_id = u.id) < ?
     on conflict do nothing
     returning user_id)
-  insert into ops.outbox (target, keys, payload)
-  select ${OUTBOX_TARGET.userEvents}, array[user_id], jsonb_build_object('type', 'device.registered',
-    'data', jsonb_build_object('userId', user_id, 'moved', false, 'deviceNumber', null))
-  from linked`;
+  select ops.tell_change(user_id, 'device.registered', '{"moved": false, "deviceNumber": null}') from linked`;
+
+/** Whom, what, data and trace. */
+const TELL_CHANGE = 'select ops.tell_change(?, ?, ?::jsonb, ?)';
 
 /** Encounters and postings are listed by keyset, so that a page costs the same however far back it is. */
 const ENCOUNTERS = `
@@ -145,12 +145,8 @@ export class PgDirectory implements Directory {
       await em.nativeDelete(LinkedDevice, { userId });
       const device = await em.findOne(Device, { userId });
       if (device === null) return;
-      const data = { userId, moved: true, deviceNumber: device.deviceNumber };
-      await em.insert(OutboxRow, {
-        target: OUTBOX_TARGET.userEvents,
-        keys: [userId],
-        payload: { type: 'device.registered', data },
-      });
+      const data = { moved: true, deviceNumber: device.deviceNumber };
+      await em.execute(TELL_CHANGE, [userId, 'device.registered', JSON.stringify(data), null]);
     });
     this.#onEvent();
   }
@@ -240,13 +236,11 @@ export class PgDirectory implements Directory {
     if (badge !== null) await em.insert(Officer, { userId, badge });
     await em.insert(NewAccount, { accountId: userId, limited: true });
     const eventId = this.#random.uuid(nowMs);
-    const told = {
+    const trace = user.trace ?? null;
+    await em.insert(OutboxRow, {
       target: OUTBOX_TARGET.userEvents,
       keys: [userId],
-      traces: user.trace ? [user.trace] : null,
-    };
-    await em.insert(OutboxRow, {
-      ...told,
+      traces: trace === null ? null : [trace],
       payload: {
         id: eventId,
         type: 'user.registered',
@@ -258,7 +252,7 @@ export class PgDirectory implements Directory {
       },
     });
     if (badge === null) return;
-    await em.insert(OutboxRow, { ...told, payload: { type: 'user.verified', data: { userId, kind } } });
+    await em.execute(TELL_CHANGE, [userId, 'user.verified', JSON.stringify({ kind }), trace]);
   }
 
   async #credential(sql: string, value: string): Promise<Credential | null> {

@@ -66,10 +66,10 @@ const MAY_WRITE: Readonly<Record<string, string>> = {
   'users.transaction': 'insert',
 };
 /** The role that serves sees nothing of these. */
-const HIDDEN = ['ops.audit_head', 'ops.migration'];
+const HIDDEN = ['ops.audit_head', 'ops.migration', 'ops.told_change'];
 /** The auditor reads these schemas and tables and nothing of persons (auditorRole.ts). */
 const AUDITED =
-  /^(ledger|meet|market|users)\.|^ops\.(outbox|idempotency|operator_audit|audit_head|migration)$/;
+  /^(ledger|meet|market|users)\.|^ops\.(outbox|idempotency|operator_audit|audit_head|migration|told_change)$/;
 /** And of these the columns that say nothing but what the streams tell. */
 const AUDITED_COLUMNS = {
   'giving.catalog': 'account changed_at id kind name status version zip',

@@ -27,6 +27,7 @@ import { SeenDevices } from './seenDevices.ts';
 import { Settlements } from './settlements.ts';
 import { Stamps } from './stamps.ts';
 import { Timers } from './timers.ts';
+import { ToldChanges } from './toldChanges.ts';
 import { ToldPeople } from './toldPeople.ts';
 import { ToldSettlements } from './toldSettlements.ts';
 import { UsersDomain } from './usersDomain.ts';
@@ -62,4 +63,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0031-settlements', class: Settlements },
   { name: '0032-told-settlements', class: ToldSettlements },
   { name: '0033-met-rules', class: MetRules },
+  { name: '0034-told-changes', class: ToldChanges },
 ];

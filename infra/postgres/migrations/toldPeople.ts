@@ -31,7 +31,9 @@ const ERASED = `${ofPerson('p_user', 'user.deactivated', `jsonb_build_object('us
 const CLOSED = `${ofPerson('p_account', 'user.deactivated', `jsonb_build_object('userId', p_account, 'because', 'closed')`)}
     from user_schema.users where id = p_account;`;
 
-const CLOSE = `create function ledger.close_account(p_account uuid, p_closed boolean) returns boolean
+/** @param closed and `updated`: what is said of it */
+export const closeAccount = (closed: string, updated: string): string => `
+create function ledger.close_account(p_account uuid, p_closed boolean) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog as $body$
 declare
   v_was boolean;
@@ -42,13 +44,14 @@ begin
   if v_was is null then return false; end if;
   if v_was = p_closed then return true; end if;
   update ledger.account set closed = p_closed where account_id = p_account;
-  if p_closed then ${CLOSED}
-  else ${UPDATED}
+  if p_closed then ${closed}
+  else ${updated}
   end if;
   return true;
 end $body$`;
 
-const LIMIT = `create function ledger.set_debit_limit(p_account uuid, p_entry_max bigint, p_day_max bigint) returns boolean
+export const limitAccount = (updated: string): string => `
+create function ledger.set_debit_limit(p_account uuid, p_entry_max bigint, p_day_max bigint) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog as $body$
 declare
   v_entry_max bigint;
@@ -61,16 +64,22 @@ begin
   if (v_entry_max, v_day_max) is not distinct from (p_entry_max, p_day_max) then return true; end if;
   insert into ledger.debit_limit as d (account_id, entry_max, day_max) values (p_account, p_entry_max, p_day_max)
     on conflict (account_id) do update set entry_max = excluded.entry_max, day_max = excluded.day_max;
-  ${UPDATED}
+  ${updated}
   return true;
 end $body$`;
 
 /** Who may call it stays as it is. */
-const replaced = (sql: string): string => sql.replace('create function', 'create or replace function');
+export const replaced = (sql: string): string => sql.replace('create function', 'create or replace function');
+
+/** The functions as of this version. */
+export const tellPeople = (migration: Pick<Migration, 'addSql'>): void => {
+  for (const sql of [eraseFunction(ERASED), closeAccount(CLOSED, UPDATED), limitAccount(UPDATED)])
+    migration.addSql(replaced(sql));
+};
 
 export class ToldPeople extends Migration {
   override up(): void {
-    for (const sql of [eraseFunction(ERASED), CLOSE, LIMIT]) this.addSql(replaced(sql));
+    tellPeople(this);
     this.addSql(`create table ops.told_rule (
       rule_id text primary key check (length(rule_id) between 1 and 64),
       revision bigint not null check (revision > 0),

@@ -4,7 +4,7 @@ import { OUTBOX_TARGET } from '../outboxTargets.ts';
 import { closeFunction } from './settlements.ts';
 
 /** Without the offers: their titles are the merchant's words. */
-const CLOSED = `
+export const TELL_CLOSED = `
   if found then
     insert into ops.outbox (target, keys, payload) values (${OUTBOX_TARGET.transactions}, array[p_merchant],
       jsonb_build_object('type', 'settlement.closed',
@@ -16,7 +16,7 @@ const replaced = (sql: string): string => sql.replace('create function', 'create
 
 export class ToldSettlements extends Migration {
   override up(): void {
-    this.addSql(replaced(closeFunction(CLOSED)));
+    this.addSql(replaced(closeFunction(TELL_CLOSED)));
   }
 
   override down(): void {
