@@ -64,8 +64,8 @@ export const browserSubject = async (): Promise<BrowserSubject | string> => {
       return {
         tell: instruction => {
           const done = page.evaluate(`hear(${JSON.stringify(instruction)})`);
-          // a page that is gone hears nothing
-          done.then(() => instruction.exit === true && ended('the page was closed')).catch(() => {});
+          // the page stays: it would close the connections of a client that does not; a page that is gone hears nothing
+          done.then(() => instruction.exit === true && ended('the app has left')).catch(() => {});
         },
         kill: async () => {
           await page.close();

@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { findChromium, NO_BROWSER } from '../testing/chromium.ts';
 import { browserSubject } from './browser.ts';
+import { app, type Surroundings } from './clients/app.ts';
 import { HABITS, type HabitName } from './clients/habits.ts';
 import { allScripts, nodeSubject, playAll } from './main.ts';
 import { parseScript, type Script } from './script.ts';
 import type { Verdict } from './stage.ts';
-import { programSubject } from './subject.ts';
+import { programSubject, type Subject } from './subject.ts';
 
 /** Every script, on a machine that stands still now and then. */
 const ALL_MS = 240_000;
@@ -49,6 +50,51 @@ test.skipIf(findChromium() === null)(
     }
   },
 );
+
+/** Our own client in this process: told that it left before a byte of its goodbye has. */
+const hasty = (WebSocket?: Surroundings['WebSocket']): Subject => ({
+  name: 'hasty',
+  start: async (url, _folder, { report, ended }) => {
+    const storage = { get: () => null, set: () => {} };
+    const hear = app({ url, say: one => report({ ...one }), storage, ...(WebSocket && { WebSocket }) });
+    return {
+      tell: instruction => {
+        hear(instruction);
+        if (instruction.exit === true) ended('the app has left');
+      },
+      kill: async () => {},
+    };
+  },
+});
+
+describe('the end of a client is known before the end of its connections', () => {
+  test('its goodbye is waited for', async () => {
+    expect(unpassed(await playAll(named('goodbye'), hasty(), busy))).toEqual([]);
+  });
+
+  test('and missed when there is none', async () => {
+    const [goodbye] = named('goodbye');
+    const steps = goodbye!.steps.map(step => ('gone' in step ? { ...step, within: 300 } : step));
+    const clinging = class extends WebSocket {
+      override close(): void {}
+    };
+    const [verdict] = await playAll(
+      [{ ...goodbye!, steps }],
+      hasty(clinging as Surroundings['WebSocket']),
+      busy,
+    );
+    expect(short(verdict!)).toBe('goodbye: failed the client did not leave connection 2 within 900 ms');
+  });
+});
+
+test('`connected` is waited for after every WELCOME, or a later step finds that of an earlier connection', () => {
+  const counts = scripts.map(({ name, steps }) => ({
+    name,
+    welcomes: steps.filter(step => 'say' in step && step.say === 'WELCOME').length,
+    waits: steps.filter(step => 'app' in step && step.app.state === 'connected').length,
+  }));
+  for (const { name, welcomes, waits } of counts) if (waits > 0) expect(waits, name).toBe(welcomes);
+});
 
 const STRANGER = fileURLToPath(new URL('../../k8s/e2e/stranger/conformance.py', import.meta.url));
 /** Which of its commands was waited for when the time was up is a matter of how fast both were. */

@@ -150,6 +150,7 @@ export class Stage {
       this.changed();
     };
     const ended = (why: string): void => {
+      this.note(`the client has ended: ${why}`);
       this.endedBecause = why;
       this.changed();
     };
@@ -186,7 +187,10 @@ export class Stage {
     });
   }
 
-  /** Waits for `probe` to find something; the sentence says what was missing. */
+  /**
+   * Waits for `probe` to find something; the sentence says what was missing. That a client has ended is known on another
+   * road than what it said, and may be known sooner: nothing more can come when its connections have ended as well.
+   */
   private async until<T>(probe: () => T | null, withinMs: number, missing: string): Promise<T> {
     const untilMs = performance.now() + withinMs * this.patience;
     for (;;) {
@@ -194,7 +198,8 @@ export class Stage {
       if (found !== null) return found;
       const fault = this.lines.flatMap(line => line.faults)[0];
       if (fault !== undefined) throw new Stopped(fault);
-      if (this.endedBecause !== null) throw new Stopped(`${this.endedBecause}; ${missing}`);
+      if (this.endedBecause !== null && this.lines.every(line => line.ended || line.goneMs !== null))
+        throw new Stopped(`${this.endedBecause}; ${missing}`);
       const leftMs = untilMs - performance.now();
       if (leftMs <= 0) throw new Stopped(`${missing} within ${withinMs * this.patience} ms`);
       await this.changedWithin(leftMs);
