@@ -274,6 +274,8 @@ export interface HoldView {
   readonly officerPoints: number;
   readonly civilianPoints: number;
   readonly rule: RuleRef;
+  /** By proximity: the rule of meeting, in its version, by which the two stood together. */
+  readonly metBy: Pick<RuleRef, 'id' | 'version'> | null;
   /** Bits of `fraud/trust.ts`. */
   readonly trust: number;
   readonly verdict: 'held' | 'released' | 'rejected';

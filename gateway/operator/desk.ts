@@ -117,7 +117,7 @@ export const OPERATOR_ROUTES = [
   'GET    /admin/users/{id}/trace           what was seen',
   'DELETE /admin/users/{id}/trace           ends and forgets it',
   'GET    /admin/users/{id}/audit           what operators did with this user',
-  'GET    /admin/holds                      encounters that wait for an operator, why, and whether positions fit',
+  'GET    /admin/holds                      encounters that wait for an operator: why, by which rules, whether positions fit',
   'POST   /admin/holds/{id}/release         pays the encounter',
   'POST   /admin/holds/{id}/reject          leaves it without points',
 ] as const;

@@ -8,6 +8,7 @@ export const HOLDS = `
       'method', h.method, 'atMs', (extract(epoch from h.at) * 1000)::bigint,
       'officerPoints', h.officer_points, 'civilianPoints', h.civilian_points,
       'rule', json_strip_nulls(json_build_object('id', h.rule_id, 'version', h.rule_version, 'trace', h.rule_trace)),
+      'metBy', case when h.met_rule is not null then json_build_object('id', h.met_rule, 'version', h.met_rule_version) end,
       'trust', h.trust, 'verdict', h.verdict,
       'positions', json_build_object('officer', h.officer_position, 'civilian', h.civilian_position)) as hold
   from meet.hold h

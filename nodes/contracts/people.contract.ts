@@ -246,6 +246,9 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
       const op = encounter(town.uuid(), officer, civilian);
       await commit(op);
       expect((await town.directory.movement(op.id))?.encounter?.metBy).toBeNull();
+      const held = encounter(town.uuid(), officer, await person(), { trust: 1 });
+      await commit(held);
+      expect((await town.directory.hold(held.id))?.metBy).toBeNull();
     });
 
     it('knows how often two people met, and whom else: paid, held and rejected', async () => {
@@ -286,17 +289,19 @@ export function peopleContract(name: string, open: () => Promise<StoreTown>): vo
 
     it("an encounter that is held counts as met, is listed until it is decided, and is nobody's encounter", async () => {
       const [officer, civilian] = [await person({ kind: 'officer', handle: 'Held' }), await person()];
-      const op = encounter(town.uuid(), officer, civilian, { trust: 5 });
+      const metBy = { id: 'proximity.notify', version: 3 };
+      const op = encounter(town.uuid(), officer, civilian, { method: 'proximity', trust: 5, metBy });
       const held = (await commit(op)) as Committed;
       const view = {
         encounterId: op.id,
         officer: { id: officer, handle: 'Held' },
         civilian: { id: civilian, handle: expect.any(String) },
-        method: 'hey',
+        method: 'proximity',
         atMs: held.atMs,
         officerPoints: 5,
         civilianPoints: 10,
         rule: { id: 'encounter', version: 1 },
+        metBy,
         trust: 5,
         verdict: 'held',
         positions: { officer: null, civilian: null },

@@ -310,7 +310,7 @@ export class MemoryPeople implements Directory, QueryStore {
     if (!hold) return null;
     const { op, atMs, verdict } = hold;
     const side = (of: string) => ({ id: of, handle: this.#people.get(of)?.handle ?? '' });
-    const { method, officerPoints, civilianPoints, rule, trust = 0 } = op;
+    const { method, officerPoints, civilianPoints, rule, metBy = null, trust = 0 } = op;
     return {
       encounterId: id,
       officer: side(op.officer),
@@ -320,6 +320,7 @@ export class MemoryPeople implements Directory, QueryStore {
       officerPoints,
       civilianPoints,
       rule,
+      metBy,
       trust,
       verdict,
       positions: {
