@@ -41,7 +41,7 @@ export interface RulesDeskOptions extends Verifier, LineOptions {
 }
 
 export const RULE_ROUTES = [
-  'GET    /admin/rules                      every rule: kind, the version that counts, those that did',
+  'GET    /admin/rules                      every rule: kind, the version that counts, those that did; what was refused of it',
   'POST   /admin/rules                      {id, kind, title, content, tests, ...}: the first version of a rule, a draft',
   'PATCH  /admin/rules/{id}                 {content?, tests?, ...}: its next version, a draft',
   'GET    /admin/rules/{id}                 its versions with their states',

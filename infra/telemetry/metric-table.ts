@@ -224,6 +224,10 @@ export const METRICS = {
     help: 'Looks at which versions count; away: the store did not answer.',
     labels: { result: ['read', 'away'] },
   },
+  heyblue_rules_refused: {
+    kind: 'gauge',
+    help: 'Business rules of which the version that is to count would be refused today: an earlier one counts, or none.',
+  },
   heyblue_rules_unwritten_total: {
     kind: 'counter',
     help: 'Evaluations that were not written down: too many waited, or the node stopped.',

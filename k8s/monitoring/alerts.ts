@@ -151,6 +151,13 @@ const TELLING: readonly Alert[] = [
     'A published rule says what is no award; the next rule is asked instead.',
   ),
   row(
+    'HeyBlueRulesRefused',
+    ticket,
+    '0m',
+    'max(heyblue_rules_refused) > 0',
+    'A rule of before is no longer let through: an earlier version of it counts, or none.',
+  ),
+  row(
     'HeyBlueRulesUnwritten',
     ticket,
     '0m',

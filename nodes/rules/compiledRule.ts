@@ -3,13 +3,14 @@
  * for an actor's question, an operator's test and an explanation years later.
  */
 import type { RuleKind } from '../../actors/scoring.ts';
-import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
+import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import type { Compiled, RuleEngine, Step } from './engine.ts';
 import type { RuleScope, RuleVersion } from './envelope.ts';
-import { expressionsOf, reads } from './graph.ts';
+import { expressionsOf, reads, refusedGraph } from './graph.ts';
 import { KINDS } from './kinds.ts';
 import { RULE_LIMITS } from './limits.ts';
 import { type Said, saidOf } from './said.ts';
+import { BUILT_IN } from './seeds.ts';
 import { type Given, traceOf } from './trace.ts';
 
 /** What an input is asked for by a scope. */
@@ -22,6 +23,13 @@ const SCOPED: readonly (readonly [keyof RuleScope, readonly string[]])[] = [
 /** Inputs of this kind that a part of a scope is about; none: such a scope means nothing there. */
 export const scopedBy = (part: keyof RuleScope, kind: RuleKind): string | null =>
   SCOPED.find(([name]) => name === part)?.[1].find(field => field in KINDS[kind].inputs) ?? null;
+
+/**
+ * Why the engine must not see this version: it may have been written when more was allowed, and the engine ends the process
+ * where it cannot compute. Null: it may. Version 1 is how a town began.
+ */
+export const refusedVersion = ({ createdBy, content }: RuleVersion): Refusal | null =>
+  createdBy === BUILT_IN ? null : refusedGraph(content);
 
 /** An input as every evaluation gets it: words of bounded length, numbers rounded down to their step, nothing else. */
 export function discretised(kind: RuleKind, input: Readonly<Record<string, unknown>>): Given {
@@ -66,6 +74,8 @@ export class CompiledRule {
   }
 
   static of(rule: RuleVersion, engine: RuleEngine): Result<CompiledRule> {
+    const refusal = refusedVersion(rule);
+    if (refusal) return refusal;
     const graph = engine.compile(rule.content, expressionsOf(rule.content));
     return graph.ok ? ok(new CompiledRule(rule, graph.value)) : graph;
   }

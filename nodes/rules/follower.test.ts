@@ -9,7 +9,7 @@ import { type MemoryBus, MemoryHub } from '../memory/memoryBus.ts';
 import { MemoryRules } from '../memory/memoryRules.ts';
 import { MemoryTeller } from '../memory/memoryTeller.ts';
 import { VirtualTime } from '../simulation/virtualTime.ts';
-import type { RuleDraft, RuleVersion } from './envelope.ts';
+import { checksumOf, type RuleDraft, type RuleVersion } from './envelope.ts';
 import { type LastKnown, RuleFollower } from './follower.ts';
 import { RuleKeeper } from './keeper.ts';
 import { RULE_LIMITS } from './limits.ts';
@@ -17,7 +17,12 @@ import { RuleBook } from './ruleBook.ts';
 import { seedRules } from './seeds.ts';
 import type { RuleStore } from './store.ts';
 
-const metrics = { count() {}, observe() {}, gauge() {} };
+const gauges = new Map<string, number>();
+const metrics = {
+  count() {},
+  observe() {},
+  gauge: (name: string, value: number) => void gauges.set(name, value),
+};
 const SEEDS = seedRules(DEFAULT_RULES);
 const [MEETING] = SEEDS as [RuleVersion];
 const HEY: ScoreQuery = { type: 'score', kind: 'encounter.points', input: { method: 'hey' } };
@@ -75,7 +80,8 @@ function node(
   const world = { store, teller, scheduler: time, log, metrics };
   const follower = new RuleFollower({ ...world, book, seeds, lastKnown, bus, subject: 'rules' });
   const changed = () => follower.changed();
-  const keeper = new RuleKeeper({ store, teller, engine, rules: book, changed, wallMs: () => 5 });
+  const refused = (id: string) => follower.refused(id);
+  const keeper = new RuleKeeper({ store, teller, engine, rules: book, refused, changed, wallMs: () => 5 });
   running.push(follower);
   const award = () => book.score(HEY);
   return { follower, keeper, award, points: async () => (await award()).points.officer };
@@ -331,5 +337,77 @@ describe('operators', () => {
       ok: true,
       value: { said: { points: { officer: 20 } } },
     });
+  });
+});
+
+describe('a version that was published when more was let through, and would end the process', () => {
+  const DEADLY = '5 % 0';
+  /** As a node of before left it: written and pointed to, unread. */
+  async function published(
+    version: number,
+    part: Pick<RuleDraft, 'content' | 'tests'>,
+  ): Promise<RuleVersion> {
+    const draft = { ...MEETING, ...part };
+    const rule = { ...draft, version, checksum: checksumOf(draft), createdBy: 'olga' };
+    await stored.add(rule);
+    const { active, retired, revision, ...pointer } = (await stored.pointer(MEETING.id))!;
+    const next = { ...pointer, active: version, retired: [...retired, active], revision: revision + 1 };
+    await stored.point(next, revision);
+    return rule;
+  }
+  const deadly = {
+    ...worth(1),
+    content: JSON.parse(JSON.stringify(worth(1).content).replaceAll('"1"', `"${DEADLY}"`)),
+  };
+  const told: object[] = [];
+  const log = { ...silent, error: (what: object) => told.push(what) };
+  beforeEach(async () => {
+    told.length = 0;
+    await node().follower.start();
+  });
+
+  test('does not count: the one before it does, on nodes that run and on those that start', async () => {
+    const running = node(disk(), hub.connect(), { log });
+    await running.follower.start();
+    await published(2, worth(11));
+    await published(3, deadly);
+    await running.follower.look();
+    expect([await running.points(), gauges.get('heyblue_rules_refused')]).toEqual([11, 1]);
+    const later = node();
+    await later.follower.start();
+    expect(await later.points()).toBe(11);
+    await time.advance(3 * RULE_LIMITS.pollMs);
+    const why = expect.stringContaining('rest of a division');
+    expect(told).toEqual([{ rule: MEETING.id, version: 3, instead: 2, why }]);
+    const shown = (await later.keeper.pointers()).find(({ id }) => id === MEETING.id);
+    expect(shown).toMatchObject({ active: 3, refused: { version: 3, instead: 2, why } });
+    expect(await later.keeper.evaluateVersion(MEETING.id, 3, { method: 'hey' })).toMatchObject({ ok: false });
+    // a mended one counts, and nothing is refused any more
+    await running.keeper.patch('olga', MEETING.id, worth(12));
+    await running.keeper.publish(MEETING.id, 4, null);
+    expect([await running.points(), gauges.get('heyblue_rules_refused')]).toEqual([12, 0]);
+  });
+
+  test('leaves the built-in one, or nobody where there is none', async () => {
+    await published(2, deadly);
+    const one = node();
+    await one.follower.start();
+    expect(await one.points()).toBe(10);
+    await stored.add({ ...(await stored.version(MEETING.id, 2))!, id: 'mine', version: 1, priority: 9 });
+    await stored.point(
+      { id: 'mine', kind: MEETING.kind, active: 1, retired: [], tested: [1], revision: 1 },
+      0,
+    );
+    await one.follower.look();
+    expect([await one.points(), one.follower.refused('mine')?.instead]).toEqual([10, 0]);
+  });
+
+  test('is not taken from the disk either, while the store is away', async () => {
+    const known = disk();
+    known.write([await published(2, deadly), ...SEEDS.slice(1)]);
+    away = true;
+    const one = node(known);
+    await one.follower.start();
+    expect(await one.points()).toBe(10);
   });
 });

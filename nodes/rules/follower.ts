@@ -8,6 +8,7 @@
  */
 import { FIRST_VERSION } from '../../actors/ruleNumbers.ts';
 import type { Bus, Log, Metrics, Scheduler } from '../ports.ts';
+import { refusedVersion } from './compiledRule.ts';
 import { canonical, checksumOf, type RuleDraft, type RulePointer, type RuleVersion } from './envelope.ts';
 import { RULE_LIMITS } from './limits.ts';
 import type { RuleBook } from './ruleBook.ts';
@@ -32,6 +33,15 @@ export interface FollowerOptions {
   readonly scheduler: Scheduler;
   readonly log: Log;
   readonly metrics: Metrics;
+}
+
+/** A version that is to count, and does not on this node. */
+export interface RefusedVersion {
+  readonly version: number;
+  /** A sentence. */
+  readonly why: string;
+  /** The version that counts instead; 0: none. */
+  readonly instead: number;
 }
 
 /** What stands there is what was written: what somebody changed, or what was cut off, is nobody's rules. */
@@ -59,6 +69,8 @@ export class RuleFollower {
   /** What the store has. Versions never change, so each is read once. */
   readonly #known = new Map<string, RuleVersion>();
   #active: readonly RuleVersion[] = [];
+  /** By the id of the rule. */
+  #refused: ReadonlyMap<string, RefusedVersion> = new Map();
   /** Whether the disk has what is active. */
   #isKept: boolean;
   /** Revisions of pointers that are told, by rule. */
@@ -75,6 +87,11 @@ export class RuleFollower {
     const before = this.#before();
     this.#isKept = before !== null;
     this.#take(before ?? options.seeds);
+  }
+
+  /** Null: the version counts that its pointer says. */
+  refused(id: string): RefusedVersion | null {
+    return this.#refused.get(id) ?? null;
   }
 
   /** Resolves when the store has answered, or did not within its time: then the node goes on with what it knew. */
@@ -108,12 +125,13 @@ export class RuleFollower {
     return this.#looking;
   }
 
-  /** What this node knew before it stopped. */
+  /** What this node knew before it stopped; of what a node before it let through, and is refused now, the built-in version. */
   #before(): readonly RuleVersion[] | null {
-    const { lastKnown, log } = this.#options;
+    const { lastKnown, seeds, log } = this.#options;
     const kept = lastKnown.read();
     if (kept === null) return null;
-    if (isWhole(kept)) return kept;
+    if (isWhole(kept))
+      return kept.flatMap(one => (refusedVersion(one) ? (seeds.find(({ id }) => id === one.id) ?? []) : one));
     log.warn({}, 'the rules known last are damaged; the built-in ones count');
     return null;
   }
@@ -139,23 +157,57 @@ export class RuleFollower {
   }
 
   async #read(): Promise<void> {
-    const { store, lastKnown, log } = this.#options;
+    const { store, lastKnown, metrics } = this.#options;
     let pointers = await store.pointers();
     if (await this.#plant(pointers)) pointers = await store.pointers();
     void this.#tell(pointers);
-    const active: RuleVersion[] = [];
+    const refused = new Map<string, RefusedVersion>();
     const counting = pointers.filter(one => one.active > 0);
-    const rules = await Promise.all(counting.map(one => this.#version(one.id, one.active)));
-    for (const [i, { id, active: version }] of counting.entries()) {
-      const rule = rules[i];
-      if (rule) active.push(rule);
-      else log.error({ rule: id, version }, 'a rule points to a version that is not there');
-    }
+    const rules = await Promise.all(counting.map(one => this.#counting(one, refused)));
+    const active = rules.filter(rule => rule !== null);
+    this.#tellRefused(refused);
+    metrics.gauge('heyblue_rules_refused', refused.size);
     const isSame = active.map(exactly).join() === this.#active.map(exactly).join();
     if (!isSame) this.#take(active);
     if (isSame && this.#isKept) return;
     lastKnown.write(active);
     this.#isKept = true;
+  }
+
+  /** The version that counts; of one that is refused the newest that counted before it, so that all nodes take the same. */
+  async #counting(
+    { id, active, retired }: RulePointer,
+    refused: Map<string, RefusedVersion>,
+  ): Promise<RuleVersion | null> {
+    const rule = await this.#version(id, active);
+    if (rule === null) {
+      this.#options.log.error({ rule: id, version: active }, 'a rule points to a version that is not there');
+      return null;
+    }
+    const refusal = refusedVersion(rule);
+    if (refusal === null) return rule;
+    let instead: RuleVersion | null = null;
+    for (const version of retired.toReversed()) {
+      const before = await this.#version(id, version);
+      if (before === null || refusedVersion(before)) continue;
+      instead = before;
+      break;
+    }
+    refused.set(id, { version: active, why: refusal.message, instead: instead?.version ?? 0 });
+    return instead;
+  }
+
+  /** Says of each once. */
+  #tellRefused(refused: ReadonlyMap<string, RefusedVersion>): void {
+    for (const [rule, one] of refused) {
+      const { version, instead } = this.#refused.get(rule) ?? {};
+      if (version === one.version && instead === one.instead) continue;
+      this.#options.log.error(
+        { rule, ...one },
+        'the version of a rule that is to count would be refused today and does not count here; publish a mended one',
+      );
+    }
+    this.#refused = refused;
   }
 
   /** Beside the following, which waits for nobody; what could not be told is told after another look. */

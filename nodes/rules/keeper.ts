@@ -16,6 +16,7 @@ import {
   type RuleVersion,
   stateOf,
 } from './envelope.ts';
+import type { RefusedVersion } from './follower.ts';
 import type { RulesPort } from './port.ts';
 import type { Said } from './said.ts';
 import { BUILT_IN } from './seeds.ts';
@@ -28,10 +29,17 @@ export interface KeeperOptions {
   readonly teller: RuleTeller;
   readonly engine: RuleEngine;
   readonly rules: RulesPort;
+  /** Whether the version of this rule that is to count does not. */
+  readonly refused: (id: string) => RefusedVersion | null;
   /** A pointer was moved. */
   readonly changed: () => Promise<void>;
   /** Unix milliseconds. */
   readonly wallMs: () => number;
+}
+
+/** Which version is to count, and, if this node refuses it, why and which one does instead. */
+export interface PointerView extends RulePointer {
+  readonly refused: RefusedVersion | null;
 }
 
 export interface VersionView extends RuleVersion {
@@ -77,8 +85,9 @@ export class RuleKeeper {
   }
 
   /** Every rule, with the version that counts. */
-  pointers(): Promise<readonly RulePointer[]> {
-    return this.#options.store.pointers();
+  async pointers(): Promise<readonly PointerView[]> {
+    const { store, refused } = this.#options;
+    return (await store.pointers()).map(one => ({ ...one, refused: refused(one.id) }));
   }
 
   /** Null when there is no such rule. */
@@ -87,11 +96,14 @@ export class RuleKeeper {
   }
 
   /** The newest version of a rule, and the one that counts. */
-  async look(id: string): Promise<Result<{ pointer: RulePointer; versions: readonly VersionView[] }>> {
+  async look(id: string): Promise<Result<{ pointer: PointerView; versions: readonly VersionView[] }>> {
     const pointer = await this.#options.store.pointer(id);
     if (pointer === null) return noRule;
     const versions = await this.#options.store.versions(id);
-    return ok({ pointer, versions: versions.map(one => ({ ...one, state: stateOf(pointer, one.version) })) });
+    return ok({
+      pointer: { ...pointer, refused: this.#options.refused(id) },
+      versions: versions.map(one => ({ ...one, state: stateOf(pointer, one.version) })),
+    });
   }
 
   async version(id: string, version: number): Promise<Result<VersionView>> {

@@ -74,6 +74,7 @@ export function nodeRules(options: NodeRulesOptions): NodeRules {
     teller,
     engine,
     rules: book,
+    refused: id => follower.refused(id),
     changed: () => follower.changed(),
     wallMs,
   });
