@@ -274,7 +274,7 @@ const Head = {
   seq: Count('version of the account where points moved, else the number of the stamp'),
   correlationId: orNull(Type.String({ description: 'trace id' })),
   causationId: orNull(Type.String({ description: 'what it follows from' })),
-  userId: Id('the subject'),
+  userId: Id('the subject once more: no account of rules, nor of entries of catalogues that have none'),
 };
 
 /** The schema of a whole event. */

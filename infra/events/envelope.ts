@@ -31,6 +31,7 @@ export interface Envelope {
   readonly correlationId: string | null;
   /** Id of the event or operation that it follows from. */
   readonly causationId: string | null;
+  /** The subject once more, whatever it is the id of: readers were told that it is never null. */
   readonly userId: string;
   readonly data: object;
 }

@@ -25,7 +25,7 @@ select ${OUTBOX_TARGET.userEvents}, array[g.subject], case when m.now > 0
 from moved m join given g on g.id = m.rule_id
 where m.before <> m.now`;
 
-/** The events of a rule stand in one order, under this id. */
+/** The events of a rule stand in one order, under this id, which is nobody's account. */
 export const subjectOfRule = (ruleId: string): string => derivedId('rule', ruleId);
 
 export class PgRuleTeller implements RuleTeller {
