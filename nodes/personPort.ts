@@ -3,14 +3,17 @@
  * stays, because the points of others hang on it: what names the person goes, and the id means nobody from then on.
  */
 
-/** `reserved`: points wait at a till; `listed`: a catalogue names the account; `selling`: offers are published. */
+/** `absent`: there never was one; `reserved`: points wait at a till; `listed`: a catalogue names the account; `selling`: offers are published. */
 export type Erasure = 'erased' | 'absent' | 'reserved' | 'listed' | 'selling';
 
 export interface PersonBook {
   /** Everything, as JSON; null when there is no such person. At most `rows` of each list, newest first. */
   copy(userId: string, rows: number): Promise<Readonly<Record<string, unknown>> | null>;
-  /** Again it is `absent`. What hinders it changes nothing. */
-  erase(userId: string): Promise<Erasure>;
+  /**
+   * For the person, or for an operator, whom the line in the audit trail names. Again it is `erased`, and leaves no line. What
+   * hinders it changes nothing.
+   */
+  erase(userId: string, operatorId?: string | null): Promise<Erasure>;
 }
 
 /** The same with what is kept elsewhere. A copy has sampled positions, too; it rejects when they cannot be read. */

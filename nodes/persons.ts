@@ -32,7 +32,7 @@ export const personsOf = ({
     const positions = await location.history(userId, nowMs - historyMs, nowMs + PERSON_LIMITS.clocksApartMs);
     return { ...copy, positions: positions.slice(-rows).reverse() };
   },
-  erase: userId => book.erase(userId),
+  erase: (userId, operatorId) => book.erase(userId, operatorId),
   forget(userId) {
     sampler.optOut(userId);
     // what a node had waiting, or took while the sockets ended

@@ -28,6 +28,11 @@ const READ_PLANTS: readonly Plant[] = [
     finds: ({ person }) => [`users-people ${person}`],
   },
   {
+    name: 'where somebody lived who was erased',
+    sql: ({ erased }) => `update users.person set zip = '10001' where user_id = '${erased}'`,
+    finds: ({ erased }) => [`users-people ${erased}`],
+  },
+  {
     name: 'a movement that is missing',
     sql: ({ gift, civilian }) =>
       `delete from users.transaction where event_id = '${gift}' and user_id = '${civilian}'`,

@@ -27,15 +27,18 @@ const ms = (at: string): string => `date_trunc('milliseconds', ${at})`;
 export const USERS_CHECKS: readonly UsersCheck[] = [
   {
     name: 'users-people',
-    about: 'everybody who has an account is in the read model, and nobody else',
+    about:
+      'everybody who has an account is in the read model, and nobody else; of whoever was erased nothing but the kind',
     of: 'users.person',
     // of whoever was erased the account remains, and the id
     sql: `select coalesce(u.id, p.user_id) as id, case when p.user_id is null then 'has an account and is not in the read model'
+          when u.id is null and p.zip is not null and a.id is not null then 'was erased and has a zip code in the read model'
           when u.id is null then 'is in the read model and never had an account' else '${DIFFERENT}' end as what,
         case when p.user_id is null then md5('registered ' || u.id) end as event, u.created_at as at
       from user_schema.users u full join users.person p on p.user_id = u.id
+        left join lateral (select account_id as id from ledger.account where account_id = p.user_id limit 1) a on u.id is null
       where p.user_id is null and u.created_at >= asked.since
-        or u.id is null and not asked.shared and not exists (select from ledger.account a where a.account_id = p.user_id)
+        or u.id is null and (a.id is null and not asked.shared or a.id is not null and p.zip is not null)
         or u.id = p.user_id and (u.kind, u.zip, ${ms('u.created_at')}) is distinct from (p.kind, p.zip, p.at)`,
   },
   {

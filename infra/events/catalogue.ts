@@ -162,7 +162,8 @@ export const CATALOGUE = {
     Type.Object({
       userId: Id('of the account'),
       because: Type.Enum(['erased', 'closed'], {
-        description: 'the person ended it and is gone, or an operator closed it and may open it again',
+        description:
+          'the person is gone and nothing names him, or an operator closed it and may open it again',
       }),
     }),
   ),

@@ -70,7 +70,8 @@ it('an officer is verified; an account is closed, opened, limited and ended: one
   const persons = new PgPersonBook({ url: town.database.appUrl, log: silent });
   await persons.tried();
   expect(await persons.erase(userId)).toBe('erased');
-  expect(await persons.erase(userId)).toBe('absent');
+  expect(await persons.erase(userId)).toBe('erased');
+  expect(await persons.erase(town.uuid())).toBe('absent');
   // nobody's account any more, or nobody's ever
   await givingStore.closeAccount(userId, false);
   await givingStore.closeAccount(town.uuid(), true);
@@ -90,6 +91,34 @@ it('an officer is verified; an account is closed, opened, limited and ended: one
   ]);
   expect(events.map(wrongWith)).toEqual(events.map(() => null));
   expect(new Set(events.map(({ subject }) => subject))).toEqual(new Set([userId]));
+});
+
+it('where somebody lived who was erased before the stream knew goes into no stream', async () => {
+  const handle = `c-${randomBytes(4).toString('hex')}`;
+  const account = {
+    kind: 'civilian',
+    handle,
+    passwordHash: 'secret',
+    deviceId: handle,
+    badge: null,
+  } as const;
+  const [gone, there] = await Promise.all([
+    town.directory.createUser({ ...account, zip: '98765' }),
+    town.directory.createUser({ ...account, handle: `${handle}-2`, zip: '98766' }),
+  ]);
+  if (!gone.ok || !there.ok) throw new Error('not signed up');
+  const persons = new PgPersonBook({ url: town.database.appUrl, log: silent });
+  await persons.tried();
+  expect(await persons.erase(gone.value.userId)).toBe('erased');
+  await persons.close();
+  const events = await published();
+  expect(events.map(wrongWith)).toEqual([null, null, null]);
+  const of = (subject: string) => events.filter(one => one.subject === subject);
+  expect(of(gone.value.userId)).toMatchObject([
+    { type: 'user.registered', data: { zip: null } },
+    { type: 'user.deactivated' },
+  ]);
+  expect(of(there.value.userId)).toMatchObject([{ type: 'user.registered', data: { zip: '98766' } }]);
 });
 
 it('which version of a rule counts is told once, whoever tells it, and never out of order', async () => {

@@ -87,6 +87,31 @@ describe('migrations', () => {
     await database.drop();
   });
 
+  it('where somebody lived who was erased goes, if the read model heard of it too late', async () => {
+    const database = await temporaryDatabase(inject('databaseUrl'));
+    const migrator = await openMigrator(database.url);
+    await migrator.up('0034-told-changes');
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const [erased, there] = [0, 1].map(n => `01900000-0000-7000-8000-00000000000${n}`);
+    await client.query(
+      `insert into users.person values ($1, 'civilian', '10001', now()), ($2, 'civilian', '10002', now())`,
+      [erased, there],
+    );
+    await client.query(`insert into ops.operator_audit (action, user_id) values ('person.erase', $1)`, [
+      erased,
+    ]);
+    await migrator.up();
+    const { rows } = await client.query('select user_id, zip from users.person order by user_id');
+    expect(rows).toEqual([
+      { user_id: erased, zip: null },
+      { user_id: there, zip: '10002' },
+    ]);
+    await client.end();
+    await migrator.close();
+    await database.drop();
+  });
+
   it('two nodes that start at once do not step on each other', async () => {
     const database = await temporaryDatabase(inject('databaseUrl'));
     const both = await Promise.all([1, 2, 3].map(() => migrate(database.url)));

@@ -81,9 +81,9 @@ export class PgPersonBook implements PersonBook {
     return (found[0]?.[0] as Record<string, unknown> | undefined) ?? null;
   }
 
-  async erase(userId: string): Promise<Erasure> {
-    const text = 'select ops.erase_person($1::uuid)';
-    const [row] = await this.#lines.run({ name: 'erase', text, values: [userId] });
+  async erase(userId: string, operatorId: string | null = null): Promise<Erasure> {
+    const text = 'select ops.erase_person($1::uuid, $2::uuid)';
+    const [row] = await this.#lines.run({ name: 'erase', text, values: [userId, operatorId] });
     this.#onEvent();
     return row![0] as Erasure;
   }

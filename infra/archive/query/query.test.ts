@@ -24,6 +24,19 @@ const data = join(folder, 'archive');
 const events = [
   ...townEvents({ events: 3_000, startMs: Date.UTC(2026, 10, 1), days: 3, hoursADay: 1, seed: 11 }),
 ];
+/** Two who lived somewhere: one is erased in the end, and one's account is closed. */
+const [gone, shut] = events.filter(
+  ({ event }) => event.type === 'user.registered' && (event.data as Data).zip !== null,
+);
+for (const [n, one, because] of [
+  [1, gone!, 'erased'],
+  [2, shut!, 'closed'],
+] as const) {
+  const told = { id: `01900000-0000-7000-8000-00000000000${n}`, seq: 1_000_000 + n };
+  const data = { userId: one.key, because };
+  const event = { ...one.event, ...told, type: 'user.deactivated', detailType: 'user.deactivated.v1', data };
+  events.push({ ...one, event });
+}
 let warehouse: Warehouse;
 
 /** As it goes in life: two shards, several flushes, records that came twice. */
@@ -103,7 +116,7 @@ const nonZero = (sums: Record<string, number>): Record<string, number> =>
 
 it('the events of these tests are as the catalogue says', () => {
   const types = new Set(all.map(({ type }) => type));
-  expect(types.size).toBe(11);
+  expect(types.size).toBe(12);
   for (const type of types) {
     if (!isEventType(type)) throw new Error(`${type} is not in the catalogue`);
     const one = events.find(({ event }) => event.type === type)!.event;
@@ -132,6 +145,7 @@ describe('the standard queries answer as a naive reckoning does', () => {
   const credited = ({ legs }: Data): number =>
     legs.reduce((sum, { account, delta }) => sum + (account !== MINT_ACCOUNT && delta > 0 ? delta : 0), 0);
   const people = new Map(of('user.registered').map(({ subject, data }) => [subject, data]));
+  people.set(gone!.key, { ...people.get(gone!.key)!, zip: null });
 
   it('points-per-day', async () => {
     const rows = await asked('points-per-day');

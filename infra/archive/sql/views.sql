@@ -31,7 +31,13 @@ select event_id, type, time, merchant, offer, delta, kind, on_hand, reserved
 from transactions
 where type like 'stock.%';
 
+-- Of whoever was erased no query sees the zip code that was archived before.
 create or replace view people as
-select subject as account, kind, zip, time
-from user_events
-where type = 'user.registered';
+select registered.subject as account, registered.kind, case when erased.subject is null then registered.zip end as zip, registered.time
+from user_events as registered
+left join (
+  select distinct subject
+  from user_events
+  where type = 'user.deactivated' and payload like '%"because":"erased"%'
+) as erased on erased.subject = registered.subject
+where registered.type = 'user.registered';

@@ -6,6 +6,7 @@ import { AuditChain } from './auditChain.ts';
 import { Base } from './base.ts';
 import { CommitGroup } from './commitGroup.ts';
 import { DaySeals } from './daySeals.ts';
+import { ErasedStay } from './erasedStay.ts';
 import { Erasure } from './erasure.ts';
 import { Events } from './events.ts';
 import { ExpiredPoints } from './expiredPoints.ts';
@@ -64,4 +65,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0032-told-settlements', class: ToldSettlements },
   { name: '0033-met-rules', class: MetRules },
   { name: '0034-told-changes', class: ToldChanges },
+  { name: '0035-erased-stay', class: ErasedStay },
 ];

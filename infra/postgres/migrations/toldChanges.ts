@@ -40,7 +40,7 @@ $body$`;
 const tell = (user: string, type: string, data: string): string =>
   `perform ops.tell_change(${user}, '${type}', ${data})`;
 
-const ERASED = `
+export const ERASED = `
   ${tell('p_user', 'user.deactivated', `'{"because": "erased"}'`)};`;
 const CLOSED = `${tell('id', 'user.deactivated', `'{"because": "closed"}'`)} from user_schema.users where id = p_account;`;
 const UPDATED = `${tell(
