@@ -18,6 +18,7 @@ export const OPERATOR_ACTIONS = [
   'user.look',
   'user.disconnect',
   'user.revoke',
+  'user.erase',
   'token.revoke',
   'trace.start',
   'trace.read',

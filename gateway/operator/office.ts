@@ -15,6 +15,7 @@ import { Inquiry, operatorSubject } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { Local } from './local.ts';
 import { MachineDesk } from './machineDesk.ts';
+import { PersonsDesk } from './personsDesk.ts';
 import { PlacesDesk } from './placesDesk.ts';
 import { RulesDesk } from './rulesDesk.ts';
 import { StreamsDesk } from './streamsDesk.ts';
@@ -78,6 +79,7 @@ export class Office {
       metrics,
       cluster,
       drain,
+      persons,
       places,
       giving: store,
       domain: streams,
@@ -97,6 +99,7 @@ export class Office {
     return [
       desk,
       ...(drain ? [new MachineDesk({ ...entrance, drain, cluster })] : []),
+      ...(persons ? [new PersonsDesk({ ...entrance, persons })] : []),
       new CorrectionDesk({ ...entrance, door }),
       ...(places ? [new PlacesDesk({ ...entrance, ...places })] : []),
       ...(store ? [new GivingDesk({ ...entrance, store })] : []),

@@ -2,6 +2,7 @@
 import { CORRECTION_ROUTES } from './correctionDesk.ts';
 import { OPERATOR_ROUTES } from './desk.ts';
 import { GIVING_ROUTES } from './givingDesk.ts';
+import { PERSON_ROUTES } from './personsDesk.ts';
 import { PLACE_ROUTES } from './placesDesk.ts';
 import { RULE_ROUTES } from './rulesDesk.ts';
 import { STREAM_ROUTES } from './streamsDesk.ts';
@@ -11,6 +12,7 @@ export { MACHINE_ROUTES } from './machineDesk.ts';
 /** For operators, by their tokens. */
 export const DESK_ROUTES = [
   ...OPERATOR_ROUTES,
+  ...PERSON_ROUTES,
   ...PLACE_ROUTES,
   ...RULE_ROUTES,
   ...GIVING_ROUTES,

@@ -466,6 +466,7 @@ export const METRICS = {
         'user.look',
         'user.disconnect',
         'user.revoke',
+        'user.erase',
         'token.revoke',
         'trace.start',
         'trace.read',

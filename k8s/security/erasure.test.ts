@@ -178,3 +178,49 @@ it(
   },
   MS_MAX,
 );
+
+it(
+  'an operator erases somebody who cannot do it himself: his name is gone, the line says by whom and why',
+  async () => {
+    const handle = `ben-${crypto.randomUUID().slice(0, 8)}`;
+    const signUp = {
+      kind: 'civilian',
+      handle,
+      password: 'correct horse',
+      deviceId: `of-${handle}`,
+      zip: ZIP,
+    };
+    const up = await town.rest.call<{ userId: string; accessToken: string }>('POST', '/v1/signup', {
+      body: signUp,
+    });
+    expect(up.status).toBe(201);
+    const { userId, accessToken } = up.body;
+    const person: Person = { ...signUp, kind: 'civilian', userId, token: accessToken };
+    const his = new TestPhone(town.node.urls.realtime, person, NEW_YORK);
+    await his.arrive();
+    const byOperator = async (id: string) => {
+      const { status } = await fetch(`${town.node.urls.admin}/admin/users/${id}/erase`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${cast.of.operator.token}`, 'heyblue-why': 'his letter of May' },
+      });
+      return status;
+    };
+    // her offers are published
+    expect(await byOperator(cast.of.merchant.userId)).toBe(409);
+    expect(await byOperator(userId)).toBe(200);
+    expect(await until('the socket to end', () => his.closed)).toMatchObject({ code: 4_003 });
+    expect(await town.rest.call('GET', '/v1/me', { token: accessToken })).toMatchObject({ status: 401 });
+    expect(await tablesWith(handle)).toEqual([]);
+    expect(await byOperator(userId)).toBe(200);
+    expect(await byOperator(crypto.randomUUID())).toBe(404);
+    const { rows: lines } = await database.query(
+      `select action, operator_id, detail ->> 'why' as why from ops.operator_audit where user_id = $1 order by number`,
+      [userId],
+    );
+    const line = { operator_id: cast.of.operator.userId, action: 'user.erase', why: 'his letter of May' };
+    expect(lines).toEqual([line, { ...line, action: 'person.erase', why: null }, line]);
+    const { rows: read } = await database.query('select zip from users.person where user_id = $1', [userId]);
+    expect(read).toEqual([{ zip: null }]);
+  },
+  MS_MAX,
+);

@@ -66,6 +66,7 @@ export const TRAIL_MATRIX: readonly TrailRow[] = [
   // People and their tokens.
   row('user.disconnect', 'POST /admin/users/{id}/disconnect', { code: 4_003 }),
   row('user.revoke', 'POST /admin/users/{id}/revoke'),
+  row('user.erase', 'POST /admin/users/{id}/erase'),
   row('token.revoke', 'POST /admin/tokens/{jti}/revoke'),
   row('trace.start', 'POST /admin/users/{id}/trace', { minutes: 1 }),
   row('trace.end', 'DELETE /admin/users/{id}/trace'),
