@@ -12,8 +12,10 @@ export const STREAM_SHARDS = 2;
 /** Conditional puts under way at once. */
 export const PUTS_IN_FLIGHT = 16;
 
+/** The thread of the publishers is told this long after a commit, of all that came with it. */
+export const POKE_MS = 50;
 /** After the first word of new rows we wait so long for more: one round for many. */
-export const LINGER_MS = 100;
+export const LINGER_MS = 200;
 /**
  * Rows of which nobody told us are found this late at most: those of other nodes, too, so that with the lingering and the
  * sending a balance is right everywhere within a second (DOMAIN rule 10). Only who leads asks.
@@ -35,6 +37,7 @@ export const DEPTH_MAX = 100_000;
 export const DEPTH_MS = 5_000;
 
 if (BACKOFF_MS_MIN > BACKOFF_MS_MAX) throw new Error('the backoff grows');
+if (POKE_MS + LINGER_MS > POLL_MS) throw new Error('rows are told of sooner than they are found');
 if (ROWS_BEHIND_MAX < ROWS_MAX) throw new Error('the window grows');
 
 /** A thread of publishers that broke is started again after this long. */

@@ -11,7 +11,7 @@ import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import type { OutboxTarget } from '../postgres/outboxTargets.ts';
 import type { OutboxAddresses, OutboxOptions } from './index.ts';
 import type { Led } from './lead.ts';
-import { THREAD_RESTART_MS } from './limits.ts';
+import { POKE_MS, THREAD_RESTART_MS } from './limits.ts';
 
 export type ToThread =
   | { readonly type: 'poke' }
@@ -56,11 +56,11 @@ export class OutboxThread implements Led {
     this.#worker = this.#start();
   }
 
-  /** Something was committed. Many words in one turn of the event loop are one message. */
+  /** Something was committed. A message for each group of commits costs both threads much under load: one tells of many. */
   poke(): void {
     if (this.#poked || this.#closed) return;
     this.#poked = true;
-    this.#scheduler.immediate(() => {
+    this.#scheduler.after(POKE_MS, () => {
       this.#poked = false;
       if (!this.#closed) this.#say({ type: 'poke' });
     });
