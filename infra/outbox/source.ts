@@ -19,14 +19,17 @@ import type { OutboxRow, Source } from './target.ts';
 
 /**
  * The oldest rows, until they hold the wanted number of events; the last one may hold more. `told` is what a row says
- * itself: one event, or as many in a list as it has keys.
+ * itself: one event, or as many in a list as it has keys. The list is taken apart once: to fetch each event out of it would
+ * unpack the whole of it for each, seconds of a core for some hundred.
  */
 const OLDEST = `
-  select o.id, n.ord, n.key, n.event_id, n.trace, o.created_at,
-    case jsonb_typeof(o.payload) when 'array' then o.payload -> (n.ord - 1)::int else o.payload end as told
+  select o.id, n.ord, n.key, n.event_id, n.trace, o.created_at, coalesce(n.told, o.payload) as told
   from (select *, sum(cardinality(keys)) over (order by id) - cardinality(keys) as before
         from (select * from ops.outbox where target = $1 order by id limit $2) oldest) o
-    cross join lateral unnest(o.keys, o.event_ids, o.traces) with ordinality as n(key, event_id, trace, ord)
+    cross join lateral rows from (
+      unnest(o.keys, o.event_ids, o.traces),
+      jsonb_array_elements(case jsonb_typeof(o.payload) when 'array' then o.payload end)
+    ) with ordinality as n(key, event_id, trace, told, ord)
   where o.before < $2 and n.key is not null`;
 
 const WRITTEN_AT = '(extract(epoch from o.created_at) * 1000)::bigint';

@@ -151,3 +151,13 @@ it('which version of a rule counts is told once, whoever tells it, and never out
   ]);
   expect(events.map(wrongWith)).toEqual([null, null, null, null]);
 });
+
+it('a row of five hundred events is taken apart once: it is read before anybody gives it up', async () => {
+  const keys = Array.from({ length: 500 }, () => town.uuid());
+  const told = keys.map((_, n) => ({ type: 'account.closed', data: { n, words: 'word '.repeat(150) } }));
+  const row = 'insert into ops.outbox (target, keys, payload) values (1, $1, $2)';
+  await town.database.sql(row, [keys, JSON.stringify(told)]);
+  // the connection waits five seconds for an answer
+  const rows = await new PgOutboxSource(lines, 'userEvents').read(500);
+  expect(rows.map(({ key, body }) => [key, JSON.parse(body).data.n])).toEqual(keys.map((key, n) => [key, n]));
+});
