@@ -79,9 +79,12 @@ export const waitingIn = async (
 ): Promise<IdSet> => {
   const kinds = byType(facts);
   const rows = snapshot.pages<{ id: string | null; told: ToldEvent | null }>(
-    `select n.event_id as id, case jsonb_typeof(o.payload) when 'array' then o.payload -> (n.ord - 1)::int else o.payload end as told
+    `select n.event_id as id, coalesce(n.told, o.payload) as told
      from ops.outbox o
-       cross join lateral unnest(o.keys, o.event_ids) with ordinality as n(key, event_id, ord)
+       cross join lateral rows from (
+         unnest(o.keys, o.event_ids),
+         jsonb_array_elements(case jsonb_typeof(o.payload) when 'array' then o.payload end)
+       ) as n(key, event_id, told)
      where o.target = ${target} and n.key is not null`,
   );
   for await (const page of rows) {
