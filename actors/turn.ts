@@ -152,6 +152,11 @@ export interface Behaviour<S, M extends { readonly type: string }> {
    */
   unhurried?(message: M): boolean;
   /**
+   * An ask that begins something: refused before its turn, it has changed nothing, and whoever asked may ask again. A node
+   * that has more to do than it can refuses these, and finishes what was begun.
+   */
+  refusable?(message: M): boolean;
+  /**
    * The activation is thrown away (its commit failed, its shard moved): say goodbye with `close`, nothing else.
    * Asks that it still owed an answer get a retryable refusal from the runtime.
    */

@@ -95,6 +95,7 @@ export function userBehaviour(
     },
     coalesce: message => (message.type === 'location' ? 'location' : null),
     unhurried: message => message.type === 'area',
+    refusable: ({ type }) => type === 'command' || type === 'order' || type === 'spend',
     idleMs: state =>
       state.sessions.length > 0 || state.crediting.size > 0
         ? false

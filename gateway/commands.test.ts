@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
+import { overloaded } from '../nodes/overloaded.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { ERROR, ok, refuse } from '../protocol/errors.ts';
 import { encodeCommand } from '../protocol/messages.ts';
@@ -77,13 +78,17 @@ describe('between two nodes', () => {
     refuse(ERROR.internal, 'x'),
     refuse(ERROR.rateLimited, 'x', 100),
     refuse(ERROR.unavailable, 'x', LIMITS.commandMs),
-  ])('what is final, or has no time left ($code, $retryAfterMs ms), is told at once', refusal => {
-    share();
-    stage.door.answer('command', refusal);
-    expect(last()).toMatchObject({ type: 'error', cid: 1, code: refusal.code });
-    stage.ticks(40);
-    expect(asked()).toHaveLength(0);
-  });
+    overloaded(LIMITS.commandAgainMs),
+  ])(
+    'what is final, has no time left or comes of overload ($code, $message, $retryAfterMs ms) is told at once',
+    refusal => {
+      share();
+      stage.door.answer('command', refusal);
+      expect(last()).toMatchObject({ type: 'error', cid: 1, code: refusal.code });
+      stage.ticks(40);
+      expect(asked()).toHaveLength(0);
+    },
+  );
 
   test('a phone that left is asked for no more; of too many that wait, the next are told at once', () => {
     share();

@@ -3,10 +3,11 @@
  *
  * The actor may be between two nodes at this moment. When the answer proves that nothing was executed, or the command
  * carries a key so that a repeat has no second effect, it is asked for once more within its time, and the phone hears of
- * it only when that fails too. What becomes unknown without a key is told as unknown.
+ * it only when that fails too. What becomes unknown without a key is told as unknown. A node that is overloaded is not asked
+ * again: the phone hears so at once, and when to come again.
  */
 import { hash } from 'node:crypto';
-import type { UserMessage } from '../nodes/gatewayPort.ts';
+import { isOverloaded, type UserMessage } from '../nodes/gatewayPort.ts';
 import type { Span } from '../nodes/ports.ts';
 import type { CommandName, CommandResult } from '../protocol/catalogue.ts';
 import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
@@ -84,8 +85,11 @@ export const requestHash = (code: number, body: object): string =>
   hash('sha256', `${code}\n${JSON.stringify(body)}`, 'hex');
 
 /** Whether a repeat is harmless: it was not executed, or it has a key. */
-const mayRepeat = ({ code, retryable }: Refusal, keyed: boolean): boolean =>
-  retryable && (code === ERROR.unavailable || (code === ERROR.timeout && keyed));
+const mayRepeat = (refusal: Refusal, keyed: boolean): boolean => {
+  const { code, retryable } = refusal;
+  if (!retryable || isOverloaded(refusal)) return false;
+  return code === ERROR.unavailable || (code === ERROR.timeout && keyed);
+};
 
 /** Asks once more when it is time; false when there is no time left or too many wait for theirs. */
 const askAgain = (

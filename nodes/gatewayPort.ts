@@ -37,3 +37,4 @@ export { pairId } from '../actors/pair/state.ts';
 export type { HoldView } from '../actors/queries.ts';
 export type { Address, SessionRef } from '../actors/turn.ts';
 export { isKeyConflict } from '../actors/user/commands.ts';
+export { isOverloaded } from './overloaded.ts';

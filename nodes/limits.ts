@@ -19,6 +19,17 @@ export const LIMITS = {
    * as have their turns in one run of the loop, so that whoever comes behind them waits for one.
    */
   unhurriedActors: 512,
+  /**
+   * Those who wait for their turn stand in line, and commands are refused, when for `standingMs` nobody waited less than
+   * `waitMs` (CoDel's interval and target). A command has some five turns, one after the other: at the target they wait for a
+   * sixth of its time. What is let in before the line is seen to stand must be done in time, too: at eight times of what a node
+   * can do that is eight times both.
+   */
+  waitMs: 100,
+  standingMs: 200,
+  /** Who is refused comes again so much later, and not all at once. */
+  behindRetryMinMs: 1_000,
+  behindRetryMaxMs: 3_000,
   /** An ask without an own timeout. */
   askMs: 3_000,
   /** Turns that threw within `throwWindowMs` before an actor is parked. */
@@ -293,6 +304,12 @@ export const RETELL_LIMITS = {
 export function assertLimits(): void {
   assert(LIMITS.sliceMs <= LIMITS.loopMs, 'a slice fits into a loop');
   assert(LIMITS.wheelTickMs * 10 <= LIMITS.askMs, 'the wheel is much finer than an ask');
+  assert(
+    (LIMITS.waitMs + LIMITS.standingMs) * 8 <= LIMITS.askMs,
+    'what comes before commands are refused is done in time',
+  );
+  assert(LIMITS.behindRetryMinMs < LIMITS.behindRetryMaxMs, 'who is refused does not come again all at once');
+  assert(LIMITS.loopMs <= LIMITS.waitMs, 'one run of the loop is no standing line');
   assert(LIMITS.parkMinMs <= LIMITS.parkMaxMs, 'parking grows');
   assert(LIMITS.shards === 512, 'the shard count is fixed for life');
   assert(LIMITS.hydrateMs > LIMITS.askMs, 'the asker gives up before the read does');

@@ -29,6 +29,8 @@ beforeEach(() => {
     scheduler: time,
     clock: time,
     loopMs: 10,
+    waitMs: 50,
+    standingMs: 100,
     mayRun: () => serving,
     entered: () => {},
     serve: one => {

@@ -6,15 +6,21 @@
  * whoever has nothing but mail that may wait (positions) stands in the other line, of which every {@link IN_A_ROW}th slice
  * is, so that it moves whatever happens. Hurried while he waits, he goes over; the place that he leaves is skipped.
  *
+ * How long the hurried wait is measured once in each run of the loop, so that it is known whether their line stands.
+ *
  * `mayRun` is asked before every slice. While it says no, everybody keeps his place; the queue looks again by itself,
  * and at once when it is told to `resume`.
  */
 import type { Clock, Scheduler } from './ports.ts';
+import { StandingLine } from './standingLine.ts';
 
 export interface RunQueueOptions<One> {
   readonly scheduler: Scheduler;
   readonly clock: Clock;
   readonly loopMs: number;
+  /** The line of the hurried stands when for `standingMs` none of them waited less than `waitMs`. */
+  readonly waitMs: number;
+  readonly standingMs: number;
   readonly mayRun: () => boolean;
   /** Slices follow, until `left`. */
   readonly entered: () => void;
@@ -43,6 +49,8 @@ const LEFT_MAX = 1_024;
 class Line<One> {
   #items: One[] = [];
   #head = 0;
+  /** How many ever came. */
+  came = 0;
 
   get length(): number {
     return this.#items.length - this.#head;
@@ -50,6 +58,7 @@ class Line<One> {
 
   push(one: One): void {
     this.#items.push(one);
+    this.came++;
   }
 
   shift(): One {
@@ -69,12 +78,19 @@ export class RunQueue<One extends Waiting> {
   readonly #options: RunQueueOptions<One>;
   readonly #hurried = new Line<One>();
   readonly #others = new Line<One>();
+  readonly #standing: StandingLine;
   #inARow = 0;
   #looping = false;
   #halted: (() => void) | null = null;
 
   constructor(options: RunQueueOptions<One>) {
     this.#options = options;
+    this.#standing = new StandingLine(options.waitMs, options.standingMs);
+  }
+
+  /** Whether more hurried ones come than can be served. */
+  get stands(): boolean {
+    return this.#standing.isLong && this.#standing.stands(this.#options.clock.monotonicMs());
   }
 
   /** Those who wait with nothing but what may wait; at least so many. */
@@ -108,6 +124,7 @@ export class RunQueue<One extends Waiting> {
     const { clock, loopMs, mayRun, entered, serve, served, left } = this.#options;
     let nowMs = clock.monotonicMs();
     const untilMs = nowMs + loopMs;
+    this.#standing.mark(this.#hurried.came, nowMs);
     entered();
     while (this.#hurried.length + this.#others.length > 0) {
       if (!mayRun()) {
@@ -122,6 +139,7 @@ export class RunQueue<One extends Waiting> {
       one.hurried = true;
       serve(one, startedMs);
       nowMs = clock.monotonicMs();
+      this.#measure(nowMs);
       if (!served(one, nowMs - startedMs) && nowMs < untilMs) continue;
       this.#again();
       return left();
@@ -129,6 +147,12 @@ export class RunQueue<One extends Waiting> {
     this.#looping = false;
     left();
   };
+
+  #measure(nowMs: number): void {
+    const { length, came } = this.#hurried;
+    if (length === 0) this.#standing.emptied();
+    else this.#standing.reached(came - length, nowMs);
+  }
 
   #next(): One {
     const waits = this.#others.length > 0;

@@ -2,12 +2,18 @@
  * Giving every actor its turns. A message waits in its actor's mailbox; actors with mail wait in the run queue; each is
  * served a slice in order. A turn that throws applies nothing and is an answer to its one message; an actor that throws
  * again and again is parked. While the lease has run out nothing runs.
+ *
+ * A command is many turns, of its actor and of others. So when the line of those who wait for their turn stands, what would begin
+ * (`Behaviour.refusable`) is refused before it is anything, and what has begun is done: what was accepted is answered in
+ * time, and the rest costs next to nothing. What has its turn when nobody waits for it any more is not begun either.
  */
+import type { ReplyTo } from '../actors/turn.ts';
 import { ERROR, refuse } from '../protocol/errors.ts';
 import { traceIdOf } from '../protocol/trace.ts';
 import { Activation } from './activation.ts';
 import type { Core } from './core.ts';
 import { type Mail, Mailbox } from './mailbox.ts';
+import { overloaded } from './overloaded.ts';
 import type { Span } from './ports.ts';
 import { RunQueue } from './runQueue.ts';
 
@@ -26,6 +32,10 @@ const TURN = {
 } as const;
 
 const PARKED = 'the actor is parked after repeated errors';
+const LATE = refuse(ERROR.unavailable, 'it waited too long and was not begun, try again');
+
+const isRefusable = ({ behaviour }: Activation, { message }: Mail): boolean =>
+  behaviour.refusable?.(message) === true;
 
 export class Turns {
   readonly #core: Core;
@@ -40,6 +50,8 @@ export class Turns {
       scheduler: options.scheduler,
       clock: options.clock,
       loopMs: limits.loopMs,
+      waitMs: limits.waitMs,
+      standingMs: limits.standingMs,
       mayRun: () => coordinator.serving(),
       entered: () => options.sink.hold?.(),
       serve: (one, nowMs) => this.#slice(one, nowMs),
@@ -77,6 +89,8 @@ export class Turns {
       if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
       return this.#core.refuse(mail.replyTo, refuse(ERROR.unavailable, PARKED, 1_000));
     }
+    if (mail.replyTo !== null && this.#runQueue.stands && isRefusable(activation, mail))
+      return this.#refuseEarly(mail);
     const overheld = !system && activation.gate !== null && activation.gate.held >= limits.heldOutputs;
     activation.mailbox ??= this.#spareMailboxes.pop() ?? new Mailbox(limits.mailboxMessages);
     const { behaviour, mailbox } = activation;
@@ -106,6 +120,16 @@ export class Turns {
     if (mailbox === null || routes === null) return;
     for (let mail = mailbox.shift(); mail; mail = mailbox.shift())
       if (mail.bytes > 0) routes.release(mail.bytes);
+  }
+
+  #refuseEarly(mail: Mail): void {
+    const { options, limits, routes } = this.#core;
+    options.metrics.count('heyblue_shed_total', { what: 'command' });
+    if (mail.bytes > 0) routes?.release(mail.bytes);
+    const { behindRetryMinMs, behindRetryMaxMs } = limits;
+    const retryAfterMs =
+      behindRetryMinMs + (options.random.uint32() % (behindRetryMaxMs - behindRetryMinMs + 1));
+    this.#core.refuse(mail.replyTo, overloaded(retryAfterMs));
   }
 
   #full(activation: Activation, mail: Mail): void {
@@ -151,6 +175,10 @@ export class Turns {
     const measured = (++stats.turns & MEASURED_TURNS) === 0;
     const startedMs = measured ? options.clock.monotonicMs() : 0;
     if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
+    if (mail.replyTo !== null && this.#isLate(mail.replyTo) && isRefusable(activation, mail)) {
+      options.metrics.count('heyblue_shed_total', { what: 'command_late' });
+      return outputs.answer(activation, mail.replyTo, LATE);
+    }
     const span = mail.replyTo === null ? null : this.#record(activation, mail);
     const cause = span && mail.cause ? { ...mail.cause, trace: span.trace } : mail.cause;
     turn.begin(activation.address, mail.replyTo, cause);
@@ -169,6 +197,12 @@ export class Turns {
       options.metrics.observe('heyblue_actor_turn_seconds', seconds, { kind: activation.address.kind });
     }
     outputs.apply(activation, cause);
+  }
+
+  /** Whoever asked has been told that the outcome is unknown. Of who asked from elsewhere that is not known here. */
+  #isLate({ node, askId }: ReplyTo): boolean {
+    const { asks } = this.#core;
+    return node === asks.ref && !asks.waits(askId);
   }
 
   /** The turn of an ask as a span, when somebody follows it; what it causes stands below it. */

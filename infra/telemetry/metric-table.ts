@@ -273,7 +273,7 @@ export const METRICS = {
   },
   heyblue_shed_total: {
     kind: 'counter',
-    help: 'Messages given up unexecuted (no room, waited too long, too many redirections, overtaken).',
+    help: 'Messages given up unexecuted (no room, waited too long, too many redirections, overtaken; command: the node is behind).',
     labels: { what: CLOSED_SET },
   },
   heyblue_unknown_outcomes_total: {

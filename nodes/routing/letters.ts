@@ -9,6 +9,7 @@ import type { Cause } from '../cause.ts';
 import type { Sending } from '../core.ts';
 import type { Behaviours } from '../effects.ts';
 import { LIMITS } from '../limits.ts';
+import { overloaded } from '../overloaded.ts';
 import type { Clock, Coordinator, Log, Metrics, Span, Tracer } from '../ports.ts';
 import type { TimerWheel } from '../timerWheel.ts';
 import { encodeBody, readMessage } from './body.ts';
@@ -38,7 +39,7 @@ export interface LettersOptions {
 }
 
 const AWAY = refuse(ERROR.unavailable, 'the actor cannot be reached, try again', 500);
-const OVERLOADED = refuse(ERROR.unavailable, 'the node is overloaded, try again', 500);
+const OVERLOADED = overloaded(500);
 const TOO_LARGE = refuse(ERROR.tooLarge, 'the message cannot be sent');
 
 /** What an asker hears of a message that was never executed. */

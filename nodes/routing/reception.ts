@@ -6,6 +6,7 @@ import type { ReplyTo } from '../../actors/turn.ts';
 import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
 import type { Cause } from '../cause.ts';
 import type { Sending } from '../core.ts';
+import { overloaded } from '../overloaded.ts';
 import type { Coordinator, Metrics } from '../ports.ts';
 import { readMessage } from './body.ts';
 import type { Budget } from './budget.ts';
@@ -19,7 +20,7 @@ import {
 } from './envelope.ts';
 import type { InLink } from './inLink.ts';
 
-const OVERLOADED = refuse(ERROR.unavailable, 'the node is overloaded, try again', 500);
+const OVERLOADED = overloaded(500);
 const UNREADABLE = refuse(ERROR.malformed, 'the message cannot be read');
 const FOREIGN = refuse(ERROR.internal, 'the actor lives in another shard');
 

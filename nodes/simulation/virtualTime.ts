@@ -70,6 +70,11 @@ export class VirtualTime implements Clock, Scheduler {
     if (!enough()) this.#elapsedMs = Math.max(this.#elapsedMs, untilMs);
   }
 
+  /** The piece of work that is being done takes so long: what falls due meanwhile is late. */
+  spend(ms: number): void {
+    this.#elapsedMs += ms;
+  }
+
   /** Does the next piece of work, if one is due by then. */
   #step(untilMs: number): boolean {
     for (;;) {
