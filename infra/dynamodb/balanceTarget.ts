@@ -11,9 +11,9 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
 import { PUTS_IN_FLIGHT } from '../outbox/limits.ts';
+import { SignedCall } from '../outbox/signedCall.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
 import { ensureTable } from './ensureTable.ts';
-import { SignedCall } from './signedCall.ts';
 
 const BALANCES_TABLE = 'balances';
 
@@ -34,7 +34,7 @@ export class BalanceTarget implements Target {
     this.#client = new DynamoDBClient(config);
     const { endpoint, region, requestHandler: handler } = config;
     const credentials = () => this.#client.config.credentials();
-    this.#puts = new SignedCall({ endpoint, region, handler, credentials });
+    this.#puts = new SignedCall({ service: 'dynamodb', endpoint, region, handler, credentials });
     this.#table = table;
   }
 

@@ -19,8 +19,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { SampledPosition } from '../../nodes/locationPort.ts';
 import { type AwsOptions, awsClientConfig, isMissing } from '../outbox/awsClient.ts';
+import { SignedCall } from '../outbox/signedCall.ts';
 import { ensureTable } from './ensureTable.ts';
-import { SignedCall } from './signedCall.ts';
 import { askTimeToLive } from './tableFeatures.ts';
 
 export const TRACKING_TABLE = 'tracking';
@@ -57,7 +57,7 @@ export class TrackingTable {
     this.#client = new DynamoDBClient(config);
     const { endpoint, region, requestHandler: handler } = config;
     const credentials = () => this.#client.config.credentials();
-    this.#batches = new SignedCall({ endpoint, region, handler, credentials });
+    this.#batches = new SignedCall({ service: 'dynamodb', endpoint, region, handler, credentials });
     this.#table = table;
   }
 

@@ -10,19 +10,19 @@ import {
   CreateStreamCommand,
   DescribeStreamSummaryCommand,
   KinesisClient,
-  PutRecordsCommand,
   type PutRecordsResultEntry,
 } from '@aws-sdk/client-kinesis';
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
 import { ensureActive } from '../outbox/ensureActive.ts';
 import { PUT_RECORDS_BYTES_MAX, PUT_RECORDS_MAX, STREAM_SHARDS } from '../outbox/limits.ts';
+import { SignedCall } from '../outbox/signedCall.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
 import { listShards } from './listShards.ts';
 import { ShardBudget } from './shardBudget.ts';
 
 interface Wave {
   readonly send: OutboxRow[];
-  readonly data: Uint8Array[];
+  readonly data: Buffer[];
   /** What has to wait, in order. */
   readonly hold: OutboxRow[];
   /** The first of those that wait for their shard may go so soon; infinite when none does. */
@@ -35,11 +35,17 @@ interface Refusals {
   readonly why: string | null;
 }
 
+interface PutRecordsAnswer {
+  readonly Records?: readonly PutRecordsResultEntry[];
+}
+
 /** Throttled: by this the service says that a shard has enough. */
 const ENOUGH = 'ProvisionedThroughputExceededException';
 
 export class StreamTarget implements Target {
   readonly #client: KinesisClient;
+  /** The records, some calls a second. */
+  readonly #puts: SignedCall;
   readonly #stream: string;
   readonly #budget: ShardBudget;
   /** The stream has other shards than those that we know. */
@@ -49,7 +55,11 @@ export class StreamTarget implements Target {
   constructor(stream: string, options: AwsOptions, nowMs: () => number = () => performance.now()) {
     this.#stream = stream;
     this.#budget = new ShardBudget(nowMs);
-    this.#client = new KinesisClient(awsClientConfig(options));
+    const config = awsClientConfig(options);
+    this.#client = new KinesisClient(config);
+    const { endpoint, region, requestHandler: handler } = config;
+    const credentials = () => this.#client.config.credentials();
+    this.#puts = new SignedCall({ service: 'kinesis', endpoint, region, handler, credentials });
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
@@ -104,13 +114,12 @@ export class StreamTarget implements Target {
   async #send(wave: Wave, done: string[], signal: AbortSignal): Promise<Refusals> {
     const keys = new Set<string>();
     if (wave.send.length === 0) return { keys, why: null };
-    const answer = await this.#client.send(
-      new PutRecordsCommand({
-        StreamName: this.#stream,
-        Records: wave.send.map((row, i) => ({ PartitionKey: row.key, Data: wave.data[i]! })),
-      }),
-      { abortSignal: signal },
-    );
+    const records = wave.send.map(({ key }, i) => ({
+      PartitionKey: key,
+      Data: wave.data[i]!.toString('base64'),
+    }));
+    const put = JSON.stringify({ StreamName: this.#stream, Records: records });
+    const answer = (await this.#puts.call('PutRecords', put, signal)) as PutRecordsAnswer;
     let why: string | null = null;
     for (let i = 0; i < wave.send.length; i++) {
       const row = wave.send[i]!;
@@ -131,8 +140,6 @@ export class StreamTarget implements Target {
   }
 }
 
-const encoder = new TextEncoder();
-
 /**
  * The oldest row of each key, as many as fit into one request.
  *
@@ -148,7 +155,7 @@ export function nextWave(
   for (const row of rows) {
     const fresh = !keys.has(row.key);
     keys.add(row.key);
-    const data = fresh && wave.send.length < PUT_RECORDS_MAX ? encoder.encode(row.body) : null;
+    const data = fresh && wave.send.length < PUT_RECORDS_MAX ? Buffer.from(row.body) : null;
     const size = data === null ? 0 : data.length + row.key.length;
     const fits = data !== null && (bytes + size <= PUT_RECORDS_BYTES_MAX || wave.send.length === 0);
     const waitMs = fits ? take(row, size) : 0;

@@ -1,14 +1,8 @@
 /** Who makes something of a stream's records: a projection, the archive. What reads the shards knows nothing of it. */
 import { shardOf } from '../../protocol/shard.ts';
+import type { StreamRecord } from '../kinesis/recordPages.ts';
 
-export interface StreamRecord {
-  /** Of the shard; rises. */
-  readonly sequence: string;
-  readonly key: string;
-  /** When the stream got it, Unix milliseconds. */
-  readonly arrivedAtMs: number;
-  readonly bytes: Uint8Array;
-}
+export type { StreamRecord };
 
 export interface Batch {
   readonly stream: string;

@@ -11,6 +11,7 @@ import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import type { CheckpointTable } from '../dynamodb/checkpointTable.ts';
 import type { DeadLetterTable } from '../dynamodb/deadLetterTable.ts';
 import { listShards } from '../kinesis/listShards.ts';
+import { RecordPages } from '../kinesis/recordPages.ts';
 import { type AwsOptions, awsClientConfig, isMissing } from '../outbox/awsClient.ts';
 import { type Consumer, readerName, readerShard } from './consumer.ts';
 import { LOOK_MS, MISSING_LOOK_MS } from './limits.ts';
@@ -43,6 +44,7 @@ interface Reading {
 export class Readers {
   readonly #options: ReadersOptions;
   readonly #client: KinesisClient;
+  readonly #pages: RecordPages;
   readonly #reading = new Map<string, Reading>();
   /** Readers that end; a shard is read anew only after the one before is gone. */
   readonly #ending = new Map<string, Promise<unknown>>();
@@ -59,7 +61,9 @@ export class Readers {
 
   constructor(options: ReadersOptions) {
     this.#options = options;
-    this.#client = new KinesisClient(awsClientConfig(options.kinesis));
+    const config = awsClientConfig(options.kinesis);
+    this.#client = new KinesisClient(config);
+    this.#pages = new RecordPages(this.#client, config);
   }
 
   /** Shards of the cluster that this node owns from now on, with their epochs. */
@@ -151,7 +155,14 @@ export class Readers {
 
   #begin(name: string, stream: string, shard: string, epoch: number): void {
     const { kinesis: _, onFenced, ...parts } = this.#options;
-    const reader = new ShardReader({ ...parts, kinesis: this.#client, stream, shard, epoch });
+    const reader = new ShardReader({
+      ...parts,
+      kinesis: this.#client,
+      pages: this.#pages,
+      stream,
+      shard,
+      epoch,
+    });
     this.#reading.set(name, { epoch, reader });
     parts.log.debug({ reader: name, epoch }, 'a shard is read here');
     void reader.done.then(end => {

@@ -8,20 +8,17 @@
  * It reads under the epoch of an ownership (`consumer.ts`): whoever owns the shard of the cluster next claims the checkpoint,
  * and from then on this reader's are refused and it ends.
  */
-import {
-  GetRecordsCommand,
-  type GetRecordsCommandOutput,
-  GetShardIteratorCommand,
-  type KinesisClient,
-} from '@aws-sdk/client-kinesis';
+import { GetShardIteratorCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import type { Checkpoint, CheckpointTable } from '../dynamodb/checkpointTable.ts';
 import type { DeadLetterTable } from '../dynamodb/deadLetterTable.ts';
-import { type Consumer, readerName, type StreamRecord } from './consumer.ts';
+import type { RecordPages } from '../kinesis/recordPages.ts';
+import { type Consumer, readerName } from './consumer.ts';
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, CHECKPOINT_MS, GAP_MS, POLL_MS, RECORDS_MAX } from './limits.ts';
 
 export interface ShardReaderOptions {
   readonly kinesis: KinesisClient;
+  readonly pages: Pick<RecordPages, 'read'>;
   readonly stream: string;
   readonly shard: string;
   readonly epoch: number;
@@ -125,18 +122,14 @@ export class ShardReader {
 
   /** Asks once. Null: go on. */
   async #round(): Promise<ReaderEnd | null> {
-    const { kinesis, consumer, stream, shard, deadLetters, metrics, nowMs } = this.#options;
+    const { pages, consumer, stream, shard, deadLetters, metrics, nowMs } = this.#options;
     const signal = this.#stopping.signal;
     const startedMs = nowMs();
     this.#iterator ??= await this.#begin();
-    const page = await kinesis.send(
-      new GetRecordsCommand({ ShardIterator: this.#iterator, Limit: RECORDS_MAX }),
-      { abortSignal: signal },
-    );
-    const records = recordsOf(page);
+    const { records, next, behindMs } = await pages.read(this.#iterator, RECORDS_MAX, signal);
     const { sinceMs = 0 } = this.#options;
     const news = records.filter(record => record.arrivedAtMs >= sinceMs);
-    const ended = page.NextShardIterator === undefined || page.NextShardIterator === null;
+    const ended = next === null;
     if (news.length > 0 || ended) {
       const { through, poison } = await consumer.take({ stream, shard, records: news, ended }, signal);
       for (const one of poison) await deadLetters.add(consumer.name, stream, shard, one, signal);
@@ -147,7 +140,7 @@ export class ShardReader {
     }
     this.#position = records.at(-1)?.sequence ?? this.#position;
     if (ended) this.#through = this.#position;
-    metrics.gauge('heyblue_reader_behind_seconds', (page.MillisBehindLatest ?? 0) / 1_000, {
+    metrics.gauge('heyblue_reader_behind_seconds', behindMs / 1_000, {
       consumer: consumer.name,
       stream,
       shard,
@@ -156,7 +149,7 @@ export class ShardReader {
       if (!(await this.#save(ended))) return 'fenced';
     }
     if (ended) return 'ended';
-    this.#iterator = page.NextShardIterator!;
+    this.#iterator = next;
     const restMs = records.length > 0 ? GAP_MS : (this.#options.pollMs ?? POLL_MS);
     await this.#pause(Math.max(0, restMs - (nowMs() - startedMs)));
     return null;
@@ -199,11 +192,3 @@ export class ShardReader {
     });
   }
 }
-
-const recordsOf = ({ Records = [] }: GetRecordsCommandOutput): StreamRecord[] =>
-  Records.map(({ SequenceNumber = '', PartitionKey = '', ApproximateArrivalTimestamp, Data }) => ({
-    sequence: SequenceNumber,
-    key: PartitionKey,
-    arrivedAtMs: ApproximateArrivalTimestamp?.getTime() ?? 0,
-    bytes: Data ?? new Uint8Array(),
-  }));

@@ -1,7 +1,7 @@
 /**
- * One call of DynamoDB past the middleware of its client, for what is said ten times a second and is always the same: for a
- * batch of 25 items the client takes some milliseconds of a full node (schemas, endpoint rules, its own JSON), this a part
- * of that. Signature, sockets, timeouts and credentials are those of the client's own libraries.
+ * One call of DynamoDB or Kinesis past the middleware of its client, for what is said ten times a second and is always the
+ * same: for a batch of 25 items the client takes some milliseconds of a full node (schemas, endpoint rules, its own JSON),
+ * this a part of that. Signature, sockets, timeouts and credentials are those of the client's own libraries.
  */
 import { HttpRequest } from '@smithy/core/protocols';
 import { Hash } from '@smithy/core/serde';
@@ -14,7 +14,14 @@ export interface Credentials {
   readonly sessionToken?: string | undefined;
 }
 
+/** How the services name their operations, and the JSON that they speak. */
+const SERVICES = {
+  dynamodb: { target: 'DynamoDB_20120810', type: 'application/x-amz-json-1.0' },
+  kinesis: { target: 'Kinesis_20131202', type: 'application/x-amz-json-1.1' },
+} as const;
+
 export interface SignedCallOptions {
+  readonly service: keyof typeof SERVICES;
   /** `http://host:port` or `https://host`. */
   readonly endpoint: string;
   readonly region: string;
@@ -30,8 +37,8 @@ class Sha256 extends Hash {
   }
 }
 
-/** Answers are short; more is not read. */
-const ANSWER_BYTES_MAX = 1_048_576;
+/** GetRecords answers with 10 MB, a third more in base 64; more is not read. */
+const ANSWER_BYTES_MAX = 16 * 1_048_576;
 
 /** An error as the client of AWS would throw it: by its name, with the status of the answer. */
 const failed = (status: number, text: string): Error => {
@@ -47,12 +54,14 @@ const failed = (status: number, text: string): Error => {
 
 export class SignedCall {
   readonly #url: URL;
+  readonly #service: (typeof SERVICES)[keyof typeof SERVICES];
   readonly #signer: SignatureV4;
   readonly #handler: NodeHttpHandler;
 
-  constructor({ endpoint, region, credentials, handler }: SignedCallOptions) {
+  constructor({ service, endpoint, region, credentials, handler }: SignedCallOptions) {
     this.#url = new URL(endpoint);
-    this.#signer = new SignatureV4({ service: 'dynamodb', region, credentials, sha256: Sha256 });
+    this.#service = SERVICES[service];
+    this.#signer = new SignatureV4({ service, region, credentials, sha256: Sha256 });
     this.#handler = handler;
   }
 
@@ -67,9 +76,9 @@ export class SignedCall {
       path: '/',
       headers: {
         host,
-        'content-type': 'application/x-amz-json-1.0',
+        'content-type': this.#service.type,
         'content-length': String(Buffer.byteLength(body)),
-        'x-amz-target': `DynamoDB_20120810.${operation}`,
+        'x-amz-target': `${this.#service.target}.${operation}`,
       },
       body,
     });

@@ -3,6 +3,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BatchWriteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SignedCall } from './signedCall.ts';
@@ -50,8 +51,9 @@ afterEach(async () => {
   await new Promise(resolve => server.close(resolve));
 });
 
-const caller = (sessionToken?: string): SignedCall =>
+const caller = (sessionToken?: string, service: 'dynamodb' | 'kinesis' = 'dynamodb'): SignedCall =>
   new SignedCall({
+    service,
     endpoint,
     region: REGION,
     handler,
@@ -88,6 +90,29 @@ test('what the client of AWS signs we sign in the same way, and say the same', a
     expect(plain.headers[name], name).toBe(theirs.headers[name]);
   expect(role.headers['x-amz-security-token']).toBe('a token of a role');
   expect(role.headers.authorization).toContain('x-amz-security-token');
+});
+
+test('records of a stream are put in the words of its client', async () => {
+  const put = { StreamName: 'transactions', Records: [{ PartitionKey: 'a', Data: Buffer.from('{"é":1}') }] };
+  const client = new KinesisClient({
+    endpoint,
+    region: REGION,
+    credentials: CREDENTIALS,
+    requestHandler: new NodeHttpHandler(),
+  });
+  await client.send(new PutRecordsCommand(put));
+  client.destroy();
+  const Records = put.Records.map(({ PartitionKey, Data }) => ({
+    PartitionKey,
+    Data: Data.toString('base64'),
+  }));
+  const text = JSON.stringify({ ...put, Records });
+  await caller(undefined, 'kinesis').call('PutRecords', text, AbortSignal.timeout(30_000));
+  const [theirs, ours] = asked as [Asked, Asked];
+  expect(asked.map(isSigned)).toEqual([true, true]);
+  expect(JSON.parse(ours.body)).toEqual(JSON.parse(theirs.body));
+  for (const name of ['content-type', 'x-amz-target', 'host'])
+    expect(ours.headers[name], name).toBe(theirs.headers[name]);
 });
 
 test('an error has the name that the service gives it', async () => {
