@@ -32,6 +32,8 @@ export const TERMINATE_MS_MAX = 2_000;
 export const QUERY_CONNECTIONS = 2;
 export const QUERY_STATEMENT_MS_MAX = 5_000;
 export const QUERY_SILENCE_MS_MAX = 7_000;
+/** A read that has waited for so long is given up: its asker (3 s) can still be told to try again. */
+export const QUERY_WAIT_MS_MAX = 2_000;
 /** Users that one hydration statement loads at most. */
 export const QUERY_BATCH_MAX = 256;
 /** Hydrations that may wait at once. */

@@ -1,5 +1,8 @@
 /**
  * A few lines used in turn: takes one that is free, waits while all are busy, refuses at once when all are down.
+ *
+ * Whoever has waited too long when his turn comes is refused, too: nobody waits for his answer any more, and what is done for
+ * nobody makes the next ones late as well, until every answer comes too late.
  */
 import { CommitError, type Metrics } from '../../nodes/ports.ts';
 import { Line, type LineOptions, type Statement } from './line.ts';
@@ -7,21 +10,27 @@ import { Line, type LineOptions, type Statement } from './line.ts';
 interface Waiting {
   readonly resolve: (line: Line) => void;
   readonly reject: (error: CommitError) => void;
+  readonly askedMs: number;
+  readonly waitMsMax: number;
 }
 
 export interface LinesOptions extends Omit<LineOptions, 'onUp'> {
   /** Told how long each statement waits for a line (`heyblue_postgres_wait_seconds`, under the name of the lines). */
   readonly metrics?: Pick<Metrics, 'observe'> | undefined;
+  /** Whoever waits longer for a line is refused. Default: nobody is. */
+  readonly waitMsMax?: number;
 }
 
 export class Lines {
   readonly #lines: Line[];
   readonly #waited: (seconds: number) => void;
+  readonly #waitMsMax: number;
   readonly #taken = new Set<Line>();
   readonly #waiting: Waiting[] = [];
   #closed = false;
 
-  constructor(count: number, { metrics, ...options }: LinesOptions) {
+  constructor(count: number, { metrics, waitMsMax = Number.POSITIVE_INFINITY, ...options }: LinesOptions) {
+    this.#waitMsMax = waitMsMax;
     const labels = { lines: options.name };
     this.#waited = seconds => metrics?.observe('heyblue_postgres_wait_seconds', seconds, labels);
     this.#lines = Array.from(
@@ -45,14 +54,16 @@ export class Lines {
   }
 
   /** Runs `work` with a line that nobody else uses meanwhile; `index` is its number. */
-  async with<T>(work: (line: Line, index: number) => Promise<T>): Promise<T> {
+  async with<T>(
+    work: (line: Line, index: number) => Promise<T>,
+    waitMsMax: number = this.#waitMsMax,
+  ): Promise<T> {
     const askedMs = performance.now();
     const line = await new Promise<Line>((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ resolve, reject, askedMs, waitMsMax });
       this.#hand();
     });
     try {
-      this.#waited((performance.now() - askedMs) / 1_000);
       return await work(line, this.#lines.indexOf(line));
     } finally {
       this.#taken.delete(line);
@@ -60,8 +71,8 @@ export class Lines {
     }
   }
 
-  run(statement: Statement): Promise<unknown[][]> {
-    return this.with(line => line.run(statement));
+  run(statement: Statement, waitMsMax?: number): Promise<unknown[][]> {
+    return this.with(line => line.run(statement), waitMsMax);
   }
 
   async close(): Promise<void> {
@@ -79,8 +90,14 @@ export class Lines {
       }
       const free = this.#lines.find(line => line.up && !this.#taken.has(line));
       if (!free) return;
-      this.#taken.add(free);
-      this.#waiting.shift()!.resolve(free);
+      const { resolve, reject, askedMs, waitMsMax } = this.#waiting.shift()!;
+      const waitedMs = performance.now() - askedMs;
+      this.#waited(waitedMs / 1_000);
+      if (waitedMs > waitMsMax) reject(new CommitError('unavailable', 'too many wait for PostgreSQL'));
+      else {
+        this.#taken.add(free);
+        resolve(free);
+      }
     }
   }
 }
