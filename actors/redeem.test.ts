@@ -221,6 +221,58 @@ describe('a redemption', () => {
     expect(await market.say({ type: 'look' })).toMatchObject({ value: { onHand: 3, reserved: 0 } });
   });
 
+  describe('that is paid, and who was to tell dies first', () => {
+    async function paidUntold() {
+      const { town, market, phone, till } = await story();
+      const redemptionId = idOf(await market.reserve(phone));
+      const [redemption] = (await town.people.query({
+        type: 'openRedemptions',
+        merchant: till.id,
+      })) as RedemptionView[];
+      const commit = town.ledger.commit.bind(town.ledger);
+      town.ledger.commit = async entries => {
+        await commit(entries);
+        return new Promise(() => {});
+      };
+      void market.confirm(redemptionId).catch(() => {});
+      await town.time.advance(100);
+      town.ledger.commit = commit;
+      expect(market.stored(phone)).toEqual({ onHand: 4, reserved: 0, points: [10, 90] });
+      expect(states(phone)).toEqual(['reserved']);
+      return { town, market, phone, till, redemption: redemptionOf(redemption!) };
+    }
+
+    test('with who pays: the phone hears of it at once, and then that it came back', async () => {
+      const { town, market, phone, till, redemption } = await paidUntold();
+      town.kill();
+      await phone.connect();
+      await till.connect();
+      await till.command('till.open', { till: 'one' });
+      const body = { redemptionId: redemption.id, quantity: null, restock: true };
+      expect(await till.command('till.refund', body)).toMatchObject({ ok: true });
+      await town.time.advance(5_000);
+      expect(states(phone)).toEqual(['reserved', 'confirmed', 'refunded']);
+      expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 0, points: [0, 100] });
+      town.stop();
+    });
+
+    test('alone: that it came back is heard behind that, when it is told again', async () => {
+      const { town, phone, redemption } = await paidUntold();
+      const ending = { state: 'refunded', quantity: 1, points: 10 } as const;
+      const tell = () => phone.ask({ type: 'redemptionSettled', redemption, ending, movement: null });
+      const away = vi.spyOn(town.people, 'query').mockRejectedValue(new Error('the store hangs'));
+      expect(await tell()).toMatchObject({ ok: false, retryable: true });
+      await town.time.advance(100);
+      expect(states(phone)).toEqual(['reserved']);
+      away.mockRestore();
+      expect(await tell()).toMatchObject({ ok: false, retryable: true });
+      await town.time.advance(100);
+      expect(await tell()).toEqual({ ok: true, value: {} });
+      expect(states(phone)).toEqual(['reserved', 'confirmed', 'refunded']);
+      town.stop();
+    });
+  });
+
   test('is given up by the phone, or refused by the till', async () => {
     const { market, phone, till } = await story();
     const given = idOf(await market.reserve(phone));

@@ -44,9 +44,10 @@ export const voidOf = (
   verdict: VoidOp['verdict'],
 ): VoidOp => ({ type: 'void', id, payer, verdict, rule: VOID_RULE, idempotency: null });
 
-/** A new life of the actor, or the store was away: for what the points are set aside is read. */
+/** A new life of the actor, or the store was away: for what the points are set aside is read, and what became of the rest. */
 export function readMine({ me, spending }: UserState, turn: Turn): void {
   if (spending.unread > 0) turn.query({ type: 'myRedemptions', user: me.id }, MINE);
+  for (const id of spending.ending.keys()) learn(id, turn);
 }
 
 /** Points left for a redemption of which nobody told: what is still set aside is read. */
@@ -134,14 +135,26 @@ function ended(state: UserState, redemption: Redemption, ending: Ending, turn: T
   return redemptionChanged(closed(state, redemption.id), redemption, ending, turn);
 }
 
+const UNTOLD = refuse(ERROR.unavailable, 'that it was paid is not known here yet, tell it again');
+
+/** As far as is known here it still waits. */
+const isUntold = ({ spending: { open, over, ending } }: UserState, redemptionId: string): boolean =>
+  open.some(({ id }) => id === redemptionId) || (ending.has(redemptionId) && !over.includes(redemptionId));
+
 /** The merchant says what became of it: paid, refused or refunded. */
 export function redemptionSettled(
   state: UserState,
   { redemption, ending, movement }: UserMessage & { type: 'redemptionSettled' },
   turn: Turn,
 ): UserState {
-  turn.reply(ok({}));
   const next = movement ? moved(state, movement, turn) : state;
+  if (ending.state === 'refunded' && isUntold(state, redemption.id)) {
+    // who was to tell that it was paid died before: the phones hear that first
+    learn(redemption.id, turn);
+    turn.reply(UNTOLD);
+    return next;
+  }
+  turn.reply(ok({}));
   if (ending.state !== 'refunded') return ended(next, redemption, ending, turn);
   const what = `${redemption.id}/${movement?.transferId}`;
   return redemptionChanged(next, redemption, ending, turn, what);
@@ -193,7 +206,8 @@ export function redemptionsRead(
 function learnt(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
   const { spending } = state;
   answerAll(spending.ending.get(id) ?? [], result.ok ? ok({}) : result, turn);
-  const next: UserState = { ...state, spending: { ...spending, ending: without(spending.ending, id) } };
+  const ending = result.ok ? without(spending.ending, id) : withOne(spending.ending, id, []);
+  const next: UserState = { ...state, spending: { ...spending, ending } };
   const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
   if (view?.user !== state.me.id) return next;
   const redemption = redemptionOf(view);

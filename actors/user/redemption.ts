@@ -40,7 +40,7 @@ export interface Spending {
   readonly unread: number;
   /** What ended lately: it is not open, whatever is read or told late. */
   readonly over: readonly string[];
-  /** By redemption: timers that wait for the end of it. */
+  /** By redemption of which it is asked what became of it: timers that wait for that. */
   readonly ending: WaitingBy<readonly ReplyTo[]>;
 }
 

@@ -365,7 +365,7 @@ export function newUserState(
     claimed: 0,
     crediting: NOTHING_WAITS,
     pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
-    spending: record.reserved > 0 ? { ...NOTHING_SPENT, unread: record.reserved } : NOTHING_SPENT,
+    spending: spendingOf(record),
     counter: NOBODY_CAME,
     gave: NOBODY,
     earning: NOTHING_WAITS,
@@ -373,6 +373,14 @@ export function newUserState(
     aging: agingOf(record.timers),
     ripening,
   };
+}
+
+/** A redemption that has its timer is one of which no phone was told how it ended: nobody knows here what became of it. */
+function spendingOf({ reserved, timers }: UserRecord): Spending {
+  const timed = timers.filter(({ name }) => name.startsWith(REDEEM_TIMER));
+  if (reserved === 0 && timed.length === 0) return NOTHING_SPENT;
+  const ending = new Map(timed.map(({ name }) => [name.slice(REDEEM_TIMER.length), []] as const));
+  return { ...NOTHING_SPENT, unread: reserved, ending };
 }
 
 /** The answer to a till tells of a redemption more than its movement does: it is put together anew (till.ts). */
