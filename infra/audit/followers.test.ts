@@ -1,7 +1,15 @@
 /** What streams and DynamoDB tell is what PostgreSQL has: nothing lost, doubled, changed or made up goes unnoticed. */
 import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type AuditedTown, type Copy, publish, type Story, townOfTheFile, wrongIn } from './testTown.ts';
+import {
+  type AuditedTown,
+  type Copy,
+  publish,
+  type Story,
+  type TestRecord,
+  townOfTheFile,
+  wrongIn,
+} from './testTown.ts';
 
 let town: AuditedTown;
 let story: Story;
@@ -147,23 +155,35 @@ describe('finds in followers', () => {
     expect(wrongIn(await own.audit({ only, streams }))).toEqual([]);
   });
 
+  type As = (change: object, more?: object) => TestRecord;
+  /** A stream of the events of users, each told as `tell` says. */
+  const retold = async (
+    tell: (event: TestRecord['event'], data: Record<string, unknown>, as: As) => TestRecord[],
+  ): Promise<string> => {
+    const records = await town.records(town.names.userEvents);
+    const changed = records.flatMap(({ key, event }) => {
+      const data = event.data as Record<string, unknown>;
+      const as: As = (change, more = {}) => ({
+        key,
+        event: { ...event, ...more, data: { ...data, ...change } },
+      });
+      return tell(event, data, as);
+    });
+    return town.streamOf(changed);
+  };
+
   it('people and catalogues: who was told of nobody, twice, otherwise or without being there', async () => {
     const only = new Set(['stream-users']);
     const { person, erased, family, entry, revocation } = story;
     expect(wrongIn(await own.audit({ only }))).toEqual([]);
     const fresh = town.uuid();
-    const records = (await town.records(town.names.userEvents)).flatMap(({ key, event }) => {
-      const data = event.data as Record<string, unknown>;
-      const as = (change: object, more: object = {}) => ({
-        key,
-        event: { ...event, ...more, data: { ...data, ...change } },
-      });
+    const userEvents = await retold((event, data, as) => {
       if (event.type === 'token.revoked' || data.userId === person) return [];
       if (data.userId === erased) return [as({}), as({ userId: fresh }, { id: fresh })];
       if (data.userId === family) return [as({}), as({}, { id: town.uuid() })];
       return data.version === 2 ? [as({ status: 'suspended' })] : [as({})];
     });
-    const streams = { userEvents: await town.streamOf(records) };
+    const streams = { userEvents };
     expect(wrongIn(await own.audit({ only, streams }))).toEqual(
       [person, fresh, family, entry, revocation].map(id => `stream-users ${id}`).sort(),
     );
@@ -172,18 +192,13 @@ describe('finds in followers', () => {
   it('accounts and devices: a change of which nobody was told, told otherwise, by two events', async () => {
     const only = new Set(['stream-users']);
     const fresh = town.uuid();
-    const records = (await town.records(town.names.userEvents)).flatMap(({ key, event }) => {
-      const data = event.data as Record<string, unknown>;
-      const as = (change: object, more: object = {}) => ({
-        key,
-        event: { ...event, ...more, data: { ...data, ...change } },
-      });
+    const userEvents = await retold((event, data, as) => {
       if (event.type === 'user.verified' || data.because === 'erased') return [];
       if (data.moved === true) return [as({ deviceNumber: 3 })];
       if (event.type === 'user.updated') return [as({ entryMax: 40 })];
       return data.because === 'closed' ? [as({}), as({}, { id: fresh })] : [as({})];
     });
-    const streams = { userEvents: await town.streamOf(records) };
+    const streams = { userEvents };
     const spoiled = await own.sql(`select id from ops.told_change
       where type in ('user.verified', 'user.updated') or data ->> 'because' = 'erased' or data ->> 'moved' = 'true'`);
     expect(spoiled).toHaveLength(5);
