@@ -14,39 +14,22 @@ import { OUTBOX_TARGET } from '../outboxTargets.ts';
 import { eraseFunction } from './erasure.ts';
 import { ERASED } from './toldChanges.ts';
 
-const ERASE = `
-create function ops.erase_person(p_user uuid, p_operator uuid default null) returns text
-language plpgsql volatile security definer set search_path = pg_catalog
-as $body$
-begin
-  perform from user_schema.users where id = p_user for update;
-  if not found then
-    return case when exists (select from ops.operator_audit where user_id = p_user and action = 'person.erase')
-      then 'erased' else 'absent' end;
-  end if;
-  -- in the order in which groups take them: what is under way is either seen below, or meets a closed account
-  perform from ledger.account where account_id = p_user order by stripe for update;
-  if exists (select from ledger.pending where state = 'pending' and p_user in (payer, payee)) then return 'reserved'; end if;
-  if exists (select from giving.catalog where account = p_user) then return 'listed'; end if;
-  if exists (select from market.offer where merchant = p_user and state = 'published') then return 'selling'; end if;
-  update ledger.account set closed = true where account_id = p_user;
+const ERASE = eraseFunction({
+  parameters: 'p_user uuid, p_operator uuid default null',
+  absent: `return case
+    when exists (select from ops.operator_audit where user_id = p_user and action = 'person.erase') then 'erased'
+    else 'absent' end;`,
+  first: `
   insert into users.person (user_id, kind, zip, at)
     select id, kind, null, created_at from user_schema.users where id = p_user
     on conflict (user_id) do update set zip = null;
   update ops.outbox set payload = jsonb_set(payload, '{data,zip}', 'null')
-    where target = ${OUTBOX_TARGET.userEvents} and keys = array[p_user] and payload ->> 'type' = 'user.registered';
-  -- credential, officer, devices and what was seen of them go with it
-  delete from user_schema.users where id = p_user;
-  delete from ops.user_event where user_id = p_user;
-  delete from ops.answer where user_id = p_user;
-  delete from ops.idempotency where user_id = p_user;
-  delete from ops.actor_timer where kind = 'user' and actor = p_user::text;
-  delete from giving.fee f where f.payer = p_user and not exists (select from ledger.transfer t where t.id = f.id);
-  insert into ops.operator_audit (operator_id, action, user_id, detail) values (p_operator, 'person.erase', p_user,
-    jsonb_build_object('by', case when p_operator is null then 'the person' else 'an operator' end));${ERASED}
-  return 'erased';
-end
-$body$`;
+    where target = ${OUTBOX_TARGET.userEvents} and keys = array[p_user] and payload ->> 'type' = 'user.registered';`,
+  readModel: '',
+  operator: 'p_operator',
+  detail: `jsonb_build_object('by', case when p_operator is null then 'the person' else 'an operator' end)`,
+  told: ERASED,
+});
 
 const CAME_TOO_LATE = `
 update users.person p set zip = null
@@ -63,7 +46,7 @@ export class ErasedStay extends Migration {
 
   override down(): void {
     this.addSql('drop function ops.erase_person');
-    this.addSql(eraseFunction(ERASED));
+    this.addSql(eraseFunction({ told: ERASED }));
     this.#grant();
   }
 

@@ -10,29 +10,52 @@
 import { Migration } from '@mikro-orm/migrations';
 import { APP_ROLE } from '../limits.ts';
 
-/** @param told what a later version says of it */
-export const eraseFunction = (told = ''): string => `
-create function ops.erase_person(p_user uuid) returns text
+/** What later versions do otherwise, or besides; as it stands here it is this version. */
+export interface ErasePieces {
+  readonly parameters?: string;
+  /** Nobody of this id is there. */
+  readonly absent?: string;
+  /** While what names the person is there still. */
+  readonly first?: string;
+  readonly readModel?: string;
+  /** The operator and what the line of the trail says, each as SQL. */
+  readonly operator?: string;
+  readonly detail?: string;
+  /** What is said of it. */
+  readonly told?: string;
+}
+
+export const eraseFunction = ({
+  parameters = 'p_user uuid',
+  absent = `return 'absent';`,
+  first = '',
+  readModel = `
+  update users.person set zip = null where user_id = p_user;`,
+  operator = 'null',
+  detail = `'{"by": "the person"}'`,
+  told = '',
+}: ErasePieces = {}): string => `
+create function ops.erase_person(${parameters}) returns text
 language plpgsql volatile security definer set search_path = pg_catalog
 as $body$
 begin
   perform from user_schema.users where id = p_user for update;
-  if not found then return 'absent'; end if;
+  if not found then ${absent} end if;
   -- in the order in which groups take them: what is under way is either seen below, or meets a closed account
   perform from ledger.account where account_id = p_user order by stripe for update;
   if exists (select from ledger.pending where state = 'pending' and p_user in (payer, payee)) then return 'reserved'; end if;
   if exists (select from giving.catalog where account = p_user) then return 'listed'; end if;
   if exists (select from market.offer where merchant = p_user and state = 'published') then return 'selling'; end if;
-  update ledger.account set closed = true where account_id = p_user;
+  update ledger.account set closed = true where account_id = p_user;${first}
   -- credential, officer, devices and what was seen of them go with it
   delete from user_schema.users where id = p_user;
   delete from ops.user_event where user_id = p_user;
   delete from ops.answer where user_id = p_user;
   delete from ops.idempotency where user_id = p_user;
   delete from ops.actor_timer where kind = 'user' and actor = p_user::text;
-  delete from giving.fee f where f.payer = p_user and not exists (select from ledger.transfer t where t.id = f.id);
-  update users.person set zip = null where user_id = p_user;
-  insert into ops.operator_audit (action, user_id, detail) values ('person.erase', p_user, '{"by": "the person"}');${told}
+  delete from giving.fee f where f.payer = p_user and not exists (select from ledger.transfer t where t.id = f.id);${readModel}
+  insert into ops.operator_audit (operator_id, action, user_id, detail)
+    values (${operator}, 'person.erase', p_user, ${detail});${told}
   return 'erased';
 end
 $body$`;

@@ -65,7 +65,7 @@ export class ToldChanges extends Migration {
     this.addSql(TELL);
     this.addSql('revoke execute on function ops.tell_change from public');
     this.addSql(`grant execute on function ops.tell_change to ${APP_ROLE}`);
-    for (const sql of [eraseFunction(ERASED), closeAccount(CLOSED, UPDATED), limitAccount(UPDATED)])
+    for (const sql of [eraseFunction({ told: ERASED }), closeAccount(CLOSED, UPDATED), limitAccount(UPDATED)])
       this.addSql(replaced(sql));
     this.addSql(replaced(closeFunction(DAY_CLOSED)));
   }

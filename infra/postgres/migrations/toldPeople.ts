@@ -73,7 +73,7 @@ export const replaced = (sql: string): string => sql.replace('create function', 
 
 /** The functions as of this version. */
 export const tellPeople = (migration: Pick<Migration, 'addSql'>): void => {
-  for (const sql of [eraseFunction(ERASED), closeAccount(CLOSED, UPDATED), limitAccount(UPDATED)])
+  for (const sql of [eraseFunction({ told: ERASED }), closeAccount(CLOSED, UPDATED), limitAccount(UPDATED)])
     migration.addSql(replaced(sql));
 };
 
