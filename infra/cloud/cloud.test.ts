@@ -194,8 +194,10 @@ test('its role allows what the code of nodes calls, and nothing else', () => {
     ))
       for (const [, operation] of names.matchAll(/(\w+)Command\b(?!Output|Input)/g))
         called.add(`${SERVICES[client]}:${operation}`);
-    if (name.startsWith('dynamodb/'))
-      for (const [, operation] of text.matchAll(/\.call\('(\w+)'/g)) called.add(`dynamodb:${operation}`);
+    // by the short way, past the client
+    const folder = /^(dynamodb|kinesis)\//.exec(name)?.[1];
+    if (folder !== undefined)
+      for (const [, operation] of text.matchAll(/\.call\('(\w+)'/g)) called.add(`${folder}:${operation}`);
   }
   const wanted = [...called]
     .map(action => RIGHTS[action] ?? action)
