@@ -11,7 +11,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
 import { PUTS_IN_FLIGHT } from '../outbox/limits.ts';
-import { SignedCall } from '../outbox/signedCall.ts';
+import { type SignedCall, signedCallOf } from '../outbox/signedCall.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
 import { ensureTable } from './ensureTable.ts';
 
@@ -32,9 +32,7 @@ export class BalanceTarget implements Target {
   constructor(options: AwsOptions, table = BALANCES_TABLE) {
     const config = awsClientConfig(options);
     this.#client = new DynamoDBClient(config);
-    const { endpoint, region, requestHandler: handler } = config;
-    const credentials = () => this.#client.config.credentials();
-    this.#puts = new SignedCall({ service: 'dynamodb', endpoint, region, handler, credentials });
+    this.#puts = signedCallOf('dynamodb', this.#client, config);
     this.#table = table;
   }
 

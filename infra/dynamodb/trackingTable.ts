@@ -19,7 +19,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { SampledPosition } from '../../nodes/locationPort.ts';
 import { type AwsOptions, awsClientConfig, isMissing } from '../outbox/awsClient.ts';
-import { SignedCall } from '../outbox/signedCall.ts';
+import { type SignedCall, signedCallOf } from '../outbox/signedCall.ts';
 import { ensureTable } from './ensureTable.ts';
 import { askTimeToLive } from './tableFeatures.ts';
 
@@ -55,9 +55,7 @@ export class TrackingTable {
   constructor(options: AwsOptions, table = TRACKING_TABLE) {
     const config = awsClientConfig(options);
     this.#client = new DynamoDBClient(config);
-    const { endpoint, region, requestHandler: handler } = config;
-    const credentials = () => this.#client.config.credentials();
-    this.#batches = new SignedCall({ service: 'dynamodb', endpoint, region, handler, credentials });
+    this.#batches = signedCallOf('dynamodb', this.#client, config);
     this.#table = table;
   }
 

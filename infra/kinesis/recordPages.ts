@@ -1,7 +1,7 @@
 /** What the shards of a stream hold, page by page and past the middleware of the client: it is asked some times a second. */
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { awsClientConfig } from '../outbox/awsClient.ts';
-import { SignedCall } from '../outbox/signedCall.ts';
+import { type SignedCall, signedCallOf } from '../outbox/signedCall.ts';
 
 export interface StreamRecord {
   /** Of the shard; rises. */
@@ -36,9 +36,7 @@ export class RecordPages {
   readonly #call: SignedCall;
 
   constructor(client: KinesisClient, config: ReturnType<typeof awsClientConfig>) {
-    const { endpoint, region, requestHandler: handler } = config;
-    const credentials = () => client.config.credentials();
-    this.#call = new SignedCall({ service: 'kinesis', endpoint, region, handler, credentials });
+    this.#call = signedCallOf('kinesis', client, config);
   }
 
   /**

@@ -15,7 +15,7 @@ import {
 import { type AwsOptions, awsClientConfig, isMissing, wordsOf } from '../outbox/awsClient.ts';
 import { ensureActive } from '../outbox/ensureActive.ts';
 import { PUT_RECORDS_BYTES_MAX, PUT_RECORDS_MAX, STREAM_SHARDS } from '../outbox/limits.ts';
-import { SignedCall } from '../outbox/signedCall.ts';
+import { type SignedCall, signedCallOf } from '../outbox/signedCall.ts';
 import { Missing, type OutboxRow, type Published, type Target } from '../outbox/target.ts';
 import { listShards } from './listShards.ts';
 import { ShardBudget } from './shardBudget.ts';
@@ -57,9 +57,7 @@ export class StreamTarget implements Target {
     this.#budget = new ShardBudget(nowMs);
     const config = awsClientConfig(options);
     this.#client = new KinesisClient(config);
-    const { endpoint, region, requestHandler: handler } = config;
-    const credentials = () => this.#client.config.credentials();
-    this.#puts = new SignedCall({ service: 'kinesis', endpoint, region, handler, credentials });
+    this.#puts = signedCallOf('kinesis', this.#client, config);
   }
 
   async prepare(signal: AbortSignal): Promise<void> {

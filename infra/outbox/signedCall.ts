@@ -7,6 +7,7 @@ import { HttpRequest } from '@smithy/core/protocols';
 import { Hash } from '@smithy/core/serde';
 import type { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SignatureV4 } from '@smithy/signature-v4';
+import type { awsClientConfig } from './awsClient.ts';
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -51,6 +52,14 @@ const failed = (status: number, text: string): Error => {
   }
   return Object.assign(new Error(name), { name, $metadata: { httpStatusCode: status } });
 };
+
+/** With the endpoint, the sockets and the credentials of a client that was made with this configuration. */
+export const signedCallOf = (
+  service: keyof typeof SERVICES,
+  { config: resolved }: { readonly config: Pick<SignedCallOptions, 'credentials'> },
+  { endpoint, region, requestHandler: handler }: ReturnType<typeof awsClientConfig>,
+): SignedCall =>
+  new SignedCall({ service, endpoint, region, handler, credentials: () => resolved.credentials() });
 
 export class SignedCall {
   readonly #url: URL;

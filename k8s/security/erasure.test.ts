@@ -80,25 +80,28 @@ const tablesWith = async (word: string): Promise<string[]> => {
   return found;
 };
 
+/** Somebody with a zip code, and the words with which he came. */
+const signedUp = async (name: string) => {
+  const handle = `${name}-${crypto.randomUUID().slice(0, 8)}`;
+  const device = { deviceId: `phone-of-${handle}`, zip: ZIP };
+  const signUp = { kind: 'civilian', handle, password: 'correct horse', ...device } as const;
+  const up = await town.rest.call<{ userId: string; accessToken: string }>('POST', '/v1/signup', {
+    body: signUp,
+  });
+  expect(up.status).toBe(201);
+  const person: Person = { ...signUp, userId: up.body.userId, token: up.body.accessToken };
+  return { signUp, person };
+};
+
 const erase = (token: string, password: string) =>
   town.rest.call('DELETE', '/v1/me', { token, body: { password } });
 
 it(
   'a copy has everything, the wrong password and a stranger erase nothing, and afterwards nothing names her',
   async () => {
-    const handle = `ana-${crypto.randomUUID().slice(0, 8)}`;
-    const signUp = {
-      kind: 'civilian',
-      handle,
-      password: 'correct horse',
-      deviceId: `phone-of-${handle}`,
-      zip: ZIP,
-    };
-    const up = await town.rest.call<{ userId: string; accessToken: string }>('POST', '/v1/signup', {
-      body: signUp,
-    });
-    expect(up.status).toBe(201);
-    ana = { ...signUp, kind: 'civilian', userId: up.body.userId, token: up.body.accessToken };
+    const { signUp, person } = await signedUp('ana');
+    const { handle } = person;
+    ana = person;
     const scored = await town.rest.call('POST', '/v1/scoring/transactions', {
       token: cast.serviceToken,
       headers: { 'idempotency-key': crypto.randomUUID() },
@@ -182,20 +185,8 @@ it(
 it(
   'an operator erases somebody who cannot do it himself: his name is gone, the line says by whom and why',
   async () => {
-    const handle = `ben-${crypto.randomUUID().slice(0, 8)}`;
-    const signUp = {
-      kind: 'civilian',
-      handle,
-      password: 'correct horse',
-      deviceId: `of-${handle}`,
-      zip: ZIP,
-    };
-    const up = await town.rest.call<{ userId: string; accessToken: string }>('POST', '/v1/signup', {
-      body: signUp,
-    });
-    expect(up.status).toBe(201);
-    const { userId, accessToken } = up.body;
-    const person: Person = { ...signUp, kind: 'civilian', userId, token: accessToken };
+    const { person } = await signedUp('ben');
+    const { userId, handle, token } = person;
     const his = new TestPhone(town.node.urls.realtime, person, NEW_YORK);
     await his.arrive();
     const byOperator = async (id: string) => {
@@ -209,7 +200,7 @@ it(
     expect(await byOperator(cast.of.merchant.userId)).toBe(409);
     expect(await byOperator(userId)).toBe(200);
     expect(await until('the socket to end', () => his.closed)).toMatchObject({ code: 4_003 });
-    expect(await town.rest.call('GET', '/v1/me', { token: accessToken })).toMatchObject({ status: 401 });
+    expect(await town.rest.call('GET', '/v1/me', { token })).toMatchObject({ status: 401 });
     expect(await tablesWith(handle)).toEqual([]);
     expect(await byOperator(userId)).toBe(200);
     expect(await byOperator(crypto.randomUUID())).toBe(404);

@@ -24,12 +24,21 @@ const SCOPED: readonly (readonly [keyof RuleScope, readonly string[]])[] = [
 export const scopedBy = (part: keyof RuleScope, kind: RuleKind): string | null =>
   SCOPED.find(([name]) => name === part)?.[1].find(field => field in KINDS[kind].inputs) ?? null;
 
+/** Versions never change, and nodes look at theirs each second. */
+const REFUSALS = new WeakMap<RuleVersion, Refusal | null>();
+
 /**
  * Why the engine must not see this version: it may have been written when more was allowed, and the engine ends the process
  * where it cannot compute. Null: it may. Version 1 is how a town began.
  */
-export const refusedVersion = ({ createdBy, content }: RuleVersion): Refusal | null =>
-  createdBy === BUILT_IN ? null : refusedGraph(content);
+export function refusedVersion(rule: RuleVersion): Refusal | null {
+  let refusal = REFUSALS.get(rule);
+  if (refusal === undefined) {
+    refusal = rule.createdBy === BUILT_IN ? null : refusedGraph(rule.content);
+    REFUSALS.set(rule, refusal);
+  }
+  return refusal;
+}
 
 /** An input as every evaluation gets it: words of bounded length, numbers rounded down to their step, nothing else. */
 export function discretised(kind: RuleKind, input: Readonly<Record<string, unknown>>): Given {
