@@ -1,7 +1,7 @@
 /** Everything that a town has written, piece by piece, for whoever searches it. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DynamoDBClient, ListTablesCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, paginateListTables, ScanCommand } from '@aws-sdk/client-dynamodb';
 import {
   GetRecordsCommand,
   GetShardIteratorCommand,
@@ -80,9 +80,10 @@ const unlessGone = <T>(asked: Promise<T>): Promise<T | null> =>
 export async function items(place: AwsPlace): Promise<Piece[]> {
   const client = new DynamoDBClient(configOf(place));
   try {
-    const { TableNames = [] } = await client.send(new ListTablesCommand({}));
+    const names: string[] = [];
+    for await (const { TableNames = [] } of paginateListTables({ client }, {})) names.push(...TableNames);
     const pieces: Piece[] = [];
-    for (const TableName of TableNames.filter(name => !name.startsWith(TRACKING_TABLE))) {
+    for (const TableName of names.filter(name => !name.startsWith(TRACKING_TABLE))) {
       let from: Record<string, never> | undefined;
       do {
         const page = await unlessGone(client.send(new ScanCommand({ TableName, ExclusiveStartKey: from })));
@@ -100,21 +101,33 @@ export async function items(place: AwsPlace): Promise<Piece[]> {
   }
 }
 
+/** By the name of the last one and not by `NextToken`: not every server that stands in for the service knows that. */
+async function streamNames(client: KinesisClient): Promise<string[]> {
+  const names: string[] = [];
+  for (let more = true; more; ) {
+    const from = { ExclusiveStartStreamName: names.at(-1) };
+    const { StreamNames = [], HasMoreStreams = false } = await client.send(new ListStreamsCommand(from));
+    names.push(...StreamNames);
+    more = HasMoreStreams;
+  }
+  return names;
+}
+
 /** All records of all streams. */
 export async function records(place: AwsPlace): Promise<Piece[]> {
   const client = new KinesisClient(configOf(place));
   try {
-    const { StreamNames = [] } = await client.send(new ListStreamsCommand({}));
     const pieces: Piece[] = [];
-    for (const StreamName of StreamNames) {
+    for (const StreamName of await streamNames(client)) {
       const shards = await unlessGone(client.send(new ListShardsCommand({ StreamName })));
       for (const { ShardId } of shards?.Shards ?? []) {
         const from = { StreamName, ShardId: ShardId!, ShardIteratorType: 'TRIM_HORIZON' } as const;
         let iterator = (await unlessGone(client.send(new GetShardIteratorCommand(from))))?.ShardIterator;
         while (iterator) {
           const page = await unlessGone(client.send(new GetRecordsCommand({ ShardIterator: iterator })));
-          if (!page?.Records?.length) break;
-          for (const { Data, PartitionKey } of page.Records) {
+          // A page may be empty although more come after it.
+          if (page === null || (!page.Records?.length && !page.MillisBehindLatest)) break;
+          for (const { Data, PartitionKey } of page.Records ?? []) {
             pieces.push({ where: `stream ${StreamName}`, written: Data! });
             pieces.push({ where: `key in stream ${StreamName}`, written: PartitionKey! });
           }
