@@ -50,6 +50,8 @@ export type StoreQuery =
   | { readonly type: 'redemption'; readonly id: string }
   /** Redemptions of a merchant that had this code and were paid within the last hour, newest first. */
   | { readonly type: 'soldByCode'; readonly merchant: string; readonly code: string }
+  /** Payments and refunds at a merchant, the newest ones, oldest first. */
+  | { readonly type: 'lastSales'; readonly merchant: string; readonly limit: number }
   /** Redemptions that are reserved at a merchant, or by a user; also when their time is over. Oldest first. */
   | { readonly type: 'openRedemptions'; readonly merchant: string }
   | { readonly type: 'myRedemptions'; readonly user: string }
@@ -316,10 +318,21 @@ export interface RedemptionView {
   readonly rule: RuleRef;
 }
 
+/** A redemption was paid, or something of it was given back. */
+export interface SaleView {
+  readonly redemption: RedemptionView;
+  readonly state: 'confirmed' | 'refunded';
+  /** Of the entry in the ledger. */
+  readonly transferId: string;
+  readonly quantity: number;
+  readonly points: number;
+}
+
 export interface QueryAnswers {
   readonly offer: OfferView | null;
   readonly redemption: RedemptionView | null;
   readonly soldByCode: readonly RedemptionView[];
+  readonly lastSales: readonly SaleView[];
   readonly openRedemptions: readonly RedemptionView[];
   readonly myRedemptions: readonly RedemptionView[];
   readonly score: Award;

@@ -222,6 +222,18 @@ describe('a redemption', () => {
   });
 
   describe('that is paid, and who was to tell dies first', () => {
+    /** It is done, and nobody hears of that. */
+    async function unheard(town: SmallTown, act: () => Promise<unknown>): Promise<void> {
+      const commit = town.ledger.commit.bind(town.ledger);
+      town.ledger.commit = async entries => {
+        await commit(entries);
+        return new Promise(() => {});
+      };
+      void act().catch(() => {});
+      await town.time.advance(100);
+      town.ledger.commit = commit;
+    }
+
     async function paidUntold() {
       const { town, market, phone, till } = await story();
       const redemptionId = idOf(await market.reserve(phone));
@@ -229,14 +241,7 @@ describe('a redemption', () => {
         type: 'openRedemptions',
         merchant: till.id,
       })) as RedemptionView[];
-      const commit = town.ledger.commit.bind(town.ledger);
-      town.ledger.commit = async entries => {
-        await commit(entries);
-        return new Promise(() => {});
-      };
-      void market.confirm(redemptionId).catch(() => {});
-      await town.time.advance(100);
-      town.ledger.commit = commit;
+      await unheard(town, () => market.confirm(redemptionId));
       expect(market.stored(phone)).toEqual({ onHand: 4, reserved: 0, points: [10, 90] });
       expect(states(phone)).toEqual(['reserved']);
       return { town, market, phone, till, redemption: redemptionOf(redemption!) };
@@ -253,6 +258,36 @@ describe('a redemption', () => {
       await town.time.advance(5_000);
       expect(states(phone)).toEqual(['reserved', 'confirmed', 'refunded']);
       expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 0, points: [0, 100] });
+      town.stop();
+    });
+
+    test('and he begins again: the tills hear once of what they did not hear, payments and what came back', async () => {
+      const { town, till, redemption } = await paidUntold();
+      const again = async () => {
+        town.kill();
+        await till.connect();
+        await till.command('till.open', { till: 'one' });
+        await town.time.advance(5_000);
+        return till.events('till.redemption').map(({ state, quantity, points }) => [state, quantity, points]);
+      };
+      const paid = [
+        ['reserved', 1, 10],
+        ['confirmed', 1, 10],
+      ];
+      const query = town.people.query.bind(town.people);
+      let away = 0;
+      const asked = vi.spyOn(town.people, 'query').mockImplementation(async one => {
+        if (one.type === 'lastSales' && away++ === 0) throw new Error('the store hangs');
+        return query(one);
+      });
+      expect(await again()).toEqual(paid);
+      asked.mockRestore();
+      expect(away).toBe(2);
+      expect(await again()).toEqual(paid);
+      const body = { redemptionId: redemption.id, quantity: null, restock: true };
+      await unheard(town, () => till.command('till.refund', body));
+      expect(await again()).toEqual([...paid, ['refunded', 1, 10]]);
+      expect(await again()).toEqual([...paid, ['refunded', 1, 10]]);
       town.stop();
     });
 

@@ -51,7 +51,7 @@ import {
 } from './user/sessions.ts';
 import { INSTANT_SWITCH, newUserState, REDEEM_TIMER, SCAN_TIMER, type UserState } from './user/state.ts';
 import { gapOpen, streamOf } from './user/stream.ts';
-import { redemptionClosed, redemptionOpened, stockLow } from './user/tillTold.ts';
+import { readSales, redemptionClosed, redemptionOpened, stockLow } from './user/tillTold.ts';
 import type { Town } from './user/town.ts';
 import { scanRefused } from './user/upload.ts';
 import { type FencesNow, tellVisits } from './user/visits.ts';
@@ -91,6 +91,7 @@ export function userBehaviour(
         turn.nowMs,
       );
       readMine(state, turn);
+      readSales(state, turn);
       return ok(state);
     },
     coalesce: message => (message.type === 'location' ? 'location' : null),
@@ -240,6 +241,9 @@ function receive(state: UserState, message: UserMessage | SystemMessage, town: T
       return redemptionSettled(state, message, turn);
     case 'redemptionsRead':
       readMine(state, turn);
+      return state;
+    case 'salesRead':
+      readSales(state, turn);
       return state;
     case 'stockLow':
       return stockLow(state, message, turn);

@@ -528,7 +528,14 @@ export const EVENTS = {
   }),
   'till.redemption': event({
     code: 21,
-    body: [...atTheTill, f.str('till', 32, 'of the till that changed it; empty when none did')],
+    body: [
+      ...atTheTill,
+      f.str(
+        'till',
+        32,
+        'of the till that changed it; empty when none did, or when that is not known any more',
+      ),
+    ],
     durable: true,
     since: 1,
     doc: 'To every till of the merchant: a redemption waits here, or does not any more.',

@@ -198,6 +198,8 @@ export type UserMessage =
     }
   /** Its own timer: what it has set aside is read again. */
   | { readonly type: 'redemptionsRead' }
+  /** A merchant's own timer: what was sold last is read again. */
+  | { readonly type: 'salesRead' }
   /** Ask, from a gateway: is this session attached? If not it is closed with 4200, so that the phone connects again. */
   | { readonly type: 'probe'; readonly session: SessionRef; readonly connSeq: number }
   /** Ask, from a REST door until it is answered: the account was linked to another device. Answer `{}`. */

@@ -31,7 +31,7 @@ import { REVERSAL, reversalFound } from './reversal.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
 import { GAP_READ, gapRead } from './stream.ts';
 import { givenBackKnown, soldRead, tillDecided, tillKnows, waitingRead } from './till.ts';
-import { isLateTag, lateRead } from './tillTold.ts';
+import { isLateTag, isSalesTag, lateRead, salesRead } from './tillTold.ts';
 import type { Town } from './town.ts';
 import { uploadAnswered } from './upload.ts';
 
@@ -87,6 +87,7 @@ export function answered(
   if (isRedemptionTag(tag)) return redemptionsRead(state, tag, result, turn);
   if (isPeerTag(tag)) return peerAnswered(state, tag, result, turn);
   if (isLateTag(tag)) return lateRead(state, tag, result, turn);
+  if (isSalesTag(tag)) return salesRead(state, result, turn);
   if (isForgottenTag(tag)) return forgottenRead(state, tag, result, town, turn);
   const [key = '', step, part] = tag.split('/');
   const command = state.underWay.get(key);

@@ -26,7 +26,7 @@ import { CANCELLED, EXPIRED, NO_REDEMPTION, PAID, voidOf } from './redeemed.ts';
 import { type Ending, type Handling, type Redemption, redemptionOf } from './redemption.ts';
 import type { CommandUnderWay, MarketName, Order, UserState } from './state.ts';
 import { moved } from './stream.ts';
-import { shownAs, tillEvent } from './tillTold.ts';
+import { shownAs, tillEvent, whatOf } from './tillTold.ts';
 
 const REFUND = 'refund';
 
@@ -286,8 +286,6 @@ function refusalOf({ code }: Committed): Refusal {
 }
 
 const isRefund = (ending: Ending): boolean => ending.state === 'refunded';
-/** Names it among all that is told of a redemption. */
-const whatOf = (ending: Ending, { id }: Committed): string => (isRefund(ending) ? id : ending.state);
 
 function movementOf(account: string, ending: Ending, committed: Committed): Movement | null {
   const posting = committed.postings.find(one => one.account === account);
@@ -307,7 +305,7 @@ function tellOthers(
   turn: Turn,
 ): UserState {
   const { id, user, offer } = redemption;
-  const what = whatOf(ending, committed);
+  const what = whatOf(ending, committed.id);
   const movement = movementOf(user, ending, committed);
   const settledThere: UserMessage = { type: 'redemptionSettled', redemption, ending, movement };
   const toOffer: OfferMessage = isRefund(ending)
@@ -332,5 +330,5 @@ function settled(
   const mine = movementOf(state.me.id, ending, committed);
   const paid = mine ? moved(state, mine, turn) : state;
   const next = isRefund(ending) ? paid : isOver(paid, redemption.id);
-  return tillEvent(next, redemption, ending, till, whatOf(ending, committed), turn);
+  return tillEvent(next, redemption, ending, till, whatOf(ending, committed.id), turn);
 }

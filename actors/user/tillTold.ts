@@ -29,6 +29,10 @@ export const shownAs = (redemption: Redemption, now: Ending = { ...redemption, s
   return { redemptionId, code, offerId, title, quantity, points, state, expiresS: seconds(expiresAtMs) };
 };
 
+/** Names what ends it, or gives back of it, among all that is told of the redemption. */
+export const whatOf = ({ state }: Ending, transferId: string): string =>
+  state === 'refunded' ? transferId : state;
+
 /** @param what names it among all that is told of the redemption */
 export const tillEvent = (
   state: UserState,
@@ -88,6 +92,32 @@ export function redemptionClosed(
   const { quantity, points } = redemption;
   const now: Ending = { state: verdict, quantity, points };
   return tillEvent(isOver(state, redemption.id), redemption, now, '', verdict, turn);
+}
+
+const SALES = 'sales';
+export const isSalesTag = (tag: string): boolean => tag === SALES;
+/** What was sold last is read again after so long, when it could not be. */
+const SALES_AGAIN_MS = 1_000;
+
+/** A new life of a merchant's actor: an earlier one may have died between a payment and its word to the tills. */
+export function readSales({ me }: UserState, turn: Turn): void {
+  if (me.kind !== 'merchant') return;
+  turn.query({ type: 'lastSales', merchant: me.id, limit: ACTOR_LIMITS.ringEvents }, SALES);
+}
+
+/** The store said what was sold last: the tills hear what they have not heard. */
+export function salesRead(state: UserState, result: Result<unknown>, turn: Turn): UserState {
+  if (!result.ok) {
+    turn.timer(SALES, SALES_AGAIN_MS, { type: 'salesRead' } satisfies UserMessage);
+    return state;
+  }
+  let next = state;
+  for (const { redemption, transferId, ...ending } of result.value as QueryAnswers['lastSales']) {
+    // the word stands behind its movement: where the ring has that, it has the word as well if it was given
+    if (state.outbox.now.ring.offsetOf(transferId) === undefined) continue;
+    next = tillEvent(next, redemptionOf(redemption), ending, '', whatOf(ending, transferId), turn);
+  }
+  return next;
 }
 
 /** Little is left of an offer. */

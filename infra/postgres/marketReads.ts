@@ -19,15 +19,14 @@ export const OFFER = `
   from market.offer d join market.stock s on s.offer_id = d.id
   where d.id = $1`;
 
-const VIEW = `
-  select json_build_object('id', m.id, 'user', m.user_id, 'merchant', m.merchant, 'offer', m.offer_id,
+const VIEWED = `json_build_object('id', m.id, 'user', m.user_id, 'merchant', m.merchant, 'offer', m.offer_id,
     'offerTitle', d.title, 'quantity', m.quantity, 'points', m.points, 'code', m.code, 'state', m.state,
     'atMs', ${ms('m.at')}, 'expiresAtMs', ${ms('m.expires_at')},
     'sold', json_build_object('quantity', m.sold_quantity, 'points', m.sold_points),
     'refunded', json_build_object('quantity', m.refunded_quantity, 'points', m.refunded_points),
     'transferId', m.transfer_id,
-    'rule', json_strip_nulls(json_build_object('id', m.rule_id, 'version', m.rule_version, 'trace', m.rule_trace)))
-  from market.redemption m join market.offer d on d.id = m.offer_id`;
+    'rule', json_strip_nulls(json_build_object('id', m.rule_id, 'version', m.rule_version, 'trace', m.rule_trace)))`;
+const VIEW = `select ${VIEWED} from market.redemption m join market.offer d on d.id = m.offer_id`;
 
 export const REDEMPTION = `${VIEW} where m.id = $1`;
 
@@ -39,3 +38,19 @@ export const SOLD_BY_CODE = `${VIEW} where m.merchant = $1 and m.state = 'confir
 /** What a user has set aside is few, and found by him. */
 export const OPEN_OF_USER = `${VIEW} join ledger.pending p on p.id = m.id
   where p.payer = $1 and p.state = 'pending' ${OPEN}`;
+
+/** The newest of both kinds along the index of each, in the order in which they moved the merchant's points. */
+export const LAST_SALES = `
+  select json_build_object('redemption', ${VIEWED}, 'state', s.state, 'transferId', s.transfer_id,
+    'quantity', s.quantity, 'points', s.points)
+  from (
+    select * from (
+      (select id, transfer_id, 'confirmed' as state, sold_quantity as quantity, sold_points as points, settled_at as at
+        from market.redemption where merchant = $1 and state = 'confirmed' order by settled_at desc limit $2)
+      union all
+      (select redemption_id, transfer_id, 'refunded', quantity, points, at
+        from market.refund where merchant = $1 order by at desc limit $2)
+    ) newest order by at desc limit $2) s
+  join ledger.posting p on p.transfer_id = s.transfer_id and p.account_id = $1
+  join market.redemption m on m.id = s.id join market.offer d on d.id = m.offer_id
+  order by p.account_version_after`;

@@ -33,7 +33,14 @@ import {
   REMEMBERED_HOURS,
 } from './limits.ts';
 import { Lines, type LinesOptions } from './lines.ts';
-import { OFFER, OPEN_AT_MERCHANT, OPEN_OF_USER, REDEMPTION, SOLD_BY_CODE } from './marketReads.ts';
+import {
+  LAST_SALES,
+  OFFER,
+  OPEN_AT_MERCHANT,
+  OPEN_OF_USER,
+  REDEMPTION,
+  SOLD_BY_CODE,
+} from './marketReads.ts';
 
 /** One side of the encounters of `u`; each person is on one side only, so one of the two is empty. */
 const side = (self: 'officer' | 'civilian', other: 'officer' | 'civilian'): string => `
@@ -336,6 +343,8 @@ export class PgQueryStore implements QueryStore {
         return this.#list('open_redemptions', OPEN_AT_MERCHANT, query.merchant);
       case 'soldByCode':
         return this.#list('sold_by_code', SOLD_BY_CODE, query.merchant, query.code);
+      case 'lastSales':
+        return this.#list('last_sales', LAST_SALES, query.merchant, query.limit);
       case 'myRedemptions':
         return this.#list('my_redemptions', OPEN_OF_USER, query.user);
       case 'entries':

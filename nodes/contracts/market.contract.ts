@@ -192,6 +192,27 @@ export function marketContract(name: string, open: () => Promise<StoreTown>): vo
         expect([...(await balances(user, merchant)), await town.reservedOf(user)]).toEqual([54, 6, 0]);
       });
 
+      it('is found among the last payments and refunds of its merchant, oldest first', async () => {
+        const { merchant, reserve } = await stall();
+        const lastSales = (limit: number) => town.queryStore.query({ type: 'lastSales', merchant, limit });
+        const [first, second, open] = [reserve(3), reserve(1), reserve(1)];
+        const sold = sale(town.uuid(), first, 2);
+        const soldToo = post(town.uuid(), second);
+        const back = refund(town.uuid(), first, 1);
+        for (const op of [first, second, open, sold, soldToo, back])
+          expect(await said(op)).toEqual(['created']);
+        const [one, other] = [await redemptionView(first.id), await redemptionView(second.id)];
+        const sales = [
+          { redemption: one, state: 'confirmed', transferId: sold.id, quantity: 2, points: 6 },
+          { redemption: other, state: 'confirmed', transferId: soldToo.id, quantity: 1, points: 3 },
+          { redemption: one, state: 'refunded', transferId: back.id, quantity: 1, points: 3 },
+        ];
+        expect(await lastSales(9)).toEqual(sales);
+        expect(await lastSales(2)).toHaveLength(2);
+        const elsewhere = { type: 'lastSales', merchant: (await stall()).merchant, limit: 9 } as const;
+        expect(await town.queryStore.query(elsewhere)).toEqual([]);
+      });
+
       it('is paid at its price and at no other', async () => {
         const { user, offer, reserve } = await stall();
         const [op, plain] = [reserve(4), pending(town.uuid(), user, (await stall()).merchant, 6)];

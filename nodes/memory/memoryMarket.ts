@@ -13,7 +13,7 @@ import type {
   StockOp,
   VoidOp,
 } from '../../actors/durable.ts';
-import type { OfferView, RedemptionView } from '../../actors/queries.ts';
+import type { OfferView, RedemptionView, SaleView } from '../../actors/queries.ts';
 import { MARKET_LIMITS } from '../limits.ts';
 
 export interface MemoryStock {
@@ -39,6 +39,8 @@ export class MemoryMarket {
   readonly stock = new Map<string, MemoryStock>();
   readonly redemptions = new Map<string, Redemption>();
   readonly movements: MemoryMovement[] = [];
+  /** Payments and refunds as they came, with the id of the redemption. */
+  readonly #sales: (Omit<SaleView, 'redemption'> & { readonly of: string })[] = [];
   /** What merchants changed of their stock, by operation. */
   readonly #changes = new Map<string, StockOp>();
 
@@ -83,6 +85,7 @@ export class MemoryMarket {
     const sold = { quantity: quantity ?? known.quantity, points };
     const rest = known.quantity - sold.quantity;
     this.redemptions.set(pendingId, { ...known, state: 'confirmed', sold, transferId: id });
+    this.#sales.push({ of: pendingId, state: 'confirmed', transferId: id, ...sold });
     const of = { offer: known.offer, opId: pendingId };
     this.#move({ ...of, kind: 'sale', onHandDelta: -sold.quantity, reservedDelta: -sold.quantity });
     if (rest > 0) this.#move({ ...of, kind: 'release', onHandDelta: 0, reservedDelta: -rest });
@@ -109,6 +112,7 @@ export class MemoryMarket {
     const { offer, refunded } = known;
     const more = { quantity: refunded.quantity + quantity, points: refunded.points + points };
     this.redemptions.set(redemption, { ...known, refunded: more });
+    this.#sales.push({ of: redemption, state: 'refunded', transferId: opId, quantity, points });
     if (restock) this.#move({ offer, kind: 'cancellation', opId, onHandDelta: quantity, reservedDelta: 0 });
   }
 
@@ -147,6 +151,16 @@ export class MemoryMarket {
       .filter(one => one.state === 'confirmed' && one.merchant === merchant && one.code === code)
       .reverse()
       .map(one => this.#view(one));
+  }
+
+  /** The newest payments and refunds at a merchant, oldest first. */
+  lastSales(merchant: string, limit: number): SaleView[] {
+    return this.#sales
+      .flatMap(({ of, ...sale }) => {
+        const known = this.redemptions.get(of)!;
+        return known.merchant === merchant ? [{ redemption: this.#view(known), ...sale }] : [];
+      })
+      .slice(-limit);
   }
 
   #view(one: Redemption): RedemptionView {

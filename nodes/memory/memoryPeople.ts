@@ -211,6 +211,8 @@ export class MemoryPeople implements Directory, QueryStore {
         return this.#ledger.market.open('merchant', query.merchant);
       case 'soldByCode':
         return this.#ledger.market.soldByCode(query.merchant, query.code);
+      case 'lastSales':
+        return this.#ledger.market.lastSales(query.merchant, query.limit);
       case 'myRedemptions':
         return this.#ledger.market.open('user', query.user);
       case 'entries':
