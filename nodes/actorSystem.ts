@@ -142,10 +142,10 @@ export class ActorSystem implements ActorDoor, ShardHost {
    * belong to it. Its bytes count against the node's budget until the message has had its turn.
    */
   receive(sending: Sending, shard: number, epoch: number): boolean {
-    const { to, replyTo, bytes } = sending;
+    const { to, bytes } = sending;
     const found = this.#core.residents.find(to);
     if ((found?.shard ?? shardOf(to.kind, to.id)) !== shard) return false;
-    const activation = found ?? this.#activate(to, shard, epoch, replyTo);
+    const activation = found ?? this.#activate(sending, shard, epoch);
     if (activation) this.#core.turns.enqueue(activation, sending, false);
     else if (bytes > 0) this.#core.routes?.release(bytes);
     return true;
@@ -236,7 +236,7 @@ export class ActorSystem implements ActorDoor, ShardHost {
       options.coordinator.epochOf(shard) ?? (from?.closing === true ? handOver.closingEpoch(shard) : null);
     if (epoch !== null && !behind) {
       if (found) return found;
-      const fresh = this.#activate(to, shard, epoch, replyTo);
+      const fresh = this.#activate(sending, shard, epoch);
       if (fresh && handOver.closingEpoch(shard) !== null) fresh.closing = true;
       return fresh;
     }
@@ -245,13 +245,13 @@ export class ActorSystem implements ActorDoor, ShardHost {
     return null;
   }
 
-  #activate(to: Address, shard: number, epoch: number, replyTo: ReplyTo | null): Activation | null {
-    const { starting } = this.#core;
-    if (starting.full) {
-      this.#refuse(replyTo, CROWDED);
-      return null;
-    }
-    return starting.activate(to, shard, epoch);
+  #activate(sending: Sending, shard: number, epoch: number): Activation | null {
+    const { starting, turns, options } = this.#core;
+    const { to, replyTo } = sending;
+    const refusal = starting.full ? CROWDED : turns.refusalOf(options.behaviours[to.kind], sending);
+    if (refusal === null) return starting.activate(to, shard, epoch);
+    this.#refuse(replyTo, refusal);
+    return null;
   }
 
   // --- answers -----------------------------------------------------------------------------------------------------

@@ -183,6 +183,18 @@ describe('a node to which more comes than it can do', () => {
     expect(town.counts.get('heyblue_shed_total command')).toBe(told.length - town.begun);
     expect(attached.map(({ result }) => result.ok)).toEqual(new Array(100).fill(true));
   });
+
+  test('starts nobody for what it refuses', () => {
+    const town = new Town();
+    const told: Told[] = [];
+    for (let n = 0; n < CAPACITY * 12; n++) {
+      const to = { kind: 'user', id: `one who comes once ${n}` } as const;
+      town.time.after((n * 1_000) / (CAPACITY * 4), () => town.ask(to, 'command', one => told.push(one)));
+    }
+    town.pass(60_000);
+    expect(town.begun).toBeLessThan(told.length / 2);
+    expect(town.system.count('user')).toBe(town.begun);
+  });
 });
 
 test('what has its turn when nobody waits for it any more is not begun', () => {

@@ -109,3 +109,24 @@ test('the event loop has its turn when a slice says so, and while it may not run
   expect(new Set(served).size).toBe(1_501);
   expect(served[before]).toBe('command');
 });
+
+test('a line does not stand when it is empty, also when the last place in it was left', async () => {
+  const slow = several('slow', 8);
+  for (const one of slow) one.act = () => time.spend(60);
+  const one = new One('one');
+  one.act = () => {
+    one.act = () => {};
+    time.after(0, () => {
+      for (const before of slow) queue.push(before, true);
+    });
+    time.after(1, () => queue.push(one, true));
+  };
+  // hurried while he waits, he leaves a place among the others, and has his second turn there
+  queue.push(one, false);
+  queue.push(one, true);
+  rest = 1;
+  await time.advance(10_000);
+  const [last] = slow.splice(7);
+  expect(served).toEqual(['one', ...slow.map(({ name }) => name), 'one', last!.name]);
+  expect(queue.stands).toBe(false);
+});

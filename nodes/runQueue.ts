@@ -132,8 +132,11 @@ export class RunQueue<One extends Waiting> {
         return left();
       }
       const one = this.#next();
-      // he was served in the line of the hurried
-      if (!one.scheduled) continue;
+      if (!one.scheduled) {
+        // he was served in the other line; nobody may stand behind him
+        this.#measure(nowMs);
+        continue;
+      }
       const startedMs = nowMs;
       // what comes to him in his own turns does not put him into a line
       one.hurried = true;

@@ -8,10 +8,11 @@
  * time, and the rest costs next to nothing. What has its turn when nobody waits for it any more is not begun either.
  */
 import type { ReplyTo } from '../actors/turn.ts';
-import { ERROR, refuse } from '../protocol/errors.ts';
+import { ERROR, type Refusal, refuse } from '../protocol/errors.ts';
 import { traceIdOf } from '../protocol/trace.ts';
 import { Activation } from './activation.ts';
 import type { Core } from './core.ts';
+import type { AnyBehaviour } from './effects.ts';
 import { type Mail, Mailbox } from './mailbox.ts';
 import { overloaded } from './overloaded.ts';
 import type { Span } from './ports.ts';
@@ -34,7 +35,7 @@ const TURN = {
 const PARKED = 'the actor is parked after repeated errors';
 const LATE = refuse(ERROR.unavailable, 'it waited too long and was not begun, try again');
 
-const isRefusable = ({ behaviour }: Activation, { message }: Mail): boolean =>
+const isRefusable = (behaviour: AnyBehaviour, { message }: Mail): boolean =>
   behaviour.refusable?.(message) === true;
 
 export class Turns {
@@ -83,14 +84,28 @@ export class Turns {
     return this.#runQueue.unhurried >= this.#core.limits.unhurriedActors;
   }
 
+  /** Why what would begin something is not taken now, or null. An actor is not even started for it. */
+  refusalOf(behaviour: AnyBehaviour, mail: Mail): Refusal | null {
+    if (mail.replyTo === null || !this.#runQueue.stands || !isRefusable(behaviour, mail)) return null;
+    const { options, limits } = this.#core;
+    options.metrics.count('heyblue_shed_total', { what: 'command' });
+    const { behindRetryMinMs, behindRetryMaxMs } = limits;
+    return overloaded(
+      behindRetryMinMs + (options.random.uint32() % (behindRetryMaxMs - behindRetryMinMs + 1)),
+    );
+  }
+
   enqueue(activation: Activation, mail: Mail, system: boolean): void {
     const { limits, options } = this.#core;
     if (activation.phase === 'parked') {
       if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
       return this.#core.refuse(mail.replyTo, refuse(ERROR.unavailable, PARKED, 1_000));
     }
-    if (mail.replyTo !== null && this.#runQueue.stands && isRefusable(activation, mail))
-      return this.#refuseEarly(mail);
+    const refusal = this.refusalOf(activation.behaviour, mail);
+    if (refusal !== null) {
+      if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
+      return this.#core.refuse(mail.replyTo, refusal);
+    }
     const overheld = !system && activation.gate !== null && activation.gate.held >= limits.heldOutputs;
     activation.mailbox ??= this.#spareMailboxes.pop() ?? new Mailbox(limits.mailboxMessages);
     const { behaviour, mailbox } = activation;
@@ -120,16 +135,6 @@ export class Turns {
     if (mailbox === null || routes === null) return;
     for (let mail = mailbox.shift(); mail; mail = mailbox.shift())
       if (mail.bytes > 0) routes.release(mail.bytes);
-  }
-
-  #refuseEarly(mail: Mail): void {
-    const { options, limits, routes } = this.#core;
-    options.metrics.count('heyblue_shed_total', { what: 'command' });
-    if (mail.bytes > 0) routes?.release(mail.bytes);
-    const { behindRetryMinMs, behindRetryMaxMs } = limits;
-    const retryAfterMs =
-      behindRetryMinMs + (options.random.uint32() % (behindRetryMaxMs - behindRetryMinMs + 1));
-    this.#core.refuse(mail.replyTo, overloaded(retryAfterMs));
   }
 
   #full(activation: Activation, mail: Mail): void {
@@ -175,7 +180,7 @@ export class Turns {
     const measured = (++stats.turns & MEASURED_TURNS) === 0;
     const startedMs = measured ? options.clock.monotonicMs() : 0;
     if (mail.bytes > 0) this.#core.routes?.release(mail.bytes);
-    if (mail.replyTo !== null && this.#isLate(mail.replyTo) && isRefusable(activation, mail)) {
+    if (mail.replyTo !== null && this.#isLate(mail.replyTo) && isRefusable(activation.behaviour, mail)) {
       options.metrics.count('heyblue_shed_total', { what: 'command_late' });
       return outputs.answer(activation, mail.replyTo, LATE);
     }
