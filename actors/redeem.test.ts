@@ -8,7 +8,7 @@ import { TownMarket } from '../nodes/testing/market.ts';
 import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { ERROR } from '../protocol/index.ts';
 import { ACTOR_LIMITS } from './limits.ts';
-import type { RedemptionView } from './queries.ts';
+import type { RedemptionView, StoreQuery } from './queries.ts';
 import { redemptionOf } from './user/redemption.ts';
 
 type Answer = Awaited<ReturnType<TownMarket['reserve']>>;
@@ -30,6 +30,15 @@ async function story(terms: Parameters<typeof TownMarket.open>[2] = {}, stock = 
   const phone = await market.customer(points);
   return { town, market, phone, till: market.merchant };
 }
+
+/** The store does not answer such a question, until the test says otherwise. */
+const unanswered = (town: SmallTown, type: StoreQuery['type']) => {
+  const query = town.people.query.bind(town.people);
+  return vi.spyOn(town.people, 'query').mockImplementation(async one => {
+    if (one.type === type) throw new Error('the store hangs');
+    return query(one);
+  });
+};
 
 describe('a redemption', () => {
   test('is reserved by the phone, seen and confirmed by the till, and both know', async () => {
@@ -306,6 +315,75 @@ describe('a redemption', () => {
       expect(states(phone)).toEqual(['reserved', 'confirmed', 'refunded']);
       town.stop();
     });
+
+    test('alone, and what was paid cannot be read at once: it is asked for again', async () => {
+      const { town, phone, redemption } = await paidUntold();
+      const away = unanswered(town, 'movements');
+      const ending = { state: 'refunded', quantity: 1, points: 10 } as const;
+      expect(
+        await phone.ask({ type: 'redemptionSettled', redemption, ending, movement: null }),
+      ).toMatchObject({ ok: false });
+      await town.time.advance(100);
+      expect(states(phone)).toEqual(['reserved', 'confirmed']);
+      expect(phone.events('points.changed')).toMatchObject([{ delta: 100 }]);
+      away.mockRestore();
+      await town.time.advance(2 * ACTOR_LIMITS.gapMs);
+      expect(phone.events('points.changed')).toMatchObject([{ delta: 100 }, { delta: -10, balance: 90 }]);
+      town.stop();
+    });
+
+    test('with who pays, whose next life cannot read it: neither that nor a move lets him hear what comes back first', async () => {
+      const { town, phone, redemption } = await paidUntold();
+      town.kill();
+      const away = unanswered(town, 'redemption');
+      await phone.connect();
+      await town.move();
+      const ending = { state: 'refunded', quantity: 1, points: 10 } as const;
+      const tell = () => phone.ask({ type: 'redemptionSettled', redemption, ending, movement: null });
+      expect(await tell()).toMatchObject({ ok: false, retryable: true });
+      expect(states(phone)).toEqual(['reserved']);
+      away.mockRestore();
+      await town.time.advance(2_000);
+      expect(states(phone)).toEqual(['reserved', 'confirmed']);
+      expect(await tell()).toMatchObject({ ok: true });
+      expect(states(phone)).toEqual(['reserved', 'confirmed', 'refunded']);
+      town.stop();
+    });
+
+    test('and his next life gives it back before it has read what was sold, or moves: the tills hear both in order', async () => {
+      for (const isMoved of [false, true]) {
+        const { town, till, redemption } = await paidUntold();
+        town.kill();
+        const away = unanswered(town, 'lastSales');
+        await till.connect();
+        if (isMoved) {
+          away.mockRestore();
+          await town.move();
+        } else {
+          await till.command('till.open', { till: 'one' });
+          const body = { redemptionId: redemption.id, quantity: null, restock: true };
+          expect(await till.command('till.refund', body)).toMatchObject({ ok: true });
+        }
+        away.mockRestore();
+        await town.time.advance(isMoved ? 100 : 5_000);
+        expect(atTills(till)).toEqual(['reserved', 'confirmed', ...(isMoved ? [] : ['refunded'])]);
+        town.stop();
+      }
+    });
+  });
+
+  test('counts once in the next life of who set it aside, in whatever order that is read', async () => {
+    const { town, market, phone } = await story({}, 5, 50);
+    idOf(await market.reserve(phone, 2));
+    town.kill();
+    const away = unanswered(town, 'myRedemptions');
+    await phone.connect();
+    expect(await phone.snapshot()).toMatchObject({ balance: 50, reserved: 20 });
+    idOf(await market.reserve(phone, 2));
+    away.mockRestore();
+    await town.time.advance(2_000);
+    expect(await phone.snapshot()).toMatchObject({ balance: 50, reserved: 40 });
+    town.stop();
   });
 
   test('is given up by the phone, or refused by the till', async () => {

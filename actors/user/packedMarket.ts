@@ -4,6 +4,7 @@ import * as read from '../packed.ts';
 import { NOTHING_WAITS } from '../waiting.ts';
 import {
   type Counter,
+  endingOf,
   NO_GUESSES,
   NOBODY_CAME,
   NOTHING_SPENT,
@@ -15,7 +16,12 @@ import {
 const WAITING_MAX = 1_000_000;
 
 /** Who waits for the end of one is asked again by its timer. */
-export const packSpending = ({ open, unread, over }: Spending): unknown => ({ open, unread, over });
+export const packSpending = ({ open, unread, over, ending }: Spending): unknown => ({
+  open,
+  unread,
+  over,
+  ending: [...ending.keys()],
+});
 
 /** Who told of one late tells again. */
 export const packCounter = ({ open, over, tills, guesses }: Counter): unknown => ({
@@ -28,12 +34,13 @@ export const packCounter = ({ open, over, tills, guesses }: Counter): unknown =>
 /** A node of the version before knew of none. */
 export function spendingOf(packed: unknown): Spending {
   if (packed === undefined) return NOTHING_SPENT;
-  const { open, unread, over } = read.fields(packed);
+  const { open, unread, over, ending } = read.fields(packed);
   return {
     open: read.list(open, WAITING_MAX, redemptionOf),
     unread: read.whole(unread),
     over: idsOf(over),
-    ending: NOTHING_WAITS,
+    // a node of the version before packed none
+    ending: endingOf(read.list(ending ?? [], WAITING_MAX, id => read.text(id))),
   };
 }
 

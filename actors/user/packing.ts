@@ -55,6 +55,7 @@ import type {
   UserState,
 } from './state.ts';
 import { watchGap } from './stream.ts';
+import { readSales } from './tillTold.ts';
 
 /** 3: devices that are away, presence, greeted officers; the place in a stream of events that outlives its node. */
 const VERSION = 3;
@@ -109,6 +110,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   forgetCellLater(state, rules, turn);
   renewHub(state, turn);
   readMine(state, turn);
+  readSales(state, turn);
   for (const key of state.crediting.keys()) {
     state = { ...state, crediting: insistAgain(state.crediting, key, turn) };
   }

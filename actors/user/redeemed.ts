@@ -190,7 +190,7 @@ export function redemptionsRead(
 ): UserState {
   if (tag.startsWith(LEARN)) return learnt(state, tag.slice(LEARN.length), result, turn);
   if (!result.ok) {
-    turn.timer(MINE, READ_AGAIN_MS, { type: 'redemptionsRead' } satisfies UserMessage);
+    readAgain(turn);
     return state;
   }
   const views = result.value as QueryAnswers['myRedemptions'];
@@ -203,9 +203,13 @@ export function redemptionsRead(
   return next;
 }
 
+const readAgain = (turn: Turn): void =>
+  turn.timer(MINE, READ_AGAIN_MS, { type: 'redemptionsRead' } satisfies UserMessage);
+
 function learnt(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
   const { spending } = state;
   answerAll(spending.ending.get(id) ?? [], result.ok ? ok({}) : result, turn);
+  if (!result.ok) readAgain(turn);
   const ending = result.ok ? without(spending.ending, id) : withOne(spending.ending, id, []);
   const next: UserState = { ...state, spending: { ...spending, ending } };
   const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
@@ -213,7 +217,8 @@ function learnt(state: UserState, id: string, result: Result<unknown>, turn: Tur
   const redemption = redemptionOf(view);
   switch (view.state) {
     case 'reserved':
-      return opened(next, redemption);
+      // where all that is set aside is still to be read its points are counted already
+      return spending.unread > 0 ? next : opened(next, redemption);
     case 'confirmed': {
       readMovements(next, turn);
       // the till that was to tell may be gone

@@ -95,6 +95,10 @@ export interface Handling {
   readonly redemption: Redemption | null;
 }
 
+/** It is asked what became of these, and nobody waits for that. */
+export const endingOf = (ids: readonly string[]): Spending['ending'] =>
+  ids.length > 0 ? new Map(ids.map(id => [id, []] as const)) : NOTHING_WAITS;
+
 export const NOTHING_SPENT: Spending = { open: [], unread: 0, over: [], ending: NOTHING_WAITS };
 export const NO_GUESSES: Counter['guesses'] = { wrong: 0, sinceMs: 0 };
 export const NOBODY_CAME: Counter = {

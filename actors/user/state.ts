@@ -35,6 +35,7 @@ import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
 import type { Promoting } from './promotion.ts';
 import {
   type Counter,
+  endingOf,
   type Handling,
   NOBODY_CAME,
   NOTHING_SPENT,
@@ -379,7 +380,7 @@ export function newUserState(
 function spendingOf({ reserved, timers }: UserRecord): Spending {
   const timed = timers.filter(({ name }) => name.startsWith(REDEEM_TIMER));
   if (reserved === 0 && timed.length === 0) return NOTHING_SPENT;
-  const ending = new Map(timed.map(({ name }) => [name.slice(REDEEM_TIMER.length), []] as const));
+  const ending = endingOf(timed.map(({ name }) => name.slice(REDEEM_TIMER.length)));
   return { ...NOTHING_SPENT, unread: reserved, ending };
 }
 

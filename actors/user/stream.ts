@@ -162,9 +162,9 @@ function waits(state: UserState, movement: Movement, turn: Turn): UserState {
 
 export const watchGap = (turn: Turn): void => turn.timer(GAP_READ, ACTOR_LIMITS.gapMs, { type: 'gap' });
 
-/** A second has passed: those in between were told on a node that died, perhaps. */
+/** A second has passed: those in between were told on a node that died, perhaps; or they could not be read. */
 export function gapOpen(state: UserState, turn: Turn): UserState {
-  if (state.ahead.length > 0) readGap(state, turn);
+  readGap(state, turn);
   return state;
 }
 
@@ -183,7 +183,11 @@ const readGap = (state: UserState, turn: Turn): void =>
   );
 
 export function gapRead(state: UserState, result: Result<unknown>, turn: Turn): UserState {
-  const found = result.ok ? (result.value as readonly Movement[]) : [];
+  if (!result.ok) {
+    watchGap(turn);
+    return state;
+  }
+  const found = result.value as readonly Movement[];
   let next = state;
   for (const movement of found) next = moved(next, movement, turn);
   if (found.length === ACTOR_LIMITS.gapMovements) readGap(next, turn);

@@ -26,7 +26,7 @@ import { CANCELLED, EXPIRED, NO_REDEMPTION, PAID, voidOf } from './redeemed.ts';
 import { type Ending, type Handling, type Redemption, redemptionOf } from './redemption.ts';
 import type { CommandUnderWay, MarketName, Order, UserState } from './state.ts';
 import { moved } from './stream.ts';
-import { shownAs, tillEvent, whatOf } from './tillTold.ts';
+import { paidTold, shownAs, tillEvent, whatOf } from './tillTold.ts';
 
 const REFUND = 'refund';
 
@@ -125,7 +125,7 @@ export const waitingRead = whenRead((state, command, views: QueryAnswers['openRe
 /** The store said what became of a redemption that is not known here. */
 export const tillKnows = whenRead((state, command, view: QueryAnswers['redemption'], turn) => {
   if (view?.merchant !== state.me.id) return finishMarket(state, command, NO_REDEMPTION, false, turn);
-  if (command.name === 'till.refund') return refund(state, command, view, turn);
+  if (command.name === 'till.refund') return refund(paidTold(state, view, turn), command, view, turn);
   return decide(state, command, redemptionOf(view), turn);
 });
 

@@ -9,7 +9,7 @@ import { ok, type Result } from '../../protocol/errors.ts';
 import { answerAll } from '../askers.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
-import type { QueryAnswers } from '../queries.ts';
+import type { QueryAnswers, RedemptionView, SaleView } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
 import type { Turn } from '../turn.ts';
 import { isOver, toldLate, toldLateAnswered, waits } from './counter.ts';
@@ -100,8 +100,8 @@ export const isSalesTag = (tag: string): boolean => tag === SALES;
 const SALES_AGAIN_MS = 1_000;
 
 /** A new life of a merchant's actor: an earlier one may have died between a payment and its word to the tills. */
-export function readSales({ me }: UserState, turn: Turn): void {
-  if (me.kind !== 'merchant') return;
+export function readSales({ me, outbox }: UserState, turn: Turn): void {
+  if (me.kind !== 'merchant' || outbox.now.ring.length === 0) return;
   turn.query({ type: 'lastSales', merchant: me.id, limit: ACTOR_LIMITS.ringEvents }, SALES);
 }
 
@@ -111,13 +111,24 @@ export function salesRead(state: UserState, result: Result<unknown>, turn: Turn)
     turn.timer(SALES, SALES_AGAIN_MS, { type: 'salesRead' } satisfies UserMessage);
     return state;
   }
-  let next = state;
-  for (const { redemption, transferId, ...ending } of result.value as QueryAnswers['lastSales']) {
-    // the word stands behind its movement: where the ring has that, it has the word as well if it was given
-    if (state.outbox.now.ring.offsetOf(transferId) === undefined) continue;
-    next = tillEvent(next, redemptionOf(redemption), ending, '', whatOf(ending, transferId), turn);
-  }
-  return next;
+  return (result.value as QueryAnswers['lastSales']).reduce(
+    (next, sale) => saleTold(next, sale, turn),
+    state,
+  );
+}
+
+/** What comes back was paid before: the tills hear that first, also where it has not been read yet. */
+export function paidTold(state: UserState, redemption: RedemptionView, turn: Turn): UserState {
+  const { state: is, transferId, sold } = redemption;
+  if (is !== 'confirmed' || transferId === null) return state;
+  return saleTold(state, { redemption, state: is, transferId, ...sold }, turn);
+}
+
+/** The tills hear of a payment or refund, if they have not. */
+function saleTold(state: UserState, { redemption, transferId, ...ending }: SaleView, turn: Turn): UserState {
+  // the word stands behind its movement: where the ring has that, it has the word as well if it was given
+  if (state.outbox.now.ring.offsetOf(transferId) === undefined) return state;
+  return tillEvent(state, redemptionOf(redemption), ending, '', whatOf(ending, transferId), turn);
 }
 
 /** Little is left of an offer. */

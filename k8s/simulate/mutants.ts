@@ -279,8 +279,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/user/stream.ts',
-        find: 'if (state.ahead.length > 0) readGap(state, turn);',
-        replace: 'void readGap;',
+        find: 'readGap(state, turn);\n  return state;',
+        replace: 'return state;',
       },
       {
         file: 'nodes/timers/retelling.ts',
