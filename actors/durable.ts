@@ -193,14 +193,15 @@ export interface OfferRecord {
   /** Unix milliseconds, by the clock of the store; 0: no bound. It is open at `opensAtMs`, and no longer at `closesAtMs`. */
   readonly opensAtMs: number;
   readonly closesAtMs: number;
-  readonly state: 'draft' | 'published' | 'withdrawn';
+  /** `removed`: by an operator, and nothing is stored after it. */
+  readonly state: 'draft' | 'published' | 'withdrawn' | 'removed';
   /** `stock.low` is told when no more than so many are free; 0: never. */
   readonly lowStock: number;
   readonly placeId: string | null;
 }
 
 /**
- * Stores an offer: the first version of a new one, or the next one of its merchant's. Anything else is
+ * Stores an offer: the first version of a new one, or the next one of its merchant's that is not `removed`. Anything else is
  * `exists_with_different_payload`, and nothing changes. Its stock begins with nothing.
  */
 export interface OfferOp {

@@ -13,7 +13,7 @@ import { ACTOR_LIMITS } from './limits.ts';
 import type { Held, OfferMessage, StockView } from './messages/offer.ts';
 import { packOffer, unpackOffer } from './offer/packing.ts';
 import { type Hold, isLowNow, type OfferState, offerOf } from './offer/state.ts';
-import { NO_OFFER, refuseClosed, refuseTerms } from './offer/terms.ts';
+import { isSameOffer, NO_OFFER, refuseClosed, refuseTerms, rowOf } from './offer/terms.ts';
 import type { OfferView, QueryAnswers } from './queries.ts';
 import type { Behaviour, ReplyTo, SystemMessage, Turn } from './turn.ts';
 
@@ -40,6 +40,9 @@ function receive(state: OfferState, message: OfferMessage | SystemMessage, turn:
       break;
     case 'save':
       save(state, message.offer, turn);
+      break;
+    case 'remove':
+      remove(state, turn);
       break;
     case 'adjust':
       adjust(state, message, turn);
@@ -154,13 +157,29 @@ function shown({ offer, shelf }: OfferState): Result<OfferView> {
 }
 
 const CHANGED = refuse(ERROR.conflict, 'this offer was changed meanwhile: read it again');
+const BUSY = refuse(ERROR.unavailable, 'this offer is being changed, try again', 100);
+const REMOVED = refuse(ERROR.gone, 'an operator withdrew this offer for good');
 
 function save(state: OfferState, offer: OfferRecord, turn: Turn): void {
   const now = state.offer;
   const refusal = refuseSave(state, offer);
   if (refusal) return turn.reply(refusal);
   if (now && isSameOffer(now, offer)) return turn.reply(shown(state));
+  if (now?.state === 'removed') return turn.reply(REMOVED);
   if (offer.version !== (now?.version ?? 0) + 1) return turn.reply(CHANGED);
+  store(state, offer, turn);
+}
+
+/** As its merchant withdraws it, but nothing follows. */
+function remove(state: OfferState, turn: Turn): void {
+  const { offer } = state;
+  if (!offer) return turn.reply(NO_OFFER);
+  if (offer.state === 'removed') return turn.reply(shown(state));
+  if (isSaving(state)) return turn.reply(BUSY);
+  store(state, { ...offer, state: 'removed', version: offer.version + 1 }, turn);
+}
+
+function store(state: OfferState, offer: OfferRecord, turn: Turn): void {
   // the words are part of the name: another text under the same number is no repeat
   const id = derivedId('offer', state.id, `${offer.version}`, JSON.stringify(rowOf(offer)));
   const tag = `save/${id}`;
@@ -171,28 +190,10 @@ function save(state: OfferState, offer: OfferRecord, turn: Turn): void {
 function refuseSave(state: OfferState, offer: OfferRecord) {
   if (offer.id !== state.id) return refuse(ERROR.invalid, 'this is another offer');
   if (state.offer && state.offer.merchant !== offer.merchant) return NO_OFFER;
-  if ([...state.underWay.values()].some(({ k }) => k === 'save'))
-    return refuse(ERROR.unavailable, 'this offer is being changed, try again', 100);
-  return refuseTerms(offer);
+  return isSaving(state) ? BUSY : refuseTerms(offer);
 }
 
-/** Everything that it says, in one order. */
-const rowOf = (offer: OfferRecord): unknown[] => [
-  offer.merchant,
-  offer.title,
-  offer.description,
-  offer.kind,
-  offer.points,
-  offer.perUserMax,
-  offer.opensAtMs,
-  offer.closesAtMs,
-  offer.state,
-  offer.lowStock,
-  offer.placeId,
-];
-
-const isSameOffer = (a: OfferRecord, b: OfferRecord): boolean =>
-  a.version === b.version && JSON.stringify(rowOf(a)) === JSON.stringify(rowOf(b));
+const isSaving = ({ underWay }: OfferState): boolean => [...underWay.values()].some(({ k }) => k === 'save');
 
 function adjust(state: OfferState, message: OfferMessage & { type: 'adjust' }, turn: Turn): void {
   const { id, merchant, delta, kind, reason } = message;

@@ -556,6 +556,42 @@ describe('an offer', () => {
       });
   });
 
+  test('that an operator took down stays so: what is reserved is confirmed, nothing more is, and no version follows', async () => {
+    const { town, market, phone, till } = await story({ state: 'draft' });
+    await market.change({ state: 'published' });
+    const id = idOf(await market.reserve(phone));
+    // while another version is being stored it is asked for again
+    const saving = market.change({ title: 'Tea' });
+    expect(await market.say({ type: 'remove' })).toMatchObject({ code: ERROR.unavailable });
+    await saving;
+    const removed = { ...market.offer, version: 4, state: 'removed' };
+    const down = { ok: true, value: { offer: removed, onHand: 5, reserved: 1 } };
+    expect(await market.say({ type: 'remove' })).toMatchObject(down);
+    const staysDown = async () => {
+      expect(await market.say({ type: 'remove' })).toMatchObject(down);
+      expect(await market.reserve(phone)).toMatchObject({ code: ERROR.gone });
+      // late repeats of what was said before, what a retry makes of it, and a new try
+      for (const [version, state] of [
+        [2, 'published'],
+        [4, 'published'],
+        [5, 'published'],
+        [5, 'withdrawn'],
+        [5, 'removed'],
+      ] as const)
+        expect(await market.say({ type: 'save', offer: { ...market.offer, version, state } })).toMatchObject({
+          code: ERROR.gone,
+        });
+    };
+    await staysDown();
+    town.kill();
+    for (const one of [phone, till]) await one.connect();
+    await till.command('till.open', { till: 'one' });
+    await staysDown();
+    expect(await market.confirm(id)).toMatchObject({ ok: true });
+    expect(market.stored(phone)).toMatchObject({ onHand: 4, reserved: 0 });
+    expect(await market.say({ type: 'remove' }, town.key())).toMatchObject({ code: ERROR.notFound });
+  });
+
   test('has no less in stock than is reserved, and a change said again is one', async () => {
     const { town, market, phone } = await story();
     idOf(await market.reserve(phone, 3));

@@ -1,4 +1,5 @@
-/** Everything that is said to the actor of an offer: by its merchant through REST, by customers' actors, by tills. */
+/** Everything that is said to the actor of an offer: by its merchant through REST, by operators, by customers' actors,
+ * by tills. */
 import type { OfferRecord } from '../durable.ts';
 import type { InsistMessage } from '../insist.ts';
 
@@ -8,9 +9,15 @@ export type OfferMessage =
   /**
    * Ask, from REST: stores the first version of a new offer or the next one, and answers `Result<OfferView>` once it is
    * durable. The version that is stored already, word for word, is answered again; 409 for any other than the next one, 404
-   * for that of another merchant.
+   * for that of another merchant, 410 when an operator withdrew the offer.
    */
   | { readonly type: 'save'; readonly offer: OfferRecord }
+  /**
+   * Ask, from an operator: nobody reserves of it any more, whatever its merchant says; what is reserved can still be
+   * confirmed. Answer `Result<OfferView>` once it is durable, and again when it was removed before; 404 when there is no such
+   * offer.
+   */
+  | { readonly type: 'remove' }
   /**
    * Ask, from REST: more or less of it is there. A repeat of the id changes nothing and is answered alike. Answer
    * `Result<StockView>`; 409 when it would be less than is reserved, 404 when it is no offer of this merchant.

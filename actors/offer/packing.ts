@@ -13,7 +13,7 @@ import { type OfferState, offerOf } from './state.ts';
 const VERSION = 1;
 const MANY = 1_000_000;
 const KINDS = ['goods', 'service'] as const;
-const STATES = ['draft', 'published', 'withdrawn'] as const;
+const STATES = ['draft', 'published', 'withdrawn', 'removed'] as const;
 
 export function packOffer({ offer, shelf, isLow, telling }: OfferState): unknown {
   const { onHand, reserved } = shelf;

@@ -30,8 +30,26 @@ export function refuseTerms(offer: OfferRecord): Refusal | null {
 export function refuseClosed({ state, opensAtMs, closesAtMs }: OfferRecord, nowMs: number): Refusal | null {
   if (state === 'draft') return NO_OFFER;
   const isOver = closesAtMs > 0 && nowMs >= closesAtMs;
-  if (state === 'withdrawn' || isOver) return refuse(ERROR.gone, 'this offer is over');
+  if (state === 'withdrawn' || state === 'removed' || isOver) return refuse(ERROR.gone, 'this offer is over');
   return nowMs < opensAtMs ? refuse(ERROR.gone, 'this offer is not open yet') : null;
 }
 
 export const NO_OFFER = refuse(ERROR.notFound, 'no such offer');
+
+/** Everything that it says, in one order. */
+export const rowOf = (offer: OfferRecord): unknown[] => [
+  offer.merchant,
+  offer.title,
+  offer.description,
+  offer.kind,
+  offer.points,
+  offer.perUserMax,
+  offer.opensAtMs,
+  offer.closesAtMs,
+  offer.state,
+  offer.lowStock,
+  offer.placeId,
+];
+
+export const isSameOffer = (a: OfferRecord, b: OfferRecord): boolean =>
+  a.version === b.version && JSON.stringify(rowOf(a)) === JSON.stringify(rowOf(b));

@@ -26,7 +26,8 @@ export interface Offer extends OfferFields {
   readonly id: string;
   readonly merchantId: string;
   readonly version: number;
-  readonly state: 'draft' | 'published' | 'withdrawn';
+  /** `removed`: an operator withdrew it for good. */
+  readonly state: 'draft' | 'published' | 'withdrawn' | 'removed';
   readonly onHand: number;
   /** Units that nobody has reserved. */
   readonly left: number;

@@ -36,6 +36,8 @@ export const OPERATOR_ACTIONS = [
   'account.close',
   'account.open',
   'account.reverse',
+  'offer.list',
+  'offer.withdraw',
   'rule.list',
   'rule.look',
   'rule.create',

@@ -15,6 +15,7 @@ import { Inquiry, operatorSubject } from './inquiry.ts';
 import { OPERATOR } from './limits.ts';
 import { Local } from './local.ts';
 import { MachineDesk } from './machineDesk.ts';
+import { OffersDesk } from './offersDesk.ts';
 import { PersonsDesk } from './personsDesk.ts';
 import { PlacesDesk } from './placesDesk.ts';
 import { RulesDesk } from './rulesDesk.ts';
@@ -79,6 +80,7 @@ export class Office {
       metrics,
       cluster,
       drain,
+      market,
       persons,
       places,
       giving: store,
@@ -101,6 +103,7 @@ export class Office {
       ...(drain ? [new MachineDesk({ ...entrance, drain, cluster })] : []),
       ...(persons ? [new PersonsDesk({ ...entrance, persons })] : []),
       new CorrectionDesk({ ...entrance, door }),
+      ...(market ? [new OffersDesk({ ...entrance, door, market })] : []),
       ...(places ? [new PlacesDesk({ ...entrance, ...places })] : []),
       ...(store ? [new GivingDesk({ ...entrance, store })] : []),
       ...(rules ? [new RulesDesk({ ...entrance, ...rules, directory })] : []),

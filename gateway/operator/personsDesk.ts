@@ -32,7 +32,10 @@ const HINDERED = {
   absent: noSuchUser,
   reserved: refuse(ERROR.conflict, 'points are set aside at a till: wait until it is over'),
   listed: refuse(ERROR.conflict, 'a catalogue names this account: take it out first'),
-  selling: refuse(ERROR.conflict, 'offers of this account are published: they must be withdrawn first'),
+  selling: refuse(
+    ERROR.conflict,
+    'offers of this account are published (GET /admin/users/{id}/offers): POST /admin/offers/{id}/withdraw first',
+  ),
 } as const;
 
 export class PersonsDesk {

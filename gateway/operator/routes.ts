@@ -2,6 +2,7 @@
 import { CORRECTION_ROUTES } from './correctionDesk.ts';
 import { OPERATOR_ROUTES } from './desk.ts';
 import { GIVING_ROUTES } from './givingDesk.ts';
+import { OFFER_ROUTES } from './offersDesk.ts';
 import { PERSON_ROUTES } from './personsDesk.ts';
 import { PLACE_ROUTES } from './placesDesk.ts';
 import { RULE_ROUTES } from './rulesDesk.ts';
@@ -18,4 +19,5 @@ export const DESK_ROUTES = [
   ...GIVING_ROUTES,
   ...STREAM_ROUTES,
   ...CORRECTION_ROUTES,
+  ...OFFER_ROUTES,
 ] as const;

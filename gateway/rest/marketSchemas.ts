@@ -70,7 +70,9 @@ export const Offer = Type.Object({
   id: Id,
   merchantId: Id,
   version: Type.Integer({ description: 'Rises by 1 with every change.' }),
-  state: Type.Enum(['draft', 'published', 'withdrawn']),
+  state: Type.Enum(['draft', 'published', 'withdrawn', 'removed'], {
+    description: '`removed`: an operator withdrew it for good; its merchant cannot change it any more.',
+  }),
   ...offerFields,
   onHand: Type.Integer({ description: 'Units that are there.' }),
   left: Type.Integer({ description: 'Units that nobody has reserved.' }),

@@ -193,7 +193,7 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
         summary: 'Another version of your offer',
         description:
           'Names the version that it replaces, so that two who edit at once notice; doing it again changes nothing, so no ' +
-          '`Idempotency-Key` is needed. What is reserved keeps its price.',
+          '`Idempotency-Key` is needed. What is reserved keeps its price. 410 when an operator withdrew it for good.',
         params,
         body: EditedOffer,
         response: { 200: Offer, ...failures },
@@ -235,13 +235,14 @@ export const offerRoutes = (app: Rest, options: RestOptions, market: MarketBook,
     'publish',
     'published',
     'Let everybody redeem your offer',
-    'While its window is open and as long as there is some of it. Published already: nothing changes.',
+    'While its window is open and as long as there is some of it. Published already: nothing changes. 410 when an operator ' +
+      'withdrew it for good.',
   );
   turn(
     'withdraw',
     'withdrawn',
     'Let nobody redeem your offer any more',
-    'What is reserved can still be confirmed. Withdrawn already: nothing changes.',
+    'What is reserved can still be confirmed. Withdrawn already: nothing changes. 410 when an operator withdrew it for good.',
   );
 
   app.post(

@@ -111,6 +111,12 @@ export const offerActors = (door: FakeDoor, ...offers: readonly OfferRecord[]): 
     kept.set(offer.id, offer);
     return view(offer);
   };
+  const remove = ({ to }: Said): Result<unknown> => {
+    const now = kept.get(to.id);
+    if (!now) return gone;
+    if (now.state !== 'removed') kept.set(to.id, { ...now, state: 'removed', version: now.version + 1 });
+    return view(kept.get(to.id)!);
+  };
   const adjust = (said: Said): Result<unknown> => {
     const { id, merchant, delta } = heard<'adjust'>(said);
     if (kept.get(said.to.id)?.merchant !== merchant) return gone;
@@ -121,6 +127,6 @@ export const offerActors = (door: FakeDoor, ...offers: readonly OfferRecord[]): 
     }
     return ok({ onHand: changes.get(id)!, reserved });
   };
-  door.answers = { ...door.answers, look, save, adjust };
+  door.answers = { ...door.answers, look, save, remove, adjust };
   return kept;
 };

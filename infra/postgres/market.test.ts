@@ -125,7 +125,10 @@ const changes = fc.array(
     offer: fc.nat(3),
     id: fc.nat(5),
     delta: fc.integer({ min: -4, max: 6 }),
-    state: fc.constantFrom('published', 'published', 'published', 'published', 'withdrawn' as const),
+    state: fc.constantFrom(
+      ...(['published', 'published', 'published', 'published', 'published', 'published'] as const),
+      ...(['withdrawn', 'withdrawn', 'removed'] as const),
+    ),
     step: fc.constantFrom(1, 1, 1, 0, 2),
   }),
   { minLength: 1, maxLength: 4 },

@@ -484,6 +484,8 @@ export const METRICS = {
         'account.close',
         'account.open',
         'account.reverse',
+        'offer.list',
+        'offer.withdraw',
         'rule.list',
         'rule.look',
         'rule.create',

@@ -17,7 +17,9 @@ import type { LocationPort } from '../../nodes/locationPort.ts';
 import { startTestTown, TestPhone, type TestTown, until } from '../e2e/testTown.ts';
 import { NEW_YORK } from '../swarm/crowd.ts';
 import { auditLedger } from '../swarm/ledgerAudit.ts';
+import { auditMarket } from '../swarm/marketAudit.ts';
 import type { Person } from '../swarm/rest.ts';
+import { openOffer } from '../swarm/shops.ts';
 import { type Cast, hireCast } from './cast.ts';
 
 const MS_MAX = 120_000;
@@ -91,6 +93,15 @@ const signedUp = async (name: string) => {
   expect(up.status).toBe(201);
   const person: Person = { ...signUp, userId: up.body.userId, token: up.body.accessToken };
   return { signUp, person };
+};
+
+/** An operator asks at the admin port. */
+const operator = async (path: string, method = 'POST') => {
+  const answer = await fetch(`${town.node.urls.admin}/admin/${path}`, {
+    method,
+    headers: { authorization: `Bearer ${cast.of.operator.token}`, 'heyblue-why': 'his letter of May' },
+  });
+  return { status: answer.status, text: await answer.text() };
 };
 
 const erase = (token: string, password: string) =>
@@ -189,14 +200,8 @@ it(
     const { userId, handle, token } = person;
     const his = new TestPhone(town.node.urls.realtime, person, NEW_YORK);
     await his.arrive();
-    const byOperator = async (id: string) => {
-      const { status } = await fetch(`${town.node.urls.admin}/admin/users/${id}/erase`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${cast.of.operator.token}`, 'heyblue-why': 'his letter of May' },
-      });
-      return status;
-    };
-    // her offers are published
+    const byOperator = async (id: string) => (await operator(`users/${id}/erase`)).status;
+    // her customers have reserved
     expect(await byOperator(cast.of.merchant.userId)).toBe(409);
     expect(await byOperator(userId)).toBe(200);
     expect(await until('the socket to end', () => his.closed)).toMatchObject({ code: 4_003 });
@@ -212,6 +217,71 @@ it(
     expect(lines).toEqual([line, { ...line, action: 'person.erase', why: null }, line]);
     const { rows: read } = await database.query('select zip from users.person where user_id = $1', [userId]);
     expect(read).toEqual([{ zip: null }]);
+  },
+  MS_MAX,
+);
+
+it(
+  'an operator takes down what a merchant offers, who can be erased then; what was reserved is still handed over',
+  async () => {
+    const { userId, token } = cast.other.merchant;
+    const shop = { account: cast.other.merchant, tills: [] };
+    const offerId = await openOffer(town.node.urls.rest, shop, { title: 'Nothing', points: 5, stock: 5 });
+    const ask = (who: string, path: string, body?: object) =>
+      town.rest.call<{ redemptionId: string }>('POST', path, {
+        token: who,
+        headers: { 'idempotency-key': crypto.randomUUID() },
+        ...(body && { body }),
+      });
+    const reserve = () => ask(cast.of.civilian.token, '/v1/redemptions', { offerId });
+    const takeDown = () => operator(`offers/${offerId}/withdraw`);
+    expect(await operator(`users/${userId}/erase`)).toMatchObject({
+      status: 409,
+      text: expect.stringContaining('/admin/offers/{id}/withdraw'),
+    });
+    const reserved = await reserve();
+    expect(reserved.status).toBe(201);
+
+    const down = await takeDown();
+    expect([down.status, JSON.parse(down.text)]).toEqual([
+      200,
+      { offerId, merchantId: userId, version: 3, state: 'removed', reserved: 1 },
+    ]);
+    expect((await reserve()).status).toBe(410);
+    const { items } = await town.rest.read<{ items: { id: string }[] }>(
+      `/v1/offers?merchant=${userId}`,
+      cast.of.civilian.token,
+    );
+    expect(items.filter(({ id }) => id === offerId)).toEqual([]);
+    const listed = await operator(`users/${userId}/offers`, 'GET');
+    expect(JSON.parse(listed.text)).toMatchObject({ items: [{ offerId, state: 'removed' }], next: null });
+    for (const verb of ['publish', 'withdraw'])
+      expect((await ask(token, `/v1/offers/${offerId}/${verb}`)).status).toBe(410);
+    expect(await takeDown()).toEqual(down);
+
+    expect((await ask(token, `/v1/redemptions/${reserved.body.redemptionId}/confirm`, {})).status).toBe(200);
+    expect((await operator(`users/${userId}/erase`)).status).toBe(200);
+    const { rows: lines } = await database.query(
+      `select action, detail from ops.operator_audit where user_id = $1 and operator_id = $2 order by number`,
+      [userId, cast.of.operator.userId],
+    );
+    const line = (version: number, state: string) => ({
+      action: 'offer.withdraw',
+      detail: {
+        ...{ offerId, why: 'his letter of May' },
+        ...{ before: { merchant: userId, version, state }, after: { state: 'removed' } },
+      },
+    });
+    const erasures = ['user.erase', 'user.erase', 'person.erase'].map(action => ({ action }));
+    expect(lines).toMatchObject([
+      erasures[0],
+      line(2, 'published'),
+      { action: 'offer.list', detail: {} },
+      line(3, 'removed'),
+      ...erasures.slice(1),
+    ]);
+    expect(await auditLedger(town.databaseUrl)).toEqual([]);
+    expect(await auditMarket(town.databaseUrl)).toEqual([]);
   },
   MS_MAX,
 );

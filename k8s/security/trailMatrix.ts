@@ -85,6 +85,8 @@ export const TRAIL_MATRIX: readonly TrailRow[] = [
     { transferId: ID, why: 'paid twice' },
     { saysWhy: true },
   ),
+  // Offers.
+  row('offer.withdraw', 'POST /admin/offers/{id}/withdraw'),
   // Places.
   row('zips.replace', 'PUT /admin/zips?property=&dryRun=', ZIPS),
   row('place.put', 'PUT /admin/places/{id}', {

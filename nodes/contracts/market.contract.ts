@@ -513,6 +513,24 @@ export function marketContract(name: string, open: () => Promise<StoreTown>): vo
         expect(await offerView(town.uuid())).toBeNull();
       });
 
+      it('that was removed has no later version, and nobody reserves of it', async () => {
+        const { merchant, offer, reserve } = await stall();
+        const op = reserve(1);
+        await said(op);
+        const next = (version: number, state: OfferRecord['state']) =>
+          offerOf(town.uuid(), { id: offer, merchant, version, state });
+        const removed = next(2, 'removed');
+        expect(await noted(removed, removed, next(3, 'published'), next(3, 'withdrawn'))).toEqual([
+          'created',
+          'exists',
+          'exists_with_different_payload',
+          'exists_with_different_payload',
+        ]);
+        expect((await offerView(offer))?.offer).toEqual(removed.offer);
+        expect(await said(reserve(1), post(town.uuid(), op))).toEqual(['offer_closed', 'created']);
+        expect(await stockIs(offer)).toEqual([9, 0]);
+      });
+
       it('has as much stock as its merchant says, never less than what is reserved, once for each operation', async () => {
         const { offer, reserve } = await stall({ onHand: 0 });
         const came = stockOf(town.uuid(), offer, 6, { kind: 'receipt' });

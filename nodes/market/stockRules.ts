@@ -4,7 +4,7 @@ import { MARKET_LIMITS } from '../limits.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const KINDS: readonly OfferRecord['kind'][] = ['goods', 'service'];
-const STATES: readonly OfferRecord['state'][] = ['draft', 'published', 'withdrawn'];
+const STATES: readonly OfferRecord['state'][] = ['draft', 'published', 'withdrawn', 'removed'];
 const CHANGES: readonly StockOp['kind'][] = ['adjustment', 'receipt'];
 
 const isText = (text: string, min: number, max: number): boolean =>

@@ -182,7 +182,8 @@ export class MemoryMarket {
     const known = this.offers.get(offer.id);
     if (known?.opId === opId && known.offer.version === offer.version) return 'exists';
     const isNext = offer.version === (known?.offer.version ?? 0) + 1;
-    if (!isNext || (known && known.offer.merchant !== offer.merchant)) return 'exists_with_different_payload';
+    const isTheirs = !known || known.offer.merchant === offer.merchant;
+    if (!isNext || !isTheirs || known?.offer.state === 'removed') return 'exists_with_different_payload';
     this.offers.set(offer.id, { offer, opId });
     if (!known) this.stock.set(offer.id, { onHand: 0, reserved: 0 });
     return 'created';

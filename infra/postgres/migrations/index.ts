@@ -20,6 +20,7 @@ import { Notes } from './notes.ts';
 import { OfferLimit } from './offerLimit.ts';
 import { OutboxByGroup } from './outboxByGroup.ts';
 import { Places } from './places.ts';
+import { RemovedOffers } from './removedOffers.ts';
 import { Reservations } from './reservations.ts';
 import { Revocations } from './revocations.ts';
 import { ScanTimes } from './scanTimes.ts';
@@ -66,4 +67,5 @@ export const MIGRATIONS: readonly MigrationObject[] = [
   { name: '0033-met-rules', class: MetRules },
   { name: '0034-told-changes', class: ToldChanges },
   { name: '0035-erased-stay', class: ErasedStay },
+  { name: '0036-removed-offers', class: RemovedOffers },
 ];

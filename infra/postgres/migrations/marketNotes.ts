@@ -92,15 +92,19 @@ begin
 end
 $body$`;
 
-/** `p_before` is the offer as it stands; all of it null when there is none. */
-const STORE = `
+/**
+ * `p_before` is the offer as it stands; all of it null when there is none.
+ *
+ * @param refused SQL, each beginning with `or`: what else is not taken
+ */
+export const storeFunction = (refused = ''): string => `
 create function market.store_offer(p_op uuid, p_record jsonb, p_before market.offer, p_now timestamptz) returns text
 language plpgsql volatile set search_path = pg_catalog
 as $body$
 begin
   if p_before.op_id = p_op and p_before.version = (p_record ->> 'version')::int then return 'e'; end if;
   if (p_record ->> 'version')::int <> coalesce(p_before.version, 0) + 1
-      or p_before.merchant <> (p_record ->> 'merchant')::uuid then
+      or p_before.merchant <> (p_record ->> 'merchant')::uuid${refused} then
     return 'x';
   end if;
   insert into market.offer as d (id, merchant, version, title, description, kind, points, per_user_max, opens_at, closes_at,
@@ -159,7 +163,7 @@ const WITH_MARKET = `ops.commit_notes(${typesOf(BEFORE)}, ${typesOf(MARKET)})`;
 export const DROP_NOTES = `drop function ${WITH_MARKET}`;
 
 export const MARKET_NOTES = [
-  STORE,
+  storeFunction(),
   COMMIT,
   NOTES,
   'revoke execute on all functions in schema market from public',
