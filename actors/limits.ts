@@ -64,7 +64,7 @@ export const ACTOR_LIMITS = {
   offerDescriptionMax: 2_000,
   offerCountMax: 1_000_000_000,
   stockReasonMax: 120,
-  /** Units are held for so long, until the points are set aside (domain.md 5.3). */
+  /** Units are held for so long, until the points are set aside (domain study 5.3). */
   leaseMs: 5_000,
   /** Nobody is refused for want of stock by older numbers. */
   stockFreshMs: 1_000,
@@ -82,7 +82,7 @@ export const ACTOR_LIMITS = {
   redemptionsOver: 256,
   /** Names of tills whose wrong codes are counted. */
   tills: 64,
-  /** After so many wrong codes in a row a till waits (issue: bad input). */
+  /** After so many wrong codes in a row a till waits: who reads a code aloud misreads it, who guesses tries on. */
   wrongCodes: 10,
   wrongCodesMs: 60_000,
   /** After so many in that time all tills of a merchant wait: what `sessions` of them may have. */

@@ -81,7 +81,7 @@ export const DEFAULT_RULES: MeetRules = {
   // Study 4.10.
   uploadS: 24 * 3_600,
   scanSettleS: 72 * 3_600,
-  // domain.md 5.3
+  // Domain study 5.3.
   redeemS: 10 * 60,
   life: { expireMs: 0, activateMs: 0, stepMs: 86_400_000, graceMs: 14 * 86_400_000 },
 };

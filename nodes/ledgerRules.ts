@@ -20,7 +20,7 @@ import { canonicalStock, isStockHold, isUnits } from './market/stockRules.ts';
 import { isTimer } from './timers/timerRules.ts';
 
 /** Legs of one transfer at most; more is several transfers. */
-export const LEGS_MAX = 64;
+const LEGS_MAX = 64;
 /** Points of one leg at most, so that sums over a group stay exact in a double. */
 export const POINTS_MAX = 1_000_000_000_000;
 const TEXT_MAX = 64;
@@ -28,7 +28,7 @@ const TEXT_MAX = 64;
 const TIME_MAX_MS = 8_640_000_000_000_000;
 /** Points are set aside for at most a year: what waits longer is a mistake. */
 const HOLD_S_MAX = 366 * 86_400;
-/** An idempotency key is at most as long as the door lets in (domain.md 5.4). */
+/** An idempotency key is at most as long as the door lets in (domain study 5.4). */
 const KEY_MAX = 255;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

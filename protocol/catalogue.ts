@@ -58,7 +58,7 @@ export const ACCOUNT_KINDS = [
 export type AccountKind = (typeof ACCOUNT_KINDS)[number];
 
 /**
- * What a person lets others know of the place, from nothing to a position (`reference/proximity.md` 4.7). `off`: no position is
+ * What a person lets others know of the place, from nothing to a position (proximity study 4.7). `off`: no position is
  * taken, codes only, and nothing of the town is told. `qr`: codes only. `hub`: the officer is at a community hub. `coarse`:
  * the 2 km cell. `precise`: positions.
  */

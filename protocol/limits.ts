@@ -16,7 +16,7 @@ export interface MessageLimits {
   readonly depth: number;
 }
 
-/** What a server takes from a client (`reference/realtime.md` 4.6: 8 KB, closed with 1009 above it). */
+/** What a server takes from a client (realtime study 4.6: 8 KB, closed with 1009 above it). */
 export const INBOUND: MessageLimits = {
   bytes: 8_192,
   textBytes: 2_048,

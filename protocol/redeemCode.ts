@@ -2,12 +2,12 @@
  * Codes of redemptions: eight characters that a customer reads out and a cashier types, in Crockford's base32, where no two
  * characters look alike and case does not matter. The picture says more, `HBR1.MERCHANT.CODE`, so that the till of another
  * merchant knows at once that it is not his. Nothing of it is secret for longer than a redemption waits: who guesses is
- * stopped by the till (`reference/domain.md` 5.3).
+ * stopped by the till (domain study 5.3).
  */
 import { isUuid } from './ids.ts';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-export const REDEEM_CODE_LENGTH = 8;
+const REDEEM_CODE_LENGTH = 8;
 const PREFIX = 'HBR1.';
 
 /** A code from 40 random bits: one in 10^12 to guess, of the few that wait at a merchant. */

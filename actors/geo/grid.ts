@@ -2,7 +2,7 @@
  * The latitude-band grid: the earth cut into bands of equal height, each band into as many equal columns as fit at its
  * narrow edge. Every cell is at least as high and wide as the edge of its level, so a disc smaller than that touches at
  * most 3 x 3 cells; there is no seam at the antimeridian (columns are counted modulo) and none at the poles (one cell
- * each). An id costs some 30 ns, a thirtieth of H3, and neighbours are arithmetic (`reference/proximity.md` 1.3).
+ * each). An id costs some 30 ns, a thirtieth of H3, and neighbours are arithmetic (proximity study 1.3).
  *
  * Two levels, which have nothing to do with each other: regions ({@link REGION_EDGE_M}), where people are matched, and
  * areas ({@link AREA_EDGE_M}), all that a civilian is told of where an officer is. Both are fixed for good: a cell that
@@ -38,7 +38,7 @@ export const isInside = ({ south, north, west, east }: Inside, latE7: number, ln
   latE7 > south && latE7 < north && lngE7 > west && lngE7 < east;
 
 /** One cut of the earth into cells of an edge. */
-export class Level {
+class Level {
   /** Odd, so the grid is its own mirror image about the equator. */
   readonly #bands: number;
   readonly #bandDeg: number;

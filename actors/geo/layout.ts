@@ -92,7 +92,7 @@ const quarterOf = (box: Box, quarter: number): Box => {
 };
 
 /** Edges of a region, degrees. */
-export function boxOfGround({ cell, path }: Ground): Box {
+function boxOfGround({ cell, path }: Ground): Box {
   let box = boxOf(cell);
   for (const quarter of path) box = quarterOf(box, Number(quarter));
   return box;

@@ -14,7 +14,7 @@ export const AREA_REACH_M = 200;
 /** Micro cells per side of a region: 64 m each. */
 export const MICRO_CELLS = 32;
 
-/** A hot region is divided into quads of 1,024, 512 and 256 m at most (`reference/proximity.md` 4.8) ... */
+/** A hot region is divided into quads of 1,024, 512 and 256 m at most (proximity study 4.8) ... */
 export const QUAD_DEPTH_MAX = 3;
 /** ... and only while the edge of a quad is so many times the largest radius that a meeting looks at (4.8). */
 export const QUAD_EDGE_PER_REACH = 2;
@@ -71,5 +71,5 @@ export const SILENT_SWEEP_MS = 60_000;
 /** How long a region waits for the pair to say that it heard of a meeting before it offers it again. */
 export const OBSERVE_TIMEOUT_MS = 10_000;
 
-/** Seconds between reports (`reference/proximity.md` 4.3, with the changes explained in `period.ts`). */
+/** Seconds between reports (proximity study 4.3, with the changes explained in `period.ts`). */
 export const REPORT_PERIOD_S = { alone: 300, area: 60, instant: 10, officer: 10 } as const;

@@ -90,11 +90,6 @@ export class Records {
     return this.whole[WHOLE * index + ACCURACY]! === this.radii.poorDm;
   }
 
-  /** No phone is there to be told. */
-  isAbsent(index: number): boolean {
-    return this.#is(index, ABSENT);
-  }
-
   /** Somebody may begin something with the member: a phone is there, and no crowd around an officer. */
   isOffered(index: number): boolean {
     return !this.#is(index, ABSENT | CROWDED);

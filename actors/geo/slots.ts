@@ -1,8 +1,8 @@
 /**
  * Slots: what a region remembers of two people who are together, 32 bytes each, two to a cache line. Every slot hangs in
  * two doubly linked lists, that of the officer and that of the civilian, so that a mover finds all of his without a
- * lookup by pair and a slot leaves both without a walk: the eight bytes by which these are more than the 24 of the study
- * (4.4), which single links would save, are the officer's thousand slots in a stadium, walked at each end.
+ * lookup by pair and a slot leaves both without a walk: the eight bytes that single links would save are the officer's
+ * thousand slots in a stadium, walked at each end.
  *
  * Whole numbers: the two sides (member 24 bits, fixes 7 bits, whether the last fix was outside 1 bit), next and previous
  * of each side, time of the last look (Unix ms modulo 2^32), stage (2 bits) and 30 bits for the dwell (ms) or, once it is

@@ -1,5 +1,5 @@
 /**
- * The five privacy modes (`reference/proximity.md` 4.7): what others may know of where a person is.
+ * The five privacy modes (proximity study 4.7): what others may know of where a person is.
  *
  * | mode    | taken in                 | matched by         | civilians see   |
  * |---------|--------------------------|--------------------|-----------------|

@@ -1,5 +1,5 @@
 /**
- * Redemptions on the side of the merchant (domain.md 5.3): tills see what waits, look codes up, confirm, refuse and refund.
+ * Redemptions on the side of the merchant (domain study 5.3): tills see what waits, look codes up, confirm, refuse and refund.
  * This actor stores the payment and says so: to the till that asked, to the customer's actor with its movement, to the offer.
  *
  * What waits here is memory, told by customers and read from the store where it is not known: a code is called wrong only

@@ -4,7 +4,7 @@
  * counts. So here may be forgotten what was said.
  *
  * A refusal for a reason of the request is the answer to its key from then on; one for a reason of ours is not. A repeat is
- * told by `Idempotent-Replayed` (`reference/domain.md` 5.4).
+ * told by `Idempotent-Replayed` (domain study 5.4).
  */
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';

@@ -1,5 +1,5 @@
 /**
- * One connection to NATS that stays: the client of the maintainers with what the study found missing in it.
+ * One connection to NATS that stays: the client of the maintainers with what is missing in it.
  *
  * - It never closes for good. Where the client gives up all the same, a new one takes over the subscriptions.
  * - No callback of ours can throw into its read loop, which would end it silently.

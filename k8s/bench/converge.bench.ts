@@ -33,7 +33,7 @@ const SAMPLED = 10;
 const LOOK_MS = 10;
 /** Past this a balance that is looked for counts as never seen. */
 const LOST_MS = 30_000;
-/** The issue: within a minute of their return. */
+/** What must be: within a minute of their return. */
 const RETURN_MS_MAX = 60_000;
 
 interface Plan {
@@ -263,7 +263,7 @@ export const bench: Bench = {
   help: [
     '--rate N       movements a second (200)',
     '--seconds N    for so long (20)',
-    '--away N       then DynamoDB and Kinesis are away for so many seconds (5; the issue asks for 600)',
+    '--away N       then DynamoDB and Kinesis are away for so many seconds (5; a long outage: 600)',
     '--away-rate N  movements a second meanwhile (20)',
   ],
   run: async (report, args) => {

@@ -1,10 +1,10 @@
-/** What a soak may show at most (reference/reliability.md 3). */
+/** What a soak may show at most (reliability study 3). */
 export const RULES = {
   /** Memory of a pod (k8s/base); a leak that would take a quarter of it in a day is one. */
   limitBytes: 1024 ** 3,
   dayGrowthShare: 0.25,
   trendP: 0.05,
-  /** A life begins with caches that fill and code that is compiled (reference/reliability.md 3: five minutes). */
+  /** A life begins with caches that fill and code that is compiled (reliability study 3: five minutes). */
   lifeSettlesS: 300,
   /** A slope over less than this says nothing of a day. */
   lifeJudgedS: 600,

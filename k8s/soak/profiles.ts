@@ -1,4 +1,4 @@
-/** The four kinds of a soak (reference/reliability.md 3), and what a run of one of them is made of. */
+/** The four kinds of a soak (reliability study 3), and what a run of one of them is made of. */
 
 export const PROFILE_NAMES = ['smoke', 'standard', 'long', 'ageing'] as const;
 export type ProfileName = (typeof PROFILE_NAMES)[number];

@@ -1,5 +1,5 @@
 /**
- * When a soak has passed (reference/reliability.md 3). Pure: a recording in, findings out, so that each rule is shown by a
+ * When a soak has passed (reliability study 3). Pure: a recording in, findings out, so that each rule is shown by a
  * test to fail when it should, and an old recording can be judged again.
  */
 import { Histogram } from '../swarm/histogram.ts';

@@ -1,6 +1,6 @@
 /**
- * What must be so of every crowd, whoever is in it and wherever it is: the metamorphic and property lists of the study
- * (5.5 and 5.6). Crowds are drawn by fast-check; a failure prints its seed and the smallest crowd it found.
+ * What must be so of every crowd, whoever is in it and wherever it is: the metamorphic and property lists of the proximity
+ * study (5.5 and 5.6). Crowds are drawn by fast-check; a failure prints its seed and the smallest crowd it found.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -8,7 +8,7 @@
  */
 import { CLUSTER_LIMITS, LIMITS } from '../limits.ts';
 
-/** 1: as in the study. 2: `weight` of a node, `to` and `fromEpoch` of a shard. */
+/** 2: `weight` of a node, `to` and `fromEpoch` of a shard. */
 export const RECORD_VERSION = 2;
 
 export type NodeState = 'up' | 'draining' | 'left' | 'fenced';
@@ -57,6 +57,7 @@ const SHARD_STATES: readonly string[] = [
   'released',
 ] satisfies ShardState[];
 
+/** Letters, digits, - and _, {@link CLUSTER_LIMITS}.nodeIdMax at most. */
 export const isNodeId = (text: unknown): text is string => typeof text === 'string' && ID.test(text);
 const isToken = (text: unknown): text is string => typeof text === 'string' && TOKEN.test(text);
 const isText = (text: unknown): text is string => typeof text === 'string' && text.length <= TEXT_MAX;
@@ -72,6 +73,7 @@ export const shardKey = (shard: number): string => `shard.${shard}`;
 /** `id.incarnation`: how a node is named in subjects and replies. */
 export const refOf = (id: string, incarnation: string): string => `${id}.${incarnation}`;
 
+/** Undoes {@link refOf}; null for anything else. */
 export function parseRef(ref: unknown): { readonly id: string; readonly incarnation: string } | null {
   if (typeof ref !== 'string') return null;
   const dot = ref.indexOf('.');
@@ -93,6 +95,7 @@ export function parseKey(key: string): { readonly node: string } | { readonly sh
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** JSON of this program's version. */
 export function encodeRecord(record: NodeRecord | ShardRecord): Uint8Array {
   return encoder.encode(JSON.stringify({ v: RECORD_VERSION, ...record }));
 }
@@ -115,6 +118,7 @@ function fieldsOf(bytes: Uint8Array): Fields | null {
   return Math.abs((version as number) - RECORD_VERSION) <= 1 ? fields : null;
 }
 
+/** Null for what is no record of a node, or of a version that cannot be read. */
 export function decodeNode(bytes: Uint8Array): NodeRecord | null {
   const fields = fieldsOf(bytes);
   if (!fields) return null;
@@ -126,6 +130,7 @@ export function decodeNode(bytes: Uint8Array): NodeRecord | null {
   return { incarnation, gateway, version, weight, ...told, state: state as NodeState, nonce };
 }
 
+/** Null for what is no record of a shard, or of a version that cannot be read. */
 export function decodeShard(bytes: Uint8Array): ShardRecord | null {
   const fields = fieldsOf(bytes);
   if (!fields) return null;

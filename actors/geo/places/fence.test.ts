@@ -128,7 +128,7 @@ describe(`many places (seed ${SEED})`, () => {
 
 describe(`somebody who stands at the edge (seed ${SEED + 1})`, () => {
   const chance = seeded(SEED + 1);
-  /** GPS wanders with a spread of 8 m (a good phone: 10 m at 67 %, `reference/proximity.md` section 0). */
+  /** GPS wanders with a spread of 8 m (a good phone: 10 m at 67 %, proximity study 0). */
   const noise = (): number => (chance.next() + chance.next() + chance.next() + chance.next() - 2) * 14;
 
   it('for an hour has entered once; with one edge he would have come and gone hundreds of times', () => {

@@ -2,7 +2,7 @@
  * Who is at which place: circles around merchants and community hubs, with one enter and one exit for each visit.
  *
  * A position wanders by its accuracy, so a circle with one edge would tell of many visits of somebody who stands at the
- * edge. As in the matching of people (`reference/proximity.md` 4.4): enter inside the radius, exit only beyond a wider one
+ * edge. As in the matching of people (proximity study 4.4): enter inside the radius, exit only beyond a wider one
  * and only after two fixes in a row, and a fix that is less accurate than the rule says nothing at all.
  *
  * What is remembered of a person (`Stay`) is plain values and goes where the person's actor goes; the rest follows from the

@@ -41,7 +41,7 @@ export const GEO_JSON_PROBLEMS = {
 export type GeoJsonProblem = keyof typeof GEO_JSON_PROBLEMS;
 
 /** Names of the property that holds the zip code in files of the census, of New York City and of others. */
-export const ZIP_PROPERTIES = [
+const ZIP_PROPERTIES = [
   'zip',
   'zipcode',
   'ZCTA5CE20',

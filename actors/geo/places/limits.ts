@@ -20,7 +20,7 @@ export const PLACES_LIMITS = {
   /** Characters of a code: zip codes with four more digits have ten. */
   codeChars: 16,
 
-  /** Places of the town: as many geofences as a collection of Amazon Location holds (`reference/proximity.md` 1.2). */
+  /** Places of the town: as many geofences as a collection of Amazon Location holds (proximity study 1.2). */
   places: 50_000,
   /** A circle smaller than a phone's accuracy says nothing; a larger one than this is a district, not a place. */
   radiusMinM: 10,

@@ -1,5 +1,5 @@
 /**
- * The invariants of the realtime side (a to j of the design), each judged by what stands on the lines, on the disks of the
+ * The invariants of the realtime side (a to j), each judged by what stands on the lines, on the disks of the
  * phones and in the ledger; none of them asks the code that it judges.
  */
 
