@@ -4,6 +4,7 @@ import { Random } from '../swarm/random.ts';
 import { readArguments } from './arguments.ts';
 import { campaignOf } from './campaign.ts';
 import { FAULTS } from './faults/index.ts';
+import { CHECKERS } from './judge.ts';
 import type { RunVerdict } from './run.ts';
 import { schedule } from './schedule.ts';
 import { ANCIENT_MESSAGES, NatsFrames, type Repeats } from './wires/natsFrames.ts';
@@ -40,29 +41,16 @@ describe('the schedule of faults', () => {
     }
   });
 
-  it('covers every row of the catalogue that is asked for', () => {
-    const rows = [
-      '1',
-      '2',
-      '3a',
-      '3b',
-      '4',
-      '5',
-      '6a',
-      '6b',
-      '6c',
-      '7',
-      '8',
-      '9',
-      '10',
-      '11',
-      '12',
-      '13',
-      '14',
-      '15',
-    ];
-    expect(new Set(FAULTS.map(fault => fault.row))).toEqual(new Set([...rows, '17', '19', '20']));
-    expect(new Set(FAULTS.map(fault => fault.name)).size).toBe(FAULTS.length);
+  it('has the faults and the checkers that the catalogue of README.md has, each in its row', () => {
+    const page = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
+    const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+    const rows = [...page.matchAll(/^\| (\d+[abc]?) \| (.+?) \|/gm)];
+    const promises = [...page.matchAll(/^\| I\d+ \| .+ \| (.+?) \|$/gm)];
+    expect(rows.flatMap(([, row, names]) => namesIn(names!).map(name => `${row} ${name}`)).sort()).toEqual(
+      FAULTS.map(({ row, name }) => `${row} ${name}`).sort(),
+    );
+    expect(promises).toHaveLength(12);
+    expect(promises.flatMap(([, names]) => namesIn(names!)).sort()).toEqual(Object.keys(CHECKERS).sort());
   });
 });
 

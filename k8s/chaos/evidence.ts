@@ -3,7 +3,7 @@ import type { History } from './history.ts';
 import type { FinalState } from './stores.ts';
 import type { Timeline } from './target.ts';
 
-/** Promises of the system, as the catalogue of faults numbers them. */
+/** Promises of the system, as README.md numbers them. */
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I11' | 'I12';
 
 /** What went wrong; each is counted by itself in the verdict. */

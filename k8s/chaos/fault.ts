@@ -18,7 +18,7 @@ export interface FaultContext {
 
 export interface Fault {
   readonly name: string;
-  /** Row of the catalogue. */
+  /** Row of the catalogue in README.md. */
   readonly row: string;
   /** How often it comes, beside the others: a whole number. */
   readonly weight: number;
