@@ -1,8 +1,9 @@
 /**
- * Every bound and timing of a node, in one place, with the inequalities between them. Sources: reference table of the
- * cluster study (anchors: Pekko, Orleans, Effect Cluster, Durable Objects) unless a line says otherwise.
+ * Every bound and timing of a node, in one place, with the inequalities between them. Sources: the cluster
+ * study (anchors: Pekko, Orleans, Effect Cluster, Durable Objects; actors/DOMAIN.md) unless a line says otherwise.
  */
 import { assert } from '../protocol/assert.ts';
+import { SHARDS } from '../protocol/limits.ts';
 
 export const LIMITS = {
   /** Messages waiting per actor; more are refused with a typed `mailbox full`. */
@@ -45,7 +46,7 @@ export const LIMITS = {
   /** Resolution of every volatile timer of the node. */
   wheelTickMs: 20,
   wheelSlots: 512,
-  shards: 512,
+  shards: SHARDS,
   /** From SIGTERM to exit: turns finish, groups commit, outbox flushes. Below the supervisor's patience. */
   stopMs: 3_000,
 } as const;
@@ -101,7 +102,7 @@ export const WRITER_LIMITS = {
 } as const;
 
 /**
- * Hot regions (`reference/proximity.md` 4.8). The first levers are cheaper: crowd mode begins by itself after 30 s in a crowd
+ * Hot regions (proximity study 4.8). The first levers are cheaper: crowd mode begins by itself after 30 s in a crowd
  * (`actors/geo/rules.ts`), so a region is divided only when it was hot for two windows in a row.
  */
 export const HEAT_LIMITS = {
@@ -122,7 +123,6 @@ export const HEAT_LIMITS = {
   watchedMax: 64,
   probeMs: 1_000,
   probeTimeoutMs: 3_000,
-  /** A cell is not changed again for one window: three report periods, and what is held has been let go. */
   /** All layouts are read this often, whatever the watch told. */
   lookMs: 30_000,
   /** Cells that were ever divided; more are rubbish. */

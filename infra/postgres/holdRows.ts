@@ -43,3 +43,14 @@ export const PAIR_HISTORY = `
   from (select m.officer from (
       ${met("{t}.civilian = $2 and {t}.at > now() - $3 * interval '1 millisecond'", 'at, officer')}
     ) m order by m.at desc limit $6) l`;
+
+/** Nothing is settled before it was scanned, but for what two clocks differ: so the index on `at` bounds the read. */
+const MET_BETWEEN = `
+  officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) - interval '1 hour'
+  and coalesce(scanned_at, at) > to_timestamp($3::float8 / 1000)
+  and coalesce(scanned_at, at) < to_timestamp($4::float8 / 1000)`;
+/** $1 officer, $2 civilian, $3 and $4 Unix ms between which they met. */
+export const PAIR_MET = `
+select id from meet.encounter where ${MET_BETWEEN}
+union all
+select encounter_id from meet.hold where ${MET_BETWEEN} and verdict <> 'released'`;

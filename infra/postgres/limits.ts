@@ -1,13 +1,13 @@
 /** Every bound and timing of what remembers in PostgreSQL, with the inequalities between them checked at load. */
 
+export { SHARDS } from '../../protocol/limits.ts';
+
 /** The role the node works with; it cannot change tables nor rewrite history. */
 export const APP_ROLE = 'heyblue_app';
 /** The role that the auditor reads with, and nothing else. */
 export const AUDITOR_ROLE = 'heyblue_auditor';
 /** How often it is looked whether the password of the owner is another one. */
 export const LOGIN_LOOK_MS = 2_000;
-/** Shards of the town, for life (DESIGN section 5). */
-export const SHARDS = 512;
 /** Rows that share the balance of the mint, so that groups of different nodes do not wait for each other. */
 export const MINT_STRIPES = 16;
 
@@ -70,6 +70,8 @@ export const ORM_CONNECTIONS_MAX = 4;
 export const RECENT_ENCOUNTERS = 16;
 export const RECENT_COMMANDS = 64;
 export const REMEMBERED_HOURS = 24;
+/** Postings of one person that are looked at; nobody meets so many, or gives so often. */
+export const POSTINGS_MAX = 4_096;
 /** Events that a ring may take again: its bounds (actors/limits.ts). */
 export const RECENT_EVENTS = 128;
 export const RECENT_MINUTES = 5;

@@ -2,23 +2,20 @@
  * What starting actors read. Users that wake in the same turn of the event loop are loaded by one statement: after a
  * restart thousands wake at once, and a round trip for each would keep them waiting in line.
  */
-import { EXPIRED_ACCOUNT, MINT_ACCOUNT } from '../../actors/durable.ts';
 import type { PairHistory } from '../../actors/fraud/history.ts';
 import type {
   FeeView,
-  FreshCredit,
   GivingView,
   Movement,
   SettledLately,
   StoreQuery,
-  StreamRecord,
   TimerView,
   UserRecord,
 } from '../../actors/queries.ts';
 import { CommitError, type QueryStore, type Scheduler } from '../../nodes/ports.ts';
-import { ERROR, refuse } from '../../protocol/errors.ts';
 import { FEE_OF_PAYER, feeOf, feeView, POSTED, paymentOf } from './feeRows.ts';
-import { HOLDS, PAIR_HISTORY } from './holdRows.ts';
+import { HOLDS, PAIR_HISTORY, PAIR_MET } from './holdRows.ts';
+import { EARNED, ENTRIES, GIVING, LAST_GIVEN, SETTLED_LATELY, UNSPENT } from './ledgerReads.ts';
 import {
   QUERY_BATCH_MAX,
   QUERY_CONNECTIONS,
@@ -26,11 +23,6 @@ import {
   QUERY_STATEMENT_MS_MAX,
   QUERY_WAIT_MS_MAX,
   QUERY_WAITING_MAX,
-  RECENT_COMMANDS,
-  RECENT_ENCOUNTERS,
-  RECENT_EVENTS,
-  RECENT_MINUTES,
-  REMEMBERED_HOURS,
 } from './limits.ts';
 import { Lines, type LinesOptions } from './lines.ts';
 import {
@@ -41,205 +33,7 @@ import {
   REDEMPTION,
   SOLD_BY_CODE,
 } from './marketReads.ts';
-
-/** One side of the encounters of `u`; each person is on one side only, so one of the two is empty. */
-const side = (self: 'officer' | 'civilian', other: 'officer' | 'civilian'): string => `
-  (select e.id, e.method, e.at, e.${other} as other, e.${self}_points as points
-   from meet.encounter e where e.${self} = u.id order by e.at desc, e.id desc limit ${RECENT_ENCOUNTERS})`;
-
-/** Beyond `now()` by a moment when it was committed between the two. */
-const ageMs = (at: string): string => `greatest(0, extract(epoch from now() - ${at}) * 1000)::bigint`;
-const atMs = (at: string): string => `(extract(epoch from ${at}) * 1000)::bigint`;
-const RECENT = `now() - interval '${RECENT_MINUTES} minutes'`;
-
-/** A movement as the owner's phones are told of it: `m` has what `MOVED` selects. */
-const movement = (owner: string, more = ''): string => `json_build_object(
-    'transferId', m.transfer_id, 'version', m.version::bigint, 'delta', m.delta, 'balance', m.balance, 'reason', m.reason,
-    'method', met.method, 'otherHandle', coalesce(other.handle, ''), 'atMs', ${atMs('m.at')}${more})
-  order by m.version desc)
-  from (select p.transfer_id, p.account_version_after as version, p.delta, p.balance_after as balance, t.reason, t.at
-        from ledger.posting p
-          -- one look-up for each, whatever the planner thinks of times
-          cross join lateral (select reason, at from ledger.transfer where id = p.transfer_id offset 0) t
-        where p.account_id = ${owner} and p.stripe = 0`;
-const WITH_WHOM = (owner: string): string => `
-    left join meet.encounter met on met.id = m.transfer_id
-    left join user_schema.users other
-      on other.id = case when met.officer = ${owner} then met.civilian else met.officer end`;
-
-/**
- * What the stream of events is put together from (`actors/user/stream.ts`). Most who wake have nothing from the last
- * minutes: for them it is a look at the newest event and the newest movement.
- */
-const MOVEMENTS_LATELY = `case when (
-    select t.at from ledger.posting p join ledger.transfer t on t.id = p.transfer_id
-    where p.account_id = u.id and p.stripe = 0 and p.account_version_after = a.version) > ${RECENT}
-  then (select json_agg(${movement('u.id', `, 'ageMs', ${ageMs('m.at')}`)}
-          and p.account_version_after > a.version - ${RECENT_EVENTS} and t.at > ${RECENT}) m ${WITH_WHOM('u.id')})
-  end`;
-const EVENTS_LATELY = `case when last.at > ${RECENT} then (
-    select json_agg(json_build_object('id', e.id, 'n', e.n, 'after', e.after_version, 'frame', encode(e.frame, 'base64'),
-        'ageMs', ${ageMs('e.at')}) order by e.n desc)
-    from (select * from ops.user_event e
-          where e.user_id = u.id and e.lineage = last.lineage and e.at > ${RECENT}
-          order by e.n desc limit ${RECENT_EVENTS}) e)
-  end`;
-const TOLD = `case when last.n > 0 then (
-    select json_object_agg(e.about, e.after_version + e.n order by e.n)
-    from ops.user_event e where e.user_id = u.id and e.about is not null and e.lineage = last.lineage)
-  end`;
-
-/** Postings of one person that are looked at; nobody meets so many, or gives so often. */
-const POSTINGS_MAX = 4_096;
-
-/** $2 milliseconds; 0, as in most towns: nothing is read. */
-const FRESH = `case when $2::bigint > 0 then (
-    select coalesce(json_agg(json_build_object('atMs', ${atMs('t.at')}, 'points', p.delta)
-      order by p.account_version_after), '[]')
-    from ledger.posting p
-      cross join lateral (select one.reason, one.at from ledger.transfer one where one.id = p.transfer_id offset 0) t
-    where p.account_id = u.id and p.stripe = 0 and p.account_version_after > a.version - ${POSTINGS_MAX}
-      and t.at > now() - $2::bigint * interval '1 millisecond'
-      and case when p.delta > 0 then t.reason in ('encounter', 'promotion') else t.reason = 'reversal' end)
-  end`;
-
-/** Many users are read at once: a row of one that nobody can read must not keep the others away. */
-const UNREADABLE = JSON.stringify(refuse(ERROR.internal, 'the stored answer cannot be read'));
-
-/** A command as it is remembered: `k` a row of {@link KEYS}, `a` the account. */
-const REMEMBERED = `case when k.result is not null
-        then json_build_object('key', k.key, 'requestHash', k.request_hash, 'result',
-          case when pg_input_is_valid(k.result, 'json') then k.result::json else '${UNREADABLE}'::json end)
-        else json_build_object('key', k.key, 'requestHash', k.request_hash, 'encounterId', k.transfer_id,
-          'reason', coalesce(t.reason, w.reason, 'encounter'),
-          'points', coalesce(p.delta, 0), 'balance', coalesce(p.balance_after, a.balance)) end`;
-const WHAT_MOVED = `
-      -- without a transfer something is pending, or it is an encounter that is held
-      left join ledger.transfer t on t.id = k.transfer_id
-      left join ledger.pending w on w.id = k.transfer_id
-      left join ledger.posting p on p.transfer_id = k.transfer_id and p.account_id = a.account_id`;
-
-/** Keys of a user of the last day, by the ledger and by answers. */
-const KEYS = (user: string, ofLedger = '', ofAnswers = ofLedger): string => `
-    (select i.key, i.request_hash, i.transfer_id, null as result, i.created_at as at from ops.idempotency i
-      where i.user_id = ${user} and i.created_at > now() - interval '${REMEMBERED_HOURS} hours' ${ofLedger}
-    union all
-    (select n.key, n.request_hash, null, n.result, n.at from ops.answer n
-      where n.user_id = ${user} and n.at > now() - interval '${REMEMBERED_HOURS} hours' ${ofAnswers}))`;
-
-/** $1 user, $2 key. One that was answered beside its movement is told by the answer. */
-const COMMAND = `
-select ${REMEMBERED} from ${KEYS('$1', 'and key = $2')} k
-  join ledger.account a on a.account_id = $1 and a.stripe = 0 ${WHAT_MOVED}
-order by k.result is null limit 1`;
-
-const USERS = `
-select u.id, u.kind, u.handle, u.number, d.device_id, d.device_number, a.balance, a.version, a.reserved,
-  (select count(*) from meet.encounter e where e.officer = u.id)
-    + (select count(*) from meet.encounter e where e.civilian = u.id),
-  coalesce((
-    select json_agg(json_build_object('id', e.id, 'method', e.method, 'otherHandle', coalesce(o.handle, ''),
-        'points', e.points, 'atMs', (extract(epoch from e.at) * 1000)::bigint) order by e.at desc, e.id desc)
-    from (select * from (${side('officer', 'civilian')} union all ${side('civilian', 'officer')}) both_sides
-          order by at desc, id desc limit ${RECENT_ENCOUNTERS}) e
-      left join user_schema.users o on o.id = e.other), '[]'),
-  coalesce(remembered.list, '[]'),
-  coalesce((
-    select json_agg(json_build_object('name', t.name, 'dueAtMs', t.due_ms, 'message', t.message::json) order by t.due_ms)
-    from ops.actor_timer t where t.kind = 'user' and t.actor = u.id::text and pg_input_is_valid(t.message, 'json')), '[]'),
-  (select id || '/' || (select timeline_id from pg_control_checkpoint()) from ops.town),
-  last.n, last.after_version, last.lineage,
-  ${MOVEMENTS_LATELY},
-  ${EVENTS_LATELY},
-  ${TOLD},
-  ${FRESH},
-  case when remembered.count = ${RECENT_COMMANDS} then (
-    select max(key collate "C") from ${KEYS('u.id')} all_keys where key ~ '^[0-9a-f]{8}-[0-9a-f]{4}-7') end
-from user_schema.users u
-  join user_schema.device d on d.user_id = u.id
-  join ledger.account a on a.account_id = u.id and a.stripe = 0
-  left join lateral (select e.n, e.after_version, e.lineage, e.at from ops.user_event e
-                     where e.user_id = u.id order by e.n desc limit 1) last on true
-  cross join lateral (
-    select count(*), json_agg(${REMEMBERED} order by k.at desc) as list
-    from (select * from ${KEYS('u.id', '', `order by n.at desc limit ${RECENT_COMMANDS}`)} of_both
-          order by at desc limit ${RECENT_COMMANDS}) k ${WHAT_MOVED}) remembered
-where u.id = any ($1)`;
-
-const MOVEMENTS = `select json_agg(${movement('$1')}
-          and p.account_version_after > $2 order by p.account_version_after limit $3) m ${WITH_WHOM('$1')}`;
-
-/** Nothing is settled before it was scanned, but for what two clocks differ: so the index on `at` bounds the read. */
-const MET_BETWEEN = `
-  officer = $1 and civilian = $2 and at > to_timestamp($3::float8 / 1000) - interval '1 hour'
-  and coalesce(scanned_at, at) > to_timestamp($3::float8 / 1000)
-  and coalesce(scanned_at, at) < to_timestamp($4::float8 / 1000)`;
-const PAIR_MET = `
-select id from meet.encounter where ${MET_BETWEEN}
-union all
-select encounter_id from meet.hold where ${MET_BETWEEN} and verdict <> 'released'`;
-
-/** The range of block ranges on the time keeps this away from the past; the sides are read for what is left. */
-const SETTLED_LATELY = `
-(select t.id, t.reason, e.method, (extract(epoch from t.at) * 1000)::bigint,
-  (select coalesce(json_agg(json_build_object('account', p.account_id, 'handle', coalesce(u.handle, ''),
-       'delta', p.delta, 'balance', p.balance_after, 'version', p.account_version_after) order by p.seq), '[]')
-   from ledger.posting p left join user_schema.users u on u.id = p.account_id
-   where p.transfer_id = t.id and p.account_id not in ('${MINT_ACCOUNT}', '${EXPIRED_ACCOUNT}'))
-from (select * from ledger.transfer
-      where shard = any ($1) and at > now() - $2 * interval '1 millisecond'
-      order by at desc limit $3) t
-  left join meet.encounter e on e.id = t.id
-order by t.at desc)
-union all
-(select h.encounter_id, h.verdict, h.method, (extract(epoch from h.at) * 1000)::bigint,
-  (select json_agg(json_build_object('account', n.account, 'handle', coalesce(u.handle, ''),
-       'delta', 0, 'balance', 0, 'version', 0))
-   from unnest(array[h.civilian, h.officer]) as n(account) left join user_schema.users u on u.id = n.account)
-from meet.hold h
-where h.shard = any ($1) and greatest(h.at, h.decided_at) > now() - $2 * interval '1 millisecond'
-  and h.verdict <> 'released'
-order by greatest(h.at, h.decided_at) desc limit $3)
-limit $3`;
-
-/** $1 who gives, $2 whom, $3 why. */
-const GIVING = `
-select
-  (select coalesce(json_agg(json_build_object('id', u.id, 'kind', u.kind, 'closed', a.closed,
-       'verified', exists (select from giving.catalog c
-         where c.account = u.id and c.kind = u.kind and c.status = 'verified'))), '[]')
-   from user_schema.users u join ledger.account a on a.account_id = u.id and a.stripe = 0
-   where u.id = any ($2::uuid[])),
-  (select coalesce(json_agg(json_build_object('id', g.id, 'points', g.points)), '[]')
-   from ledger.given_since($1::uuid, $3, now() - interval '24 hours') g)`;
-
-type Row = [
-  string,
-  UserRecord['kind'],
-  string,
-  string,
-  string,
-  number,
-  string,
-  string,
-  string,
-  string,
-  UserRecord['encounters'],
-  UserRecord['commands'],
-  UserRecord['timers'],
-  string,
-  string | null,
-  string | null,
-  number | null,
-  StreamRecord['movements'] | null,
-  readonly (Omit<StreamRecord['events'][number], 'frame'> & { readonly frame: string })[] | null,
-  StreamRecord['told'] | null,
-  readonly FreshCredit[] | null,
-  string | null,
-];
-
-const NONE: readonly never[] = [];
-const NOTHING: Readonly<Record<string, never>> = {};
+import { COMMAND, MOVEMENTS, recordOf, USERS, type UserRow } from './userRows.ts';
 
 interface Waiting {
   readonly id: string;
@@ -248,42 +42,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** The newest postings of $1, each with its transfer. */
-const NEWEST_OF = `
-  ledger.account a
-    join ledger.posting p on p.account_id = a.account_id and p.stripe = 0
-      and p.account_version_after > a.version - ${POSTINGS_MAX}
-    cross join lateral (select one.id, one.reason, one.at from ledger.transfer one
-                        where one.id = p.transfer_id offset 0) t
-  where a.account_id = $1 and a.stripe = 0`;
-
-const EARNED = `
-  select json_build_object('id', t.id, 'reason', t.reason, 'points', p.delta)
-  from ${NEWEST_OF} and p.delta >= 0 and t.reason in ('encounter', 'promotion')
-    and t.at > now() - interval '24 hours'`;
-
-/** $2 whom, $3 why, $4 milliseconds. */
-const LAST_GIVEN = `
-  select json_build_object('id', t.id, 'to', g.account_id)
-  from (select t.id from ${NEWEST_OF} and p.delta < 0 and t.reason = $3
-          and t.at > now() - $4 * interval '1 millisecond') t
-    join ledger.posting g on g.transfer_id = t.id and g.delta > 0 and g.account_id = any ($2::uuid[])`;
-
-/** $2 milliseconds of a step. One statement: account and postings are of one moment. */
-const UNSPENT = `
-  select json_build_object('balance', a.balance, 'reserved', a.reserved, 'version', a.version, 'lots', (
-    select coalesce(json_agg(json_build_object('step', u.step, 'points', u.points) order by u.step), '[]')
-    from ledger.unspent(a.account_id, a.version, a.balance - a.reserved, $2) u))
-  from ledger.account a where a.account_id = $1 and a.stripe = 0`;
-
 const TIMERS = `
   select name, due_ms, message from ops.actor_timer where kind = $1 and actor = $2 order by due_ms`;
-
-const ENTRIES = `
-  select json_build_object('id', t.id, 'reason', t.reason, 'legs', (
-    select json_agg(json_build_object('account', p.account_id, 'delta', p.delta) order by p.seq)
-    from ledger.posting p where p.transfer_id = t.id))
-  from ledger.transfer t where t.id = any ($1)`;
 
 export class PgQueryStore implements QueryStore {
   readonly #lines: Lines;
@@ -512,40 +272,10 @@ export class PgQueryStore implements QueryStore {
       const users = { name: 'users', text: USERS, values: [ids, freshMs] };
       // a crowd that comes back waits longer than one who asks: the actors give up by themselves
       const rows = await this.#lines.run(users, Number.POSITIVE_INFINITY);
-      const records = new Map(rows.map(row => [row[0] as string, recordOf(row as Row)]));
+      const records = new Map(rows.map(row => [row[0] as string, recordOf(row as UserRow)]));
       for (const one of batch) one.resolve(records.get(one.id) ?? null);
     } catch (error) {
       for (const one of batch) one.reject(error);
     }
   }
 }
-
-const recordOf = (row: Row): UserRecord => ({
-  id: row[0],
-  kind: row[1],
-  handle: row[2],
-  number: Number(row[3]),
-  deviceId: row[4],
-  deviceNumber: row[5],
-  balance: Number(row[6]),
-  balanceVersion: Number(row[7]),
-  reserved: Number(row[8]),
-  encounterCount: Number(row[9]),
-  encounters: row[10],
-  commands: row[11],
-  latestKey: row[21],
-  timers: row[12],
-  stream: {
-    town: row[13],
-    others: Number(row[14] ?? 0),
-    after: Number(row[15] ?? 0),
-    lineage: row[16] ?? 0,
-    movements: row[17] ?? NONE,
-    events: row[18]?.map(event => ({ ...event, frame: bytesOf(event.frame) })) ?? NONE,
-    told: row[19] ?? NOTHING,
-  },
-  ...(row[20] && { fresh: row[20] }),
-});
-
-/** Of its own: a piece of the driver's or of a shared buffer would keep all of it alive. */
-const bytesOf = (base64: string): Uint8Array => Uint8Array.from(Buffer.from(base64, 'base64'));

@@ -11,6 +11,7 @@ import { createNode, type TownNode } from '../../nodes/node.ts';
 import type { Bus, KvEntry, KvStore, Log, Metrics } from '../../nodes/ports.ts';
 import { seededRandom, VirtualTime } from '../../nodes/simulation/virtualTime.ts';
 import { ok } from '../../protocol/errors.ts';
+import { SHARDS } from '../../protocol/limits.ts';
 import type { Bench } from '../bench.ts';
 import { settle } from '../simulate/settle.ts';
 import { anySeed } from '../swarm/random.ts';
@@ -18,7 +19,6 @@ import { numberArg } from './args.ts';
 import { figure, rounded, table } from './table.ts';
 
 const SIZES = [3, 10, 30];
-const SHARDS = 512;
 const REST_S = 60;
 /** More than any of these may take; a minute past it something is wrong. */
 const PATIENCE_MS = 120_000;
