@@ -150,7 +150,7 @@ it('an object that cannot be read, and an archive that is empty', async () => {
   expect(empty).toMatchObject({ skipped: 'nothing is archived yet' });
 });
 
-it('a bucket', async () => {
+it('finds nothing wrong in a bucket that has every event', async () => {
   const bucket = await testS3('points');
   const hours = Map.groupBy(events, ({ timeMs }) => hourOf(timeMs));
   for (const [hour, of] of hours) {
