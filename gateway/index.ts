@@ -2,6 +2,7 @@
  * How people reach the town: REST and documents on one port, the realtime socket on a second, health and metrics on a
  * third. The composition root makes one gateway, gives its `sink` to the user actors, starts and stops it.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Server as TlsServer } from 'node:tls';
 import type { ActorDoor } from '../nodes/gatewayPort.ts';
 import type { PushSink } from '../nodes/ports.ts';
@@ -72,7 +73,6 @@ export interface Gateway {
 export const REALTIME_PATH = '/v1/ws';
 
 const PAUSE_MS = 25;
-const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 
 const cutOff = refuse(ERROR.unavailable, 'this node is cut off from the others, try again', 1_000);
 
@@ -83,6 +83,7 @@ const doorWhile = (serving: () => boolean, door: ActorDoor): ActorDoor => ({
   behind: () => door.behind?.() === true,
 });
 
+/** Composes the gateway; no port is open before `start`. */
 export const createGateway = (options: GatewayOptions): Gateway => {
   assertLimits();
   assertOperatorLimits();

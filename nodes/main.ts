@@ -22,7 +22,16 @@ import { DEFAULT_RULES, type MeetRules } from '../actors/rules.ts';
 import { ACTOR_KINDS } from '../actors/turn.ts';
 import { PRESENCE_STATES } from '../actors/user/presence.ts';
 import { userBehaviour } from '../actors/user.ts';
-import { createGateway, HostUnknown, PortInUse, RATES, type Rates, TlsUnusable } from '../gateway/index.ts';
+import {
+  createGateway,
+  HostUnknown,
+  PortInUse,
+  type Ports,
+  RATES,
+  type Rates,
+  REALTIME_PATH,
+  TlsUnusable,
+} from '../gateway/index.ts';
 import { ArchiveThread, archivePlace, followOwned } from '../infra/archive/index.ts';
 import { AuditJob, archiveBoundS, archiveOf } from '../infra/audit/index.ts';
 import { systemClock, systemScheduler } from '../infra/clock.ts';
@@ -143,6 +152,10 @@ async function main(): Promise<void> {
   const clock = systemClock(config.clockRate);
   const scheduler = systemScheduler;
   const random = systemRandom();
+  const aws = {
+    region: config.awsRegion,
+    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+  };
 
   const nats = await natsOf(config, nodeId, logs.of('infra'), metrics);
   // A database that is slow to come up is waited for in `openStores`; one that refuses us is a sentence.
@@ -150,10 +163,9 @@ async function main(): Promise<void> {
     databaseUrl: databaseUrl || null,
     appUrl: databaseAppUrl || null,
     secretsDir: config.secretsDir,
-    dynamodbEndpoint: config.dynamodbEndpoint,
-    kinesisEndpoint: config.kinesisEndpoint,
-    region: config.awsRegion,
-    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+    dynamodbEndpoint,
+    kinesisEndpoint,
+    ...aws,
     owner: `${nodeId}-${gatewayId}`,
     log: logs.of('infra'),
     metrics,
@@ -188,9 +200,8 @@ async function main(): Promise<void> {
     collection: config.locationCollection,
     requestsPerS: config.locationRequestsPerS,
     historyMs: config.locationHistoryH * 3_600_000,
-    dynamodbEndpoint: config.dynamodbEndpoint,
-    region: config.awsRegion,
-    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+    dynamodbEndpoint,
+    ...aws,
     masters: keys.qrMasters,
     clock,
     scheduler,
@@ -200,9 +211,8 @@ async function main(): Promise<void> {
   const sampler = new Sampling(location, scheduler, log);
   const rules = rulesOf(config);
   const ruleStore = new DynamoRules({
-    endpoint: config.dynamodbEndpoint,
-    region: config.awsRegion,
-    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
+    endpoint: dynamodbEndpoint,
+    ...aws,
   });
   const business = nodeRules({
     numbers: rules,
@@ -401,24 +411,20 @@ async function main(): Promise<void> {
   const publishing = followShards(stores.outbox, node.coordinator, scheduler);
   const archive = new ArchiveThread({
     place: archivePlace(config),
-    kinesisEndpoint: config.kinesisEndpoint,
+    kinesisEndpoint,
     flushBytes: config.archiveFlushMb * 1_000_000,
     flushMs: config.archiveFlushS * 1_000,
     log: logs.of('infra'),
     metrics,
     scheduler,
   });
-  const aws = {
-    region: config.awsRegion,
-    credentials: { accessKeyId: config.awsAccessKeyId, secretAccessKey: config.awsSecretAccessKey },
-  };
   const auditing = new AuditJob({
-    ownerUrl: config.databaseUrl,
+    ownerUrl: databaseUrl,
     appUrl: stores.url,
     auditUrl: config.databaseAuditUrl,
     stores: {
-      dynamodb: { endpoint: config.dynamodbEndpoint, ...aws },
-      kinesis: { endpoint: config.kinesisEndpoint, ...aws },
+      dynamodb: { endpoint: dynamodbEndpoint, ...aws },
+      kinesis: { endpoint: kinesisEndpoint, ...aws },
       archive: config.archive === 'on' ? archiveOf(config) : null,
     },
     cooldownS: rules.cooldownS,
@@ -507,26 +513,28 @@ async function main(): Promise<void> {
   joined = true;
   // without it what is divided stays so
   if (config.hotRegions === 'on') hot.start();
+  log.info({ ...ports, ref: node.coordinator.ref, version }, 'serving');
+  process.send?.(readyOf(config, ports));
+}
+
+/** What the parent hears of a node that serves: where, and what people may do next. */
+function readyOf(config: Config, { restPort, realtimePort, adminPort }: Ports): object {
   const host = config.host === '0.0.0.0' ? '127.0.0.1' : config.host;
   const secure = config.tlsCert === '' ? '' : 's';
   const urls = {
-    rest: `http${secure}://${host}:${ports.restPort}`,
-    realtime: `ws${secure}://${host}:${ports.realtimePort}/v1/ws`,
-    admin: `http://127.0.0.1:${ports.adminPort}`,
+    rest: `http${secure}://${host}:${restPort}`,
+    realtime: `ws${secure}://${host}:${realtimePort}${REALTIME_PATH}`,
+    admin: `http://127.0.0.1:${adminPort}`,
   };
-  log.info({ ...ports, ref: node.coordinator.ref, version }, 'serving');
-  process.send?.({
-    type: 'ready',
-    urls,
-    summary: [
-      `REST and documents  ${urls.rest}/docs`,
-      `Realtime            ${urls.realtime}`,
-      `Health and metrics  ${urls.admin}/readyz  ${urls.admin}/metrics`,
-      `Badge numbers       ${config.dataDir}/roster.txt`,
-      '',
-      'Try next: npm run demo (a minute of town life), or the five minutes in README.md.',
-    ],
-  });
+  const summary = [
+    `REST and documents  ${urls.rest}/docs`,
+    `Realtime            ${urls.realtime}`,
+    `Health and metrics  ${urls.admin}/readyz  ${urls.admin}/metrics`,
+    `Badge numbers       ${config.dataDir}/roster.txt`,
+    '',
+    'Try next: npm run demo (a minute of town life), or the five minutes in README.md.',
+  ];
+  return { type: 'ready', urls, summary };
 }
 
 main().catch(error => {

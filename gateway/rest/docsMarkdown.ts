@@ -3,7 +3,8 @@
  * What the documents do not use is not here; whatever stands in them is escaped.
  */
 
-const html = (text: string): string =>
+/** Text that stands for itself in HTML. */
+export const html = (text: string): string =>
   text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
 
 /** The anchor that GitHub gives to a heading, so that links within a page work here too. */

@@ -2,7 +2,7 @@
 
 import { ERROR_WORDS } from '../../protocol/documents/words.ts';
 import { ERROR } from '../../protocol/errors.ts';
-import { markdown } from './docsMarkdown.ts';
+import { html, markdown } from './docsMarkdown.ts';
 import { statusOf } from './errors.ts';
 
 interface Operation {
@@ -24,8 +24,6 @@ interface Schema {
   readonly required?: readonly string[];
 }
 
-const html = (text: string): string =>
-  text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
 const prose = (text = ''): string =>
   html(text)
     .replace(/`([^`]+)`/g, '<code>$1</code>')

@@ -1,24 +1,14 @@
 /** The thread of the archivers; see `thread.ts`. Logs and figures go to the main thread as messages. */
-import { readlinkSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Log } from '../../nodes/ports.ts';
 import { systemClock, systemScheduler } from '../clock.ts';
+import { stepBack } from '../stepBack.ts';
 import { Archive } from './archive.ts';
 import { KinesisShards } from './kinesisShards.ts';
 import { openObjects } from './openObjects.ts';
 import type { ArchiveOrder, FromArchive, ToArchive } from './thread.ts';
 
-/** An archive may be minutes behind: when the cores are short, everybody else goes first. */
-function stepBack(): void {
-  try {
-    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-    setPriority(thread, constants.priority.PRIORITY_LOW);
-  } catch {
-    // no such place or no permission: nothing depends on it
-  }
-}
-
+// an archive may be minutes behind
 stepBack();
 const port = parentPort!;
 const { place, kinesisEndpoint, flushBytes, flushMs } = workerData as ArchiveOrder;

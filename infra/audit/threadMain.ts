@@ -1,21 +1,10 @@
 /** The thread of the auditor; see `thread.ts`. */
-import { readlinkSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ensureAuditor } from '../postgres/auditorRole.ts';
+import { stepBack } from '../stepBack.ts';
 import { audit } from './audit.ts';
 import { sealDays } from './sealer.ts';
 import type { ThreadAnswer, ThreadOrder } from './thread.ts';
-
-/** When the cores are short, everybody else goes first. */
-function stepBack(): void {
-  try {
-    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-    setPriority(thread, constants.priority.PRIORITY_LOW);
-  } catch {
-    // no such place or no permission: nothing depends on it
-  }
-}
 
 const say = (): void => {};
 

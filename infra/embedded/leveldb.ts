@@ -6,8 +6,8 @@
  * (a half-written manifest, say) are repaired from the tables and logs that are whole.
  */
 import { createRequire } from 'node:module';
+import { setTimeout as pause } from 'node:timers/promises';
 import { LEVELDB_LOCK_MS_MAX, POLL_MS } from './limits.ts';
-import { pause } from './processes.ts';
 
 type Done = (error?: Error | null) => void;
 interface Leveldown {

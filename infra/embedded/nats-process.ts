@@ -9,6 +9,7 @@
  * which is a shell that waits for the end of a pipe that we hold, and, where that failed too, the next start, which
  * knows an orphan by its working directory.
  */
+
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
@@ -26,6 +27,7 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { processCommand, processIdentity } from '../launch/process-identity.mjs';
 import { KEEPER_USER, NODE_USER, nodePermissions } from '../nats/permissions.ts';
 import { StartFailure } from './failure.ts';
@@ -38,7 +40,7 @@ import {
   POLL_MS,
 } from './limits.ts';
 import { freePort, keepPorts, LOOPBACK, readPorts } from './ports.ts';
-import { endInSteps, exitOf, gone, pause, type Running, signal } from './processes.ts';
+import { endInSteps, exitOf, gone, type Running, signal } from './processes.ts';
 
 export interface Nats extends Running {
   port: number;

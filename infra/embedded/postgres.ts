@@ -7,6 +7,7 @@
  * `kill -9` of its supervisor is found by its pid file, checked by its command line, and stopped before a new one starts.
  * Loopback only, no Unix socket, passwords by SCRAM, fsync on.
  */
+
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
@@ -25,6 +26,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { StartFailure } from './failure.ts';
 import {
   LOG_BYTES_MAX,
@@ -38,7 +40,7 @@ import {
 import { freePort, keepPorts, LOOPBACK, readPorts } from './ports.ts';
 import { recover } from './postgres-recovery.ts';
 import { type PostgresUser, postgresUser } from './postgres-user.ts';
-import { endInSteps, exitOf, pause, type Running } from './processes.ts';
+import { endInSteps, exitOf, type Running } from './processes.ts';
 
 /** The role that owns everything in the database. */
 export const OWNER_ROLE = 'heyblue';

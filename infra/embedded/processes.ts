@@ -5,10 +5,9 @@
  * supervisor, which then stops the others in order.
  */
 import type { ChildProcess } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
 import { processIdentity } from '../launch/process-identity.mjs';
 import { POLL_MS } from './limits.ts';
-
-export const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 
 /** A child process that we watch. `exited` never rejects; its words say how the process ended. */
 export interface Running {

@@ -6,6 +6,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Bench, Report } from '../bench.ts';
+import { clock } from '../swarm/clock.ts';
 import { type Cluster, type ClusterNode, startCluster } from '../swarm/clusterTown.ts';
 import { NEW_YORK } from '../swarm/crowd.ts';
 import { Histogram } from '../swarm/histogram.ts';
@@ -32,8 +33,6 @@ interface Plan {
   readonly perS: number;
   readonly seed: number;
 }
-
-const clock = (): number => performance.timeOrigin + performance.now();
 
 /** Kills one node after the other at random moments, and starts each again; who was served again after how long. */
 const killAgainAndAgain = async (

@@ -2,9 +2,9 @@
  * Load of the failover benchmark: phones in numbers that know every node, durable meetings at a steady rate, and for each
  * kill the time until each phone's own actor answers it again.
  */
-import { performance } from 'node:perf_hooks';
 import type { Op } from '../../nodes/simulation/history.ts';
 import { shardOf } from '../../protocol/shard.ts';
+import { clock } from '../swarm/clock.ts';
 import type { Point } from '../swarm/crowd.ts';
 import { MeetingLoad, type MeetOp, type ProbeOp } from '../swarm/meetings.ts';
 import type { Roaming } from '../swarm/roaming.ts';
@@ -52,8 +52,6 @@ export interface FailoverResult {
 }
 
 const SERVED_MS_MAX = 30_000;
-const clock = (): number => performance.timeOrigin + performance.now();
-
 const measure = async (
   load: MeetingLoad,
   affected: ReadonlySet<Roaming>,

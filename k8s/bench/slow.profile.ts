@@ -2,6 +2,7 @@
  * Load of the slow benchmark: phones that take events and volatile frames, some of which stop reading for a while. They
  * count what came late, twice or not at all, and go on where they were once they are let go.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { inParallel } from '../swarm/crowd.ts';
 import { Histogram, type HistogramData } from '../swarm/histogram.ts';
 import { Phone, type PhoneIdentity } from '../swarm/phone.ts';
@@ -35,7 +36,6 @@ export interface SlowResult {
 const RETRY_MS = 200;
 const LATE_MS = 20_000;
 const LOOK_MS = 20;
-const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 
 export const run = async (job: Job<SlowArgs>): Promise<SlowResult> => {
   const { url, people, slow } = job.args;

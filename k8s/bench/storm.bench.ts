@@ -10,6 +10,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { LIMITS } from '../../gateway/limits.ts';
 import type { Bench, Report } from '../bench.ts';
+import { clock } from '../swarm/clock.ts';
 import { type Cluster, startCluster } from '../swarm/clusterTown.ts';
 import { Histogram } from '../swarm/histogram.ts';
 import { judge, readMeetings, untold } from '../swarm/judge.ts';
@@ -37,8 +38,6 @@ interface Plan {
   readonly seconds: number;
   readonly seed: number;
 }
-
-const clock = (): number => performance.timeOrigin + performance.now();
 
 /** Two workers for 10,000 phones, each with its part of the people, its own source address and its part of the load. */
 export const workersFor = (phones: number): number => Math.max(1, Math.ceil(phones / PHONES_PER_WORKER));

@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { Op } from '../../nodes/simulation/history.ts';
 import { ClientLoad } from '../swarm/clientLoad.ts';
 import { ClientPhone } from '../swarm/clientPhone.ts';
+import { clock } from '../swarm/clock.ts';
 import { inParallel, offset, type Point, Walker } from '../swarm/crowd.ts';
 import type { MeetOp } from '../swarm/meetings.ts';
 import type { SeededPerson } from '../swarm/seed.ts';
@@ -68,8 +69,6 @@ const SHARE_MS = 5_000;
 /** Officers on the beat walk about in so many metres, and say where so often. */
 const BEAT_SIDE_M = 200;
 const BEAT_MS = 5_000;
-
-const clock = (): number => performance.timeOrigin + performance.now();
 
 /** Says where somebody walks, and shares that again when the server does not know it any more. */
 class Walking {

@@ -9,6 +9,7 @@ import type { CommandBody, CommandName, CommandResult } from '../../gateway/clie
 import type { Op } from '../../nodes/simulation/history.ts';
 import { ERROR, ok, type Refusal, type Result } from '../../protocol/index.ts';
 import { ClientPhone } from './clientPhone.ts';
+import { clock } from './clock.ts';
 import { inParallel } from './crowd.ts';
 import { CONNECT_MS_MAX } from './limits.ts';
 import { beginScan, type MeetOp, type ProbeOp } from './meetings.ts';
@@ -59,7 +60,6 @@ const AGAIN_MIN_MS = 50;
 /** A handshake and its backoff; a phone that is not there by then does not come up. */
 const OPEN_MS_MAX = 6 * CONNECT_MS_MAX;
 
-const now = (): number => performance.timeOrigin + performance.now();
 const even = (elapsedS: number): number => elapsedS;
 
 export class ClientLoad {
@@ -164,7 +164,7 @@ export class ClientLoad {
   /** Somebody asks their own actor how things are. */
   async ask(phone: ClientPhone, deadlineMs = this.#plan.deadlineMs): Promise<AskedOp> {
     const began = performance.now();
-    const askedAtMs = now();
+    const askedAtMs = clock();
     const { result, tries } = await this.#say(phone, 'state.get', {}, deadlineMs, null);
     const op: AskedOp = {
       userId: phone.person.userId,
@@ -204,7 +204,7 @@ export class ClientLoad {
       balance: null,
       why: null,
       tries: 0,
-      dueAtMs: now(),
+      dueAtMs: clock(),
       tookMs: 0,
     };
     this.history.push(meet);
@@ -220,7 +220,7 @@ export class ClientLoad {
       const scan = beginScan(this.ops, civilian.person.userId, key, token);
       const said = await this.#say(civilian, 'qr.scan', { token }, deadlineMs, key);
       const { result, tries } = said;
-      scan.endMs = now();
+      scan.endMs = clock();
       scan.tries = tries;
       scan.outcome = said.maybe && !result.ok ? 'unknown' : outcomeOf(result);
       scan.result = result.ok ? ok(result.value) : result;

@@ -7,6 +7,7 @@ import { HeyBlueClient } from '../../gateway/client/client.ts';
 import type { Message, Outcome } from '../../gateway/client/types.ts';
 import type { ServerFrame } from '../../protocol/index.ts';
 import { lose, socketsOf } from './clientSocket.ts';
+import { clock } from './clock.ts';
 import type { PhoneIdentity } from './phone.ts';
 import type { Random } from './random.ts';
 
@@ -30,7 +31,6 @@ export interface Arrival {
   readonly resumed: boolean;
 }
 
-const clock = (): number => performance.timeOrigin + performance.now();
 const PROBLEMS_MAX = 10;
 
 export class ClientPhone {

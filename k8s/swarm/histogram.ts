@@ -12,7 +12,6 @@ export interface HistogramData {
   /** Pairs of bucket and count. */
   readonly counts: readonly (readonly [number, number])[];
   readonly maxMs: number;
-  readonly sumMs: number;
 }
 
 const bucketOf = (us: number): number => {
@@ -32,7 +31,6 @@ const upperUs = (bucket: number): number => {
 export class Histogram {
   readonly #counts = new Float64Array(SUB * POWERS);
   #count = 0;
-  #sumMs = 0;
   #maxMs = 0;
 
   static of(latenciesMs: readonly number[]): Histogram {
@@ -56,17 +54,12 @@ export class Histogram {
     return this.#maxMs;
   }
 
-  get meanMs(): number {
-    return this.#count === 0 ? 0 : this.#sumMs / this.#count;
-  }
-
   /** Records one latency; a negative one (clocks) counts as zero. */
   record(ms: number): void {
     if (!Number.isFinite(ms)) throw new RangeError('a latency is a finite number');
     const positive = Math.max(0, ms);
     this.#counts[bucketOf(Math.round(positive * 1000))]!++;
     this.#count++;
-    this.#sumMs += positive;
     if (positive > this.#maxMs) this.#maxMs = positive;
   }
 
@@ -86,7 +79,6 @@ export class Histogram {
       this.#counts[bucket]! += count;
       this.#count += count;
     }
-    this.#sumMs += data.sumMs;
     this.#maxMs = Math.max(this.#maxMs, data.maxMs);
   }
 
@@ -95,6 +87,6 @@ export class Histogram {
     this.#counts.forEach((count, bucket) => {
       if (count > 0) counts.push([bucket, count]);
     });
-    return { counts, maxMs: this.#maxMs, sumMs: this.#sumMs };
+    return { counts, maxMs: this.#maxMs };
   }
 }

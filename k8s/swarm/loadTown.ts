@@ -41,7 +41,7 @@ const FOR_LOAD: Record<string, string> = {
 };
 
 /** Where the node of a load town writes its log. */
-export const logFileOf = (dataDir: string): string => join(dataDir, 'node.log');
+const logFileOf = (dataDir: string): string => join(dataDir, 'node.log');
 
 /**
  * Starts servers and node.

@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Op } from '../../nodes/simulation/history.ts';
 import { ERROR, type OpenedDurable, ok } from '../../protocol/index.ts';
+import { clock } from './clock.ts';
 import { inParallel, offset, type Point } from './crowd.ts';
 import type { Random } from './random.ts';
 import { Roaming, type Settled } from './roaming.ts';
@@ -68,8 +69,6 @@ const CODES_MAX = 4;
 const REPEAT_ONE_IN = 8;
 const TICK_MS = 20;
 const REPORT_MS = 250;
-
-const now = (): number => performance.timeOrigin + performance.now();
 
 interface Code {
   readonly token: string;
@@ -213,7 +212,7 @@ export class MeetingLoad {
       balance: null,
       why: null,
       tries: 0,
-      dueAtMs: now(),
+      dueAtMs: clock(),
       tookMs: 0,
     };
     this.history.push(op);
@@ -282,7 +281,7 @@ export class MeetingLoad {
       userId: phone.person.userId,
       outcome: 'unknown',
       why: null,
-      askedAtMs: now(),
+      askedAtMs: clock(),
       tookMs: 0,
     };
     const settled: Settled<unknown> = await phone.surely('state.get', {}, null, deadlineMs);
@@ -321,7 +320,7 @@ export class MeetingLoad {
 
 /** A scan in the history that the judge reads, asked now. */
 export const beginScan = (ops: Op[], user: string, key: string, token: string): Op => {
-  const askedMs = now();
+  const askedMs = clock();
   const op: Op = {
     id: ops.length + 1,
     name: 'qr.scan',
@@ -340,7 +339,7 @@ export const beginScan = (ops: Op[], user: string, key: string, token: string): 
 };
 
 const record = (op: Op, settled: Settled<unknown>): void => {
-  op.endMs = now();
+  op.endMs = clock();
   op.tries = settled.tries;
   // Refused in the end, but an earlier try had no answer: that one may have happened.
   op.outcome = settled.outcome === 'failed' && settled.maybe ? 'unknown' : settled.outcome;

@@ -90,7 +90,7 @@ export const procRssBytes = (pid: number): number | null => {
 };
 
 /** Value of a metric without labels on a Prometheus page; null when it is not there. */
-export const metricOf = (page: string, name: string): number | null => {
+const metricOf = (page: string, name: string): number | null => {
   const line = page.split('\n').find(one => one.startsWith(`${name} `) || one.startsWith(`${name}{`));
   return line === undefined ? null : Number(line.slice(line.lastIndexOf(' ') + 1));
 };

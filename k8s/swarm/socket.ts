@@ -31,7 +31,7 @@ const OP_PING = 9;
 const OP_PONG = 10;
 
 /** True for the names of this machine; a load generator aims nowhere else. */
-export const isLoopback = (host: string): boolean =>
+const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '[::1]' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 
 /** A client's frame with one message in it: FIN, masked with the key 0, so the payload stands as it is. */

@@ -55,7 +55,7 @@ export interface RuleVersion extends RuleDraft {
   readonly createdAtMs: number;
 }
 
-export const RULE_STATES = ['draft', 'tested', 'active', 'retired'] as const;
+const RULE_STATES = ['draft', 'tested', 'active', 'retired'] as const;
 export type RuleState = (typeof RULE_STATES)[number];
 
 /** Which version of a rule counts. */

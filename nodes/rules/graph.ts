@@ -53,7 +53,7 @@ export const FUNCTIONS = [
   ...['len', 'contains', 'startsWith', 'endsWith', 'upper', 'lower', 'trim', 'string', 'bool'],
 ];
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const no = (why: string): Refusal => refuse(ERROR.invalid, why);
 const nameOf = ({ name, id }: GraphNode): string => `"${name ?? id}"`;

@@ -1,6 +1,7 @@
 /** What the content of a rule said to one input, read strictly: a rule is written by people, and pays with points. */
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { POINTS_MAX } from '../ledgerRules.ts';
+import { isRecord } from './graph.ts';
 
 export interface Said {
   /** Whole points by party, none negative. */
@@ -14,9 +15,6 @@ const NOTHING: Readonly<Record<string, never>> = {};
 const REFUSAL_CHARS_MAX = 200;
 
 const wrong = (what: string) => refuse(ERROR.invalid, `the rule says ${what}`);
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Several rows that apply (hit policy `collect`) are added up. */
 const addedUp = (rows: readonly unknown[]): unknown => {
   const sums: Record<'points' | 'values', Record<string, unknown>> = { points: {}, values: {} };

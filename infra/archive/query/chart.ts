@@ -3,9 +3,9 @@ import type { ChartOf } from './queries.ts';
 import type { Answer, Value } from './warehouse.ts';
 
 /** More bars than these are no picture. */
-export const BARS_MAX = 20;
+const BARS_MAX = 20;
 /** More lines than these nobody tells apart. */
-export const LINES_MAX = 8;
+const LINES_MAX = 8;
 
 export interface Series {
   readonly name: string;
@@ -73,7 +73,8 @@ const label = (text: string): string => {
   const plain = text.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ');
   return plain.length <= LABEL_WIDTH ? plain : `${plain.slice(0, LABEL_WIDTH - 1)}…`;
 };
-const figure = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
+/** As people read it: one digit behind the point at most. */
+export const figure = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 
 function bar(value: number, max: number): string {
   const eighths = max === 0 ? 0 : Math.round((Math.max(0, value) / max) * BAR_WIDTH * 8);

@@ -2,7 +2,7 @@
 import type { Answer, Value } from './warehouse.ts';
 
 /** A table of so many rows at most; a line says how many more there are. */
-export const ROWS_SHOWN = 40;
+const ROWS_SHOWN = 40;
 const WIDTH_MAX = 40;
 
 const shown = (value: Value): string => {

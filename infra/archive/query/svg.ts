@@ -1,5 +1,5 @@
 /** A chart as SVG, for a page or a report: no script, no font of its own. */
-import type { Chart } from './chart.ts';
+import { type Chart, figure } from './chart.ts';
 
 const WIDTH = 900;
 const LEFT = 220;
@@ -21,7 +21,6 @@ const escaped = (text: string): string =>
     .replaceAll('"', '&quot;');
 const short = (text: string): string =>
   escaped(text.length <= LABEL_MAX ? text : `${text.slice(0, LABEL_MAX - 1)}…`);
-const figure = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 const px = (value: number): string => value.toFixed(1);
 
 const text = (x: number, y: number, said: string, anchor = 'start'): string =>
