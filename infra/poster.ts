@@ -1,5 +1,5 @@
 /**
- * `node infra/poster.ts HUB POSTER FILE [--until 2027-12-31] [--data DIR]`: the code of a hub as a file to print, SVG or PNG by
+ * `npx node infra/poster.ts HUB POSTER FILE [--until 2027-12-31] [--data DIR]`: the code of a hub as a file to print, SVG or PNG by
  * its name. HUB and POSTER are numbers; a hub that hangs a new poster gives it the next number, so that an old one can
  * be withdrawn alone. It is signed with the newest hub key of the data folder (`rotateKeys.ts`).
  */
@@ -18,7 +18,7 @@ export const posterText = (
   untilMs: number | null,
 ): string => {
   const newest = [...hubKeys].at(-1);
-  if (!newest) throw new Error('there is no hub key: node infra/rotateKeys.ts add-hub');
+  if (!newest) throw new Error('there is no hub key: npm run keys -- add-hub');
   const [kid, { privateKey }] = newest;
   const nonce = randomBytes(4).readUInt32BE();
   return mintHubToken({ kid, privateKey, hubNumber, posterNumber, untilMs, nonce });

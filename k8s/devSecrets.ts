@@ -1,5 +1,5 @@
 /**
- * `node k8s/devSecrets.ts | kubectl apply -f -`: the namespace and the secrets of a town for development, all fresh, for
+ * `npx node k8s/devSecrets.ts | kubectl apply -f -`: the namespace and the secrets of a town for development, all fresh, for
  * nothing of the kind lies in a repository. Written once for a town: with other keys its people sign in again.
  */
 import { randomBytes } from 'node:crypto';
@@ -11,7 +11,7 @@ import { stringify } from 'yaml';
 import { keyFileOf, loadKeys } from '../infra/keys.ts';
 import { NATS_USER, POSTGRES_USER } from './devServers.ts';
 
-const HELP = `node k8s/devSecrets.ts [--namespace heyblue]
+const HELP = `npx node k8s/devSecrets.ts [--namespace heyblue]
 
   prints, as YAML for kubectl, a namespace and in it the secrets heyblue-keys, heyblue-secrets and heyblue-servers of
   k8s/overlays/dev and compat-1.20, with fresh keys and passwords`;
@@ -28,7 +28,7 @@ const freshKeys = (): string => {
 };
 
 /** The objects, in the order in which they are to be made. */
-export const devSecrets = (namespace: string): object[] => {
+const devSecrets = (namespace: string): object[] => {
   const password = randomBytes(24).toString('base64url');
   const host = 'heyblue-servers';
   const secret = (name: string, stringData: Record<string, string>) => ({

@@ -1,5 +1,5 @@
 /**
- * `node k8s/devServers.ts`: the servers of a town in one pod, for clusters of development and tests (components/servers):
+ * `npx node k8s/devServers.ts`: the servers of a town in one pod, for clusters of development and tests (components/servers):
  * PostgreSQL, DynamoDB, Kinesis and NATS on their usual ports. The embedded ones speak on the loopback only, which is right
  * everywhere else; here each has a door in front of it. PostgreSQL and NATS take one password, that of
  * a file; the emulators take anybody, so only a network policy keeps people out.
@@ -15,7 +15,7 @@ const PASSWORD_FILE = '/run/secrets/heyblue/password';
 export const POSTGRES_USER = 'heyblue_dev';
 export const NATS_USER = 'heyblue';
 
-const HELP = `node k8s/devServers.ts
+const HELP = `npx node k8s/devServers.ts
 
   PostgreSQL on 5432, NATS on 4222, DynamoDB on 8000 and Kinesis on 4567, on every address of this machine, until SIGTERM.
   HEYBLUE_DATA_DIR               folder of their files; default /var/lib/heyblue

@@ -1,5 +1,5 @@
 /**
- * `node k8s/divided.ts [--courses 500] [--first 1] [--killed]`: crowds in towns whose regions are divided and merged, beside
+ * `npx node k8s/divided.ts [--courses 500] [--first 1] [--killed]`: crowds in towns whose regions are divided and merged, beside
  * brute force (`tracks/dividedCourse.ts`). Ends with 1 when one of them differs, and prints its course.
  */
 import { parseArgs } from 'node:util';

@@ -97,13 +97,14 @@ export interface TimerStore extends CommitStore {
 }
 
 /**
- * The durable store of users' events that are no movement of points, and of the answers to their commands. `commit` takes operations of type `event`, each only
- * when its number is the next one of the user: `created`, `exists` for the very same, and for any other
- * `exists_with_different_payload` without effect: somebody else went on with the stream. Old rows are removed with
- * the insert, never the newest. `lookup` says `exists` when the event is stored, null when it is not and no earlier `commit`
- * can still store it. Starting users read theirs with everything else (`queries.ts`).
+ * The durable store of users' events that are no movement of points, and of the answers to their commands. `commit` takes
+ * operations of type `event`, each only when its number is the next one of the user: `created`, `exists` for the very same,
+ * and for any other `exists_with_different_payload` without effect: somebody else went on with the stream. Old rows are
+ * removed with the insert, never the newest. `lookup` says `exists` when the event is stored, null when it is not and no
+ * earlier `commit` can still store it. Starting users read theirs with everything else (`queries.ts`).
  *
- * An `answer` is stored under the user and the key (`created`), in place of one that was there; the newest 64 of a day stay.
+ * An `answer` is stored under the user and the key (`created`), in place of one that was there; how many stay, and for how
+ * long, `ANSWER_LIMITS` says.
  */
 export type EventStore = CommitStore;
 

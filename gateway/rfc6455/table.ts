@@ -1,4 +1,4 @@
-/** `node gateway/rfc6455/table.ts --write`: the tables of README.md from the cases. A test compares them. */
+/** `npx node gateway/rfc6455/table.ts --write`: the tables of README.md from the cases. A test compares them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { CASES, HANDSHAKES } from './cases.ts';
 
@@ -11,7 +11,7 @@ interface Row {
   readonly why?: string;
 }
 
-const BEGIN = '<!-- from here on: node gateway/rfc6455/table.ts --write -->';
+const BEGIN = '<!-- from here on: npx node gateway/rfc6455/table.ts --write -->';
 const README = new URL('README.md', import.meta.url);
 
 export const rows: readonly Row[] = [...HANDSHAKES, ...CASES];

@@ -1,4 +1,4 @@
-/** `node infra/archive/renderTables.ts` rewrites the tables of Athena. */
+/** `npx node infra/archive/renderTables.ts` rewrites the tables of Athena. */
 import { writeFileSync } from 'node:fs';
 import { athenaTables } from './tables.ts';
 

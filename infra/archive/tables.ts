@@ -63,5 +63,5 @@ export function athenaTables(): string {
       `  'storage.location.template' = '${place}${template}/'\n);\n`,
     ].join('\n');
   });
-  return `-- Written by \`node infra/archive/renderTables.ts\` from columns.ts. Replace BUCKET; then make the views of once.sql, ../views.sql and donations.sql.\n\n${tables.join('\n')}`;
+  return `-- Written by \`npx node infra/archive/renderTables.ts\` from columns.ts. Replace BUCKET; then make the views of once.sql, ../views.sql and donations.sql.\n\n${tables.join('\n')}`;
 }

@@ -138,7 +138,7 @@ test('a secret is never repeated', () => {
 
 test('help and README list every setting, and the README is what the table says now', () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  expect(withTable(readme), 'run: node infra/config/render.ts').toBe(readme);
+  expect(withTable(readme), 'run: npx node infra/config/render.ts').toBe(readme);
   for (const name of names) {
     expect(renderHelp()).toContain(name);
     expect(renderTable()).toContain(`| \`${name}\` |`);

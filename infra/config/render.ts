@@ -1,4 +1,4 @@
-/** `node infra/config/render.ts` rewrites the table of settings in README.md. */
+/** `npx node infra/config/render.ts` rewrites the table of settings in README.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { TABLE_END, TABLE_START, withTable } from './readme.ts';
 

@@ -52,7 +52,7 @@ export function renderEvents(): string {
   return [
     '# Events',
     '',
-    'Written by `node infra/events/generate.ts` from `catalogue.ts`; an example and the JSON Schema of each stand in `generated/`.',
+    'Written by `npx node infra/events/generate.ts` from `catalogue.ts`; an example and the JSON Schema of each stand in `generated/`.',
     'A version only grows: fields and words of enumerations come, none goes or changes its type. Take no offence at what you',
     'do not know. Events arrive at least once: know a repeat by its `id`. Those of one `subject` arrive in order; what arrives',
     'again late has a `stamp.seq` that is not above what was seen of the subject.',

@@ -24,14 +24,14 @@ describe('the committed schemas', () => {
 
   it.each(EVENT_TYPES)('%s: whoever read it before can read it now', type => {
     const before = files.get(fileOf(type));
-    expect(before, 'run node infra/events/generate.ts and commit').toBeDefined();
+    expect(before, 'run npx node infra/events/generate.ts and commit').toBeDefined();
     expect(broken(before!.schema, goldenOf(type).schema)).toEqual([]);
   });
 
   it('none is gone, and they and the document are as the catalogue says', () => {
     expect([...files.keys()].sort()).toEqual([...wanted().keys()].sort());
     for (const [file, golden] of wanted())
-      expect(textOf(files.get(file)!), `${file}: run node infra/events/generate.ts`).toBe(textOf(golden));
+      expect(textOf(files.get(file)!), `${file}: run npx node infra/events/generate.ts`).toBe(textOf(golden));
     expect(readFileSync(new URL('./EVENTS.md', import.meta.url), 'utf8')).toBe(renderEvents());
   });
 

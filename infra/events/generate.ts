@@ -1,4 +1,4 @@
-/** `node infra/events/generate.ts` writes `generated/` and EVENTS.md from the catalogue; it refuses what would break a reader. */
+/** `npx node infra/events/generate.ts` writes `generated/` and EVENTS.md from the catalogue; it refuses what would break a reader. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { broken } from './additive.ts';
 import { renderEvents } from './document.ts';

@@ -1,9 +1,9 @@
-/** The table of metrics as people read it: `gateway/METRICS.md`, written by `node infra/telemetry/render.ts`. */
+/** The table of metrics as people read it: `gateway/METRICS.md`, written by `npx node infra/telemetry/render.ts`. */
 import { METRICS, type MetricRow } from './metric-table.ts';
 
 const HEAD = `# Metrics
 
-Generated from \`infra/telemetry/metric-table.ts\` by \`node infra/telemetry/render.ts\`; a test compares this page with what
+Generated from \`infra/telemetry/metric-table.ts\` by \`npx node infra/telemetry/render.ts\`; a test compares this page with what
 a node serves at \`GET /metrics\` of the admin port. \`rt_\` is what phones notice, \`heyblue_\` is what the nodes do. No
 label ever names a person, a place or an address: values that are not listed here, or too many of them, become \`other\`.
 

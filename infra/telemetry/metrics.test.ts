@@ -125,7 +125,7 @@ test('every metric that is declared is used somewhere', () => {
 
 test('the page of metrics is the one that the table makes', () => {
   const page = readFileSync(join(ROOT, 'gateway/METRICS.md'), 'utf8');
-  expect(page, 'run: node infra/telemetry/render.ts').toBe(renderMetrics());
+  expect(page, 'run: npx node infra/telemetry/render.ts').toBe(renderMetrics());
 });
 
 test('every metric that the sources use is declared, with that kind', () => {

@@ -1,4 +1,4 @@
-/** `node infra/telemetry/render.ts` rewrites gateway/METRICS.md from the table of metrics. */
+/** `npx node infra/telemetry/render.ts` rewrites gateway/METRICS.md from the table of metrics. */
 import { writeFileSync } from 'node:fs';
 import { renderMetrics } from './document.ts';
 

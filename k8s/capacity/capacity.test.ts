@@ -12,7 +12,7 @@ const prod = readOverlay('prod');
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
 
 test('the page is the one that the sums make', () => {
-  expect(read('../CAPACITY.md'), 'run: node k8s/capacity/render.ts').toBe(renderCapacity());
+  expect(read('../CAPACITY.md'), 'run: npx node k8s/capacity/render.ts').toBe(renderCapacity());
 });
 
 test('the nation and the pod are those that others plan for', () => {

@@ -1,4 +1,4 @@
-/** The sheet as people read it: `k8s/CAPACITY.md`, written by `node k8s/capacity/render.ts`; a test compares. */
+/** The sheet as people read it: `k8s/CAPACITY.md`, written by `npx node k8s/capacity/render.ts`; a test compares. */
 import { MEASURED, NATION, POD } from './measured.ts';
 import { ASSUMED, PRICES } from './prices.ts';
 import {
@@ -28,7 +28,7 @@ const assumptions = (): string =>
 
 export const renderCapacity = (): string => `# Capacity and cost
 
-Made by \`node k8s/capacity/render.ts\` from what the benchmarks measured (\`capacity/measured.ts\`), list prices
+Made by \`npx node k8s/capacity/render.ts\` from what the benchmarks measured (\`capacity/measured.ts\`), list prices
 (\`capacity/prices.ts\`: change them there) and the sums of \`capacity/sheet.ts\`. Two cores of a rented machine measured it, with the
 load generator beside: trust the ratios more than the digits.
 

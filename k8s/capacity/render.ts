@@ -1,4 +1,4 @@
-/** `node k8s/capacity/render.ts` rewrites k8s/CAPACITY.md. */
+/** `npx node k8s/capacity/render.ts` rewrites k8s/CAPACITY.md. */
 import { writeFileSync } from 'node:fs';
 import { renderCapacity } from './document.ts';
 

@@ -1,6 +1,6 @@
 /**
  * How often a damaged picture of a code is still read, by error correction and reader: why screens show M and posters Q.
- * `node k8s/decode/rates.ts [codes] [seed]` prints the table as Markdown.
+ * `npx node k8s/decode/rates.ts [codes] [seed]` prints the table as Markdown.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { mintHubToken } from '../../protocol/hubToken.ts';
@@ -20,7 +20,7 @@ const covered =
   (side: number): Damage =>
     spot(share, 4 / (side + 8), FINDER / side);
 
-export const DAMAGES: readonly (readonly [name: string, damage: (side: number) => Damage])[] = [
+const DAMAGES: readonly (readonly [name: string, damage: (side: number) => Damage])[] = [
   ['nothing', () => untouched],
   ['noise, deviation 20 of 255', () => noise(20)],
   ['noise, deviation 40 of 255', () => noise(40)],

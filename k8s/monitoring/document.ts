@@ -1,6 +1,6 @@
 /**
  * The tables of this folder as what others read: a PrometheusRule for the operator of Prometheus, and the JSON of Grafana's
- * pages. `node k8s/monitoring/render.ts` writes them; a test compares.
+ * pages. `npx node k8s/monitoring/render.ts` writes them; a test compares.
  */
 import { stringify } from 'yaml';
 import { ALERTS } from './alerts.ts';
@@ -77,7 +77,8 @@ const prometheusRule = () => ({
   spec: { groups: GROUPS },
 });
 
-const HEAD = '# Made from the tables of this folder by `node k8s/monitoring/render.ts`; a test compares.\n';
+const HEAD =
+  '# Made from the tables of this folder by `npx node k8s/monitoring/render.ts`; a test compares.\n';
 export const ruleText = (): string =>
   HEAD + stringify(prometheusRule(), { lineWidth: 0, aliasDuplicateObjects: false });
 

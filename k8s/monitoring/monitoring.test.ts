@@ -117,7 +117,7 @@ test('the budget of a month: 2 % within an hour and 5 % within six wake somebody
 });
 
 test('the files are the ones that the tables make, and the operator of Prometheus takes them', () => {
-  const again = 'run: node k8s/monitoring/render.ts';
+  const again = 'run: npx node k8s/monitoring/render.ts';
   expect(read('prometheusrule.yaml'), again).toBe(ruleText());
   const texts = dashboardTexts();
   expect(readdirSync(new URL('dashboards', import.meta.url)).sort()).toEqual([...texts.keys()].sort());

@@ -1,4 +1,4 @@
-/** `node k8s/monitoring/render.ts` rewrites prometheusrule.yaml and dashboards/ from the tables beside it. */
+/** `npx node k8s/monitoring/render.ts` rewrites prometheusrule.yaml and dashboards/ from the tables beside it. */
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dashboardTexts, ruleText } from './document.ts';
 

@@ -1,6 +1,6 @@
 /**
  * What there is more of in one heap snapshot than in another, by kind and name: the first question after a leak, answered
- * without opening a browser. `node k8s/soak/heapDiff.ts BEFORE AFTER` prints it; the page of a run that failed shows it.
+ * without opening a browser. `npx node k8s/soak/heapDiff.ts BEFORE AFTER` prints it; the page of a run that failed shows it.
  */
 import { readFileSync } from 'node:fs';
 

@@ -1,7 +1,7 @@
 /**
  * Makes `park.csv`, the small recording that ships for the README: twelve people in a park for five minutes, a fix every
  * two seconds. Some stroll alone, some stop at a fountain and talk, one runs, one drives by.
- * `node k8s/tracks/makePark.ts > k8s/tracks/park.csv`
+ * `npx node k8s/tracks/makePark.ts > k8s/tracks/park.csv`
  */
 import { destination } from './crowd.ts';
 import { seeded } from './seeded.ts';

@@ -1,7 +1,7 @@
 /**
  * Plays scripts of the phones against real processes, one after the other: many seeds, one script again, the shortest that
  * still fails, a mutant. The last line is one JSON object; exit code 1 when an invariant was broken.
- * `node k8s/e2e/phones/main.ts '{"runs":10,"seed":7,"mutant":"whole replay","script":{...},"shrink":true,"tell":80}'`
+ * `npx node k8s/e2e/phones/main.ts '{"runs":10,"seed":7,"mutant":"whole replay","script":{...},"shrink":true,"tell":80}'`
  */
 import { applyMutant } from '../../simulate/mutate.ts';
 import type { Script } from '../../simulate/phones/script.ts';
@@ -38,7 +38,7 @@ const scripts = order.script
   ? [order.script]
   : Array.from({ length: runs }, (_, i) => shortSampleOf(1, seed + i)[0]!);
 const repeat = (script: Script): string =>
-  `node k8s/e2e/phones/main.ts '${JSON.stringify({ ...(order.mutant && { mutant: order.mutant }), script })}'`;
+  `npx node k8s/e2e/phones/main.ts '${JSON.stringify({ ...(order.mutant && { mutant: order.mutant }), script })}'`;
 
 const startedMs = performance.now();
 const town = await RealTown.open({

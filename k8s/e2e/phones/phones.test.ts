@@ -1,7 +1,7 @@
 /**
  * The property of `../../simulate/phones/phones.test.ts` among real processes: phones with the real client through a script
  * of losses, kills, drains, twins and moves, judged by the same invariants. One script here, always the same; others with
- * `node k8s/e2e/phones/main.ts '{"runs":10,"seed":1}'`.
+ * `npx node k8s/e2e/phones/main.ts '{"runs":10,"seed":1}'`.
  */
 import { expect, inject, test } from 'vitest';
 import { runCommand } from '../../testing/command.ts';

@@ -1,6 +1,6 @@
 /**
  * Plays scripts of the phones one after the other, without a test runner: for mutants, for long runs, for one script again.
- * `node k8s/simulate/phones/main.ts '{"runs":200,"seed":7,"mutant":"replay order","script":{...},"tell":80}'`
+ * `npx node k8s/simulate/phones/main.ts '{"runs":200,"seed":7,"mutant":"replay order","script":{...},"tell":80}'`
  */
 import { applyMutant } from '../mutate.ts';
 import { phoneMutant } from './mutants.ts';

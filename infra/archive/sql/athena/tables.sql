@@ -1,4 +1,4 @@
--- Written by `node infra/archive/renderTables.ts` from columns.ts. Replace BUCKET; then make the views of once.sql, ../views.sql and donations.sql.
+-- Written by `npx node infra/archive/renderTables.ts` from columns.ts. Replace BUCKET; then make the views of once.sql, ../views.sql and donations.sql.
 
 create external table if not exists user_events_raw (
   `event_id` binary,
