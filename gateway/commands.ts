@@ -31,6 +31,7 @@ interface Asked {
   readonly span: Span | null;
 }
 
+/** Handles a COMMAND: refused here for its rate, its form or its scope, else asked of the actor; answered exactly once. */
 export const command = (hub: Hub, session: Session, frame: CommandFrame, nowMs: number): void => {
   const opened = openCommand(frame);
   // What cannot be opened costs as much as a command, or a loop of nonsense would be free.

@@ -53,7 +53,7 @@ export function readServiceAccounts(file: string): readonly StoredService[] {
 }
 
 /** A new one and its secret. */
-export function newService(name: string): { readonly stored: StoredService; readonly secret: string } {
+function newService(name: string): { readonly stored: StoredService; readonly secret: string } {
   if (!NAME.test(name))
     throw new ServiceFileUnusable('A name is letters, digits, dots, dashes, underscores.');
   const secret = randomBytes(32).toString('base64url');

@@ -82,7 +82,7 @@ const QUIET_MS = 1_500;
 const SETTLE_MS_MAX = 15_000;
 
 /** Somebody asked for what cannot be: a sentence, and exit code 2. */
-export class ReplayProblem extends Error {}
+class ReplayProblem extends Error {}
 
 const numberOption = (text: string | undefined, name: string, fallback: number, min: number): number => {
   if (text === undefined) return fallback;
@@ -108,7 +108,7 @@ const fileOf = (given: string): string => {
 };
 
 /** What the command line asks for; null for `--help`. Throws ReplayProblem. */
-export const parseReplay = (args: readonly string[]): ReplayOptions | null => {
+const parseReplay = (args: readonly string[]): ReplayOptions | null => {
   const text = { type: 'string' } as const;
   let parsed: ReturnType<typeof parse>;
   const parse = () =>
@@ -170,7 +170,7 @@ export const eventsOf = (recording: Recording, officers: ReadonlySet<string>): O
 };
 
 /** Who should meet, by brute force. */
-export const expectedPairs = (
+const expectedPairs = (
   recording: Recording,
   officers: ReadonlySet<string>,
   options: ReplayOptions,
@@ -183,7 +183,7 @@ export const expectedPairs = (
  * The regions against brute force at several radii, everything that happens to a pair with its time, without sockets; and
  * what phones lose that report as often as they are told. Returns how many happenings only one of the two saw.
  */
-export const compareStreams = (
+const compareStreams = (
   recording: Recording,
   officers: ReadonlySet<string>,
   options: ReplayOptions,

@@ -21,6 +21,7 @@ export interface Waiting<D> {
   readonly deadlineMs: number;
 }
 
+/** What the entry shares with others: its claims first (of notes that of their turn), then the accounts that it touches. */
 export function keysOf(entry: CommitEntry): string[] {
   const { op } = entry;
   const keys = [...claimsOf(op)];

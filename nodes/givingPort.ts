@@ -9,11 +9,11 @@ import type { Result } from '../protocol/errors.ts';
 export { FEE_KINDS, type FeeKind, feePaymentId } from '../actors/fees.ts';
 export type { FeeView } from '../actors/queries.ts';
 
-export const CATALOG_KINDS = ['charity', 'family'] as const;
+const CATALOG_KINDS = ['charity', 'family'] as const;
 export type CatalogKind = (typeof CATALOG_KINDS)[number];
 
 /** `listed`: known, and nobody has looked. Only `verified` may receive. */
-export const CATALOG_STATES = ['listed', 'verified', 'suspended'] as const;
+const CATALOG_STATES = ['listed', 'verified', 'suspended'] as const;
 export type CatalogStatus = (typeof CATALOG_STATES)[number];
 
 /** What an operator says of an entry. */

@@ -401,7 +401,7 @@ describe('drain', () => {
 
   it('an idle writer is drained at once', async () => {
     const { writer } = await town();
-    await writer.drain(1_000);
+    await expect(writer.drain(1_000)).resolves.toBeUndefined();
   });
 });
 

@@ -52,7 +52,7 @@ export interface Verification {
 }
 
 /** Beyond this a claim does not fit (study 4.6 (6)). */
-export const DEVIATION_M_MAX = 5_000;
+const DEVIATION_M_MAX = 5_000;
 
 /** What an operator reads. What nobody can tell is no sign against anybody. */
 export function opinionOf({ proxyDetected, deviationM }: Verification): Opinion {

@@ -109,6 +109,7 @@ export interface TownNode {
   stop(budgetMs: number): Promise<void>;
 }
 
+/** Composes one node from its ports; nothing runs before `start`. */
 export function createNode(options: NodeOptions): TownNode {
   const { clock, scheduler, random, log, metrics, tracer, cluster, limits } = options;
   const world = { clock, scheduler, random, log, metrics, tracer };

@@ -27,7 +27,7 @@ interface Codec {
 }
 
 /** UTF-8 bytes of a text; a lone surrogate counts three, as its replacement does. */
-export const utf8Bytes = (text: string): number => {
+const utf8Bytes = (text: string): number => {
   let bytes = text.length;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);

@@ -26,7 +26,7 @@ const textOf = (path: string): string | null => {
 };
 
 /** What stands in `generated/history.json`. */
-export const readHistory = (): History => {
+const readHistory = (): History => {
   const text = textOf('generated/history.json');
   return text === null ? EMPTY_HISTORY : (JSON.parse(text) as History);
 };

@@ -29,8 +29,8 @@ import {
 } from './token.ts';
 
 const SIGNATURE_BYTES = 64;
-export const HUB_TOKEN_BYTES = SIGNED_BYTES + SIGNATURE_BYTES;
-export const HUB_TEXT_LENGTH = TOKEN_PREFIX.length + (HUB_TOKEN_BYTES / 2) * 3;
+const HUB_TOKEN_BYTES = SIGNED_BYTES + SIGNATURE_BYTES;
+const HUB_TEXT_LENGTH = TOKEN_PREFIX.length + (HUB_TOKEN_BYTES / 2) * 3;
 const FOR_EVER = 2 ** 32 - 1;
 
 export interface Poster {

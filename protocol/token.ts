@@ -36,7 +36,7 @@ const STEP_MS = QR_STEP_S * 1000;
 /** A fast clock of the presenter, and the time it takes to scan (study 4.9): a code lives 30 to 45 s. */
 export const STEPS_EARLY = 1;
 export const STEPS_LATE = 2;
-export const STEPS_PER_DAY = 86_400_000 / STEP_MS;
+const STEPS_PER_DAY = 86_400_000 / STEP_MS;
 
 export const stepOf = (nowMs: number): number => Math.floor(nowMs / STEP_MS);
 /** Whole days since 1970, whose key seals the handle. */

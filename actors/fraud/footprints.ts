@@ -23,7 +23,7 @@ export const SUSPECTS_MAX = 256;
 const NEVER = 0;
 
 /** A hash of a position; whoever knows it does not know the position, but could try all of a street. Memory only. */
-export const footprintOf = (latE7: number, lngE7: number): number => {
+const footprintOf = (latE7: number, lngE7: number): number => {
   let h = Math.imul(latE7, 0x9e3779b1) ^ Math.imul(lngE7, 0x85ebca77);
   h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
   h = Math.imul(h ^ (h >>> 13), 0x297a2d39);

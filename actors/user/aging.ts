@@ -22,11 +22,13 @@ export interface Aging {
 
 export const NOT_AGING: Aging = { dueAtMs: 0, lifeMs: 0, lookedAt: -1, due: [], taking: null, asking: [] };
 
+/** As an actor begins with it, from its durable timers. */
 export function agingOf(timers: readonly TimerView[]): Aging {
   const timer = timers.find(({ name }) => name === EXPIRY_TIMER);
   return timer ? agingAt(timer.dueAtMs, timer.message) : NOT_AGING;
 }
 
+/** With a timer that is due then; of a message of another version the span of life is unknown (0). */
 export const agingAt = (dueAtMs: number, message: unknown): Aging => {
   const { lifeMs } = message as { readonly lifeMs?: unknown };
   return { ...NOT_AGING, dueAtMs, lifeMs: typeof lifeMs === 'number' ? lifeMs : 0 };

@@ -4,9 +4,8 @@
  *
  * The answer of a command that had an effect is stored with it, so that a repeat after a crash, or after many others, finds
  * it too (`keyed.ts`): by the ledger where points moved, else in the transaction of the timers and events of the same turn
- * (`AnswerOp`). One that had none (a
- * refusal at first sight, a switch that stood so already) may be executed anew: it has no effect then either, or it is the
- * first time that it has one.
+ * (`AnswerOp`). One that had none (a refusal at first sight, a switch that stood so already) may be executed anew: it has no
+ * effect then either, or it is the first time that it has one.
  */
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { answerAll, withAsker } from '../askers.ts';
@@ -52,6 +51,7 @@ export function repeat(
   return begin(state, { ...underWay, replyTo: withAsker(underWay.replyTo, turn.replyTo) });
 }
 
+/** Keeps a command under way until its answer comes; one under the same key is replaced. */
 export function begin(state: UserState, command: CommandUnderWay): UserState {
   return { ...state, underWay: withOne(state.underWay, command.key, command) };
 }
@@ -106,6 +106,7 @@ export function settleOn(
   return begin(state, { ...command, replyTo: [], doubtful: true });
 }
 
+/** The pair that did not answer is asked once more, with what it was asked before. */
 export function settleAgain(state: UserState, key: string, turn: Turn): UserState {
   const command = state.underWay.get(key);
   return command?.settling ? settle(state, command, turn) : state;

@@ -2,7 +2,7 @@
 import { CLOSE, ok, type Result } from '../../protocol/errors.ts';
 import type { UserRecord } from '../queries.ts';
 import type { Turn } from '../turn.ts';
-import { refs, without } from './sessions.ts';
+import { endSessions, refs } from './sessions.ts';
 import type { UserState } from './state.ts';
 
 /** Tag of the read after the move; keys of commands are UUIDs and never this. */
@@ -14,7 +14,7 @@ export function deviceMoved(state: UserState, deviceId: string, turn: Turn): Use
   turn.close(refs(old), CLOSE.revoked, 'the account moved to another device');
   turn.query({ type: 'user', id: state.me.id }, DEVICE_READ);
   turn.reply(ok({}));
-  return without({ ...state, me: { ...state.me, deviceId, deviceNumber: null } }, old, turn, true);
+  return endSessions({ ...state, me: { ...state.me, deviceId, deviceNumber: null } }, old, turn, true);
 }
 
 export function deviceRead(state: UserState, result: Result<unknown>, turn: Turn): UserState {
@@ -22,7 +22,7 @@ export function deviceRead(state: UserState, result: Result<unknown>, turn: Turn
     // Without the number no code of the new device is right: start again from the store.
     turn.close(refs(state.sessions), CLOSE.moved, 'state was reloaded, connect again');
     turn.passivate();
-    return without(state, state.sessions, turn, true);
+    return endSessions(state, state.sessions, turn, true);
   }
   const { deviceId, deviceNumber } = result.value as UserRecord;
   return { ...state, me: { ...state.me, deviceId, deviceNumber } };

@@ -49,7 +49,7 @@ export function earnLimits({ limits }: Pick<Award, 'limits'>, dayPoints: number)
 export const dayPointsOf = ({ values, refusal }: Award): number =>
   refusal === undefined ? Math.max(0, values.pointsPerDay ?? 0) : 0;
 
-export const TOO_OFTEN = refuse(ERROR.conflict, 'no more of these count in 24 h');
+const TOO_OFTEN = refuse(ERROR.conflict, 'no more of these count in 24 h');
 
 /** A pair asks before points move. */
 export function earn(state: UserState, message: UserMessage & { type: 'earn' }, turn: Turn): UserState {

@@ -50,6 +50,7 @@ const NOT_TOGETHER = refuse(ERROR.conflict, 'fresh positions of both, close toge
 const fresh = (fix: Fix, rules: MeetRules, nowMs: number): boolean =>
   nowMs - fix.takenAtMs <= rules.heyFixAgeS * 1_000;
 
+/** This person, as others are told of it. */
 export const selfRef = (state: UserState): PersonRef => ({
   id: state.me.id,
   kind: state.me.kind as PersonRef['kind'],
@@ -85,6 +86,7 @@ export function underWay(
   };
 }
 
+/** At the civilian: asks the area whether it tells of this officer; {@link officerTold} goes on. */
 export function sayHey(state: UserState, message: CommandMessage, rules: MeetRules, turn: Turn): UserState {
   const { officerId } = message.body as CommandBody<'hey.say'>;
   const refusal = refuseHey(state, officerId, rules, turn.nowMs);
@@ -226,6 +228,7 @@ function withoutHey(state: UserState, heyId: string | null, turn: Turn): UserSta
   return { ...state, heys: state.heys.filter(hey => hey.heyId !== heyId) };
 }
 
+/** At the officer: the hey is over, and its civilian is told why. */
 export function closeHey(
   state: UserState,
   hey: Hey,
@@ -236,6 +239,7 @@ export function closeHey(
   return withoutHey(state, hey.heyId, turn);
 }
 
+/** At the officer: two fresh positions that agree go to the pair, anything else is refused; {@link heyAccepted} goes on. */
 export function acceptHey(
   state: UserState,
   message: CommandMessage,
@@ -276,6 +280,7 @@ function areTogether(mine: Fix, theirs: Fix, rules: MeetRules, nowMs: number): b
   return apartM <= rules.heyReachM + wideM(mine) + wideM(theirs);
 }
 
+/** The pair has settled it, or not, or nobody knows: then it is asked on. */
 export function heyAccepted(
   state: UserState,
   command: CommandUnderWay,
@@ -310,6 +315,7 @@ export function outcomeFor(state: UserState, result: Result<unknown>): Result<un
 export const isBeingAccepted = (state: UserState, heyId: string): boolean =>
   [...state.underWay.values()].some(command => command.name === 'hey.accept' && command.heyId === heyId);
 
+/** At the officer: no. A hey that is being accepted cannot be declined any more. */
 export function declineHey(state: UserState, message: CommandMessage, turn: Turn): UserState {
   const { heyId } = message.body as CommandBody<'hey.decline'>;
   const hey = shownHey(state, heyId);

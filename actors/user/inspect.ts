@@ -2,9 +2,10 @@
 import { CLOSE, ERROR, ok, refuse } from '../../protocol/errors.ts';
 import type { UserInspection, UserMessage } from '../messages/user.ts';
 import type { Turn } from '../turn.ts';
-import { refs, without } from './sessions.ts';
+import { endSessions, refs } from './sessions.ts';
 import type { UserState } from './state.ts';
 
+/** Answers with what an operator may see of the person. */
 export function inspect(state: UserState, turn: Turn): UserState {
   const { epoch, offset, ring, balanceVersion } = state.outbox.now;
   const unackedMs = (acked: number): number => {
@@ -56,5 +57,5 @@ export function disconnect(
   const over = state.sessions.filter(session => deviceId === undefined || session.deviceId === deviceId);
   turn.close(refs(over), code, 'closed by an operator');
   turn.reply(ok({ closed: over.length }));
-  return without(state, over, turn, code >= 4_000 && code < 4_100);
+  return endSessions(state, over, turn, code >= 4_000 && code < 4_100);
 }

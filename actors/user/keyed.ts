@@ -36,6 +36,10 @@ export const isForgottenTag = (tag: string): boolean => tag.startsWith(FORGOTTEN
 const TOO_MANY = refuse(ERROR.unavailable, 'too many commands wait, try again', 200);
 const NOT_ASKED = ok(null);
 
+/**
+ * A repeat gets the first answer; what the store may know is looked up; anything else is done, in the order in which it
+ * came.
+ */
 export function keyed(state: UserState, message: Keyed, town: Town, turn: Turn): UserState {
   const { key } = message;
   const repeated = repeat(state, message, turn);

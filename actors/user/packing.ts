@@ -67,6 +67,7 @@ const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
 const PARTIES = ['civilian', 'officer'] as const;
 const SAID = ['together', 'apart'] as const;
 
+/** The state as plain values, for the node that takes the actor over; of what is under way only commands in doubt go along. */
 export function packUser(state: UserState): unknown {
   const { underWay, outbox, track, around, crediting, pending, done, watch, waiting, ...rest } = state;
   const { spending, counter, aging, gave: _, ...plain } = rest;

@@ -60,6 +60,7 @@ const isFirstOfMinute = (beforeMs: number | undefined, atMs: number, number: num
   return beforeMs === undefined || minute(beforeMs) !== minute(atMs);
 };
 
+/** A position came: judged, told to regions, areas and places, and answered with when the next one is wanted. */
 export function located(
   state: UserState,
   message: UserMessage & { type: 'location' },
@@ -177,6 +178,7 @@ export const suspected = (state: UserState, rules: MeetRules, turn: Turn): UserS
 export const trustNow = (state: UserState, rules: MeetRules, turn: Turn): number =>
   trustOf(state.watch, turn.nowMs, rules.fraud);
 
+/** Remembers over kills and sleep that a switch is on, by a durable timer of its name, or that it is off. */
 export function setSwitch(name: string, on: boolean, turn: Turn): void {
   if (on) turn.durableTimer(name, ACTOR_LIMITS.switchMs, {});
   else turn.cancelDurableTimer(name);

@@ -44,11 +44,13 @@ export function held(state: UserState, view: HeldView, turn: Turn): UserState {
   return told;
 }
 
+/** An operator has rejected a meeting that was held. */
 export function rejected(state: UserState, encounterId: string, turn: Turn): UserState {
   turn.reply(ok({}));
   return emit(state, turn, 'encounter.rejected', { encounterId }, encounterId);
 }
 
+/** Somebody else's actor moved points of this account; told until it is answered. */
 export function credited(state: UserState, credit: CreditView, turn: Turn): UserState {
   turn.reply(ok({}));
   if (credit.reason === 'redemption' && credit.points < 0) checkMine(state, turn);

@@ -48,6 +48,10 @@ export interface QrKeys {
   readonly hubs?: ReadonlyMap<number, KeyObject>;
 }
 
+/**
+ * A code of this person for now. Refused for kinds that do not meet, and retryably while the account moves to another
+ * device.
+ */
 export function showQr(
   state: UserState,
   keys: QrKeys,
@@ -84,6 +88,7 @@ export function codeBook(state: UserState, deviceId: string, keys: QrKeys, turn:
   return presenter.ok ? ok(codeBookOf(presenter.value)) : presenter;
 }
 
+/** A code was scanned online: whose it is is looked up; {@link presenterFound} goes on. */
 export function scanQr(state: UserState, message: CommandMessage, keys: QrKeys, turn: Turn): UserState {
   const { token } = message.body as CommandBody<'qr.scan'>;
   const verified = verifyFor(state, token, turn.nowMs, keys);
@@ -241,6 +246,7 @@ export function presenterAgreed(
   return settle(state, { ...command, settling: { pair: pairId(officer.id, civilian.id), observe } }, turn);
 }
 
+/** The pair has settled it, or not, or nobody knows: then it is asked on. */
 export function scanSettled(
   state: UserState,
   command: CommandUnderWay,

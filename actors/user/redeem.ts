@@ -1,5 +1,5 @@
 /**
- * Redeeming at a merchant, on the side of who pays (domain.md 5.3): points and stock are set aside together, the till makes a
+ * Redeeming at a merchant, on the side of who pays (domain study 5.3): points and stock are set aside together, the till makes a
  * sale of it, or it is given up, or its time is over. Asks go from the user to the offer, and tellings on to the merchant:
  * nobody asks back.
  *
@@ -35,6 +35,7 @@ export const REDEMPTION = 'redemption';
 /** Until it is priced. */
 const NO_RULE = { id: 'redemption.price', version: 0 };
 
+/** Begins a redemption: the offer holds the units for some seconds; {@link offerHeld} goes on. */
 export function reserve(state: UserState, message: Order, turn: Turn): UserState {
   const { offerId: offer, quantity } = message.body as CommandBody<'redeem.reserve'>;
   const me = state.me.id;

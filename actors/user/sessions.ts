@@ -24,13 +24,16 @@ const same = (a: SessionRef, b: SessionRef): boolean => a.id === b.id && a.gatew
 export const sessionOf = (state: UserState, ref: SessionRef): Session | undefined =>
   state.sessions.find(session => same(session.ref, ref));
 
+/** Whether the socket is one of the person now. */
 export const isAttached = (state: UserState, ref: SessionRef): boolean => sessionOf(state, ref) !== undefined;
 
+/** Where events for these sessions are pushed to. */
 export const refs = (sessions: readonly Session[]): SessionRef[] => sessions.map(session => session.ref);
 
 /** Unix seconds of a town time. */
 export const seconds = (ms: number): number => Math.floor(ms / 1_000);
 
+/** The whole state of the person as an event, of the newest offset: what a phone gets that cannot be resumed. */
 export function snapshotFrame(state: UserState, turn: Turn): Uint8Array {
   const outbox = state.outbox.now;
   return encodeEvent('snapshot', outbox.offset, turn.newId(), {
@@ -91,6 +94,10 @@ const isLate = (latest: Session, { connSeq, resume }: Attach, nowMs: number): bo
   resume?.sessionId !== latest.ref.id &&
   nowMs - latest.sinceMs < ACTOR_LIMITS.lateAttachMs;
 
+/**
+ * A socket of a device of this person: answered with {@link Attached}, what was missed or a snapshot, or refused. The socket
+ * that the device had is closed.
+ */
 export function attach(state: UserState, message: Attach, rules: MeetRules, turn: Turn): UserState {
   const { deviceId, connSeq, resume } = message;
   const { nowMs } = turn;
@@ -164,11 +171,11 @@ export function detach(state: UserState, message: UserMessage & { type: 'detach'
   if (!session || (connSeq !== 0 && connSeq !== session.connSeq)) return state;
   // a connection that ended by its own word is not attached again by an ask of it that is still under way
   const newest = connSeq === 0 ? session.newest : Math.max(session.newest, connSeq + 1);
-  return without(state, [{ ...session, newest }], turn, bye);
+  return endSessions(state, [{ ...session, newest }], turn, bye);
 }
 
 /** These sessions are over; their devices are away. */
-export function without(
+export function endSessions(
   state: UserState,
   over: readonly Session[],
   turn: Turn,

@@ -36,7 +36,7 @@ interface Waiting {
 /** Commands that may wait at once, sent or not. */
 const WAITING_MAX = 50;
 /** No command waits longer. */
-export const DEADLINE_MAX_MS = 300_000;
+const DEADLINE_MAX_MS = 300_000;
 
 export interface PendingDoors {
   /** Says it on the connection at hand; false when there is none. */

@@ -33,8 +33,8 @@ export const adviceFor = (code: number): Advice => {
   }
 };
 
-export const BACKOFF_MIN_MS = 1_000;
-export const BACKOFF_MAX_MS = 30_000;
+const BACKOFF_MIN_MS = 1_000;
+const BACKOFF_MAX_MS = 30_000;
 const BUSY_MIN_MS = 5_000;
 /** So many times in a row `soon` is taken at its word. */
 const SOON_MAX = 3;

@@ -13,13 +13,12 @@ const commands = COMMANDS as Readonly<Record<string, Command>>;
 
 const hex = (n: number, digits: number): string => n.toString(16).padStart(digits, '0');
 /** Epochs have letters in scripts. */
-export const epochId = (letter: string): string => `0190e90c-0000-7000-8000-${hex(letter.charCodeAt(0), 12)}`;
-export const epochLetter = (id: string): string =>
-  String.fromCharCode(Number.parseInt(id.slice(-4), 16) || 63);
+const epochId = (letter: string): string => `0190e90c-0000-7000-8000-${hex(letter.charCodeAt(0), 12)}`;
+const epochLetter = (id: string): string => String.fromCharCode(Number.parseInt(id.slice(-4), 16) || 63);
 /** Sessions have the number of their connection. */
 export const sessionId = (nth: number): string => `01905e55-0000-7000-8000-${hex(nth, 12)}`;
 /** The same event has the same id in every replay. */
-export const eventIdOf = (epoch: string, kind: number, offset: number): string =>
+const eventIdOf = (epoch: string, kind: number, offset: number): string =>
   `0190e7e1-0000-7000-8000-${hex(epoch.charCodeAt(0), 2)}${hex(kind, 4)}${hex(offset, 6)}`;
 
 /** What was said so far, as far as frames need it. */

@@ -109,7 +109,7 @@ export const parseHead = (head: string): Upgrade => {
 };
 
 /** `Sec-WebSocket-Accept` for a key (RFC 6455, 4.2.2). */
-export const acceptOf = (key: string): string =>
+const acceptOf = (key: string): string =>
   createHash('sha1')
     .update(key + GUID)
     .digest('base64');

@@ -91,6 +91,7 @@ const marketRoutes = (app: Rest, options: RestOptions): void => {
   merchantRoutes(app, options, options.market);
 };
 
+/** The REST server with all of its routes, ready to listen; which routes there are follows from the stores that are given. */
 export const createRest = async (options: RestOptions): Promise<Rest> => {
   const app = build(options.tls);
   const { log } = options;

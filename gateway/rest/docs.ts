@@ -49,7 +49,7 @@ const operationId = (method: string, path: string): string =>
   method + path.replace(/[^A-Za-z0-9]+(.)?/g, (_, next = '') => String(next).toUpperCase());
 
 /** The OpenAPI object of these doors: what Fastify knows of them, with names for generators of clients. */
-export const openApi = (app: Rest): object => {
+const openApi = (app: Rest): object => {
   const document = structuredClone(app.swagger()) as { paths?: Record<string, Record<string, Operation>> };
   for (const [path, methods] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(methods)) {

@@ -5,7 +5,7 @@ import { Amount, GiftParts } from './giving.ts';
 import { Id } from './schemas.ts';
 
 const closed = { additionalProperties: false };
-export const TRANSACTION_TYPES = ['encounter', 'donation', 'giveaway', 'fee', 'redemption'] as const;
+const TRANSACTION_TYPES = ['encounter', 'donation', 'giveaway', 'fee', 'redemption'] as const;
 
 const EncounterBody = Type.Object(
   {

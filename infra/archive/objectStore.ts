@@ -45,7 +45,7 @@ export class StoreAway extends Error {
 }
 
 /** S3 allows 1,024 bytes; file systems 255 a name. */
-export const KEY_LENGTH_MAX = 512;
+const KEY_LENGTH_MAX = 512;
 const SEGMENT = /^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,199}$/;
 
 /** Keys are paths of plain words: what a file system, a URL and a shell all take as they are. Throws on any other. */

@@ -26,7 +26,7 @@ const PHYSICAL: Record<Column['type'], Omit<SchemaElement, 'name'>> = {
   time: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' },
 };
 
-export const SCHEMA: SchemaElement[] = [
+const SCHEMA: SchemaElement[] = [
   { name: 'root', num_children: COLUMNS.length },
   ...COLUMNS.map(({ name, type, required }) => ({
     name,

@@ -163,7 +163,7 @@ const holds = ({ firstSeq, lastSeq }: Span, seq: string): boolean =>
   !isBefore(seq, firstSeq) && !isBefore(lastSeq, seq);
 
 /** The rows that no span holds, in runs that no span lies between. */
-export function runsBetween(rows: readonly Row[], spans: readonly Span[]): Row[][] {
+function runsBetween(rows: readonly Row[], spans: readonly Span[]): Row[][] {
   const runs: Row[][] = [];
   let run: Row[] = [];
   for (const row of rows) {

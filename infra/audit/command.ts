@@ -49,7 +49,7 @@ export type Asked = Omit<AuditOptions, 'stores' | 'say' | 'cooldownS' | 'archive
 };
 
 /** Null for `--help`. */
-export const parseAudit = (args: readonly string[]): Asked | null => {
+const parseAudit = (args: readonly string[]): Asked | null => {
   let values: ReturnType<typeof parse>['values'];
   const parse = () => parseArgs({ args: [...args], options });
   try {
@@ -73,7 +73,7 @@ export const parseAudit = (args: readonly string[]): Asked | null => {
 };
 
 /** Where everything is, by the settings. */
-export const storesOf = async (config: Config): Promise<AuditedStores> => {
+const storesOf = async (config: Config): Promise<AuditedStores> => {
   const dataDir = resolve(config.dataDir);
   const town = runningTown({ ...config, dataDir });
   const { credentials } = town;

@@ -14,7 +14,7 @@ import { RosterBadge } from '../postgres/entities.ts';
 const CHUNK = 1_000;
 
 /** `B-00001`: a letter and five digits, as on a badge. */
-export const badgeNumber = (n: number): string => `B-${String(n).padStart(5, '0')}`;
+const badgeNumber = (n: number): string => `B-${String(n).padStart(5, '0')}`;
 
 export class RosterValidator implements IdValidator {
   readonly #orm: MikroORM;

@@ -52,7 +52,7 @@ const greeting =
     });
   };
 
-test('versions', () => {
+test('versions are read strictly, and those before 2.10.23 are not allowed', () => {
   expect(parseVersion('2.10.27')).toEqual([2, 10, 27]);
   expect(parseVersion('v2.12.1-preview.2')).toEqual([2, 12, 1]);
   for (const no of ['', '2', '2.10', 'two', '2.10.x', '-1.2.3', '2.10.23.1'])

@@ -18,7 +18,7 @@ import type { Log, Metrics, Scheduler } from '../../nodes/ports.ts';
 import { indexAreas } from './mapThread.ts';
 
 /** Half of the second within which a node follows. */
-export const ATLAS_LOOK_MS = 500;
+const ATLAS_LOOK_MS = 500;
 /** Cells whose zip code is remembered: a city and its surroundings. */
 const CELLS_MAX = 50_000;
 

@@ -5,7 +5,7 @@
 import type { CatalogEntry } from '../../nodes/givingPort.ts';
 import { OUTBOX_TARGET } from './outboxTargets.ts';
 
-export const ENTRY_COLUMNS = `id, kind, name, registration, account, zip, status, version,
+const ENTRY_COLUMNS = `id, kind, name, registration, account, zip, status, version,
   floor(extract(epoch from changed_at) * 1000)`;
 
 /** What everybody who listens may know: not the number at an authority. */

@@ -19,7 +19,7 @@ const TICK_MS = 5_000;
 const STEP_TICKS = 3;
 export const STEP_S = (TICK_MS * STEP_TICKS) / 1_000;
 /** What is told late is told 75 s late in the mean; the attacker believes what was so many steps ago. */
-export const LATE_STEPS = 5;
+const LATE_STEPS = 5;
 const LAGS = [0, LATE_STEPS];
 /** The same word again says nothing new for so many steps. */
 const AGAIN_STEPS = 8;

@@ -18,7 +18,7 @@ export interface Point {
 }
 
 /** A latitude-band grid: bands of equal height, in each as many columns as fit at its narrow edge. */
-export class Bands {
+class Bands {
   readonly #bandDeg: number;
   readonly #bands: number;
 

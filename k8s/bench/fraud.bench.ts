@@ -44,7 +44,7 @@ const FIXES_MIN = 12;
 const SCRIPT_FIXES = 60;
 
 /** Every reason that ever spoke against the phone. */
-export function reasonsFor(phone: Phone): Set<Reason> {
+function reasonsFor(phone: Phone): Set<Reason> {
   const all = new Set<Reason>();
   let watch = UNSUSPECTED;
   for (const one of phone) {

@@ -33,7 +33,7 @@ export function toRecording(format: Recording['format'], raw: readonly TrackFix[
 }
 
 /** Numbers by size, everything else by code unit. */
-export function compareIds(a: string, b: string): number {
+function compareIds(a: string, b: string): number {
   const difference = Number(a) - Number(b);
   if (Number.isFinite(difference) && difference !== 0) return difference;
   return a < b ? -1 : a > b ? 1 : 0;

@@ -21,7 +21,7 @@ import { ClusterCoordinator } from './clusterCoordinator.ts';
 import type { ClusterLimits } from './options.ts';
 
 /** One process: its clock runs on while it is paused, its work waits; killed, it never does anything again. */
-export class TestProcess implements Clock, Scheduler {
+class TestProcess implements Clock, Scheduler {
   readonly #base: Clock & Scheduler;
   readonly #rate: number;
   alive = true;
@@ -75,7 +75,7 @@ export type Mishap = 'lost' | 'dropped' | 'late' | 'hang' | 'refused' | 'doneThe
 const LATE_MS = 1_500;
 
 /** One node's way to the store. */
-export class TestKv implements KvStore {
+class TestKv implements KvStore {
   readonly #kv: KvStore;
   readonly #process: TestProcess;
   readonly #base: Clock & Scheduler;
@@ -189,7 +189,7 @@ function stateIn(value: Uint8Array): string {
 }
 
 /** Remembers what it was told; its actors are one number for each shard. */
-export class TestHost implements ShardHost {
+class TestHost implements ShardHost {
   readonly #process: TestProcess;
   readonly told: string[] = [];
   /** What only memory knows, by shard. */

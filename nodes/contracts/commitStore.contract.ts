@@ -818,7 +818,7 @@ export function commitStoreContract(name: string, open: () => Promise<StoreTown>
       expect(await town.commitStore.lookup([])).toEqual([]);
     });
 
-    it('adds up', async () => {
+    it('after all of it postings and accounts add up to nothing', async () => {
       expect(await town.sums()).toEqual({ postings: 0, accounts: 0 });
     });
   });

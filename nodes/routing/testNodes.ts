@@ -110,7 +110,7 @@ export function signed(bytes: Uint8Array): Uint8Array {
 }
 
 /** A client of the bus whose messages a test may drop, repeat or hold back. */
-export class TamperedBus implements Bus {
+class TamperedBus implements Bus {
   readonly #bus: MemoryBus;
   /** Called for each message that leaves; it goes only if `pass` is called, and as often. */
   tamper: ((subject: string, bytes: Uint8Array, pass: () => boolean) => boolean) | null = null;

@@ -353,7 +353,7 @@ export const RESERVED_OUTBOX = TRACED_ROW_PER_GROUP.replaceAll(
 );
 
 /** What is posted, held, rejected, or set aside. */
-export const RESERVED_EFFECTS = HELD_EFFECTS.replace(
+const RESERVED_EFFECTS = HELD_EFFECTS.replace(
   /from meet\.hold h where h\.encounter_id = any \(p_ids\) and h\.verdict <> 'released'/,
   `$&
     union all

@@ -15,7 +15,7 @@ export interface TokenText {
   readonly expiresAtMs: number;
 }
 
-export const writeToken = (token: TokenText): string => JSON.stringify(token);
+const writeToken = (token: TokenText): string => JSON.stringify(token);
 export const readToken = (text: string): TokenText => JSON.parse(text) as TokenText;
 
 export class TextTokens implements Tokens {

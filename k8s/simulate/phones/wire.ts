@@ -211,7 +211,7 @@ export class Wire implements Line {
 }
 
 /** What the gateway has in its hand. */
-export class GatewayEnd implements Socket<Session> {
+class GatewayEnd implements Socket<Session> {
   data: Session | null = null;
   readonly address: string;
   readonly wire: Wire;
