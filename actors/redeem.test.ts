@@ -570,6 +570,8 @@ describe('an offer', () => {
     const staysDown = async () => {
       expect(await market.say({ type: 'remove' })).toMatchObject(down);
       expect(await market.reserve(phone)).toMatchObject({ code: ERROR.gone });
+      const hold = { type: 'hold', redemptionId: town.key(), user: phone.id, quantity: 1 } as const;
+      expect(await market.say(hold)).toMatchObject({ code: ERROR.gone });
       // late repeats of what was said before, what a retry makes of it, and a new try
       for (const [version, state] of [
         [2, 'published'],
@@ -583,6 +585,9 @@ describe('an offer', () => {
         });
     };
     await staysDown();
+    await town.move();
+    await staysDown();
+    expect(town.problems).toEqual([]);
     town.kill();
     for (const one of [phone, till]) await one.connect();
     await till.command('till.open', { till: 'one' });
