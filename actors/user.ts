@@ -26,6 +26,7 @@ import { expiryDue, sayBalance, watchAge } from './user/expiry.ts';
 import { askGift } from './user/gifts.ts';
 import { closeHey, heyClosed, heyOffered, isBeingAccepted, ungreeted } from './user/hey.ts';
 import { openHub } from './user/hub.ts';
+import { newUserState } from './user/hydrated.ts';
 import { disconnect, inspect } from './user/inspect.ts';
 import { keyed } from './user/keyed.ts';
 import { heyWithdrawn, modeDue } from './user/modes.ts';
@@ -49,7 +50,7 @@ import {
   resync,
   sessionOf,
 } from './user/sessions.ts';
-import { INSTANT_SWITCH, newUserState, REDEEM_TIMER, SCAN_TIMER, type UserState } from './user/state.ts';
+import { INSTANT_SWITCH, REDEEM_TIMER, SCAN_TIMER, type UserState } from './user/state.ts';
 import { gapOpen, streamOf } from './user/stream.ts';
 import { readSales, redemptionClosed, redemptionOpened, stockLow } from './user/tillTold.ts';
 import type { Town } from './user/town.ts';

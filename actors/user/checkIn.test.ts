@@ -8,10 +8,10 @@ import { Fences, type Place } from '../geo/places/fence.ts';
 import type { UserRecord } from '../queries.ts';
 import { DEFAULT_RULES } from '../rules.ts';
 import type { Turn } from '../turn.ts';
+import { newUserState } from './hydrated.ts';
 import { rememberedMode } from './modeMemory.ts';
 import { checkIn } from './modes.ts';
 import { Ring } from './ring.ts';
-import { newUserState } from './state.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 21, 12);
 const [ours, foreign] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')];

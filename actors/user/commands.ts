@@ -15,7 +15,8 @@ import { owned } from '../owned.ts';
 import type { QueryAnswers } from '../queries.ts';
 import type { Turn } from '../turn.ts';
 import { withOne, without } from '../waiting.ts';
-import { type CommandUnderWay, doneOf, type UserState } from './state.ts';
+import { doneOf } from './hydrated.ts';
+import type { CommandUnderWay, UserState } from './state.ts';
 
 type CommandMessage = UserMessage & { type: 'command' };
 
@@ -49,6 +50,35 @@ export function repeat(
   if (!turn.replyTo) return state;
   turn.count('rt_command_dedup_total', { op: name });
   return begin(state, { ...underWay, replyTo: withAsker(underWay.replyTo, turn.replyTo) });
+}
+
+/** The skeleton of a command that waits; each kind fills in what it needs. */
+export function underWay(
+  message: Pick<CommandMessage, 'key' | 'requestHash'>,
+  turn: Turn,
+  name: CommandUnderWay['name'],
+  more: Partial<CommandUnderWay>,
+): CommandUnderWay {
+  return {
+    name,
+    key: message.key as string,
+    requestHash: message.requestHash as string,
+    replyTo: withAsker([], turn.replyTo),
+    heyId: null,
+    expiresAtMs: 0,
+    tokenId: null,
+    presenterDevice: 0,
+    otherId: '',
+    scannedAtMs: 0,
+    points: 0,
+    gift: null,
+    settling: null,
+    doubtful: false,
+    refusal: null,
+    reserving: null,
+    handling: null,
+    ...more,
+  };
 }
 
 /** Keeps a command under way until its answer comes; one under the same key is replaced. */

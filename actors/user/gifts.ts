@@ -20,8 +20,7 @@ import type { GiftPreview, SpendMessage, UserMessage } from '../messages/user.ts
 import type { FeeView, GivingView, Party, QueryAnswers } from '../queries.ts';
 import type { Award, ScoreQuery } from '../scoring.ts';
 import type { Turn } from '../turn.ts';
-import { begin, conclude, finish, remember, unlessRefused } from './commands.ts';
-import { underWay } from './hey.ts';
+import { begin, conclude, finish, remember, underWay, unlessRefused } from './commands.ts';
 import { NOT_ENOUGH, PAID, spendablePoints } from './points.ts';
 import type { CommandUnderWay, Gift, Part, UserState } from './state.ts';
 

@@ -12,7 +12,6 @@ import type { CommandBody } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { NOT_TOLD } from '../area.ts';
-import { withAsker } from '../askers.ts';
 import type { AreaStay } from '../geo/areaRoute.ts';
 import { distanceM } from '../geo/distance.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -31,6 +30,7 @@ import {
   rememberForGood,
   settle,
   settleOn,
+  underWay,
 } from './commands.ts';
 import { peerPresence, watchPeer } from './peers.ts';
 import { trustNow } from './place.ts';
@@ -56,35 +56,6 @@ export const selfRef = (state: UserState): PersonRef => ({
   kind: state.me.kind as PersonRef['kind'],
   handle: state.me.handle,
 });
-
-/** The skeleton of a command that waits; each kind fills in what it needs. */
-export function underWay(
-  message: Pick<CommandMessage, 'key' | 'requestHash'>,
-  turn: Turn,
-  name: CommandUnderWay['name'],
-  more: Partial<CommandUnderWay>,
-): CommandUnderWay {
-  return {
-    name,
-    key: message.key as string,
-    requestHash: message.requestHash as string,
-    replyTo: withAsker([], turn.replyTo),
-    heyId: null,
-    expiresAtMs: 0,
-    tokenId: null,
-    presenterDevice: 0,
-    otherId: '',
-    scannedAtMs: 0,
-    points: 0,
-    gift: null,
-    settling: null,
-    doubtful: false,
-    refusal: null,
-    reserving: null,
-    handling: null,
-    ...more,
-  };
-}
 
 /** At the civilian: asks the area whether it tells of this officer; {@link officerTold} goes on. */
 export function sayHey(state: UserState, message: CommandMessage, rules: MeetRules, turn: Turn): UserState {

@@ -14,8 +14,9 @@ import type { ReplyTo, Turn } from '../turn.ts';
 import { commanded, ordered } from './commanded.ts';
 import { KEY_CONFLICT, repeat } from './commands.ts';
 import { askGift } from './gifts.ts';
+import { doneOf, isTold } from './hydrated.ts';
 import { give } from './points.ts';
-import { doneOf, isTold, type UserState } from './state.ts';
+import type { UserState } from './state.ts';
 import type { Town } from './town.ts';
 
 export type Keyed = (UserMessage & { type: 'command' | 'order' | 'give' }) | SpendMessage;

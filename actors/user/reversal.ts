@@ -9,8 +9,7 @@ import type { TransferOp } from '../durable.ts';
 import type { UserMessage } from '../messages/user.ts';
 import type { EntryView, QueryAnswers } from '../queries.ts';
 import type { Turn } from '../turn.ts';
-import { begin, conclude, repeat } from './commands.ts';
-import { underWay } from './hey.ts';
+import { begin, conclude, repeat, underWay } from './commands.ts';
 import { availablePoints, NOT_ENOUGH } from './points.ts';
 import type { CommandUnderWay, UserState } from './state.ts';
 

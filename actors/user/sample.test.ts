@@ -5,11 +5,12 @@ import { NO_FENCES } from '../geo/places/fence.ts';
 import type { UserRecord } from '../queries.ts';
 import { DEFAULT_RULES } from '../rules.ts';
 import type { SampledFix, Turn } from '../turn.ts';
+import { newUserState } from './hydrated.ts';
 import { modeDue, setMode } from './modes.ts';
 import { located } from './place.ts';
 import { held } from './points.ts';
 import { Ring } from './ring.ts';
-import { newUserState, type UserState } from './state.ts';
+import type { UserState } from './state.ts';
 
 /** What of a person's positions is said to the sampled history: one a minute while they share, and that it must go. */
 

@@ -4,44 +4,27 @@
  */
 import type { AccountKind, CommandName, Mode } from '../../protocol/catalogue.ts';
 import type { Refusal, Result } from '../../protocol/errors.ts';
-import { Cell } from '../cell.ts';
+import type { Cell } from '../cell.ts';
 import type { Watch } from '../fraud/watch.ts';
 import type { AreaStay } from '../geo/areaRoute.ts';
 import type { Stay } from '../geo/places/fence.ts';
 import type { Track } from '../geo/publish.ts';
 import type { Insisting } from '../insist.ts';
-import { ACTOR_LIMITS } from '../limits.ts';
 import type { Fix, GiftName, HubRef, OfficerRef, OfflineScan, PersonRef } from '../messages/user.ts';
-import type {
-  EncounterView,
-  Movement,
-  RememberedCommand,
-  StreamRecord,
-  TimerView,
-  UserRecord,
-} from '../queries.ts';
+import type { EncounterView, Movement } from '../queries.ts';
 import type { Award } from '../scoring.ts';
 import type { ReplyTo, SessionRef } from '../turn.ts';
-import { NOTHING_WAITS, type WaitingBy } from '../waiting.ts';
-import { type Aging, agingOf } from './aging.ts';
-import { Answers, NOTHING_FORGOTTEN, timeOfKey } from './answers.ts';
-import { type Doubt, rememberedDoubt } from './doubt.ts';
+import type { WaitingBy } from '../waiting.ts';
+import type { Aging } from './aging.ts';
+import type { Answers } from './answers.ts';
+import type { Doubt } from './doubt.ts';
 import type { Earning } from './earning.ts';
 import type { Waiting } from './keyed.ts';
-import { rememberedMode } from './modeMemory.ts';
-import { type Near, NOBODY_NEAR } from './near.ts';
+import type { Near } from './near.ts';
 import type { Outbox } from './outbox.ts';
-import { OFFLINE, type Presence, type PresenceView } from './presence.ts';
+import type { Presence, PresenceView } from './presence.ts';
 import type { Promoting } from './promotion.ts';
-import {
-  type Counter,
-  endingOf,
-  type Handling,
-  NOBODY_CAME,
-  NOTHING_SPENT,
-  type Reserving,
-  type Spending,
-} from './redemption.ts';
+import type { Counter, Handling, Reserving, Spending } from './redemption.ts';
 import type { Ripening } from './ripening.ts';
 
 export interface Me {
@@ -299,8 +282,6 @@ export interface UserState {
   readonly ripening: Ripening | null;
 }
 
-const NOBODY: readonly never[] = [];
-
 /** The role in meetings; other account kinds do not meet. */
 export function roleOf(kind: AccountKind): 'officer' | 'civilian' | null {
   return kind === 'officer' || kind === 'civilian' ? kind : null;
@@ -322,93 +303,3 @@ export const modeNow = ({ mode, modeUntilMs }: UserState, nowMs: number): Mode =
 
 /** Whether the person is met by position. */
 export const isSharing = (state: UserState, nowMs: number): boolean => modeNow(state, nowMs) === 'precise';
-
-/** What every event looks at stands in front, and nothing is spread in: then all of it is one object. */
-export function newUserState(
-  record: UserRecord,
-  outbox: Outbox,
-  ripening: Ripening | null = null,
-  nowMs = 0,
-): UserState {
-  const { id, kind, handle, number, deviceId, deviceNumber } = record;
-  const { mode, modeUntilMs, hub } = rememberedMode(kind, record.timers);
-  const { watch, doubt } = rememberedDoubt(record.timers, nowMs);
-  return {
-    me: { id, kind, handle, number, deviceId, deviceNumber },
-    outbox: new Cell(outbox),
-    sessions: NOBODY,
-    ahead: NOBODY,
-    presence: OFFLINE,
-    encounterCount: record.encounterCount,
-    encounters: record.encounters.length > 0 ? record.encounters : NOBODY,
-    devicesAway: NOBODY,
-    mode,
-    modeUntilMs,
-    hub,
-    coarse: null,
-    instant: record.timers.some(timer => timer.name === INSTANT_SWITCH),
-    track: null,
-    walked: NOBODY,
-    stays: NOBODY,
-    watch,
-    doubt,
-    locationSeq: -1,
-    periodS: 0,
-    around: null,
-    near: NOBODY_NEAR,
-    areas: NOBODY,
-    heys: NOBODY,
-    greeted: NOBODY,
-    scans: NOBODY,
-    underWay: NOTHING_WAITS,
-    done: Answers.of(record.commands.filter(isTold).map(doneOf).reverse(), forgottenMsOf(record)),
-    waiting: NOBODY,
-    claimed: 0,
-    crediting: NOTHING_WAITS,
-    pending: record.timers.flatMap(timer => pendingOf(timer, record.stream, outbox)),
-    spending: spendingOf(record),
-    counter: NOBODY_CAME,
-    gave: NOBODY,
-    earning: NOTHING_WAITS,
-    promoting: NOTHING_WAITS,
-    aging: agingOf(record.timers),
-    ripening,
-  };
-}
-
-/** A redemption that has its timer is one of which no phone was told how it ended: nobody knows here what became of it. */
-function spendingOf({ reserved, timers }: UserRecord): Spending {
-  const timed = timers.filter(({ name }) => name.startsWith(REDEEM_TIMER));
-  if (reserved === 0 && timed.length === 0) return NOTHING_SPENT;
-  const ending = endingOf(timed.map(({ name }) => name.slice(REDEEM_TIMER.length)));
-  return { ...NOTHING_SPENT, unread: reserved, ending };
-}
-
-/** The answer to a till tells of a redemption more than its movement does: it is put together anew (till.ts). */
-export const isTold = (command: RememberedCommand): boolean =>
-  'result' in command || (command.reason !== 'redemption' && command.reason !== 'refund');
-
-/** When all that are remembered fit in, nothing is forgotten. */
-const forgottenMsOf = ({ commands, latestKey }: UserRecord): number =>
-  commands.length < ACTOR_LIMITS.commands ? NOTHING_FORGOTTEN : timeOfKey(latestKey ?? '');
-
-/** The first answer again, in the words of the command that it was. */
-export function doneOf(command: RememberedCommand): CommandDone {
-  if ('result' in command) return command;
-  const { key, requestHash, reason, encounterId: id, points, balance } = command;
-  const value =
-    reason === 'encounter' ? { encounterId: id, points, balance } : { transferId: id, points, balance };
-  return { key, requestHash, result: { ok: true, value } };
-}
-
-function pendingOf(
-  { name, dueAtMs, message }: TimerView,
-  { told, lineage }: StreamRecord,
-  outbox: Outbox,
-): PendingScan[] {
-  if (!name.startsWith(SCAN_TIMER)) return [];
-  const scan = message as OfflineScan;
-  const encounterId = name.slice(SCAN_TIMER.length);
-  const offset = (lineage === outbox.lineage && told[encounterId]) || 0;
-  return [{ ...scan, encounterId, dueAtMs, offset, settling: false, replyTo: NOBODY }];
-}

@@ -106,7 +106,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
       // what an actor reads of its answers as it starts hides the repeat from both
       {
-        file: 'actors/user/state.ts',
+        file: 'actors/user/hydrated.ts',
         find: 'Answers.of(record.commands.filter(isTold).map(doneOf).reverse(), forgottenMsOf(record))',
         replace: 'Answers.of([], NOTHING_FORGOTTEN)',
       },

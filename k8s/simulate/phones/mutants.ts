@@ -85,7 +85,7 @@ export const PHONE_MUTANTS: readonly PhoneMutant[] = [
     removes: 'an actor that starts anew knows no answer to a command that was',
     patches: [
       {
-        file: 'actors/user/state.ts',
+        file: 'actors/user/hydrated.ts',
         find: 'record.commands.filter(isTold).map(doneOf).reverse()',
         replace: '[]',
       },
