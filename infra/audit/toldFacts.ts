@@ -15,7 +15,8 @@ interface Told {
   readonly key: string;
   readonly id: string;
   readonly data: object;
-  readonly at: string | null;
+  /** Unix milliseconds; of what is no time, not a number. */
+  readonly atMs: number;
 }
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -56,7 +57,8 @@ export class ToldFacts {
       return;
     }
     if (fact.there === null || this.#shared) return;
-    this.#waiting.push({ fact, key, id, data, at: Number.isNaN(Date.parse(time)) ? null : time });
+    // PostgreSQL reads other texts as times than we do, and knows none as early
+    this.#waiting.push({ fact, key, id, data, atMs: Math.max(0, Date.parse(time)) });
     if (this.#waiting.length >= IDS_PER_QUESTION) await this.#ask();
   }
 
@@ -96,9 +98,11 @@ export class ToldFacts {
     const missing: Told[] = [];
     for (const [{ of: table, there }, of] of Map.groupBy(told, ({ fact }) => fact)) {
       if (!(await this.#snapshot.has(table))) continue;
-      const text = `select t.key from jsonb_to_recordset($1::jsonb) as t(key text, id uuid, data jsonb, at timestamptz)
+      const text = `select t.key
+        from (select key, id, data, to_timestamp("atMs" / 1000) as at
+              from jsonb_to_recordset($1::jsonb) as one(key text, id uuid, data jsonb, "atMs" float8)) t
         where not exists (${there})`;
-      const asked = of.map(({ key, id, data, at }) => ({ key, id, data, at }));
+      const asked = of.map(({ key, id, data, atMs }) => ({ key, id, data, atMs }));
       const rows = await this.#snapshot[when]<{ key: string }>(text, [JSON.stringify(asked)]);
       const keys = new Set(rows.map(({ key }) => key));
       missing.push(...of.filter(({ key }) => keys.has(key)));

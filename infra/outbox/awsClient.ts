@@ -12,7 +12,7 @@ export interface AwsOptions {
 }
 
 export function awsClientConfig(options: AwsOptions) {
-  const { endpoint, region, credentials } = options;
+  const { endpoint, region, credentials, requestMsMax = REQUEST_MS_MAX } = options;
   return {
     endpoint,
     region,
@@ -20,8 +20,10 @@ export function awsClientConfig(options: AwsOptions) {
     // the embedded Kinesis does not speak HTTP/2, which its client would choose
     requestHandler: new NodeHttpHandler({
       connectionTimeout: CONNECT_MS_MAX,
-      requestTimeout: options.requestMsMax ?? REQUEST_MS_MAX,
+      requestTimeout: requestMsMax,
       throwOnRequestTimeout: true,
+      // an answer that began and does not go on
+      socketTimeout: requestMsMax,
     }),
     ...(credentials.accessKeyId !== '' && { credentials: { ...credentials } }),
   };

@@ -6,7 +6,8 @@ import { BatchWriteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SignedCall } from './signedCall.ts';
+import { awsClientConfig } from './awsClient.ts';
+import { SignedCall, signedCallOf } from './signedCall.ts';
 
 const CREDENTIALS = {
   accessKeyId: 'AKIDEXAMPLE',
@@ -23,12 +24,15 @@ let server: Server;
 let endpoint: string;
 let handler: NodeHttpHandler;
 let asked: Asked[];
-let answer: { status: number; text: string };
+let answer: { status: number; text: string; part?: boolean };
+/** The server's clock. */
+let theirMs: () => number;
 
 beforeEach(async () => {
   asked = [];
   handler = new NodeHttpHandler({ requestTimeout: 30_000, throwOnRequestTimeout: true });
   answer = { status: 200, text: '{"UnprocessedItems":{}}' };
+  theirMs = Date.now;
   server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8');
@@ -37,8 +41,10 @@ beforeEach(async () => {
     });
     request.on('end', () => {
       asked.push({ headers: request.headers, body });
-      response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0' });
-      response.end(answer.text);
+      const date = new Date(theirMs()).toUTCString();
+      response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0', date });
+      if (answer.part) response.write(answer.text);
+      else response.end(answer.text);
     });
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -135,4 +141,30 @@ test('a call that was called off is over', async () => {
   const over = new AbortController();
   over.abort();
   await expect(ours.call('BatchWriteItem', '{}', over.signal)).rejects.toMatchObject({ name: 'AbortError' });
+});
+
+test('an answer that begins and does not go on is an error, as one that does not come', async () => {
+  const config = awsClientConfig({ endpoint, region: REGION, credentials: CREDENTIALS, requestMsMax: 300 });
+  const client = new KinesisClient(config);
+  const ours = signedCallOf('kinesis', client, config);
+  answer = { status: 200, text: '{"Records":[', part: true };
+  await expect(ours.call('GetRecords', '{}', AbortSignal.timeout(20_000))).rejects.toMatchObject({
+    name: 'TimeoutError',
+  });
+  client.destroy();
+});
+
+test('a machine whose clock is wrong signs with the time of the service, as its client does', async () => {
+  const ours = caller();
+  theirMs = () => Date.now() + 3_600_000;
+  const call = () => ours.call('BatchWriteItem', '{}', AbortSignal.timeout(30_000));
+  await call();
+  await call();
+  const [wrong, right] = asked.map(({ headers }) => {
+    const [day, time] = String(headers['x-amz-date']).split('T') as [string, string];
+    const iso = `${day.replace(/(....)(..)(..)/, '$1-$2-$3')}T${time.replace(/(..)(..)(..)/, '$1:$2:$3')}`;
+    return Math.abs(Date.parse(iso) - theirMs()) < 300_000;
+  });
+  expect([wrong, right]).toEqual([false, true]);
+  expect(asked.map(isSigned)).toEqual([true, true]);
 });

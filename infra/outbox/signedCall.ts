@@ -66,6 +66,8 @@ export class SignedCall {
   readonly #service: (typeof SERVICES)[keyof typeof SERVICES];
   readonly #signer: SignatureV4;
   readonly #handler: NodeHttpHandler;
+  /** By so much the service's clock is ahead of that of this machine: it refuses what was signed minutes ago, or will be. */
+  #aheadMs = 0;
 
   constructor({ service, endpoint, region, credentials, handler }: SignedCallOptions) {
     this.#url = new URL(endpoint);
@@ -91,8 +93,11 @@ export class SignedCall {
       },
       body,
     });
-    const signed = (await this.#signer.sign(request)) as HttpRequest;
+    const signingDate = new Date(Date.now() + this.#aheadMs);
+    const signed = (await this.#signer.sign(request, { signingDate })) as HttpRequest;
     const { response } = await this.#handler.handle(signed, { abortSignal: signal });
+    const theirMs = Date.parse(response.headers.date ?? '');
+    if (!Number.isNaN(theirMs)) this.#aheadMs = theirMs - Date.now();
     const text = await read(response.body as NodeJS.ReadableStream);
     if (response.statusCode !== 200) throw failed(response.statusCode, text);
     return JSON.parse(text);
