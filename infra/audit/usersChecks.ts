@@ -36,7 +36,7 @@ export const USERS_CHECKS: readonly UsersCheck[] = [
           when u.id is null then 'is in the read model and never had an account' else '${DIFFERENT}' end as what,
         case when p.user_id is null then md5('registered ' || u.id) end as event, u.created_at as at
       from user_schema.users u full join users.person p on p.user_id = u.id
-        left join lateral (select account_id as id from ledger.account where account_id = p.user_id limit 1) a on u.id is null
+        left join lateral (select account_id as id from ledger.account where u.id is null and account_id = p.user_id limit 1) a on true
       where p.user_id is null and u.created_at >= asked.since
         or u.id is null and (a.id is null and not asked.shared or a.id is not null and p.zip is not null)
         or u.id = p.user_id and (u.kind, u.zip, ${ms('u.created_at')}) is distinct from (p.kind, p.zip, p.at)`,

@@ -39,7 +39,10 @@ export const SOLD_BY_CODE = `${VIEW} where m.merchant = $1 and m.state = 'confir
 export const OPEN_OF_USER = `${VIEW} join ledger.pending p on p.id = m.id
   where p.payer = $1 and p.state = 'pending' ${OPEN}`;
 
-/** The newest of both kinds along the index of each, in the order in which they moved the merchant's points. */
+/**
+ * The newest of both kinds along the index of each, in the order in which they moved the merchant's points. The rest is one look-up
+ * for each, whatever the planner thinks: it would go through everything that was ever paid to a busy merchant.
+ */
 export const LAST_SALES = `
   select json_build_object('redemption', ${VIEWED}, 'state', s.state, 'transferId', s.transfer_id,
     'quantity', s.quantity, 'points', s.points)
@@ -51,6 +54,9 @@ export const LAST_SALES = `
       (select redemption_id, transfer_id, 'refunded', quantity, points, at
         from market.refund where merchant = $1 order by at desc limit $2)
     ) newest order by at desc limit $2) s
-  join ledger.posting p on p.transfer_id = s.transfer_id and p.account_id = $1
-  join market.redemption m on m.id = s.id join market.offer d on d.id = m.offer_id
-  order by p.account_version_after`;
+  cross join lateral (select account_id, account_version_after as version from ledger.posting
+                      where transfer_id = s.transfer_id offset 0) p
+  cross join lateral (select * from market.redemption where id = s.id offset 0) m
+  cross join lateral (select title from market.offer where id = m.offer_id offset 0) d
+  where p.account_id = $1
+  order by p.version`;
