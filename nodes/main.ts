@@ -131,18 +131,22 @@ const natsOf = async (config: Config, nodeId: string, log: Log, metrics: Metrics
   return openNats({ ...options, bucket: config.cluster, name: nodeId }, log, metrics);
 };
 
-async function main(): Promise<void> {
-  assertLimits();
-  assertDeparture();
+/** The settings of the environment. Throws {@link CannotStart} when one is wrong, or missing for a node alone. */
+function configured(): Config {
   const read = readConfig(process.env);
   if (!read.ok) throw new CannotStart(read.sentence);
-  const config = read.config;
-  const { databaseUrl, databaseAppUrl, dynamodbEndpoint, kinesisEndpoint } = config;
+  const { databaseUrl, databaseAppUrl, dynamodbEndpoint, kinesisEndpoint } = read.config;
   if ((databaseUrl === '' && databaseAppUrl === '') || dynamodbEndpoint === '' || kinesisEndpoint === '') {
     throw new CannotStart(
       'A node alone needs DATABASE_URL or DATABASE_APP_URL, DYNAMODB_ENDPOINT and KINESIS_ENDPOINT; `npm start` brings its own.',
     );
   }
+  return read.config;
+}
+
+/** What a node finds: clocks, logs, the way to the others, stores, keys. Rejects when one of them cannot be reached. */
+async function openWorld(config: Config) {
+  const { databaseUrl, databaseAppUrl, dynamodbEndpoint, kinesisEndpoint } = config;
   const nodeId = nodeIdOf(config);
   const version = versionOf(config);
   const gatewayId = randomBytes(8).toString('hex');
@@ -209,11 +213,15 @@ async function main(): Promise<void> {
     metrics,
   });
   const sampler = new Sampling(location, scheduler, log);
-  const rules = rulesOf(config);
-  const ruleStore = new DynamoRules({
-    endpoint: dynamodbEndpoint,
-    ...aws,
-  });
+  const names = { nodeId, gatewayId, version };
+  const machine = { clock, scheduler, random, logs, log, metrics };
+  return { ...names, ...machine, aws, nats, stores, time, tracing, keys, location, sampler };
+}
+
+/** The business rules of the town as they are published, and those of meeting among them. */
+function openRules(config: Config, rules: MeetRules, world: Awaited<ReturnType<typeof openWorld>>) {
+  const { nodeId, aws, nats, stores, clock, scheduler, logs, log, metrics } = world;
+  const ruleStore = new DynamoRules({ endpoint: config.dynamodbEndpoint, ...aws });
   const business = nodeRules({
     numbers: rules,
     engine: new ZenRules(),
@@ -232,6 +240,37 @@ async function main(): Promise<void> {
   });
   const meeting = new MeetingRules({ first: rules, rules: business.port, scheduler, log });
   const following = business.start().then(() => meeting.start());
+  return { ruleStore, business, meeting, following };
+}
+
+/** The node leaves when it is asked to, ends when the town or its parent does, and when a bug leaves nothing to rely on. */
+function heedEnds(departure: Departure, log: Log): void {
+  process.on('SIGTERM', () => void departure.leave('SIGTERM'));
+  process.on('SIGINT', () => void departure.leave('SIGINT'));
+  process.on('message', (order: { type?: string } | null) => {
+    if (order?.type === 'stop') void departure.end('the whole town stops', 0);
+  });
+  process.on('disconnect', () => void departure.end('the parent is gone', 0));
+  process.on('unhandledRejection', error => {
+    log.error({ err: error }, 'a promise was left alone; stopping');
+    void departure.end('a bug', 1);
+  });
+  process.on('uncaughtException', error => {
+    log.error({ err: error }, 'an exception was left alone; stopping');
+    void departure.end('a bug', 1);
+  });
+}
+
+async function main(): Promise<void> {
+  assertLimits();
+  assertDeparture();
+  const config = configured();
+  const { databaseUrl, dynamodbEndpoint, kinesisEndpoint } = config;
+  const world = await openWorld(config);
+  const { nodeId, gatewayId, version, clock, scheduler, random, logs, log, metrics } = world;
+  const { aws, nats, stores, time, tracing, keys, location, sampler } = world;
+  const rules = rulesOf(config);
+  const { ruleStore, business, meeting, following } = openRules(config, rules, world);
   const windowMs = Math.round(config.hotRegionWindowS * 1_000);
   const regions = new KvRegionDirectory({
     kv: nats?.kv ?? new MemoryKv(new MemoryBucket(scheduler)),
@@ -483,20 +522,7 @@ async function main(): Promise<void> {
     scheduler,
     log,
   });
-  process.on('SIGTERM', () => void departure.leave('SIGTERM'));
-  process.on('SIGINT', () => void departure.leave('SIGINT'));
-  process.on('message', (order: { type?: string } | null) => {
-    if (order?.type === 'stop') void departure.end('the whole town stops', 0);
-  });
-  process.on('disconnect', () => void departure.end('the parent is gone', 0));
-  process.on('unhandledRejection', error => {
-    log.error({ err: error }, 'a promise was left alone; stopping');
-    void departure.end('a bug', 1);
-  });
-  process.on('uncaughtException', error => {
-    log.error({ err: error }, 'an exception was left alone; stopping');
-    void departure.end('a bug', 1);
-  });
+  heedEnds(departure, log);
 
   const ports = await gateway.start();
   await following;
