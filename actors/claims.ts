@@ -7,7 +7,8 @@
  * What comes to nothing in the end is said back. A meeting that the store has already is let through whatever is left: its
  * repeat gets its first answer.
  */
-import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
+import type { Refusal, Result } from '../protocol/errors.ts';
+import { IN_DOUBT } from './askers.ts';
 import { askFor, giveBackTo } from './budget.ts';
 import type { EncounterOp } from './durable.ts';
 import { ACTOR_LIMITS } from './limits.ts';
@@ -91,9 +92,7 @@ export function claimAnswered(
 
 /** Somebody has not said what his day holds. */
 export const claimLate = (claim: Claim, turn: Turn): Claimed =>
-  claim.waiting.length === 0
-    ? waits(claim)
-    : refused(claim, refuse(ERROR.timeout, 'the outcome is not known, try again'), turn);
+  claim.waiting.length === 0 ? waits(claim) : refused(claim, IN_DOUBT, turn);
 
 function sidesAnswered(claim: Claim, tag: string, turn: Turn): Claimed {
   if (claim.waiting.length > 0) return waits(claim);

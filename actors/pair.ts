@@ -7,7 +7,8 @@
  * Both people are told until they have heard it. The pair may die between the commit and that: then whoever takes its
  * shard over tells them what was committed lately (`nodes/timers/retelling.ts`).
  */
-import { ERROR, ok, type Result, refuse } from '../protocol/errors.ts';
+import { ok, type Result } from '../protocol/errors.ts';
+import { IN_DOUBT } from './askers.ts';
 import { CLAIM, claimLate } from './claims.ts';
 import { type InsistMessage, insistAgain, insistAnswered, insistedKey } from './insist.ts';
 import { ACTOR_LIMITS } from './limits.ts';
@@ -88,8 +89,7 @@ function unpackPair(_id: string, packed: unknown, turn: Turn): Result<PairState>
   });
   if (!result.ok) return result;
   let { telling } = result.value;
-  for (const to of result.value.open)
-    turn.reply(refuse(ERROR.timeout, 'the outcome is not known, try again'), to);
+  for (const to of result.value.open) turn.reply(IN_DOUBT, to);
   for (const key of telling.keys()) telling = insistAgain(telling, key, turn);
   return ok({ ...WAITING_FOR_NOTHING, telling });
 }

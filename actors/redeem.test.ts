@@ -812,7 +812,7 @@ describe('points that are set aside while nobody can say so', () => {
   test('cannot be spent meanwhile, and come back by their time when nobody asks again', async () => {
     const { town, market, phone } = await story();
     const { readable } = answerLost(town);
-    expect(await market.reserve(phone, 4)).toMatchObject({ code: ERROR.unavailable, retryable: true });
+    expect(await market.reserve(phone, 4)).toMatchObject({ code: ERROR.timeout, retryable: true });
     expect(market.stored(phone)).toEqual({ onHand: 5, reserved: 4, points: [0, [100, 40]] });
     expect(await phone.snapshot()).toMatchObject({ balance: 100, reserved: 40 });
     readable();
@@ -830,7 +830,7 @@ describe('points that are set aside while nobody can say so', () => {
     const { town, market, phone } = await story();
     const { readable } = answerLost(town);
     const key = town.key();
-    expect(await market.reserve(phone, 4, key)).toMatchObject({ code: ERROR.unavailable });
+    expect(await market.reserve(phone, 4, key)).toMatchObject({ code: ERROR.timeout });
     readable();
     expect(await market.reserve(phone, 4, key)).toMatchObject({ ok: true, value: { points: 40 } });
     await town.time.advance(town.rules.redeemS * 1_000 + 60_000);

@@ -418,6 +418,26 @@ describe('a scan whose answer was lost', () => {
     expect(await officer.command('qr.scan', body)).toMatchObject({ ok: false, code: ERROR.gone });
   });
 
+  test('stays in doubt for whoever says it again, also when the store refuses it then', async () => {
+    const { ledger } = town;
+    const commit = ledger.commit.bind(ledger);
+    const away = Promise.withResolvers<never>();
+    ledger.commit = () => away.promise;
+    const body = await shown();
+    const key = town.key();
+    const asked = officer.command('qr.scan', body, key);
+    await town.time.advance(20 * S);
+    expect(await asked).toMatchObject({ ok: false, code: ERROR.timeout });
+    const again = officer.command('qr.scan', body, key);
+    await town.time.advance(S);
+    away.reject(new CommitError('unavailable', 'the store is away'));
+    await town.time.advance(20 * S);
+    expect(await again).toMatchObject({ ok: false, code: ERROR.timeout });
+    ledger.commit = commit;
+    await town.time.advance(10 * S);
+    expect(town.balance(officer.id)).toBe(20);
+  });
+
   test('goes along when its actor moves, and is asked for until it is known', async () => {
     const { ledger } = town;
     const commit = ledger.commit.bind(ledger);

@@ -73,6 +73,20 @@ describe('between two nodes', () => {
     expect(asked()[0]!.message.name).toBe('location.share');
   });
 
+  test('an unknown outcome stays unknown when the second try is not served, and is known when it is decided', () => {
+    for (const [cid, second, code] of [
+      [1, overloaded(500), ERROR.timeout],
+      [2, MOVED, ERROR.timeout],
+      [3, refuse(ERROR.conflict, 'x'), ERROR.conflict],
+    ] as const) {
+      share(cid);
+      stage.door.answer('command', UNKNOWN);
+      stage.ticks(WAITS);
+      stage.door.answer('command', second);
+      expect(last()).toMatchObject({ type: 'error', cid, code });
+    }
+  });
+
   test.each([
     refuse(ERROR.conflict, 'x'),
     refuse(ERROR.internal, 'x'),

@@ -92,6 +92,8 @@ const mayRepeat = (refusal: Refusal, keyed: boolean): boolean => {
   return code === ERROR.unavailable || (code === ERROR.timeout && keyed);
 };
 
+const isPassing = (result: Result<unknown>): boolean => !result.ok && result.code === ERROR.unavailable;
+
 /** Asks once more when it is time; false when there is no time left or too many wait for theirs. */
 const askAgain = (
   hub: Hub,
@@ -109,7 +111,9 @@ const askAgain = (
     // the phone left, or its command is nobody's concern any more
     if (session.phase !== 'open' || leftMs < LIMITS.commandLeftMs) return reply(hub, session, asked, refusal);
     metrics.count('rt_commands_again_total', { op: asked.name });
-    ask(leftMs, result => reply(hub, session, asked, result));
+    // that it is not executed now says nothing of the first time
+    const first = refusal.code === ERROR.timeout ? refusal : null;
+    ask(leftMs, result => reply(hub, session, asked, first && isPassing(result) ? first : result));
   });
 };
 

@@ -15,9 +15,14 @@ export const UNKNOWN: Refusal = refuse(
   'no answer in time; the outcome is unknown, retry with the same key',
 );
 
+/** Not now, but perhaps later. */
+const isPassing = (result: Result<unknown>): boolean => !result.ok && result.code === ERROR.unavailable;
+
 /** What the router remembers of an ask that it sent to another node; opaque here. */
 export interface Remote {
   readonly id: number;
+  /** It was asked before in the same words, and what became of that nobody can say. */
+  readonly repeated?: boolean;
   /** Its way there and back, when somebody follows it. */
   readonly span?: Span | null;
 }
@@ -68,14 +73,15 @@ export class PendingAsks<R extends Remote = Remote> {
     if (to.node === this.#ref) this.settle(to.askId, result);
   }
 
-  /** False when nobody waits for it (any more). */
+  /** False when nobody waits for it (any more). That a repeat was not executed says nothing of what was said before. */
   settle(askId: number, result: Result<unknown>): boolean {
     const waiting = this.#waiting.get(askId);
     if (!waiting) return false;
     this.#waiting.delete(askId);
     this.#wheel.cancel(waiting.timer);
-    waiting.remote?.span?.end(result.ok ? undefined : `refused with ${result.code}`);
-    waiting.done(result);
+    const { remote } = waiting;
+    remote?.span?.end(result.ok ? undefined : `refused with ${result.code}`);
+    waiting.done(remote?.repeated && isPassing(result) ? UNKNOWN : result);
     return true;
   }
 

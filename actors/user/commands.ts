@@ -8,7 +8,7 @@
  * effect then either, or it is the first time that it has one.
  */
 import { ERROR, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
-import { answerAll, withAsker } from '../askers.ts';
+import { answerAll, IN_DOUBT, withAsker } from '../askers.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
 import type { UserMessage } from '../messages/user.ts';
 import { owned } from '../owned.ts';
@@ -125,13 +125,8 @@ export const isInDoubt = (command: CommandUnderWay, result: Result<unknown>): bo
  * Whoever waits is told that the outcome is not known, and the pair is asked until it knows. A repeat joins, and is not
  * judged anew by positions and times that have changed since: the encounter may be durable already.
  */
-export function settleOn(
-  state: UserState,
-  command: CommandUnderWay,
-  result: Result<unknown>,
-  turn: Turn,
-): UserState {
-  answerAll(command.replyTo, result, turn);
+export function settleOn(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
+  answerAll(command.replyTo, IN_DOUBT, turn);
   turn.timer(`settle:${command.key}`, ACTOR_LIMITS.settleAgainMs, { type: 'settle', key: command.key });
   return begin(state, { ...command, replyTo: [], doubtful: true });
 }

@@ -258,7 +258,7 @@ export function heyAccepted(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  if (isInDoubt(command, result)) return settleOn(state, command, result, turn);
+  if (isInDoubt(command, result)) return settleOn(state, command, turn);
   const answered = finish(state, command, outcomeFor(state, result), turn);
   const hey = state.heys.find(one => one.heyId === command.heyId);
   if (result.ok) return withoutHey(answered, command.heyId, turn);

@@ -8,8 +8,8 @@
  * so only the position travels.
  */
 import { ACCOUNT_KINDS, METHODS, MODES } from '../../protocol/catalogue.ts';
-import { ERROR, type Result, refuse } from '../../protocol/errors.ts';
-import { answerAll } from '../askers.ts';
+import type { Result } from '../../protocol/errors.ts';
+import { answerAll, IN_DOUBT } from '../askers.ts';
 import { Cell } from '../cell.ts';
 import { packWatch, watchOf } from '../fraud/packing.ts';
 import { isTrust } from '../fraud/trust.ts';
@@ -98,7 +98,7 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   const result = read.reading(() => stateOf(id, read.versioned(packed, VERSION), rules));
   if (!result.ok) return result;
   let { state } = result.value;
-  answerAll(result.value.open, UNKNOWN, turn);
+  answerAll(result.value.open, IN_DOUBT, turn);
   for (const { heyId, expiresAtMs } of state.heys) {
     turn.timer(`hey:${heyId}`, Math.max(0, expiresAtMs - turn.nowMs), { type: 'heyTimeout', heyId });
   }
@@ -117,8 +117,6 @@ export function unpackUser(id: string, packed: unknown, rules: MeetRules, turn: 
   }
   return { ok: true, value: state };
 }
-
-const UNKNOWN = refuse(ERROR.timeout, 'the outcome is not known, try again');
 
 function stateOf(
   id: string,

@@ -253,6 +253,6 @@ export function scanSettled(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  if (isInDoubt(command, result)) return settleOn(state, command, result, turn);
+  if (isInDoubt(command, result)) return settleOn(state, command, turn);
   return finish(state, command, outcomeFor(state, result), turn);
 }

@@ -12,6 +12,7 @@ import type { CommandBody } from '../../protocol/catalogue.ts';
 import { derivedId } from '../../protocol/derivedId.ts';
 import { ERROR, ok, type Refusal, type Result, refuse } from '../../protocol/errors.ts';
 import { redeemCode, redeemText } from '../../protocol/redeemCode.ts';
+import { IN_DOUBT } from '../askers.ts';
 import type { Committed, PendingOp } from '../durable.ts';
 import { insist, type Telling } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
@@ -210,14 +211,14 @@ function giveUp(
  * The store has it, and does not say what became of it: what waits is read until it is known, the points are not spent
  * meanwhile, and the timer stays, for it ends what nobody asks for again.
  */
-function leaveInDoubt(state: UserState, command: CommandUnderWay, refusal: Refusal, turn: Turn): UserState {
+function leaveInDoubt(state: UserState, command: CommandUnderWay, turn: Turn): UserState {
   const { id: redemptionId, offer, points } = command.reserving!.redemption;
   const letGo: OfferMessage = { type: 'letGo', redemptionId, isOff: true };
   turn.tell({ kind: 'offer', id: offer }, letGo);
   const { spending } = state;
   const next = { ...state, spending: { ...spending, unread: spending.unread + points } };
   readMine(next, turn);
-  return finishMarket(next, { ...command, points: 0 }, refusal, false, turn);
+  return finishMarket(next, { ...command, points: 0 }, IN_DOUBT, false, turn);
 }
 
 /** Refuses, unless an earlier life of this actor has set it aside already: then that is the answer. */
@@ -241,10 +242,11 @@ export function redemptionKnown(
 ): UserState {
   const { redemption, isTimed } = command.reserving!;
   // a try that stored its timer comes here because the store has a redemption of this id
-  const unread = isTimed ? leaveInDoubt : giveUp;
-  if (!result.ok) return unread(state, command, result, turn);
+  const unread = (refusal: Refusal): UserState =>
+    isTimed ? leaveInDoubt(state, command, turn) : giveUp(state, command, refusal, turn);
+  if (!result.ok) return unread(result);
   const view = result.value as QueryAnswers['redemption'];
-  if (!view) return unread(state, command, command.refusal ?? NOT_KNOWN, turn);
+  if (!view) return unread(command.refusal ?? IN_DOUBT);
   const known = redemptionOf(view);
   const isTheSame = view.offer === redemption.offer && view.quantity === redemption.quantity;
   if (isTheSame && view.state !== 'reserved') {
@@ -264,8 +266,6 @@ const untimed = (command: CommandUnderWay): CommandUnderWay => ({
   ...command,
   reserving: { ...command.reserving!, isTimed: false },
 });
-
-const NOT_KNOWN = refuse(ERROR.unavailable, 'the outcome is not known, try again', 250);
 
 const reservedResult = ({ id, merchant, code, points, expiresAtMs }: Redemption): Result<unknown> =>
   ok({

@@ -67,6 +67,37 @@ test('a command without an answer is sent again after a reconnect, with the same
   expect(await waiting).toMatchObject({ ok: false, code: ERROR.timeout, retryable: true });
 });
 
+test('a repeat that is refused for now is said until it is known: the first may have happened', async () => {
+  const { client, lines, line } = await connected();
+  const busy = { type: 'error', code: 503, message: 'busy', retryable: true, retryAfterMs: 2_000 } as const;
+  const refused = client.command('location.share', {});
+  line().say({ ...busy, cid: line().of('command')[0]!.cid });
+  expect(await refused, 'said once: nothing has happened').toMatchObject({ code: 503 });
+  const said = client.command('hey.say', { officerId: ID }, { timeoutMs: 20_000 });
+  const never = client.command('instant.set', { on: true }, { timeoutMs: 20_000 });
+  line().drop(1006);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(lines).toHaveLength(2);
+  line().open();
+  line().welcome(EPOCH_A, 0, true);
+  for (const { cid } of line().of('command')) line().say({ ...busy, cid });
+  await vi.advanceTimersByTimeAsync(1_900);
+  expect(line().of('command')).toHaveLength(2);
+  await vi.advanceTimersByTimeAsync(200);
+  const again = line().of('command').slice(2);
+  expect(again.map(one => one.idem)).toEqual(
+    line()
+      .of('command')
+      .slice(0, 2)
+      .map(one => one.idem),
+  );
+  line().say(encodeReply('hey.say', again[0]!.cid, { heyId: ID, expiresS: 7 }));
+  expect(await said).toEqual(ok({ heyId: ID, expiresS: 7 }));
+  line().say({ ...busy, cid: again[1]!.cid });
+  client.close();
+  expect(await never).toMatchObject({ code: ERROR.timeout });
+});
+
 test('no more than fifty commands wait', async () => {
   const { client } = await connected();
   const all = Array.from({ length: 51 }, () => client.command('state.get', {}));

@@ -31,10 +31,16 @@ interface Waiting {
   ready: boolean;
   /** Said on the connection at hand. */
   said: boolean;
+  /** It changes something and was said before, without an answer: it may have happened, whatever becomes of a repeat. */
+  doubtful: boolean;
+  /** A repeat was refused for now: it is not said again before that, by the wall clock. */
+  notBeforeMs: number;
 }
 
 /** Commands that may wait at once, sent or not. */
 const WAITING_MAX = 50;
+/** A repeat that was refused for now is not said again before that. */
+const AGAIN_MS = 500;
 /** No command waits longer. */
 const DEADLINE_MAX_MS = 300_000;
 
@@ -107,7 +113,10 @@ export class Pending {
 
   /** A new connection: whatever is unanswered is said again, oldest first. */
   again(): void {
-    for (const one of this.waiting.values()) one.said = false;
+    for (const one of this.waiting.values()) {
+      one.doubtful ||= one.said && one.idem !== null;
+      one.said = false;
+    }
     this.flush();
   }
 
@@ -132,7 +141,7 @@ export class Pending {
     for (const one of this.waiting.values()) {
       if (!one.ready) break;
       if (one.said) continue;
-      const waitMs = this.pacer.waitMs(one.name);
+      const waitMs = Math.max(this.pacer.waitMs(one.name), one.notBeforeMs - wallMs());
       if (waitMs > 0) againMs = Math.min(againMs, waitMs);
       else if (this.doors.send(one.bytes)) {
         one.said = true;
@@ -152,7 +161,14 @@ export class Pending {
 
   refused({ cid, code, message, retryable, retryAfterMs }: ServerFrame & { type: 'error' }): void {
     const one = this.waiting.get(cid);
-    if (one !== undefined) this.settle(one, { ...refuse(code as never, message, retryAfterMs), retryable });
+    if (one === undefined) return;
+    // that a repeat is not executed now says nothing of the first time: it is said until that is known
+    if (one.doubtful && retryable && code !== ERROR.timeout) {
+      one.said = false;
+      one.notBeforeMs = wallMs() + Math.max(AGAIN_MS, retryAfterMs);
+      return this.flush();
+    }
+    this.settle(one, { ...refuse(code as never, message, retryAfterMs), retryable });
   }
 
   /** Ends those whose time is over; timers are not asked, which stand still while a device sleeps. */
@@ -162,7 +178,10 @@ export class Pending {
 
   /** Ends everything, for a client that is closed. */
   failAll(message: string): void {
-    for (const one of [...this.waiting.values()]) this.settle(one, refuse(ERROR.unavailable, message));
+    for (const one of [...this.waiting.values()]) {
+      if (one.idem !== null && (one.said || one.doubtful)) this.timedOut(one);
+      else this.settle(one, refuse(ERROR.unavailable, message));
+    }
     if (this.paceTimer !== null) clearTimeout(this.paceTimer);
     this.paceTimer = null;
   }
@@ -202,6 +221,8 @@ export class Pending {
       ...{ cid, name, body, idem: idem?.toLowerCase() ?? null, bytes, deadlineMs, timer, kept, result, done },
       ready: false,
       said: false,
+      doubtful: kept,
+      notBeforeMs: 0,
     };
     this.waiting.set(cid, one);
     this.doors.said(name, body);

@@ -164,7 +164,7 @@ export class Letters {
     const { asks } = this.#options;
     const remote = asks.remoteOf(id) as Outgoing | null;
     if (remote?.dest !== from || !remote.arrived) return false;
-    asks.settle(id, remote instanceof Letter && remote.repeated ? UNKNOWN : AWAY);
+    asks.settle(id, AWAY);
     return true;
   }
 
@@ -184,7 +184,7 @@ export class Letters {
     this.#end(letter);
     if (why !== 'void') metrics.count('heyblue_shed_total', { what: why });
     letter.void = true;
-    if (letter.kind === KIND.ask) asks.settle(letter.id, letter.repeated ? UNKNOWN : NOT_DONE[why]);
+    if (letter.kind === KIND.ask) asks.settle(letter.id, NOT_DONE[why]);
   }
 
   #deliverHere(letter: Letter, epoch: number): void {
