@@ -7,22 +7,16 @@
  * that the outcome is not known: a repeat with its key finds it. A route follows from the position,
  * so only the position travels.
  */
-import { ACCOUNT_KINDS, METHODS, MODES } from '../../protocol/catalogue.ts';
+import { ACCOUNT_KINDS, METHODS } from '../../protocol/catalogue.ts';
 import type { Result } from '../../protocol/errors.ts';
 import { answerAll, IN_DOUBT } from '../askers.ts';
 import { Cell } from '../cell.ts';
 import { packWatch, watchOf } from '../fraud/packing.ts';
-import { isTrust } from '../fraud/trust.ts';
-import { type AreaStay, packStay, stayAgain } from '../geo/areaRoute.ts';
-import { CELL_COUNT } from '../geo/grid.ts';
-import { NEAR_REMEMBERED_MAX } from '../geo/limits.ts';
-import { PLACE_KINDS, type Stay } from '../geo/places/fence.ts';
+import { packStay } from '../geo/areaRoute.ts';
 import { PLACES_LIMITS } from '../geo/places/limits.ts';
-import { routeFix, type Track, WALKED_MAX } from '../geo/publish.ts';
+import { WALKED_MAX } from '../geo/publish.ts';
 import { insistAgain } from '../insist.ts';
 import { ACTOR_LIMITS } from '../limits.ts';
-import type { FixMessage } from '../messages/region.ts';
-import type { Fix, HubRef, OfficerRef, PersonRef } from '../messages/user.ts';
 import * as read from '../packed.ts';
 import type { FreshCredit, Movement } from '../queries.ts';
 import type { MeetRules } from '../rules.ts';
@@ -34,38 +28,23 @@ import { armPresence } from './attendance.ts';
 import { doubtOf, NO_DOUBT } from './doubt.ts';
 import { renewHub } from './hub.ts';
 import { forgetCellLater } from './modes.ts';
-import { type Near, NOBODY_NEAR } from './near.ts';
+import { NOBODY_NEAR } from './near.ts';
 import type { Outbox } from './outbox.ts';
 import { counterOf, packCounter, packSpending, spendingOf } from './packedMarket.ts';
-import { greetedOf, presenceOf, sessionOf, viewOrNull } from './packedSessions.ts';
+import { doubtfulOf, heyOf, pendingOf, scanOf } from './packedMeetings.ts';
+import { areaOf, aroundOf, coarseOf, hubOf, modeOf, nearOf, stayOf, trackOf } from './packedPlaces.ts';
+import { greetedOf, presenceOf, sessionOf } from './packedSessions.ts';
 import { watchPeer } from './peers.ts';
 import { readMine } from './redeemed.ts';
 import { Ring } from './ring.ts';
 import { ripeningOf } from './ripening.ts';
-import type {
-  Area,
-  CoarseFix,
-  CommandDone,
-  CommandUnderWay,
-  Hey,
-  Hub,
-  PendingScan,
-  Said,
-  Scan,
-  UserState,
-} from './state.ts';
+import type { CommandDone, UserState } from './state.ts';
 import { watchGap } from './stream.ts';
 import { readSales } from './tillTold.ts';
 
 /** 3: devices that are away, presence, greeted officers; the place in a stream of events that outlives its node. */
 const VERSION = 3;
 const MANY = 1_024;
-/** A disc touches four at most, but for the poles. */
-const AREAS_MAX = 64;
-/** Commands that end with a pair. */
-const DOUBTFUL = ['hey.accept', 'qr.scan'] as const;
-const PARTIES = ['civilian', 'officer'] as const;
-const SAID = ['together', 'apart'] as const;
 
 /** The state as plain values, for the node that takes the actor over; of what is under way only commands in doubt go along. */
 export function packUser(state: UserState): unknown {
@@ -179,9 +158,9 @@ function stateOf(
     gave: [],
     earning: NOTHING_WAITS,
     promoting: NOTHING_WAITS,
-    // a node of the version before knew of none: it is looked for again
     // what is not known is read from the store: then this is refused, and the actor starts from there
     ripening: ripeningOf(rules.life, rules.life.activateMs > 0 ? freshFrom(packed.ripening) : []),
+    // a node of the version before knew of none: it is looked for again
     aging: packed.aging ? agingFrom(read.fields(packed.aging)) : NOT_AGING,
     pending: read.list(packed.pending, ACTOR_LIMITS.scansPending, pendingOf),
     spending: spendingOf(packed.spending),
@@ -239,160 +218,6 @@ function movementOf(item: unknown): Movement {
   };
 }
 
-function fixOf({ latE7, lngE7, accuracyDm, takenAtMs }: read.Fields): Fix {
-  return {
-    latE7: read.whole(latE7, -900_000_000, 900_000_000),
-    lngE7: read.whole(lngE7, -1_800_000_000, 1_800_000_000),
-    accuracyDm: read.number(accuracyDm),
-    takenAtMs: read.whole(takenAtMs),
-  };
-}
-
-function trackOf(packed: read.Fields, userId: string, rules: MeetRules): Track {
-  const fix: FixMessage = {
-    type: 'fix',
-    userId,
-    ...(packed.account === undefined ? {} : { account: read.whole(packed.account) }),
-    role: read.oneOf(packed.role, PARTIES),
-    handle: read.text(packed.handle),
-    instant: read.flag(packed.instant),
-    seq: read.whole(packed.seq),
-    ...fixOf(packed),
-    speedMps: read.number(packed.speedMps),
-    eastMps: read.number(packed.eastMps ?? 0),
-    northMps: read.number(packed.northMps ?? 0),
-    ...(packed.absent === true ? { absent: true } : {}),
-    ...(isTrust(packed.trust) && packed.trust > 0 ? { trust: packed.trust } : {}),
-  };
-  return { fix, route: routeFix(null, fix.role, fix.latE7, fix.lngE7, rules.proximity.reachM), left: [] };
-}
-
-/** A node of the version before knew of two. */
-function modeOf(packed: read.Fields): Pick<UserState, 'mode' | 'modeUntilMs'> {
-  if (packed.mode === undefined)
-    return {
-      mode: read.flag(packed.sharing) ? 'precise' : 'qr',
-      modeUntilMs: read.whole(packed.sharingUntilMs),
-    };
-  return { mode: read.oneOf(packed.mode, MODES), modeUntilMs: read.whole(packed.modeUntilMs) };
-}
-
-function hubOf(item: unknown): Hub {
-  const { placeId, name, area } = read.fields(item);
-  return {
-    placeId: read.text(placeId),
-    name: read.text(name),
-    area: typeof area === 'string' ? area : null,
-  };
-}
-
-function coarseOf(item: unknown): CoarseFix {
-  const { cell, takenAtMs } = read.fields(item);
-  return { cell: read.whole(cell, 0, CELL_COUNT - 1), takenAtMs: read.whole(takenAtMs) };
-}
-
-function stayOf(item: unknown): Stay {
-  const { placeId, kind, enteredAtMs, outside } = read.fields(item);
-  return {
-    placeId: read.text(placeId),
-    kind: read.oneOf(kind, PLACE_KINDS),
-    enteredAtMs: read.whole(enteredAtMs),
-    outside: read.whole(outside),
-  };
-}
-
-function aroundOf({ home, areas, toldMs, absent }: read.Fields): AreaStay {
-  const ids = read.list(areas, AREAS_MAX, one => read.text(one));
-  return stayAgain(read.oneOf(home, ids), ids, read.whole(toldMs), read.flag(absent));
-}
-
-function nearOf({ notified, waits }: read.Fields): Near {
-  const all = read.list(notified, NEAR_REMEMBERED_MAX, item => {
-    const { officerId, atMs } = read.fields(item);
-    return { officerId: read.text(officerId), atMs: read.whole(atMs) };
-  });
-  return { notified: all, waits: read.flag(waits) };
-}
-
-function areaOf(item: unknown): Area {
-  const { area, version, officers, hubs } = read.fields(item);
-  const hub = (one: unknown): HubRef => {
-    const { id, name } = read.fields(one);
-    return { id: read.text(id), name: read.text(name) };
-  };
-  const officer = (one: unknown): OfficerRef => {
-    const { id, handle } = read.fields(one);
-    return { id: read.text(id), handle: read.text(handle) };
-  };
-  return {
-    area: read.text(area),
-    version: read.number(version),
-    officers: read.list(officers, MANY, officer),
-    hubs: read.list(hubs ?? [], MANY, hub),
-  };
-}
-
-function personOf(item: unknown): PersonRef {
-  const { id, kind, handle } = read.fields(item);
-  return { id: read.text(id), kind: read.oneOf(kind, PARTIES), handle: read.text(handle) };
-}
-
-function heyOf(item: unknown): Hey {
-  const { heyId, other, fix, cell, expiresAtMs, trust, peer, isShown } = read.fields(item);
-  return {
-    heyId: read.text(heyId),
-    other: personOf(other),
-    fix: fixOf(read.fields(fix)),
-    cell: read.text(cell),
-    expiresAtMs: read.whole(expiresAtMs),
-    trust: isTrust(trust) ? trust : 0,
-    peer: viewOrNull(peer),
-    // a node of the version before kept none that was not shown
-    isShown: isShown === undefined || read.flag(isShown),
-  };
-}
-
-/** A node of the version before kept none. */
-const saidOf = (item: unknown): Said => (item == null ? null : read.oneOf(item, SAID));
-
-function scanOf(item: unknown): Scan {
-  const { tokenId, scannerId, key, atMs, said, agreed } = read.fields(item);
-  return {
-    tokenId: read.text(tokenId),
-    scannerId: read.text(scannerId),
-    key: read.text(key),
-    atMs: read.whole(atMs),
-    said: saidOf(said),
-    // Nodes from before anybody was asked remember only what was agreed.
-    agreed: agreed !== false,
-  };
-}
-
-/** The pair is asked again what it was asked before. */
-function doubtfulOf(item: unknown): CommandUnderWay {
-  const packed = read.fields(item);
-  const settling = read.fields(packed.settling);
-  return {
-    name: read.oneOf(packed.name, DOUBTFUL),
-    key: read.text(packed.key),
-    requestHash: read.text(packed.requestHash),
-    replyTo: [],
-    heyId: packed.heyId === null ? null : read.text(packed.heyId),
-    expiresAtMs: read.whole(packed.expiresAtMs),
-    tokenId: packed.tokenId === null ? null : read.text(packed.tokenId),
-    presenterDevice: read.whole(packed.presenterDevice),
-    otherId: read.text(packed.otherId),
-    scannedAtMs: read.whole(packed.scannedAtMs),
-    points: 0,
-    gift: null,
-    settling: { pair: read.text(settling.pair), observe: read.fields(settling.observe) },
-    doubtful: true,
-    refusal: null,
-    reserving: null,
-    handling: null,
-  };
-}
-
 /** A node of the version before does not say what it has forgotten: nothing newer than what it remembers. */
 function answersOf({ done: packed, forgottenMs }: read.Fields): Answers {
   const done = read.list(packed, MANY, doneOf);
@@ -413,24 +238,5 @@ function doneOf(item: unknown): CommandDone {
     key: read.text(key),
     requestHash: read.text(requestHash),
     result: answer as unknown as Result<unknown>,
-  };
-}
-
-function pendingOf(item: unknown): PendingScan {
-  const { tokenId, scanner, scannedAtMs, trust, cell, unvouched, asks, encounterId, dueAtMs, offset } =
-    read.fields(item);
-  return {
-    tokenId: read.text(tokenId),
-    scanner: personOf(scanner),
-    scannedAtMs: read.whole(scannedAtMs),
-    trust: isTrust(trust) ? trust : 0,
-    ...(typeof cell === 'string' && { cell }),
-    unvouched: unvouched === true,
-    asks: asks === true,
-    encounterId: read.text(encounterId),
-    dueAtMs: read.whole(dueAtMs),
-    offset: read.whole(offset),
-    settling: false,
-    replyTo: [],
   };
 }
