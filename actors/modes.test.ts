@@ -5,6 +5,8 @@ import { SmallTown, type TownPhone } from '../nodes/testing/smallTown.ts';
 import { MODES, type Mode } from '../protocol/catalogue.ts';
 import { ERROR } from '../protocol/errors.ts';
 import { FIX_FLAG } from '../protocol/frames.ts';
+import type { UserMessage } from './messages/user.ts';
+import { userBehaviour } from './user.ts';
 
 const S = 1_000;
 const MIN = 60 * S;
@@ -32,6 +34,14 @@ test('share and stop are precise and qr', async () => {
   expect(await modeOf(officer)).toBe('precise');
   await officer.command('location.stop', {});
   expect(await modeOf(officer)).toBe('qr');
+});
+
+test('who hides is heard by a node that is behind, too; what begins something is not', () => {
+  const user = userBehaviour(town.rules, { newest: 1, masters: new Map() });
+  const refused = (
+    ['location.stop', 'location.mode', 'location.share', 'hey.say', 'redeem.reserve'] as const
+  ).filter(name => user.refusable!({ type: 'command', name } as UserMessage));
+  expect(refused).toEqual(['location.share', 'hey.say', 'redeem.reserve']);
 });
 
 for (const mode of MODES.filter(one => one !== 'hub')) {

@@ -57,6 +57,9 @@ import type { Town } from './user/town.ts';
 import { scanRefused } from './user/upload.ts';
 import { type FencesNow, tellVisits } from './user/visits.ts';
 
+/** Who hides is heard however much there is to do: it is one turn, and until then others are told where he is. */
+const HIDING: ReadonlySet<string> = new Set(['location.stop', 'location.mode']);
+
 /** @param given the rules as they are now */
 export function userBehaviour(
   given: MeetRules | (() => MeetRules),
@@ -97,7 +100,10 @@ export function userBehaviour(
     },
     coalesce: message => (message.type === 'location' ? 'location' : null),
     unhurried: message => message.type === 'area',
-    refusable: ({ type }) => type === 'command' || type === 'order' || type === 'spend',
+    refusable: message =>
+      message.type === 'command'
+        ? !HIDING.has(message.name)
+        : message.type === 'order' || message.type === 'spend',
     idleMs: state =>
       state.sessions.length > 0 || state.crediting.size > 0
         ? false
