@@ -243,15 +243,15 @@ describe('a redemption', () => {
       town.ledger.commit = commit;
     }
 
-    async function paidUntold() {
-      const { town, market, phone, till } = await story();
+    async function paidUntold(points = 100) {
+      const { town, market, phone, till } = await story({}, 5, points);
       const redemptionId = idOf(await market.reserve(phone));
       const [redemption] = (await town.people.query({
         type: 'openRedemptions',
         merchant: till.id,
       })) as RedemptionView[];
       await unheard(town, () => market.confirm(redemptionId));
-      expect(market.stored(phone)).toEqual({ onHand: 4, reserved: 0, points: [10, 90] });
+      expect(market.stored(phone)).toEqual({ onHand: 4, reserved: 0, points: [10, points - 10] });
       expect(states(phone)).toEqual(['reserved']);
       return { town, market, phone, till, redemption: redemptionOf(redemption!) };
     }
@@ -316,19 +316,22 @@ describe('a redemption', () => {
       town.stop();
     });
 
-    test('alone, and what was paid cannot be read at once: it is asked for again', async () => {
-      const { town, phone, redemption } = await paidUntold();
+    test('alone, and what was paid cannot be read at once: it is asked for again, and nothing of it is spent', async () => {
+      const { town, market, phone, redemption } = await paidUntold(20);
       const away = unanswered(town, 'movements');
       const ending = { state: 'refunded', quantity: 1, points: 10 } as const;
       expect(
         await phone.ask({ type: 'redemptionSettled', redemption, ending, movement: null }),
       ).toMatchObject({ ok: false });
       await town.time.advance(100);
-      expect(states(phone)).toEqual(['reserved', 'confirmed']);
-      expect(phone.events('points.changed')).toMatchObject([{ delta: 100 }]);
+      town.problems.length = 0;
+      expect(await market.reserve(phone, 2)).toMatchObject({ ok: false, code: ERROR.conflict });
+      expect(town.problems).toEqual([]);
       away.mockRestore();
-      await town.time.advance(2 * ACTOR_LIMITS.gapMs);
-      expect(phone.events('points.changed')).toMatchObject([{ delta: 100 }, { delta: -10, balance: 90 }]);
+      await town.time.advance(2_000);
+      expect(phone.events('points.changed')).toMatchObject([{ delta: 20 }, { delta: -10, balance: 10 }]);
+      expect(states(phone)).toEqual(['reserved', 'confirmed']);
+      expect(phone.events('redemption.changed').at(-1)).toMatchObject({ balance: 10, reserved: 0 });
       town.stop();
     });
 

@@ -16,15 +16,18 @@ import { begin, finishMarket, underWay, whenRead } from './commands.ts';
 import { type Ending, type Redemption, redemptionOf } from './redemption.ts';
 import { closed, opened, redemptionChanged, tellOffer } from './spending.ts';
 import { type CommandUnderWay, type Order, REDEEM_TIMER, type UserState } from './state.ts';
-import { moved, readMovements } from './stream.ts';
+import { gapRead, moved, readMovements } from './stream.ts';
 
 /** Tags of reads and commits that belong to no command. */
 const MINE = 'mine';
 const CHECK = 'mine/check';
 const LEARN = 'learn/';
+/** It is paid: what moved is read, and then it is asked again. */
+const PAID_MOVED = 'paid/moved/';
+const PAID_LEARN = 'paid/learn/';
 const OVER = 'over/';
 export const isRedemptionTag = (tag: string): boolean =>
-  tag === MINE || tag === CHECK || tag.startsWith(LEARN) || tag.startsWith(OVER);
+  tag === MINE || tag === CHECK || [LEARN, PAID_MOVED, PAID_LEARN, OVER].some(one => tag.startsWith(one));
 
 const VOID_RULE = { id: 'redemption.price', version: 1 };
 /** What is set aside is read again after so long, when it could not be. */
@@ -178,7 +181,7 @@ export function redemptionOver(state: UserState, tag: string, turn: Turn): UserS
   return state;
 }
 
-const learn = (id: string, turn: Turn): void => turn.query({ type: 'redemption', id }, LEARN + id);
+const learn = (id: string, turn: Turn, tag = LEARN): void => turn.query({ type: 'redemption', id }, tag + id);
 
 /** The store said what became of redemptions. */
 export function redemptionsRead(
@@ -187,7 +190,9 @@ export function redemptionsRead(
   result: Result<unknown>,
   turn: Turn,
 ): UserState {
-  if (tag.startsWith(LEARN)) return learnt(state, tag.slice(LEARN.length), result, turn);
+  if (tag.startsWith(LEARN)) return learntFirst(state, tag.slice(LEARN.length), result, turn);
+  if (tag.startsWith(PAID_LEARN)) return learnt(state, tag.slice(PAID_LEARN.length), result, turn);
+  if (tag.startsWith(PAID_MOVED)) return paidMoved(state, tag.slice(PAID_MOVED.length), result, turn);
   if (!result.ok) {
     readAgain(turn);
     return state;
@@ -205,6 +210,22 @@ export function redemptionsRead(
 const readAgain = (turn: Turn): void =>
   turn.timer(MINE, READ_AGAIN_MS, { type: 'redemptionsRead' } satisfies UserMessage);
 
+/** What was paid stays set aside until it is known here that it has left, or it would be spent twice. */
+function learntFirst(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
+  const isPaid = result.ok && (result.value as QueryAnswers['redemption'])?.state === 'confirmed';
+  if (!isPaid) return learnt(state, id, result, turn);
+  readMovements(state, turn, PAID_MOVED + id);
+  const { spending } = state;
+  const ending = withOne(spending.ending, id, spending.ending.get(id) ?? []);
+  return { ...state, spending: { ...spending, ending } };
+}
+
+function paidMoved(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
+  if (result.ok) learn(id, turn, PAID_LEARN);
+  else readAgain(turn);
+  return gapRead(state, result, turn);
+}
+
 function learnt(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
   const { spending } = state;
   answerAll(spending.ending.get(id) ?? [], result.ok ? ok({}) : result, turn);
@@ -219,7 +240,6 @@ function learnt(state: UserState, id: string, result: Result<unknown>, turn: Tur
       // where all that is set aside is still to be read its points are counted already
       return spending.unread > 0 ? next : opened(next, redemption);
     case 'confirmed': {
-      readMovements(next, turn);
       // the till that was to tell may be gone
       const sold = { type: 'settled', redemptionId: id, sold: view.sold.quantity } as const;
       const told = tellOffer(next, redemption, sold, turn);

@@ -164,14 +164,12 @@ export const watchGap = (turn: Turn): void => turn.timer(GAP_READ, ACTOR_LIMITS.
 
 /** A second has passed: those in between were told on a node that died, perhaps; or they could not be read. */
 export function gapOpen(state: UserState, turn: Turn): UserState {
-  readGap(state, turn);
+  readMovements(state, turn);
   return state;
 }
 
 /** Something moved of which nobody told. */
-export const readMovements = (state: UserState, turn: Turn): void => readGap(state, turn);
-
-const readGap = (state: UserState, turn: Turn): void =>
+export const readMovements = (state: UserState, turn: Turn, tag = GAP_READ): void =>
   turn.query(
     {
       type: 'movements',
@@ -179,7 +177,7 @@ const readGap = (state: UserState, turn: Turn): void =>
       after: state.outbox.now.balanceVersion,
       limit: ACTOR_LIMITS.gapMovements,
     },
-    GAP_READ,
+    tag,
   );
 
 export function gapRead(state: UserState, result: Result<unknown>, turn: Turn): UserState {
@@ -190,7 +188,7 @@ export function gapRead(state: UserState, result: Result<unknown>, turn: Turn): 
   const found = result.value as readonly Movement[];
   let next = state;
   for (const movement of found) next = moved(next, movement, turn);
-  if (found.length === ACTOR_LIMITS.gapMovements) readGap(next, turn);
+  if (found.length === ACTOR_LIMITS.gapMovements) readMovements(next, turn);
   else if (next.ahead.length > 0) watchGap(turn);
   return next;
 }
@@ -204,7 +202,7 @@ export function catchesUp(state: UserState, resume: Resume | null, turn: Turn): 
   const { epoch, offset } = state.outbox.now;
   if (resume === null || resume.epoch !== epoch || resume.offset <= Math.max(offset, state.claimed))
     return null;
-  readGap(state, turn);
+  readMovements(state, turn);
   return { ...state, claimed: resume.offset };
 }
 

@@ -279,7 +279,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/user/stream.ts',
-        find: 'readGap(state, turn);\n  return state;',
+        find: 'readMovements(state, turn);\n  return state;',
         replace: 'return state;',
       },
       {
