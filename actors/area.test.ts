@@ -338,7 +338,10 @@ describe('an area', () => {
     }
     expect(story.told.map(({ officers }) => officers)).toEqual([['officer'], ['officer']]);
   });
-  it('that had an officer before a crash says that he is gone, if he is', () => {
+  it.each([
+    ['stays', false],
+    ['moves', true],
+  ])('that had an officer before a crash says that he is gone, if he is, when it %s', (_what, moves) => {
     const story = new Story();
     for (const one of ['civilian1', 'civilian2', 'officer']) story.stands(one);
     story.passes(LATEST_MS);
@@ -348,6 +351,7 @@ describe('an area', () => {
     for (let s = 0; s < 240; s += 10) {
       story.passes(10_000);
       for (const one of ['civilian1', 'civilian2']) story.stands(one);
+      if (moves) story.move();
     }
     expect(story.told.map(({ userId, officers }) => [userId, officers])).toEqual([
       ['civilian1', []],

@@ -19,12 +19,11 @@ import { ERROR, ok, refuse } from '../protocol/errors.ts';
 import { change, type Delayed } from './areaDelay.ts';
 import { closeSilentHubs, hubClosed, hubOpen, type KnownHub, toldHubsOf } from './areaHubs.ts';
 import { packArea, unpackArea } from './areaPacking.ts';
-import type { AreaRules } from './geo/areaRules.ts';
+import { type AreaRules, settlingMs } from './geo/areaRules.ts';
 import { cellOfArea } from './geo/grid.ts';
 import {
   AREA_ABSENT_MS,
   AREA_OFFICERS_MAX,
-  AREA_RENEW_MS,
   AREA_SWEEP_MAX,
   AREA_SWEEP_MS,
   OFFICER_SILENT_MS,
@@ -58,6 +57,8 @@ export interface Member {
 
 export interface AreaState {
   readonly rules: AreaRules;
+  /** When civilians hear what holds though nothing changed since the beginning, town milliseconds. */
+  readonly settlesMs: number;
   readonly byId: Map<string, Member>;
   /** The same people without gaps: who is last takes the place of who leaves. */
   readonly members: Member[];
@@ -96,8 +97,8 @@ export function areaBehaviour(rules: AreaRules): Behaviour<AreaState, AreaMessag
     create(id, _loaded, turn) {
       if (cellOfArea(id) === null) return refuse(ERROR.notFound, 'no such area');
       turn.timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' } satisfies AreaMessage);
-      turn.timer('settled', AREA_RENEW_MS + rules.delayMaxMs, { type: 'settled' } satisfies AreaMessage);
-      return ok(newArea(rules));
+      turn.timer('settled', settlingMs(rules), { type: 'settled' } satisfies AreaMessage);
+      return ok(newArea(rules, turn.nowMs + settlingMs(rules)));
     },
     receive,
     pack: packArea,
@@ -106,8 +107,9 @@ export function areaBehaviour(rules: AreaRules): Behaviour<AreaState, AreaMessag
   };
 }
 
-export const newArea = (rules: AreaRules): AreaState => ({
+export const newArea = (rules: AreaRules, settlesMs: number): AreaState => ({
   rules,
+  settlesMs,
   byId: new Map(),
   members: [],
   participants: 0,

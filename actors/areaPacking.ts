@@ -6,9 +6,9 @@ import { ERROR, type Result, refuse } from '../protocol/errors.ts';
 import { type AreaState, newArea, toldOf } from './area.ts';
 import type { Delayed } from './areaDelay.ts';
 import { toldHubsOf } from './areaHubs.ts';
-import type { AreaRules } from './geo/areaRules.ts';
+import { type AreaRules, settlingMs } from './geo/areaRules.ts';
 import { cellOfArea } from './geo/grid.ts';
-import { AREA_RENEW_MS, AREA_SWEEP_MS, MEMBERS_MAX, SILENT_SWEEP_MS } from './geo/limits.ts';
+import { AREA_SWEEP_MS, MEMBERS_MAX, SILENT_SWEEP_MS } from './geo/limits.ts';
 import type { AreaMessage } from './messages/area.ts';
 import * as read from './packed.ts';
 import type { Turn } from './turn.ts';
@@ -21,7 +21,7 @@ const INFORMED = 4;
 const delayed = ({ is, isTold, dueMs }: Delayed): unknown[] => [is, isTold, dueMs];
 
 export function packArea(state: AreaState): unknown {
-  const { members, officers, hubs, enough, generation, version, sweepFrom } = state;
+  const { members, officers, hubs, enough, generation, settlesMs, version, sweepFrom } = state;
   return {
     v: VERSION,
     members: members.map(({ userId, civilian, home, heardMs, seen }) => [
@@ -34,6 +34,7 @@ export function packArea(state: AreaState): unknown {
     hubs: [...hubs.values()].map(one => [one.id, one.name, [...one.officers], ...delayed(one)]),
     enough: delayed(enough),
     settled: generation > 0,
+    settlesMs,
     version,
     sweeping: sweepFrom > 0,
   };
@@ -41,21 +42,22 @@ export function packArea(state: AreaState): unknown {
 
 export function unpackArea(id: string, packed: unknown, rules: AreaRules, turn: Turn): Result<AreaState> {
   if (cellOfArea(id) === null) return refuse(ERROR.notFound, 'no such area');
-  const result = read.reading(() => stateOf(read.versioned(packed, VERSION), rules));
+  const result = read.reading(() => stateOf(read.versioned(packed, VERSION), rules, turn.nowMs));
   if (!result.ok) return result;
   const state = result.value;
   const timer = (name: string, delayMs: number, message: AreaMessage): void =>
     turn.timer(name, Math.max(0, delayMs), message);
   timer('silent', SILENT_SWEEP_MS, { type: 'sweepSilent' });
-  if (state.generation === 0) timer('settled', AREA_RENEW_MS + rules.delayMaxMs, { type: 'settled' });
+  if (state.generation === 0) timer('settled', state.settlesMs - turn.nowMs, { type: 'settled' });
   if (state.sweepFrom > 0) timer('sweep', AREA_SWEEP_MS, { type: 'sweep' });
   const dueMs = Math.min(...[...state.pending].map(what => what.dueMs));
   if (state.pending.size > 0) timer('changes', dueMs - turn.nowMs, { type: 'changes' });
   return result;
 }
 
-function stateOf(packed: read.Fields, rules: AreaRules): AreaState {
-  const state = newArea(rules);
+function stateOf(packed: read.Fields, rules: AreaRules, nowMs: number): AreaState {
+  // a node of the version before did not say
+  const state = newArea(rules, read.whole(packed.settlesMs ?? nowMs + settlingMs(rules)));
   state.generation = read.flag(packed.settled) ? 1 : 0;
   state.version = read.number(packed.version);
   // a node of the version before knew of none

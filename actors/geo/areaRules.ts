@@ -2,7 +2,7 @@
  * What a civilian may be told of officers around, as one versioned value. Changed with care: each of these numbers is a part
  * of what keeps an officer from being found (`area.ts`).
  */
-import { REGION_EDGE_M } from './limits.ts';
+import { AREA_RENEW_MS, REGION_EDGE_M } from './limits.ts';
 
 export interface AreaRules {
   readonly version: number;
@@ -68,6 +68,9 @@ export function areaRules(changes: Partial<AreaRules> = {}): AreaRules {
   );
   return rules;
 }
+
+/** From the beginning of an area until everybody had the time to say that he is there, and what they said is told. */
+export const settlingMs = ({ delayMaxMs }: AreaRules): number => AREA_RENEW_MS + delayMaxMs;
 
 /** For tests and towns of load that wait for lists: whoever is there is named at once. Never where people are. */
 export const openAreas = (changes: Partial<AreaRules> = {}): AreaRules =>
