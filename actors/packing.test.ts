@@ -20,6 +20,8 @@ import type { Outbox } from './user/outbox.ts';
 import { userBehaviour } from './user.ts';
 
 const STEP_MS = 8_000;
+/** Within a step: when somebody does something, and when all say where they are. */
+const [ACTS_AT_MS, REPORTS_AT_MS] = [500, 4_000];
 const KEYS = { newest: 1, masters: new Map([[1, new Uint8Array(32).fill(7)]]) };
 // biome-ignore lint/suspicious/noExplicitAny: behaviours of unlike states in one table
 const BEHAVIOURS: Record<ActorKind, Behaviour<any, any>> = {
@@ -59,19 +61,25 @@ class Life {
     for (const phone of this.phones) await phone.command('instant.set', { on: true });
   }
 
-  /** Each step begins at the same moment, whatever the one before took. */
+  /** A move takes a moment: what somebody does and where he is comes at times of its own, the same with and without one. */
   async step(): Promise<void> {
-    const { time } = this.town;
     const key = this.town.key();
     const moves = this.#moves.uint32() % 4 === 0;
     if (moves && this.#moving) await this.town.move();
+    await this.#until(ACTS_AT_MS);
     const actor = this.phones[this.#roll(3)]!;
     await this.#act(actor, this.#roll(12), key);
+    await this.#until(REPORTS_AT_MS);
     const together = this.#steps % 40 < 30;
-    // no two of these speeds differ by a limit of the rules: a move takes a moment, and the speeds are a little others
     for (const phone of this.phones) await phone.report(0.9 * this.#roll(together ? 15 : 3_000));
+    await this.#until(STEP_MS);
     this.#steps++;
-    await time.advance(this.#steps * STEP_MS - time.monotonicMs());
+  }
+
+  /** This moment of the step. */
+  async #until(ms: number): Promise<void> {
+    const { time } = this.town;
+    await time.advance(this.#steps * STEP_MS + ms - time.monotonicMs());
   }
 
   async #act(phone: TownPhone, action: number, key: string): Promise<void> {
