@@ -13,7 +13,7 @@ const TEMPLATE = 'protocol/documents/PROTOCOL.template.md';
 test('links, anchors, tests and commands that lead nowhere are found, others are not', () => {
   const files: Record<string, string> = {
     'README.md': '# A town\n\n## How it works: the gate, "open"\n',
-    'nodes/gate.test.ts': '',
+    'nodes/gate.test.ts': "describe('output gate', () => it('Opens late'))",
     'infra/outbox/lead.test.ts': '',
   };
   const places: Places = {
@@ -26,10 +26,15 @@ test('links, anchors, tests and commands that lead nowhere are found, others are
     '[a](../README.md) [b](../README.md#how-it-works-the-gate-open) [c](#here) [d](../nodes/cluster) [e](https://x/y#z)',
     '`nodes/gate.test.ts` `outbox/lead.test.ts` `npm run audit`',
     '# Here',
+    '| a promise | `nodes/gate.test.ts` › output gate; › opens late (all of it); `outbox/lead.test.ts` |',
   ];
   expect(wrong(good.join('\n'))).toEqual([]);
   const bad = ['../READ.md', '../README.md#gate', '#there', '../nodes/clusters', '../nodes/cluster#x'];
   expect(wrong(bad.map(link => `[x](${link})`).join(' '))).toEqual(bad);
+  expect(wrong('| › opens late | `nodes/gate.test.ts` › closes; › opens late |')).toEqual([
+    '› opens late',
+    'nodes/gate.test.ts › closes',
+  ]);
   expect(wrong('`gate.test.ts`, `npm run audits`')).toEqual(['gate.test.ts', 'npm run audits']);
 });
 

@@ -1,5 +1,5 @@
 /**
- * What the pages of the repository lead to: other files and headings by links, tests by their names, commands of npm. Whoever
+ * What the pages of the repository lead to: other files and headings by links, tests by files and titles, commands of npm. Whoever
  * reads them for the first time follows them, and what leads nowhere tells him that nobody else does.
  */
 import { posix } from 'node:path';
@@ -15,6 +15,8 @@ export interface Places {
 
 const LINK = /\]\(([^)\s]+)\)/g;
 const TEST = /`([\w./-]+\.(?:test|contract)\.ts)`/g;
+/** In a cell of a table: a file with tests, or the title of one of its tests or groups. */
+const FILE_OR_TITLE = /`([\w./-]+\.(?:test|contract)\.ts)`|›\s*([^;|,`(]+)/g;
 const COMMAND = /\bnpm run ([a-z-]+)/g;
 
 const all = (text: string, what: RegExp): string[] => [...text.matchAll(what)].map(([, found]) => found!);
@@ -44,11 +46,21 @@ export function leadsNowhere(path: string, text: string, places: Places): string
     );
   };
   // a test is named from its page, from the folder of the house that the page is about, or from the root
-  const isTest = (name: string): boolean =>
-    [from(name), posix.join(path.split('/')[0]!, name), name].some(one => places.read(one) !== null);
+  const testOf = (name: string): string | null =>
+    [from(name), posix.join(path.split('/')[0]!, name), name].map(places.read).find(one => one !== null) ??
+    null;
+  const titles = all(text, /\|([^|\n]*›[^|\n]*)/g).flatMap(cell => {
+    let file = '';
+    return [...cell.matchAll(FILE_OR_TITLE)].flatMap(([, name, title = '']) => {
+      file = name ?? file;
+      const isThere = testOf(file)?.toLowerCase().includes(title.trim().toLowerCase()) === true;
+      return name !== undefined || isThere ? [] : [`${file} › ${title.trim()}`.trim()];
+    });
+  });
   return [
     ...all(text, LINK).filter(link => !link.includes('://') && !isThere(link)),
-    ...all(text, TEST).filter(name => !isTest(name)),
+    ...all(text, TEST).filter(name => testOf(name) === null),
+    ...titles,
     ...all(text, COMMAND)
       .filter(name => !places.commands.has(name))
       .map(name => `npm run ${name}`),
