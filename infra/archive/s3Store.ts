@@ -59,6 +59,7 @@ export class S3Store implements ObjectStore {
         connectionTimeout: CONNECT_MS_MAX,
         requestTimeout: STORE_REQUEST_MS_MAX,
         throwOnRequestTimeout: true,
+        socketTimeout: STORE_REQUEST_MS_MAX,
       }),
       ...(endpoint !== '' && { endpoint, forcePathStyle: true }),
       ...(credentials.accessKeyId !== '' && { credentials: { ...credentials } }),

@@ -408,6 +408,16 @@ const PLANTS: readonly Plant[] = [
     finds: ({ badged }) => [`accounts ${badged}`],
   },
   {
+    name: 'an account that was closed past everybody, of which nothing was ever told',
+    sql: ({ person }) => `update ledger.account set closed = true where account_id = '${person}'`,
+    finds: ({ person }) => [`accounts ${person}`],
+  },
+  {
+    name: 'limits of an account of which nothing was ever told',
+    sql: ({ person }) => `insert into ledger.debit_limit (account_id, day_max) values ('${person}', 7)`,
+    finds: ({ person }) => [`accounts ${person}`],
+  },
+  {
     name: 'the account of somebody who was erased, open again',
     sql: ({ erased }) => `update ledger.account set closed = false where account_id = '${erased}'`,
     finds: ({ erased }) => [`accounts ${erased}`],

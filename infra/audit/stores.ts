@@ -48,6 +48,7 @@ export function clientConfig({ endpoint, region, credentials }: AwsAt) {
       connectionTimeout: CONNECT_MS_MAX,
       requestTimeout: REQUEST_MS_MAX,
       throwOnRequestTimeout: true,
+      socketTimeout: REQUEST_MS_MAX,
     }),
     ...(credentials.accessKeyId !== '' && { credentials: { ...credentials } }),
   };
