@@ -15,7 +15,7 @@ export interface QrLook {
   readonly margin?: number;
 }
 
-const lookOf = (text: string, { level = isHubText(text) ? 'Q' : 'M', margin = MARGIN }: QrLook) => ({
+const lookOf = (text: string, { level = isHubText(text) ? 'Q' : 'M', margin = MARGIN }: QrLook = {}) => ({
   errorCorrectionLevel: level,
   margin,
 });
@@ -24,8 +24,8 @@ const lookOf = (text: string, { level = isHubText(text) ? 'Q' : 'M', margin = MA
 const segments = (text: string): QRCode.QRCodeSegment[] => [{ data: text, mode: 'alphanumeric' }];
 
 /** An SVG document. */
-export const qrSvg = (text: string, look: QrLook = {}): Promise<string> =>
-  QRCode.toString(segments(text), { ...lookOf(text, look), type: 'svg' });
+export const qrSvg = (text: string): Promise<string> =>
+  QRCode.toString(segments(text), { ...lookOf(text), type: 'svg' });
 
 /** A PNG; `scale` is pixels per module, 4 to 16. */
 export const qrPng = (text: string, scale = 8, look: QrLook = {}): Promise<Buffer> =>
@@ -35,13 +35,9 @@ export const qrPng = (text: string, scale = 8, look: QrLook = {}): Promise<Buffe
     scale: Math.min(QR_SCALE_MAX, Math.max(QR_SCALE_MIN, scale)),
   });
 
-/** The same as a `data:image/png;base64,` URL. */
-export const qrPngDataUrl = async (text: string, scale = 8): Promise<string> =>
-  `data:image/png;base64,${(await qrPng(text, scale)).toString('base64')}`;
-
 /** Half-block characters, black on white with the full quiet zone, for a terminal of any colour. */
 export const qrTerminal = (text: string): string => {
-  const { size, data } = QRCode.create(segments(text), lookOf(text, {})).modules;
+  const { size, data } = QRCode.create(segments(text), lookOf(text)).modules;
   const dark = (x: number, y: number): boolean =>
     x >= 0 && y >= 0 && x < size && y < size && data[y * size + x] === 1;
   const lines: string[] = [];

@@ -41,12 +41,6 @@ export const TRUST = Object.fromEntries(REASONS.map((reason, bit) => [reason, 1 
 /** Every bit that has a word; bits that a later version may add are kept in 31. */
 export const TRUST_MAX = 0x7fff_ffff;
 
-export const bitsOf = (reasons: Iterable<Reason>): number => {
-  let bits = 0;
-  for (const reason of reasons) bits |= TRUST[reason];
-  return bits;
-};
-
 /** In the order of the list; a bit of a later version has no word here and is left out. */
 export const reasonsOf = (bits: number): Reason[] => REASONS.filter(reason => (bits & TRUST[reason]) !== 0);
 

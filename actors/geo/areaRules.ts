@@ -73,5 +73,4 @@ export function areaRules(changes: Partial<AreaRules> = {}): AreaRules {
 export const settlingMs = ({ delayMaxMs }: AreaRules): number => AREA_RENEW_MS + delayMaxMs;
 
 /** For tests and towns of load that wait for lists: whoever is there is named at once. Never where people are. */
-export const openAreas = (changes: Partial<AreaRules> = {}): AreaRules =>
-  areaRules({ participantsMin: 1, delayMinMs: 0, delayMaxMs: 0, ...changes });
+export const openAreas = (): AreaRules => areaRules({ participantsMin: 1, delayMinMs: 0, delayMaxMs: 0 });

@@ -17,13 +17,13 @@ const CLOSE = `
     limit $1) w`;
 
 /** @returns how many days were closed; what is left over is for the next time */
-export const settleDays = async (lines: Pick<Lines, 'run'>, rowsMax = SETTLE_ROWS): Promise<number> => {
+export const settleDays = async (lines: Pick<Lines, 'run'>): Promise<number> => {
   let closed = 0;
   for (let round = 0; round < SETTLE_ROUNDS_MAX; round++) {
-    const rows = await lines.run({ name: 'settle_days', text: CLOSE, values: [rowsMax, SETTLE_DAYS] });
+    const rows = await lines.run({ name: 'settle_days', text: CLOSE, values: [SETTLE_ROWS, SETTLE_DAYS] });
     const some = Number(rows[0]?.[0] ?? 0);
     closed += some;
-    if (some < rowsMax) break;
+    if (some < SETTLE_ROWS) break;
   }
   return closed;
 };

@@ -88,10 +88,9 @@ const compared = (a: string, b: string): number => {
 };
 
 /** Sentences: which locked packages are known to be bad. */
-export const findDenied = (locked: Locked, denied: readonly Denied[] = DENIED): string[] =>
+export const findDenied = (locked: Locked): string[] =>
   Object.entries(locked).flatMap(([path, { version = '' }]) =>
-    denied
-      .filter(one => one.name === nameOf(path))
+    DENIED.filter(one => one.name === nameOf(path))
       .filter(one => ('below' in one ? compared(version, one.below) < 0 : one.versions.includes(version)))
       .map(({ name, why }) => `${name} ${version}: ${why} (${path})`),
   );

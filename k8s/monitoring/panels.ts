@@ -1,6 +1,6 @@
 /**
  * What operators look at: four pages of panels, each panel a question and the series that answer it. Grafana's JSON is made
- * from this table (`dashboards.ts`).
+ * from this table (`document.ts`).
  */
 import { INDICATORS, recordOf } from './slo.ts';
 
