@@ -225,6 +225,8 @@ export interface SettledLately {
     readonly balance: number;
     readonly version: number;
   }[];
+  /** Of a refund: what came back, and of which redemption. */
+  readonly refunded?: Pick<SaleView, 'redemption' | 'quantity' | 'points'>;
 }
 
 /** Somebody who may get points. */

@@ -222,6 +222,17 @@ describe('a redemption', () => {
     expect(await refund(null, false)).toMatchObject({ ok: true, value: { quantity: 2, points: 20 } });
     expect(await refund(null, false)).toMatchObject({ code: ERROR.conflict });
     expect(market.stored(phone)).toEqual({ onHand: 3, reserved: 0, points: [0, 100] });
+    // told again by whoever took over from the merchant's node
+    const view = (await market.town.people.query({ type: 'redemption', id })) as RedemptionView;
+    const { transferId } = (first as { value: { transferId: string } }).value;
+    const movement = { transferId, version: 3, delta: 10, balance: 80, reason: 'refund', atMs: 1 };
+    const again = {
+      type: 'redemptionSettled',
+      redemption: redemptionOf(view),
+      ending: { state: 'refunded', quantity: 1, points: 10 },
+      movement: { ...movement, method: null, otherHandle: '' },
+    } as const;
+    expect(await phone.ask(again)).toEqual({ ok: true, value: {} });
     expect(states(phone)).toEqual(['reserved', 'confirmed', 'refunded', 'refunded']);
     expect(phone.events('points.changed').slice(-2)).toMatchObject([
       { delta: 10, reason: 'refund' },

@@ -1,6 +1,7 @@
 /** Entries of the ledger as actors ask for them: one JSON value in each row, unless a line says otherwise. */
 import { EXPIRED_ACCOUNT, MINT_ACCOUNT } from '../../actors/durable.ts';
 import { POSTINGS_MAX } from './limits.ts';
+import { refundedBy } from './marketReads.ts';
 
 /** The newest postings of $1, each with its transfer. */
 const NEWEST_OF = `
@@ -47,7 +48,8 @@ export const SETTLED_LATELY = `
   (select coalesce(json_agg(json_build_object('account', p.account_id, 'handle', coalesce(u.handle, ''),
        'delta', p.delta, 'balance', p.balance_after, 'version', p.account_version_after) order by p.seq), '[]')
    from ledger.posting p left join user_schema.users u on u.id = p.account_id
-   where p.transfer_id = t.id and p.account_id not in ('${MINT_ACCOUNT}', '${EXPIRED_ACCOUNT}'))
+   where p.transfer_id = t.id and p.account_id not in ('${MINT_ACCOUNT}', '${EXPIRED_ACCOUNT}')),
+  case when t.reason = 'refund' then (${refundedBy('t.id')}) end
 from (select * from ledger.transfer
       where shard = any ($1) and at > now() - $2 * interval '1 millisecond'
       order by at desc limit $3) t
@@ -57,7 +59,8 @@ union all
 (select h.encounter_id, h.verdict, h.method, (extract(epoch from h.at) * 1000)::bigint,
   (select json_agg(json_build_object('account', n.account, 'handle', coalesce(u.handle, ''),
        'delta', 0, 'balance', 0, 'version', 0))
-   from unnest(array[h.civilian, h.officer]) as n(account) left join user_schema.users u on u.id = n.account)
+   from unnest(array[h.civilian, h.officer]) as n(account) left join user_schema.users u on u.id = n.account),
+  null
 from meet.hold h
 where h.shard = any ($1) and greatest(h.at, h.decided_at) > now() - $2 * interval '1 millisecond'
   and h.verdict <> 'released'

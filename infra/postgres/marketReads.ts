@@ -28,6 +28,12 @@ const VIEWED = `json_build_object('id', m.id, 'user', m.user_id, 'merchant', m.m
     'rule', json_strip_nulls(json_build_object('id', m.rule_id, 'version', m.rule_version, 'trace', m.rule_trace)))`;
 const VIEW = `select ${VIEWED} from market.redemption m join market.offer d on d.id = m.offer_id`;
 
+/** What came back by the transfer of this id, as one JSON value. */
+export const refundedBy = (transferId: string): string => `
+  select json_build_object('redemption', ${VIEWED}, 'quantity', r.quantity, 'points', r.points)
+  from market.refund r join market.redemption m on m.id = r.redemption_id join market.offer d on d.id = m.offer_id
+  where r.transfer_id = ${transferId}`;
+
 export const REDEMPTION = `${VIEW} where m.id = $1`;
 
 const OPEN = `and m.state = 'reserved' order by m.at, m.id limit ${OPEN_REDEMPTIONS}`;

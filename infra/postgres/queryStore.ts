@@ -220,14 +220,15 @@ export class PgQueryStore implements QueryStore {
     const values = [query.shards, query.withinMs, query.limit];
     const rows = await this.#lines.run({ name: 'settled_lately', text: SETTLED_LATELY, values });
     return rows.map(row => {
-      const [id, reason, method, atMs, sides] = row as [
+      const [id, reason, method, atMs, sides, refunded] = row as [
         string,
         string,
         SettledLately['method'],
         string,
         SettledLately['sides'],
+        NonNullable<SettledLately['refunded']> | null,
       ];
-      return { id, reason, method, atMs: Number(atMs), sides };
+      return { id, reason, method, atMs: Number(atMs), sides, ...(refunded && { refunded }) };
     });
   }
 

@@ -7,7 +7,7 @@ import {
   type OfferRecord,
   type PendingOp,
 } from '../../actors/durable.ts';
-import type { OfferView, RedemptionView, UserRecord } from '../../actors/queries.ts';
+import type { OfferView, RedemptionView, SettledLately, UserRecord } from '../../actors/queries.ts';
 import { MARKET_LIMITS } from '../limits.ts';
 import {
   at,
@@ -209,6 +209,11 @@ export function marketContract(name: string, open: () => Promise<StoreTown>): vo
         ];
         expect(await lastSales(9)).toEqual(sales);
         expect(await lastSales(2)).toHaveLength(2);
+        const lately = { type: 'settledLately', shards: [SHARD], withinMs: 600_000, limit: 1_000 } as const;
+        const settled = (await town.queryStore.query(lately)) as SettledLately[];
+        const refunded = { redemption: one, quantity: 1, points: 3 };
+        expect(settled.find(({ id }) => id === back.id)).toMatchObject({ reason: 'refund', refunded });
+        expect(settled.find(({ id }) => id === sold.id)).not.toHaveProperty('refunded');
         const elsewhere = { type: 'lastSales', merchant: (await stall()).merchant, limit: 9 } as const;
         expect(await town.queryStore.query(elsewhere)).toEqual([]);
       });

@@ -372,6 +372,13 @@ export class MemoryPeople implements Directory, QueryStore {
         sides: postings
           .filter(({ account }) => account !== MINT_ACCOUNT && account !== EXPIRED_ACCOUNT)
           .map(posting => ({ ...posting, handle: this.#people.get(posting.account)?.handle ?? '' })),
+        ...(op.type === 'refund' && {
+          refunded: {
+            redemption: this.#ledger.market.redemptionView(op.redemption)!,
+            quantity: op.quantity,
+            points: op.points,
+          },
+        }),
       }));
     return [...posted, ...held].slice(0, limit);
   }

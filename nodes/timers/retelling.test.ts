@@ -1,6 +1,6 @@
 /** A dead owner's last words: read once for all its shards, told until heard. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { SettledLately } from '../../actors/queries.ts';
+import type { RedemptionView, SettledLately } from '../../actors/queries.ts';
 import { ERROR, ok, type Result, refuse } from '../../protocol/errors.ts';
 import { RETELL_LIMITS } from '../limits.ts';
 import { soleOwner } from '../memory/soleOwner.ts';
@@ -28,6 +28,29 @@ const GAVE: SettledLately = {
   method: null,
   atMs: 6,
   sides: [side('giver', -5, 2), side('taker', 5, 9)],
+};
+
+const REDEMPTION: RedemptionView = {
+  ...{
+    id: 'r1',
+    user: 'customer',
+    merchant: 'merchant',
+    offer: 'o',
+    offerTitle: 'Coffee',
+    quantity: 3,
+    points: 30,
+  },
+  ...{ code: 'CODE', state: 'confirmed', atMs: 1, expiresAtMs: 9, transferId: 's1' },
+  ...{ sold: { quantity: 2, points: 20 }, refunded: { quantity: 1, points: 10 } },
+  rule: { id: 'price', version: 1 },
+};
+const GAVE_BACK: SettledLately = {
+  id: 'b1',
+  reason: 'refund',
+  method: null,
+  atMs: 8,
+  sides: [side('merchant', -10, 3), side('customer', 10, 6)],
+  refunded: { redemption: REDEMPTION, quantity: 1, points: 10 },
 };
 
 let time: VirtualTime;
@@ -67,6 +90,33 @@ beforeEach(() => {
 });
 
 describe('shards that were taken over', () => {
+  test('what came back of a redemption is told as its merchant tells it', async () => {
+    found = [GAVE_BACK];
+    retelling.opened(1);
+    await time.advance(1_000);
+    const { id, user, merchant, offer, quantity, points, code, expiresAtMs, rule } = REDEMPTION;
+    const redemption = {
+      id,
+      user,
+      merchant,
+      offer,
+      title: 'Coffee',
+      quantity,
+      points,
+      code,
+      expiresAtMs,
+      rule,
+    };
+    const movement = { transferId: 'b1', version: 6, delta: 10, balance: 110, reason: 'refund', atMs: 8 };
+    const message = {
+      type: 'redemptionSettled',
+      redemption,
+      ending: { state: 'refunded', quantity: 1, points: 10 },
+      movement: { ...movement, method: null, otherHandle: '' },
+    };
+    expect(told).toEqual([{ to: 'customer', message }]);
+  });
+
   test('are read together, and everybody hears his own part, the oldest first', async () => {
     for (let shard = 0; shard < 170; shard++) retelling.opened(shard);
     await time.advance(1_000);

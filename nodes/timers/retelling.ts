@@ -13,6 +13,7 @@
 import type { UserMessage } from '../../actors/messages/user.ts';
 import type { SettledLately } from '../../actors/queries.ts';
 import type { Address } from '../../actors/turn.ts';
+import { redemptionOf } from '../../actors/user/redemption.ts';
 import type { ActorDoor } from '../gatewayPort.ts';
 import { RETELL_LIMITS } from '../limits.ts';
 import type { Clock, Coordinator, Log, Metrics, QueryStore, Random, Scheduler } from '../ports.ts';
@@ -35,8 +36,8 @@ interface Telling {
   attempt: number;
 }
 
-/** Who must hear what: both people of an encounter, whoever got points of another movement. */
-function tellingsOf({ id, reason, method, atMs, sides }: SettledLately): Telling[] {
+/** Who must hear what: both people of an encounter, whoever got points of another movement, and for what they came back. */
+function tellingsOf({ id, reason, method, atMs, sides, refunded }: SettledLately): Telling[] {
   return sides.flatMap(({ account, delta, balance, version }): Telling[] => {
     const to = { kind: 'user', id: account } as const;
     if (reason === 'rejected')
@@ -57,6 +58,18 @@ function tellingsOf({ id, reason, method, atMs, sides }: SettledLately): Telling
         atMs,
       };
       return [{ to, message: { type: 'encounterSettled', settled }, attempt: 0 }];
+    }
+    if (refunded?.redemption.user === account) {
+      const { redemption: view, quantity, points } = refunded;
+      const ending = { state: 'refunded', quantity, points } as const;
+      const movement = { transferId: id, version, delta, balance, reason, method, otherHandle: '', atMs };
+      const message = {
+        type: 'redemptionSettled',
+        redemption: redemptionOf(view),
+        ending,
+        movement,
+      } as const;
+      return [{ to, message, attempt: 0 }];
     }
     const credit = { transferId: id, points: delta, balance, balanceVersion: version, reason };
     // who redeemed did not pay himself: the merchant's actor did
