@@ -346,6 +346,20 @@ describe('a redemption', () => {
       town.stop();
     });
 
+    test('alone, and who took over tells that points left, while the store hangs: it is asked for again what for', async () => {
+      const { town, phone, redemption } = await paidUntold();
+      const paid = (await town.people.query({ type: 'redemption', id: redemption.id })) as RedemptionView;
+      const away = unanswered(town, 'myRedemptions');
+      const left = { points: -10, balance: 90, balanceVersion: 2, reason: 'redemption' };
+      await phone.ask({ type: 'credited', credit: { transferId: paid.transferId!, ...left } });
+      await town.time.advance(100);
+      expect(states(phone)).toEqual(['reserved']);
+      away.mockRestore();
+      await town.time.advance(2_000);
+      expect(states(phone)).toEqual(['reserved', 'confirmed']);
+      town.stop();
+    });
+
     test('with who pays, whose next life cannot read it: neither that nor a move lets him hear what comes back first', async () => {
       const { town, phone, redemption } = await paidUntold();
       town.kill();

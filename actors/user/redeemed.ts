@@ -195,7 +195,7 @@ export function redemptionsRead(
   if (tag.startsWith(PAID_MOVED)) return paidMoved(state, tag.slice(PAID_MOVED.length), result, turn);
   if (!result.ok) {
     readAgain(turn);
-    return state;
+    return tag === CHECK ? asking(state) : state;
   }
   const views = result.value as QueryAnswers['myRedemptions'];
   if (tag === CHECK) {
@@ -206,6 +206,13 @@ export function redemptionsRead(
   for (const view of views) next = opened(next, redemptionOf(view));
   return next;
 }
+
+/** What becomes of each that is open is asked when reading goes on. */
+const asking = (state: UserState): UserState => {
+  const { spending } = state;
+  const ending = spending.open.reduce((all, { id }) => withOne(all, id, all.get(id) ?? []), spending.ending);
+  return { ...state, spending: { ...spending, ending } };
+};
 
 const readAgain = (turn: Turn): void =>
   turn.timer(MINE, READ_AGAIN_MS, { type: 'redemptionsRead' } satisfies UserMessage);
