@@ -96,6 +96,8 @@ busContract('simulated', async () => {
         bus,
         cut: () => {
           parts.link.stop(true, true);
+          // the server knows as well; that it may not is weather
+          bus.disconnect();
           return when(false);
         },
         heal: () => {
