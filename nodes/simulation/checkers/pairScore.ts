@@ -24,7 +24,8 @@ export class PairScore {
     for (const [pair, encounters] of met) {
       for (let i = 1; i < encounters.length; i++) {
         const apartMs = encounters[i]!.atMs - encounters[i - 1]!.atMs;
-        if (apartMs < this.#cooldownMs) this.#fail(`${pair} scored again after ${Math.round(apartMs)} ms`);
+        if (apartMs < this.#cooldownMs - SLACK_MS)
+          this.#fail(`${pair} scored again after ${Math.round(apartMs)} ms`);
       }
       for (const [at, { id }] of encounters.entries()) {
         const scannedAtMs = this.#scannedAtMs(id);

@@ -22,7 +22,7 @@ function town() {
     kind: 'user',
     receive: (_state: unknown, message: object) => message,
   } as unknown as AnyBehaviour);
-  const stands = async (userId: 'officer' | 'civilian', northM: number): Promise<void> => {
+  const stands = async (userId: 'officer' | 'civilian', northM: number, absent = false): Promise<void> => {
     const place = { eastM: 0, northM };
     const fix: FixMessage = {
       type: 'fix',
@@ -39,6 +39,7 @@ function town() {
       speedMps: 0,
       eastMps: 0,
       northMps: 0,
+      ...(absent && { absent }),
     };
     watched.receive(
       { track: null },
@@ -48,10 +49,10 @@ function town() {
     await time.advance(100);
   };
   /** Both say again and again that they are there. */
-  const stay = async (officerM: number, civilianM: number): Promise<string[]> => {
+  const stay = async (officerM: number, civilianM: number, isGone = false): Promise<string[]> => {
     for (let s = 0; s < 15; s++) {
       await stands('officer', officerM);
-      await stands('civilian', civilianM);
+      await stands('civilian', civilianM, isGone);
       await time.advance(800);
     }
     return said;
@@ -75,6 +76,12 @@ test('of two who pass each other it is open who was heard first: whoever is betw
   await stands('officer', 0);
   await stands('civilian', 22);
   expect(await stay(-8, 22)).toEqual([]);
+});
+
+test('whoever comes when the phone of the other is lost may have come before or after that', async () => {
+  const { stands, stay } = town();
+  await stands('civilian', 5);
+  expect(await stay(0, 5, true)).toEqual([]);
 });
 
 test('two who are far from the square may stand together there', async () => {

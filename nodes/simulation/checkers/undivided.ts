@@ -5,8 +5,9 @@
  *
  * Only for worlds in which no actor dies and nothing is lost: elsewhere nobody can say what a region has heard. Nor can
  * anybody say which of two it heard first, whose positions came from two nodes, or waited for a commit. Who is further away
- * than the enter radius, and not beyond the exit radius, is together by what was heard when they were closer: so nothing is
- * said of two for as long as they are there, nor of two who are far from the square, of which the matcher knows nothing.
+ * than the enter radius, and not beyond the exit radius, is together by what was heard when they were closer, and so is who
+ * has lost his phone: nothing is said of two for as long as they are so, nor of two who are far from the square, of which
+ * the matcher knows nothing.
  */
 import { distanceM } from '../../../actors/geo/distance.ts';
 import { Matcher } from '../../../actors/geo/matcher.ts';
@@ -108,6 +109,7 @@ export class Undivided {
     const [one, other] = pair.split('|').map(id => this.#fixes.get(id));
     if (!one || !other) return false;
     if (!isHere(one) && !isHere(other)) return true;
+    if (one.absent || other.absent) return true;
     const apartM = distanceM(one.latE7, one.lngE7, other.latE7, other.lngE7);
     const { enterM, enterMaxM, exitMarginM } = this.#rules;
     return apartM > enterM - RIM_M && apartM < enterMaxM + exitMarginM + RIM_M;
