@@ -241,6 +241,26 @@ describe('a redemption', () => {
     expect(await market.say({ type: 'look' })).toMatchObject({ value: { onHand: 3, reserved: 0 } });
   });
 
+  test('whose time is over while it is read is heard to be over, though the actor dies before it knows', async () => {
+    const { town, market, phone } = await story();
+    idOf(await market.reserve(phone));
+    town.kill();
+    const query = town.people.query.bind(town.people);
+    let reads = 0;
+    const asked = vi.spyOn(town.people, 'query').mockImplementation(async one => {
+      if (one.type === 'redemption' && ++reads > 1) throw new Error('the store hangs');
+      return query(one);
+    });
+    await town.time.advance(town.rules.redeemS * 1_000 + ACTOR_LIMITS.redeemLateMs + 500);
+    expect(reads).toBeGreaterThan(1);
+    town.kill();
+    asked.mockRestore();
+    await phone.connect();
+    await town.time.advance(10_000);
+    expect(states(phone)).toEqual(['reserved', 'expired']);
+    town.stop();
+  });
+
   describe('that is paid, and who was to tell dies first', () => {
     /** It is done, and nobody hears of that. */
     async function unheard(town: SmallTown, act: () => Promise<unknown>): Promise<void> {

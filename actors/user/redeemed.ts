@@ -235,11 +235,14 @@ function paidMoved(state: UserState, id: string, result: Result<unknown>, turn: 
 
 function learnt(state: UserState, id: string, result: Result<unknown>, turn: Turn): UserState {
   const { spending } = state;
-  answerAll(spending.ending.get(id) ?? [], result.ok ? ok({}) : result, turn);
+  const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
+  const askers = spending.ending.get(id) ?? [];
+  // read before the store was told that its time is over: the timer stays until it is known that it is
+  const isEarly = view?.state === 'reserved' && askers.length > 0;
+  if (!isEarly) answerAll(askers, result.ok ? ok({}) : result, turn);
   if (!result.ok) readAgain(turn);
   const ending = result.ok ? without(spending.ending, id) : withOne(spending.ending, id, []);
-  const next: UserState = { ...state, spending: { ...spending, ending } };
-  const view = result.ok ? (result.value as QueryAnswers['redemption']) : null;
+  const next = isEarly ? state : { ...state, spending: { ...spending, ending } };
   if (view?.user !== state.me.id) return next;
   const redemption = redemptionOf(view);
   switch (view.state) {
