@@ -136,8 +136,9 @@ export class Crossings {
         );
         lifeOf.set(next, current);
         const has = heldBack(next);
-        if (had.length + brought.length + happened.out.length + has.length === 0)
-          this.#inOrder(current, happened);
+        const nothing = had.length + brought.length + happened.out.length + has.length === 0;
+        // who tells of people and of no pair may have heard newer fixes: put together, those who are in enter on his side
+        if (nothing && message.type !== 'inherit') this.#inOrder(current, happened);
         else this.#together(current, next, happened, [...had, ...brought], has);
         const { slotCount } = next.matcher;
         if (slotCount !== current.pairs.size) {
@@ -201,7 +202,7 @@ export class Crossings {
       if (told.length > 0) this.#judge.fail(NAME, `${key}: ${told.join('; ')} never came`);
   }
 
-  /** Nothing came and nothing went: one thing after the other. */
+  /** Nobody came and nothing went: one thing after the other. */
   #inOrder(life: Life, { events }: Happened): void {
     for (const { pair, isEnter } of events) {
       if (!isEnter) {
