@@ -10,7 +10,7 @@ import { hash } from 'node:crypto';
 import { isOverloaded, type UserMessage } from '../nodes/gatewayPort.ts';
 import type { Span } from '../nodes/ports.ts';
 import type { CommandName, CommandResult } from '../protocol/catalogue.ts';
-import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
+import { ERROR, isUnavailable, type Refusal, type Result, refuse } from '../protocol/errors.ts';
 import type { ClientFrame } from '../protocol/frames.ts';
 import { encodeError, encodeReply, openCommand } from '../protocol/messages.ts';
 import { traceIdOf } from '../protocol/trace.ts';
@@ -92,8 +92,6 @@ const mayRepeat = (refusal: Refusal, keyed: boolean): boolean => {
   return code === ERROR.unavailable || (code === ERROR.timeout && keyed);
 };
 
-const isPassing = (result: Result<unknown>): boolean => !result.ok && result.code === ERROR.unavailable;
-
 /** Asks once more when it is time; false when there is no time left or too many wait for theirs. */
 const askAgain = (
   hub: Hub,
@@ -113,7 +111,7 @@ const askAgain = (
     metrics.count('rt_commands_again_total', { op: asked.name });
     // that it is not executed now says nothing of the first time
     const first = refusal.code === ERROR.timeout ? refusal : null;
-    ask(leftMs, result => reply(hub, session, asked, first && isPassing(result) ? first : result));
+    ask(leftMs, result => reply(hub, session, asked, first && isUnavailable(result) ? first : result));
   });
 };
 

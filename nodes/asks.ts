@@ -3,7 +3,7 @@
  * that is gone finds nothing here and is dropped: the asker was already told that the outcome is unknown.
  */
 import type { ReplyTo } from '../actors/turn.ts';
-import { ERROR, type Refusal, type Result, refuse } from '../protocol/errors.ts';
+import { ERROR, isUnavailable, type Refusal, type Result, refuse } from '../protocol/errors.ts';
 import type { Span } from './ports.ts';
 import type { TimerWheel, WheelTimer } from './timerWheel.ts';
 
@@ -14,9 +14,6 @@ export const UNKNOWN: Refusal = refuse(
   ERROR.timeout,
   'no answer in time; the outcome is unknown, retry with the same key',
 );
-
-/** Not now, but perhaps later. */
-const isPassing = (result: Result<unknown>): boolean => !result.ok && result.code === ERROR.unavailable;
 
 /** What the router remembers of an ask that it sent to another node; opaque here. */
 export interface Remote {
@@ -81,7 +78,7 @@ export class PendingAsks<R extends Remote = Remote> {
     this.#wheel.cancel(waiting.timer);
     const { remote } = waiting;
     remote?.span?.end(result.ok ? undefined : `refused with ${result.code}`);
-    waiting.done(remote?.repeated && isPassing(result) ? UNKNOWN : result);
+    waiting.done(remote?.repeated && isUnavailable(result) ? UNKNOWN : result);
     return true;
   }
 

@@ -40,6 +40,10 @@ export const refuse = (code: ErrorCode, message: string, retryAfterMs = 0): Refu
   retryAfterMs,
 });
 
+/** It was not executed this time; of an earlier time that says nothing. */
+export const isUnavailable = (result: Result<unknown>): boolean =>
+  !result.ok && result.code === ERROR.unavailable;
+
 /**
  * Close codes; their range tells a client that does not know one what to do: 4000-4099 do not reconnect,
  * 4100-4199 reconnect with backoff, 4200-4299 reconnect soon.

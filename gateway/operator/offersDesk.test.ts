@@ -7,6 +7,7 @@ import { ERROR, refuse } from '../../protocol/errors.ts';
 import { createGateway, type Gateway, type Ports } from '../index.ts';
 import { LIMITS } from '../limits.ts';
 import { FakeMarket, OFFER_ID, offerActors, offerOf } from '../testing/market.ts';
+import { type Asked, asOperator } from '../testing/operator.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from '../testing/town.ts';
 
 const MERCHANT = '01900000-0000-7000-8000-0000000000a1';
@@ -21,27 +22,8 @@ let offers: Map<string, OfferRecord>;
 let operatorId: string;
 let token: string;
 
-const call = async (
-  port: number,
-  method: string,
-  path: string,
-  {
-    body,
-    as = token,
-    why = 'a letter of 3 May',
-  }: { body?: object; as?: string | null; why?: string | null } = {},
-) => {
-  const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
-    method,
-    headers: {
-      ...(why !== null && { 'heyblue-why': why }),
-      ...(as !== null && { authorization: `Bearer ${as}` }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
-};
+const call = (port: number, method: string, path: string, more: Partial<Asked> = {}) =>
+  asOperator(port, method, path, { as: token, ...more });
 const withdraw = (offerId: string, more: { as?: string | null; why?: string | null } = {}) =>
   call(ports.adminPort, 'POST', `/admin/offers/${offerId}/withdraw`, more);
 const post = async (path: string, body: object) =>

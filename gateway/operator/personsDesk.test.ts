@@ -4,6 +4,7 @@ import { MemoryAudit } from '../../nodes/memory/memoryAudit.ts';
 import { MemoryRevocations } from '../../nodes/memory/memoryRevocations.ts';
 import type { Erasure } from '../../nodes/personPort.ts';
 import { createGateway, type Gateway, type Ports } from '../index.ts';
+import { type Asked, asOperator } from '../testing/operator.ts';
 import { FakeDirectory, FakeDoor, optionsFor } from '../testing/town.ts';
 
 const NOBODY = '01900000-0000-7000-8000-0000000000ff';
@@ -18,27 +19,8 @@ let answers: Map<string, Erasure | Error>;
 let erased: [userId: string, operatorId: string | null | undefined][];
 let forgotten: string[];
 
-const call = async (
-  port: number,
-  method: string,
-  path: string,
-  {
-    body,
-    as = token,
-    why = 'a letter of 3 May',
-  }: { body?: object; as?: string | null; why?: string | null } = {},
-) => {
-  const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
-    method,
-    headers: {
-      ...(why !== null && { 'heyblue-why': why }),
-      ...(as !== null && { authorization: `Bearer ${as}` }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
-};
+const call = (port: number, method: string, path: string, more: Partial<Asked> = {}) =>
+  asOperator(port, method, path, { as: token, ...more });
 const erase = (userId: string, more: { as?: string | null; why?: string | null } = {}) =>
   call(ports.adminPort, 'POST', `/admin/users/${userId}/erase`, more);
 const post = async (path: string, body: object) =>

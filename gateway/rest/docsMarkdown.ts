@@ -3,17 +3,11 @@
  * What the documents do not use is not here; whatever stands in them is escaped.
  */
 
+import { anchorOf } from '../../protocol/documents/anchor.ts';
+
 /** Text that stands for itself in HTML. */
 export const html = (text: string): string =>
   text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
-
-/** The anchor that GitHub gives to a heading, so that links within a page work here too. */
-const anchor = (heading: string): string =>
-  heading
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-    .trim()
-    .replace(/\s/g, '-');
 
 /** Links stay within the page or go to a name that `linked` knows; others are words. */
 const inline = (text: string, linked: (target: string) => string | null): string =>
@@ -63,7 +57,7 @@ export const markdown = (source: string, linked: (target: string) => string | nu
     if (heading !== null) {
       const level = heading[1]!.length;
       const plain = heading[2]!.replaceAll('`', '');
-      out.push(`<h${level} id="${anchor(plain)}">${text(heading[2]!)}</h${level}>`);
+      out.push(`<h${level} id="${anchorOf(plain)}">${text(heading[2]!)}</h${level}>`);
       at++;
     } else if (line.startsWith('```')) {
       at++;

@@ -3,6 +3,7 @@
  * reads them for the first time follows them, and what leads nowhere tells him that nobody else does.
  */
 import { posix } from 'node:path';
+import { anchorOf } from '../../protocol/documents/anchor.ts';
 
 /** What a page may lead to. */
 export interface Places {
@@ -20,14 +21,6 @@ const FILE_OR_TITLE = /`([\w./-]+\.(?:test|contract)\.ts)`|›\s*([^;|,`(]+)/g;
 const COMMAND = /\bnpm run ([a-z-]+)/g;
 
 const all = (text: string, what: RegExp): string[] => [...text.matchAll(what)].map(([, found]) => found!);
-
-/** The anchor that GitHub gives to a heading. */
-const anchorOf = (heading: string): string =>
-  heading
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-    .trim()
-    .replace(/\s/g, '-');
 
 /** Everything in this page that leads nowhere, in its words. */
 export function leadsNowhere(path: string, text: string, places: Places): string[] {
